@@ -1,0 +1,56 @@
+# make demo   the main job, from nothing       make test   every test
+# make check  linters, types, Terraform        make bench  every benchmark
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+
+.PHONY: help install demo test check format lock clean bench bench-morning bench-local-up
+
+help: ## what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(VENV)/.installed: pyproject.toml requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit("omc needs Python 3.11 or newer; this is %d.%d. Say which: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	@UV=$$(command -v uv || echo $(BIN)/uv); \
+	echo "Installing the locked packages into $(VENV)"; \
+	$$UV pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt && \
+	$$UV pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+install: $(VENV)/.installed ## the virtual environment, from the hashed lock
+
+demo: install ## the stack comes up, its morning check passes, something breaks, the check says what and why
+	@$(BIN)/python -m omc demo
+
+test: install ## every test
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: install ## linters, types, import contracts, Terraform, workflows
+	@$(BIN)/python scripts/check.py
+
+format: install ## ruff and terraform fmt
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet . ; terraform fmt -recursive infrastructure
+
+bench: bench-morning bench-local-up ## every benchmark
+
+bench-morning: install ## omc check morning against the runbook's aws commands
+	@$(BIN)/python benchmarks/morning.py
+
+bench-local-up: install ## the first and a later start of the local cloud
+	@$(BIN)/python benchmarks/local_up.py
+
+lock: install ## the hashed locks, made anew from pyproject.toml
+	@UV=$$(command -v uv || echo $(BIN)/uv); \
+	test -n "$$(command -v uv)" -o -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv; \
+	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml -o requirements/omc.txt; \
+	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml --all-extras --group dev -o requirements/dev.txt
+
+clean: ## the virtual environment and caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,91 @@
+"""Which code answers which AWS operation.
+
+Three kinds of entry, looked up by botocore's service and operation names (``"ecs"``, ``"UpdateService"``):
+
+* ``operation`` — we answer it whole: parsed parameters in, a plain dict in the shape of botocore's model out.
+* ``mend`` — moto answers; we receive its parsed answer and return it corrected.
+* neither — moto alone, where moto is trusted with it (``TRUSTED``, in ``localcloud.front``).
+
+Nothing here knows HTTP; ``localcloud.front`` parses, calls and serialises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+Answer: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to the AWS endpoint, parsed."""
+
+    service: str
+    operation: str
+    params: Mapping[str, Any]
+    account: str
+    region: str
+    principal: str
+    """ARN of the caller."""
+    access_key: str
+    source_ip: str
+    user_agent: str
+    request_id: str
+    at: datetime
+    """When it arrived, UTC."""
+
+
+class AwsError(Exception):
+    """An error in AWS's own shape. ``code`` is the wire name, such as ``ServiceNotFoundException``."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+Handler: TypeAlias = "Callable[[Cloud, Call], Answer]"
+Mend: TypeAlias = "Callable[[Cloud, Call, dict[str, Any]], Answer]"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A handler and whether it runs under the cloud's lock. Long polls and handlers with a lock of their own don't."""
+
+    handler: Handler
+    locked: bool
+
+
+OPERATIONS: dict[tuple[str, str], Operation] = {}
+MENDS: dict[tuple[str, str], Mend] = {}
+
+
+def operation(service: str, name: str, *, locked: bool = True) -> Callable[[Handler], Handler]:
+    """Register the function below as the whole answer to ``service.name``."""
+
+    def register(handler: Handler) -> Handler:
+        if (service, name) in OPERATIONS:
+            raise RuntimeError(f"{service}.{name} has two handlers")
+        OPERATIONS[service, name] = Operation(handler, locked)
+        return handler
+
+    return register
+
+
+def mend(service: str, name: str) -> Callable[[Mend], Mend]:
+    """Register the function below to correct moto's answer to ``service.name`` (under the cloud's lock)."""
+
+    def register(function: Mend) -> Mend:
+        if (service, name) in MENDS:
+            raise RuntimeError(f"{service}.{name} is mended twice")
+        MENDS[service, name] = function
+        return function
+
+    return register
