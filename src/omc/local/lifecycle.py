@@ -1,0 +1,266 @@
+"""A local cloud with the stack in it: start the cloud, push the images, apply the Terraform that AWS gets, wait.
+
+The first ``up`` applies; a later one finds everything in the cloud's own state and only waits until it is healthy.
+An apply that was killed left a cloud that nobody can vouch for, so it is started over; one that was interrupted
+in good order goes on where it was.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omc import terraform as tf
+from omc.local import cloud
+
+if TYPE_CHECKING:
+    from omc.progress import Progress
+
+ENVIRONMENT = "staging"
+"""The root that is applied: the same folder that AWS gets, with its ``local.tfvars``."""
+
+SERVICES = ("backend", "frontend")
+SETTLE_TIMEOUT = 120.0
+"""Seconds for the tasks of a started cloud to become healthy: start, two passed health checks, with room."""
+
+
+class Phase(StrEnum):
+    """How far the stack in a local cloud has come."""
+
+    NEW = "new"
+    APPLYING = "applying"
+    INTERRUPTED = "interrupted"
+    APPLIED = "applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What omc keeps of a local cloud, beside the cloud's own state."""
+
+    phase: Phase = Phase.NEW
+    mirror: str | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One local cloud of one project: where its sources and its state are."""
+
+    project: Path
+    state: Path
+
+    @property
+    def record_file(self) -> Path:
+        return self.state / "stack.json"
+
+    @property
+    def sources(self) -> Path:
+        """The copy of ``infrastructure/`` that Terraform works in, so that nothing is written into the checkout."""
+        return self.state / "infrastructure"
+
+    @property
+    def root(self) -> Path:
+        return self.sources / "environments" / ENVIRONMENT
+
+    def read(self) -> Record:
+        try:
+            said = json.loads(self.record_file.read_text())
+        except FileNotFoundError:
+            return Record()
+        except ValueError:
+            return Record(phase=Phase.APPLYING)
+        return Record(Phase(said["phase"]), said["mirror"], said["images"], said["outputs"])
+
+    def write(self, record: Record) -> None:
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = self.record_file.with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(record), indent=1))
+        fresh.replace(self.record_file)
+
+
+def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
+    """Bring the cloud and the stack in it up; returns what stands. ``apply`` applies again where it was applied."""
+    with _alone(site):
+        record = site.read()
+        if record.phase is Phase.APPLYING:
+            progress.note("The first apply was cut off half-way, so this local cloud is started over.")
+            cloud.ask(site.state, "reset", "--force")
+            record = Record(mirror=record.mirror)
+        site.write(record)
+        began = time.monotonic()
+        cloud.ask(site.state, "up")
+        reach = cloud.reach(site.state)
+        progress.note(f"The AWS endpoint answers on {reach.endpoint} ({time.monotonic() - began:.1f} s)")
+        if record.phase is not Phase.APPLIED or apply:
+            record = _apply(site, record, reach, progress)
+        with progress.step("Waiting for healthy tasks"):
+            _settle(reach, progress)
+        return record
+
+
+def push_image(site: Site, folder: Path, repository: str, tag: str | None = None) -> str:
+    """Push an app's folder as an image; returns its reference, pinned by digest."""
+    wanted = ["push", str(folder), "--repository", repository, "--json", *(["--tag", tag] if tag else [])]
+    return str(json.loads(cloud.ask(site.state, *wanted))["reference"])
+
+
+def terraform_arguments(record: Record, reach: cloud.Reach) -> dict[str, str]:
+    """The environment with which a plain ``terraform init`` and ``plan`` work in ``environments/staging``."""
+    mirror = [f"-plugin-dir={record.mirror}"] if record.mirror else []
+    images = json.dumps(dict(record.images), separators=(",", ":"))
+    return {
+        "TF_CLI_ARGS_init": " ".join([*mirror, *_backend(reach)]),
+        **{f"TF_CLI_ARGS_{verb}": "-var-file=local.tfvars" for verb in ("plan", "apply", "destroy")},
+        "TF_VAR_images": images,
+    }
+
+
+@contextmanager
+def _alone(site: Site) -> Iterator[None]:
+    """Only one ``up`` at a time works on a state folder; the lock ends with its process."""
+    site.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (site.state / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise cloud.LocalCloudError(
+                f"Another `omc local up` works on {site.state}. Wait for it, or use another folder: --state DIR"
+            ) from error
+        yield
+
+
+def _apply(site: Site, record: Record, reach: cloud.Reach, progress: Progress) -> Record:
+    terraform = tf.find_terraform({"mirror": record.mirror} if record.mirror else None)
+    record = replace(record, mirror=str(terraform.mirror) if terraform.mirror else None)
+    first = record.phase is not Phase.APPLIED
+    site.write(replace(record, phase=Phase.APPLYING) if first else record)
+    try:
+        shutil.copytree(
+            site.project / "infrastructure",
+            site.sources,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "tests"),
+        )
+        with progress.step("Applying infrastructure/bootstrap"):
+            _apply_bootstrap(site, terraform, reach, progress)
+        with progress.step("Pushing the images"):
+            images = {
+                name: push_image(site, site.project / "apps" / name, f"ohmycoins/{name}") for name in SERVICES
+            }
+        with progress.step(f"Applying infrastructure/environments/{ENVIRONMENT}"):
+            outputs = _apply_root(site, terraform, reach, images, progress)
+    except (KeyboardInterrupt, tf.TerraformError):
+        site.write(replace(record, phase=Phase.INTERRUPTED) if first else record)
+        raise
+    done = replace(record, phase=Phase.APPLIED, images=images, outputs=outputs)
+    site.write(done)
+    return done
+
+
+def _apply_bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, progress: Progress) -> None:
+    """The state bucket and the roles. Its own state can't be in the bucket that it makes: it stays beside the cloud."""
+    folder = site.sources / "bootstrap"
+    env = reach.environment()
+    tf.run(terraform, folder, ["init", "-no-color", *terraform.init_arguments()], env=env)
+    arguments = ["apply", "-auto-approve", f"-state={site.state / 'bootstrap.tfstate'}", "-var-file=local.tfvars"]
+    tf.run(terraform, folder, arguments, env=env, event=_reporter(progress))
+
+
+def _apply_root(
+    site: Site, terraform: tf.Terraform, reach: cloud.Reach, images: Mapping[str, str], progress: Progress
+) -> dict[str, Any]:
+    env = reach.environment() | {"TF_VAR_images": json.dumps(dict(images))}
+    tf.run(
+        terraform,
+        site.root,
+        ["init", "-no-color", "-reconfigure", *terraform.init_arguments(), *_backend(reach)],
+        env=env,
+    )
+    arguments = ["apply", "-auto-approve", "-parallelism=20", "-var-file=local.tfvars"]
+    tf.run(terraform, site.root, arguments, env=env, event=_reporter(progress))
+    return tf.outputs(terraform, site.root, env=env)
+
+
+def _backend(reach: cloud.Reach) -> list[str]:
+    return [f"-backend-config=bucket=ohmycoins-{ENVIRONMENT}-tfstate-{reach.account}"]
+
+
+def _reporter(progress: Progress) -> Callable[[Mapping[str, Any]], None]:
+    """Terraform's events as one waiting line: how many resources stand, and which one is waited for."""
+    done = 0
+    total = 0
+    under_way: dict[str, float] = {}
+
+    def report(said: Mapping[str, Any]) -> None:
+        nonlocal done, total
+        kind = said.get("type")
+        address = str(said.get("hook", {}).get("resource", {}).get("addr", ""))
+        if kind == "change_summary" and said.get("changes", {}).get("operation") == "plan":
+            total = sum(int(said["changes"].get(what, 0)) for what in ("add", "change", "remove"))
+        elif kind == "apply_start":
+            under_way[address] = time.monotonic()
+        elif kind in {"apply_complete", "apply_errored"}:
+            under_way.pop(address, None)
+            done += 1
+        else:
+            if not address:
+                return
+        if under_way:
+            oldest = min(under_way, key=under_way.__getitem__)
+            waited = time.monotonic() - under_way[oldest]
+            progress.waiting(f"{done} of {total} resources; waiting {waited:.0f} s for {oldest}")
+
+    return report
+
+
+def _settle(reach: cloud.Reach, progress: Progress) -> None:
+    """Wait until each service runs what it wants and every target is healthy, or say what is not."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 1})
+    session = boto3.Session(
+        aws_access_key_id=reach.access_key, aws_secret_access_key=reach.secret_key, region_name=reach.region
+    )
+    ecs = session.client("ecs", endpoint_url=reach.endpoint, config=config)
+    elb = session.client("elbv2", endpoint_url=reach.endpoint, config=config)
+    deadline = time.monotonic() + SETTLE_TIMEOUT
+    while True:
+        missing: list[str] = []
+        for service in ecs.describe_services(cluster=f"ohmycoins-{ENVIRONMENT}", services=list(SERVICES))["services"]:
+            name = service["serviceName"]
+            wanted, running = service["desiredCount"], service["runningCount"]
+            if running < wanted:
+                missing.append(f"{name} runs {running} of {wanted} tasks")
+            for group in service["loadBalancers"]:
+                health = elb.describe_target_health(TargetGroupArn=group["targetGroupArn"])["TargetHealthDescriptions"]
+                healthy = sum(1 for target in health if target["TargetHealth"]["State"] == "healthy")
+                if healthy < wanted:
+                    missing.append(f"{name} has {healthy} of {wanted} targets healthy")
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            raise cloud.LocalCloudError(
+                f"The stack is up but not healthy after {SETTLE_TIMEOUT:.0f} s: {'; '.join(missing)}. "
+                "What it says of itself: omc check morning --env local"
+            )
+        progress.waiting("; ".join(missing))
+        time.sleep(0.5)
+
+
+def free_bytes(folder: Path) -> int:
+    """Free disk below the nearest folder that exists."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    return os.statvfs(place).f_bavail * os.statvfs(place).f_frsize

@@ -1,0 +1,57 @@
+"""Progress of long work, on stderr: what is being done, what it waits for, how long it took.
+
+On a terminal the waiting line is redrawn in place; elsewhere a line is printed when what it waits for changes, at most
+every ten seconds, so that a log stays readable.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+QUIET_INTERVAL = 10.0
+
+
+class Progress:
+    """Where long work says what it does. One at a time; not for threads."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
+        self._drawn = False
+        self._said_at = 0.0
+        self._said = ""
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Print the title now, and how long the block took when it ends well."""
+        began = time.monotonic()
+        self.note(f"{title} …")
+        yield
+        self.note(f"{title}: done in {time.monotonic() - began:.1f} s")
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        self._clear()
+        print(text, file=self._stream, flush=True)
+
+    def waiting(self, what: str) -> None:
+        """What the work waits for just now."""
+        if self._live:
+            self._clear()
+            width = shutil.get_terminal_size().columns - 1
+            self._stream.write(f"  {what}"[:width])
+            self._stream.flush()
+            self._drawn = True
+        elif what != self._said and time.monotonic() - self._said_at >= QUIET_INTERVAL:
+            self._said, self._said_at = what, time.monotonic()
+            print(f"  {what}", file=self._stream, flush=True)
+
+    def _clear(self) -> None:
+        if self._drawn:
+            self._stream.write("\r\033[K")
+            self._drawn = False

@@ -1,0 +1,233 @@
+"""Finding Terraform and running it: the one place that shells out to it.
+
+The provider may not be to be had from its registry (a laptop on a train, a build machine without internet), so a
+local mirror is looked for first: where Terraform itself looks, then once under the usual roots for optional software.
+What was found is remembered by the caller. What a plan means is not judged here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omc.errors import OmcError
+
+MINIMUM = (1, 11)
+"""Write-only arguments and the S3 backend's own lock need Terraform 1.11."""
+
+PROVIDER = "hashicorp/aws"
+PROVIDER_VERSION = "5.100.0"
+HOSTS = {"terraform": "registry.terraform.io", "tofu": "registry.opentofu.org"}
+SEARCH_DEPTH = 4
+REGISTRY_TIMEOUT = 3.0
+
+
+class TerraformError(OmcError):
+    """Terraform is missing, or it said no. The message carries its own first diagnostic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terraform:
+    """A Terraform that can run here, and where its provider comes from."""
+
+    executable: Path
+    mirror: Path | None
+    """A folder for ``-plugin-dir``; ``None`` takes the provider from the registry."""
+
+    def init_arguments(self) -> list[str]:
+        return [f"-plugin-dir={self.mirror}"] if self.mirror else []
+
+
+def find_terraform(remembered: Mapping[str, str] | None = None) -> Terraform:
+    """The Terraform to use: ``OMC_TERRAFORM`` and ``OMC_TERRAFORM_MIRROR`` first, then ``remembered``, then a look.
+
+    Raises ``TerraformError`` with what to install where there is none, it is too old, or no provider can be had.
+    """
+    executable = _executable()
+    kind = "tofu" if executable.name.startswith("tofu") else "terraform"
+    _require_version(executable)
+    chosen = os.environ.get("OMC_TERRAFORM_MIRROR") or (remembered or {}).get("mirror")
+    if chosen and _holds_provider(Path(chosen), kind):
+        return Terraform(executable, Path(chosen))
+    for place in _places():
+        if _holds_provider(place, kind):
+            return Terraform(executable, place)
+    host = HOSTS[kind]
+    try:
+        socket.create_connection((host, 443), timeout=REGISTRY_TIMEOUT).close()
+    except OSError as error:
+        raise TerraformError(
+            f"The AWS provider {PROVIDER_VERSION} for Terraform is not to be had: the registry {host} can't be reached "
+            f"and no mirror was found. Set OMC_TERRAFORM_MIRROR to a folder that holds {host}/{PROVIDER}/{PROVIDER_VERSION}."
+        ) from error
+    return Terraform(executable, None)
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment to run Terraform in: this process's, quiet, without settings that point to nothing."""
+    merged = dict(os.environ)
+    config = merged.get("TF_CLI_CONFIG_FILE")
+    if config and not Path(config).exists():
+        del merged["TF_CLI_CONFIG_FILE"]
+    for name in list(merged):
+        if name.startswith(("TF_CLI_ARGS", "TF_VAR_")) or name in {"TF_DATA_DIR", "TF_WORKSPACE", "AWS_PROFILE"}:
+            del merged[name]
+    return merged | {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"} | dict(extra)
+
+
+def run(
+    terraform: Terraform,
+    folder: Path,
+    arguments: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    event: Callable[[Mapping[str, Any]], None] | None = None,
+) -> str:
+    """Run one Terraform command in ``folder`` and return what it printed.
+
+    With ``event`` the command is run with ``-json`` and each line that it prints is handed over as it comes. Ctrl-C
+    reaches Terraform too (same terminal); we wait for it to write its state before the interrupt goes on.
+    Raises ``TerraformError`` with Terraform's own first error.
+    """
+    command = [str(terraform.executable), *arguments, *(["-json"] if event else [])]
+    lines: list[str] = []
+    failures: list[str] = []
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            lines.append(line)
+            if event:
+                for said in _events(line):
+                    if said.get("@level") == "error":
+                        failures.append(_diagnostic(said))
+                    event(said)
+        code = process.wait()
+    except BaseException:
+        _let_finish(process)
+        raise
+    if code != 0:
+        reason = failures[0] if failures else _first_error("".join(lines))
+        raise TerraformError(f"terraform {arguments[0]} failed in {folder.name}: {reason}")
+    return "".join(lines)
+
+
+def outputs(terraform: Terraform, folder: Path, *, env: Mapping[str, str]) -> dict[str, Any]:
+    """The root's outputs as plain values."""
+    said = json.loads(run(terraform, folder, ["output", "-json"], env=env))
+    return {name: value["value"] for name, value in said.items()}
+
+
+def _let_finish(process: subprocess.Popen[str]) -> None:
+    """Terraform was told to stop; it ends by itself once its state is written. Only then it is ended for it."""
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _events(line: str) -> Iterator[Mapping[str, Any]]:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return
+    if isinstance(said, dict):
+        yield said
+
+
+def _diagnostic(said: Mapping[str, Any]) -> str:
+    diagnostic = said.get("diagnostic") or {}
+    words = [diagnostic.get("summary") or str(said.get("@message", "")), diagnostic.get("detail") or ""]
+    where = diagnostic.get("address")
+    sentence = ": ".join(" ".join(word.split()) for word in words if word)
+    return f"{sentence} ({where})" if where else sentence
+
+
+def _first_error(printed: str) -> str:
+    """The first error that Terraform printed for people, on one line and without its box."""
+    lines = [line.strip("│╷╵ ") for line in printed.splitlines()]
+    starts = [number for number, line in enumerate(lines) if line.startswith("Error:")]
+    if not starts:
+        return " ".join(printed.split())[-400:] or "it said nothing"
+    following = [line for line in lines[starts[0] : starts[0] + 12] if line]
+    return " ".join(following)[:600]
+
+
+def _executable() -> Path:
+    named = os.environ.get("OMC_TERRAFORM")
+    if named:
+        if not os.access(named, os.X_OK):
+            raise TerraformError(f"OMC_TERRAFORM names {named}, which can't be run.")
+        return Path(named)
+    for name in ("terraform", "tofu"):
+        found = shutil.which(name)
+        if found:
+            return Path(found)
+    raise TerraformError(
+        "Terraform isn't installed: install Terraform 1.11 or newer (developer.hashicorp.com/terraform/install), "
+        "or set OMC_TERRAFORM to its path."
+    )
+
+
+def _require_version(executable: Path) -> None:
+    said = subprocess.run(
+        [str(executable), "version", "-json"], env=environment({}), capture_output=True, text=True, check=False
+    )
+    try:
+        version = str(json.loads(said.stdout)["terraform_version"])
+        numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2])
+    except (ValueError, KeyError) as error:
+        raise TerraformError(f"{executable} doesn't answer `version -json` as Terraform does.") from error
+    if numbers < MINIMUM:
+        raise TerraformError(f"Terraform {version} at {executable} is too old: 1.11 or newer is needed.")
+
+
+def _holds_provider(place: Path, kind: str) -> bool:
+    base = place / HOSTS[kind] / PROVIDER
+    packed = base / f"terraform-provider-aws_{PROVIDER_VERSION}_{_platform()}.zip"
+    return (base / PROVIDER_VERSION / _platform()).is_dir() or packed.is_file()
+
+
+def _platform() -> str:
+    system, machine = os.uname().sysname.lower(), os.uname().machine
+    return f"{system}_{'arm64' if machine in {'arm64', 'aarch64'} else 'amd64'}"
+
+
+def _places() -> Iterator[Path]:
+    """Folders that may be a mirror: Terraform's implied ones, then a bounded look under the usual roots."""
+    data_home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+    data_roots = (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
+    yield Path.home() / ".terraform.d/plugins"
+    yield data_home / "terraform/plugins"
+    for root in data_roots:
+        yield Path(root) / "terraform/plugins"
+    for root in (Path("/opt"), Path("/usr/local"), Path("/srv"), Path.home()):
+        for folder in _folders(root, SEARCH_DEPTH):
+            if folder.name in HOSTS.values():
+                yield folder.parent
+
+
+def _folders(root: Path, depth: int) -> Iterator[Path]:
+    """Folders below ``root``, nearest first, links not followed, without those that never hold a mirror."""
+    level = [root]
+    for _ in range(depth):
+        below: list[Path] = []
+        for folder in level:
+            try:
+                inside = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+            except OSError:
+                continue
+            below += [path for path in inside if path.name not in {"node_modules", ".git", "site-packages"}]
+        yield from below
+        level = below
