@@ -1,0 +1,9 @@
+"""omc.toml as types: the environments, and the names and lookups of one of them.
+
+Whoever runs such a stack edits that file only. ``load`` finds, reads and checks it; the values are in ``model``.
+"""
+
+from omc.stack.load import environment_of, find, load
+from omc.stack.model import Environment, Service, Stack, Thresholds
+
+__all__ = ["Environment", "Service", "Stack", "Thresholds", "environment_of", "find", "load"]

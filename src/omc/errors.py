@@ -1,0 +1,85 @@
+"""Everything that omc says when it can't go on: one family of errors, each with the exit code that it ends in.
+
+A message is one or two plain sentences: what failed, on what, why, and what to do next. It is printed as it is; a
+stack trace is for bugs (``OMC_DEBUG=1`` shows it). Exit codes: 1 the answer is no, 2 wrong use, 3 not known.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class OmcError(Exception):
+    """What a person can act on. Anything else that is raised is a bug."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class WrongUse(OmcError):
+    """The command, its arguments or the stack file are at fault; nothing was asked of AWS."""
+
+    exit_code = 2
+
+
+class StackError(WrongUse):
+    """omc.toml is missing, malformed or says something that isn't allowed."""
+
+
+class WrongAccount(WrongUse):
+    """The credentials belong to another AWS account than the environment's; nothing else was asked of it."""
+
+
+class WriteRefused(OmcError):
+    """Code that may only read asked for an operation that isn't a read. It was not sent."""
+
+
+class Unknown(OmcError):
+    """The world could not be read, so nothing may be concluded from it."""
+
+    exit_code = 3
+
+
+class NoCredentials(Unknown):
+    """No AWS credentials were found at all."""
+
+
+class BadCredentials(Unknown):
+    """The AWS credentials are expired or not valid."""
+
+
+class Unreachable(Unknown):
+    """The endpoint did not answer: no network, wrong region, or no local cloud."""
+
+
+class Throttled(Unknown):
+    """AWS kept answering that there are too many requests."""
+
+
+class BadAnswer(Unknown):
+    """The answer was cut off or is not in the shape that AWS documents."""
+
+
+class AccessDenied(Unknown):
+    """The credentials lack a permission."""
+
+    def __init__(self, message: str, action: str) -> None:
+        super().__init__(message)
+        self.action = action
+        """The IAM action that is missing, such as ``ecs:DescribeServices``."""
+
+
+class AwsRefused(Unknown):
+    """AWS answered with an error of its own."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+        """The wire name, such as ``ClusterNotFoundException``."""
+
+
+class NotFound(AwsRefused):
+    """AWS says that there is no such thing. Often a finding rather than a failure to read."""

@@ -1,0 +1,287 @@
+"""Finding omc.toml and reading it into ``omc.stack.model``. Nothing here asks AWS."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import timedelta, timezone
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from omc.errors import StackError, WrongUse
+from omc.stack.model import (
+    DAYS,
+    Channels,
+    Environment,
+    MaintenanceWindow,
+    OnCall,
+    Responder,
+    Service,
+    Stack,
+    Thresholds,
+)
+from omc.stack.section import Section, Source, meant, shown
+
+FILE_NAME = "omc.toml"
+DEFAULT_REGION = "ap-southeast-2"
+ZONES = {"AEST": timedelta(hours=10), "UTC": timedelta(0)}
+"""Names whose offset never changes. A city's zone would make a weekly window one or three hours long twice a year."""
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
+_THRESHOLD_LIMITS: Mapping[str, tuple[float, float]] = {
+    "error_percent": (0, 100),
+    "requests_floor": (0, 1_000_000),
+    "error_minutes": (1, 1440),
+    "error_minutes_of": (1, 1440),
+    "data_age_seconds": (1, 31_536_000),
+    "metrics_age_seconds": (60, 86_400),
+    "log_errors": (1, 1_000_000),
+    "failed_tasks": (1, 10_000),
+}
+
+
+def find(start: Path | None = None) -> Path:
+    """The stack file: ``OMC_STACK``, else omc.toml in this folder or the nearest one above it."""
+    if named := os.environ.get("OMC_STACK"):
+        return Path(named)
+    folder = (start or Path.cwd()).resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / FILE_NAME).is_file():
+            return candidate / FILE_NAME
+    raise StackError(
+        f"There is no {FILE_NAME} in {folder} or above it. Change to the stack's folder, or name the file with --stack."
+    )
+
+
+def load(file: Path | None = None) -> Stack:
+    """Read and check the stack file. ``StackError`` names file, line, key and what is allowed."""
+    file = file or find()
+    try:
+        text = file.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except OSError as error:
+        raise StackError(f"The stack file {file} can't be read: {(error.strerror or str(error)).lower()}.") from error
+    except UnicodeDecodeError as error:
+        raise StackError(f"{file} is not UTF-8 text (byte {error.start}), as TOML must be.") from error
+    except tomllib.TOMLDecodeError as error:
+        problem, _, place = str(error).rpartition(" (at ")
+        line = re.match(r"line (\d+)", place)
+        where = f"line {line[1]}" if line else "its end"
+        raise StackError(f"{file}, {where}: this is not TOML: {(problem or str(error)).lower()}.") from error
+    return _stack(Section(Source(_short(file), text), (), data), file.resolve())
+
+
+def _short(file: Path) -> Path:
+    """As a person here would name the file."""
+    try:
+        return file.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return file
+
+
+def _stack(top: Section, file: Path) -> Stack:
+    name = top.text("name", allowed="a name such as ohmycoins", pattern=r"[a-z][a-z0-9-]{0,20}")
+    default = top.text("default_environment", None)
+    thresholds = _thresholds(top.section("thresholds", required=False))
+    services = list(_require(top.section("services")).named())
+    if not services:
+        raise top.error("services", "is empty; at least one [services.<name>] is needed.")
+    sections = dict(_require(top.section("environments")).named())
+    environments = {
+        environment: _environment(environment, section, services, thresholds, name, file)
+        for environment, section in sections.items()
+    }
+    if not environments:
+        raise top.error("environments", "is empty; at least one [environments.<name>] is needed.")
+    for _, section in services:
+        section.finish()
+    if default is not None and default not in environments:
+        choices = list(environments)
+        problem = f"is {shown(default)}; allowed is one of {', '.join(choices)}.{meant(default, choices)}"
+        raise top.error("default_environment", problem)
+    on_call = _on_call(_require(top.section("on_call")))
+    channels = _channels(_require(top.section("channels")))
+    top.finish()
+    return Stack(file, name, default, environments, on_call, channels)
+
+
+def _require(section: Section | None) -> Section:
+    assert section is not None  # a required section that is missing has raised  # noqa: S101
+    return section
+
+
+def _environment(
+    name: str,
+    section: Section,
+    services: list[tuple[str, Section]],
+    thresholds: Thresholds,
+    stack_name: str,
+    file: Path,
+) -> Environment:
+    prefix = section.text("prefix", f"{stack_name}-{name}", allowed="a prefix of names", pattern=_NAME)
+    state = section.text("local_state", None, allowed="a folder, beside this file")
+    if state is not None:
+        state = file.parent / (os.environ.get("OMC_LOCAL_STATE") or state)
+    window = section.section("maintenance_window", required=False)
+    environment = Environment(
+        name=name,
+        prefix=prefix,
+        region=section.text("region", DEFAULT_REGION, allowed="an AWS region", pattern=r"[a-z]{2}(-[a-z]+)+-\d"),
+        account=section.text("account", None, allowed="twelve digits in quotes", pattern=r"\d{12}"),
+        profile=section.text("profile", None, allowed="the name of a profile"),
+        local_state=state,
+        cluster=section.text("cluster", prefix, allowed="a name", pattern=_NAME),
+        load_balancer=section.text("load_balancer", None, allowed="a name", pattern=_NAME),
+        database=section.text("database", prefix, allowed="a name", pattern=_NAME),
+        cache=section.text("cache", f"{prefix}-redis", allowed="a name", pattern=_NAME),
+        alarm_prefix=section.text("alarm_prefix", f"{prefix}-", allowed="a prefix of names", pattern=_NAME),
+        url=section.text("url", None, allowed="a URL, https://…", pattern=r"https?://[^/\s]+[^\s]*"),
+        services=tuple(_service(service, part, prefix, stack_name) for service, part in services),
+        thresholds=thresholds,
+        maintenance_window=_window(window) if window else None,
+    )
+    section.finish()
+    return environment
+
+
+def _service(name: str, section: Section, prefix: str, stack_name: str) -> Service:
+    minimum = section.whole_number("minimum", least=0, most=5000)
+    maximum = section.whole_number("maximum", least=1, most=5000)
+    if minimum > maximum:
+        raise section.error("minimum", f"is {minimum}, more than maximum, which is {maximum}.")
+    return Service(
+        name=name,
+        family=section.text("family", f"{stack_name}-{name}", allowed="a name", pattern=_NAME),
+        container=section.text("container", name, allowed="a name", pattern=_NAME),
+        log_group=section.text("log_group", f"/ecs/{prefix}/{name}", allowed="a name", pattern=r"[\w./#-]+"),
+        target_group=section.text("target_group", f"{prefix}-{name}", allowed="a name", pattern=_NAME),
+        port=section.whole_number("port", least=1, most=65535),
+        minimum=minimum,
+        maximum=maximum,
+        cpu_target=section.whole_number("cpu_target", least=1, most=100),
+        memory_target=section.whole_number("memory_target", None, least=1, most=100),
+        status_path=section.text("status_path", None, allowed="a path such as /api/v1/status", pattern=r"/\S*"),
+    )
+
+
+def _thresholds(section: Section | None) -> Thresholds:
+    if section is None:
+        return Thresholds()
+    values: dict[str, Any] = {}
+    for item in fields(Thresholds):
+        least, most = _THRESHOLD_LIMITS[item.name]
+        if isinstance(item.default, float):
+            values[item.name] = section.number(item.name, item.default, least=least, most=most)
+        else:
+            values[item.name] = section.whole_number(item.name, item.default, least=int(least), most=int(most))
+    section.finish()
+    thresholds = Thresholds(**values)
+    if thresholds.error_minutes > thresholds.error_minutes_of:
+        raise section.error("error_minutes", f"is more than error_minutes_of, {thresholds.error_minutes_of}.")
+    return thresholds
+
+
+def _window(section: Section) -> MaintenanceWindow:
+    zone_name = section.text("zone", "AEST", allowed='AEST, UTC or an offset such as "+10:00"')
+    offset = re.fullmatch(r"([+-])(0\d|1[0-4]):([0-5]\d)", zone_name)
+    if offset:
+        span = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        zone = timezone(-span if offset[1] == "-" else span)
+    elif zone_name in ZONES:
+        zone = timezone(ZONES[zone_name])
+    else:
+        problem = f'is {shown(zone_name)}; allowed is AEST (UTC+10 all year), UTC or an offset such as "+10:00".'
+        raise section.error("zone", problem)
+    window = MaintenanceWindow(section.one_of("day", DAYS), section.time("start"), section.time("end"), zone, zone_name)
+    if window.start == window.end:
+        raise section.error("end", "is the same as start; a window needs a length.")
+    section.finish()
+    return window
+
+
+def _on_call(section: Section) -> OnCall:
+    chain = tuple(_responder(item) for item in section.sections("chain"))
+    for number, (earlier, later) in enumerate(pairwise(chain), start=1):
+        if later.after_minutes <= earlier.after_minutes:
+            path = (*section.path, "chain", number, "after_minutes")
+            raise section.source.error(path, f"is {later.after_minutes}, not later than {earlier.role}'s.")
+    if chain[0].after_minutes != 0:
+        raise section.source.error(
+            (*section.path, "chain", 0, "after_minutes"), "must be 0: the first is paged at once."
+        )
+    everyone = section.whole_number("everyone_again_after_minutes", 60, least=1, most=1440)
+    if everyone <= chain[-1].after_minutes:
+        raise section.error("everyone_again_after_minutes", f"is {everyone}, not later than {chain[-1].role}'s.")
+    hours = section.data.get("business_hours", ["09:00", "17:00"])
+    if not isinstance(hours, list) or len(hours) != 2:
+        raise section.error("business_hours", f'is {shown(hours)}; allowed is ["09:00", "17:00"].')
+    begin, end = (
+        Section(section.source, section.path, {"business_hours": hour}).time("business_hours") for hour in hours
+    )
+    if begin >= end:
+        raise section.error("business_hours", "ends before it begins.")
+    section.known.append("business_hours")
+    on_call = OnCall(
+        chain=chain,
+        everyone_again_after_minutes=everyone,
+        mitigation_minutes=section.whole_number("mitigation_minutes", 30, least=1, most=1440),
+        business_hours=(begin, end),
+        business_zone=_city_zone(section),
+    )
+    section.finish()
+    return on_call
+
+
+def _city_zone(section: Section) -> str:
+    allowed = "a time zone such as Australia/Sydney"
+    name: str = section.text("business_zone", "Australia/Sydney", allowed=allowed)
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise section.error("business_zone", f"is {shown(name)}; allowed is {allowed}.") from None
+    return name
+
+
+def _responder(section: Section) -> Responder:
+    responder = Responder(
+        role=section.text("role"),
+        name=section.text("name"),
+        after_minutes=section.whole_number("after_minutes", least=0, most=1440),
+        email=section.text("email", None, allowed="an e-mail address", pattern=r"[^@\s]+@[^@\s]+"),
+        phone=section.text("phone", None, allowed="a number such as +61 400 000 000", pattern=r"\+[\d ]{6,20}"),
+    )
+    section.finish()
+    return responder
+
+
+def _channels(section: Section) -> Channels:
+    pattern, allowed = r"#[^\s]+", 'a channel such as "#incidents"'
+    channels = Channels(
+        incidents=section.text("incidents", allowed=allowed, pattern=pattern),
+        alerts=section.text("alerts", allowed=allowed, pattern=pattern),
+        general=section.text("general", allowed=allowed, pattern=pattern),
+    )
+    section.finish()
+    return channels
+
+
+def environment_of(stack: Stack, name: str | None) -> Environment:
+    """The environment of this name, or the stack file's default; ``WrongUse`` names those that there are."""
+    choices = list(stack.environments)
+    if name is None:
+        name = stack.default_environment
+    if name is None:
+        raise WrongUse(
+            f"Say which environment: --env {'|'.join(choices)}, or set default_environment in {stack.file.name}."
+        )
+    if name not in stack.environments:
+        raise WrongUse(
+            f'There is no environment "{name}" in {stack.file}; there are {", ".join(choices)}.{meant(name, choices)}'
+        )
+    return stack.environments[name]

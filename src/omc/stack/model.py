@@ -1,0 +1,166 @@
+"""What omc.toml says, as plain values. Reading and checking the file is ``omc.stack.load``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta, timezone
+from pathlib import Path
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One ECS service of an environment, with the names of all that belongs to it."""
+
+    name: str
+    family: str
+    """Task definition family."""
+    container: str
+    log_group: str
+    target_group: str
+    """The target group's name; its ARN is looked up."""
+    port: int
+    minimum: int
+    """Fewest tasks that autoscaling keeps."""
+    maximum: int
+    cpu_target: int
+    """Average CPU, percent, that target tracking aims at."""
+    memory_target: int | None
+    """Average memory, percent, that target tracking aims at; None where memory doesn't scale it."""
+    status_path: str | None
+    """A path that answers JSON with ``data_age_seconds``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Where a reading stops being fine. Defaults are those of the alarms."""
+
+    error_percent: float = 5.0
+    """5xx answers, percent of all, in one minute."""
+    requests_floor: int = 20
+    """Requests a minute below which a percentage says nothing."""
+    error_minutes: int = 3
+    """This many of the newest ``error_minutes_of`` minutes above ``error_percent`` fail the check."""
+    error_minutes_of: int = 5
+    data_age_seconds: int = 900
+    """Older prices than this are stale."""
+    metrics_age_seconds: int = 600
+    """Without a newer metric than this, alarms and rates say nothing."""
+    log_errors: int = 100
+    """This many error lines in the period looked at fail the check; fewer are a warning."""
+    failed_tasks: int = 3
+    """This many failed tasks of a service within ECS's hour fail the check, even when all wanted tasks run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceWindow:
+    """A weekly window, in a zone that keeps its offset the year round, as written in the runbook."""
+
+    day: str
+    start: time
+    end: time
+    zone: timezone
+    zone_name: str
+
+    def next_after(self, now: datetime) -> tuple[datetime, datetime]:
+        """Begin and end of the window that is open at ``now``, or else of the next one."""
+        local = now.astimezone(self.zone)
+        day = local.date() + timedelta(days=(DAYS.index(self.day) - local.weekday()) % 7)
+        begin = datetime.combine(day, self.start, self.zone)
+        length = self.length
+        if begin + length <= local:
+            begin += timedelta(days=7)
+        elif begin - timedelta(days=7) <= local < begin - timedelta(days=7) + length:
+            begin -= timedelta(days=7)
+        return begin, begin + length
+
+    @property
+    def length(self) -> timedelta:
+        begin = timedelta(hours=self.start.hour, minutes=self.start.minute)
+        end = timedelta(hours=self.end.hour, minutes=self.end.minute)
+        return end - begin if end > begin else end - begin + timedelta(days=1)
+
+    @property
+    def aws(self) -> str:
+        """As RDS and ElastiCache take it: ``sat:16:00-sat:18:00``, UTC."""
+        any_week = datetime(2026, 1, 1, tzinfo=UTC)  # the offset never changes, so every week is alike
+        window = (moment.astimezone(UTC) for moment in self.next_after(any_week))
+        return "-".join(f"{DAYS[moment.weekday()][:3]}:{moment:%H:%M}" for moment in window)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One environment: where it is and what everything in it is called."""
+
+    name: str
+    prefix: str
+    region: str
+    account: str | None
+    """Twelve digits; checked before anything else is asked of AWS."""
+    profile: str | None
+    local_state: Path | None
+    """The local cloud's state folder; None for environments in AWS."""
+    cluster: str
+    load_balancer: str | None
+    """The load balancer's name; None: the ones whose name begins with the prefix."""
+    database: str
+    cache: str
+    alarm_prefix: str
+    url: str | None
+    """Where users reach it; None: the load balancer's own name over HTTP."""
+    services: tuple[Service, ...]
+    thresholds: Thresholds
+    maintenance_window: MaintenanceWindow | None
+
+    @property
+    def is_local(self) -> bool:
+        return self.local_state is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Responder:
+    """One rung of the on-call chain."""
+
+    role: str
+    name: str
+    after_minutes: int
+    """Paged when nobody has acknowledged for so long."""
+    email: str | None
+    phone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OnCall:
+    """Who is paged when. Two clocks: until somebody acknowledges, and until it is mitigated."""
+
+    chain: tuple[Responder, ...]
+    everyone_again_after_minutes: int
+    """Acknowledge clock: all of the chain are paged again when nobody has acknowledged for so long."""
+    mitigation_minutes: int
+    """Mitigation clock: acknowledged, but not mitigated for so long, pages the next in the chain."""
+    business_hours: tuple[time, time]
+    """SEV-3 waits for these, Monday to Friday, in ``business_zone``."""
+    business_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """Slack channels."""
+
+    incidents: str
+    alerts: str
+    general: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """All of one omc.toml."""
+
+    file: Path
+    name: str
+    default_environment: str | None
+    environments: Mapping[str, Environment]
+    on_call: OnCall
+    channels: Channels
