@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omc.errors import OmcError
+from omc.errors import OmcError, WrongUse
 
 COMMAND_TIMEOUT = 120.0
 
@@ -62,7 +62,9 @@ def reach(state: Path) -> Reach:
 def command(state: Path, arguments: Sequence[str]) -> list[str]:
     """The command line of localcloud's own tool for this state folder."""
     if importlib.util.find_spec("localcloud") is None or importlib.util.find_spec("moto") is None:
-        raise LocalCloudError("The local cloud isn't installed. Install it with the extra: pip install 'omc[local,apps]'")
+        raise LocalCloudError(
+            "The local cloud isn't installed. Install it with the extra: pip install 'omc[local,apps]'"
+        )
     verb, *rest = arguments
     return [sys.executable, "-m", "localcloud", verb, "--state", str(state), *rest]
 
@@ -70,16 +72,15 @@ def command(state: Path, arguments: Sequence[str]) -> list[str]:
 def ask(state: Path, *arguments: str, timeout: float = COMMAND_TIMEOUT) -> str:
     """Run localcloud's tool and return what it printed; its own sentence becomes the error."""
     try:
-        said = subprocess.run(
-            command(state, arguments), capture_output=True, text=True, check=False, timeout=timeout
-        )
+        said = subprocess.run(command(state, arguments), capture_output=True, text=True, check=False, timeout=timeout)
     except subprocess.TimeoutExpired as error:
         raise LocalCloudError(
             f"The local cloud did not answer `{arguments[0]}` within {timeout:.0f} s. Look at: omc local logs"
         ) from error
     if said.returncode != 0:
         reason = said.stderr.strip() or said.stdout.strip() or f"it ended with {said.returncode} and said nothing"
-        raise LocalCloudError(reason.splitlines()[-1].removeprefix("localcloud: "), exit_code=said.returncode)
+        sentence = reason.splitlines()[-1].removeprefix("localcloud: ")
+        raise WrongUse(sentence) if said.returncode == WrongUse.exit_code else LocalCloudError(sentence)
     return said.stdout
 
 

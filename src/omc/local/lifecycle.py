@@ -32,6 +32,9 @@ SERVICES = ("backend", "frontend")
 SETTLE_TIMEOUT = 120.0
 """Seconds for the tasks of a started cloud to become healthy: start, two passed health checks, with room."""
 
+SPACE = 500 * 2**20
+"""Bytes that a local cloud may need: two database clusters' files, logs and metrics of a day (seen: about 200 MiB)."""
+
 
 class Phase(StrEnum):
     """How far the stack in a local cloud has come."""
@@ -92,6 +95,8 @@ def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
     """Bring the cloud and the stack in it up; returns what stands. ``apply`` applies again where it was applied."""
     with _alone(site):
         record = site.read()
+        if record.phase is Phase.NEW:
+            require_space(site.state)
         if record.phase is Phase.APPLYING:
             progress.note("The first apply was cut off half-way, so this local cloud is started over.")
             cloud.ask(site.state, "reset", "--force")
@@ -104,7 +109,7 @@ def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
         if record.phase is not Phase.APPLIED or apply:
             record = _apply(site, record, reach, progress)
         with progress.step("Waiting for healthy tasks"):
-            _settle(reach, progress)
+            settle(reach, progress)
         return record
 
 
@@ -154,9 +159,7 @@ def _apply(site: Site, record: Record, reach: cloud.Reach, progress: Progress) -
         with progress.step("Applying infrastructure/bootstrap"):
             _apply_bootstrap(site, terraform, reach, progress)
         with progress.step("Pushing the images"):
-            images = {
-                name: push_image(site, site.project / "apps" / name, f"ohmycoins/{name}") for name in SERVICES
-            }
+            images = {name: push_image(site, site.project / "apps" / name, f"ohmycoins/{name}") for name in SERVICES}
         with progress.step(f"Applying infrastructure/environments/{ENVIRONMENT}"):
             outputs = _apply_root(site, terraform, reach, images, progress)
     except (KeyboardInterrupt, tf.TerraformError):
@@ -223,7 +226,7 @@ def _reporter(progress: Progress) -> Callable[[Mapping[str, Any]], None]:
     return report
 
 
-def _settle(reach: cloud.Reach, progress: Progress) -> None:
+def settle(reach: cloud.Reach, progress: Progress) -> None:
     """Wait until each service runs what it wants and every target is healthy, or say what is not."""
     import boto3
     from botocore.config import Config
@@ -258,9 +261,14 @@ def _settle(reach: cloud.Reach, progress: Progress) -> None:
         time.sleep(0.5)
 
 
-def free_bytes(folder: Path) -> int:
-    """Free disk below the nearest folder that exists."""
+def require_space(folder: Path) -> None:
+    """Refuse to begin what the disk can't hold."""
     place = folder.absolute()
     while not place.exists():
         place = place.parent
-    return os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+    free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+    if free < SPACE:
+        raise cloud.LocalCloudError(
+            f"A local cloud needs {SPACE // 2**20} MiB of disk and {place} has {free // 2**20} MiB free. "
+            "Free some, or use another folder: --state DIR"
+        )

@@ -1,0 +1,37 @@
+"""``omc demo``: the main job from end to end, on this machine, in a cloud of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave the demo's cloud running at the end.")
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder of the demo's cloud. It is deleted at the end.  [default: .localcloud-demo beside omc.toml]",
+)
+@click.pass_context
+def demo(context: click.Context, keep: bool, state: Path | None) -> None:
+    """See the stack come up, pass its morning check, break, and be told what and why. About four minutes.
+
+    \b
+    omc demo
+    omc demo --keep     and look around in it afterwards
+    """
+    from omc.local import demo as story
+    from omc.local.lifecycle import Site
+    from omc.progress import Progress
+    from omc.stack import load
+
+    stack = load(context.obj)
+    project = stack.file.parent
+    place = Site(project, (state or project / ".localcloud-demo").absolute())
+    try:
+        story.run(place, Progress(), click.echo, keep=keep)
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted; the demo's cloud was removed.", err=True)
+        raise SystemExit(130) from None

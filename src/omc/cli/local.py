@@ -1,0 +1,146 @@
+"""``omc local``: an AWS for this stack on this machine. Starting, showing and ending it; what it is made of is elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from omc.local.lifecycle import Site
+
+STATE_OPTION = click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The cloud's folder. Default: what omc.toml says for `local`, or OMC_LOCAL_STATE. Another folder is another cloud.",
+)
+
+
+def site(context: click.Context, state: Path | None) -> Site:
+    """The local cloud that a command means: the project of the stack file, and its state folder."""
+    from omc.errors import WrongUse
+    from omc.local.lifecycle import Site
+    from omc.stack import load
+
+    stack = load(context.obj)
+    environment = stack.environments.get("local")
+    if environment is None or environment.local_state is None:
+        raise WrongUse(f"{stack.file} has no environment `local` with a `local_state` folder.")
+    return Site(project=stack.file.parent, state=(state or environment.local_state).absolute())
+
+
+@click.group()
+def local() -> None:
+    """An AWS for this stack on this machine, to try and to rehearse.
+
+    \b
+    omc local up                   start it; the first time, apply the Terraform
+    omc check morning --env local  ask it what you would ask AWS
+    eval "$(omc local env)"        point aws, terraform, boto3 at it
+    omc local down                 stop it; its state stays
+    """
+
+
+@local.command()
+@STATE_OPTION
+@click.option("--apply", is_flag=True, help="Push the images and apply the Terraform again, after you changed them.")
+@click.pass_context
+def up(context: click.Context, state: Path | None, apply: bool) -> None:
+    """Start the local cloud and wait until the stack in it is healthy.
+
+    The first time it applies infrastructure/bootstrap and environments/staging, in about two minutes. Later starts
+    find all of it in the cloud's state, and take seconds.
+
+    \b
+    omc local up
+    omc local up --apply             after a change of the Terraform or of apps/
+    omc local up --state /tmp/other  a second cloud beside the first
+    """
+    from omc.local import lifecycle
+    from omc.progress import Progress
+
+    place = site(context, state)
+    try:
+        record = lifecycle.up(place, Progress(), apply=apply)
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted. Go on with `omc local up`, or drop all of it with `omc local reset`.", err=True)
+        raise SystemExit(130) from None
+    url = record.outputs.get("url")
+    click.echo(f"The stack is up: {url}" if url else "The stack is up.")
+    click.echo("Ask it: omc check morning --env local")
+
+
+@local.command()
+@STATE_OPTION
+@click.pass_context
+def down(context: click.Context, state: Path | None) -> None:
+    """Stop the local cloud and all that it started. Its state stays for the next `up`."""
+    from omc.local import cloud
+
+    click.echo(cloud.ask(site(context, state).state, "down").rstrip())
+
+
+@local.command()
+@STATE_OPTION
+@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.pass_context
+def status(context: click.Context, state: Path | None, output: str) -> None:
+    """What runs: the endpoint, the real parts, the tasks with their process ids. Exit code 1: it is down."""
+    from omc.local import cloud
+
+    arguments = ["status", "--json"] if output == "json" else ["status"]
+    click.echo(cloud.ask(site(context, state).state, *arguments).rstrip())
+
+
+@local.command()
+@STATE_OPTION
+@click.option("--force", is_flag=True, help="Also when it runs: stop it first.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_context
+def reset(context: click.Context, state: Path | None, force: bool, yes: bool) -> None:
+    """Delete everything of the local cloud: its databases, logs, metrics, Terraform state."""
+    from omc.local import cloud
+
+    place = site(context, state)
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Delete all of the local cloud in {place.state}?", abort=True)
+    click.echo(cloud.ask(place.state, "reset", *(["--force"] if force else [])).rstrip())
+
+
+@local.command()
+@STATE_OPTION
+@click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
+@click.option("--lines", "-n", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@click.pass_context
+def logs(context: click.Context, state: Path | None, follow: bool, lines: int) -> None:
+    """The cloud's own log. (What the tasks print is in CloudWatch Logs: aws logs tail.)"""
+    from omc.local import cloud
+
+    arguments = ["logs", "--lines", str(lines), *(["--follow"] if follow else [])]
+    command = cloud.command(site(context, state).state, arguments)
+    os.execv(command[0], command)  # noqa: S606 - it prints until it is told to stop; nothing is left for us to do
+
+
+@local.command()
+@STATE_OPTION
+@click.pass_context
+def env(context: click.Context, state: Path | None) -> None:
+    """Print the exports that point any AWS client, and Terraform, at the local cloud.
+
+    \b
+    eval "$(omc local env)"
+    aws ecs describe-services --cluster ohmycoins-staging --services backend frontend
+    (cd infrastructure/environments/staging && terraform init && terraform plan)
+    """
+    from omc.local import cloud, lifecycle
+
+    place = site(context, state)
+    reach = cloud.reach(place.state)
+    exports = reach.environment() | lifecycle.terraform_arguments(place.read(), reach)
+    click.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
+    for name, value in exports.items():
+        click.echo(f"export {name}={shlex.quote(value)}")

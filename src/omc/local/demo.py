@@ -1,0 +1,199 @@
+"""The demo: the stack comes up, passes its morning check, is really broken twice, and the check says what and why.
+
+It runs in a local cloud of its own and removes it afterwards. What it breaks, it breaks at the cause: processes are
+killed, and an image that can't start is pushed and deployed. The check is the same command that a person types.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omc.local import cloud, lifecycle, traffic
+
+if TYPE_CHECKING:
+    from omc.local.lifecycle import Record, Site
+    from omc.progress import Progress
+
+CLUSTER = f"ohmycoins-{lifecycle.ENVIRONMENT}"
+BROKEN_LINE = "\nimport exchange_rates  # a module that nobody added to the requirements\n"
+CHECK_TIMEOUT = 180.0
+"""Seconds until the check of a fresh stack is all ok: alarms need their datapoints, metrics must flow."""
+
+BREAK_TIMEOUT = 120.0
+"""Seconds until a break shows: three failed starts of the broken image, and ECS's circuit breaker."""
+
+
+class DemoError(cloud.LocalCloudError):
+    """The demo did not see what it promises to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One run of the morning check: its exit code and what it printed."""
+
+    code: int
+    printed: str
+
+
+def run(site: Site, progress: Progress, show: Callable[[str], None], *, keep: bool = False) -> None:
+    """The whole story. ``show`` gets what the audience reads; ``keep`` leaves the cloud running at the end."""
+    lifecycle.require_space(site.state)
+    if site.state.exists():
+        progress.note("An earlier demo was cut off; its cloud is removed first.")
+        _remove(site)
+    try:
+        _play(site, progress, show)
+    finally:
+        if keep:
+            progress.note(f"The demo's cloud still runs: omc local status --state {_short(site.state)}")
+        else:
+            with progress.step("Cleaning up"):
+                _remove(site)
+    show(_what_next(keep, site))
+
+
+def _play(site: Site, progress: Progress, show: Callable[[str], None]) -> None:
+    show("== The stack comes up: the same Terraform that AWS gets, on this machine")
+    record = lifecycle.up(site, progress)
+    reach = cloud.reach(site.state)
+    url = str(record.outputs["url"])
+    with progress.step("Sending some traffic"):
+        met = traffic.send(url, rate=20, seconds=15)
+    show(f"{met.good} of {met.total} requests to {url} were answered well, in {1000 * met.median:.0f} ms (median).")
+
+    show("\n== The morning check, on a healthy stack")
+    with progress.step("Waiting until every reading is in"):
+        check = _check_until(site, lambda check: check.code == 0, CHECK_TIMEOUT, progress)
+    _show_check(show, check, expected=0)
+
+    show("\n== Somebody kills every backend process")
+    ended = _kill_tasks(site, "backend")
+    show(f"kill -9 {' '.join(str(pid) for pid in ended)}")
+    with progress.step("Waiting until ECS has noticed"):
+        check = _check_until(site, lambda check: check.code == 1, BREAK_TIMEOUT, progress)
+    _show_check(show, check, expected=1)
+    with progress.step("ECS starts new tasks"):
+        lifecycle.settle(reach, progress)
+
+    show("\n== Somebody deploys an image that can't start")
+    client = _client(reach, "ecs")
+    reference = _push_broken(site)
+    revision = _deploy(client, record, reference)
+    show(f"update-service --service backend --task-definition {revision}")
+    with progress.step("Waiting for ECS's circuit breaker"):
+        _wait_for_rollback(client, revision, progress)
+    check = _check_until(site, lambda check: check.code == 1, BREAK_TIMEOUT, progress)
+    _show_check(show, check, expected=1)
+
+
+def _check(site: Site) -> Check:
+    env = dict(os.environ, OMC_LOCAL_STATE=str(site.state))
+    done = subprocess.run(
+        [sys.executable, "-m", "omc", "check", "morning", "--env", "local"],
+        cwd=site.project, env=env, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    return Check(done.returncode, done.stdout + done.stderr)
+
+
+def _check_until(site: Site, good: Callable[[Check], bool], timeout: float, progress: Progress) -> Check:
+    """Run the check until it says what is waited for; the last one, whatever it says, when the time is up."""
+    deadline = time.monotonic() + timeout
+    while True:
+        check = _check(site)
+        if good(check) or time.monotonic() > deadline:
+            return check
+        unsettled = [line.strip() for line in check.printed.splitlines() if line.startswith(("fail", "unknown"))]
+        progress.waiting(unsettled[0] if unsettled else "the check's next run")
+        time.sleep(2)
+
+
+def _show_check(show: Callable[[str], None], check: Check, *, expected: int) -> None:
+    show(f"$ omc check morning --env local\n{check.printed.rstrip()}\nexit code {check.code}")
+    if check.code != expected:
+        raise DemoError(f"The morning check ended with {check.code} where the demo expects {expected}; see above.")
+
+
+def _kill_tasks(site: Site, service: str) -> list[int]:
+    """Kill the processes of a service's tasks, as the cloud lists them."""
+    pids = [int(task["pid"]) for task in cloud.status(site.state)["tasks"] if task["service"] == service]
+    if not pids:
+        raise DemoError(f"The local cloud lists no running task of {service}.")
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    return pids
+
+
+def _push_broken(site: Site) -> str:
+    with tempfile.TemporaryDirectory(prefix="omc-demo-") as folder:
+        source = Path(folder) / "backend"
+        shutil.copytree(site.project / "apps/backend", source)
+        module = source / "backend/__init__.py"
+        module.write_text(module.read_text() + BROKEN_LINE)
+        return lifecycle.push_image(site, source, "ohmycoins/backend")
+
+
+def _deploy(client: Any, record: Record, reference: str) -> str:
+    """Register a revision that differs from the running one in its image only, and give it to the service."""
+    service = client.describe_services(cluster=CLUSTER, services=["backend"])["services"][0]
+    running = client.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+    accepted = client.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
+    wanted = {name: value for name, value in running.items() if name in accepted}
+    for container in wanted["containerDefinitions"]:
+        if container["image"] == record.images["backend"]:
+            container["image"] = reference
+    registered = client.register_task_definition(**wanted)["taskDefinition"]
+    client.update_service(cluster=CLUSTER, service="backend", taskDefinition=registered["taskDefinitionArn"])
+    return f"{registered['family']}:{registered['revision']}"
+
+
+def _wait_for_rollback(client: Any, revision: str, progress: Progress) -> None:
+    deadline = time.monotonic() + BREAK_TIMEOUT
+    while time.monotonic() < deadline:
+        service = client.describe_services(cluster=CLUSTER, services=["backend"])["services"][0]
+        ours = [d for d in service["deployments"] if d["taskDefinition"].endswith(revision)]
+        if not ours or ours[0]["rolloutState"] == "FAILED":
+            return
+        progress.waiting(f"{ours[0]['failedTasks']} tasks of {revision} failed to start")
+        time.sleep(1)
+    raise DemoError(f"ECS did not give up on {revision} within {BREAK_TIMEOUT:.0f} s.")
+
+
+def _client(reach: cloud.Reach, service: str) -> Any:
+    import boto3
+
+    session = boto3.Session(
+        aws_access_key_id=reach.access_key, aws_secret_access_key=reach.secret_key, region_name=reach.region
+    )
+    return session.client(service, endpoint_url=reach.endpoint)  # type: ignore[call-overload]
+
+
+def _remove(site: Site) -> None:
+    cloud.ask(site.state, "reset", "--force")
+    shutil.rmtree(site.state, ignore_errors=True)
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+def _what_next(keep: bool, site: Site) -> str:
+    state = f" --state {_short(site.state)}" if keep else ""
+    start = "" if keep else "  omc local up                             a cloud that stays\n"
+    return (
+        "\nTry next (in the virtual environment: . .venv/bin/activate):\n"
+        f"{start}"
+        "  omc check morning --env local --explain  the aws commands behind the check\n"
+        f'  eval "$(omc local env{state})"                 point aws and terraform at it\n'
+        "  omc stack show --env local               what omc.toml says, resolved\n"
+        "  omc local down                           stop it; the state stays"
+    )
