@@ -1,0 +1,172 @@
+"""Processes are started, measured and ended whole; a killed run's orphans are ended, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from localcloud.core.processes import Supervisor, read_entry
+
+ENV = {"PATH": os.environ["PATH"]}
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def lives(pid: int) -> bool:
+    entry = read_entry(pid)
+    return entry is not None and not entry.zombie
+
+
+def number_in(path: Path) -> int:
+    until(lambda: path.exists() and path.read_text().endswith("\n"))
+    return int(path.read_text())
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    supervisor = Supervisor(tmp_path / "state")
+    yield supervisor
+    supervisor.stop()
+
+
+def test_a_process_says_its_output_and_its_exit_code(supervisor: Supervisor, tmp_path: Path) -> None:
+    log = tmp_path / "out"
+    process = supervisor.spawn("one", ["sh", "-c", "echo hello; exit 3"], env=ENV, cwd=tmp_path, output=log)
+    until(lambda: process.poll() is not None)
+    assert process.poll() == 3
+    assert log.read_text() == "hello\n"
+    assert supervisor.running() == []
+
+
+def test_output_can_go_to_a_pipe(supervisor: Supervisor, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    process = supervisor.spawn("one", ["echo", "through the pipe"], env=ENV, cwd=tmp_path, output=writer)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        assert pipe.read() == "through the pipe\n"
+    until(lambda: process.poll() == 0)
+
+
+def test_a_missing_program_is_an_error_and_leaves_no_record(supervisor: Supervisor, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        supervisor.spawn("none", ["no-such-program"], env=ENV, cwd=tmp_path, output=tmp_path / "out")
+    assert supervisor.running() == []
+
+
+def test_ending_asks_first_and_insists_then(supervisor: Supervisor, tmp_path: Path) -> None:
+    polite = supervisor.spawn("polite", ["sleep", "100"], env=ENV, cwd=tmp_path, output=tmp_path / "a")
+    stubborn_code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(99)"
+    stubborn = supervisor.spawn(
+        "stubborn", [sys.executable, "-c", stubborn_code], env=ENV, cwd=tmp_path, output=tmp_path / "b"
+    )
+    until(lambda: (tmp_path / "b").read_text())
+    supervisor.end_all([polite, stubborn], grace=0.3)
+    assert polite.poll() == 128 + signal.SIGTERM
+    assert stubborn.poll() == 128 + signal.SIGKILL
+
+
+def test_children_end_with_their_parent_even_those_with_a_session_of_their_own(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    script = f"setsid sh -c 'echo $$ > {tmp_path}/child; sleep 100' & sleep 100 & echo $! > {tmp_path}/other; sleep 100"
+    process = supervisor.spawn("parent", ["sh", "-c", script], env=ENV, cwd=tmp_path, output=tmp_path / "out")
+    child, other = number_in(tmp_path / "child"), number_in(tmp_path / "other")
+    supervisor.end(process, grace=2.0)
+    until(lambda: not lives(child) and not lives(other))
+
+
+def test_children_of_a_process_that_died_by_itself_are_ended(supervisor: Supervisor, tmp_path: Path) -> None:
+    script = f"setsid sh -c 'echo $$ > {tmp_path}/child; sleep 100' & sleep 0.3; exit 1"
+    process = supervisor.spawn("parent", ["sh", "-c", script], env=ENV, cwd=tmp_path, output=tmp_path / "out")
+    child = number_in(tmp_path / "child")
+    until(lambda: process.poll() == 1)
+    until(lambda: not lives(child))
+
+
+def test_cpu_and_memory_are_those_of_the_whole_family(supervisor: Supervisor, tmp_path: Path) -> None:
+    burn = "x = bytearray(80_000_000)\nwhile True: pass"
+    process = supervisor.spawn(
+        "burn", ["sh", "-c", f"{sys.executable} -c '{burn}'; true"], env=ENV, cwd=tmp_path, output=tmp_path / "out"
+    )
+    until(lambda: process.cpu_seconds() > 0.3)
+    assert 80_000_000 < process.memory_bytes() < 160_000_000
+    supervisor.end(process, grace=0.1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up its user id")
+def test_an_unprivileged_process_is_not_root(supervisor: Supervisor, tmp_path: Path) -> None:
+    code = supervisor.run("id", ["id", "-u"], env=ENV, cwd=tmp_path, output=tmp_path / "out", timeout=10)
+    assert code == 0
+    assert (tmp_path / "out").read_text() == "1000\n"
+
+
+def test_a_killed_runs_orphans_are_ended_and_nothing_else(tmp_path: Path) -> None:
+    state, pids = tmp_path / "state", tmp_path / "pids"
+    program = f"""
+import os, pathlib, time
+from localcloud.core.processes import Supervisor
+supervisor = Supervisor(pathlib.Path({str(state)!r}))
+script = "setsid sleep 100 & echo $! $$ > {pids}; sleep 100"
+root, output = pathlib.Path("/"), pathlib.Path({str(pids)!r} + ".out")
+supervisor.spawn("parent", ["sh", "-c", script], env=dict(os.environ), cwd=root, output=output)
+time.sleep(100)
+"""
+    run = subprocess.Popen([sys.executable, "-c", program])
+    bystander = subprocess.Popen(["sleep", "100"])
+    try:
+        until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+        run.kill()
+        run.wait()
+        orphans = [int(word) for word in pids.read_text().split()]
+        assert all(lives(pid) for pid in orphans)
+        # A process that has the id of one of ours, but another start time, is somebody else's.
+        with (state / "processes.jsonl").open("a") as records:
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+            records.write(f'{{"marker": "m", "boot": "{boot}", "pid": {bystander.pid}, "started_at": 1}}\n{{"mark')
+        later = Supervisor(state)
+        assert later.reap_orphans() >= 2
+        until(lambda: not any(lives(pid) for pid in orphans))
+        assert bystander.poll() is None
+        assert later.reap_orphans() == 0
+    finally:
+        for process in (run, bystander):
+            process.kill()
+            process.wait()
+
+
+def test_one_started_in_the_instant_before_the_kill_is_found_by_its_marker(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    # The run wrote what it was about to do and was killed before it could write the process id.
+    (state / "processes.jsonl").write_text(f'{{"marker": "cafe", "name": "n", "boot": "{boot}", "signal": 15}}\n')
+    orphan = subprocess.Popen(["sleep", "100"], env={**ENV, "LOCALCLOUD_PROCESS": "cafe"})
+    try:
+        assert Supervisor(state).reap_orphans() == 1
+        assert orphan.wait(timeout=5) == -signal.SIGTERM
+    finally:
+        orphan.kill()
+        orphan.wait()
+
+
+def test_the_records_stay_short(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("localcloud.core.processes._COMPACT_AFTER", 5)
+    stays = supervisor.spawn("stays", ["sleep", "100"], env=ENV, cwd=tmp_path, output=tmp_path / "out")
+    for _ in range(12):
+        process = supervisor.spawn("short", ["true"], env=ENV, cwd=tmp_path, output=tmp_path / "out")
+        until(lambda process=process: process.poll() == 0)  # type: ignore[misc]
+    lines = (tmp_path / "state" / "processes.jsonl").read_text().splitlines()
+    assert len(lines) < 20
+    assert any(str(stays.pid) in line for line in lines)
