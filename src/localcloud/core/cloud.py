@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -71,6 +71,18 @@ class Settings:
         return port + self.port_shift if port < 1024 else port
 
 
+@dataclass(slots=True)
+class LoopHealth:
+    """How a loop is doing, for ``localcloud status``."""
+
+    every: float
+    runs: int = 0
+    failures: int = 0
+    last_error: str = ""
+    slowest: float = 0.0
+    """Seconds."""
+
+
 C = TypeVar("C")
 
 
@@ -85,6 +97,7 @@ class Cloud:
     """Set whenever state that belongs in the snapshot may have changed."""
     _components: dict[type[Any], Any] = field(default_factory=dict)
     _threads: list[threading.Thread] = field(default_factory=list)
+    _loops: dict[str, LoopHealth] = field(default_factory=dict)
 
     def attach(self, component: Component) -> None:
         self._components[type(component)] = component
@@ -115,21 +128,31 @@ class Cloud:
         and the loop goes on, since one bad reading must not stop the rest of the cloud.
         """
 
+        health = self._loops[name] = LoopHealth(every)
+
         def run() -> None:
             while not self.stopping.wait(every):
                 began = time.monotonic()
                 try:
                     body()
-                except Exception:
+                except Exception as problem:
                     if not self.stopping.is_set():
+                        health.failures += 1
+                        health.last_error = f"{type(problem).__name__}: {problem}"
                         log.exception("loop %s failed", name)
                 took = time.monotonic() - began
+                health.runs += 1
+                health.slowest = max(health.slowest, took)
                 if took > max(1.0, 2 * every):
                     log.warning("loop %s took %.1f s", name, took)
 
         thread = threading.Thread(target=run, name=f"loop-{name}", daemon=True)
         self._threads.append(thread)
         thread.start()
+
+    def loops(self) -> dict[str, dict[str, Any]]:
+        """Every loop's health by its name."""
+        return {name: asdict(health) for name, health in self._loops.items()}
 
     def join(self, timeout: float) -> None:
         """Wait for the loops to end after ``stopping`` was set."""

@@ -11,10 +11,10 @@ Nothing here knows HTTP; ``localcloud.front`` parses, calls and serialises.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
-from collections.abc import Callable, Mapping
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud

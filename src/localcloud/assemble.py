@@ -1,0 +1,112 @@
+"""The whole cloud put together: every service imported (so that its operations register), every component attached.
+
+A module under ``localcloud.services`` says what to attach in ``COMPONENTS``, a tuple of component classes; each is made
+with what its constructor asks for by name: ``settings``, or ``state`` (the folder). How the cloud is started as a program is in ``cli``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import pkgutil
+from typing import TYPE_CHECKING, Any
+
+import localcloud.services
+from localcloud.core.cloud import Cloud, Component, Settings
+from localcloud.core.snapshot import Snapshots
+from localcloud.front.call_log import CallLog
+from localcloud.front.faults import Faults
+from localcloud.front.identity import Identity
+from localcloud.front.server import Server
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+log = logging.getLogger(__name__)
+
+FIRST = ("Supervisor", "Metrics", "Logs", "Images", "LoadBalancers", "Databases", "Caches", "Clusters")
+"""Components that others lean on start first, and stop last; the rest follow in the order of their modules."""
+KNOWN = {
+    "localcloud.core.processes": "Supervisor",
+    "localcloud.services.cloudwatch": "Metrics",
+    "localcloud.services.logs": "Logs",
+    "localcloud.services.ecr": "Images",
+    "localcloud.services.elbv2": "LoadBalancers",
+    "localcloud.services.rds": "Databases",
+    "localcloud.services.elasticache": "Caches",
+    "localcloud.services.ecs": "Clusters",
+}
+
+
+def service_modules() -> list[ModuleType]:
+    """Every module of every service, imported."""
+    names = ["localcloud.core.processes"]
+    for info in pkgutil.walk_packages(localcloud.services.__path__, "localcloud.services."):
+        names.append(info.name)
+    modules = []
+    for name in names:
+        try:
+            modules.append(importlib.import_module(name))
+        except Exception:  # a module that is still being written must not take the others down
+            log.exception("can't import %s", name)
+    return modules
+
+
+def component_classes() -> list[type[Any]]:
+    """What to attach, in the order of starting."""
+    found: dict[type[Any], None] = {}
+    for module in service_modules():
+        known = getattr(module, KNOWN.get(module.__name__, ""), None)
+        for kind in (*((known,) if known else ()), *getattr(module, "COMPONENTS", ())):
+            found[kind] = None
+    return sorted(found, key=lambda kind: FIRST.index(kind.__name__) if kind.__name__ in FIRST else len(FIRST))
+
+
+def assemble(settings: Settings, access_key_id: str, secret_access_key: str) -> Cloud:
+    """A cloud with everything attached, not started yet."""
+    cloud = Cloud(settings)
+    components: list[Component] = [
+        Identity(access_key_id, secret_access_key),
+        CallLog(settings.state / "calls.sqlite"),
+        Faults(),
+    ]
+    for kind in component_classes():
+        wanted = inspect.signature(kind).parameters
+        given = {"settings": settings, "state": settings.state}
+        components.append(kind(**{name: given[name] for name in wanted if name in given}))
+    components.append(Snapshots(settings.state))
+    for component in components:
+        cloud.attach(component)
+    return cloud
+
+
+def start(cloud: Cloud) -> Server:
+    """Take back the saved state, start every component, then listen. Raises ``OSError`` where the port is taken."""
+    server = Server(cloud)
+    cloud.part(Snapshots).restore(cloud)
+    for component in cloud.components():
+        component.start(cloud)
+    server.start()
+    return server
+
+
+def stop(cloud: Cloud, server: Server) -> None:
+    """No more calls, a last snapshot, then the components in the reverse order of their start."""
+    server.stop()
+    cloud.part(Snapshots).save(cloud)
+    cloud.stopping.set()
+    for component in reversed(cloud.components()):
+        try:
+            component.stop()
+        except Exception:
+            log.exception("stopping %s failed", component.name)
+    cloud.join(5)
+
+
+def forget(cloud: Cloud) -> None:
+    """Drop moto's backends of this cloud's account, which are the process's, not the cloud's (for tests)."""
+    from moto.core.base_backend import BackendDict
+
+    for backends in list(BackendDict._instances):
+        backends.pop(cloud.settings.account, None)

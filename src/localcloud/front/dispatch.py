@@ -1,0 +1,171 @@
+"""The choke point: every AWS call passes here, once.
+
+Identity, permission, injected faults, who answers (our handler, moto with a mend, moto alone, or nobody), errors in
+AWS's own shape, the call log and the snapshot's dirty flag are all decided in ``answer``. Nothing here returns a
+status of 500 or more, except a fault that was asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from moto.core.exceptions import ServiceException
+from werkzeug.exceptions import HTTPException
+
+from localcloud.core.registry import MENDS, OPERATIONS, AwsError, Call
+from localcloud.front import faults, identity, moto_calls, policies, protocol
+from localcloud.front.call_log import CallLog, is_read, record
+from localcloud.front.protocol import HttpAnswer, HttpRequest, Wire
+from localcloud.front.trusted import SERVICES
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+log = logging.getLogger(__name__)
+
+CUT = {"Connection": "close", "X-Localcloud-Cut": "1"}
+"""Marks an answer that ``server`` sends only in part."""
+
+
+def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
+    """The whole answer to one AWS request."""
+    request_id = str(uuid.uuid4())
+    scope = protocol.signature(request)
+    service = protocol.service_of(request, scope)
+    try:
+        wire = protocol.identify(request, service, request_id)
+    except AwsError as error:
+        log.warning("unsupported operation: %s", error.message)
+        return _with_id(protocol.plain_error(request, error), request_id)
+    began = time.monotonic()
+    caller = identity.anonymous(cloud)
+    problem: AwsError | None = None
+    call = _call(cloud, wire, {}, caller, scope, request, request_id)
+    try:
+        if scope is not None:
+            caller = identity.caller(cloud, scope, service, wire.protocol)
+        elif not (service == "sts" and str(wire.operation.name).startswith("AssumeRoleWith")):
+            raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+        call = _call(cloud, wire, _parse(wire, request), caller, scope, request, request_id)
+        if caller.kind != "Anonymous":
+            policies.check(cloud, caller, call, wire.protocol)
+        result = _faulted(cloud, wire, call, request)
+    except AwsError as error:
+        problem = error
+        result = protocol.serialise_error(wire, error)
+    if not is_read(call.operation) and problem is None:
+        cloud.touch()
+    problem = problem or _error_in(wire, result)
+    if cloud.has(CallLog):
+        took = (time.monotonic() - began) * 1000
+        cloud.part(CallLog).append(record(call, caller, wire.operation.input_shape, problem, took))
+    return _with_id(result, request_id)
+
+
+def _call(
+    cloud: Cloud,
+    wire: Wire,
+    params: dict[str, Any],
+    caller: identity.Caller,
+    scope: protocol.Signature | None,
+    request: HttpRequest,
+    request_id: str,
+) -> Call:
+    return Call(
+        service=wire.service,
+        operation=str(wire.operation.name),
+        params=params,
+        account=cloud.settings.account,
+        region=scope.region if scope else cloud.settings.region,
+        principal=caller.arn,
+        access_key=scope.access_key if scope else "",
+        source_ip=request.source_ip,
+        user_agent=request.headers.get("User-Agent", ""),
+        request_id=request_id,
+        at=cloud.now(),
+    )
+
+
+def _parse(wire: Wire, request: HttpRequest) -> dict[str, Any]:
+    try:
+        return protocol.parse(wire, request)
+    except AwsError:
+        raise
+    except Exception as problem:
+        if wire.service == "s3":
+            return {}  # moto reads S3's bodies itself, and more leniently
+        raise AwsError("SerializationException", f"The request can't be read: {problem}") from problem
+
+
+def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> HttpAnswer:
+    """The true answer, unless a fault rule says otherwise."""
+    rule = cloud.part(faults.Faults).take(call.service, call.operation) if cloud.has(faults.Faults) else None
+    if rule is None:
+        return _true_answer(cloud, wire, call, request)
+    if rule.kind == "throttle":
+        raise faults.throttled(wire.protocol)
+    if rule.kind == "500":
+        raise AwsError("InternalFailure", "The request processing has failed because of an unknown error.", 500)
+    if rule.kind in ("slow", "timeout"):
+        cloud.stopping.wait(rule.seconds)
+    if rule.kind == "timeout":
+        return HttpAnswer(200, b"", CUT)
+    true = _true_answer(cloud, wire, call, request)
+    if rule.kind == "truncate":
+        return HttpAnswer(true.status, true.body[: len(true.body) // 2], {**true.headers, **CUT})
+    return true
+
+
+def _true_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> HttpAnswer:
+    key = (call.service, call.operation)
+    ours = OPERATIONS.get(key)
+    if ours is not None:
+        protocol.validate(wire, call.params)
+        if ours.locked:
+            with cloud.lock:
+                return protocol.serialise(wire, _handled(ours.handler, cloud, call))
+        return protocol.serialise(wire, _handled(ours.handler, cloud, call))
+    if not SERVICES[call.service].covers(call.operation):
+        raise moto_calls.Unsupported(*key)
+    mend = MENDS.get(key)
+    if wire.protocol == "cbor":
+        with cloud.lock:
+            plain = moto_calls.ask(cloud, call.service, call.operation, call.params, call.region)
+            return protocol.serialise(wire, _handled(mend, cloud, call, plain) if mend else plain)
+    with cloud.lock:
+        answered = moto_calls.passed_on(cloud, wire, request)
+        if mend is None or answered.status >= 300:
+            return answered
+        return protocol.serialise(wire, _handled(mend, cloud, call, moto_calls.parsed(wire, answered)))
+
+
+def _handled(function: Any, cloud: Cloud, call: Call, *more: Any) -> Any:
+    """Our own code's answer; what it raises becomes an AWS error. An unforeseen exception is a bug and is logged whole."""
+    try:
+        return function(cloud, call, *more)
+    except AwsError:
+        raise
+    except ServiceException as problem:
+        raise AwsError(problem.code, problem.message) from problem
+    except HTTPException as problem:
+        raise moto_calls.aws_error(problem) from problem
+    except Exception as problem:
+        log.exception("localcloud failed in %s %s", call.service, call.operation)
+        message = f"localcloud failed in {call.service} {call.operation}: {type(problem).__name__}: {problem}."
+        raise AwsError("LocalcloudFailure", message) from problem
+
+
+def _error_in(wire: Wire, result: HttpAnswer) -> AwsError | None:
+    """The error that moto put on the wire itself, for the call log."""
+    if result.status < 400:
+        return None
+    error = moto_calls.parsed(wire, result).get("Error", {}) if result.body else {}
+    return AwsError(str(error.get("Code", result.status)), str(error.get("Message", "")), result.status)
+
+
+def _with_id(result: HttpAnswer, request_id: str) -> HttpAnswer:
+    kept = {name: value for name, value in result.headers.items() if name.lower() != "x-amzn-requestid"}
+    return HttpAnswer(result.status, result.body, {**kept, "x-amzn-RequestId": request_id})

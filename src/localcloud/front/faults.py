@@ -1,0 +1,104 @@
+"""AWS failing on purpose: throttled, broken, slow, silent or cut-off answers to chosen operations.
+
+The rules live in memory and are set through ``POST /_localcloud/faults``, so that a client is tested against an AWS
+that misbehaves without knowing that it is rehearsing. Faults of the *stack* (a bad image, a lock) are not here.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core.registry import AwsError
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+KINDS = ("throttle", "500", "timeout", "truncate", "slow")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One rule: which calls, what happens to them, how often."""
+
+    service: str
+    """botocore's name, or ``*``."""
+    operation: str
+    """botocore's name; ``*`` and ``?`` are wildcards."""
+    kind: str
+    count: int | None = None
+    """How many calls it hits before it is spent; None: until it is removed."""
+    probability: float = 1.0
+    seconds: float = 2.0
+    """How long ``slow`` delays, and how long ``timeout`` stays silent."""
+
+    def hits(self, service: str, operation: str) -> bool:
+        return fnmatchcase(service, self.service) and fnmatchcase(operation, self.operation)
+
+
+def fault(rule: Mapping[str, Any]) -> Fault:
+    """A rule from JSON. Raises ``AwsError`` that says what is wrong with it."""
+    known = set(Fault.__slots__)
+    if not isinstance(rule, dict) or not set(rule) <= known or "kind" not in rule:
+        raise AwsError("ValidationError", f"A fault needs a kind and has only the keys {', '.join(sorted(known))}.")
+    made = Fault(**{"service": "*", "operation": "*", **rule})
+    if made.kind not in KINDS:
+        raise AwsError("ValidationError", f"There is no fault {made.kind!r}; there are {', '.join(KINDS)}.")
+    return made
+
+
+class Faults:
+    """The rules in force. ``take`` is asked once per call and spends a rule's count."""
+
+    name = "faults"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rules: list[Fault] = []
+        self._random = random.Random(0)  # noqa: S311 — not a secret; the same run breaks the same calls
+
+    def start(self, cloud: Cloud) -> None:
+        pass
+
+    def dump(self) -> None:
+        return None
+
+    def load(self, state: Any) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def replace(self, rules: Iterable[Fault]) -> None:
+        with self._lock:
+            self._rules = list(rules)
+
+    def listed(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [asdict(rule) for rule in self._rules]
+
+    def take(self, service: str, operation: str) -> Fault | None:
+        with self._lock:
+            for position, rule in enumerate(self._rules):
+                if not rule.hits(service, operation) or self._random.random() >= rule.probability:
+                    continue
+                if rule.count is not None:
+                    left = rule.count - 1
+                    self._rules[position : position + 1] = [replace(rule, count=left)] if left > 0 else []
+                return rule
+        return None
+
+
+def throttled(protocol: str) -> AwsError:
+    """As the service's protocol words it: EC2 has a code of its own, S3 asks to slow down."""
+    if protocol == "ec2":
+        return AwsError("RequestLimitExceeded", "Request limit exceeded.", 503)
+    if protocol == "rest-xml":
+        return AwsError("SlowDown", "Please reduce your request rate.", 503)
+    if protocol == "query":
+        return AwsError("Throttling", "Rate exceeded")
+    return AwsError("ThrottlingException", "Rate exceeded")

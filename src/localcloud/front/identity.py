@@ -1,0 +1,101 @@
+"""Who is calling: the cloud's own key, users' access keys and role sessions, as IAM and STS in moto hold them.
+
+What a caller may do is in ``policies``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core.registry import AwsError
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+    from localcloud.front.protocol import Signature
+
+INVALID_TOKEN = "The security token included in the request is invalid."  # noqa: S105 — a sentence of AWS's
+EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    arn: str
+    user_name: str
+    """As CloudTrail shows it: ``root``, the IAM user's name, or the session's name."""
+    user_id: str
+    access_key: str
+    kind: str
+    """``Root``, ``IAMUser`` or ``AssumedRole``."""
+    policy_owner: str = ""
+    """The IAM user or role whose policies apply; nothing restricts the root."""
+
+
+@dataclass(slots=True)
+class Identity:
+    """The cloud's own access key pair, made with the state folder. All other keys are moto's."""
+
+    access_key_id: str
+    secret_access_key: str
+    name: str = "identity"
+
+    def start(self, cloud: Cloud) -> None:
+        pass
+
+    def dump(self) -> None:
+        return None
+
+    def load(self, state: Any) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+
+def anonymous(cloud: Cloud) -> Caller:
+    arn = f"arn:aws:iam::{cloud.settings.account}:anonymous"
+    return Caller(arn, "anonymous", "ANONYMOUS_PRINCIPAL", "", "Anonymous")
+
+
+def caller(cloud: Cloud, scope: Signature, service: str, protocol: str) -> Caller:
+    """The principal behind an access key. Raises what the service itself raises for unknown and expired keys."""
+    from datetime import UTC, datetime
+
+    account = cloud.settings.account
+    identity = cloud.part(Identity)
+    key = scope.access_key
+    if key == identity.access_key_id:
+        return Caller(f"arn:aws:iam::{account}:root", "root", account, key, "Root")
+    with cloud.lock:
+        role = cloud.moto("sts", "aws").get_assumed_role_from_access_key(key)
+        if role is not None:
+            if role.expiration.replace(tzinfo=UTC) <= datetime.now(UTC):
+                raise expired(service, protocol)
+            if scope.token != role.session_token:
+                raise invalid(service, protocol)
+            owner = role.role_arn.split("/")[-1]
+            return Caller(role.arn, role.session_name, role.user_id, key, "AssumedRole", owner)
+        for user in cloud.moto("iam", "aws").users.values():
+            if any(held.access_key_id == key and held.status == "Active" for held in user.access_keys):
+                return Caller(user.arn, user.name, user.id, key, "IAMUser", user.name)
+    raise invalid(service, protocol)
+
+
+def invalid(service: str, protocol: str) -> AwsError:
+    if service == "s3":
+        return AwsError("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", 403)
+    if protocol == "ec2":
+        return AwsError("AuthFailure", "AWS was not able to validate the provided access credentials", 401)
+    if protocol == "query":
+        return AwsError("InvalidClientTokenId", INVALID_TOKEN, 403)
+    return AwsError("UnrecognizedClientException", INVALID_TOKEN)
+
+
+def expired(service: str, protocol: str) -> AwsError:
+    if service == "s3":
+        return AwsError("ExpiredToken", "The provided token has expired.")
+    if protocol == "ec2":
+        return AwsError("RequestExpired", "Request has expired.")
+    if protocol == "query":
+        return AwsError("ExpiredToken", EXPIRED_TOKEN, 403)
+    return AwsError("ExpiredTokenException", EXPIRED_TOKEN)

@@ -1,0 +1,158 @@
+"""The HTTP server in front of ``dispatch``: threads, request bodies, and the private ``/_localcloud/`` pages."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from cheroot import wsgi
+from werkzeug.datastructures import Headers
+
+from localcloud.core.registry import AwsError
+from localcloud.front import dispatch, faults
+from localcloud.front.protocol import HttpAnswer, HttpRequest, plain_error, unzipped
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+log = logging.getLogger(__name__)
+
+THREADS = 48
+"""Long polls (SQS, live tail) each hold a thread for up to 20 s; Terraform asks ten things at once."""
+REASONS = {200: "OK", 204: "No Content", 400: "Bad Request", 403: "Forbidden", 404: "Not Found"}
+
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class Server:
+    """Listens on the cloud's endpoint from ``start`` to ``stop``. Raises ``OSError`` where the port is taken."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        address = (cloud.settings.address, cloud.settings.port)
+        self._server = wsgi.Server(
+            address, self._application, numthreads=THREADS, request_queue_size=128, timeout=65, shutdown_timeout=2
+        )
+        self._server.expiration_interval = 0.1
+        self._server.error_log = _log_error
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._server.prepare()
+        self._thread = threading.Thread(target=self._server.serve, name="front", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.stop()
+        if self._thread is not None:
+            self._thread.join(5)
+
+    def _application(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        request = _request(environ)
+        try:
+            if request.path.startswith("/_localcloud/"):
+                result = private(self._cloud, request)
+            else:
+                encoding = request.headers.get("Content-Encoding", "")
+                if encoding == "gzip" and "/s3/" not in request.headers.get("Authorization", ""):
+                    body = unzipped(request.body, encoding)
+                    request.headers.remove("Content-Encoding")
+                    request = HttpRequest(
+                        request.method,
+                        request.path,
+                        request.query,
+                        request.headers,
+                        body,
+                        request.source_ip,
+                        host=request.host,
+                    )
+                result = dispatch.answer(self._cloud, request)
+        except AwsError as error:
+            result = plain_error(request, error)
+        except Exception as problem:
+            log.exception("the front failed on %s %s", request.method, request.path)
+            result = plain_error(request, AwsError("LocalcloudFailure", f"{type(problem).__name__}: {problem}"))
+        return _send(request, result, start_response)
+
+
+def _log_error(message: str = "", level: int = 20, traceback: bool = False) -> None:
+    # A client that hangs up in the middle is no error of ours.
+    log.debug("%s", message, exc_info=traceback)
+
+
+def _request(environ: dict[str, Any]) -> HttpRequest:
+    headers = Headers()
+    for key, value in environ.items():
+        if key.startswith("HTTP_"):
+            headers[key[5:].replace("_", "-").title()] = value
+        elif key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value:
+            headers[key.replace("_", "-").title()] = value
+    path, _, query = environ.get("REQUEST_URI", environ["PATH_INFO"]).partition("?")
+    if "://" in path:
+        path = "/" + path.split("/", 3)[-1]
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        body = environ["wsgi.input"].read(int(length))
+    elif "chunked" in environ.get("HTTP_TRANSFER_ENCODING", ""):
+        body = environ["wsgi.input"].read()
+    else:
+        body = b""
+    return HttpRequest(
+        environ["REQUEST_METHOD"],
+        path,
+        query,
+        headers,
+        body,
+        environ.get("REMOTE_ADDR", ""),
+        host=environ.get("HTTP_HOST", ""),
+    )
+
+
+def _send(request: HttpRequest, result: HttpAnswer, start_response: StartResponse) -> Iterable[bytes]:
+    headers = [(name, value) for name, value in result.headers.items() if name.lower() != "content-length"]
+    given = {name.lower(): value for name, value in result.headers.items()}
+    length = given.get("content-length", "0") if request.method == "HEAD" else str(len(result.body))
+    if "x-localcloud-cut" in given:
+        length = str(2 * len(result.body) + 1)
+    if result.status not in (204, 304):
+        headers.append(("Content-Length", length))
+    start_response(f"{result.status} {REASONS.get(result.status, 'Status')}", headers)
+    return [] if request.method == "HEAD" else [result.body]
+
+
+def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
+    """``GET status``, ``GET faults`` and ``POST faults`` (a JSON list of rules, which replaces those in force)."""
+    page = request.path.removeprefix("/_localcloud/")
+    if page == "status" and request.method == "GET":
+        return _json(status(cloud))
+    if page == "faults" and cloud.has(faults.Faults):
+        held = cloud.part(faults.Faults)
+        if request.method == "POST":
+            try:
+                rules = json.loads(request.body)
+            except ValueError as problem:
+                raise AwsError("ValidationError", f"Faults are a JSON list of rules: {problem}.") from problem
+            held.replace(faults.fault(rule) for rule in (rules if isinstance(rules, list) else [rules]))
+        return _json({"faults": held.listed(), "kinds": faults.KINDS})
+    raise AwsError("NotFound", f"There is no page {request.path}; there are status and faults.", 404)
+
+
+def status(cloud: Cloud) -> dict[str, Any]:
+    """Whether the cloud is well: its loops, and what each component says of itself (``status() -> dict``)."""
+    parts = {component.name: component.status() for component in cloud.components() if hasattr(component, "status")}
+    settings = cloud.settings
+    return {
+        "ready": not cloud.stopping.is_set(),
+        "endpoint": settings.endpoint,
+        "account": settings.account,
+        "region": settings.region,
+        "loops": cloud.loops(),
+        "parts": parts,
+    }
+
+
+def _json(value: Any) -> HttpAnswer:
+    return HttpAnswer(200, json.dumps(value, default=str).encode(), {"Content-Type": "application/json"})

@@ -1,0 +1,91 @@
+"""A local cloud inside the test process, and clients for it.
+
+``cloud`` is fresh for each test, ``shared_cloud`` lives as long as its test module; ``aws`` and ``shared_aws`` make
+boto3 clients for them with retries off, so that a gap fails at once. Any "unsupported operation" in the log that a
+test didn't ask for (mark ``unsupported_allowed``) fails it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from localcloud import assemble
+from localcloud.core import addresses
+from localcloud.core.cloud import Cloud
+from localcloud.front.identity import Identity
+
+Clients = Callable[..., Any]
+
+
+@contextmanager
+def running_cloud(state: Path) -> Iterator[Cloud]:
+    """A whole cloud on a free address block, ended and forgotten afterwards."""
+    state.mkdir(parents=True, exist_ok=True)
+    home = addresses.load(state) or addresses.create(state)
+    cloud = assemble.assemble(home.settings, home.access_key_id, home.secret_access_key)
+    server = assemble.start(cloud)
+    try:
+        yield cloud
+    finally:
+        assemble.stop(cloud, server)
+        assemble.forget(cloud)
+        addresses.release(home.settings)
+
+
+def clients(cloud: Cloud) -> Clients:
+    """A factory: ``aws("ecs")`` is a boto3 client of this cloud; keywords go to boto3 (``region_name`` …)."""
+    identity = cloud.part(Identity)
+
+    def client(service: str, **more: Any) -> Any:
+        settings: dict[str, Any] = {
+            "endpoint_url": cloud.settings.endpoint,
+            "region_name": cloud.settings.region,
+            "aws_access_key_id": identity.access_key_id,
+            "aws_secret_access_key": identity.secret_access_key,
+            "config": Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        }
+        return boto3.client(service, **{**settings, **more})  # type: ignore[call-overload]
+
+    return client
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    with running_cloud(tmp_path / "state") as running:
+        yield running
+
+
+@pytest.fixture
+def aws(cloud: Cloud) -> Clients:
+    return clients(cloud)
+
+
+@pytest.fixture(scope="module")
+def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running_cloud(tmp_path_factory.mktemp("cloud") / "state") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_aws(shared_cloud: Cloud) -> Clients:
+    return clients(shared_cloud)
+
+
+@pytest.fixture(autouse=True)
+def no_gap_passes_silently(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """A call that nobody answered, or a failure inside localcloud, fails the test even where the client shrugged."""
+    caplog.set_level(logging.INFO, logger="localcloud")
+    yield
+    if request.node.get_closest_marker("unsupported_allowed"):
+        return
+    lines = [record.getMessage() for record in caplog.get_records("call")]
+    gaps = [line for line in lines if line.startswith(("unsupported operation", "localcloud failed", "moto failed"))]
+    assert not gaps, gaps
