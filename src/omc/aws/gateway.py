@@ -1,0 +1,220 @@
+"""The gateway: one session an environment, one client a service, and one place that every call passes through.
+
+Each call is checked (reads only, unless the gateway was made for writing), timed and recorded, and its errors are put
+into plain words. It is done by a class of ours under every client that botocore makes (its ``creating-client-class``
+event), so neither a paginator nor a careless caller gets around it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
+
+import omc
+from omc.aws.calls import Call, record
+from omc.aws.reads import is_read
+from omc.errors import Unreachable, WriteRefused, WrongAccount
+from omc.stack import Environment
+
+if TYPE_CHECKING:
+    from types_boto3_cloudwatch import CloudWatchClient
+    from types_boto3_ecs import ECSClient
+    from types_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_sts import STSClient
+
+RETRIES: Final = {"mode": "standard", "total_max_attempts": 3}
+"""The one retry policy: throttling, 5xx and lost connections, twice more, with botocore's jittered back-off (≤ 3 s)."""
+CONNECT_TIMEOUT = 3.0
+READ_TIMEOUT = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How an environment is reached; for AWS, botocore finds out by itself."""
+
+    endpoint: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = None
+    port_shift: int = 0
+    """What the local cloud adds to ports below 1024 where it may not listen on them."""
+
+
+def access_to(environment: Environment) -> Access:
+    """Where the environment's API is. For the local cloud: what its ``cloud.json`` says."""
+    if environment.local_state is None:
+        return Access()
+    file = environment.local_state / "cloud.json"
+    try:
+        said = json.loads(file.read_text())
+        return Access(said["endpoint"], said["access_key_id"], said["secret_access_key"], said.get("port_shift", 0))
+    except FileNotFoundError:
+        raise Unreachable(f"No local cloud runs in {environment.local_state}. Start one: omc local up") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise Unreachable(f"{file} can't be read ({error}). Make it anew: omc local up") from error
+
+
+@dataclass(slots=True)
+class Gateway:
+    """The way to AWS for one environment. Safe to use from many threads."""
+
+    environment: Environment
+    access: Access
+    writes: bool = False
+    """Whether operations that aren't reads may be sent. Facts get a gateway with False."""
+    _session: Any = None
+    _clients: dict[str, Any] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _account: str | None = None
+
+    @overload
+    def client(self, service: Literal["cloudwatch"]) -> CloudWatchClient: ...
+    @overload
+    def client(self, service: Literal["ecs"]) -> ECSClient: ...
+    @overload
+    def client(self, service: Literal["elbv2"]) -> ElasticLoadBalancingv2Client: ...
+    @overload
+    def client(self, service: Literal["logs"]) -> CloudWatchLogsClient: ...
+    @overload
+    def client(self, service: Literal["sts"]) -> STSClient: ...
+    def client(self, service: str) -> Any:
+        """The client of a service; made once, one at a time, since botocore's session is not safe for threads.
+
+        Where omc.toml gives the environment's account, the first client of all waits for STS to say that the
+        credentials belong to it; ``WrongAccount`` otherwise.
+        """
+        if service in self._clients:
+            return self._clients[service]
+        with self._lock:
+            if service not in self._clients:
+                if service != "sts" and self.environment.account and self._account is None:
+                    self._verify_account(self.environment.account)
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    @property
+    def endpoint(self) -> str | None:
+        """The endpoint that stands in for AWS's own, where one does."""
+        import os
+
+        return self.access.endpoint or os.environ.get("AWS_ENDPOINT_URL")
+
+    def _verify_account(self, expected: str) -> None:
+        found = self.client("sts").get_caller_identity()["Account"]
+        if found != expected:
+            raise WrongAccount(
+                f"These credentials belong to account {found}, but {self.environment.name} is account {expected}. "
+                "Nothing else was asked of it. Use the credentials of the right account (AWS_PROFILE)."
+            )
+        self._account = found
+
+    def _make(self, service: str) -> Any:
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            session = self._session or self._open()
+            return session.create_client(
+                service,
+                region_name=self.environment.region,
+                endpoint_url=self.access.endpoint,
+                config=Config(
+                    retries=RETRIES,  # type: ignore[arg-type]  # the stub wants its own TypedDict
+                    connect_timeout=CONNECT_TIMEOUT,
+                    read_timeout=READ_TIMEOUT,
+                    max_pool_connections=32,
+                    user_agent_extra=f"omc/{omc.__version__}",
+                ),
+            )
+        except BotoCoreError as error:
+            from omc.aws.failures import plain
+
+            raise plain(error, service, "client", self.environment, self.endpoint) from error
+
+    def _open(self) -> Any:
+        import botocore.session
+
+        from omc.aws.failures import no_credentials
+
+        session = botocore.session.Session(profile=self.environment.profile)
+        if self.access.access_key and self.access.secret_key:
+            session.set_credentials(self.access.access_key, self.access.secret_key)
+        elif session.get_credentials() is None:
+            raise no_credentials(self.environment)
+        session.register("creating-client-class", self._guard_clients)
+        self._session = session
+        return session
+
+    def _guard_clients(self, **event: Any) -> None:
+        gateway = self
+
+        class Guarded:
+            """Under every client: refuse, time, record, explain."""
+
+            meta: Any
+
+            def _make_api_call(self, operation_name: str, api_params: dict[str, Any]) -> Any:
+                send = super()._make_api_call  # type: ignore[misc]  # botocore's BaseClient, which follows in the MRO
+                return gateway._call(self.meta.service_model.service_name, operation_name, api_params, send)
+
+        event["base_classes"].insert(0, Guarded)
+
+    def _call(self, service: str, operation: str, parameters: dict[str, Any], send: Any) -> Any:
+        if not self.writes and not is_read(service, operation):
+            raise WriteRefused(f"{service} {operation} is not a read, and this command may only read. It was not sent.")
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        at, began = datetime.now(UTC), time.monotonic()
+        metadata: dict[str, Any] = {}
+        code: str | None = None
+        try:
+            answer = send(operation, parameters)
+            metadata = answer.get("ResponseMetadata", {})
+            return answer
+        except (BotoCoreError, ClientError) as error:
+            from omc.aws.failures import plain
+
+            response = getattr(error, "response", {})
+            metadata = response.get("ResponseMetadata", {})
+            code = response.get("Error", {}).get("Code", type(error).__name__)
+            raise plain(error, service, operation, self.environment, self.endpoint) from error
+        finally:
+            requests = 1 + int(metadata.get("RetryAttempts", 0))
+            is_next = any(key in parameters for key in ("nextToken", "NextToken", "Marker"))
+            record(Call(service, operation, parameters, at, time.monotonic() - began, requests, code, is_next))
+
+
+def get_json(url: str, timeout: float = 5.0) -> Any:
+    """The JSON that a URL answers with, recorded like any other reading. Errors are ``Unreachable``.
+
+    It speaks HTTP by http.client, since urllib costs 30 ms to import and follows proxies and redirects.
+    """
+    from http.client import HTTPConnection, HTTPException, HTTPSConnection
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=timeout)
+    at, began = datetime.now(UTC), time.monotonic()
+    problem: str | None = None
+    try:
+        connection.request("GET", parts.path or "/", headers={"User-Agent": f"omc/{omc.__version__}"})
+        answer = connection.getresponse()
+        body = answer.read(1_000_000)
+        if answer.status != 200:
+            problem = f"answered {answer.status}"
+            raise Unreachable(f"{url} answered {answer.status} {answer.reason}.")
+        return json.loads(body)
+    except (OSError, HTTPException) as error:
+        problem = type(error).__name__
+        raise Unreachable(f"{url} can't be reached ({error}).") from error
+    except ValueError as error:
+        problem = "not JSON"
+        raise Unreachable(f"{url} answered something that is not JSON.") from error
+    finally:
+        connection.close()
+        record(Call("http", "GET", {"url": url}, at, time.monotonic() - began, 1, problem, is_next_page=False))

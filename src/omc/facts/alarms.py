@@ -1,0 +1,86 @@
+"""CloudWatch alarms, metric and composite, with the tags of those that are in ALARM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.facts.collector import UNREAD, Reading, reads
+
+if TYPE_CHECKING:
+    from types_boto3_cloudwatch.type_defs import CompositeAlarmTypeDef, MetricAlarmTypeDef
+
+PAGE = 100
+"""The most that DescribeAlarms gives a page."""
+AUTOSCALING_PREFIX = "TargetTracking-"
+"""Alarms that target tracking makes for itself; their low ones idle in ALARM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    name: str
+    arn: str
+    kind: str
+    """metric or composite."""
+    state: str
+    """OK, ALARM or INSUFFICIENT_DATA."""
+    since: datetime
+    reason: str
+    acts: bool
+    """Its actions are enabled, and there is one for ALARM."""
+    suppressed_by: str
+    """The alarm that holds a composite's actions back just now; else empty."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Read for alarms in ALARM only; keys in small letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """All of the account's alarms but autoscaling's own."""
+
+    alarms: tuple[Alarm, ...]
+    autoscaling: int = 0
+    """How many alarms of target tracking were left out."""
+    reading: Reading = UNREAD
+
+
+@reads
+def read_alarms(aws: Gateway) -> Alarms:
+    """A hundred alarms a call; then one call for the tags of each that is in ALARM."""
+    cloudwatch = aws.client("cloudwatch")
+    alarms: list[Alarm] = []
+    pages = cloudwatch.get_paginator("describe_alarms").paginate(
+        AlarmTypes=["MetricAlarm", "CompositeAlarm"], PaginationConfig={"PageSize": PAGE}
+    )
+    for page in pages:
+        alarms += [_alarm(told, "metric") for told in page.get("MetricAlarms", [])]
+        alarms += [_alarm(told, "composite") for told in page.get("CompositeAlarms", [])]
+    ours = [alarm for alarm in alarms if not alarm.name.startswith(AUTOSCALING_PREFIX)]
+
+    def with_tags(alarm: Alarm) -> Alarm:
+        if alarm.state != "ALARM":
+            return alarm
+        tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm.arn)["Tags"]
+        return replace(alarm, tags={tag["Key"].lower(): tag["Value"] for tag in tags})
+
+    firing = iter(side_by_side(with_tags, [alarm for alarm in ours if alarm.state == "ALARM"]))
+    tagged = [next(firing) if alarm.state == "ALARM" else alarm for alarm in ours]
+    return Alarms(tuple(sorted(tagged, key=lambda alarm: alarm.name)), autoscaling=len(alarms) - len(ours))
+
+
+def _alarm(told: MetricAlarmTypeDef | CompositeAlarmTypeDef, kind: str) -> Alarm:
+    since = told.get("StateTransitionedTimestamp") or told["StateUpdatedTimestamp"]
+    return Alarm(
+        name=told["AlarmName"],
+        arn=told["AlarmArn"],
+        kind=kind,
+        state=told["StateValue"],
+        since=since.astimezone(UTC),
+        reason=told.get("StateReason", ""),
+        acts=bool(told.get("ActionsEnabled") and told.get("AlarmActions")),
+        suppressed_by=str(told.get("ActionsSuppressedBy", "")),
+    )

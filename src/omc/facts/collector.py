@@ -1,0 +1,115 @@
+"""From functions to the facts they need: each read once, side by side, with the calls it rests on.
+
+A function, be it a check or a reader, names what it needs by its parameters' types. What can't be read becomes
+``Unreadable`` and everything that needs it is not known; nothing else suffers.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, TypeVar, get_type_hints
+
+from omc.aws.calls import Call, recording
+from omc.errors import OmcError
+
+Reader = TypeVar("Reader", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """When a fact was read, and by which calls."""
+
+    at: datetime
+    calls: tuple[Call, ...] = ()
+
+
+UNREAD = Reading(datetime.fromtimestamp(0, UTC))
+"""Of a fact that was written down (in a test), not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A fact that could not be read, and why."""
+
+    fact: type
+    error: OmcError
+    reading: Reading
+
+
+Readings = Mapping[type, Any]
+"""Each fact's type to the fact, or to ``Unreadable``."""
+
+_READERS: dict[type, Callable[..., Any]] = {}
+
+
+def reads(reader: Reader) -> Reader:
+    """Mark the function below as the reader of the fact that it returns."""
+    fact = get_type_hints(reader)["return"]
+    if fact in _READERS:
+        raise RuntimeError(f"{fact.__name__} has two readers")
+    _READERS[fact] = reader
+    return reader
+
+
+@cache
+def needs(function: Callable[..., Any]) -> Mapping[str, type]:
+    """A function's parameters and the types of what it needs for them."""
+    hints = get_type_hints(function)
+    return {name: hints[name] for name in inspect.signature(function).parameters}
+
+
+def collect(functions: Iterable[Callable[..., Any]], given: Mapping[type, Any]) -> Readings:
+    """All that ``functions`` need and that isn't ``given``, read side by side.
+
+    Every fact has a thread of its own, which first waits for the facts that its reader needs; so a chain of facts
+    takes as long as its own calls, whatever else goes on.
+    """
+    order = _in_order(functions, given)
+    if not order:
+        return {}
+    futures: dict[type, Future[Any]] = {}
+    with ThreadPoolExecutor(len(order), "fact") as pool:
+        for fact in order:
+            futures[fact] = pool.submit(copy_context().run, _read, fact, given, futures)
+        return {fact: future.result() for fact, future in futures.items()}
+
+
+def _in_order(functions: Iterable[Callable[..., Any]], given: Mapping[type, Any]) -> list[type]:
+    """The facts needed, those that others rest on first."""
+    order: list[type] = []
+
+    def add(function: Callable[..., Any]) -> None:
+        for fact in needs(function).values():
+            if fact in given or fact in order:
+                continue
+            if fact not in _READERS:
+                raise RuntimeError(f"Nothing reads {fact.__name__}, which {function.__name__} needs")
+            add(_READERS[fact])
+            order.append(fact)
+
+    for function in functions:
+        add(function)
+    return order
+
+
+def _read(fact: type, given: Mapping[type, Any], futures: Mapping[type, Future[Any]]) -> Any:
+    reader = _READERS[fact]
+    arguments: dict[str, Any] = {}
+    for name, need in needs(reader).items():
+        value = given[need] if need in given else futures[need].result()
+        if isinstance(value, Unreadable):
+            return Unreadable(fact, value.error, value.reading)
+        arguments[name] = value
+    at = datetime.now(UTC)
+    with recording() as calls:
+        try:
+            value = reader(**arguments)
+        except OmcError as error:
+            return Unreadable(fact, error, Reading(at, tuple(calls)))
+        return replace(value, reading=Reading(at, tuple(calls)))

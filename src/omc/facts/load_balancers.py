@@ -1,0 +1,147 @@
+"""The load balancer, its target groups, and the health of every target in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.errors import NotFound
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.scope import Scope
+from omc.stack import Environment
+
+if TYPE_CHECKING:
+    from types_boto3_elbv2.type_defs import TargetHealthDescriptionTypeDef
+
+PAGE = 400
+"""The most that ELB gives a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancer:
+    name: str
+    dimension: str
+    """As CloudWatch names it: ``app/ohmycoins-staging/50dc6c495c0c9188``."""
+    dns_name: str
+    state: str
+    """active, provisioning, active_impaired or failed."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancers:
+    """Those of the environment."""
+
+    load_balancers: tuple[LoadBalancer, ...]
+    reading: Reading = UNREAD
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    id: str
+    """An address."""
+    port: int
+    state: str
+    """initial, healthy, unhealthy, draining, unused or unavailable."""
+    reason: str
+    """ELB's code, such as ``Target.Timeout``."""
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGroup:
+    name: str
+    arn: str
+    is_used: bool
+    """A load balancer sends to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGroups:
+    """Those of the environment: behind its load balancer, or named as its own."""
+
+    groups: tuple[TargetGroup, ...]
+    reading: Reading = UNREAD
+
+
+@dataclass(frozen=True, slots=True)
+class GroupHealth:
+    group: TargetGroup
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHealth:
+    """Every target of every target group."""
+
+    groups: tuple[GroupHealth, ...]
+    reading: Reading = UNREAD
+
+
+@reads
+def read_load_balancers(aws: Gateway, environment: Environment) -> LoadBalancers:
+    """All of the account's, a page of 400 at a time; kept are the environment's."""
+    found: list[LoadBalancer] = []
+    pages = aws.client("elbv2").get_paginator("describe_load_balancers").paginate(PaginationConfig={"PageSize": PAGE})
+    for page in pages:
+        for told in page["LoadBalancers"]:
+            if _is_ours(told["LoadBalancerName"], environment):
+                state = told.get("State", {})
+                found.append(
+                    LoadBalancer(
+                        name=told["LoadBalancerName"],
+                        dimension=told["LoadBalancerArn"].partition(":loadbalancer/")[2],
+                        dns_name=told.get("DNSName", ""),
+                        state=state.get("Code", ""),
+                        reason=state.get("Reason", ""),
+                    )
+                )
+    return LoadBalancers(tuple(found))
+
+
+@reads
+def read_target_groups(aws: Gateway, environment: Environment, scope: Scope) -> TargetGroups:
+    """All of the account's, a page of 400 at a time; kept are the environment's (of the services asked for)."""
+    found: list[TargetGroup] = []
+    names = {service.target_group for service in environment.services}
+    pages = aws.client("elbv2").get_paginator("describe_target_groups").paginate(PaginationConfig={"PageSize": PAGE})
+    for page in pages:
+        for told in page["TargetGroups"]:
+            name, behind = told["TargetGroupName"], told.get("LoadBalancerArns", [])
+            ours = any(_is_ours(arn.split("/")[2], environment) for arn in behind) or _is_ours(name, environment)
+            if name in names or (ours and not scope.is_part):
+                found.append(TargetGroup(name, told["TargetGroupArn"], is_used=bool(behind)))
+    return TargetGroups(tuple(sorted(found, key=lambda group: group.name)))
+
+
+@reads
+def read_target_health(aws: Gateway, groups: TargetGroups) -> TargetHealth:
+    """One call a target group; ELB has no other way."""
+
+    def health(group: TargetGroup) -> GroupHealth:
+        try:
+            told = aws.client("elbv2").describe_target_health(TargetGroupArn=group.arn)["TargetHealthDescriptions"]
+        except NotFound:  # deleted since it was listed
+            told = []
+        return GroupHealth(group, tuple(_target(target) for target in told))
+
+    return TargetHealth(tuple(side_by_side(health, groups.groups)))
+
+
+def _target(told: TargetHealthDescriptionTypeDef) -> Target:
+    health = told["TargetHealth"]
+    return Target(
+        id=told["Target"]["Id"],
+        port=told["Target"].get("Port", 0),
+        state=health.get("State", "unavailable"),
+        reason=health.get("Reason", ""),
+        description=health.get("Description", ""),
+    )
+
+
+def _is_ours(name: str, environment: Environment) -> bool:
+    if environment.load_balancer is not None and name == environment.load_balancer:
+        return True
+    return name == environment.prefix or name.startswith(environment.prefix + "-")

@@ -1,0 +1,128 @@
+"""ECS services: what is wanted, what runs, and the deployments and events between the two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from omc.aws.batches import batches
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.errors import NotFound
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.stack import Environment
+
+if TYPE_CHECKING:
+    from types_boto3_ecs.type_defs import DeploymentTypeDef, DescribeServicesResponseTypeDef, ServiceTypeDef
+
+SERVICES_A_CALL = 10
+"""DescribeServices takes so many names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One of a service's deployments; the newest is PRIMARY."""
+
+    id: str
+    status: str
+    """PRIMARY, ACTIVE or INACTIVE."""
+    rollout: str | None
+    """IN_PROGRESS, COMPLETED or FAILED; None where ECS doesn't say (no circuit breaker, another controller)."""
+    rollout_reason: str
+    desired: int
+    running: int
+    pending: int
+    failed: int
+    task_definition: str
+    """``family:revision``."""
+    created: datetime
+    updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A line of the service's event log, in ECS's own words."""
+
+    at: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EcsService:
+    """A service as ECS tells it."""
+
+    name: str
+    status: str
+    """ACTIVE, DRAINING or INACTIVE."""
+    desired: int
+    running: int
+    pending: int
+    task_definition: str
+    deployments: tuple[Deployment, ...]
+    events: tuple[Event, ...]
+    """Newest first; ECS keeps a hundred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The environment's services that ECS knows, and those that it doesn't."""
+
+    services: tuple[EcsService, ...]
+    missing: tuple[str, ...] = ()
+    cluster_missing: bool = False
+    reading: Reading = UNREAD
+
+
+@reads
+def read_services(aws: Gateway, environment: Environment) -> Services:
+    """Every service of the stack file, ten a call."""
+    wanted = [service.name for service in environment.services]
+
+    def describe(names: Sequence[str]) -> DescribeServicesResponseTypeDef:
+        return aws.client("ecs").describe_services(cluster=environment.cluster, services=list(names))
+
+    try:
+        answers = side_by_side(describe, batches(wanted, SERVICES_A_CALL))
+    except NotFound:
+        return Services((), tuple(wanted), cluster_missing=True)
+    found = {service["serviceName"]: _service(service) for answer in answers for service in answer["services"]}
+    return Services(
+        services=tuple(found[name] for name in wanted if name in found),
+        missing=tuple(name for name in wanted if name not in found),
+    )
+
+
+def _service(told: ServiceTypeDef) -> EcsService:
+    return EcsService(
+        name=told["serviceName"],
+        status=told["status"],
+        desired=told["desiredCount"],
+        running=told["runningCount"],
+        pending=told["pendingCount"],
+        task_definition=short_name(told.get("taskDefinition", "")),
+        deployments=tuple(_deployment(deployment) for deployment in told.get("deployments", [])),
+        events=tuple(Event(event["createdAt"].astimezone(UTC), event["message"]) for event in told.get("events", [])),
+    )
+
+
+def _deployment(told: DeploymentTypeDef) -> Deployment:
+    return Deployment(
+        id=told["id"],
+        status=told["status"],
+        rollout=told.get("rolloutState"),
+        rollout_reason=told.get("rolloutStateReason", ""),
+        desired=told["desiredCount"],
+        running=told["runningCount"],
+        pending=told["pendingCount"],
+        failed=told.get("failedTasks", 0),
+        task_definition=short_name(told.get("taskDefinition", "")),
+        created=told["createdAt"].astimezone(UTC),
+        updated=told["updatedAt"].astimezone(UTC),
+    )
+
+
+def short_name(arn: str) -> str:
+    """What follows the last slash of an ARN: ``ohmycoins-backend:7``, a task's id."""
+    return arn.rpartition("/")[2]

@@ -1,0 +1,94 @@
+"""ECS tasks that stopped. ECS remembers them for an hour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from omc.aws.batches import batches
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.errors import NotFound
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.services import short_name
+from omc.stack import Environment
+
+if TYPE_CHECKING:
+    from types_boto3_ecs.type_defs import DescribeTasksResponseTypeDef, TaskTypeDef
+
+TASKS_A_CALL = 100
+"""DescribeTasks takes so many, and ListTasks gives so many a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """How one container of a task ended."""
+
+    name: str
+    exit_code: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedTask:
+    """A task that runs no more, and what ECS says of why."""
+
+    id: str
+    service: str | None
+    """None for a task that no service started, such as a migration."""
+    task_definition: str
+    stop_code: str
+    reason: str
+    containers: tuple[Container, ...]
+    started: datetime | None
+    """None where it never got as far."""
+    stopped: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedTasks:
+    """All stopped tasks of the cluster that ECS still remembers, newest first."""
+
+    tasks: tuple[StoppedTask, ...]
+    reading: Reading = UNREAD
+
+
+@reads
+def read_stopped_tasks(aws: Gateway, environment: Environment) -> StoppedTasks:
+    """One listing for the whole cluster, then a hundred tasks a call."""
+    ecs = aws.client("ecs")
+    arns: list[str] = []
+    try:
+        pages = ecs.get_paginator("list_tasks").paginate(cluster=environment.cluster, desiredStatus="STOPPED")
+        for page in pages:
+            arns += page["taskArns"]
+    except NotFound:
+        return StoppedTasks(())
+
+    def describe(tasks: Sequence[str]) -> DescribeTasksResponseTypeDef:
+        return ecs.describe_tasks(cluster=environment.cluster, tasks=list(tasks))
+
+    answers = side_by_side(describe, batches(arns, TASKS_A_CALL))
+    tasks = [_task(task) for answer in answers for task in answer["tasks"] if task.get("lastStatus") == "STOPPED"]
+    return StoppedTasks(tuple(sorted(tasks, key=lambda task: task.stopped, reverse=True)))
+
+
+def _task(told: TaskTypeDef) -> StoppedTask:
+    group = told.get("group", "")
+    started = told.get("startedAt")
+    stopped = told.get("stoppedAt") or told.get("stoppingAt") or told["createdAt"]
+    return StoppedTask(
+        id=short_name(told["taskArn"]),
+        service=group.removeprefix("service:") if group.startswith("service:") else None,
+        task_definition=short_name(told["taskDefinitionArn"]),
+        stop_code=told.get("stopCode", ""),
+        reason=told.get("stoppedReason", ""),
+        containers=tuple(
+            Container(container.get("name", ""), container.get("exitCode"), container.get("reason", ""))
+            for container in told.get("containers", [])
+        ),
+        started=started.astimezone(UTC) if started else None,
+        stopped=stopped.astimezone(UTC),
+    )
