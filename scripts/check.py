@@ -45,8 +45,10 @@ CHECKS = (
     Check(
         "checkov: infrastructure",
         "uv",
-        ("tool", "run", "--quiet", "--python", sys.executable, "--from", CHECKOV, "checkov")
-        + ("--directory", "infrastructure", "--skip-download", "--quiet", "--compact", "--framework", "terraform"),
+        (
+            *("tool", "run", "--quiet", "--python", sys.executable, "--from", CHECKOV, "checkov"),
+            *("--directory", "infrastructure", "--skip-download", "--quiet", "--compact", "--framework", "terraform"),
+        ),
     ),
 )
 

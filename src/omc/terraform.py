@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,8 +26,13 @@ MINIMUM = (1, 11)
 PROVIDER = "hashicorp/aws"
 PROVIDER_VERSION = "5.100.0"
 HOSTS = {"terraform": "registry.terraform.io", "tofu": "registry.opentofu.org"}
+ROOTS = (Path("/opt"), Path("/usr/local"), Path("/srv"), Path.home())
+"""Where a mirror may stand that Terraform itself would not look for."""
+
 SEARCH_DEPTH = 4
 REGISTRY_TIMEOUT = 3.0
+STOP_TIMEOUT = 120.0
+"""Seconds for Terraform to finish the resources under way after an interrupt; then nothing more can be saved."""
 
 
 class TerraformError(OmcError):
@@ -65,7 +71,8 @@ def find_terraform(remembered: Mapping[str, str] | None = None) -> Terraform:
     except OSError as error:
         raise TerraformError(
             f"The AWS provider {PROVIDER_VERSION} for Terraform is not to be had: the registry {host} can't be reached "
-            f"and no mirror was found. Set OMC_TERRAFORM_MIRROR to a folder that holds {host}/{PROVIDER}/{PROVIDER_VERSION}."
+            "and no mirror was found. Set OMC_TERRAFORM_MIRROR to a folder that holds "
+            f"{host}/{PROVIDER}/{PROVIDER_VERSION}."
         ) from error
     return Terraform(executable, None)
 
@@ -92,19 +99,26 @@ def run(
 ) -> str:
     """Run one Terraform command in ``folder`` and return what it printed.
 
-    With ``event`` the command is run with ``-json`` and each line that it prints is handed over as it comes. Ctrl-C
-    reaches Terraform too (same terminal); we wait for it to write its state before the interrupt goes on.
-    Raises ``TerraformError`` with Terraform's own first error.
+    With ``event`` the command is run with ``-json`` and each line that it prints is handed over as it comes. An
+    interrupt is passed on once, and waits for Terraform to write its state: a second one would make it give up at
+    once, so it runs in a session of its own, where the terminal's Ctrl-C doesn't reach it. Dies this process, it is
+    interrupted as well. Raises ``TerraformError`` with Terraform's own first error.
     """
-    command = [str(terraform.executable), *arguments, *(["-json"] if event else [])]
+    command = [*_interrupt_when_we_die(), str(terraform.executable), *arguments, *(["-json"] if event else [])]
     lines: list[str] = []
     failures: list[str] = []
     process = subprocess.Popen(
-        command, cwd=folder, env=environment(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=folder,
+        env=environment(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
-    assert process.stdout is not None
     try:
-        for line in process.stdout:
+        for line in process.stdout or ():
             lines.append(line)
             if event:
                 for said in _events(line):
@@ -128,13 +142,18 @@ def outputs(terraform: Terraform, folder: Path, *, env: Mapping[str, str]) -> di
 
 
 def _let_finish(process: subprocess.Popen[str]) -> None:
-    """Terraform was told to stop; it ends by itself once its state is written. Only then it is ended for it."""
-    process.terminate()
+    """Tell Terraform once to stop, and let it finish what it began; end it where it doesn't."""
+    process.send_signal(signal.SIGINT)
     try:
-        process.wait(60)
+        process.communicate(timeout=STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _interrupt_when_we_die() -> list[str]:
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "INT"] if setpriv else []
 
 
 def _events(line: str) -> Iterator[Mapping[str, Any]]:
@@ -210,9 +229,8 @@ def _places() -> Iterator[Path]:
     data_roots = (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
     yield Path.home() / ".terraform.d/plugins"
     yield data_home / "terraform/plugins"
-    for root in data_roots:
-        yield Path(root) / "terraform/plugins"
-    for root in (Path("/opt"), Path("/usr/local"), Path("/srv"), Path.home()):
+    yield from (Path(root) / "terraform/plugins" for root in data_roots)
+    for root in ROOTS:
         for folder in _folders(root, SEARCH_DEPTH):
             if folder.name in HOSTS.values():
                 yield folder.parent

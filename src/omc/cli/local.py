@@ -1,4 +1,4 @@
-"""``omc local``: an AWS for this stack on this machine. Starting, showing and ending it; what it is made of is elsewhere."""
+"""``omc local``: starting, showing and ending an AWS for this stack on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STATE_OPTION = click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The cloud's folder. Default: what omc.toml says for `local`, or OMC_LOCAL_STATE. Another folder is another cloud.",
+    help="The cloud's folder; another folder is another cloud.  [default: OMC_LOCAL_STATE, or what omc.toml says]",
 )
 
 

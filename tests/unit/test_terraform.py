@@ -1,0 +1,175 @@
+"""Finding and running Terraform, with small programs in its place that answer as it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from omc import terraform as tf
+
+
+@pytest.fixture
+def empty_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without Terraform, mirror or registry: an empty PATH, an empty home, no roots to search."""
+    home = tmp_path / "home"
+    (home / "bin").mkdir(parents=True)
+    monkeypatch.setenv("PATH", f"{home / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "data"))
+    for name in ("OMC_TERRAFORM", "OMC_TERRAFORM_MIRROR", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(tf, "ROOTS", ())
+    monkeypatch.setattr(tf, "HOSTS", {"terraform": "registry.invalid", "tofu": "registry.invalid"})
+    return home
+
+
+def program(folder: Path, body: str, name: str = "terraform") -> Path:
+    path = folder / name
+    path.write_text(f"#!{sys.executable}\nimport json, sys, time\n{textwrap.dedent(body)}")
+    path.chmod(0o755)
+    return path
+
+
+def terraform_that_is(version: str) -> str:
+    return f"print(json.dumps({{'terraform_version': '{version}'}}))"
+
+
+def mirror(folder: Path) -> Path:
+    (folder / "registry.invalid" / tf.PROVIDER / tf.PROVIDER_VERSION / tf._platform()).mkdir(parents=True)
+    return folder
+
+
+def test_without_terraform_it_says_what_to_install(empty_machine: Path) -> None:
+    with pytest.raises(tf.TerraformError, match=r"Terraform isn't installed: install Terraform 1\.11 or newer"):
+        tf.find_terraform()
+
+
+def test_an_old_terraform_is_refused(empty_machine: Path) -> None:
+    program(empty_machine / "bin", terraform_that_is("1.9.8"))
+    with pytest.raises(tf.TerraformError, match=r"Terraform 1\.9\.8 at .* is too old: 1\.11"):
+        tf.find_terraform()
+
+
+def test_a_program_that_is_not_terraform_is_named(empty_machine: Path) -> None:
+    program(empty_machine / "bin", "print('hello')")
+    with pytest.raises(tf.TerraformError, match="doesn't answer `version -json`"):
+        tf.find_terraform()
+
+
+def test_a_chosen_program_that_cannot_run_is_named(empty_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMC_TERRAFORM", "/nowhere/terraform")
+    with pytest.raises(tf.TerraformError, match="OMC_TERRAFORM names /nowhere/terraform"):
+        tf.find_terraform()
+
+
+def test_without_a_provider_it_says_where_one_is_looked_for(empty_machine: Path) -> None:
+    program(empty_machine / "bin", terraform_that_is("1.11.4"))
+    began = time.monotonic()
+    with pytest.raises(tf.TerraformError, match=r"registry\.invalid can't be reached .* Set OMC_TERRAFORM_MIRROR"):
+        tf.find_terraform()
+    assert time.monotonic() - began < 2 * tf.REGISTRY_TIMEOUT
+
+
+def test_a_mirror_in_terraforms_own_place_is_found(empty_machine: Path) -> None:
+    program(empty_machine / "bin", terraform_that_is("1.12.0"))
+    place = mirror(empty_machine / ".terraform.d/plugins")
+    assert tf.find_terraform().init_arguments() == [f"-plugin-dir={place}"]
+
+
+def test_a_mirror_under_the_usual_roots_is_found_a_few_folders_deep(
+    empty_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(empty_machine / "bin", terraform_that_is("1.12.0"))
+    place = mirror(tmp_path / "software/plugins/terraform")
+    monkeypatch.setattr(tf, "ROOTS", (tmp_path / "software",))
+    assert tf.find_terraform().mirror == place
+
+
+def test_what_was_remembered_is_used_and_the_environment_overrides_it(
+    empty_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(empty_machine / "bin", terraform_that_is("1.12.0"))
+    remembered, chosen = mirror(tmp_path / "remembered"), mirror(tmp_path / "chosen")
+    assert tf.find_terraform({"mirror": str(remembered)}).mirror == remembered
+    monkeypatch.setenv("OMC_TERRAFORM_MIRROR", str(chosen))
+    assert tf.find_terraform({"mirror": str(remembered)}).mirror == chosen
+
+
+def test_settings_that_point_to_nothing_or_elsewhere_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", "/nowhere/terraformrc")
+    monkeypatch.setenv("TF_VAR_images", "someone else's")
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    env = tf.environment({"AWS_REGION": "ap-southeast-2"})
+    assert not {"TF_CLI_CONFIG_FILE", "TF_VAR_images", "AWS_PROFILE"} & env.keys()
+    assert env["AWS_REGION"] == "ap-southeast-2"
+
+
+def test_the_first_diagnostic_becomes_the_error(tmp_path: Path) -> None:
+    said = {
+        "@level": "error",
+        "@message": "Error: no",
+        "diagnostic": {"summary": "creating RDS", "detail": "quota\nexceeded", "address": "aws_db_instance.this"},
+    }
+    executable = program(tmp_path, f"print({json.dumps(said)!r}); sys.exit(1)")
+    events: list[object] = []
+    with pytest.raises(tf.TerraformError, match=r"apply failed in .*: creating RDS: quota exceeded \(aws_db_inst"):
+        tf.run(tf.Terraform(executable, None), tmp_path, ["apply"], env={}, event=events.append)
+    assert len(events) == 1
+
+
+def test_an_error_printed_for_people_is_put_on_one_line(tmp_path: Path) -> None:
+    executable = program(tmp_path, "print('╷\\n│ Error: Failed to get state\\n│ \\n│ no such bucket\\n╵'); sys.exit(1)")
+    with pytest.raises(tf.TerraformError, match="Error: Failed to get state no such bucket"):
+        tf.run(tf.Terraform(executable, None), tmp_path, ["init"], env={})
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_terraform_writes_its_state_when_we_are_stopped(tmp_path: Path, how: signal.Signals) -> None:
+    """Ctrl-C in a terminal signals the whole group, kill -9 only us: either way Terraform is interrupted once."""
+    executable = program(
+        tmp_path,
+        """
+        import signal
+        def stop(*_):
+            signal.signal(signal.SIGINT, lambda *_: sys.exit(2))  # a second one: Terraform gives up at once
+            time.sleep(0.5)
+            open("state-written", "w").close()
+            sys.exit(1)
+        signal.signal(signal.SIGINT, stop)
+        print("{}", flush=True)
+        open("started", "w").close()
+        time.sleep(30)
+        """,
+    )
+    caller = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, pathlib; from omc import terraform as tf\n"
+            "tf.run(tf.Terraform(pathlib.Path(sys.argv[1]), None), pathlib.Path(sys.argv[2]), ['apply'], env={})",
+            str(executable),
+            str(tmp_path),
+        ],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "started").exists():
+        assert time.monotonic() < deadline, "the stand-in did not start"
+        time.sleep(0.02)
+    if how is signal.SIGINT:
+        os.killpg(caller.pid, how)
+    else:
+        os.kill(caller.pid, how)
+    caller.wait(20)
+    while not (tmp_path / "state-written").exists():
+        assert time.monotonic() < deadline, "Terraform was not let finish"
+        time.sleep(0.02)
