@@ -1,0 +1,52 @@
+"""``python -m backend``: serve until SIGTERM, then finish the requests under way and exit with 0.
+
+With MIGRATE_ON_START=true the schema is brought up first. That is for a first start and for rehearsals; a deployment
+runs ``python -m backend.migrate`` as a task of its own before the new revision takes traffic.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+
+import uvicorn
+
+from backend import logs, migrate
+from backend.settings import SettingsError, from_environment
+
+GRACE = 20
+"""Seconds for requests under way. With closing the pool it stays below ECS's stopTimeout of 30 s."""
+KEEP_ALIVE = 75
+"""Longer than the load balancer's idle time-out of 60 s: else it sends requests into closed connections."""
+
+
+def main() -> int:
+    # Also what uvicorn raises again after its own graceful stop: an orderly end is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    logs.configure("INFO")
+    try:
+        settings = from_environment(os.environ)
+    except SettingsError as error:
+        logging.getLogger("backend").error("%s", error)
+        return 2
+    if settings.migrate_on_start and (failed := migrate.main()):
+        return failed
+    uvicorn.run(
+        "backend.application:create",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=KEEP_ALIVE,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

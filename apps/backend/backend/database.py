@@ -1,0 +1,39 @@
+"""The bounded pool of database connections, and what a request finds in ``app.state.backend``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from backend.cache import Cache
+from backend.settings import Settings
+
+Pool = AsyncConnectionPool[AsyncConnection[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What a request needs: ``app.state.backend``."""
+
+    settings: Settings
+    pool: Pool
+    cache: Cache
+
+
+def connection_pool(settings: Settings) -> Pool:
+    """Bounded in connections and in requests that wait for one. It opens whether or not the database is there."""
+    return AsyncConnectionPool(
+        kwargs={**settings.postgres, "password": settings.password, "autocommit": True, "row_factory": dict_row},
+        connection_class=AsyncConnection,
+        min_size=1,
+        max_size=settings.pool_size,
+        max_waiting=20 * settings.pool_size,
+        timeout=settings.pool_timeout,
+        reconnect_timeout=10,  # then the next request tries again: no back-off that outlasts the outage by minutes
+        check=AsyncConnectionPool.check_connection,  # after a failover the dead connections must not reach requests
+        open=False,
+    )
