@@ -1,0 +1,75 @@
+"""Addresses in the VPC: network interfaces of databases, cache nodes and load balancers, kept with moto's EC2 records.
+
+An interface's true VPC address is what the API shows; where it really listens, ``Settings.real_address`` says.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core.registry import AwsError
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface that a service holds in a subnet."""
+
+    id: str
+    address: str
+    """In the VPC."""
+    subnet: str
+    zone: str
+
+
+def allocate(cloud: Cloud, subnet_id: str, groups: Sequence[str], description: str) -> Interface:
+    """An interface with a free address of the subnet. Call it under the cloud's lock."""
+    ec2 = cloud.moto("ec2")
+    subnet = find_subnet(cloud, subnet_id)
+    network = ipaddress.ip_network(subnet.cidr_block)
+    taken = set(subnet._subnet_ips)
+    for interface in ec2.enis.values():
+        if interface.subnet.id == subnet_id:
+            taken.add(interface.private_ip_address)
+            taken |= {each["PrivateIpAddress"] for each in interface.private_ip_addresses}
+    # AWS keeps the first four addresses of a subnet and the last for itself. A random free one, so that an address
+    # isn't given away again right after its release, while clients may still believe in it.
+    free = [
+        address
+        for number in range(4, min(network.num_addresses - 1, 1 << 16))
+        if (address := str(network[number])) not in taken
+    ]
+    if not free:
+        raise AwsError(
+            "InsufficientFreeAddressesInSubnet", f"The subnet {subnet_id} has no free addresses for this request."
+        )
+    address = random.choice(free)  # noqa: S311
+    made = ec2.create_network_interface(subnet, address, group_ids=list(groups), description=description)
+    made.requester_managed = True
+    made.status = "in-use"
+    return Interface(made.id, address, subnet_id, subnet.availability_zone)
+
+
+def release(cloud: Cloud, interface: Interface) -> None:
+    """Give an interface back; nothing if it is gone. Call it under the cloud's lock."""
+    cloud.moto("ec2").enis.pop(interface.id, None)
+
+
+def set_groups(cloud: Cloud, interface: Interface, groups: Sequence[str]) -> None:
+    """Change the security groups of an interface. Call it under the cloud's lock."""
+    if interface.id in cloud.moto("ec2").enis:
+        cloud.moto("ec2").modify_network_interface_attribute(interface.id, list(groups))
+
+
+def find_subnet(cloud: Cloud, subnet_id: str) -> Any:
+    """moto's subnet; AWS's error where there is none."""
+    for zone in cloud.moto("ec2").subnets.values():
+        if subnet_id in zone:
+            return zone[subnet_id]
+    raise AwsError("InvalidSubnet", f"The subnet ID '{subnet_id}' does not exist")
