@@ -1,0 +1,64 @@
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = {
+      Project     = "ohmycoins"
+      Environment = "production"
+      ManagedBy   = "terraform"
+    }
+  }
+}
+
+# Made anew at each run and written only when secret_key_version is raised; it reaches neither plan nor state.
+ephemeral "aws_secretsmanager_random_password" "secret_key" {
+  password_length     = 64
+  exclude_punctuation = true
+}
+
+module "stack" {
+  source = "../../modules/stack"
+
+  environment = "production"
+  protected   = true
+
+  network = {
+    cidr               = "10.1.0.0/16"
+    availability_zones = ["ap-southeast-2a", "ap-southeast-2b", "ap-southeast-2c"]
+    nat_gateways       = 3
+  }
+
+  services = {
+    backend  = { cpu = 1024, memory = 2048, memory_percent = 80 }
+    frontend = { cpu = 512, memory = 1024 }
+  }
+
+  database = {
+    instance_class        = "db.t4g.small"
+    memory_mib            = 2048
+    max_connections       = 180
+    storage_gb            = 50
+    multi_az              = true
+    backup_retention_days = 14
+  }
+
+  # 10 tasks × 2 workers × 7 connections = 140 of the 144 that 80 % of max_connections leave.
+  connections = { workers = 2, pool_size = 7 }
+
+  cache = {
+    node_type               = "cache.t4g.small"
+    members                 = 2
+    snapshot_retention_days = 7
+  }
+
+  # Sunday 02:00–04:00 AEST, which is UTC+10 all year.
+  maintenance_window = "sat:16:00-sat:18:00"
+
+  images              = var.images
+  allowed_cidrs       = var.allowed_cidrs
+  certificate_arn     = var.certificate_arn
+  interface_endpoints = var.interface_endpoints
+  secret_key          = ephemeral.aws_secretsmanager_random_password.secret_key.random_password
+  secret_key_version  = var.secret_key_version
+  log_retention_days  = var.log_retention_days
+}

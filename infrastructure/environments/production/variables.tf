@@ -1,0 +1,40 @@
+variable "region" {
+  description = "Region of everything."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region is an AWS region, such as ap-southeast-2."
+  }
+}
+
+variable "images" {
+  description = "Image of each service, pinned by digest: { backend = \"<repository>@sha256:…\", frontend = … }. Given at each run, in no file."
+  type        = map(string)
+}
+
+variable "allowed_cidrs" {
+  description = "Address blocks that may reach the load balancer."
+  type        = list(string)
+}
+
+variable "interface_endpoints" {
+  description = "Whether AWS's API is reached by interface endpoints instead of NAT."
+  type        = bool
+}
+
+variable "secret_key_version" {
+  description = "Raise it to write a new SECRET_KEY; then force a deployment."
+  type        = number
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+}
+
+variable "certificate_arn" {
+  description = "Certificate of the HTTPS listener, which production must have. Given at each run, in no file."
+  type        = string
+  nullable    = false
+}

@@ -1,0 +1,62 @@
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = {
+      Project     = "ohmycoins"
+      Environment = "staging"
+      ManagedBy   = "terraform"
+    }
+  }
+}
+
+# Made anew at each run and written only when secret_key_version is raised; it reaches neither plan nor state.
+ephemeral "aws_secretsmanager_random_password" "secret_key" {
+  password_length     = 64
+  exclude_punctuation = true
+}
+
+module "stack" {
+  source = "../../modules/stack"
+
+  environment = "staging"
+  protected   = false
+
+  network = {
+    cidr               = "10.0.0.0/16"
+    availability_zones = ["ap-southeast-2a", "ap-southeast-2b"]
+    nat_gateways       = 1
+  }
+
+  services = {
+    backend  = { cpu = 1024, memory = 2048, memory_percent = 80 }
+    frontend = { cpu = 256, memory = 512 }
+  }
+
+  database = {
+    instance_class        = "db.t4g.micro"
+    memory_mib            = 1024
+    max_connections       = 80
+    storage_gb            = 20
+    multi_az              = false
+    backup_retention_days = 3
+  }
+
+  # 10 tasks × 2 workers × 3 connections = 60 of the 64 that 80 % of max_connections leave.
+  connections = { workers = 2, pool_size = 3 }
+
+  cache = {
+    node_type = "cache.t4g.micro"
+    members   = 1
+  }
+
+  images              = var.images
+  allowed_cidrs       = var.allowed_cidrs
+  certificate_arn     = var.certificate_arn
+  interface_endpoints = var.interface_endpoints
+  secret_key          = ephemeral.aws_secretsmanager_random_password.secret_key.random_password
+  secret_key_version  = var.secret_key_version
+  log_retention_days  = var.log_retention_days
+  timing              = var.timing
+  traffic_floors      = var.traffic_floors
+}

@@ -1,0 +1,59 @@
+variable "region" {
+  description = "Region of everything."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region is an AWS region, such as ap-southeast-2."
+  }
+}
+
+variable "images" {
+  description = "Image of each service, pinned by digest: { backend = \"<repository>@sha256:…\", frontend = … }. Given at each run, in no file."
+  type        = map(string)
+}
+
+variable "allowed_cidrs" {
+  description = "Address blocks that may reach the load balancer."
+  type        = list(string)
+}
+
+variable "interface_endpoints" {
+  description = "Whether AWS's API is reached by interface endpoints instead of NAT."
+  type        = bool
+}
+
+variable "secret_key_version" {
+  description = "Raise it to write a new SECRET_KEY; then force a deployment."
+  type        = number
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+}
+
+variable "certificate_arn" {
+  description = "Certificate of the HTTPS listener; null serves plain HTTP."
+  type        = string
+  default     = null
+}
+
+variable "timing" {
+  description = "How fast things are noticed, in seconds; see modules/stack. A rehearsal uses AWS's fastest values."
+  type = object({
+    target_health_check    = optional(object({ interval = optional(number), timeout = optional(number), healthy = optional(number), unhealthy = optional(number) }))
+    container_health_check = optional(object({ interval = optional(number), timeout = optional(number), retries = optional(number), start_period = optional(number) }))
+    deregistration_delay   = optional(number)
+    scale_out_cooldown     = optional(number)
+    scale_in_cooldown      = optional(number)
+    alarm_periods          = optional(object({ standard = optional(number), slow = optional(number) }))
+  })
+  default = {}
+}
+
+variable "traffic_floors" {
+  description = "Below so many answers a period the error rate, and below so many look-ups the hit rate, says nothing."
+  type        = object({ requests = optional(number), cache_lookups = optional(number) })
+  default     = {}
+}

@@ -1,0 +1,126 @@
+resource "aws_db_subnet_group" "this" {
+  name        = var.name
+  description = "Data subnets of ${var.name}"
+  subnet_ids  = var.subnet_ids
+
+  tags = { Name = var.name }
+}
+
+resource "aws_db_parameter_group" "this" {
+  name        = "${var.name}-postgres17"
+  family      = "postgres17"
+  description = "Parameters of ${var.name}"
+
+  dynamic "parameter" {
+    for_each = local.parameters
+
+    content {
+      name         = parameter.key
+      value        = parameter.value.value
+      apply_method = parameter.value.apply_method
+    }
+  }
+
+  tags = { Name = "${var.name}-postgres17" }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+locals {
+  parameters = {
+    # The default is a formula of the instance's memory whose result is never what it says, so an alarm at 80 % of it
+    # would never fire.
+    "max_connections" = { value = tostring(var.max_connections), apply_method = "pending-reboot" }
+
+    "rds.force_ssl"              = { value = "1", apply_method = "immediate" }
+    "shared_preload_libraries"   = { value = "pg_stat_statements", apply_method = "pending-reboot" }
+    "log_min_duration_statement" = { value = tostring(var.slow_statement_ms), apply_method = "immediate" }
+    "log_statement"              = { value = "ddl", apply_method = "immediate" }
+    "log_lock_waits"             = { value = "1", apply_method = "immediate" }
+  }
+}
+
+resource "aws_iam_role" "monitoring" {
+  name        = "${var.name}-database-monitoring"
+  description = "RDS writes the instance's operating system metrics"
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "monitoring.rds.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+      Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+    }]
+  })
+
+  tags = { Name = "${var.name}-database-monitoring" }
+}
+
+resource "aws_iam_role_policy_attachment" "monitoring" {
+  role       = aws_iam_role.monitoring.name
+  policy_arn = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+}
+
+resource "aws_db_instance" "this" {
+  #checkov:skip=CKV_AWS_157:Multi-AZ is a variable: on in production, off in staging for its price.
+  #checkov:skip=CKV_AWS_293:Deletion protection is a variable: on in production, off in staging, which is rebuilt.
+  identifier = var.name
+
+  engine         = "postgres"
+  engine_version = "17"
+  instance_class = var.instance_class
+
+  db_name  = var.database_name
+  username = var.username
+  # RDS makes the password, keeps it in Secrets Manager and rotates it; Terraform never sees it.
+  manage_master_user_password   = true
+  master_user_secret_kms_key_id = var.kms_key_arn
+
+  allocated_storage     = var.allocated_storage_gb
+  max_allocated_storage = var.allocated_storage_gb * 2
+  storage_type          = "gp3"
+  storage_encrypted     = true
+  kms_key_id            = var.kms_key_arn
+
+  db_subnet_group_name   = aws_db_subnet_group.this.name
+  parameter_group_name   = aws_db_parameter_group.this.name
+  vpc_security_group_ids = [var.security_group_id]
+  publicly_accessible    = false
+  port                   = 5432
+  ca_cert_identifier     = "rds-ca-rsa2048-g1"
+  multi_az               = var.multi_az
+
+  backup_retention_period   = var.backup_retention_days
+  backup_window             = var.backup_window
+  maintenance_window        = var.maintenance_window
+  copy_tags_to_snapshot     = true
+  deletion_protection       = var.deletion_protection
+  skip_final_snapshot       = !var.deletion_protection
+  final_snapshot_identifier = var.deletion_protection ? "${var.name}-final" : null
+  delete_automated_backups  = !var.deletion_protection
+
+  auto_minor_version_upgrade          = true
+  apply_immediately                   = var.apply_immediately
+  iam_database_authentication_enabled = true
+
+  performance_insights_enabled          = true
+  performance_insights_kms_key_id       = var.kms_key_arn
+  performance_insights_retention_period = 7
+  monitoring_interval                   = 60
+  monitoring_role_arn                   = aws_iam_role.monitoring.arn
+  enabled_cloudwatch_logs_exports       = ["postgresql", "upgrade"]
+
+  tags = { Name = var.name }
+
+  lifecycle {
+    precondition {
+      condition     = contains(var.log_group_names, "/aws/rds/instance/${var.name}/postgresql")
+      error_message = "The log group /aws/rds/instance/${var.name}/postgresql must exist first, or RDS makes one that is neither encrypted nor ever expires."
+    }
+  }
+
+  depends_on = [aws_iam_role_policy_attachment.monitoring]
+}

@@ -1,0 +1,24 @@
+resource "aws_vpc_endpoint" "this" {
+  for_each = var.services
+
+  vpc_id              = var.vpc_id
+  service_name        = "com.amazonaws.${var.region}.${each.value}"
+  vpc_endpoint_type   = "Interface"
+  subnet_ids          = var.subnet_ids
+  security_group_ids  = [var.security_group_id]
+  private_dns_enabled = true
+
+  # Whoever gets into the VPC can't use the endpoints to reach another account.
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = "*"
+      Action    = "*"
+      Resource  = "*"
+      Condition = { StringEquals = { "aws:PrincipalAccount" = var.account_id } }
+    }]
+  })
+
+  tags = { Name = "${var.name}-${each.value}" }
+}

@@ -1,0 +1,40 @@
+output "log_groups" {
+  description = "Name and ARN of each log group, by what writes to it."
+  value       = { for key, group in aws_cloudwatch_log_group.this : key => { name = group.name, arn = group.arn } }
+}
+
+output "topic_arns" {
+  description = "Topic of each severity."
+  value       = { for severity, topic in aws_sns_topic.severity : severity => topic.arn }
+}
+
+output "alert_queue_url" {
+  description = "Queue that the responder reads."
+  value       = aws_sqs_queue.alerts.url
+}
+
+output "alert_queue_arn" {
+  description = "ARN of the queue that the responder reads."
+  value       = aws_sqs_queue.alerts.arn
+}
+
+output "dead_letter_queue_url" {
+  description = "Queue of the alerts that could not be handled."
+  value       = aws_sqs_queue.dead_letter.url
+}
+
+output "alarm_names" {
+  description = "Full name of each alarm, by its short one."
+  value = merge(
+    { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.alarm_name },
+    { for name, alarm in aws_cloudwatch_composite_alarm.this : name => alarm.alarm_name },
+  )
+}
+
+output "dashboard_names" {
+  description = "Names of the dashboards Infrastructure and Application."
+  value = {
+    infrastructure = aws_cloudwatch_dashboard.infrastructure.dashboard_name
+    application    = aws_cloudwatch_dashboard.application.dashboard_name
+  }
+}

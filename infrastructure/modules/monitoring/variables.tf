@@ -1,0 +1,116 @@
+variable "name" {
+  description = "Prefix of every name, such as ohmycoins-staging."
+  type        = string
+}
+
+variable "environment" {
+  description = "Environment, the dimension of the heartbeat."
+  type        = string
+}
+
+variable "account_id" {
+  description = "Account whose alarms may publish."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of the alarms and dashboards."
+  type        = string
+}
+
+variable "kms_key_arn" {
+  description = "Key of the logs and the alerts, whose policy lets CloudWatch, EventBridge and SNS use it."
+  type        = string
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 365
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days is one of CloudWatch's: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "flow_log_group_name" {
+  description = "Log group of the flow log, which the saved queries read."
+  type        = string
+}
+
+variable "cluster_name" {
+  description = "Cluster of the services."
+  type        = string
+}
+
+variable "load_balancer_arn_suffix" {
+  description = "The LoadBalancer dimension."
+  type        = string
+}
+
+variable "services" {
+  description = "Each service's most tasks and the TargetGroup dimension."
+  type = map(object({
+    maximum                 = number
+    target_group_arn_suffix = string
+  }))
+
+  validation {
+    condition     = contains(keys(var.services), "backend")
+    error_message = "services has backend: the application dashboard shows its response times."
+  }
+}
+
+variable "database" {
+  description = "The instance's identifier (not its resource id), its connections, storage and memory."
+  type = object({
+    identifier      = string
+    max_connections = number
+    storage_gb      = number
+    memory_mib      = number
+  })
+
+  validation {
+    condition     = !startswith(var.database.identifier, "db-")
+    error_message = "database.identifier is the instance's identifier: with the resource id (db-…) no alarm would ever have data."
+  }
+}
+
+variable "cache_member_ids" {
+  description = "Cache cluster id of each member (…-001), never the replication group's, under which there are no metrics."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.cache_member_ids) > 0 && alltrue([for id in var.cache_member_ids : can(regex("-[0-9]{3}$", id))])
+    error_message = "cache_member_ids are members of a replication group, which end in -001, -002 …"
+  }
+}
+
+variable "alarm_periods" {
+  description = "Seconds of an alarm's period: standard for most, slow for those that need more traffic to judge."
+  type = object({
+    standard = optional(number, 60)
+    slow     = optional(number, 300)
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for period in values(var.alarm_periods) : contains([10, 20, 30], period) || (period > 0 && period % 60 == 0)])
+    error_message = "alarm_periods are 10, 20, 30 or a multiple of 60 seconds; CloudWatch takes no others."
+  }
+}
+
+variable "traffic_floors" {
+  description = "Below so many answers a period the error rate, and below so many look-ups the hit rate, says nothing."
+  type = object({
+    requests      = optional(number, 20)
+    cache_lookups = optional(number, 1000)
+  })
+  default = {}
+
+  validation {
+    condition     = var.traffic_floors.requests >= 1 && var.traffic_floors.cache_lookups >= 1
+    error_message = "traffic_floors are at least 1: a rate of nothing can't be judged."
+  }
+}

@@ -1,0 +1,74 @@
+locals {
+  environment = {
+    backend = {
+      ENVIRONMENT        = var.environment
+      PORT               = tostring(local.ports.backend)
+      POSTGRES_SERVER    = module.database.address
+      POSTGRES_PORT      = tostring(module.database.port)
+      POSTGRES_DB        = module.database.database_name
+      POSTGRES_USER      = module.database.username
+      POSTGRES_SSLMODE   = "require"
+      REDIS_HOST         = module.cache.primary_address
+      REDIS_PORT         = tostring(module.cache.port)
+      REDIS_TLS          = "true"
+      DATABASE_POOL_SIZE = tostring(var.connections.pool_size)
+      WEB_CONCURRENCY    = tostring(var.connections.workers)
+    }
+    frontend = {
+      ENVIRONMENT = var.environment
+      PORT        = tostring(local.ports.frontend)
+    }
+  }
+
+  secrets = {
+    backend = {
+      POSTGRES_PASSWORD = local.postgres_password
+      SECRET_KEY        = module.secrets.secret_key_arn
+    }
+    frontend = {}
+  }
+
+  # Alarms that say that a revision is bad.
+  deployment_alarms = {
+    for service in keys(var.services) : service => [
+      module.monitoring.alarm_names["alb-5xx-percent"],
+      module.monitoring.alarm_names["${service}-unhealthy"],
+    ] if var.deployment_alarms
+  }
+}
+
+module "service" {
+  source   = "../service"
+  for_each = var.services
+
+  name               = local.name
+  service            = each.key
+  account_id         = local.account_id
+  region             = local.region
+  cluster            = { name = module.cluster.name, arn = module.cluster.arn }
+  image              = var.images[each.key]
+  repository_arn     = "arn:aws:ecr:${local.region}:${local.account_id}:repository/ohmycoins/${each.key}"
+  cpu                = each.value.cpu
+  memory             = each.value.memory
+  port               = local.ports[each.key]
+  environment        = local.environment[each.key]
+  secrets            = local.secrets[each.key]
+  kms_key_arn        = module.encryption.data_key_arn
+  subnet_ids         = module.network.app_subnet_ids
+  security_group_id  = module.security.group_ids[each.key]
+  target_group_arn   = module.load_balancer.target_group_arns[each.key]
+  log_group          = module.monitoring.log_groups[each.key]
+  exec_log_group_arn = module.monitoring.log_groups["exec"].arn
+  deployment_alarms  = lookup(local.deployment_alarms, each.key, [])
+
+  health_check = merge(var.timing.container_health_check, { command = local.health_check_command[each.key] })
+
+  scaling = {
+    minimum            = each.value.minimum
+    maximum            = each.value.maximum
+    cpu_percent        = each.value.cpu_percent
+    memory_percent     = each.value.memory_percent
+    scale_out_cooldown = var.timing.scale_out_cooldown
+    scale_in_cooldown  = var.timing.scale_in_cooldown
+  }
+}

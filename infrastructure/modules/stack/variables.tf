@@ -1,0 +1,175 @@
+variable "environment" {
+  description = "Environment: staging or production."
+  type        = string
+
+  validation {
+    condition     = contains(["staging", "production"], var.environment)
+    error_message = "environment is staging or production."
+  }
+}
+
+variable "protected" {
+  description = "Whether what holds data refuses deletion, secrets and keys can be restored, and changes to data stores wait for the maintenance window."
+  type        = bool
+
+  validation {
+    condition     = var.protected || var.environment != "production"
+    error_message = "production is always protected."
+  }
+}
+
+variable "network" {
+  description = "The VPC's /16, its zones, and its NAT gateways: 0, 1 or one for each zone."
+  type = object({
+    cidr               = string
+    availability_zones = list(string)
+    nat_gateways       = number
+  })
+
+  validation {
+    condition     = var.network.nat_gateways > 0 || var.interface_endpoints
+    error_message = "Without NAT gateways the tasks can pull no image: set interface_endpoints."
+  }
+}
+
+variable "allowed_cidrs" {
+  description = "Address blocks that may reach the load balancer."
+  type        = list(string)
+  default     = ["0.0.0.0/0"]
+}
+
+variable "certificate_arn" {
+  description = "Certificate of the HTTPS listener; null serves plain HTTP, which production may not."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.certificate_arn != null || var.environment != "production"
+    error_message = "production serves HTTPS: certificate_arn must be the ARN of an ACM certificate."
+  }
+}
+
+variable "interface_endpoints" {
+  description = "Whether AWS's API is reached by interface endpoints instead of NAT."
+  type        = bool
+  default     = false
+}
+
+variable "images" {
+  description = "Image of each service for the first task definition, pinned by digest. Later revisions are deployments' business."
+  type        = map(string)
+
+  validation {
+    condition     = length(setsubtract(["backend", "frontend"], keys(var.images))) == 0
+    error_message = "images names backend and frontend."
+  }
+
+  validation {
+    condition     = alltrue([for image in values(var.images) : can(regex("^[^@]+@sha256:[0-9a-f]{64}$", image))])
+    error_message = "Each image is pinned by digest: <repository>@sha256:<64 hexadecimal digits>."
+  }
+}
+
+variable "services" {
+  description = "Size of each service's tasks, how many at least and at most, and the utilisation to hold."
+  type = map(object({
+    cpu            = number
+    memory         = number
+    minimum        = optional(number, 2)
+    maximum        = optional(number, 10)
+    cpu_percent    = optional(number, 70)
+    memory_percent = optional(number)
+  }))
+
+  validation {
+    condition     = length(setsubtract(keys(var.services), ["backend", "frontend"])) == 0 && length(var.services) == 2
+    error_message = "services is backend and frontend."
+  }
+}
+
+variable "database" {
+  description = "The instance's class with its memory, its connections, storage, standby and backups."
+  type = object({
+    instance_class        = string
+    memory_mib            = number
+    max_connections       = number
+    storage_gb            = number
+    multi_az              = bool
+    backup_retention_days = number
+  })
+}
+
+variable "connections" {
+  description = "Worker processes of a backend task and the most connections of each."
+  type = object({
+    workers   = number
+    pool_size = number
+  })
+
+  # 15 connections of 4 workers of 10 tasks against a limit of 225 took a deployment of this stack down.
+  validation {
+    condition = (
+      var.connections.workers * var.connections.pool_size * var.services["backend"].maximum <= floor(0.8 * var.database.max_connections)
+    )
+    error_message = "The connection budget is broken: tasks at most × workers × pool size is more than 80 % of max_connections."
+  }
+}
+
+variable "cache" {
+  description = "Type and number of the members, and the days that snapshots are kept."
+  type = object({
+    node_type               = string
+    members                 = number
+    snapshot_retention_days = optional(number, 1)
+  })
+}
+
+variable "maintenance_window" {
+  description = "Weekly window in UTC. Sunday 02:00–04:00 AEST (UTC+10 all year) is sat:16:00-sat:18:00."
+  type        = string
+  default     = "sat:16:00-sat:18:00"
+}
+
+variable "secret_key" {
+  description = "Value of SECRET_KEY; ephemeral, so it reaches neither plan nor state."
+  type        = string
+  ephemeral   = true
+  sensitive   = true
+}
+
+variable "secret_key_version" {
+  description = "Raise it to write a new SECRET_KEY."
+  type        = number
+  default     = 1
+}
+
+variable "log_retention_days" {
+  description = "Days that logs are kept."
+  type        = number
+  default     = 365
+}
+
+variable "deployment_alarms" {
+  description = "Whether 5xx and unhealthy targets roll a deployment back by themselves."
+  type        = bool
+  default     = true
+}
+
+variable "timing" {
+  description = "How fast things are noticed, in seconds. The defaults are the environments'; a rehearsal uses AWS's fastest."
+  type = object({
+    target_health_check    = optional(object({ interval = optional(number, 30), timeout = optional(number, 5), healthy = optional(number, 2), unhealthy = optional(number, 3) }), {})
+    container_health_check = optional(object({ interval = optional(number, 30), timeout = optional(number, 5), retries = optional(number, 3), start_period = optional(number, 60) }), {})
+    deregistration_delay   = optional(number, 30)
+    scale_out_cooldown     = optional(number, 60)
+    scale_in_cooldown      = optional(number, 300)
+    alarm_periods          = optional(object({ standard = optional(number, 60), slow = optional(number, 300) }), {})
+  })
+  default = {}
+}
+
+variable "traffic_floors" {
+  description = "Below so many answers a period the error rate, and below so many look-ups the hit rate, says nothing."
+  type        = object({ requests = optional(number, 20), cache_lookups = optional(number, 1000) })
+  default     = {}
+}
