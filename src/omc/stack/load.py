@@ -86,13 +86,14 @@ def _short(file: Path) -> Path:
 def _stack(top: Section, file: Path) -> Stack:
     name = top.text("name", allowed="a name such as ohmycoins", pattern=r"[a-z][a-z0-9-]{0,20}")
     default = top.text("default_environment", None)
+    time_zone = _time_zone(top)
     thresholds = _thresholds(top.section("thresholds", required=False))
     services = list(_require(top.section("services")).named())
     if not services:
         raise top.error("services", "is empty; at least one [services.<name>] is needed.")
     sections = dict(_require(top.section("environments")).named())
     environments = {
-        environment: _environment(environment, section, services, thresholds, name, file)
+        environment: _environment(environment, section, services, thresholds, name, time_zone, file)
         for environment, section in sections.items()
     }
     if not environments:
@@ -106,7 +107,7 @@ def _stack(top: Section, file: Path) -> Stack:
     on_call = _on_call(_require(top.section("on_call")))
     channels = _channels(_require(top.section("channels")))
     top.finish()
-    return Stack(file, name, default, environments, on_call, channels)
+    return Stack(file, name, time_zone, default, environments, on_call, channels)
 
 
 def _require(section: Section | None) -> Section:
@@ -120,6 +121,7 @@ def _environment(
     services: list[tuple[str, Section]],
     thresholds: Thresholds,
     stack_name: str,
+    time_zone: str,
     file: Path,
 ) -> Environment:
     prefix = section.text("prefix", f"{stack_name}-{name}", allowed="a prefix of names", pattern=_NAME)
@@ -140,6 +142,7 @@ def _environment(
         cache=section.text("cache", f"{prefix}-redis", allowed="a name", pattern=_NAME),
         alarm_prefix=section.text("alarm_prefix", f"{prefix}-", allowed="a prefix of names", pattern=_NAME),
         url=section.text("url", None, allowed="a URL, https://…", pattern=r"https?://[^/\s]+[^\s]*"),
+        time_zone=time_zone,
         services=tuple(_service(service, part, prefix, stack_name) for service, part in services),
         thresholds=thresholds,
         maintenance_window=_window(window) if window else None,
@@ -230,21 +233,20 @@ def _on_call(section: Section) -> OnCall:
         everyone_again_after_minutes=everyone,
         mitigation_minutes=section.whole_number("mitigation_minutes", 30, least=1, most=1440),
         business_hours=(begin, end),
-        business_zone=_city_zone(section),
     )
     section.finish()
     return on_call
 
 
-def _city_zone(section: Section) -> str:
+def _time_zone(section: Section) -> str:
     allowed = "a time zone such as Australia/Sydney"
-    name: str = section.text("business_zone", "Australia/Sydney", allowed=allowed)
+    name: str = section.text("time_zone", "Australia/Sydney", allowed=allowed)
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        raise section.error("business_zone", f"is {shown(name)}; allowed is {allowed}.") from None
+        raise section.error("time_zone", f"is {shown(name)}; allowed is {allowed}.") from None
     return name
 
 

@@ -110,6 +110,8 @@ class Environment:
     alarm_prefix: str
     url: str | None
     """Where users reach it; None: the load balancer's own name over HTTP."""
+    time_zone: str
+    """Where the people are: times are shown in it and in UTC."""
     services: tuple[Service, ...]
     thresholds: Thresholds
     maintenance_window: MaintenanceWindow | None
@@ -141,8 +143,7 @@ class OnCall:
     mitigation_minutes: int
     """Mitigation clock: acknowledged, but not mitigated for so long, pages the next in the chain."""
     business_hours: tuple[time, time]
-    """SEV-3 waits for these, Monday to Friday, in ``business_zone``."""
-    business_zone: str
+    """SEV-3 waits for these, Monday to Friday, in the stack's time zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,7 @@ class Stack:
 
     file: Path
     name: str
+    time_zone: str
     default_environment: str | None
     environments: Mapping[str, Environment]
     on_call: OnCall

@@ -1,0 +1,78 @@
+"""Checks of the CloudWatch alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from omc.checks.finding import Evidence, Finding, Level, Procedure
+from omc.checks.runbook import ALERT_RESPONSE, DOCUMENTS
+from omc.facts.alarms import Alarm, Alarms
+from omc.facts.scope import Scope
+from omc.stack import Environment
+from omc.times import moment, span
+
+
+def alarms(alarms: Alarms, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    """Alarms"""
+    ours = [alarm for alarm in alarms.alarms if alarm.name.startswith(environment.alarm_prefix)]
+    if not ours:
+        sentence = f"No alarm's name begins with {environment.alarm_prefix}: nothing would page anybody."
+        yield Finding("alarms", Level.FAIL, environment.alarm_prefix, sentence, procedure=ALERT_RESPONSE)
+    firing = sorted((alarm for alarm in alarms.alarms if alarm.state == "ALARM"), key=_urgency)
+    for alarm in firing:
+        yield Finding(
+            check="alarms",
+            level=Level.FAIL,
+            subject=alarm.name,
+            sentence=_firing(alarm, scope),
+            evidence=(
+                Evidence(
+                    f"in ALARM since {moment(alarm.since, environment.time_zone)}: {alarm.reason}", alarms.reading
+                ),
+            ),
+            procedure=_procedure(alarm),
+        )
+    silent = [alarm.name for alarm in ours if not alarm.acts]
+    if silent:
+        yield Finding(
+            check="alarms",
+            level=Level.WARN,
+            subject=environment.alarm_prefix,
+            sentence=f"{len(silent)} alarms have no action that is enabled, so they page nobody.",
+            evidence=tuple(Evidence(f"{name} has no enabled action", alarms.reading) for name in silent[:20]),
+            procedure=ALERT_RESPONSE,
+        )
+    if not firing and ours:
+        undecided = [alarm.name for alarm in ours if alarm.state == "INSUFFICIENT_DATA"]
+        level = Level.UNKNOWN if len(undecided) == len(ours) else Level.WARN if undecided else Level.OK
+        verb = "has" if len(undecided) == 1 else "have"
+        note = f"; {len(undecided)} {verb} not enough data to say" if undecided else ""
+        left_out = f" ({alarms.autoscaling} of autoscaling's own left out)" if alarms.autoscaling else ""
+        yield Finding(
+            check="alarms",
+            level=level,
+            subject="all alarms",
+            sentence=f"None of {len(alarms.alarms)} alarms is in ALARM{left_out}{note}.",
+            evidence=tuple(Evidence(f"{name} is INSUFFICIENT_DATA", alarms.reading) for name in undecided)
+            or (Evidence(f"{len(alarms.alarms)} alarms are OK", alarms.reading),),
+            procedure=ALERT_RESPONSE if undecided else None,
+        )
+
+
+def _firing(alarm: Alarm, scope: Scope) -> str:
+    severity = f"{alarm.tags['severity'].upper()}, " if alarm.tags.get("severity") else "no severity tagged, "
+    held = f" Its actions are held back by {alarm.suppressed_by}." if alarm.suppressed_by else ""
+    kind = "composite alarm " if alarm.kind == "composite" else ""
+    return f"{kind}{severity}in ALARM for {span(scope.now - alarm.since)}: {alarm.reason.rstrip('.')}.{held}"
+
+
+def _urgency(alarm: Alarm) -> tuple[str, str]:
+    return alarm.tags.get("severity", "~").lower(), alarm.name
+
+
+def _procedure(alarm: Alarm) -> Procedure:
+    """The chapter that the alarm's own tag names, else the runbook's general answer."""
+    chapter = alarm.tags.get("runbook", "")
+    if not chapter:
+        return ALERT_RESPONSE
+    return Procedure(f"Alert response: {chapter}", chapter if "/" in chapter else f"{DOCUMENTS}/{chapter}")

@@ -1,0 +1,61 @@
+"""What a check says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from omc.facts.collector import Reading
+
+
+class Level(StrEnum):
+    """Worst last."""
+
+    OK = "ok"
+    WARN = "warn"
+    """Worth a look, but users and alerts are served."""
+    UNKNOWN = "unknown"
+    """It could not be read, so it is not known to be fine."""
+    FAIL = "fail"
+
+
+_ORDER = tuple(Level)
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """What answers a finding: a section of the runbook, and the command that performs it, where there is one."""
+
+    title: str
+    document: str
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reading that a finding rests on."""
+
+    text: str
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One answer of one check."""
+
+    check: str
+    """The check's name: ``services-running``."""
+    level: Level
+    subject: str
+    """What it is about: ``backend``, ``alarm ohmycoins-staging-backend-unhealthy``."""
+    sentence: str
+    evidence: tuple[Evidence, ...] = ()
+    procedure: Procedure | None = None
+    action: str = ""
+    """The IAM action whose lack made it unknown; else empty."""
+
+
+def worst(findings: Iterable[Finding]) -> Level:
+    """The verdict of many findings: fail before unknown before warn. No findings at all is unknown."""
+    return max((finding.level for finding in findings), key=_ORDER.index, default=Level.UNKNOWN)

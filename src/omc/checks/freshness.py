@@ -1,0 +1,68 @@
+"""Checks that what is looked at is fresh: the data that users see, and the metrics that alarms rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from omc.checks.finding import Evidence, Finding, Level
+from omc.checks.runbook import DATABASE_TIMEOUT, MORNING_CHECKS
+from omc.facts.data_age import DataAge
+from omc.facts.scope import Scope
+from omc.facts.services import Services
+from omc.facts.traffic import MetricsAge
+from omc.stack import Environment
+from omc.times import moment, span
+
+
+def data_fresh(data: DataAge, environment: Environment) -> Iterator[Finding]:
+    """Age of the data that users see"""
+    oldest = timedelta(seconds=environment.thresholds.data_age_seconds)
+    for service in data.services:
+        if service.age_seconds is None:
+            level, sentence = Level.UNKNOWN, f"The age of its data is not known: {service.problem}"
+        else:
+            age = timedelta(seconds=service.age_seconds)
+            level = Level.FAIL if age > oldest else Level.OK
+            than = f", older than {span(oldest)}" if level is Level.FAIL else ""
+            sentence = f"Its data is {span(age)} old{than}."
+        yield Finding(
+            check="data-fresh",
+            level=level,
+            subject=service.service,
+            sentence=sentence,
+            evidence=(Evidence(f"{service.url}: {service.problem or f'{service.age_seconds} s'}", data.reading),),
+            procedure=None if level is Level.OK else DATABASE_TIMEOUT,
+        )
+
+
+def metrics_fresh(metrics: MetricsAge, services: Services, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    """Age of CloudWatch's metrics"""
+    running = {service.name for service in services.services if service.running}
+    oldest = timedelta(seconds=environment.thresholds.metrics_age_seconds)
+    fresh: list[timedelta] = []
+    for metric in metrics.metrics:
+        if metric.service not in running:
+            continue
+        age = scope.now - metric.newest if metric.newest else None
+        if age is not None and age <= oldest:
+            fresh.append(age)
+            continue
+        told = f"the newest is {span(age)} old" if age is not None else "there is none of the last hour"
+        last = moment(metric.newest, environment.time_zone) if metric.newest else "not in the last hour"
+        yield Finding(
+            check="metrics-fresh",
+            level=Level.UNKNOWN,
+            subject=metric.service,
+            sentence=f"CloudWatch has no fresh CPUUtilization ({told}): its alarms and rates say nothing now.",
+            evidence=(Evidence(f"newest CPUUtilization of {metric.service}: {last}", metrics.reading),),
+            procedure=MORNING_CHECKS,
+        )
+    if fresh:
+        yield Finding(
+            check="metrics-fresh",
+            level=Level.OK,
+            subject="CloudWatch",
+            sentence=f"CloudWatch's newest metric is {span(min(fresh))} old.",
+            evidence=(Evidence(f"{len(fresh)} services have a fresh CPUUtilization", metrics.reading),),
+        )

@@ -1,0 +1,135 @@
+"""Checks of the load balancer: itself, its targets, and what it answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from omc.checks.finding import Evidence, Finding, Level
+from omc.checks.runbook import HIGH_ERROR_RATE, MORNING_CHECKS, SERVICE_UNHEALTHY
+from omc.facts.load_balancers import GroupHealth, LoadBalancers, Target, TargetHealth
+from omc.facts.scope import Scope
+from omc.facts.services import Services
+from omc.facts.traffic import MetricsAge, Minute, Traffic
+from omc.stack import Environment
+from omc.times import moment, span
+
+
+def load_balancer(load_balancers: LoadBalancers, environment: Environment) -> Iterator[Finding]:
+    """Load balancer: state"""
+    if not load_balancers.load_balancers:
+        sentence = (
+            f"There is no load balancer whose name begins with {environment.prefix}: nothing reaches the services."
+        )
+        yield Finding("load-balancer", Level.FAIL, environment.prefix, sentence, procedure=MORNING_CHECKS)
+    for found in load_balancers.load_balancers:
+        level = {"active": Level.OK, "provisioning": Level.WARN}.get(found.state, Level.FAIL)
+        why = f": {found.reason}" if found.reason else ""
+        yield Finding(
+            check="load-balancer",
+            level=level,
+            subject=found.name,
+            sentence=f"The load balancer is {found.state}{why}.",
+            evidence=(Evidence(f"{found.dns_name}: {found.state}", load_balancers.reading),),
+            procedure=None if level is Level.OK else SERVICE_UNHEALTHY,
+        )
+
+
+def targets(health: TargetHealth, services: Services, environment: Environment) -> Iterator[Finding]:
+    """Targets: health of every one"""
+    at_zero = {service.name for service in services.services if service.desired == 0}
+    resting = {service.target_group for service in environment.services if service.name in at_zero}
+    if not health.groups:
+        sentence = f"There is no target group of {environment.name}: the load balancer has nobody to send to."
+        yield Finding("targets", Level.FAIL, environment.prefix, sentence, procedure=SERVICE_UNHEALTHY)
+    for group in health.groups:
+        level, sentence = _group(group, is_resting=group.group.name in resting)
+        yield Finding(
+            check="targets",
+            level=level,
+            subject=group.group.name,
+            sentence=sentence,
+            evidence=tuple(Evidence(_told(target), health.reading) for target in group.targets),
+            procedure=None if level is Level.OK else SERVICE_UNHEALTHY,
+        )
+
+
+def _group(health: GroupHealth, *, is_resting: bool) -> tuple[Level, str]:
+    states: dict[str, list[Target]] = {}
+    for target in health.targets:
+        states.setdefault(target.state, []).append(target)
+    leaving = len(states.pop("draining", []))
+    healthy = len(states.pop("healthy", []))
+    staying = len(health.targets) - leaving
+    note = f" ({leaving} more draining)" if leaving else ""
+    if staying == 0:
+        if is_resting or not health.group.is_used:
+            return Level.WARN, f"No target is registered{note}; its service is scaled to zero or not in use."
+        return Level.FAIL, f"No target is registered{note}."
+    if not states:
+        return Level.OK, f"{healthy} of {staying} targets are healthy{note}."
+    others = "; ".join(
+        f"{len(group)} {state}: {', '.join(dict.fromkeys(_why(target) for target in group))}"
+        for state, group in sorted(states.items())
+    )
+    level = Level.WARN if healthy and set(states) <= {"initial"} else Level.FAIL
+    if not health.group.is_used:
+        return Level.WARN, f"No load balancer sends to it; {others}."
+    return level, f"{healthy} of {staying} targets are healthy{note}; {others}."
+
+
+def _why(target: Target) -> str:
+    said = target.description.rstrip(".")
+    if target.reason and said:
+        return f"{said} ({target.reason})"
+    return said or target.reason or "no reason given"
+
+
+def _told(target: Target) -> str:
+    why = f", {_why(target)}" if target.reason or target.description else ""
+    return f"target {target.id}:{target.port} is {target.state}{why}"
+
+
+def error_rate(traffic: Traffic, metrics: MetricsAge, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    """5xx answers of the load balancer"""
+    limit = environment.thresholds
+    judged = [minute for minute in traffic.minutes if minute.total >= limit.requests_floor]
+    high = [minute for minute in judged if minute.percent > limit.error_percent]
+    newest_from = scope.now - timedelta(minutes=limit.error_minutes_of + 1)  # the running minute is not whole yet
+    now_high = [minute for minute in high if minute.at >= newest_from]
+    last = [minute for minute in traffic.minutes if minute.at >= newest_from]
+    heard = [metric.newest for metric in metrics.metrics if metric.newest] + [minute.at for minute in traffic.minutes]
+    is_stale = not heard or scope.now - max(heard) > timedelta(seconds=limit.metrics_age_seconds)
+    requests, failures = sum(minute.total for minute in last), sum(minute.errors for minute in last)
+    recent = f"{failures:.0f} of {requests:.0f} answers were 5xx in the last {limit.error_minutes_of} minutes"
+    if len(now_high) >= limit.error_minutes:
+        level = Level.FAIL
+        sentence = f"{recent}, above {limit.error_percent:g} % in {len(now_high)} of those minutes."
+    elif is_stale:
+        level, sentence = Level.UNKNOWN, "CloudWatch has no fresh metric, so the rate of 5xx answers is not known."
+    elif high:
+        level = Level.WARN
+        minutes = "1 minute" if len(high) == 1 else f"{len(high)} minutes"
+        sentence = (
+            f"{recent}; above {limit.error_percent:g} % in {minutes} of the last {span(scope.since)}, "
+            f"last at {moment(high[-1].at, environment.time_zone)}."
+        )
+    elif requests and not [minute for minute in last if minute in judged]:
+        level = Level.OK
+        sentence = f"{recent}, below the floor of {limit.requests_floor} requests a minute, so not judged."
+    else:
+        level, sentence = Level.OK, f"{recent}."
+    yield Finding(
+        check="error-rate",
+        level=level,
+        subject="load balancer",
+        sentence=sentence,
+        evidence=tuple(Evidence(_minute(minute, environment), traffic.reading) for minute in (high[-3:] or last[-1:]))
+        or (Evidence(f"no request was answered in the last {span(scope.since)}", traffic.reading),),
+        procedure=None if level is Level.OK else HIGH_ERROR_RATE,
+    )
+
+
+def _minute(minute: Minute, environment: Environment) -> str:
+    when = moment(minute.at, environment.time_zone)
+    return f"{when}: {minute.errors:.0f} of {minute.total:.0f} answers were 5xx, {minute.percent:.1f} %"

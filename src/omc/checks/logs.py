@@ -1,0 +1,61 @@
+"""Checks of the services' logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from omc.checks.finding import Evidence, Finding, Level
+from omc.checks.runbook import LOG_ANALYSIS
+from omc.facts.logs import ROWS, ErrorGroup, RecentErrors
+from omc.facts.scope import Scope
+from omc.stack import Environment
+from omc.times import moment, span
+
+SHOWN = 5
+"""Groups named as evidence of one log group."""
+SAMPLE = 240
+"""Characters of a sample that are shown."""
+
+
+def recent_errors(errors: RecentErrors, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    """Errors in the logs, grouped by message"""
+    by_log: dict[str, list[ErrorGroup]] = {}
+    for group in errors.groups:
+        by_log.setdefault(group.log_group, []).append(group)
+    for name in errors.missing:
+        sentence = f"The log group {name} does not exist, so its errors are not known."
+        evidence = (Evidence(f"{name}: not found", errors.reading),)
+        yield Finding("recent-errors", Level.UNKNOWN, name, sentence, evidence, LOG_ANALYSIS)
+    for name, groups in by_log.items():
+        count = sum(group.count for group in groups)
+        kinds = "of one kind" if len(groups) == 1 else f"of {len(groups)} kinds"
+        beyond = f" (among the newest {ROWS:,} of {errors.matched:,} lines)" if errors.matched > ROWS else ""
+        lines = "1 error" if count == 1 else f"{count:,} errors"
+        yield Finding(
+            check="recent-errors",
+            level=Level.FAIL if count >= environment.thresholds.log_errors else Level.WARN,
+            subject=name,
+            sentence=f"{lines} {kinds} in the last {span(scope.since)}{beyond}; most often: {groups[0].shape}",
+            evidence=tuple(Evidence(_told(group, environment), errors.reading) for group in groups[:SHOWN]),
+            procedure=LOG_ANALYSIS,
+        )
+    if not by_log and not errors.missing:
+        if errors.scanned:
+            level, sentence = (
+                Level.OK,
+                f"No error in the last {span(scope.since)} ({errors.scanned:,} lines looked at).",
+            )
+        else:
+            level, sentence = Level.WARN, f"Nothing at all was logged in the last {span(scope.since)}."
+        evidence = (Evidence(f"{errors.matched} lines matched of {errors.scanned}", errors.reading),)
+        procedure = None if level is Level.OK else LOG_ANALYSIS
+        yield Finding("recent-errors", level, "all services", sentence, evidence, procedure)
+
+
+def _told(group: ErrorGroup, environment: Environment) -> str:
+    last = moment(group.last, environment.time_zone)
+    tasks = "1 task" if group.streams == 1 else f"{group.streams} tasks"
+    sample = " ".join(group.sample.split())[:SAMPLE]
+    if group.count == 1:
+        return f"once, {last}: {sample}"
+    return f"{group.count:,} times in {tasks}, {moment(group.first, environment.time_zone)} to {last}; newest: {sample}"

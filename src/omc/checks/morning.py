@@ -1,0 +1,25 @@
+"""The morning check: everything that the runbook's "Morning Checks" look at, in the order in which it is shown."""
+
+from __future__ import annotations
+
+from omc.checks.alarms import alarms
+from omc.checks.freshness import data_fresh, metrics_fresh
+from omc.checks.judge import Check
+from omc.checks.load_balancing import error_rate, load_balancer, targets
+from omc.checks.logs import recent_errors
+from omc.checks.services import rollouts, services_running, task_starts
+from omc.checks.tasks import failed_tasks
+
+MORNING: tuple[Check, ...] = (
+    services_running,
+    rollouts,
+    failed_tasks,
+    task_starts,
+    load_balancer,
+    targets,
+    alarms,
+    error_rate,
+    recent_errors,
+    data_fresh,
+    metrics_fresh,
+)

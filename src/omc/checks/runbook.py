@@ -1,0 +1,21 @@
+"""The runbook's sections that findings point to: one table, checked against docs/runbook by a test."""
+
+from __future__ import annotations
+
+from omc.checks.finding import Procedure
+
+DOCUMENTS = "docs/runbook"
+
+MORNING_CHECKS = Procedure("Morning checks", f"{DOCUMENTS}/daily-operations.md#morning-checks")
+DEPLOYMENTS = Procedure("Emergency rollback", f"{DOCUMENTS}/deployment-procedures.md#emergency-rollback")
+SCALING = Procedure("Scaling operations", f"{DOCUMENTS}/deployment-procedures.md#scaling-operations")
+ALERT_RESPONSE = Procedure("Alert response", f"{DOCUMENTS}/monitoring-and-alerts.md#alert-response")
+HIGH_ERROR_RATE = Procedure("High error rate (5xx)", f"{DOCUMENTS}/monitoring-and-alerts.md#high-error-rate-5xx")
+SERVICE_UNHEALTHY = Procedure("Service unhealthy", f"{DOCUMENTS}/monitoring-and-alerts.md#service-unhealthy")
+LOG_ANALYSIS = Procedure("Log analysis", f"{DOCUMENTS}/monitoring-and-alerts.md#log-analysis")
+TASKS_RESTARTING = Procedure(
+    "ECS tasks keep restarting", f"{DOCUMENTS}/troubleshooting.md#issue-ecs-tasks-keep-restarting"
+)
+DATABASE_TIMEOUT = Procedure(
+    "Database connection timeout", f"{DOCUMENTS}/troubleshooting.md#issue-database-connection-timeout"
+)

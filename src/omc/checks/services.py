@@ -1,0 +1,163 @@
+"""Checks of the ECS services: do the tasks run that are wanted, and did the last deployments go well?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from omc.checks.finding import Evidence, Finding, Level
+from omc.checks.runbook import DEPLOYMENTS, MORNING_CHECKS, SCALING, TASKS_RESTARTING
+from omc.facts.scope import Scope
+from omc.facts.services import Deployment, EcsService, Services
+from omc.stack import Environment, Service
+from omc.times import moment, span
+
+CANNOT_START = re.compile(
+    r"was unable to|unable to place|unable to consistently start|failed to launch|failed to register|failed to start",
+    re.IGNORECASE,
+)
+"""ECS's wording in service events for tasks that it could not start or place."""
+ROLLED_BACK = re.compile(r"rolling back to|deployment failed|rollback", re.IGNORECASE)
+PLACEMENT_MEMORY = timedelta(hours=1)
+"""As long as ECS remembers stopped tasks."""
+
+
+def services_running(services: Services, environment: Environment) -> Iterator[Finding]:
+    """Services: status, running against desired"""
+    if services.cluster_missing:
+        sentence = f"There is no ECS cluster {environment.cluster} in this account and region."
+        yield Finding("services-running", Level.FAIL, environment.cluster, sentence, procedure=MORNING_CHECKS)
+        return
+    for name in services.missing:
+        sentence = f"{name} does not exist in the cluster {environment.cluster}."
+        yield Finding("services-running", Level.FAIL, name, sentence, procedure=MORNING_CHECKS)
+    limits = {service.name: service for service in environment.services}
+    for service in services.services:
+        level, sentence = _running(service, limits[service.name])
+        said = (
+            f"status {service.status}, running {service.running}, desired {service.desired}, pending {service.pending}"
+        )
+        procedure = SCALING if level is Level.WARN else TASKS_RESTARTING
+        yield Finding(
+            check="services-running",
+            level=level,
+            subject=service.name,
+            sentence=sentence,
+            evidence=(Evidence(f"{service.task_definition}: {said}", services.reading),),
+            procedure=None if level is Level.OK else procedure,
+        )
+
+
+def _running(service: EcsService, limits: Service) -> tuple[Level, str]:
+    running, desired, pending = service.running, service.desired, service.pending
+    tasks = f"{running} of {desired} tasks run"
+    if service.status != "ACTIVE":
+        return Level.FAIL, f"The service is {service.status}, not ACTIVE."
+    if desired == 0:
+        if limits.minimum == 0:
+            return Level.OK, "Scaled to zero."
+        return Level.WARN, f"Scaled to zero (desired 0), below its minimum of {limits.minimum}: it serves nobody."
+    if running < desired:
+        starting = f", {pending} more are starting" if pending else ", and none is starting"
+        if running >= limits.minimum and running + pending >= desired:
+            return Level.WARN, f"{tasks}{starting}."
+        return Level.FAIL, f"{tasks}{starting}."
+    if desired < limits.minimum:
+        return Level.WARN, f"{tasks}, fewer than its minimum of {limits.minimum}."
+    if desired >= limits.maximum > limits.minimum:
+        return Level.WARN, f"{tasks}, its maximum: it can't scale out further."
+    return Level.OK, f"{tasks}."
+
+
+def rollouts(services: Services, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    """Deployments: rollout state"""
+    for service in services.services:
+        evidence = tuple(Evidence(_told(deployment), services.reading) for deployment in service.deployments) + tuple(
+            Evidence(f"event at {moment(event.at, environment.time_zone)}: {event.message}", services.reading)
+            for event in service.events
+            if ROLLED_BACK.search(event.message) and event.at >= scope.now - scope.since
+        )
+        level, sentence = _rollout(service, environment, scope)
+        yield Finding(
+            check="rollouts",
+            level=level,
+            subject=service.name,
+            sentence=sentence,
+            evidence=evidence,
+            procedure=None if level is Level.OK else DEPLOYMENTS,
+        )
+
+
+def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tuple[Level, str]:
+    primary = next((deployment for deployment in service.deployments if deployment.status == "PRIMARY"), None)
+    if primary is None:
+        return Level.OK, "Its deployments are not ECS's own rolling ones."
+    revision, begun = primary.task_definition, moment(primary.created, environment.time_zone)
+    others = [deployment for deployment in service.deployments if deployment is not primary and deployment.running]
+    reason = f" {primary.rollout_reason.rstrip('.')}." if primary.rollout_reason else ""
+    if primary.rollout == "FAILED":
+        return Level.FAIL, f"The deployment of {revision} failed.{reason}"
+    if "rolling back" in primary.rollout_reason.lower() and primary.rollout == "IN_PROGRESS":
+        return Level.FAIL, f"A deployment failed and is being rolled back to {revision}.{reason}"
+    if primary.failed and primary.rollout != "COMPLETED":
+        return Level.FAIL, f"The deployment of {revision} is failing: {primary.failed} of its tasks failed to start."
+    if primary.rollout == "IN_PROGRESS" or (primary.rollout is None and others):
+        since = span(scope.now - primary.created)
+        progress = f"{primary.running} of {primary.desired} tasks run"
+        return Level.WARN, f"The deployment of {revision} has been in progress for {since}; {progress}."
+    if undone := _rolled_back(service, primary, scope):
+        when = moment(undone, environment.time_zone)
+        return Level.WARN, f"A deployment failed and was rolled back at {when}; {revision} runs.{reason}"
+    return Level.OK, f"{revision} is deployed, since {begun}."
+
+
+def _rolled_back(service: EcsService, primary: Deployment, scope: Scope) -> datetime | None:
+    """When a deployment was rolled back within the period, unless one has been completed after it."""
+    for event in service.events:
+        if event.at >= scope.now - scope.since and "rolling back to" in event.message.lower():
+            later = primary.created > event.at + timedelta(minutes=1)
+            return None if later else event.at
+    return None
+
+
+def _told(deployment: Deployment) -> str:
+    return (
+        f"{deployment.status} {deployment.task_definition}: rollout {deployment.rollout or 'state not told'}, "
+        f"{deployment.running} of {deployment.desired} run, {deployment.pending} pending, {deployment.failed} failed"
+    )
+
+
+def task_starts(services: Services, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    """Task starts: placement, network, capacity"""
+    any_event = False
+    for service in services.services:
+        events = [
+            event
+            for event in service.events
+            if event.at >= scope.now - PLACEMENT_MEMORY and CANNOT_START.search(event.message)
+        ]
+        if not events:
+            continue
+        any_event = True
+        message = events[0].message.removeprefix(f"(service {service.name}) ").rstrip(".")
+        times = "once" if len(events) == 1 else f"{len(events)} times"
+        yield Finding(
+            check="task-starts",
+            level=Level.FAIL if service.running < service.desired else Level.WARN,
+            subject=service.name,
+            sentence=f"ECS could not start tasks, {times} in the last hour: {message}.",
+            evidence=tuple(
+                Evidence(f"event at {moment(event.at, environment.time_zone)}: {event.message}", services.reading)
+                for event in events[:5]
+            ),
+            procedure=TASKS_RESTARTING,
+        )
+    if services.services and not any_event:
+        yield Finding(
+            check="task-starts",
+            level=Level.OK,
+            subject="all services",
+            sentence="ECS could place and start every task in the last hour.",
+            evidence=(Evidence("no such event in the services' event logs", services.reading),),
+        )

@@ -1,0 +1,56 @@
+"""Checks of tasks that stopped: which of them failed, and why, grouped by cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from omc.checks.finding import Evidence, Finding, Level
+from omc.checks.runbook import TASKS_RESTARTING
+from omc.checks.task_causes import Cause, cause_of, is_failure
+from omc.facts.scope import Scope
+from omc.facts.services import Services
+from omc.facts.tasks import StoppedTask, StoppedTasks
+from omc.stack import Environment
+from omc.times import moment, span
+
+SHOWN = 5
+"""Tasks named as evidence of one cause."""
+
+
+def failed_tasks(
+    stopped: StoppedTasks, services: Services, environment: Environment, scope: Scope
+) -> Iterator[Finding]:
+    """Failed tasks of the last hour, by cause"""
+    asked = {service.name for service in environment.services}
+    short = {service.name for service in services.services if service.running < service.desired}
+    groups: dict[Cause, list[StoppedTask]] = {}
+    for task in stopped.tasks:
+        if is_failure(task) and (task.service in asked or not scope.is_part):
+            groups.setdefault(cause_of(task), []).append(task)
+    for cause, tasks in sorted(groups.items(), key=lambda item: -len(item[1])):
+        still = cause.service in short or cause.service is None
+        often = len(tasks) >= environment.thresholds.failed_tasks
+        number = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
+        newest = span(scope.now - tasks[0].stopped)
+        yield Finding(
+            check="failed-tasks",
+            level=Level.FAIL if still or often else Level.WARN,
+            subject=cause.service or f"one-off {tasks[0].task_definition}",
+            sentence=f"{number} failed, the newest {newest} ago: {cause.text}.",
+            evidence=tuple(Evidence(_told(task, environment), stopped.reading) for task in tasks[:SHOWN]),
+            procedure=TASKS_RESTARTING,
+        )
+    if not groups:
+        yield Finding(
+            check="failed-tasks",
+            level=Level.OK,
+            subject="all services",
+            sentence="No task failed in the last hour, which is as long as ECS remembers.",
+            evidence=(Evidence(f"{len(stopped.tasks)} stopped tasks, none of them a failure", stopped.reading),),
+        )
+
+
+def _told(task: StoppedTask, environment: Environment) -> str:
+    lived = f"ran {span(task.stopped - task.started)}" if task.started else "never started"
+    when = moment(task.stopped, environment.time_zone)
+    return f"task {task.id} ({task.task_definition}), {lived}, stopped {when}: {task.stop_code}, {task.reason}"

@@ -1,0 +1,24 @@
+"""The one way to show a moment or a length of time: the people's own zone first, UTC beside it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+
+def moment(at: datetime, zone: str) -> str:
+    """``Mon 24 Nov 08:15:02 AEDT (Sun 21:15 UTC)``."""
+    local, utc = at.astimezone(ZoneInfo(zone)), at.astimezone(UTC)
+    day = "" if utc.date() == local.date() else f"{utc:%a} "
+    return f"{local:%a %d %b %H:%M:%S %Z} ({day}{utc:%H:%M} UTC)"
+
+
+def span(length: timedelta) -> str:
+    """Two units at most: ``45 s``, ``3 min``, ``2 h 10 min``, ``3 d 4 h``."""
+    seconds = max(0, int(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, hours, days = seconds // 60 % 60, seconds // 3600 % 24, seconds // 86400
+    units = [(days, "d"), (hours, "h"), (minutes, "min")]
+    shown = [f"{number} {unit}" for number, unit in units if number]
+    return " ".join(shown[:2]) if days == 0 or hours else shown[0]
