@@ -1,0 +1,125 @@
+"""The command ``omc``: finds the group that a command belongs to and imports nothing else, and turns every error into
+one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+import omc
+from omc.errors import OmcError
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "check": ("omc.cli.check", "check"),
+    "stack": ("omc.cli.stack", "stack"),
+    "local": ("omc.cli.local", "local"),
+    "demo": ("omc.cli.demo", "demo"),
+}
+"""A command's name to the module and the object that is it."""
+INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
+BUG = 3
+"""A bug leaves unknown what was asked."""
+
+
+class LazyGroup(click.Group):
+    """Imports the module of a command when the command is wanted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *COMMANDS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, name = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            from omc.stack.section import meant
+
+            ctx.fail(f'There is no command "{args[0]}".{meant(args[0], self.list_commands(ctx))}')
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--stack",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The stack file. Default: OMC_STACK, else omc.toml here or in a folder above.",
+)
+@click.version_option(omc.__version__, prog_name="omc", message="%(prog)s %(version)s")
+@click.pass_context
+def root(context: click.Context, stack: Path | None) -> None:
+    """The runbook of a web application on AWS, as commands that are safe at 3 a.m.
+
+    \b
+    omc local up                     an AWS for the stack, on this machine
+    omc check morning --env local    the runbook's morning checks
+    omc stack show                   what omc.toml comes to
+    omc demo                         see it all: up, healthy, broken, explained
+
+    \b
+    Completion: eval "$(_OMC_COMPLETE=bash_source omc)"   (or zsh_source, fish_source)
+    """
+    context.obj = stack
+
+
+@root.command()
+def version() -> None:
+    """The version of omc and of what it runs on.
+
+    \b
+    omc version
+    """
+    import platform
+    from importlib.metadata import version as of
+
+    click.echo(f"omc {omc.__version__} (Python {platform.python_version()}, botocore {of('botocore')})")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line and exit: 0 fine, 1 no, 2 wrong use, 3 not known, 130 interrupted."""
+    try:
+        code: Any = root.main(
+            args=None if arguments is None else list(arguments), prog_name="omc", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except OmcError as error:
+        _say(error.message)
+        code = error.exit_code
+    except click.ClickException as error:
+        _usage(error)
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output went away (`omc … | head`): that is no error of ours, nor worth a word.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if os.environ.get("OMC_DEBUG"):
+            raise
+        _say(f"This is a bug in omc: {type(error).__name__}: {error}. OMC_DEBUG=1 shows where; please report it.")
+        code = BUG
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: click.ClickException) -> None:
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        _say(f"{error.format_message()} See: {error.ctx.command_path} --help")
+    else:
+        _say(error.format_message())
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"omc: {sentence}", err=True)

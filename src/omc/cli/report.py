@@ -1,0 +1,211 @@
+"""What a check found, shown: as a terse table, as JSON for programs, as Markdown for a ticket."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from omc.aws.calls import Call
+from omc.checks.finding import Evidence, Finding, Level, worst
+from omc.cli.table import Row, table
+from omc.errors import OmcError, Unknown
+from omc.stack import Environment
+from omc.times import moment
+
+EXIT_CODES: Mapping[Level, int] = {
+    Level.OK: 0,
+    Level.WARN: 0,
+    Level.FAIL: OmcError.exit_code,
+    Level.UNKNOWN: Unknown.exit_code,
+}
+EVIDENCE_SHOWN = 4
+"""Lines of evidence below a finding of the table; JSON and Markdown have all of it."""
+
+Known = Mapping[tuple[str, str], Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run of a set of checks."""
+
+    title: str
+    environment: Environment
+    endpoint: str | None
+    """The endpoint that stood in for AWS's own, where one did."""
+    at: datetime
+    seconds: float
+    findings: tuple[Finding, ...]
+    calls: tuple[Call, ...]
+
+    @property
+    def verdict(self) -> Level:
+        return worst(self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        return EXIT_CODES[self.verdict]
+
+    @property
+    def requests(self) -> int:
+        return sum(call.requests for call in self.calls)
+
+
+def by_subject(report: Report) -> Known:
+    return {(finding.check, finding.subject): finding for finding in report.findings}
+
+
+def as_table(report: Report, *, width: int, colour: bool, before: Known | None = None) -> str:
+    """The table; with ``before``, what changed since then is marked."""
+    rows = [_row(finding, before) for finding in _merged(report.findings)]
+    gone = [] if before is None else [finding for key, finding in before.items() if key not in by_subject(report)]
+    rows += [
+        Row(("gone", finding.check, finding.subject, f"(was {finding.level}: {finding.sentence})"))
+        for finding in gone
+        if finding.level is not Level.OK
+    ]
+    return "\n".join([heading(report), "", table(rows, width=width, colour=colour), "", summary(report)])
+
+
+def heading(report: Report) -> str:
+    environment = report.environment
+    place = f"{environment.cluster} in {environment.region}"
+    if report.endpoint:
+        place += f", at {report.endpoint}"
+    return f"{report.title}, {environment.name} ({place})"
+
+
+def summary(report: Report) -> str:
+    counts = Counter(finding.level for finding in report.findings)
+    told = ", ".join(f"{counts[level]} {level}" for level in reversed(Level) if counts[level])
+    return (
+        f"{report.verdict.upper()}: {told}. {moment(report.at, report.environment.time_zone)}, "
+        f"{len(report.calls)} calls in {report.seconds:.2f} s."
+    )
+
+
+def _row(finding: Finding, before: Known | None) -> Row:
+    mark = _change(finding, before)
+    sentence = f"{mark}{finding.sentence}"
+    below: list[str] = []
+    if finding.level is not Level.OK:
+        shown = [
+            evidence.text for evidence in finding.evidence if finding.level is not Level.UNKNOWN or finding.procedure
+        ]
+        below += [f"- {text}" for text in shown[:EVIDENCE_SHOWN]]
+        if len(shown) > EVIDENCE_SHOWN:
+            below.append(f"- and {len(shown) - EVIDENCE_SHOWN} more (--output json shows all)")
+        if finding.procedure:
+            below.append(f"→ {finding.procedure.title}: {finding.procedure.command or finding.procedure.document}")
+    return Row((finding.level.upper(), finding.check, finding.subject, sentence), tuple(below))
+
+
+def _change(finding: Finding, before: Known | None) -> str:
+    if before is None:
+        return ""
+    old = before.get((finding.check, finding.subject))
+    if old is None:
+        return "[new] "
+    return f"[was {old.level}] " if old.level is not finding.level else ""
+
+
+def _merged(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings that are unknown for one and the same reason as one line: the reason is said once."""
+    merged: list[Finding] = []
+    places: dict[str, int] = {}
+    for finding in findings:
+        if finding.level is Level.UNKNOWN and finding.procedure is None:
+            if finding.sentence in places:
+                first = merged[places[finding.sentence]]
+                merged[places[finding.sentence]] = _joined(first, finding)
+                continue
+            places[finding.sentence] = len(merged)
+        merged.append(finding)
+    return merged
+
+
+def _joined(first: Finding, second: Finding) -> Finding:
+    number = int(first.subject.split()[0]) + 1 if first.check == "several" else 2
+    return Finding("several", first.level, f"{number} checks", first.sentence, first.evidence + second.evidence)
+
+
+def as_json(report: Report, commands: Sequence[str] | None = None, *, indent: int | None = 2) -> str:
+    """One JSON object; its keys are documented in the README of the command (``omc check morning --help``)."""
+    environment = report.environment
+    document: dict[str, Any] = {
+        "check": report.title.lower(),
+        "environment": environment.name,
+        "region": environment.region,
+        "cluster": environment.cluster,
+        "endpoint": report.endpoint,
+        "at": report.at.isoformat(timespec="milliseconds"),
+        "verdict": report.verdict.value,
+        "exit_code": report.exit_code,
+        "seconds": round(report.seconds, 3),
+        "requests": report.requests,
+        "findings": [_finding(finding) for finding in report.findings],
+    }
+    if commands is not None:
+        document["commands"] = list(commands)
+    return json.dumps(document, indent=indent, ensure_ascii=False)
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    procedure = finding.procedure
+    return {
+        "check": finding.check,
+        "level": finding.level.value,
+        "subject": finding.subject,
+        "sentence": finding.sentence,
+        "missing_permission": finding.action or None,
+        "evidence": [_evidence(evidence) for evidence in finding.evidence],
+        "procedure": {"title": procedure.title, "document": procedure.document, "command": procedure.command or None}
+        if procedure
+        else None,
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    sources = dict.fromkeys(f"{call.service} {call.operation}" for call in evidence.reading.calls)
+    return {
+        "text": evidence.text,
+        "at": evidence.reading.at.isoformat(timespec="milliseconds"),
+        "sources": list(sources),
+    }
+
+
+def as_markdown(report: Report, commands: Sequence[str] | None = None) -> str:
+    """For a ticket or a chat: the table, then the evidence of all that isn't ok."""
+    lines = [
+        f"## {heading(report)}",
+        "",
+        f"**{summary(report)}**",
+        "",
+        "| level | check | subject | |",
+        "|---|---|---|---|",
+    ]
+    for finding in report.findings:
+        cells = (finding.level.value, finding.check, finding.subject, finding.sentence)
+        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    for finding in report.findings:
+        if finding.level is Level.OK:
+            continue
+        lines += ["", f"**{finding.level.value}: {finding.check}, {finding.subject}**", ""]
+        lines += [f"- {_inline(evidence.text)}" for evidence in finding.evidence]
+        if finding.procedure:
+            lines.append(f"- Answered by: [{finding.procedure.title}]({finding.procedure.document})")
+    if commands is not None:
+        lines += ["", "### The same by hand", "", "```bash", *commands, "```"]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return _inline(text).replace("|", "\\|")
+
+
+def _inline(text: str) -> str:
+    """On one line, with what Markdown or a renderer would take for markup made harmless."""
+    return " ".join(text.split()).replace("<", "&lt;")

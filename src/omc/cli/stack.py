@@ -1,0 +1,169 @@
+"""``omc stack``: what omc.toml comes to."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from omc.cli.options import environment_option
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from omc.stack import Environment, Stack
+
+
+@click.group()
+def stack() -> None:
+    """The stack file, omc.toml.
+
+    \b
+    omc stack show --env production
+    """
+
+
+@stack.command()
+@environment_option
+@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.pass_context
+def show(context: click.Context, env: str | None, output: str) -> None:
+    """Print the stack file resolved: every name, limit, threshold, window and clock. Asks AWS nothing.
+
+    \b
+    omc stack show
+    omc stack show --env production
+    omc stack show --env staging --output json
+    """
+    from datetime import UTC, datetime
+
+    from omc.stack import environment_of, load
+
+    stack = load(context.obj)
+    named = [environment_of(stack, env)] if env else list(stack.environments.values())
+    now = datetime.now(UTC)
+    if output == "json":
+        click.echo(json.dumps(_document(stack, named, now), indent=2, ensure_ascii=False))
+    else:
+        click.echo(_text(stack, named, now))
+
+
+def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
+    from omc.cli.table import Row, has_colour, table, width_of
+
+    parts = [f"{stack.name}, from {stack.file}"]
+    for environment in environments:
+        rows = [Row((name, value)) for name, value in _settings(environment, now)]
+        parts.append(f"{environment.name}\n{table(rows, width=width_of(), colour=has_colour())}")
+    shared = environments[0]
+    header = ("service", "tasks", "scales on", "port", "task definition", "container", "status page")
+    services = [
+        Row(
+            (
+                service.name,
+                f"{service.minimum}-{service.maximum}",
+                f"CPU {service.cpu_target} %"
+                + (f", memory {service.memory_target} %" if service.memory_target else ""),
+                str(service.port),
+                service.family,
+                service.container,
+                service.status_path or "-",
+            )
+        )
+        for service in shared.services
+    ]
+    parts.append(table(services, header=header, width=width_of()))
+    parts.append("thresholds\n" + table([Row((name, str(value))) for name, value in _thresholds(shared)]))
+    parts.append(_on_call(stack))
+    return "\n\n".join(parts)
+
+
+def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
+    """Names and values of one environment, in the order in which they are shown."""
+    from omc.times import moment
+
+    rows = [
+        ("  region", environment.region),
+        ("  account", environment.account or "any that the credentials belong to"),
+        ("  profile", environment.profile or "the shell's"),
+        ("  cluster", environment.cluster),
+        (
+            "  load balancer",
+            environment.load_balancer or f"the one called {environment.prefix} or {environment.prefix}-…",
+        ),
+        ("  database", environment.database),
+        ("  cache", environment.cache),
+        ("  alarms", f"{environment.alarm_prefix}…"),
+        ("  url", environment.url or "the load balancer's own name"),
+    ]
+    if environment.local_state:
+        rows.insert(1, ("  local cloud", str(environment.local_state)))
+    rows += [
+        (f"  {service.name}", f"log group {service.log_group}, target group {service.target_group}")
+        for service in environment.services
+    ]
+    window = environment.maintenance_window
+    if window is None:
+        rows.append(("  maintenance", "at any time"))
+    else:
+        begin, end = window.next_after(now)
+        weekly = f"{window.day} {window.start:%H:%M}-{window.end:%H:%M} {window.zone_name} (for AWS: {window.aws})"
+        zone = environment.time_zone
+        rows.append(("  maintenance", f"{weekly}; next: {moment(begin, zone)} to {moment(end, zone)}"))
+    return rows
+
+
+def _thresholds(environment: Environment) -> list[tuple[str, object]]:
+    from dataclasses import asdict
+
+    return [(f"  {name}", value) for name, value in asdict(environment.thresholds).items()]
+
+
+def _on_call(stack: Stack) -> str:
+    from omc.cli.table import Row, table
+
+    on_call = stack.on_call
+    rows = [
+        Row((f"  after {responder.after_minutes} min", f"{responder.role}: {responder.name}"))
+        for responder in on_call.chain
+    ]
+    begin, end = on_call.business_hours
+    rows += [
+        Row((f"  after {on_call.everyone_again_after_minutes} min", "all of them again")),
+        Row(("  acknowledged", f"the next is paged when it isn't mitigated after {on_call.mitigation_minutes} min")),
+        Row(("  SEV-1", "pages all of them at once")),
+        Row(("  SEV-3", f"waits for business hours, {begin:%H:%M}-{end:%H:%M} Monday to Friday, {stack.time_zone}")),
+    ]
+    channels = stack.channels
+    told = f"incidents {channels.incidents}, alerts {channels.alerts}, general {channels.general}"
+    return "on call, until somebody acknowledges\n" + table(rows) + f"\n\nchannels: {told}"
+
+
+def _document(stack: Stack, environments: list[Environment], now: datetime) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    def plain(environment: Environment) -> dict[str, Any]:
+        values = asdict(environment)
+        window = environment.maintenance_window
+        values["local_state"] = str(environment.local_state) if environment.local_state else None
+        values["maintenance_window"] = window and {
+            "day": window.day,
+            "start": f"{window.start:%H:%M}",
+            "end": f"{window.end:%H:%M}",
+            "zone": window.zone_name,
+            "aws": window.aws,
+            "next": [moment.isoformat() for moment in window.next_after(now)],
+        }
+        return values
+
+    on_call = asdict(stack.on_call)
+    on_call["business_hours"] = [f"{hour:%H:%M}" for hour in stack.on_call.business_hours]
+    return {
+        "name": stack.name,
+        "file": str(stack.file),
+        "time_zone": stack.time_zone,
+        "environments": {environment.name: plain(environment) for environment in environments},
+        "on_call": on_call,
+        "channels": asdict(stack.channels),
+    }

@@ -1,0 +1,76 @@
+"""The one table renderer: aligned columns, the last one wrapped to the terminal, colour only where it is seen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+import click
+
+LEAST_WIDTH = 30
+"""Characters that the last column gets even on a narrow terminal."""
+PIPED_WIDTH = 160
+"""Characters of a line where nobody says how wide it may be."""
+COLOURS: Mapping[str, str] = {"ok": "green", "warn": "yellow", "fail": "red", "unknown": "magenta"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The cells of one line, and lines that stand below its last cell."""
+
+    cells: tuple[str, ...]
+    below: tuple[str, ...] = ()
+
+
+def has_colour(stream: TextIO | None = None) -> bool:
+    """On a terminal that isn't dumb, unless NO_COLOR is set to anything (no-color.org)."""
+    stream = stream or sys.stdout
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width_of(stream: TextIO | None = None) -> int:
+    stream = stream or sys.stdout
+    return shutil.get_terminal_size().columns if stream.isatty() else PIPED_WIDTH
+
+
+def table(rows: Sequence[Row], *, header: Sequence[str] = (), width: int | None = None, colour: bool = False) -> str:
+    """The rows as lines. A first cell that names a level (ok, warn, fail, unknown) is coloured."""
+    every = [*([tuple(header)] if header else []), *(row.cells for row in rows)]
+    if not every:
+        return ""
+    columns = len(every[0])
+    widths = [max(len(cells[column]) for cells in every) for column in range(columns - 1)]
+    indent = sum(widths) + 2 * len(widths)
+    last = max(LEAST_WIDTH, (width or PIPED_WIDTH) - indent)
+    lines: list[str] = []
+    if header:
+        lines += _row(Row(tuple(header)), widths, last, indent, colour=False)
+    for row in rows:
+        lines += _row(row, widths, last, indent, colour=colour)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _row(row: Row, widths: Sequence[int], last: int, indent: int, *, colour: bool) -> list[str]:
+    padded = [cell.ljust(width) for cell, width in zip(row.cells, widths, strict=False)]
+    if colour and padded and row.cells[0].lower() in COLOURS:
+        padded[0] = click.style(padded[0], fg=COLOURS[row.cells[0].lower()], bold=row.cells[0].lower() != "ok")
+    start = "".join(cell + "  " for cell in padded)
+    first, *more = _wrapped(row.cells[-1], last)
+    lines = [start + first, *(" " * indent + line for line in more)]
+    for text in row.below:
+        for number, line in enumerate(_wrapped(text, last - 2)):
+            shown = line if number == 0 else "  " + line
+            lines.append(" " * indent + (click.style(shown, dim=True) if colour else shown))
+    return lines
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    if len(text) <= width:
+        return [text]
+    from textwrap import wrap
+
+    return wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
