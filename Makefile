@@ -50,7 +50,11 @@ lock: install ## the hashed locks, made anew from pyproject.toml
 	@UV=$$(command -v uv || echo $(BIN)/uv); \
 	test -n "$$(command -v uv)" -o -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv; \
 	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml -o requirements/omc.txt; \
-	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml --all-extras --group dev -o requirements/dev.txt; \
+	for app in backend frontend; do \
+		(cd apps/$$app && $$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+			--constraints ../../requirements/dev.txt requirements.in -o requirements.txt); \
+	done
 
 clean: ## the virtual environment and caches
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,548 @@
+"""The backend as a process against a real PostgreSQL and a real Valkey, seen from outside: HTTP, logs, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from localcloud.core.processes import Process, Supervisor
+from localcloud.parts import certificates, postgres, valkey
+
+APP = Path(__file__).parents[2] / "apps" / "backend"
+PASSWORD = "correct horse"  # of a server that lives for this test run
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
+    """Poll until the condition gives something true; fail with what was awaited."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.03)
+    raise AssertionError(f"not within {seconds:g} s: {what}")
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(slots=True)
+class Parts:
+    """The database server and the cache that all tests of this file share, each test with a database of its own."""
+
+    supervisor: Supervisor
+    state: Path
+    database: postgres.Server
+    database_processes: list[Process]
+    cache: valkey.Server
+    cache_process: Process
+    made: int = 0
+
+    def fresh_database(self) -> str:
+        self.made += 1
+        name = f"coins{self.made}"
+        postgres.make_master(self.database, "ohmycoins", PASSWORD, name)
+        return name
+
+    def restart_database(self) -> None:
+        self.database_processes = postgres.start(self.supervisor, self.database)
+
+    def restart_cache(self) -> None:
+        self.cache_process = valkey.start(self.supervisor, self.cache, {}, None)
+
+    def environment(self, database: str, **more: str) -> dict[str, str]:
+        return {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "SSL_CERT_FILE": str(certificates.bundle(self.state)),
+            "HOST": "127.0.0.1",
+            "ENVIRONMENT": "test",
+            "REVISION": "7",
+            "POSTGRES_SERVER": self.database.address,
+            "POSTGRES_PORT": str(self.database.port),
+            "POSTGRES_DB": database,
+            "POSTGRES_USER": "ohmycoins",
+            "POSTGRES_PASSWORD": PASSWORD,
+            "REDIS_HOST": self.cache.address,
+            "REDIS_PORT": str(valkey.REPLICATION_PORT),
+            "REDIS_TLS": "false",
+            "SECRET_KEY": "a key for the tests",
+            "PRICE_INTERVAL": "1",
+            **more,
+        }
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+    state = tmp_path_factory.mktemp("parts")
+    address = f"127.30.{random.randrange(1, 255)}.{random.randrange(1, 255)}"
+    supervisor = Supervisor(state)
+    try:
+        server = postgres.Server("apps", state / "postgres", address, free_port(address))
+        postgres.initialise(supervisor, server)
+        certificate = certificates.server(state, "apps", [address])
+        postgres.configure(server, {"max_connections": "40", "fsync": "off"}, certificate, force_tls=True)
+        cache = valkey.Server("apps", state / "valkey", address)
+        yield Parts(
+            supervisor,
+            state,
+            server,
+            postgres.start(supervisor, server),
+            cache,
+            valkey.start(supervisor, cache, {}, None),
+        )
+    finally:
+        supervisor.stop()
+
+
+@dataclass(slots=True)
+class Running:
+    """A backend process with what it has written so far."""
+
+    process: subprocess.Popen[str]
+    url: str
+    lines: list[str] = field(default_factory=list)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=15, **options)
+
+    def logged(self, **wanted: object) -> list[dict[str, Any]]:
+        """The log lines that have these fields; every line must be JSON."""
+        parsed = [json.loads(line) for line in list(self.lines)]
+        return [line for line in parsed if all(line.get(key) == value for key, value in wanted.items())]
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.lines}"
+        try:
+            return self.get("/health/live").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[Running]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backend"],
+        cwd=APP,
+        env={**environment, "PORT": str(port)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    running = Running(process, f"http://127.0.0.1:{port}")
+    assert process.stdout is not None
+    output = process.stdout
+    reader = threading.Thread(target=lambda: running.lines.extend(output))
+    reader.start()
+    try:
+        until(running.answers, "the backend answers")
+        yield running
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+            reader.join(5)
+            output.close()
+
+
+def migrate(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "backend.migrate"],
+        cwd=APP,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def administer(parts: Parts, database: str, statement: str) -> list[tuple[Any, ...]]:
+    with postgres.connect(parts.database, database) as connection:
+        cursor = connection.execute(statement)  # type: ignore[call-overload]
+        return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def migrated(parts: Parts) -> dict[str, str]:
+    """The environment of a backend whose database is migrated and whose cache is empty."""
+    environment = parts.environment(parts.fresh_database())
+    assert migrate(environment).returncode == 0
+    valkey.command(parts.cache, "FLUSHALL")
+    return environment
+
+
+pytestmark = pytest.mark.cloud
+
+
+def test_migrating_twice_and_at_once_applies_each_migration_once(parts: Parts) -> None:
+    environment = parts.environment(parts.fresh_database())
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(migrate, [environment] * 3))
+    assert [result.returncode for result in results] == [0, 0, 0]
+    assert sum(result.stdout.count("0001_coins_and_prices.sql applied") for result in results) == 1
+    again = migrate(environment)
+    assert again.returncode == 0
+    assert "0 applied now" in again.stdout
+    rows = administer(parts, environment["POSTGRES_DB"], "SELECT version FROM schema_version ORDER BY version")
+    assert rows == [(1,), (2,)]
+
+
+def test_migrating_says_by_its_exit_code_what_was_wrong(parts: Parts) -> None:
+    environment = parts.environment(parts.fresh_database())
+    administer(parts, environment["POSTGRES_DB"], "SET ROLE ohmycoins; CREATE TABLE coins (other integer)")
+    failed = migrate(environment)
+    assert failed.returncode == 1
+    assert json.loads(failed.stdout)["level"] == "ERROR"
+    assert "0001_coins_and_prices.sql failed and was rolled back" in json.loads(failed.stdout)["message"]
+    assert administer(parts, environment["POSTGRES_DB"], "SELECT * FROM schema_version") == []
+
+    assert migrate({**environment, "POSTGRES_PORT": "many"}).returncode == 2
+    unreachable = migrate({**environment, "POSTGRES_PORT": str(free_port())})
+    assert unreachable.returncode == 3
+    assert "can't be migrated now" in json.loads(unreachable.stdout)["message"]
+
+
+def test_it_is_not_ready_until_the_schema_is_what_it_needs(parts: Parts) -> None:
+    environment = parts.environment(parts.fresh_database())
+    with serving(environment) as backend:
+        before = backend.get("/health/ready")
+        assert (before.status_code, before.json()["schema"], before.json()["database"]) == (503, None, "available")
+        assert backend.get("/health/live").status_code == 200
+        assert migrate(environment).returncode == 0
+        assert backend.get("/health/ready").status_code == 200
+
+
+def test_it_migrates_itself_at_the_start_only_when_told(parts: Parts) -> None:
+    environment = parts.environment(parts.fresh_database(), MIGRATE_ON_START="true")
+    with serving(environment) as one, serving(environment) as other:
+        assert one.get("/health/ready").status_code == other.get("/health/ready").status_code == 200
+        applied = [
+            line for each in (one, other) for line in each.logged(message="migration 0002_portfolios.sql applied")
+        ]
+        assert len(applied) == 1
+
+
+def test_prices_are_stored_by_one_process_and_read_through_the_cache(parts: Parts, migrated: dict[str, str]) -> None:
+    with serving(migrated) as one, serving(migrated) as other:
+        until(lambda: len(one.get("/api/v1/prices").json()) == 6, "all six coins have a price")
+        ages = until(lambda: one.get("/api/v1/status").json()["data_age_seconds"], "the data has an age")
+        assert ages < 5
+        until(lambda: len(one.logged(message="prices stored") + other.logged(message="prices stored")) >= 4, "4 cycles")
+        gaps = administer(
+            parts,
+            migrated["POSTGRES_DB"],
+            "SELECT as_of - lag(as_of) OVER (ORDER BY as_of) < interval '0.7 s'"
+            " FROM (SELECT DISTINCT as_of FROM prices) cycles",
+        )
+        assert (True,) not in gaps, "two processes stored prices in the same cycle"
+
+        valkey.command(parts.cache, "FLUSHALL")
+        answers = [one.get("/api/v1/coins"), other.get("/api/v1/coins")]
+        assert [answer.headers["x-cache"] for answer in answers] == ["miss", "hit"]
+        assert answers[0].json() == answers[1].json()
+        history = one.get("/api/v1/prices/BTC/history?minutes=5").json()
+        assert len(history) >= 2
+        assert [point["as_of"] for point in history] == sorted(point["as_of"] for point in history)
+        assert one.get("/api/v1/prices/btc;drop/history").status_code == 422
+
+
+def test_status_tells_what_runs_and_how_fresh_it_is(migrated: dict[str, str]) -> None:
+    with serving(migrated) as backend:
+        until(lambda: backend.get("/api/v1/status").json()["data_age_seconds"] is not None, "prices are stored")
+        status = backend.get("/api/v1/status").json()
+        assert status.pop("data_age_seconds") < 5
+        assert status == {
+            "environment": "test",
+            "revision": "7",
+            "schema": 2,
+            "database": "available",
+            "cache": "available",
+        }
+
+
+def test_a_portfolio_belongs_to_whoever_holds_its_token(migrated: dict[str, str]) -> None:
+    with serving(migrated) as backend:
+        until(lambda: backend.get("/api/v1/prices").json(), "prices are stored")
+        token = httpx.post(f"{backend.url}/api/v1/portfolio").json()["token"]
+        own = {"authorization": f"Bearer {token}"}
+        put = httpx.put(f"{backend.url}/api/v1/portfolio/ETH", json={"quantity": "2.5"}, headers=own)
+        assert put.status_code == 204
+        held = backend.get("/api/v1/portfolio", headers=own).json()
+        assert [(each["symbol"], float(each["quantity"])) for each in held["holdings"]] == [("ETH", 2.5)]
+        assert float(held["value"]) > 1000
+
+        nowhere = httpx.put(f"{backend.url}/api/v1/portfolio/NOPE", json={"quantity": 1}, headers=own)
+        assert nowhere.status_code == 404
+        assert httpx.put(f"{backend.url}/api/v1/portfolio/ETH", json={"quantity": -1}, headers=own).status_code == 422
+        forged = {"authorization": f"Bearer {token[:-1]}{'0' if token[-1] != '0' else '1'}"}
+        assert backend.get("/api/v1/portfolio", headers=forged).status_code == 401
+        assert backend.get("/api/v1/portfolio").status_code == 401
+    with serving({**migrated, "SECRET_KEY": "another key"}) as rotated:
+        assert rotated.get("/api/v1/portfolio", headers=own).status_code == 401
+
+
+def test_without_its_cache_it_warns_once_and_stays_quick(parts: Parts, migrated: dict[str, str]) -> None:
+    with serving(migrated) as backend:
+        assert backend.get("/api/v1/coins").headers["x-cache"] == "miss"
+        parts.supervisor.end(parts.cache_process, grace=5)
+        try:
+            assert backend.get("/api/v1/coins").headers["x-cache"] == "bypass"
+            began = time.monotonic()
+            answers = [backend.get("/api/v1/coins") for _ in range(10)]
+            assert time.monotonic() - began < 2
+            assert {(answer.status_code, answer.headers["x-cache"]) for answer in answers} == {(200, "bypass")}
+            ready = backend.get("/health/ready")
+            assert (ready.status_code, ready.json()["cache"]) == (200, "unavailable")
+            assert len(backend.logged(level="WARNING", logger="cache")) == 1
+        finally:
+            parts.restart_cache()
+        until(lambda: backend.get("/health/ready").json()["cache"] == "available", "the cache is used again", 20)
+        assert backend.logged(level="INFO", logger="cache", message="cache available again")
+
+
+@contextmanager
+def black_hole() -> Iterator[int]:
+    """A port that takes connections and never answers: what a blocked path looks like from a client."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(50)
+        yield listener.getsockname()[1]
+
+
+def test_a_silent_cache_costs_one_request_its_time_out_not_all(migrated: dict[str, str]) -> None:
+    with black_hole() as port, serving({**migrated, "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)}) as backend:
+        assert backend.get("/api/v1/coins").headers["x-cache"] == "bypass"
+        began = time.monotonic()
+        assert backend.get("/api/v1/coins").headers["x-cache"] == "bypass"
+        assert time.monotonic() - began < 0.5
+
+
+@contextmanager
+def tls_in_front(certificate: certificates.Certificate, address: str, target: tuple[str, int]) -> Iterator[int]:
+    """A TLS listener before a plain port, as the cache's is."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    listener = socket.create_server((address, 0))
+
+    def copy(source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            sink.close()
+
+    def accept() -> None:
+        while True:
+            try:
+                plain, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                client = context.wrap_socket(plain, server_side=True)
+            except OSError:
+                plain.close()
+                continue
+            upstream = socket.create_connection(target)
+            for pair in ((client, upstream), (upstream, client)):
+                threading.Thread(target=copy, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def test_the_cache_is_reached_over_tls_and_its_certificate_is_verified(parts: Parts, migrated: dict[str, str]) -> None:
+    address = parts.cache.address
+    certificate = certificates.server(parts.state, "cache", [address])
+    with tls_in_front(certificate, address, (address, valkey.REPLICATION_PORT)) as port:
+        tls = {**migrated, "REDIS_TLS": "true", "REDIS_PORT": str(port)}
+        with serving(tls) as backend:
+            assert backend.get("/health/ready").json()["cache"] == "available"
+        tls.pop("SSL_CERT_FILE")
+        with serving(tls) as distrusting:
+            assert distrusting.get("/health/ready").json()["cache"] == "unavailable"
+            assert "CERTIFICATE_VERIFY_FAILED" in distrusting.logged(logger="cache")[0]["message"]
+
+
+def test_it_takes_no_more_connections_than_its_pool_has(parts: Parts, migrated: dict[str, str]) -> None:
+    bounded = {**migrated, "DATABASE_POOL_SIZE": "3", "REDIS_HOST": ""}
+    counting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ohmycoins-backend' AND datname = '{}'"
+    with serving(bounded) as backend, ThreadPoolExecutor(16) as pool:
+        requests = [pool.submit(backend.get, "/api/v1/prices") for _ in range(120)]
+        most = 0
+        while not all(request.done() for request in requests):
+            [(count,)] = administer(parts, "postgres", counting.format(migrated["POSTGRES_DB"]))
+            most = max(most, count)
+        assert {request.result().status_code for request in requests} == {200}
+        assert 2 <= most <= 3
+
+
+def test_workers_serve_side_by_side_each_with_a_pool(parts: Parts, migrated: dict[str, str]) -> None:
+    with serving({**migrated, "WEB_CONCURRENCY": "2"}) as backend:
+        until(lambda: len(backend.logged(message="started")) == 2, "two workers started")
+        assert backend.get("/health/ready").status_code == 200
+    assert backend.process.returncode == 0
+
+
+def test_without_its_database_it_lives_is_not_ready_and_recovers_by_itself(
+    parts: Parts, migrated: dict[str, str]
+) -> None:
+    with serving({**migrated, "REDIS_HOST": ""}) as backend:
+        assert backend.get("/health/ready").status_code == 200
+        parts.supervisor.end_all(parts.database_processes, grace=10)
+        try:
+            assert backend.get("/health/live").status_code == 200
+            began = time.monotonic()
+            ready = backend.get("/health/ready")
+            assert (ready.status_code, ready.json()["database"]) == (503, "unavailable")
+            assert time.monotonic() - began < 4.5, "the load balancer gives up after 5 s"
+            refused = backend.get("/api/v1/prices", headers={"X-Request-Id": "during-outage"})
+            assert refused.status_code == 503
+            [line] = backend.logged(level="ERROR", request_id="during-outage")
+            assert line["message"].startswith("database unavailable: ")
+            assert backend.get("/api/v1/status").json()["database"] == "unavailable"
+        finally:
+            parts.restart_database()
+        until(lambda: backend.get("/health/ready").status_code == 200, "ready again", 20)
+
+
+def test_each_request_is_one_log_line_with_the_id_that_the_caller_gave(migrated: dict[str, str]) -> None:
+    with serving(migrated) as backend:
+        given = backend.get("/api/v1/coins", headers={"X-Request-Id": "abc-123"})
+        assert given.headers["x-request-id"] == "abc-123"
+        [line] = until(lambda: backend.logged(request_id="abc-123"), "the request's line")
+        assert (line["level"], line["logger"], line["method"], line["path"]) == ("INFO", "http", "GET", "/api/v1/coins")
+        assert (line["status"], line["message"]) == (200, "GET /api/v1/coins 200")
+        assert 0 < line["duration_ms"] < 5000
+
+        made = backend.get("/api/v1/coins").headers["x-request-id"]
+        unfit = backend.get("/api/v1/coins", headers={"X-Request-Id": 'no "quotes", or spaces'}).headers["x-request-id"]
+        assert len(made) == len(unfit) == 32
+        assert not backend.logged(path="/health/live"), "probes that succeed are not worth a line each"
+
+
+def test_an_error_that_nobody_handled_is_one_line_and_a_500(parts: Parts, migrated: dict[str, str]) -> None:
+    with serving({**migrated, "REDIS_HOST": ""}) as backend:
+        administer(parts, migrated["POSTGRES_DB"], "ALTER TABLE coins RENAME TO coins_lost")
+        answer = backend.get("/api/v1/coins", headers={"X-Request-Id": "broken"})
+        assert (answer.status_code, answer.json()) == (500, {"detail": "internal error", "request_id": "broken"})
+        [line] = until(lambda: backend.logged(request_id="broken"), "the error's line")
+        assert (line["level"], line["status"]) == ("ERROR", 500)
+        assert "UndefinedTable" in line["message"]
+        assert "Traceback" in line["exception"]
+        assert backend.get("/health/live").status_code == 200
+
+
+def test_sigterm_lets_requests_under_way_finish_and_exits_with_0(parts: Parts, migrated: dict[str, str]) -> None:
+    with (
+        serving({**migrated, "REDIS_HOST": ""}) as backend,
+        ThreadPoolExecutor(1) as pool,
+        postgres.connect(parts.database, migrated["POSTGRES_DB"]) as blocker,
+    ):
+        with blocker.transaction():
+            blocker.execute("LOCK TABLE coins IN ACCESS EXCLUSIVE MODE")
+            request = pool.submit(backend.get, "/api/v1/coins")
+            waiting = "SELECT 1 FROM pg_locks WHERE NOT granted"
+            until(lambda: administer(parts, migrated["POSTGRES_DB"], waiting), "the request waits for the lock")
+            backend.process.send_signal(signal.SIGTERM)
+
+            def refuses() -> bool:
+                with socket.socket() as probe:
+                    return probe.connect_ex(("127.0.0.1", int(backend.url.rsplit(":", 1)[1]))) != 0
+
+            until(refuses, "no new connections are taken")
+            assert backend.process.poll() is None
+            assert not request.done()
+        assert request.result(10).status_code == 200
+        assert backend.process.wait(10) == 0
+    assert backend.logged(message="stopped")
+
+
+class _Exchange(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"BTC": "123456.5", "ETH": "-1", "XRP": "NaN"}')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_prices_come_from_the_exchange_where_one_is_named(parts: Parts, migrated: dict[str, str]) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Exchange) as exchange:
+        threading.Thread(target=exchange.serve_forever).start()
+        url = f"http://127.0.0.1:{exchange.server_address[1]}/"
+        with serving({**migrated, "EXCHANGE_URL": url, "REDIS_HOST": ""}) as backend:
+            found = until(lambda: backend.get("/api/v1/prices").json(), "prices are stored")
+            assert [(each["symbol"], float(each["price"])) for each in found] == [("BTC", 123456.5)]
+            exchange.shutdown()
+            exchange.server_close()
+            until(lambda: backend.logged(level="ERROR", logger="prices"), "the loss of the exchange is logged")
+            assert backend.get("/health/ready").status_code == 200
+            age = backend.get("/api/v1/status").json()["data_age_seconds"]
+            until(lambda: backend.get("/api/v1/status").json()["data_age_seconds"] > age + 1, "the data ages")
+
+
+def test_a_wrong_setting_ends_it_with_one_sentence(parts: Parts) -> None:
+    environment = {**parts.environment("any"), "DATABASE_POOL_SIZE": "a lot"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "backend"],
+        cwd=APP,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert (
+        json.loads(ended.stdout)["message"] == "DATABASE_POOL_SIZE is 'a lot'; it must be a whole number from 1 to 100"
+    )
+
+
+def test_it_starts_in_time_and_stays_small(migrated: dict[str, str]) -> None:
+    began = time.monotonic()
+    with serving(migrated) as backend:
+        started = time.monotonic() - began
+        for _ in range(50):
+            backend.get("/api/v1/prices")
+        status = Path(f"/proc/{backend.process.pid}/status").read_text()
+        resident = int(status.split("VmRSS:")[1].split()[0]) / 1024
+        assert resident < 80, f"{resident:.0f} MiB"
+        assert started < 10, f"{started:.1f} s"  # 1 s on an idle machine; tests share theirs
+
+
+def test_the_database_password_is_never_logged(migrated: dict[str, str]) -> None:
+    with serving({**migrated, "POSTGRES_PASSWORD": "hunter2-wrong", "LOG_LEVEL": "DEBUG"}) as backend:
+        assert backend.get("/health/ready").status_code == 503
+        until(lambda: backend.logged(level="ERROR"), "the failure is logged")
+    assert not any("hunter2-wrong" in line for line in backend.lines)

@@ -1,0 +1,121 @@
+"""The frontend as a process, seen from outside: the page, its files, health, logs, shutdown."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+import pytest
+
+APP = Path(__file__).parents[2] / "apps" / "frontend"
+PORT = "18400"
+
+
+class _Page(HTMLParser):
+    """Collects ids, and the files that the page asks for; complains about tags that aren't closed in order."""
+
+    VOID = frozenset({"meta", "link", "br", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.files: set[str] = set()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {key: value or "" for key, value in attrs}
+        self.ids |= {values["id"]} if "id" in values else set()
+        self.files |= {values[key] for key in ("src", "href") if key in values}
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def frontend() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    address = f"127.31.{os.getpid() % 250 + 1}.1"  # of its own, so that the port is free
+    process = subprocess.Popen(
+        [sys.executable, "-m", "frontend"],
+        cwd=APP,
+        env={"PATH": os.environ["PATH"], "HOST": address, "PORT": PORT, "ENVIRONMENT": "test", "REVISION": "3"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    url = f"http://{address}:{PORT}"
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            assert process.poll() is None, process.communicate()[0]
+            try:
+                httpx.get(f"{url}/health", timeout=5)
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, "the frontend does not answer"
+                time.sleep(0.03)
+        yield url, process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_page_is_whole_and_needs_nothing_from_elsewhere(frontend: tuple[str, subprocess.Popen[str]]) -> None:
+    url, _ = frontend
+    answer = httpx.get(url)
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    page = _Page()
+    page.feed(answer.text)
+    assert page.open == []
+    assert {"prices", "chart", "freshness", "value"} <= page.ids
+    for file in page.files:
+        assert file.startswith("/static/"), f"{file} is not of this origin"
+        assert httpx.get(url + file).status_code == 200
+    script = httpx.get(f"{url}/static/app.js").text
+    used = set(re.findall(r'byId\("([a-z-]+)"\)', script))
+    assert used <= page.ids, f"the script looks for {used - page.ids}"
+    assert not re.search(r"https?://(?!www\.w3\.org/)", answer.text + script)
+
+
+def test_it_is_healthy_and_says_what_it_is(frontend: tuple[str, subprocess.Popen[str]]) -> None:
+    url, _ = frontend
+    assert {httpx.get(url + path).status_code for path in ("/health", "/health/live", "/health/ready")} == {200}
+    assert httpx.get(f"{url}/status").json() == {"environment": "test", "revision": "3"}
+    assert httpx.get(f"{url}/../../requirements.txt").status_code == 404
+    assert httpx.get(f"{url}/static/%2e%2e/application.py").status_code == 404
+
+
+def test_it_logs_requests_as_json_and_stops_in_order(frontend: tuple[str, subprocess.Popen[str]]) -> None:
+    url, process = frontend
+    assert httpx.get(url, headers={"X-Request-Id": "page-1"}).headers["x-request-id"] == "page-1"
+    process.terminate()
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    lines = [json.loads(line) for line in output.splitlines()]
+    [line] = [line for line in lines if line.get("request_id") == "page-1"]
+    assert (line["level"], line["method"], line["path"], line["status"]) == ("INFO", "GET", "/", 200)
+    assert not [line for line in lines if line["level"] in {"ERROR", "WARNING"}]
+
+
+def test_a_wrong_port_ends_it_with_one_sentence() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "frontend"],
+        cwd=APP,
+        env={"PATH": os.environ["PATH"], "PORT": "http"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert json.loads(ended.stdout)["message"] == "PORT is 'http'; it must be a whole number from 0 to 65535"

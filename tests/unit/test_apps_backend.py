@@ -1,0 +1,112 @@
+"""The backend's parts that need no server: settings, migrations' numbering, the simulated market, JSON lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.exchange import Coin, step
+from backend.logs import JsonFormatter
+from backend.migrate import NEEDED, MigrationError, files
+from backend.settings import SettingsError, from_environment
+
+APPS = Path(__file__).parents[2] / "apps"
+ENVIRONMENT = {"POSTGRES_SERVER": "db", "POSTGRES_PASSWORD": "s3cret", "SECRET_KEY": "k3y"}
+
+
+def test_defaults_are_those_of_the_task() -> None:
+    settings = from_environment(ENVIRONMENT)
+    assert (settings.host, settings.port, settings.workers, settings.pool_size) == ("0.0.0.0", 8000, 1, 5)
+    assert settings.postgres["sslmode"] == "require"
+    assert settings.redis_tls
+    assert not settings.migrate_on_start
+
+
+def test_secrets_stay_out_of_what_is_printed() -> None:
+    assert not re.search("s3cret|k3y", repr(from_environment(ENVIRONMENT)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POSTGRES_SERVER", ""),
+        ("SECRET_KEY", ""),
+        ("PORT", "-1"),
+        ("PORT", "70000"),
+        ("PORT", "٣"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("REDIS_TLS", "maybe"),
+        ("LOG_LEVEL", "LOUD"),
+        ("POSTGRES_SSLMODE", "off"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} is"):
+        from_environment({**ENVIRONMENT, name: value})
+
+
+def test_migrations_are_numbered_without_a_gap(tmp_path: Path) -> None:
+    assert len(files()) == NEEDED
+    for name in ("0001_first.sql", "0003_third.sql"):
+        (tmp_path / name).touch()
+    with pytest.raises(MigrationError, match=r"\[1, 3\], with a gap"):
+        files(tmp_path)
+
+
+PRICES = st.decimals(min_value="0.0001", max_value="1000000", places=8)
+
+
+@given(base=PRICES, tick=st.integers(0, 10**10))
+def test_the_simulated_market_repeats_itself_and_stays_near_the_base_price(base: Decimal, tick: int) -> None:
+    price = base
+    for each in range(tick, tick + 200):
+        coin = Coin("BTC", base, price)
+        assert step(coin, each) == step(coin, each)
+        price = step(coin, each)
+    assert base / 2 < price < base * 2
+
+
+@given(message=st.text(), field=st.text())
+def test_a_log_record_is_one_line_of_json_whatever_it_says(message: str, field: str) -> None:
+    record = logging.LogRecord("test", logging.INFO, __file__, 1, "%s", (message,), None)
+    record.fields = {"path": field}
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    assert json.loads(line)["message"] == message
+    assert json.loads(line)["path"] == field
+
+
+def test_both_apps_log_in_one_way() -> None:
+    backend, frontend = (APPS / app / app / "logs.py" for app in ("backend", "frontend"))
+    assert backend.read_text() == frontend.read_text()
+
+
+@pytest.mark.parametrize("app", ["backend", "frontend"])
+def test_images_keep_to_the_convention_that_the_local_cloud_reads(app: str) -> None:
+    lines = (APPS / app / "Dockerfile").read_text().splitlines()
+    assert {"COPY . /app", "WORKDIR /app"} <= set(lines)
+    [command] = [json.loads(line.removeprefix("CMD ")) for line in lines if line.startswith("CMD ")]
+    assert command == ["python", "-m", app]
+    [user] = [line for line in lines if line.startswith("USER ")]
+    assert user not in {"USER root", "USER 0"}
+    for base in (line for line in lines if line.startswith("FROM ")):
+        assert re.fullmatch(r"FROM python:3\.\d+\.\d+-slim-\w+( AS \w+)?", base), "pinned to a whole version"
+    assert any("netcat-openbsd" in line for line in lines)
+
+
+@pytest.mark.parametrize("app", ["backend", "frontend"])
+def test_images_install_what_the_tests_ran_with(app: str) -> None:
+    def pins(path: Path) -> dict[str, str]:
+        return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", path.read_text(), re.MULTILINE))
+
+    ours, tested = pins(APPS / app / "requirements.txt"), pins(APPS.parent / "requirements" / "dev.txt")
+    assert ours
+    assert {name: tested.get(name) for name in ours} == ours, "run: make lock"
+    assert (APPS / app / "requirements.txt").read_text().count("--hash=sha256:") >= len(ours)
