@@ -52,8 +52,8 @@ lock: install ## the hashed locks, made anew from pyproject.toml
 	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml -o requirements/omc.txt; \
 	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml --all-extras --group dev -o requirements/dev.txt; \
 	for app in backend frontend; do \
-		(cd apps/$$app && $$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-			--constraints ../../requirements/dev.txt requirements.in -o requirements.txt); \
+		$$UV --directory apps/$$app pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+			--constraints ../../requirements/dev.txt requirements.in -o requirements.txt; \
 	done
 
 clean: ## the virtual environment and caches
