@@ -1,0 +1,90 @@
+"""`omc check morning` against a stack that is well, that is really broken, and that can't be asked."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from support.stack import CLUSTER, Stack, eventually, wait_until_healthy
+
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
+
+
+def levels(stack: Stack, *arguments: str) -> dict[str, set[str]]:
+    """The sentences of a morning check by their level."""
+    said = stack.check("--output", "json", *arguments).json
+    found: dict[str, set[str]] = {}
+    for finding in said["findings"]:
+        found.setdefault(finding["level"], set()).add(finding["sentence"])
+    return found
+
+
+def test_a_healthy_stack_passes_once_every_reading_is_in(healthy: Stack) -> None:
+    from omc.local import traffic
+
+    met = traffic.send(healthy.output("url"), rate=20, seconds=5)
+    assert met.good == met.total
+    eventually("the morning check is all ok", lambda: healthy.check().code == 0, within=240)
+    said = healthy.check("--output", "json").json
+    assert {finding["level"] for finding in said["findings"]} <= {"ok", "warn"}
+    assert all(finding["evidence"] for finding in said["findings"])
+
+
+def test_killed_processes_are_seen_with_their_cause(healthy: Stack) -> None:
+    for pid in healthy.task_pids("backend"):
+        os.kill(pid, signal.SIGKILL)
+    eventually("the check fails", lambda: healthy.check().code == 1, within=30)
+    printed = healthy.check().out
+    assert "backend" in printed
+    assert "137" in printed
+    wait_until_healthy(healthy)
+
+
+def test_each_finding_that_is_not_ok_names_the_procedure_that_answers_it(healthy: Stack) -> None:
+    for finding in healthy.check("--output", "json").json["findings"]:
+        if finding["level"] != "ok":
+            assert finding["procedure"].startswith("docs/runbook/")
+
+
+def test_markdown_can_be_pasted_into_a_ticket(healthy: Stack) -> None:
+    assert healthy.check("--output", "markdown").out.startswith("#")
+
+
+def test_explain_prints_commands_without_blanks(healthy: Stack) -> None:
+    printed = healthy.check("--explain").out
+    assert f"aws ecs describe-services --cluster {CLUSTER} --services backend frontend" in printed
+    assert "aws elbv2 describe-target-health --target-group-arn arn:aws:elasticloadbalancing:" in printed
+    assert "<" not in "".join(line for line in printed.splitlines() if line.lstrip().startswith("aws "))
+
+
+def test_a_missing_permission_is_unknown_and_names_the_iam_action(healthy: Stack) -> None:
+    iam = healthy.client("iam")
+    iam.create_user(UserName="reader")
+    iam.put_user_policy(
+        UserName="reader",
+        PolicyName="reads",
+        PolicyDocument="""{"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "*", "Resource": "*"},
+            {"Effect": "Deny", "Action": "elasticloadbalancing:DescribeTargetHealth", "Resource": "*"}]}""",
+    )
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    done = healthy.omc(
+        *("check", "morning", "--env", "local"),
+        env={"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]},
+    )
+    assert "elasticloadbalancing:DescribeTargetHealth" in done.out
+    assert done.code in {1, 3}
+    assert "unknown" in done.out
+    assert "Traceback" not in done.err
+
+
+def test_a_stopped_cloud_is_unknown_never_ok(stack: Stack) -> None:
+    assert stack.localcloud("down").code == 0
+    try:
+        done = stack.check()
+        assert done.code == 3
+        assert "omc local up" in done.out + done.err
+    finally:
+        assert stack.omc("local", "up").code == 0
+        wait_until_healthy(stack)

@@ -1,0 +1,125 @@
+"""An applied local cloud as the rehearsals use it: commands run as a person would, clients, and waiting with a bound."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+CLUSTER = "ohmycoins-staging"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A local cloud's state folder, and ways to ask it things as a person would."""
+
+    state: Path
+
+    def omc(self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 300) -> Done:
+        """Run omc as a process in this project, with this cloud as `local`."""
+        return run(
+            [sys.executable, "-m", "omc", *arguments], clean_env(OMC_LOCAL_STATE=str(self.state)) | (env or {}), timeout
+        )
+
+    def localcloud(self, verb: str, *arguments: str, timeout: float = 120) -> Done:
+        return run(
+            [sys.executable, "-m", "localcloud", verb, "--state", str(self.state), *arguments], clean_env(), timeout
+        )
+
+    def status(self) -> dict[str, Any]:
+        return dict(self.localcloud("status", "--json").json)
+
+    def reach(self) -> dict[str, str]:
+        """The environment that points any AWS client at this cloud."""
+        said = json.loads((self.state / "cloud.json").read_text())
+        return {
+            "AWS_ENDPOINT_URL": said["endpoint"],
+            "AWS_REGION": said["region"],
+            "AWS_DEFAULT_REGION": said["region"],
+            "AWS_ACCESS_KEY_ID": said["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": said["secret_access_key"],
+        }
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with retries off: a gap in the cloud must show."""
+        import boto3
+        from botocore.config import Config
+
+        reach = self.reach()
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=reach["AWS_ENDPOINT_URL"],
+            region_name=reach["AWS_REGION"],
+            aws_access_key_id=reach["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=reach["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"max_attempts": 0}, read_timeout=20),
+        )
+
+    def output(self, name: str) -> Any:
+        return json.loads((self.state / "stack.json").read_text())["outputs"][name]
+
+    def task_pids(self, service: str) -> list[int]:
+        return [int(task["pid"]) for task in self.status()["tasks"] if task["service"] == service]
+
+    def check(self, *arguments: str) -> Done:
+        return self.omc("check", "morning", "--env", "local", *arguments, timeout=60)
+
+
+def clean_env(**extra: str) -> dict[str, str]:
+    """This process's environment without anything that would lead a client elsewhere."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_", "OMC_")) and k != "NO_COLOR"}
+    return kept | {"AWS_EC2_METADATA_DISABLED": "true"} | extra
+
+
+def run(command: list[str], env: dict[str, str], timeout: float, cwd: Path = ROOT) -> Done:
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def eventually(what: str, ask: Callable[[], bool], within: float) -> None:
+    """Ask again and again until it is so; fail with what was waited for."""
+    deadline = time.monotonic() + within
+    while not ask():
+        assert time.monotonic() < deadline, f"not so within {within:.0f} s: {what}"
+        time.sleep(0.3)
+
+
+def wait_until_healthy(stack: Stack, within: float = 90) -> None:
+    ecs, elb = stack.client("ecs"), stack.client("elbv2")
+
+    def settled() -> bool:
+        for service in ecs.describe_services(cluster=CLUSTER, services=["backend", "frontend"])["services"]:
+            if service["runningCount"] != service["desiredCount"] or service["pendingCount"]:
+                return False
+            for group in service["loadBalancers"]:
+                states = [
+                    target["TargetHealth"]["State"]
+                    for target in elb.describe_target_health(TargetGroupArn=group["targetGroupArn"])[
+                        "TargetHealthDescriptions"
+                    ]
+                ]
+                if states.count("healthy") != service["desiredCount"]:
+                    return False
+        return True
+
+    eventually("all tasks run and all targets are healthy", settled, within)
