@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.stack import clean_env, run
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(900)]

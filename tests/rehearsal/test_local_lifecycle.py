@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from support.stack import ROOT, Stack, clean_env, eventually, wait_until_healthy
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(900)]
@@ -114,7 +115,7 @@ def test_a_second_up_on_a_running_cloud_is_harmless(healthy: Stack) -> None:
 
 
 def test_an_apply_that_was_killed_is_started_over(tmp_path: Path) -> None:
-    """kill -9 in the middle of the first apply, then `up`: it says so, starts over, and Terraform is not left behind."""
+    """kill -9 in the middle of the first apply, then `up`: it says so and starts over; no Terraform is left behind."""
     state = tmp_path / "cloud"
     stack = Stack(state)
     first = subprocess.Popen(

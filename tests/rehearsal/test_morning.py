@@ -6,6 +6,7 @@ import os
 import signal
 
 import pytest
+
 from support.stack import CLUSTER, Stack, eventually, wait_until_healthy
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]

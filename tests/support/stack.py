@@ -1,4 +1,4 @@
-"""An applied local cloud as the rehearsals use it: commands run as a person would, clients, and waiting with a bound."""
+"""An applied local cloud as the rehearsals use it: commands run as a person would, clients, bounded waiting."""
 
 from __future__ import annotations
 
