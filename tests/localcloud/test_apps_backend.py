@@ -410,6 +410,9 @@ def test_workers_serve_side_by_side_each_with_a_pool(parts: Parts, migrated: dic
     with serving({**migrated, "WEB_CONCURRENCY": "2"}) as backend:
         until(lambda: len(backend.logged(message="started")) == 2, "two workers started")
         assert backend.get("/health/ready").status_code == 200
+        with httpx.Client(base_url=backend.url) as client:  # one connection, as the load balancer keeps
+            times = sorted(client.get("/api/v1/prices").elapsed.total_seconds() for _ in range(21))
+        assert times[10] < 0.03, "answers wait for acknowledgements: 40 ms each"
     assert backend.process.returncode == 0
 
 
