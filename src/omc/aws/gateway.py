@@ -70,6 +70,7 @@ class Gateway:
     _clients: dict[str, Any] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _account: str | None = None
+    """The account that the credentials belong to, once STS was asked."""
 
     @overload
     def client(self, service: Literal["cloudwatch"]) -> CloudWatchClient: ...
@@ -91,7 +92,7 @@ class Gateway:
             return self._clients[service]
         with self._lock:
             if service not in self._clients:
-                if service != "sts" and self.environment.account and self._account is None:
+                if service != "sts" and self.environment.account:
                     self._verify_account(self.environment.account)
                 self._clients[service] = self._make(service)
             return self._clients[service]
@@ -104,13 +105,13 @@ class Gateway:
         return self.access.endpoint or os.environ.get("AWS_ENDPOINT_URL")
 
     def _verify_account(self, expected: str) -> None:
-        found = self.client("sts").get_caller_identity()["Account"]
-        if found != expected:
+        if self._account is None:
+            self._account = self.client("sts").get_caller_identity()["Account"]
+        if self._account != expected:
             raise WrongAccount(
-                f"These credentials belong to account {found}, but {self.environment.name} is account {expected}. "
+                f"These credentials belong to account {self._account}, but {self.environment.name} is {expected}. "
                 "Nothing else was asked of it. Use the credentials of the right account (AWS_PROFILE)."
             )
-        self._account = found
 
     def _make(self, service: str) -> Any:
         from botocore.config import Config
@@ -146,6 +147,7 @@ class Gateway:
         elif session.get_credentials() is None:
             raise no_credentials(self.environment)
         session.register("creating-client-class", self._guard_clients)
+        session.register("after-call", _refuse_cut_json)
         self._session = session
         return session
 
@@ -167,6 +169,7 @@ class Gateway:
         if not self.writes and not is_read(service, operation):
             raise WriteRefused(f"{service} {operation} is not a read, and this command may only read. It was not sent.")
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         at, began = datetime.now(UTC), time.monotonic()
         metadata: dict[str, Any] = {}
@@ -175,7 +178,7 @@ class Gateway:
             answer = send(operation, parameters)
             metadata = answer.get("ResponseMetadata", {})
             return answer
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, ResponseParserError) as error:
             from omc.aws.failures import plain
 
             response = getattr(error, "response", {})
@@ -186,6 +189,20 @@ class Gateway:
             requests = 1 + int(metadata.get("RetryAttempts", 0))
             is_next = any(key in parameters for key in ("nextToken", "NextToken", "Marker"))
             record(Call(service, operation, parameters, at, time.monotonic() - began, requests, code, is_next))
+
+
+def _refuse_cut_json(**event: Any) -> None:
+    """botocore takes a JSON answer that was cut off for an empty one, which would read as "there is nothing"."""
+    http_response, parsed, model = event["http_response"], event["parsed"], event["model"]
+    if http_response.status_code != 200 or set(parsed) - {"ResponseMetadata"} or not model.output_shape:
+        return
+    if model.service_model.protocol == "json" and http_response.content:
+        try:
+            json.loads(http_response.content)
+        except ValueError as error:
+            from botocore.parsers import ResponseParserError
+
+            raise ResponseParserError("not JSON") from error
 
 
 def get_json(url: str, timeout: float = 5.0) -> Any:

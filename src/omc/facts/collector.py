@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, TypeVar, get_type_hints
 
 from omc.aws.calls import Call, recording
-from omc.errors import OmcError
+from omc.errors import BadAnswer, OmcError, WrongUse
 
 Reader = TypeVar("Reader", bound=Callable[..., Any])
 
@@ -68,7 +68,7 @@ def collect(functions: Iterable[Callable[..., Any]], given: Mapping[type, Any]) 
     """All that ``functions`` need and that isn't ``given``, read side by side.
 
     Every fact has a thread of its own, which first waits for the facts that its reader needs; so a chain of facts
-    takes as long as its own calls, whatever else goes on.
+    takes as long as its own calls, whatever else goes on. ``WrongUse`` (another account's credentials) ends all of it.
     """
     order = _in_order(functions, given)
     if not order:
@@ -110,6 +110,11 @@ def _read(fact: type, given: Mapping[type, Any], futures: Mapping[type, Future[A
     with recording() as calls:
         try:
             value = reader(**arguments)
+        except WrongUse:
+            raise
         except OmcError as error:
             return Unreadable(fact, error, Reading(at, tuple(calls)))
+        except KeyError as error:
+            problem = BadAnswer(f"AWS's answer lacks {error}, so {fact.__name__} is not known. Try again.")
+            return Unreadable(fact, problem, Reading(at, tuple(calls)))
         return replace(value, reading=Reading(at, tuple(calls)))
