@@ -9,12 +9,13 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
+import os
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
 import localcloud.services
 from localcloud.core.cloud import Cloud, Component, Settings
-from localcloud.core.snapshot import Snapshots
+from localcloud.core.snapshot import Snapshots, forget_instances
 from localcloud.front.call_log import CallLog
 from localcloud.front.faults import Faults
 from localcloud.front.identity import Identity
@@ -22,6 +23,9 @@ from localcloud.front.server import Server
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+# No machine image is ever started here, and moto's 500 of them cost most of a snapshot.
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +70,7 @@ def component_classes() -> list[type[Any]]:
 def assemble(settings: Settings, access_key_id: str, secret_access_key: str) -> Cloud:
     """A cloud with everything attached, not started yet."""
     cloud = Cloud(settings)
+    forget_instances()
     components: list[Component] = [
         Identity(access_key_id, secret_access_key),
         CallLog(settings.state / "calls.sqlite"),

@@ -1,0 +1,37 @@
+"""IAM: AWS's own managed policies, made when first asked for.
+
+moto can load all of them at the start (1,200 documents, 10 MB in every snapshot); a stack uses a handful.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from localcloud.core.registry import Answer, Call, operation
+from localcloud.front import moto_calls
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+AWS_POLICY = "arn:aws:iam::aws:policy/"
+
+
+def _with_policy(cloud: Cloud, call: Call) -> Answer:
+    arn = str(call.params.get("PolicyArn", ""))
+    backend = cloud.moto("iam", "aws")
+    if arn.startswith(AWS_POLICY) and arn not in backend.managed_policies:
+        from moto.iam.aws_managed_policies import aws_managed_policies_data
+        from moto.iam.models import AWSManagedPolicy
+
+        name = arn.rsplit("/", 1)[-1]
+        known = json.loads(aws_managed_policies_data).get(name)
+        if known is not None:
+            policy = AWSManagedPolicy.from_data(name, call.account, "aws", known)
+            backend.aws_managed_policies.append(policy)
+            backend.managed_policies[policy.arn] = policy
+    return moto_calls.ask(cloud, call.service, call.operation, call.params)
+
+
+for _name in ("AttachRolePolicy", "AttachUserPolicy", "AttachGroupPolicy", "GetPolicy", "GetPolicyVersion"):
+    operation("iam", _name)(_with_policy)
