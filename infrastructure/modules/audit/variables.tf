@@ -42,7 +42,7 @@ variable "trail_retention_days" {
 variable "flow_retention_days" {
   description = "Days that the flow log is kept."
   type        = number
-  default     = 30
+  default     = 365
 }
 
 variable "force_destroy" {

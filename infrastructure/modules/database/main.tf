@@ -11,34 +11,44 @@ resource "aws_db_parameter_group" "this" {
   family      = "postgres17"
   description = "Parameters of ${var.name}"
 
-  dynamic "parameter" {
-    for_each = local.parameters
+  # The default is a formula of the instance's memory whose result is never what it says, so an alarm at 80 % of it would
+  # never fire.
+  parameter {
+    name         = "max_connections"
+    value        = tostring(var.max_connections)
+    apply_method = "pending-reboot"
+  }
 
-    content {
-      name         = parameter.key
-      value        = parameter.value.value
-      apply_method = parameter.value.apply_method
-    }
+  parameter {
+    name  = "rds.force_ssl"
+    value = "1"
+  }
+
+  parameter {
+    name         = "shared_preload_libraries"
+    value        = "pg_stat_statements"
+    apply_method = "pending-reboot"
+  }
+
+  parameter {
+    name  = "log_min_duration_statement"
+    value = tostring(var.slow_statement_ms)
+  }
+
+  parameter {
+    name  = "log_statement"
+    value = "ddl"
+  }
+
+  parameter {
+    name  = "log_lock_waits"
+    value = "1"
   }
 
   tags = { Name = "${var.name}-postgres17" }
 
   lifecycle {
     create_before_destroy = true
-  }
-}
-
-locals {
-  parameters = {
-    # The default is a formula of the instance's memory whose result is never what it says, so an alarm at 80 % of it
-    # would never fire.
-    "max_connections" = { value = tostring(var.max_connections), apply_method = "pending-reboot" }
-
-    "rds.force_ssl"              = { value = "1", apply_method = "immediate" }
-    "shared_preload_libraries"   = { value = "pg_stat_statements", apply_method = "pending-reboot" }
-    "log_min_duration_statement" = { value = tostring(var.slow_statement_ms), apply_method = "immediate" }
-    "log_statement"              = { value = "ddl", apply_method = "immediate" }
-    "log_lock_waits"             = { value = "1", apply_method = "immediate" }
   }
 }
 

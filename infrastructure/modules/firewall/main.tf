@@ -8,6 +8,7 @@ locals {
 }
 
 resource "aws_wafv2_web_acl" "this" {
+  #checkov:skip=CKV_AWS_192:AWSManagedRulesKnownBadInputsRuleSet is in local.managed; the check does not expand dynamic blocks.
   name        = var.name
   description = "What reaches the load balancer of ${var.name}"
   scope       = "REGIONAL"

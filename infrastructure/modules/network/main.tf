@@ -23,6 +23,7 @@ locals {
 }
 
 resource "aws_vpc" "this" {
+  #checkov:skip=CKV2_AWS_11:The flow log is in the audit module.
   cidr_block           = var.cidr
   enable_dns_support   = true
   enable_dns_hostnames = true

@@ -37,6 +37,7 @@ resource "aws_security_group" "this" {
 resource "aws_vpc_security_group_ingress_rule" "flow" {
   for_each = local.flows
 
+  #checkov:skip=CKV_AWS_260:These rules name a security group for their source, never an address block.
   security_group_id            = aws_security_group.this[each.value.to].id
   referenced_security_group_id = aws_security_group.this[each.value.from].id
   description                  = "From ${each.value.from}"

@@ -74,7 +74,7 @@ resource "aws_ecs_service" "this" {
   desired_count   = var.scaling.minimum
 
   launch_type      = "FARGATE"
-  platform_version = "1.4.0"
+  platform_version = "LATEST"
 
   enable_execute_command             = true
   enable_ecs_managed_tags            = true

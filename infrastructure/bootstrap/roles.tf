@@ -1,0 +1,240 @@
+locals {
+  repository = "repo:${var.github_repository}"
+
+  # Whom GitHub must say that it is. Exact subjects only: a pattern such as repo:OWNER/NAME:* trusts every branch. A job
+  # with `environment:` has the environment for its subject, not its branch.
+  subjects = {
+    plan  = ["${local.repository}:pull_request", "${local.repository}:ref:refs/heads/main"]
+    apply = ["${local.repository}:environment:${var.environment}"]
+    build = ["${local.repository}:ref:refs/heads/main"]
+  }
+
+  descriptions = {
+    plan  = "GitHub Actions plans ${var.environment}: reads, and takes the state's lock"
+    apply = "GitHub Actions applies and deploys ${var.environment}, after the environment's approval"
+    build = "GitHub Actions pushes images built from main"
+  }
+
+  state_object = "arn:aws:s3:::${local.state_bucket}/${var.environment}/terraform.tfstate"
+
+  read_state = [
+    {
+      Sid      = "FindState"
+      Effect   = "Allow"
+      Action   = ["s3:ListBucket"]
+      Resource = "arn:aws:s3:::${local.state_bucket}"
+    },
+    {
+      Sid      = "ReadState"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = [local.state_object, "${local.state_object}.tflock"]
+    },
+    {
+      Sid      = "LockState"
+      Effect   = "Allow"
+      Action   = ["s3:PutObject", "s3:DeleteObject"]
+      Resource = "${local.state_object}.tflock"
+    },
+    {
+      Sid      = "StateKey"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource = aws_kms_key.this.arn
+    },
+  ]
+
+  secret_key_arn = "arn:aws:secretsmanager:${var.region}:${local.account_id}:secret:${local.name}/secret-key-*"
+
+  statements = {
+    plan = concat(local.read_state, [
+      {
+        Sid      = "SecretKeyIsMade"
+        Effect   = "Allow"
+        Action   = ["secretsmanager:GetRandomPassword"]
+        Resource = "*" # AWS has no narrower resource for this action.
+      },
+      {
+        # The provider reads a secret's version back at each refresh, though it keeps nothing of it.
+        Sid      = "SecretKeyIsReadBack"
+        Effect   = "Allow"
+        Action   = ["secretsmanager:GetSecretValue"]
+        Resource = local.secret_key_arn
+      },
+      {
+        Sid       = "SecretKeyIsDecrypted"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt"]
+        Resource  = "arn:aws:kms:${var.region}:${local.account_id}:key/*"
+        Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
+      },
+      {
+        # ReadOnlyAccess reads data too; a plan needs none.
+        Sid    = "NoData"
+        Effect = "Deny"
+        Action = [
+          "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "logs:FilterLogEvents", "logs:GetLogEvents",
+          "logs:GetQueryResults", "logs:StartQuery", "rds:DownloadCompleteDBLogFile", "rds:DownloadDBLogFilePortion",
+          "sqs:ReceiveMessage", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath",
+        ]
+        Resource = "*"
+      },
+      {
+        Sid         = "NoOtherSecrets"
+        Effect      = "Deny"
+        Action      = ["secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"]
+        NotResource = local.secret_key_arn
+      },
+      {
+        Sid         = "NoOtherObjects"
+        Effect      = "Deny"
+        Action      = ["s3:GetObject", "s3:GetObjectVersion"]
+        NotResource = [local.state_object, "${local.state_object}.tflock"]
+      },
+    ])
+
+    apply = concat(local.read_state, [
+      {
+        Sid      = "WriteState"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject"]
+        Resource = local.state_object
+      },
+      {
+        # What the modules use, in this region only. A service that they come to use is added here first.
+        Sid    = "Stack"
+        Effect = "Allow"
+        Action = [
+          "application-autoscaling:*", "cloudtrail:*", "cloudwatch:*", "ec2:*", "ecr:*", "ecs:*", "elasticache:*",
+          "elasticloadbalancing:*", "events:*", "kms:*", "logs:*", "pi:*", "rds:*", "s3:*", "secretsmanager:*", "sns:*",
+          "sqs:*", "ssm:StartSession", "ssm:TerminateSession", "wafv2:*",
+        ]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:RequestedRegion" = var.region } }
+      },
+      {
+        # Read from the global endpoints.
+        Sid      = "Look"
+        Effect   = "Allow"
+        Action   = ["acm:DescribeCertificate", "acm:ListCertificates", "ce:Get*", "iam:Get*", "iam:List*", "sts:GetCallerIdentity"]
+        Resource = "*"
+      },
+      {
+        Sid    = "OwnRoles"
+        Effect = "Allow"
+        Action = [
+          "iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy",
+          "iam:PutRolePolicy", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+          "iam:UpdateRoleDescription",
+        ]
+        Resource = local.own_roles
+      },
+      {
+        Sid       = "PassOwnRoles"
+        Effect    = "Allow"
+        Action    = ["iam:PassRole"]
+        Resource  = local.own_roles
+        Condition = { StringEquals = { "iam:PassedToService" = local.passed_to } }
+      },
+      {
+        Sid       = "ServiceLinkedRoles"
+        Effect    = "Allow"
+        Action    = ["iam:CreateServiceLinkedRole"]
+        Resource  = "arn:aws:iam::${local.account_id}:role/aws-service-role/*"
+        Condition = { StringLike = { "iam:AWSServiceName" = local.linked_services } }
+      },
+      {
+        # It can't raise itself, nor take away what it stands on.
+        Sid    = "NotItself"
+        Effect = "Deny"
+        Action = [
+          "iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy",
+          "iam:PassRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+        ]
+        Resource = "arn:aws:iam::${local.account_id}:role/${local.name}-github-*"
+      },
+      {
+        Sid      = "NotItsGround"
+        Effect   = "Deny"
+        Action   = ["s3:DeleteBucket*", "s3:PutBucket*", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:DeleteObjectVersion"]
+        Resource = ["arn:aws:s3:::${local.state_bucket}", "arn:aws:s3:::${local.state_bucket}/*"]
+      },
+      {
+        Sid      = "NotItsKey"
+        Effect   = "Deny"
+        Action   = ["kms:DisableKey", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"]
+        Resource = aws_kms_key.this.arn
+      },
+    ])
+
+    build = [
+      {
+        Sid      = "RegistryLogin"
+        Effect   = "Allow"
+        Action   = ["ecr:GetAuthorizationToken"]
+        Resource = "*" # AWS has no narrower resource for this action.
+      },
+      {
+        Sid    = "PushImages"
+        Effect = "Allow"
+        Action = [
+          "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:DescribeImages",
+          "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
+        ]
+        Resource = values(module.registry.repository_arns)
+      },
+    ]
+  }
+
+  own_roles       = "arn:aws:iam::${local.account_id}:role/${local.name}-*"
+  passed_to       = ["ecs-tasks.amazonaws.com", "monitoring.rds.amazonaws.com", "vpc-flow-logs.amazonaws.com"]
+  linked_services = ["ecs.amazonaws.com", "ecs.application-autoscaling.amazonaws.com", "elasticache.amazonaws.com", "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com", "wafv2.amazonaws.com"]
+}
+
+resource "aws_iam_openid_connect_provider" "github" {
+  url            = "https://token.actions.githubusercontent.com"
+  client_id_list = ["sts.amazonaws.com"]
+
+  tags = { Name = "github-actions" }
+}
+
+resource "aws_iam_role" "github" {
+  #checkov:skip=CKV_AWS_393:The subjects are exact, in local.subjects, and asserted in tests; the check can't follow each.value.
+  for_each = local.subjects
+
+  name                 = "${local.name}-github-${each.key}"
+  description          = local.descriptions[each.key]
+  max_session_duration = 7200
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Federated = "arn:aws:iam::${local.account_id}:oidc-provider/token.actions.githubusercontent.com" }
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Condition = {
+        StringEquals = {
+          "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
+          "token.actions.githubusercontent.com:sub" = each.value
+        }
+      }
+    }]
+  })
+
+  tags = { Name = "${local.name}-github-${each.key}" }
+
+  depends_on = [aws_iam_openid_connect_provider.github]
+}
+
+resource "aws_iam_role_policy" "github" {
+  for_each = local.statements
+
+  name   = each.key
+  role   = aws_iam_role.github[each.key].id
+  policy = jsonencode({ Version = "2012-10-17", Statement = each.value })
+}
+
+resource "aws_iam_role_policy_attachment" "plan_reads" {
+  role       = aws_iam_role.github["plan"].name
+  policy_arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+}
