@@ -1,0 +1,12 @@
+"""Elastic Load Balancing: moto keeps the records; HAProxy, real probes and real counters make them true.
+
+``component`` reconciles records with HAProxy processes and targets with probes; ``operations`` answers AWS's calls
+about targets and mends moto's answers about the rest.
+"""
+
+from localcloud.services.elbv2 import operations as _operations
+from localcloud.services.elbv2.component import LoadBalancers
+from localcloud.services.elbv2.targets import TargetState
+
+__all__ = ["LoadBalancers", "TargetState"]
+_ = _operations  # imported for its registrations

@@ -1,0 +1,106 @@
+"""What HAProxy's log says about requests, as the metrics of AWS/ApplicationELB.
+
+Every request is one sample with its own response time, so percentiles are true. A count that is zero isn't published,
+and an idle load balancer publishes nothing here, as in AWS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from localcloud.services.elbv2.configuration import LOG_FIELDS
+
+NAMESPACE = "AWS/ApplicationELB"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One line of HAProxy's log."""
+
+    balancer: str
+    group: str
+    """The target group's backend name; the frontend's where no rule forwarded."""
+    chosen: bool
+    """A target was chosen."""
+    status: int
+    response_seconds: float | None
+    from_target: bool
+    kind: str
+    """``fixed``, ``redirect`` or empty."""
+    bytes: int
+
+
+def parse(line: str) -> Request | None:
+    """``None`` for what isn't one of our lines."""
+    fields = line.strip().split("|")
+    if len(fields) != len(LOG_FIELDS):
+        return None
+    told = dict(zip(LOG_FIELDS, fields, strict=True))
+    milliseconds = _number(told["response_ms"])
+    from_target = told["from_target"] == "1"
+    return Request(
+        balancer=told["balancer"],
+        group=told["backend"],
+        chosen=told["server"] not in ("<NOSRV>", "-", ""),
+        status=_number(told["status"]),
+        response_seconds=milliseconds / 1000 if from_target and milliseconds >= 0 else None,
+        from_target=from_target,
+        kind=told["kind"].strip("-"),
+        bytes=max(0, _number(told["bytes"])),
+    )
+
+
+def names(request: Request) -> Iterator[tuple[str, bool]]:
+    """The counts that a request adds one to, and whether they exist per target group too."""
+    if request.chosen:
+        yield "RequestCount", True
+    family = request.status // 100
+    if request.from_target and 2 <= family <= 5:
+        yield f"HTTPCode_Target_{family}XX_Count", True
+    elif not request.from_target and 3 <= family <= 5:
+        yield f"HTTPCode_ELB_{family}XX_Count", False
+        if request.status in (500, 502, 503, 504):
+            yield f"HTTPCode_ELB_{request.status}_Count", False
+        if request.chosen and request.status == 502:
+            yield "TargetConnectionErrorCount", True
+    if request.kind == "redirect":
+        yield "HTTP_Redirect_Count", False
+    if request.kind == "fixed":
+        yield "HTTP_Fixed_Response_Count", False
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Samples of one metric: for a load balancer, and for one of its target groups where ``group`` is given."""
+
+    name: str
+    balancer: str
+    group: str
+    unit: str
+    values: list[float]
+
+
+def series(requests: Iterable[Request]) -> list[Series]:
+    """Every metric that these requests make."""
+    found: dict[tuple[str, str, str], Series] = {}
+
+    def add(name: str, request: Request, value: float, unit: str, per_group: bool) -> None:
+        for group in ("", request.group) if per_group else ("",):
+            key = (name, request.balancer, group)
+            found.setdefault(key, Series(name, request.balancer, group, unit, [])).values.append(value)
+
+    for request in requests:
+        for name, per_group in names(request):
+            add(name, request, 1.0, "Count", per_group)
+        if request.response_seconds is not None:
+            add("TargetResponseTime", request, request.response_seconds, "Seconds", True)
+        add("ProcessedBytes", request, float(request.bytes), "Bytes", False)
+    return list(found.values())
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text.lstrip("+"))
+    except ValueError:
+        return -1
