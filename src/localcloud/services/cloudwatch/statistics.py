@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-MOST_VALUES = 400
+MOST_VALUES = 1000
 """Distinct values kept exactly of one period; beyond it they are put into bins of 1 % (AWS's own are about as wide)."""
 
 UNKNOWN = b""

@@ -270,6 +270,7 @@ class Store:
 
     def roll_up(self, now: float) -> None:
         """Merge what is too old for its resolution into the next, and forget what is too old for all."""
+        self.flush()
         levels = list(KEPT)
         for series in [identity for units in list(self._series.values()) for identity in list(units.values())]:
             for level, following in zip(levels, [*levels[1:], 0], strict=True):
