@@ -86,9 +86,10 @@ def assemble(settings: Settings, access_key_id: str, secret_access_key: str) -> 
     return cloud
 
 
-def start(cloud: Cloud) -> Server:
-    """Take back the saved state, start every component, then listen. Raises ``OSError`` where the port is taken."""
-    server = Server(cloud)
+def start(cloud: Cloud, server: Server | None = None) -> Server:
+    """Take back the saved state, start every component, then answer. Raises ``OSError`` where the port is taken."""
+    server = server or Server(cloud)
+    server.bind()
     cloud.part(Snapshots).restore(cloud)
     for component in cloud.components():
         component.start(cloud)
@@ -96,17 +97,28 @@ def start(cloud: Cloud) -> Server:
     return server
 
 
-def stop(cloud: Cloud, server: Server) -> None:
-    """No more calls, a last snapshot, then the components in the reverse order of their start."""
-    server.stop()
-    cloud.part(Snapshots).save(cloud)
+def abandon(cloud: Cloud, server: Server) -> None:
+    """A start that failed halfway: end what was started, and leave the saved state as it is."""
     cloud.stopping.set()
+    server.stop()
+    _stop_components(cloud)
+
+
+def _stop_components(cloud: Cloud) -> None:
     for component in reversed(cloud.components()):
         try:
             component.stop()
         except Exception:
             log.exception("stopping %s failed", component.name)
     cloud.join(5)
+
+
+def stop(cloud: Cloud, server: Server) -> None:
+    """No more calls, a last snapshot, then the components in the reverse order of their start."""
+    server.stop()
+    cloud.part(Snapshots).save(cloud)
+    cloud.stopping.set()
+    _stop_components(cloud)
 
 
 def forget(cloud: Cloud) -> None:

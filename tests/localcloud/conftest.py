@@ -37,7 +37,7 @@ def running_cloud(state: Path) -> Iterator[Cloud]:
     finally:
         assemble.stop(cloud, server)
         assemble.forget(cloud)
-        addresses.release(home.settings)
+        addresses.release(home.settings.state)
 
 
 def clients(cloud: Cloud) -> Clients:

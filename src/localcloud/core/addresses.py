@@ -26,6 +26,8 @@ PORT_SHIFT = 8000
 """Port 80 becomes 8080 and 443 becomes 8443 where this user may not listen below 1024."""
 FORMAT = 1
 SETTINGS = "settings.json"
+LEAST_FREE_BYTES = 200 << 20
+"""Databases' write-ahead logs and the metrics need room; running out in the middle would lose more than a start."""
 
 
 class AddressError(Exception):
@@ -107,12 +109,12 @@ def write_private(path: Path, value: object) -> None:
     temporary.replace(path)
 
 
-def release(settings: Settings) -> None:
-    """Give the block back; the state folder is about to go."""
+def release(state: Path) -> None:
+    """Give the block of a state folder back; the folder is about to go."""
     with _registry_lock() as folder:
-        link = folder / str(settings.block)
-        if link.is_symlink() and link.readlink() == settings.state:
-            link.unlink()
+        for link in folder.iterdir():
+            if link.is_symlink() and link.readlink() == state:
+                link.unlink()
 
 
 def can_bind(address: str, port: int) -> OSError | None:

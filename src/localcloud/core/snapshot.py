@@ -239,7 +239,9 @@ def _read(path: Path) -> bytes | None:
     known = version()
     written = {key: header.get(key) for key in known}
     if written != known:
-        raise SnapshotError(f"{path} was written by another version ({written}, this is {known}); start anew with `reset`.")
+        raise SnapshotError(
+            f"{path} was written by another version ({written}, this is {known}); start anew with `reset`."
+        )
     if hashlib.sha256(payload).hexdigest() != header["sha256"]:
         log.warning("%s is damaged; trying the one before", path)
         return None

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
 READ_VERBS = ("BatchGet", "Describe", "Filter", "Get", "Head", "List", "Lookup", "Query", "Scan", "Search", "Select")
-SECRET_NAME = re.compile(r"(password|secretstring|secretbinary|secretaccesskey|authtoken|plaintext|sessiontoken)", re.IGNORECASE)
+SECRET_NAME = re.compile(
+    r"(password|secretstring|secretbinary|secretaccesskey|authtoken|plaintext|sessiontoken)", re.IGNORECASE
+)
 RESOURCE_NAME = re.compile(r"(name|names|id|ids|identifier|arn|arns|service|services|cluster|bucket)$", re.IGNORECASE)
 RETENTION_DAYS = 90
 """As CloudTrail's event history."""

@@ -39,14 +39,21 @@ class Server:
         self._server.expiration_interval = 0.1
         self._server.error_log = _log_error
         self._thread: threading.Thread | None = None
+        self._bound = False
+
+    def bind(self) -> None:
+        """Listen, without answering yet: a taken port is found before anything else starts."""
+        if not self._bound:
+            self._server.prepare()
+            self._bound = True
 
     def start(self) -> None:
-        self._server.prepare()
         self._thread = threading.Thread(target=self._server.serve, name="front", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        self._server.stop()
+        if self._bound:
+            self._server.stop()
         if self._thread is not None:
             self._thread.join(5)
 

@@ -1,0 +1,338 @@
+"""The command line of the local cloud: start it, ask it, end it. What runs inside the started process is ``program``.
+
+Each failure is one sentence on standard error and exit status 1 (2 for wrong use).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from localcloud.core import addresses
+from localcloud.core.addresses import AddressError, Home
+from localcloud.core.lock import Holder, StateLock
+
+READY_WITHIN = 60.0
+"""Seconds for ``up`` to wait: a restart with databases, caches and a few tasks takes 2–5 s."""
+STOP_WITHIN = 60.0
+LOG = "localcloud.log"
+CLOUD = "cloud.json"
+
+
+class Failure(Exception):
+    """One sentence for the person at the terminal: what failed, on what, why, and the way out."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of ``python -m localcloud``."""
+    given = _parser().parse_args(arguments)
+    if not sys.platform.startswith("linux"):
+        _fail("localcloud needs Linux: it gives each task an address of its own in 127.64.0.0/10.")
+    try:
+        given.run(given)
+    except (Failure, AddressError) as problem:
+        _fail(str(problem))
+    except OSError as problem:
+        _fail(f"{problem.filename or given.state}: {problem.strerror or problem}.")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(sentence: str) -> None:
+    print(f"localcloud: {sentence}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="localcloud", description="An AWS for one stack on one machine.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.add_argument("--state", type=Path, default=Path(".localcloud"), help="state folder (default .localcloud)")
+        made.set_defaults(run=run)
+        return made
+
+    for name, run, text in (
+        ("up", up, "Start the cloud in the background and wait until it is ready; prints the endpoint."),
+        ("serve", serve, "Run the cloud in the foreground until it is told to stop."),
+    ):
+        starting = command(name, run, text)
+        starting.add_argument("--port", type=int, help=f"port of the endpoint (default {addresses.DEFAULT_PORT})")
+        starting.add_argument("--region", help=f"home region (default {addresses.DEFAULT_REGION})")
+    command("down", down, "Stop the cloud; its state stays.")
+    command("status", status, "Say whether the cloud runs and how its parts do.").add_argument(
+        "--json", action="store_true", help="as one JSON object"
+    )
+    command("reset", reset, "Delete the cloud's state.").add_argument(
+        "--force", action="store_true", help="stop the cloud first, if it runs"
+    )
+    following = command("logs", logs, "Print the cloud's own log.")
+    following.add_argument("--lines", "-n", type=int, default=100, help="how many of the last lines (default 100)")
+    following.add_argument("--follow", "-f", action="store_true", help="go on as the log grows")
+    command("env", env, "Print the exports that point any AWS client here, for eval.")
+    pushing = command("push", push, "Push an application's folder to a repository as an image.")
+    pushing.add_argument("folder", type=Path, help="the folder with the Dockerfile")
+    pushing.add_argument("--repository", required=True, help="name of the ECR repository")
+    pushing.add_argument("--tag", help="tag of the image (default: none, only the digest)")
+    return parser
+
+
+def up(given: argparse.Namespace) -> None:
+    """Start the server as a process of its own and wait until it answers."""
+    state = _state(given, make=True)
+    holder = StateLock(state).holder()
+    if holder is not None:
+        _await_ready(state, None, 0)
+        print(_running(state)["endpoint"])
+        return
+    _home(given, state)
+    log = state / LOG
+    before = log.stat().st_size if log.exists() else 0
+    command = [sys.executable, "-m", "localcloud", "serve", "--state", str(state)]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+        )
+    _await_ready(state, process, before)
+    print(_running(state)["endpoint"])
+
+
+def _await_ready(state: Path, process: subprocess.Popen[bytes] | None, log_offset: int) -> None:
+    deadline = time.monotonic() + READY_WITHIN
+    while time.monotonic() < deadline:
+        if _answers(_cloud_file(state)):
+            return
+        if process is not None and process.poll() is not None:
+            if StateLock(state).holder() is not None:  # another `up` was quicker
+                process = None
+                continue
+            raise Failure(_last_words(state, log_offset, process.returncode))
+        time.sleep(0.02)
+    raise Failure(f"The cloud in {state} isn't ready after {READY_WITHIN:.0f} s; look at `localcloud logs`.")
+
+
+def _last_words(state: Path, offset: int, status: int) -> str:
+    """Why the server ended: its own last sentence."""
+    with (state / LOG).open("rb") as log:
+        log.seek(offset)
+        lines = log.read().decode(errors="replace").splitlines()
+    said = [line for line in lines if line.startswith("localcloud: ")]
+    if said:
+        return said[-1].removeprefix("localcloud: ")
+    return f"The cloud in {state} ended at its start with status {status}; its log is {state / LOG}."
+
+
+def serve(given: argparse.Namespace) -> None:
+    """Run the cloud in this process."""
+    state = _state(given, make=True)
+    home = _home(given, state)
+    lock = StateLock(state)
+    holder = lock.take()
+    if holder is not None:
+        raise Failure(_held(state, holder))
+    try:
+        from localcloud import program
+    except ModuleNotFoundError as problem:
+        missing = str(problem.name)
+        raise Failure(f"The package {missing} is missing; install the extra: pip install 'omc[local]'.") from problem
+    try:
+        program.run(home, state / CLOUD)
+    except program.CannotStart as problem:
+        raise Failure(str(problem)) from problem
+    finally:
+        lock.release()
+
+
+def down(given: argparse.Namespace) -> None:
+    """Stop the server, in order if it listens; end what a killed server left behind."""
+    state = _state(given)
+    lock = StateLock(state)
+    holder = lock.holder()
+    if holder is not None:
+        holder.send(signal.SIGTERM)
+        if not _wait_until(lambda: lock.holder() is None, STOP_WITHIN):
+            holder.send(signal.SIGKILL)
+            _wait_until(lambda: lock.holder() is None, 5.0)
+    ended = _end_orphans(state)
+    (state / CLOUD).unlink(missing_ok=True)
+    if holder is not None:
+        print(f"The cloud in {state} is down.")
+    elif ended:
+        print(f"No cloud ran in {state}; {ended} processes that a killed one had left behind were ended.")
+    else:
+        print(f"No cloud runs in {state}.")
+
+
+def _end_orphans(state: Path) -> int:
+    from localcloud.core.processes import Supervisor
+
+    return Supervisor(state).reap_orphans()
+
+
+def status(given: argparse.Namespace) -> None:
+    """Exit status 0 where it runs and answers, else 3."""
+    state = _state(given)
+    cloud = _cloud_file(state)
+    holder = StateLock(state).holder()
+    said: dict[str, Any] = {"running": holder is not None, "state": str(state)}
+    if holder is not None:
+        said.update({"pid": holder.pid, **_asked(cloud)})
+    if given.json:
+        print(json.dumps(said, indent=2))
+    elif holder is None:
+        print(f"No cloud runs in {state}. Start one: python -m localcloud up --state {state}")
+    else:
+        print(f"Running at {said.get('endpoint', '(not answering)')}, account {said.get('account')}, pid {holder.pid}.")
+        failing = [name for name, loop in said.get("loops", {}).items() if loop["failures"]]
+        print("All loops run." if not failing else f"Loops that failed at least once: {', '.join(failing)}.")
+    if holder is None or "endpoint" not in said:
+        sys.exit(3)
+
+
+def reset(given: argparse.Namespace) -> None:
+    """Delete the state folder, and give its address block back."""
+    state = _state(given)
+    if StateLock(state).holder() is not None:
+        if not given.force:
+            raise Failure(f"A cloud runs in {state}; stop it first with `down`, or use --force.")
+        down(given)
+    if not state.exists():
+        print(f"There is no state in {state}.")
+        return
+    entries = {path.name for path in state.iterdir()}
+    if entries and not entries & {addresses.SETTINGS, LOG, "lock"}:
+        raise Failure(f"{state} isn't a state folder of localcloud (no {addresses.SETTINGS}); nothing was deleted.")
+    _end_orphans(state)
+    addresses.release(state)
+    shutil.rmtree(state)
+    print(f"The state in {state} is gone.")
+
+
+def logs(given: argparse.Namespace) -> None:
+    """The last lines of the server's log."""
+    path = _state(given) / LOG
+    if not path.exists():
+        raise Failure(f"There is no log {path}; the cloud was never started there with `up`.")
+    with path.open(errors="replace") as log:
+        for line in log.readlines()[-given.lines :]:
+            print(line, end="")
+        while given.follow:
+            print(log.read(), end="", flush=True)
+            time.sleep(0.2)
+
+
+def env(given: argparse.Namespace) -> None:
+    """Shell exports; a profile or a session of another account must not mix in."""
+    cloud = _running(_state(given))
+    exports = {
+        "AWS_ENDPOINT_URL": cloud["endpoint"],
+        "AWS_REGION": cloud["region"],
+        "AWS_DEFAULT_REGION": cloud["region"],
+        "AWS_ACCESS_KEY_ID": cloud["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": cloud["secret_access_key"],
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name, value in exports.items():
+        print(f"export {name}={value}")
+    print("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_SECURITY_TOKEN")
+
+
+def push(given: argparse.Namespace) -> None:
+    """Print the digest under which ECR holds the image now."""
+    from localcloud.services import ecr
+
+    cloud = _running(_state(given))
+    if not (given.folder / "Dockerfile").exists():
+        raise Failure(f"{given.folder} has no Dockerfile; localcloud reads from it how the application starts.")
+    print(ecr.push(given.folder, repository=given.repository, tag=given.tag, cloud=cloud))
+
+
+def _state(given: argparse.Namespace, *, make: bool = False) -> Path:
+    state: Path = given.state.resolve()
+    if make:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    given.state = state
+    return state
+
+
+def _home(given: argparse.Namespace, state: Path) -> Home:
+    """The settings of the state folder, made if it has none; refused where there is no room."""
+    free = shutil.disk_usage(state).free
+    if free < addresses.LEAST_FREE_BYTES:
+        least = addresses.LEAST_FREE_BYTES >> 20
+        raise Failure(f"Only {free >> 20} MB are free where {state} is; localcloud needs {least} MB. Make room first.")
+    home = addresses.load(state)
+    if home is None:
+        return addresses.create(
+            state, port=given.port or addresses.DEFAULT_PORT, region=given.region or addresses.DEFAULT_REGION
+        )
+    settings = home.settings
+    for name, wanted, has in (("port", given.port, settings.port), ("region", given.region, settings.region)):
+        if wanted is not None and wanted != has:
+            raise Failure(f"The cloud in {state} has {name} {has}, for good; use `reset` to make one with {wanted}.")
+    return home
+
+
+def _held(state: Path, holder: Holder) -> str:
+    return f"A cloud already runs in {state} (pid {holder.pid}); stop it with `down` or use another --state."
+
+
+def _cloud_file(state: Path) -> Mapping[str, Any]:
+    try:
+        held: Mapping[str, Any] = json.loads((state / CLOUD).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return held
+
+
+def _running(state: Path) -> Mapping[str, Any]:
+    cloud = _cloud_file(state)
+    if not cloud or StateLock(state).holder() is None:
+        raise Failure(f"No cloud runs in {state}. Start one: python -m localcloud up --state {state}")
+    return cloud
+
+
+def _asked(cloud: Mapping[str, Any]) -> dict[str, Any]:
+    """What the running cloud says of itself; empty where it doesn't answer."""
+    if not cloud:
+        return {}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{cloud['endpoint']}/_localcloud/status", timeout=5) as answer:
+            said: dict[str, Any] = json.loads(answer.read())
+            return said
+    except (urllib.error.URLError, OSError, ValueError):
+        return {}
+
+
+def _answers(cloud: Mapping[str, Any]) -> bool:
+    return bool(_asked(cloud).get("ready")) and _alive(cloud)
+
+
+def _alive(cloud: Mapping[str, Any]) -> bool:
+    try:
+        os.kill(cloud["pid"], 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _wait_until(condition: Any, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
