@@ -128,14 +128,14 @@ def breaker_threshold(desired: int, configuration: Mapping[str, Any] | None = No
     """Failed tasks that trip the circuit breaker: half of the desired count, at least 3 and at most 200.
 
     ``thresholdConfiguration`` of the service overrides: COUNT is the number itself, the percents are of the desired
-    count (BOUNDED_PERCENT within 3–200).
+    count (BOUNDED_PERCENT within 3 to 200).
     """
     chosen = (configuration or {}).get("thresholdConfiguration")
     if not chosen:
         return min(BREAKER_MOST, max(BREAKER_LEAST, math.ceil(0.5 * desired)))
     if chosen["type"] == "COUNT":
         return max(1, int(chosen["value"]))
-    share = math.ceil(desired * chosen["value"] / 100)
+    share = math.ceil(desired * int(chosen["value"]) / 100)
     return min(BREAKER_MOST, max(BREAKER_LEAST, share)) if chosen["type"] == "BOUNDED_PERCENT" else max(1, share)
 
 

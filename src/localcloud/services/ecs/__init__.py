@@ -1,0 +1,17 @@
+"""ECS: clusters, services, task definitions, tasks and deployments, whole; nothing of it is left to moto.
+
+``scheduler`` and ``lifecycle`` decide and are pure; ``engine`` holds the records and performs; the ``api_*`` modules
+are the operations; ``shapes`` is how records look from outside. Tasks are real processes.
+"""
+
+from localcloud.services.ecs import (
+    api_clusters,
+    api_definitions,
+    api_deployments,
+    api_services,
+    api_tags,
+    api_tasks,
+)
+from localcloud.services.ecs.engine import Clusters
+
+__all__ = ["Clusters", "api_clusters", "api_definitions", "api_deployments", "api_services", "api_tags", "api_tasks"]

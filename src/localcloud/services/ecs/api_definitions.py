@@ -1,0 +1,223 @@
+"""ECS's operations on task definitions. A revision, once registered, never changes except for its status."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Final
+
+from localcloud.core.registry import Answer, Call, operation
+from localcloud.services.ecs import lookup
+from localcloud.services.ecs.engine import Clusters
+from localcloud.services.ecs.model import TaskDefinition
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+GIB: Final = 1024
+FARGATE_SIZES: Final = {
+    256: (512, 1 * GIB, 2 * GIB),
+    512: tuple(range(1 * GIB, 4 * GIB + 1, GIB)),
+    1024: tuple(range(2 * GIB, 8 * GIB + 1, GIB)),
+    2048: tuple(range(4 * GIB, 16 * GIB + 1, GIB)),
+    4096: tuple(range(8 * GIB, 30 * GIB + 1, GIB)),
+    8192: tuple(range(16 * GIB, 60 * GIB + 1, 4 * GIB)),
+    16384: tuple(range(32 * GIB, 120 * GIB + 1, 8 * GIB)),
+}
+"""MiB allowed for each number of CPU units (developer guide, "Task CPU and memory" on Fargate)."""
+
+COPIED: Final = (
+    "taskRoleArn",
+    "executionRoleArn",
+    "cpu",
+    "memory",
+    "pidMode",
+    "ipcMode",
+    "proxyConfiguration",
+    "runtimePlatform",
+    "ephemeralStorage",
+    "enableFaultInjection",
+)
+
+
+def _check(params: Any) -> None:
+    containers = params["containerDefinitions"]
+    if not containers:
+        raise lookup.client_error("Container list cannot be empty.")
+    names = [container.get("name") for container in containers]
+    if not all(names):
+        raise lookup.client_error("Container.name should not be null or empty.")
+    if len(set(names)) != len(names):
+        raise lookup.client_error("Container.name contains duplicate values.")
+    if not all(container.get("image") for container in containers):
+        raise lookup.client_error("Container.image should not be null or empty.")
+    if not any(container.get("essential", True) for container in containers):
+        raise lookup.client_error("There should be at least one essential container.")
+    if "FARGATE" in params.get("requiresCompatibilities", []):
+        _check_fargate(params)
+
+
+def _check_fargate(params: Any) -> None:
+    if params.get("networkMode") != "awsvpc":
+        raise lookup.client_error("Fargate only supports network mode \u2018awsvpc\u2019.")
+    cpu, memory = params.get("cpu"), params.get("memory")
+    if not cpu or not memory:
+        raise lookup.client_error("Fargate requires that 'cpu' and 'memory' be defined at the task level.")
+    if not (cpu.isdigit() and memory.isdigit() and int(memory) in FARGATE_SIZES.get(int(cpu), ())):
+        raise lookup.client_error(f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory.")
+    if params.get("executionRoleArn"):
+        return
+    for container in params["containerDefinitions"]:
+        if ".dkr.ecr." in container["image"]:
+            raise lookup.client_error(
+                "Fargate requires task definition to have execution role ARN to support ECR images."
+            )
+        if container.get("logConfiguration", {}).get("logDriver") == "awslogs":
+            raise lookup.client_error(
+                "Fargate requires task definition to have execution role ARN to support log driver awslogs."
+            )
+        if container.get("secrets"):
+            raise lookup.client_error("Fargate requires task definition to have execution role ARN to support secrets.")
+
+
+def _container(given: Any) -> dict[str, Any]:
+    """A container definition with the defaults that ECS adds."""
+    defaults: dict[str, Any] = {
+        "cpu": 0,
+        "portMappings": [],
+        "essential": True,
+        "environment": [],
+        "mountPoints": [],
+        "volumesFrom": [],
+        "systemControls": [],
+    }
+    container = defaults | copy.deepcopy(dict(given))
+    for mapping in container["portMappings"]:
+        mapping.setdefault("hostPort", mapping.get("containerPort", 0))
+        mapping.setdefault("protocol", "tcp")
+    if "healthCheck" in container:
+        container["healthCheck"] = {"interval": 30, "timeout": 5, "retries": 3} | container["healthCheck"]
+    return container
+
+
+REQUIRED_ATTRIBUTES: Final = (
+    "com.amazonaws.ecs.capability.logging-driver.awslogs",
+    "ecs.capability.execution-role-awslogs",
+    "com.amazonaws.ecs.capability.ecr-auth",
+    "com.amazonaws.ecs.capability.docker-remote-api.1.19",
+    "ecs.capability.task-eni",
+)
+
+
+@operation("ecs", "RegisterTaskDefinition")
+def register_task_definition(cloud: Cloud, call: Call) -> Answer:
+    clusters = cloud.part(Clusters)
+    params = call.params
+    _check(params)
+    family = params["family"]
+    state = clusters.state
+    revision = state.last_revision.get(family, 0) + 1
+    arn = clusters.names.arn("task-definition", f"{family}:{revision}")
+    compatible = ["EC2", "FARGATE"] if params.get("networkMode") == "awsvpc" else ["EXTERNAL", "EC2"]
+    body: dict[str, Any] = {
+        "taskDefinitionArn": arn,
+        "containerDefinitions": [_container(container) for container in params["containerDefinitions"]],
+        "family": family,
+        "revision": revision,
+        "networkMode": params.get("networkMode", "bridge"),
+        "volumes": copy.deepcopy(params.get("volumes", [])),
+        "status": "ACTIVE",
+        "requiresAttributes": [{"name": name} for name in REQUIRED_ATTRIBUTES],
+        "placementConstraints": copy.deepcopy(params.get("placementConstraints", [])),
+        "compatibilities": compatible,
+        "registeredAt": cloud.now(),
+        "registeredBy": call.principal,
+    }
+    if params.get("requiresCompatibilities"):
+        body["requiresCompatibilities"] = list(params["requiresCompatibilities"])
+    body |= {key: copy.deepcopy(params[key]) for key in COPIED if params.get(key) is not None}
+    record = TaskDefinition(arn, family, revision, body, list(params.get("tags", [])))
+    state.last_revision[family] = revision
+    state.definitions.setdefault(family, {})[revision] = record
+    cloud.touch()
+    return {"taskDefinition": body, "tags": record.tags}
+
+
+@operation("ecs", "DescribeTaskDefinition")
+def describe_task_definition(cloud: Cloud, call: Call) -> Answer:
+    record = lookup.find_definition(cloud.part(Clusters), call.params["taskDefinition"])
+    if record is None:
+        raise lookup.client_error("Unable to describe task definition.")
+    answer: dict[str, Any] = {"taskDefinition": record.body}
+    if "TAGS" in call.params.get("include", []):
+        answer["tags"] = record.tags
+    return answer
+
+
+@operation("ecs", "DeregisterTaskDefinition")
+def deregister_task_definition(cloud: Cloud, call: Call) -> Answer:
+    """INACTIVE: running tasks and services go on with it, new ones can't have it."""
+    given = call.params["taskDefinition"]
+    record = lookup.find_definition(cloud.part(Clusters), given) if ":" in given.rsplit("/", 1)[-1] else None
+    if record is None:
+        raise lookup.client_error("The specified task definition does not exist. Specify a valid family and revision.")
+    record.body["status"] = "INACTIVE"
+    record.body.setdefault("deregisteredAt", cloud.now())
+    cloud.touch()
+    return {"taskDefinition": record.body}
+
+
+@operation("ecs", "DeleteTaskDefinitions")
+def delete_task_definitions(cloud: Cloud, call: Call) -> Answer:
+    """Only what was deregistered before; what a service or task still uses is kept until it no longer does."""
+    clusters = cloud.part(Clusters)
+    deleted, failures = [], []
+    used = {task.task_definition for task in clusters.state.tasks.values()}
+    used |= {revision.spec["taskDefinition"] for s in clusters.state.services.values() for revision in s.revisions}
+    for given in call.params["taskDefinitions"]:
+        record = lookup.find_definition(clusters, given)
+        if record is None:
+            failures.append({"arn": given, "reason": "The specified task definition does not exist."})
+        elif record.active:
+            detail = (
+                "The specified task definition is still in ACTIVE status. Please deregister the target and try again."
+            )
+            failures.append({"arn": record.arn, "reason": detail})
+        else:
+            record.body["status"] = "DELETE_IN_PROGRESS"
+            record.body["deleteRequestedAt"] = cloud.now()
+            deleted.append(record.body)
+            if record.arn not in used:
+                del clusters.state.definitions[record.family][record.revision]
+    cloud.touch()
+    return {"taskDefinitions": deleted, "failures": failures}
+
+
+@operation("ecs", "ListTaskDefinitions")
+def list_task_definitions(cloud: Cloud, call: Call) -> Answer:
+    """Families by name, revisions by number (not by text), oldest first unless DESC is asked for."""
+    state = cloud.part(Clusters).state
+    status, family = call.params.get("status", "ACTIVE"), call.params.get("familyPrefix")
+    records = [
+        record
+        for name in sorted(state.definitions)
+        if family in (None, name)
+        for _, record in sorted(state.definitions[name].items())
+        if record.body["status"] == status
+    ]
+    if call.params.get("sort") == "DESC":
+        records.reverse()
+    page, more = lookup.page([record.arn for record in records], call.params, 100)
+    return {"taskDefinitionArns": page, **more}
+
+
+@operation("ecs", "ListTaskDefinitionFamilies")
+def list_task_definition_families(cloud: Cloud, call: Call) -> Answer:
+    state = cloud.part(Clusters).state
+    status, prefix = call.params.get("status", "ALL"), call.params.get("familyPrefix", "")
+
+    def shown(family: str) -> bool:
+        active = any(record.active for record in state.definitions[family].values())
+        return family.startswith(prefix) and (status == "ALL" or active == (status == "ACTIVE"))
+
+    page, more = lookup.page([family for family in sorted(state.definitions) if shown(family)], call.params, 100)
+    return {"families": page, **more}

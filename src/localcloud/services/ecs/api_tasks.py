@@ -1,0 +1,135 @@
+"""ECS's operations on tasks: run, stop, describe, list."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core.registry import Answer, AwsError, Call, operation
+from localcloud.services.ecs import lookup, shapes
+from localcloud.services.ecs.engine import Clusters
+from localcloud.services.ecs.factory import new_task, propagated_tags
+from localcloud.services.ecs.model import StopCode
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+
+@operation("ecs", "RunTask")
+def run_task(cloud: Cloud, call: Call) -> Answer:
+    clusters = cloud.part(Clusters)
+    params = call.params
+    cluster = lookup.cluster(clusters, params.get("cluster"))
+    definition = lookup.usable_definition(clusters, params["taskDefinition"])
+    count = params.get("count", 1)
+    if not 1 <= count <= 10:
+        raise lookup.invalid("count should be between 1 and 10.")
+    network = params.get("networkConfiguration", {})
+    if definition.body["networkMode"] == "awsvpc" and not network.get("awsvpcConfiguration", {}).get("subnets"):
+        raise lookup.invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+    known = {container["name"] for container in definition.containers}
+    for override in params.get("overrides", {}).get("containerOverrides", []):
+        if override.get("name") not in known:
+            raise lookup.invalid(
+                f"Override for container named {override.get('name')} is not a container in the TaskDefinition."
+            )
+    spec: dict[str, Any] = {
+        key: copy.deepcopy(params[key])
+        for key in ("networkConfiguration", "overrides", "platformVersion", "capacityProviderStrategy", "launchType")
+        if params.get(key)
+    }
+    spec["enableExecuteCommand"] = params.get("enableExecuteCommand", False)
+    tasks = []
+    for _ in range(count):
+        group = params.get("group") or f"family:{definition.family}"
+        task = new_task(clusters, definition, cluster.name, spec, group, cloud.now())
+        task.started_by = params.get("startedBy", "")
+        own = [dict(tag) for tag in params.get("tags", [])]
+        task.tags = own + propagated_tags(params, [], definition, cluster.name)
+        clusters.add_task(task)
+        tasks.append(shapes.task(clusters, task, ["TAGS"]))
+    return {"tasks": tasks, "failures": []}
+
+
+@operation("ecs", "StopTask")
+def stop_task(cloud: Cloud, call: Call) -> Answer:
+    """The task is stopped; a service starts another in its place."""
+    clusters = cloud.part(Clusters)
+    cluster = lookup.cluster(clusters, call.params.get("cluster"))
+    task = lookup.find_task(clusters, cluster, call.params["task"])
+    if task is None:
+        raise lookup.invalid("The referenced task was not found.")
+    clusters.stop_task(task, StopCode.USER, call.params.get("reason") or "Task stopped by user")
+    cloud.touch()
+    return {"task": shapes.task(clusters, task)}
+
+
+@operation("ecs", "DescribeTasks")
+def describe_tasks(cloud: Cloud, call: Call) -> Answer:
+    """Reading changes nothing: a task's state moves with its process."""
+    clusters = cloud.part(Clusters)
+    cluster = lookup.cluster(clusters, call.params.get("cluster"))
+    given = call.params["tasks"]
+    if not given:
+        raise lookup.invalid("Tasks cannot be empty.")
+    if len(given) > 100:
+        raise lookup.invalid("Tasks cannot have more than 100 elements")
+    found, failures = [], []
+    for name in given:
+        task = lookup.find_task(clusters, cluster, name)
+        if task is None:
+            arn = name if name.startswith("arn:") else clusters.names.arn("task", cluster.name, name)
+            failures.append({"arn": arn, "reason": "MISSING"})
+        else:
+            found.append(shapes.task(clusters, task, call.params.get("include", [])))
+    return {"tasks": found, "failures": failures}
+
+
+@operation("ecs", "ListTasks")
+def list_tasks(cloud: Cloud, call: Call) -> Answer:
+    clusters = cloud.part(Clusters)
+    params = call.params
+    cluster = lookup.cluster(clusters, params.get("cluster"))
+    wanted = params.get("desiredStatus", "RUNNING")
+    service = None
+    if params.get("serviceName"):
+        found = lookup.find_service(clusters, cluster, params["serviceName"])
+        if found is None:
+            raise AwsError("ServiceNotFoundException", "Service not found.")
+        service = found.arn
+    arns = []
+    if wanted != "PENDING":  # by the API reference no task's desiredStatus is ever PENDING
+        arns = [
+            task.arn
+            for task in clusters.state.tasks.values()
+            if task.cluster == cluster.name
+            and task.wanted == (wanted == "RUNNING")
+            and service in (None, task.service)
+            and params.get("family") in (None, clusters.definition(task.task_definition).family)
+            and params.get("startedBy") in (None, task.started_by)
+            and params.get("launchType") in (None, "FARGATE")
+            and not params.get("containerInstance")
+        ]
+    page, more = lookup.page(arns, params, 100)
+    return {"taskArns": page, **more}
+
+
+@operation("ecs", "ExecuteCommand")
+def execute_command(cloud: Cloud, call: Call) -> Answer:
+    """Refused for now, after the checks that ECS makes too."""
+    clusters = cloud.part(Clusters)
+    cluster = lookup.cluster(clusters, call.params.get("cluster"))
+    task = lookup.find_task(clusters, cluster, call.params["task"])
+    if task is None or task.status != "RUNNING":
+        raise lookup.invalid("The specified task is not running.")
+    if not task.spec.get("enableExecuteCommand"):
+        raise lookup.invalid(
+            "The execute command failed because execute command was not enabled when the task was run or the execute "
+            "command agent isn\u2019t running. Wait and try again or run a new task with execute command enabled and "
+            "try again."
+        )
+    raise AwsError(
+        "UnsupportedFeatureException",
+        "localcloud doesn't open sessions into tasks yet. Read the task's log group, or run a one-off task with "
+        "RunTask and a command of your own.",
+    )

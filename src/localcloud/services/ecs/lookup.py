@@ -1,0 +1,99 @@
+"""From what a caller names (short names, ARNs, family:revision) to records; ECS's own errors where there are none."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from localcloud.core.registry import AwsError
+from localcloud.services.ecs.model import Cluster, Service, Task, TaskDefinition
+
+if TYPE_CHECKING:
+    from localcloud.services.ecs.engine import Clusters
+
+T = TypeVar("T")
+
+
+def invalid(message: str) -> AwsError:
+    return AwsError("InvalidParameterException", message)
+
+
+def client_error(message: str) -> AwsError:
+    return AwsError("ClientException", message)
+
+
+def cluster_name(given: str | None) -> str:
+    return (given or "default").rsplit("/", 1)[-1]
+
+
+def find_cluster(clusters: Clusters, given: str | None) -> Cluster | None:
+    name = cluster_name(given)
+    found = clusters.state.clusters.get(name)
+    if found is None or (given and given.startswith("arn:") and given != found.arn):
+        return None
+    return found
+
+
+def cluster(clusters: Clusters, given: str | None) -> Cluster:
+    found = find_cluster(clusters, given)
+    if found is None or found.status != "ACTIVE":
+        raise AwsError("ClusterNotFoundException", "Cluster not found.")
+    return found
+
+
+def find_service(clusters: Clusters, in_cluster: Cluster, given: str) -> Service | None:
+    name = given.rsplit("/", 1)[-1]
+    return clusters.state.services.get(clusters.names.arn("service", in_cluster.name, name))
+
+
+def service(clusters: Clusters, in_cluster: Cluster, given: str) -> Service:
+    """A service that was not deleted."""
+    found = find_service(clusters, in_cluster, given)
+    if found is None:
+        raise AwsError("ServiceNotFoundException", "Service not found.")
+    if found.status != "ACTIVE":
+        raise AwsError("ServiceNotActiveException", "Service was not ACTIVE.")
+    return found
+
+
+def find_definition(clusters: Clusters, given: str) -> TaskDefinition | None:
+    """By ARN, ``family:revision`` (of any status) or ``family`` (its latest ACTIVE revision)."""
+    words = given.rsplit("/", 1)[-1] if given.startswith("arn:") else given
+    family, _, revision = words.partition(":")
+    known = clusters.state.definitions.get(family, {})
+    if revision:
+        return known.get(int(revision)) if revision.isdigit() else None
+    return next((known[number] for number in sorted(known, reverse=True) if known[number].active), None)
+
+
+def usable_definition(clusters: Clusters, given: str) -> TaskDefinition:
+    """A definition that new tasks may use."""
+    found = find_definition(clusters, given)
+    if found is None:
+        raise client_error("TaskDefinition not found.")
+    if not found.active:
+        raise client_error("TaskDefinition is inactive")
+    return found
+
+
+def find_task(clusters: Clusters, in_cluster: Cluster, given: str) -> Task | None:
+    return clusters.state.tasks.get(clusters.names.arn("task", in_cluster.name, given.rsplit("/", 1)[-1]))
+
+
+def page(
+    items: Sequence[T], params: Mapping[str, Any], default: int, most: int = 100
+) -> tuple[list[T], dict[str, str]]:
+    """One page and the token of the next; the token says where to go on."""
+    size = params.get("maxResults") or default
+    if not 1 <= size <= most:
+        raise invalid(f"maxResults must be between 1 and {most}.")
+    start = 0
+    if params.get("nextToken"):
+        try:
+            start = int(base64.urlsafe_b64decode(params["nextToken"]).decode())
+        except ValueError:
+            raise invalid("Invalid token in request") from None
+    following = start + size
+    more = {"nextToken": base64.urlsafe_b64encode(str(following).encode()).decode()} if following < len(items) else {}
+    return list(items[start:following]), more

@@ -1,0 +1,146 @@
+"""What tasks use: CPU and memory of the real processes, to CloudWatch, and the memory limit that ends a task.
+
+``AWS/ECS`` has per cent of the task's size; ``ECS/ContainerInsights`` absolute values and counts, where the cluster
+has insights on. One look at the kernel's process table serves all tasks.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from localcloud.services.ecs.model import STARTING, Service, Status, Task
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+    from localcloud.core.processes import Entry
+    from localcloud.services.ecs.engine import Clusters
+    from localcloud.services.ecs.running import Running
+
+log = logging.getLogger(__name__)
+
+MEASURE_SECONDS: Final = 2.0
+PUBLISH_SECONDS: Final = 10.0
+MIB: Final = 1024 * 1024
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def start(cloud: Cloud, clusters: Clusters) -> None:
+    cloud.loop("ecs-usage", MEASURE_SECONDS, lambda: measure(clusters))
+    cloud.loop("ecs-metrics", PUBLISH_SECONDS, lambda: publish(clusters))
+
+
+def measure(clusters: Clusters) -> None:
+    """Read what each task uses now, and end the containers of those that use more memory than their task has."""
+    from localcloud.core.processes import Supervisor
+
+    with clusters.cloud.lock:
+        watched = [
+            (running, clusters.state.tasks[arn].memory * MIB)
+            for arn, running in clusters.running.items()
+            if running.processes()
+        ]
+    if not watched:
+        return
+    sessions: dict[int, list[Entry]] = defaultdict(list)
+    for entry in clusters.cloud.part(Supervisor).table().values():
+        sessions[entry.session].append(entry)
+    for running, limit in watched:
+        _measure_one(running, sessions)
+        if limit and running.memory_bytes > limit:
+            log.info("task out of memory: %d MiB used of %d", running.memory_bytes // MIB, limit // MIB)
+            for name, started in running.started.items():
+                if name not in running.ended:
+                    running.out_of_memory.add(name)
+                    clusters.cloud.part(Supervisor).end(started.process, 0.0)
+
+
+def _measure_one(running: Running, sessions: dict[int, list[Entry]]) -> None:
+    ticks, private, shared = 0, 0, 0
+    for process in running.processes():
+        for entry in sessions.get(process.pid, []):
+            ticks += entry.cpu_ticks
+            try:
+                pages = Path(f"/proc/{entry.pid}/statm").read_text().split()
+            except OSError:
+                continue
+            private += (int(pages[1]) - int(pages[2])) * _PAGE
+            shared = max(shared, int(pages[2]) * _PAGE)
+    now = time.monotonic()
+    if running.measured_at and now > running.measured_at:
+        running.cpu_cores = max(0.0, (ticks - running.cpu_ticks) / _TICKS / (now - running.measured_at))
+    running.cpu_ticks, running.measured_at = ticks, now
+    running.memory_bytes = private + shared
+
+
+def publish(clusters: Clusters) -> None:
+    """One sample a task for utilisation, one a service and cluster for counts."""
+    from localcloud.services.cloudwatch import Metrics
+
+    cloud = clusters.cloud
+    if not cloud.has(Metrics):
+        return
+    metrics = cloud.part(Metrics)
+    with cloud.lock:
+        services = [
+            (service, clusters.tasks_of(service))
+            for service in clusters.state.services.values()
+            if service.status == "ACTIVE"
+        ]
+        insights = {cluster.name for cluster in clusters.state.clusters.values() if cluster.insights}
+        used = {arn: (r.cpu_cores * 1024, r.memory_bytes / MIB) for arn, r in clusters.running.items() if r.measured_at}
+        totals = _totals(clusters)
+    whole: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
+    for service, tasks in services:
+        measured = [(task, *used[task.arn]) for task in tasks if task.arn in used and task.status is Status.RUNNING]
+        cpu = [100 * units / task.cpu for task, units, _ in measured if task.cpu]
+        memory = [100 * mebibytes / task.memory for task, _, mebibytes in measured if task.memory]
+        dimensions = {"ClusterName": service.cluster, "ServiceName": service.name}
+        for name, values in (("CPUUtilization", cpu), ("MemoryUtilization", memory)):
+            if values:
+                metrics.put_values("AWS/ECS", name, dimensions, values, unit="Percent")
+        whole[service.cluster][0].extend(cpu)
+        whole[service.cluster][1].extend(memory)
+        if service.cluster in insights:
+            for name, value, unit in _insights(service, tasks, measured):
+                metrics.put("ECS/ContainerInsights", name, dimensions, value, unit=unit)
+    for cluster, (cpu, memory) in whole.items():
+        for name, values in (("CPUUtilization", cpu), ("MemoryUtilization", memory)):
+            if values:
+                metrics.put_values("AWS/ECS", name, {"ClusterName": cluster}, values, unit="Percent")
+    for cluster in insights:
+        for name, count in totals[cluster].items():
+            metrics.put("ECS/ContainerInsights", name, {"ClusterName": cluster}, float(count), unit="Count")
+
+
+def _totals(clusters: Clusters) -> dict[str, dict[str, int]]:
+    totals: dict[str, dict[str, int]] = defaultdict(lambda: {"TaskCount": 0, "ServiceCount": 0})
+    for tasks in clusters.live.values():
+        for task in tasks.values():
+            totals[task.cluster]["TaskCount"] += task.status is Status.RUNNING
+    for service in clusters.state.services.values():
+        totals[service.cluster]["ServiceCount"] += service.status == "ACTIVE"
+    return totals
+
+
+def _insights(
+    service: Service, tasks: list[Task], measured: list[tuple[Task, float, float]]
+) -> list[tuple[str, float, str]]:
+    wanted = [task for task in tasks if task.wanted]
+    running = [task for task in wanted if task.status is Status.RUNNING]
+    return [
+        ("DesiredTaskCount", float(service.desired), "Count"),
+        ("RunningTaskCount", float(len(running)), "Count"),
+        ("PendingTaskCount", float(sum(task.status in STARTING for task in wanted)), "Count"),
+        ("DeploymentCount", float(len(service.deployments)), "Count"),
+        ("TaskSetCount", 0.0, "Count"),
+        ("CpuUtilized", sum(units for _, units, _ in measured), "None"),
+        ("CpuReserved", float(sum(task.cpu for task in running)), "None"),
+        ("MemoryUtilized", sum(mebibytes for _, _, mebibytes in measured), "Megabytes"),
+        ("MemoryReserved", float(sum(task.memory for task in running)), "Megabytes"),
+    ]
