@@ -71,9 +71,9 @@ def _dashed(name: str) -> str:
 
 @cache
 def _loader() -> Any:
-    from botocore.loaders import Loader
+    from omc.aws.models import ModelLoader
 
-    return Loader()
+    return ModelLoader()
 
 
 @cache

@@ -140,8 +140,10 @@ class Gateway:
         import botocore.session
 
         from omc.aws.failures import no_credentials
+        from omc.aws.models import ModelLoader
 
         session = botocore.session.Session(profile=self.environment.profile)
+        session.register_component("data_loader", ModelLoader())
         if self.access.access_key and self.access.secret_key:
             session.set_credentials(self.access.access_key, self.access.secret_key)
         elif session.get_credentials() is None:
