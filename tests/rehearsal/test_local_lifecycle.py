@@ -37,7 +37,7 @@ def prices(stack: Stack) -> int:
     """How many price points the database holds, asked of the application through the load balancer."""
     import urllib.request
 
-    with urllib.request.urlopen(stack.output("url") + "/api/v1/prices", timeout=10) as answer:
+    with urllib.request.urlopen(stack.url + "/api/v1/prices", timeout=10) as answer:
         return len(json.load(answer))
 
 

@@ -24,7 +24,7 @@ def levels(stack: Stack, *arguments: str) -> dict[str, set[str]]:
 def test_a_healthy_stack_passes_once_every_reading_is_in(healthy: Stack) -> None:
     from omc.local import traffic
 
-    met = traffic.send(healthy.output("url"), rate=20, seconds=5)
+    met = traffic.send(healthy.url, rate=20, seconds=5)
     assert met.good == met.total
     eventually("the morning check is all ok", lambda: healthy.check().code == 0, within=240)
     said = healthy.check("--output", "json").json

@@ -47,7 +47,7 @@ def test_ecs_service_status_is_that_of_the_processes(healthy: Stack) -> None:
 
 
 def test_alb_target_health_is_what_the_targets_answer(healthy: Stack) -> None:
-    group = healthy.output("target_group_arns")["backend"]
+    group = healthy.output("services")["backend"]["target_group_arn"]
     said = aws(healthy, f"aws elbv2 describe-target-health --target-group-arn {group}")
     targets = said["TargetHealthDescriptions"]
     assert len(targets) == len(healthy.task_pids("backend"))

@@ -78,6 +78,10 @@ class Stack:
     def output(self, name: str) -> Any:
         return json.loads((self.state / "stack.json").read_text())["outputs"][name]
 
+    @property
+    def url(self) -> str:
+        return str(self.output("load_balancer")["url"])
+
     def task_pids(self, service: str) -> list[int]:
         return [int(task["pid"]) for task in self.status()["tasks"] if task["service"] == service]
 

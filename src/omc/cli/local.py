@@ -69,8 +69,7 @@ def up(context: click.Context, state: Path | None, apply: bool) -> None:
     except KeyboardInterrupt:
         click.echo("\nInterrupted. Go on with `omc local up`, or drop all of it with `omc local reset`.", err=True)
         raise SystemExit(130) from None
-    url = record.outputs.get("url")
-    click.echo(f"The stack is up: {url}" if url else "The stack is up.")
+    click.echo(f"The stack is up: {record.outputs['load_balancer']['url']}")
     click.echo("Ask it: omc check morning --env local")
 
 

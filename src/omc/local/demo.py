@@ -66,7 +66,7 @@ def _play(site: Site, progress: Progress, show: Callable[[str], None]) -> None:
     show("== The stack comes up: the same Terraform that AWS gets, on this machine")
     record = lifecycle.up(site, progress)
     reach = cloud.reach(site.state)
-    url = str(record.outputs["url"])
+    url = str(record.outputs["load_balancer"]["url"])
     with progress.step("Sending some traffic"):
         met = traffic.send(url, rate=20, seconds=15)
     show(f"{met.good} of {met.total} requests to {url} were answered well, in {1000 * met.median:.0f} ms (median).")

@@ -175,7 +175,8 @@ def _apply_bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, pr
     folder = site.sources / "bootstrap"
     env = reach.environment()
     tf.run(terraform, folder, ["init", "-no-color", *terraform.init_arguments()], env=env)
-    arguments = ["apply", "-auto-approve", f"-state={site.state / 'bootstrap.tfstate'}", "-var-file=local.tfvars"]
+    arguments = ["apply", "-auto-approve", f"-state={site.state / 'bootstrap.tfstate'}"]
+    arguments += [f"-var=environment={ENVIRONMENT}", "-var=github_repository=example/oh-my-coins"]
     tf.run(terraform, folder, arguments, env=env, event=_reporter(progress))
 
 
@@ -191,7 +192,8 @@ def _apply_root(
     )
     arguments = ["apply", "-auto-approve", "-parallelism=20", "-var-file=local.tfvars"]
     tf.run(terraform, site.root, arguments, env=env, event=_reporter(progress))
-    return tf.outputs(terraform, site.root, env=env)
+    stack: dict[str, Any] = tf.outputs(terraform, site.root, env=env)["stack"]
+    return stack
 
 
 def _backend(reach: cloud.Reach) -> list[str]:
