@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +49,8 @@ def check(cloud: Cloud, caller: Caller, call: Call, protocol: str) -> None:
         return
     resource = _s3_resource(call) if call.service == "s3" else "*"
     with cloud.lock:
-        statements = list(_statements(_documents(cloud, caller)))
-    verdicts = {statement["Effect"] for statement in statements if _applies(statement, action, resource)}
+        held = list(statements(_documents(cloud, caller)))
+    verdicts = {statement["Effect"] for statement in held if applies(statement, action, resource)}
     if "Deny" in verdicts:
         raise denied(caller, action, resource, protocol, "with an explicit deny in an identity-based policy")
     if "Allow" not in verdicts:
@@ -84,13 +84,15 @@ def _document(policy: Any) -> str:
     return policy if isinstance(policy, str) else str(getattr(policy, "policy_document", policy))
 
 
-def _statements(documents: Iterator[str]) -> Iterator[dict[str, Any]]:
+def statements(documents: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Every statement of some policy documents."""
     for document in documents:
-        statements = json.loads(document)["Statement"]
-        yield from (statements if isinstance(statements, list) else [statements])
+        held = json.loads(document)["Statement"]
+        yield from (held if isinstance(held, list) else [held])
 
 
-def _applies(statement: dict[str, Any], action: str, resource: str) -> bool:
+def applies(statement: dict[str, Any], action: str, resource: str) -> bool:
+    """Whether a statement speaks of this action on this resource (``*``: a resource that isn't known)."""
     if statement["Effect"] == "Deny" and "Condition" in statement:
         return False
     if "NotAction" in statement:
