@@ -115,8 +115,9 @@ def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
 
 def push_image(site: Site, folder: Path, repository: str, tag: str | None = None) -> str:
     """Push an app's folder as an image; returns its reference, pinned by digest."""
-    wanted = ["push", str(folder), "--repository", repository, "--json", *(["--tag", tag] if tag else [])]
-    return str(json.loads(cloud.ask(site.state, *wanted))["reference"])
+    reach = cloud.reach(site.state)
+    digest = cloud.ask(site.state, "push", str(folder), "--repository", repository, *(["--tag", tag] if tag else []))
+    return f"{reach.account}.dkr.ecr.{reach.region}.amazonaws.com/{repository}@{digest.strip()}"
 
 
 def terraform_arguments(record: Record, reach: cloud.Reach) -> dict[str, str]:
