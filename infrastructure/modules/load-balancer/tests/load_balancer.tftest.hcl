@@ -1,0 +1,151 @@
+mock_provider "aws" {
+  mock_resource "aws_lb" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:ap-southeast-2:123456789012:loadbalancer/app/ohmycoins-staging/0123456789abcdef" }
+  }
+
+  mock_resource "aws_lb_target_group" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:ap-southeast-2:123456789012:targetgroup/mock/0123456789abcdef" }
+  }
+
+  mock_resource "aws_lb_listener" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:ap-southeast-2:123456789012:listener/app/mock/0123456789abcdef/0123456789abcdef" }
+  }
+}
+
+variables {
+  name                = "ohmycoins-staging"
+  account_id          = "123456789012"
+  vpc_id              = "vpc-0a"
+  subnet_ids          = ["subnet-0a", "subnet-0b"]
+  security_group_id   = "sg-0a"
+  deletion_protection = false
+  default_service     = "frontend"
+
+  services = {
+    backend  = { port = 8000, health_path = "/health/ready", paths = ["/api/*"], priority = 10 }
+    frontend = { port = 80, health_path = "/health" }
+  }
+}
+
+run "the_facts_of_the_health_checks" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for group in aws_lb_target_group.this :
+      group.health_check[0].interval == 30 && group.health_check[0].timeout == 5 && group.health_check[0].healthy_threshold == 2 &&
+      group.health_check[0].unhealthy_threshold == 3 && group.deregistration_delay == "30" && group.target_type == "ip"
+    ])
+    error_message = "Every 30 s, 5 s timeout, 2 healthy, 3 unhealthy, 30 s to leave."
+  }
+
+  assert {
+    condition     = aws_lb_target_group.this["backend"].health_check[0].path == "/health/ready" && aws_lb_target_group.this["backend"].port == 8000
+    error_message = "The backend is asked whether it is ready, on 8000."
+  }
+}
+
+run "paths_choose_the_service" {
+  command = plan
+
+  assert {
+    condition     = keys(aws_lb_listener_rule.this) == ["backend"] && one(one(aws_lb_listener_rule.this["backend"].condition).path_pattern).values == toset(["/api/*"])
+    error_message = "/api/* goes to the backend, the rest to the frontend."
+  }
+}
+
+run "without_a_certificate_http_serves" {
+  command = plan
+
+  assert {
+    condition     = length(aws_lb_listener.https) == 0 && aws_lb_listener.http.default_action[0].type == "forward"
+    error_message = "HTTP is all there is."
+  }
+}
+
+run "with_a_certificate_http_only_redirects" {
+  variables {
+    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
+  }
+
+  assert {
+    condition     = aws_lb_listener.http.default_action[0].type == "redirect" && aws_lb_listener.http.default_action[0].redirect[0].protocol == "HTTPS"
+    error_message = "HTTP is redirected."
+  }
+
+  assert {
+    condition     = aws_lb_listener.https[0].port == 443 && strcontains(aws_lb_listener.https[0].ssl_policy, "TLS13-1-2")
+    error_message = "HTTPS takes TLS 1.2 and newer."
+  }
+
+  assert {
+    condition     = startswith(output.url, "https://")
+    error_message = "The address says HTTPS."
+  }
+}
+
+run "access_is_logged" {
+  command = plan
+
+  assert {
+    condition     = aws_lb.this.access_logs[0].enabled
+    error_message = "Access logs are on."
+  }
+}
+
+run "production_refuses_deletion" {
+  command = plan
+
+  variables {
+    name                = "ohmycoins-production"
+    deletion_protection = true
+  }
+
+  assert {
+    condition     = aws_lb.this.enable_deletion_protection
+    error_message = "Deletion protection stands."
+  }
+}
+
+run "a_timeout_longer_than_the_interval_is_refused" {
+  command = plan
+
+  variables {
+    health_check = { interval = 5, timeout = 5 }
+  }
+
+  expect_failures = [var.health_check]
+}
+
+run "a_rule_without_priority_is_refused" {
+  command = plan
+
+  variables {
+    services = {
+      backend  = { port = 8000, health_path = "/health/ready", paths = ["/api/*"] }
+      frontend = { port = 80, health_path = "/health" }
+    }
+  }
+
+  expect_failures = [var.services]
+}
+
+run "an_unknown_default_is_refused" {
+  command = plan
+
+  variables {
+    default_service = "admin"
+  }
+
+  expect_failures = [var.default_service]
+}
+
+run "a_name_too_long_for_its_target_groups_is_refused" {
+  command = plan
+
+  variables {
+    name = "ohmycoins-preproduction-x"
+  }
+
+  expect_failures = [var.name]
+}
