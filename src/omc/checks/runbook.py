@@ -7,12 +7,12 @@ from omc.checks.finding import Procedure
 DOCUMENTS = "docs/runbook"
 
 MORNING_CHECKS = Procedure("Morning checks", f"{DOCUMENTS}/daily-operations.md#morning-checks")
-DEPLOYMENTS = Procedure("Emergency rollback", f"{DOCUMENTS}/deployment-procedures.md#emergency-rollback")
-SCALING = Procedure("Scaling operations", f"{DOCUMENTS}/deployment-procedures.md#scaling-operations")
-ALERT_RESPONSE = Procedure("Alert response", f"{DOCUMENTS}/monitoring-and-alerts.md#alert-response")
-HIGH_ERROR_RATE = Procedure("High error rate (5xx)", f"{DOCUMENTS}/monitoring-and-alerts.md#high-error-rate-5xx")
-SERVICE_UNHEALTHY = Procedure("Service unhealthy", f"{DOCUMENTS}/monitoring-and-alerts.md#service-unhealthy")
-LOG_ANALYSIS = Procedure("Log analysis", f"{DOCUMENTS}/monitoring-and-alerts.md#log-analysis")
+DEPLOYMENTS = Procedure("Emergency rollback", f"{DOCUMENTS}/deployment.md#emergency-rollback")
+SCALING = Procedure("Scaling operations", f"{DOCUMENTS}/deployment.md#scaling-operations")
+ALERT_RESPONSE = Procedure("Alert response", f"{DOCUMENTS}/alerts.md#alert-response")
+HIGH_ERROR_RATE = Procedure("High error rate (5xx)", f"{DOCUMENTS}/alerts.md#high-error-rate-5xx")
+SERVICE_UNHEALTHY = Procedure("Service unhealthy", f"{DOCUMENTS}/alerts.md#service-unhealthy")
+LOG_ANALYSIS = Procedure("Log analysis", f"{DOCUMENTS}/alerts.md#log-analysis")
 TASKS_RESTARTING = Procedure(
     "ECS tasks keep restarting", f"{DOCUMENTS}/troubleshooting.md#issue-ecs-tasks-keep-restarting"
 )
