@@ -44,7 +44,7 @@ NOT_READS = frozenset(
         ("sts", "GetSessionToken"),
         ("sts", "GetDelegatedAccessToken"),
         ("sts", "GetWebIdentityToken"),
-        ("acm", "GetAccountConfiguration"),
+        ("acm", "GetAcmeExternalAccountBindingCredentials"),
         ("kms", "GetParametersForImport"),
     }
 )

@@ -60,19 +60,22 @@ def find(start: Path | None = None) -> Path:
 def load(file: Path | None = None) -> Stack:
     """Read and check the stack file. ``StackError`` names file, line, key and what is allowed."""
     file = file or find()
+    shown_file = _short(file)
     try:
         text = file.read_text(encoding="utf-8")
         data = tomllib.loads(text)
     except OSError as error:
-        raise StackError(f"The stack file {file} can't be read: {(error.strerror or str(error)).lower()}.") from error
+        raise StackError(
+            f"The stack file {shown_file} can't be read: {(error.strerror or str(error)).lower()}."
+        ) from error
     except UnicodeDecodeError as error:
-        raise StackError(f"{file} is not UTF-8 text (byte {error.start}), as TOML must be.") from error
+        raise StackError(f"{shown_file} is not UTF-8 text (byte {error.start}), as TOML must be.") from error
     except tomllib.TOMLDecodeError as error:
         problem, _, place = str(error).rpartition(" (at ")
         line = re.match(r"line (\d+)", place)
         where = f"line {line[1]}" if line else "its end"
-        raise StackError(f"{file}, {where}: this is not TOML: {(problem or str(error)).lower()}.") from error
-    return _stack(Section(Source(_short(file), text), (), data), file.resolve())
+        raise StackError(f"{shown_file}, {where}: this is not TOML: {(problem or str(error)).lower()}.") from error
+    return _stack(Section(Source(shown_file, text), (), data), file.resolve())
 
 
 def _short(file: Path) -> Path:

@@ -114,10 +114,18 @@ class Section:
         if key in self.data:
             return self.data[key]
         if default is _MISSING:
+            self._refuse_misspelt(key)
             where = f"[{dotted(self.path)}]" if self.path else "the file"
             line = line_of(self.source.text, self.path)
             raise StackError(f"{self.source.file}, line {line}: {where} has no {key}; it must be {allowed}.")
         return default
+
+    def _refuse_misspelt(self, key: str) -> None:
+        """A missing key is most often there under a slightly other name; that name's line is the one to show."""
+        from difflib import get_close_matches
+
+        for close in get_close_matches(key, [name for name in self.data if name not in self.known], n=1, cutoff=0.75):
+            raise self.error(close, f'is not a key here. Did you mean "{key}"?')
 
 
 def dotted(path: KeyPath) -> str:

@@ -1,0 +1,241 @@
+"""The gateway: what may be sent, what is recorded, how a call reads as a command, how errors read."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+
+from canned_aws import ACCOUNT, CannedAws, canned_aws, healthy
+from localcloud.core.registry import AwsError
+from omc.aws.batches import batches
+from omc.aws.calls import Call, recording, side_by_side
+from omc.aws.command_lines import command_line, command_lines
+from omc.aws.gateway import Access, Gateway, get_json
+from omc.aws.permissions import action_for
+from omc.aws.reads import SERVICES, is_read
+from omc.errors import AccessDenied, AwsRefused, NotFound, Throttled, Unreachable, WriteRefused
+from omc.stack import Environment, load
+
+STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+
+
+def gateway(aws: CannedAws, environment: Environment = STAGING) -> Gateway:
+    return Gateway(environment, Access(aws.endpoint, "AKIAEXAMPLE", "example"))
+
+
+def test_every_operation_of_every_service_is_judged_by_its_effect() -> None:
+    """No operation whose name says that it changes something, or that hands out a secret, may pass as a read."""
+    session = botocore.session.Session()
+    changing = ("Create", "Put", "Delete", "Update", "Modify", "Set", "Run", "Start", "Stop", "Reboot", "Terminate")
+    changing += ("Register", "Deregister", "Tag", "Untag", "Add", "Remove", "Attach", "Detach", "Send", "Publish")
+    allowed = {("logs", "StartQuery"), ("logs", "StopQuery")}
+    reads = 0
+    for service in SERVICES:
+        for operation in session.get_service_model(service).operation_names:
+            if is_read(service, operation):
+                reads += 1
+                assert (service, operation) in allowed or not operation.startswith(changing), (service, operation)
+                hands_out = re.match(r"(Get|BatchGet)\w*(Secret|Password|Token|Credentials?$)", operation)
+                harmless = ("GetAccountPasswordPolicy", "GetRandomPassword")
+                assert not hands_out or operation in harmless, (service, operation)
+    assert reads > 500
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [
+        ("ecs", "UpdateService"),
+        ("secretsmanager", "GetSecretValue"),
+        ("ssm", "GetParameter"),
+        ("glue", "GetJob"),
+    ],
+)
+def test_what_is_no_read_is_not_sent(service: str, operation: str) -> None:
+    assert not is_read(service, operation)
+
+
+def test_a_write_through_a_reading_gateway_never_leaves_the_machine() -> None:
+    with canned_aws(healthy()) as aws:
+        client: Any = gateway(aws).client("ecs")
+        with pytest.raises(WriteRefused, match="ecs UpdateService is not a read"):
+            client.update_service(cluster="c", service="backend", desiredCount=0)
+        with pytest.raises(WriteRefused):
+            client._make_api_call("DeleteService", {"service": "backend"})
+    assert aws.asked == []
+
+
+def test_every_call_is_recorded_also_those_of_threads() -> None:
+    with canned_aws(healthy()) as aws, recording() as calls:
+        ecs = gateway(aws).client("ecs")
+        side_by_side(lambda name: ecs.describe_services(cluster="c", services=[name]), ["a", "b", "c"])
+    assert sorted(call.parameters["services"][0] for call in calls) == ["a", "b", "c"]
+    assert all(call.requests == 1 and call.seconds > 0 and call.error is None for call in calls)
+
+
+def test_throttling_is_tried_again_and_then_told() -> None:
+    answers = healthy()
+    answers["ecs", "ListTasks"] = AwsError("ThrottlingException", "Rate exceeded")
+    with canned_aws(answers) as aws, recording() as calls, pytest.raises(Throttled, match="too many requests"):
+        gateway(aws).client("ecs").list_tasks(cluster="c")
+    assert len(aws.asked) == 3
+    assert (calls[0].requests, calls[0].error) == (3, "ThrottlingException")
+
+
+def test_a_denial_names_the_action_that_aws_names() -> None:
+    said = "User: arn:aws:iam::1:user/x is not authorized to perform: ecs:ListTasks on resource: * because no policy"
+    answers = healthy()
+    answers["ecs", "ListTasks"] = AwsError("AccessDeniedException", said)
+    with canned_aws(answers) as aws, pytest.raises(AccessDenied) as raised:
+        gateway(aws).client("ecs").list_tasks(cluster="c")
+    assert raised.value.action == "ecs:ListTasks"
+    assert raised.value.message == (
+        "ecs ListTasks is not allowed: the credentials lack ecs:ListTasks. Add it to the role, or use another."
+    )
+
+
+def test_not_found_is_told_apart_from_other_refusals() -> None:
+    answers = healthy()
+    answers["ecs", "ListTasks"] = AwsError("ClusterNotFoundException", "Cluster not found.")
+    answers["ecs", "DescribeServices"] = AwsError("InvalidParameterException", "Services cannot be empty.")
+    with canned_aws(answers) as aws:
+        ecs = gateway(aws).client("ecs")
+        with pytest.raises(NotFound, match="ClusterNotFoundException, Cluster not found"):
+            ecs.list_tasks(cluster="c")
+        with pytest.raises(AwsRefused) as raised:
+            ecs.describe_services(cluster="c", services=[])
+    assert not isinstance(raised.value, NotFound)
+
+
+def test_wrong_parameters_are_told_without_a_call() -> None:
+    with canned_aws(healthy()) as aws, pytest.raises(AwsRefused, match="Missing required parameter"):
+        gateway(aws).client("ecs").describe_services(cluster="c")  # type: ignore[call-arg]
+    assert aws.asked == []
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "action"),
+    [
+        ("elbv2", "DescribeTargetHealth", "elasticloadbalancing:DescribeTargetHealth"),
+        ("cloudwatch", "GetMetricData", "cloudwatch:GetMetricData"),
+        ("s3", "ListObjectsV2", "s3:ListBucket"),
+        ("service-quotas", "GetServiceQuota", "servicequotas:GetServiceQuota"),
+    ],
+)
+def test_the_iam_action_of_an_operation(service: str, operation: str, action: str) -> None:
+    assert action_for(service, operation) == action
+
+
+def call(service: str, operation: str, is_next_page: bool = False, **parameters: Any) -> Call:
+    return Call(service, operation, parameters, datetime.now(UTC), 0.1, 1, None, is_next_page)
+
+
+CALLS = [
+    call("ecs", "DescribeServices", cluster="ohmycoins-staging", services=["backend", "frontend"]),
+    call("ecs", "ListTasks", cluster="it's", desiredStatus="STOPPED"),
+    call("elbv2", "DescribeTargetGroups", PageSize=400),
+    call("cloudwatch", "DescribeAlarms", AlarmTypes=["MetricAlarm", "CompositeAlarm"], MaxRecords=100),
+    call("logs", "StartQuery", logGroupNames=["/a"], startTime=1, endTime=2, queryString="fields @message\n| limit 3"),
+    call("logs", "FilterLogEvents", logGroupName="g", filterPattern="-DEBUG", interleaved=False),
+    call("logs", "DescribeLogGroups", logGroupNamePattern="[a]"),
+    call("ecs", "DescribeTasks", cluster="c", tasks=["-dash", "[bracket"], include=["TAGS"]),
+    call(
+        "cloudwatch",
+        "GetMetricData",
+        MetricDataQueries=[{"Id": "a", "Expression": "FILL(m1,0)", "ReturnData": True}],
+        StartTime=datetime(2026, 11, 23, tzinfo=UTC),
+        EndTime=datetime(2026, 11, 24, tzinfo=UTC),
+    ),
+    call("ec2", "DescribeSecurityGroups", Filters=[{"Name": "vpc-id", "Values": ["vpc-1"]}]),
+]
+
+
+@pytest.mark.parametrize("asked", CALLS, ids=lambda asked: asked.operation)
+def test_the_aws_cli_reads_a_commands_parameters_back(asked: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    from awscli.clidriver import create_clidriver
+
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    driver = create_clidriver()
+    seen: list[tuple[str, dict[str, Any]]] = []
+
+    def stop(params: dict[str, Any], model: Any, **_: Any) -> None:
+        seen.append((model.name, dict(params)))
+        raise SystemExit(0)
+
+    driver.session.register("provide-client-params.*.*", stop)
+    words = shlex.split(command_line(asked, "ap-southeast-2"))
+    assert words[0] == "aws"
+    with pytest.raises(SystemExit):
+        driver.main(words[1:])
+    name, parameters = seen[0]
+    assert name == asked.operation
+    plain = {
+        key: value.isoformat() if isinstance(value, datetime) else value for key, value in asked.parameters.items()
+    }
+    assert parameters == plain
+
+
+def test_further_pages_and_repeated_questions_are_one_command() -> None:
+    first = call("ecs", "ListTasks", cluster="c")
+    second = call("ecs", "ListTasks", cluster="c", nextToken="t", is_next_page=True)
+    assert command_lines([first, second, first]) == ["aws ecs list-tasks --cluster c"]
+
+
+def test_a_page_that_users_see_is_asked_by_curl() -> None:
+    asked = call("http", "GET", url="http://127.0.0.1:1/api?a=b&c")
+    assert (
+        command_line(asked, "ap-southeast-2")
+        == "curl --silent --show-error --max-time 5 'http://127.0.0.1:1/api?a=b&c'"
+    )
+
+
+def test_a_page_that_fails_says_how() -> None:
+    with canned_aws({}) as aws, recording() as calls:
+        assert get_json(f"{aws.endpoint}/api/v1/status") == {"data_age_seconds": 12.5}
+        aws.status_page = (200, b"<html>")
+        with pytest.raises(Unreachable, match="answered something that is not JSON"):
+            get_json(f"{aws.endpoint}/api/v1/status")
+        aws.status_page = (301, b"")
+        with pytest.raises(Unreachable, match="answered 301"):
+            get_json(f"{aws.endpoint}/api/v1/status")
+    with pytest.raises(Unreachable, match="can't be reached"):
+        get_json(f"{aws.endpoint}/api/v1/status")
+    assert [asked.error for asked in calls] == [
+        None,
+        "not JSON",
+        "answered 301",
+    ]
+
+
+def test_batches_hold_every_item_once() -> None:
+    assert [list(batch) for batch in batches([1, 2, 3, 4, 5], 2)] == [[1, 2], [3, 4], [5]]
+    assert list(batches([], 2)) == []
+
+
+def test_the_account_is_asked_once_for_all_clients() -> None:
+    from dataclasses import replace
+
+    with canned_aws(healthy()) as aws:
+        ours = gateway(aws, replace(STAGING, account=ACCOUNT))
+        side_by_side(lambda service: ours.client(service).meta, ["ecs", "elbv2", "logs", "cloudwatch"])  # type: ignore[call-overload]
+    assert aws.operations() == ["GetCallerIdentity"]
+
+
+def test_parameters_that_json_cannot_hold_are_shown() -> None:
+    told = call(
+        "cloudwatch", "GetMetricData", MetricDataQueries=[{"Id": "a"}], StartTime=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    line = command_line(told)
+    assert json.loads(shlex.split(line)[4]) == [{"Id": "a"}]
+    assert "2026-01-01T00:00:00+00:00" in line
