@@ -1,0 +1,10 @@
+"""CloudWatch Logs: groups, streams, events on disk, filter patterns, metric filters, and Logs Insights on DuckDB.
+
+``Logs.put`` is the joint for everybody who writes logs; ``flow`` makes VPC flow log records. Importing this registers
+the API's operations.
+"""
+
+from localcloud.services.logs import events, filters_api, groups, insights_api
+from localcloud.services.logs.component import Logs
+
+__all__ = ["Logs", "events", "filters_api", "groups", "insights_api"]

@@ -1,0 +1,216 @@
+"""``Logs``: the component that owns log groups, their events, metric filters and Insights' queries.
+
+Definitions are in the snapshot; events are in the store (``<state>/logs``), which survives a kill by itself. Its own
+lock, never the cloud's, so that tasks' output is never held up by an API call.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core.processes import Supervisor
+from localcloud.services.logs.definitions import Group, ResourcePolicy, SavedQuery, Stream
+from localcloud.services.logs.metric_filters import MetricEmitter, Publish
+from localcloud.services.logs.queries import Queries
+from localcloud.services.logs.reader import Page, Question, read_page
+from localcloud.services.logs.store import GroupStore, Segment, Store
+from localcloud.services.logs.work import WorkFailed, Workshop
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+log = logging.getLogger(__name__)
+
+SEAL_EVERY = 0.5
+EXPIRE_EVERY = 60.0
+
+
+class Logs:
+    """CloudWatch Logs of one cloud. ``put`` is the joint for everybody who writes logs."""
+
+    name = "logs"
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self._supervisor: Supervisor | None = None
+        self._cloud: Cloud | None = None
+        self._emitter = MetricEmitter()
+        self._missing: set[str] = set()
+        self.lock = threading.RLock()
+        """Guards everything below. Held for look-ups and changes, never while reading or waiting."""
+        self.groups: dict[str, Group] = {}
+        self.saved_queries: dict[str, SavedQuery] = {}
+        self.policies: dict[str, ResourcePolicy] = {}
+        self.store = Store(state / "logs" / "groups")
+        self.workshop = Workshop(state / "logs", self._processes)
+        self.queries = Queries(state / "logs", self.store, self.workshop)
+
+    # -- component
+
+    def start(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        with self.lock:
+            self.store.keep_only({group.identity: group for group in self.groups.values()})
+            for group in self.groups.values():
+                _recover_streams(group, self.store.open(group.identity))
+        cloud.loop("logs-seal", SEAL_EVERY, self.seal)
+        cloud.loop("logs-expire", EXPIRE_EVERY, self.expire)
+
+    def dump(self) -> object:
+        with self.lock:
+            return copy.deepcopy(
+                {"groups": self.groups, "saved_queries": self.saved_queries, "policies": self.policies}
+            )
+
+    def load(self, state: Any) -> None:
+        with self.lock:
+            self.groups = state["groups"]
+            self.saved_queries = state["saved_queries"]
+            self.policies = state["policies"]
+
+    def stop(self) -> None:
+        self.queries.stop()
+        self.workshop.close()
+        self.store.close()
+
+    # -- the joint
+
+    def put(self, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
+        """Store events (milliseconds since the epoch, message) and apply the group's metric filters.
+
+        The stream is made if need be. A missing group drops them with a warning in our own log, as the awslogs
+        driver loses what it cannot deliver. From any thread; the events are safe from a kill when this returns.
+        """
+        if not events:
+            return
+        with self.lock:
+            found = self.groups.get(group)
+            if found is None:
+                if group not in self._missing:
+                    log.warning("log events for %s were dropped: there is no such log group", group)
+                    self._missing.add(group)
+                return
+            target = self.stream(found, stream)
+            filters = list(found.metric_filters.values())
+            store = self.store.open(found.identity)
+        sequence = store.append(stream, events)
+        times = [at for at, _ in events]
+        with self.lock:
+            target.saw(min(times), max(times), sequence // 1000)
+        if filters:
+            publish = self._publisher()
+            if publish is not None:
+                self._emitter.ingest(filters, events, publish)
+
+    # -- definitions
+
+    def make_group(self, name: str, **settings: Any) -> Group:
+        """A new, empty group. The caller has made sure that the name is free."""
+        with self.lock:
+            group = Group(name, uuid.uuid4().hex, now(), **settings)
+            self.groups[name] = group
+            self._missing.discard(name)
+            self.store.open(group.identity)
+            return group
+
+    def drop_group(self, name: str) -> None:
+        with self.lock:
+            group = self.groups.pop(name)
+        self.store.remove(group.identity)
+
+    def stream(self, group: Group, name: str) -> Stream:
+        """The stream, made if it doesn't exist."""
+        with self.lock:
+            found = group.streams.get(name)
+            if found is None:
+                found = group.streams[name] = Stream(name, now())
+                if self._cloud is not None:
+                    self._cloud.touch()
+            return found
+
+    def drop_stream(self, group: Group, name: str) -> None:
+        """The stream and its events; a later stream of the same name starts empty."""
+        with self.lock:
+            del group.streams[name]
+            group.hidden[name] = time.time_ns() // 1000 + 1
+
+    def size(self, group: Group) -> int:
+        """Bytes stored."""
+        return self.store.open(group.identity).size
+
+    # -- reading
+
+    def page(self, group: Group, question: Question) -> Page:
+        """Events in order of time. ``WorkFailed`` where the sealed ones cannot be read."""
+        return read_page(self.store, self.workshop, group, question)
+
+    # -- loops
+
+    def seal(self) -> None:
+        """Turn full tails into segments."""
+        with self.lock:
+            stores = [self.store.open(group.identity) for group in self.groups.values()]
+        fullest = self.store.fullest()
+        for store in stores:
+            waiting = store.rotate() if store.is_full() or store is fullest else store.pending()
+            for tail in waiting:
+                path = store.segment_path(tail)
+                request = {"do": "seal", "tail": str(tail.path), "bytes": tail.written, "segment": str(path)}
+                try:
+                    self.workshop.ask(request)
+                except WorkFailed as error:
+                    log.warning("%s could not be sealed and stays as it is: %s", tail.path, error)
+                    break
+                store.sealed(tail, Segment.at(path))
+                self.store.delete([tail.path])
+        publish = self._publisher()
+        if publish is not None:
+            self._emitter.close_minutes(now(), publish)
+
+    def expire(self) -> None:
+        """Delete segments that are past their group's retention."""
+        with self.lock:
+            ages = [(self.store.open(group.identity), group.oldest(now())) for group in self.groups.values()]
+        for store, oldest in ages:
+            if oldest > 0:
+                self.store.delete(store.expire(oldest))
+
+    # -- inner
+
+    def _processes(self) -> Supervisor:
+        if self._supervisor is None:
+            if self._cloud is not None and self._cloud.has(Supervisor):
+                self._supervisor = self._cloud.part(Supervisor)
+            else:
+                self._supervisor = Supervisor(self._state)
+        return self._supervisor
+
+    def _publisher(self) -> Publish | None:
+        """``Metrics.put``, or None in a cloud without metrics."""
+        if self._cloud is None:
+            return None
+        from localcloud.services.cloudwatch import Metrics
+
+        return self._cloud.part(Metrics).put if self._cloud.has(Metrics) else None
+
+
+def now() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def _recover_streams(group: Group, store: GroupStore) -> None:
+    """The tail may hold more than the last snapshot knows."""
+    for name, events in store.streams_in_tail().items():
+        fresh = [event for event in events if event.sequence > group.hidden.get(name, 0)]
+        if fresh:
+            stream = group.streams.setdefault(name, Stream(name, fresh[0].ingested))
+            times = [event.at for event in fresh]
+            stream.saw(min(times), max(times), fresh[-1].ingested)

@@ -1,0 +1,115 @@
+"""Pages of events in order of time, from the hot tail in memory and the sealed segments: what GetLogEvents,
+FilterLogEvents and GetLogRecord read with. Insights' queries don't come here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from localcloud.services.logs.definitions import Group
+from localcloud.services.logs.pattern_parser import parse_pattern
+from localcloud.services.logs.store import Event, GroupStore, Store
+from localcloud.services.logs.work import Workshop
+
+PAGE_BYTES = 1024 * 1024
+FAR = 2**62
+"""Later than any event, in milliseconds and as a sequence number."""
+
+Place = tuple[int, int]
+"""Where an event stands in a group: its time and its sequence number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which events of a group are wanted. Times in milliseconds, both ends in."""
+
+    start: int = 0
+    end: int = FAR
+    after: Place | None = None
+    """Go on behind this place, in the direction asked for."""
+    limit: int = 10_000
+    descending: bool = False
+    streams: frozenset[str] | None = None
+    prefix: str = ""
+    pattern: str = ""
+
+    def wants(self, event: Event, hidden: dict[str, int]) -> bool:
+        """All but the pattern, which costs more."""
+        if self.after is not None:
+            place = (event.at, event.sequence)
+            if (place >= self.after) if self.descending else (place <= self.after):
+                return False
+        if self.streams is not None and event.stream not in self.streams:
+            return False
+        return event.stream.startswith(self.prefix) and event.sequence > hidden.get(event.stream, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    events: list[Event]
+    reached: Place | None
+    """Where the next page begins, or None where there is none."""
+
+
+def read_page(store: Store, workshop: Workshop, group: Group, question: Question) -> Page:
+    """The next events. A page may be partly full though more follow, as AWS's may: segments are scanned in portions."""
+    with store.reading():
+        held: GroupStore = store.open(group.identity)
+        view = held.view(question.start, question.end)
+        pattern = parse_pattern(question.pattern)
+        hidden = dict(group.hidden)
+        events = [
+            event
+            for event in view.events
+            if question.wants(event, hidden) and pattern.extract(event.message) is not None
+        ]
+        scanned, reached = _scan(workshop, [str(each.path) for each in view.segments], question, hidden)
+    events.extend(scanned)
+    events.sort(key=_place, reverse=question.descending)
+    if reached is not None:
+        # What lies behind the place that the scan reached may have neighbours that nobody has looked at yet.
+        events = [
+            event for event in events if (_place(event) >= reached if question.descending else _place(event) <= reached)
+        ]
+    kept = _fitting(events, question.limit)
+    if len(kept) < len(events):
+        reached = _place(kept[-1])
+    return Page(kept, reached)
+
+
+def _place(event: Event) -> Place:
+    return event.at, event.sequence
+
+
+def _scan(
+    workshop: Workshop, segments: Sequence[str], question: Question, hidden: dict[str, int]
+) -> tuple[list[Event], Place | None]:
+    if not segments:
+        return [], None
+    answer = workshop.ask(
+        {
+            "do": "scan",
+            "segments": segments,
+            "start": question.start,
+            "end": question.end,
+            "after": question.after,
+            "descending": question.descending,
+            "streams": None if question.streams is None else sorted(question.streams),
+            "prefix": question.prefix,
+            "pattern": question.pattern,
+            "limit": question.limit,
+            "hidden": hidden,
+        }
+    )
+    reached = answer["reached"]
+    return [Event(*row) for row in answer["events"]], (reached[0], reached[1]) if reached else None
+
+
+def _fitting(events: list[Event], limit: int) -> list[Event]:
+    """As many as a page holds, at least one."""
+    size = 0
+    for place, event in enumerate(events[:limit]):
+        size += len(event.message)
+        if size > PAGE_BYTES and place:
+            return events[:place]
+    return events[:limit]
