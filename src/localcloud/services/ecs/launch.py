@@ -7,6 +7,7 @@ since these words are what people and programs look for.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import sys
@@ -23,6 +24,9 @@ from localcloud.services.ecs.output import Output, Reader, destination
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
     from localcloud.core.processes import Process
+
+
+log = logging.getLogger(__name__)
 
 
 class StartError(Exception):
@@ -88,6 +92,9 @@ def launch(cloud: Cloud, output: Output, request: Request) -> Outcome:
             outcome.started[name] = _start(cloud, output, request, container, images[name], secrets[name])
     except StartError as error:
         outcome.error = error
+    except Exception:  # a task must never hang in PENDING
+        log.exception("task %s could not be started", request.task_id)
+        outcome.error = StartError("ResourceInitializationError: the local cloud failed to start the task; see its log")
     return outcome
 
 
@@ -151,10 +158,10 @@ def _from_parameter_store(cloud: Cloud, reference: str) -> str:
     name = reference.split(":parameter", 1)[1] if ":parameter/" in reference else reference
     with cloud.lock:
         backend = cloud.moto("ssm")
-        found = backend.get_parameter(name, True) or backend.get_parameter(name.lstrip("/"), True)
-    if found is None:
-        raise _unreadable("ssm", f"Invalid ssm parameters: {name}")
-    return str(found.value)
+        found = backend.get_parameter(name) or backend.get_parameter(name.lstrip("/"))
+        if found is None:
+            raise _unreadable("ssm", f"Invalid ssm parameters: {name}")
+        return str(found.response_object(decrypt=True)["Value"])
 
 
 # --- the process

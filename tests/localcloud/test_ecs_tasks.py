@@ -1,0 +1,189 @@
+"""Tasks are real processes: they start from what was pushed, they end with true codes and reasons."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from ecs_world import SERVER, WAITER, World, build, until
+from localcloud.core.cloud import Cloud
+from localcloud.core.processes import read_entry
+
+pytestmark = pytest.mark.cloud
+
+
+@pytest.fixture(scope="module")
+def world(shared_cloud: Cloud, shared_aws: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> World:
+    return build(shared_cloud, shared_aws, tmp_path_factory.mktemp("apps"))
+
+
+def test_a_task_runs_answers_at_its_own_address_and_stops_on_request(world: World) -> None:
+    arn = world.run(world.register("server", world.push("server", SERVER)))
+    until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
+    until(lambda: world.log_lines(arn))  # it listens
+    task = world.task(arn)
+    assert task["desiredStatus"] == "RUNNING"
+    assert task["connectivity"] == "CONNECTED"
+    assert task["createdAt"] <= task["pullStartedAt"] <= task["pullStoppedAt"] <= task["startedAt"]
+    with urllib.request.urlopen(f"http://{world.real_address(task)}:8000/", timeout=5) as answer:
+        assert answer.read() == b"hello"
+
+    world.ecs.stop_task(cluster="rehearsal", task=arn, reason="enough")
+    stopped = world.stopped(arn)
+    assert stopped["stopCode"] == "UserInitiated"
+    assert stopped["stoppedReason"] == "enough"
+    assert stopped["containers"][0]["exitCode"] == 143  # ended by SIGTERM
+    assert stopped["stoppingAt"] <= stopped["stoppedAt"]
+    assert stopped["attachments"][0]["status"] == "DELETED"
+
+
+def test_every_line_reaches_the_log_also_the_last_before_death(world: World) -> None:
+    source = "import os\nfor n in range(500): print('line', n)\nos.write(1, b'last words')\nos._exit(3)\n"
+    arn = world.run(world.register("talker", world.push("talker", source)))
+    stopped = world.stopped(arn)
+    assert stopped["stopCode"] == "EssentialContainerExited"
+    assert stopped["stoppedReason"] == "Essential container in task exited"
+    assert stopped["containers"][0]["exitCode"] == 3
+    expected = [f"line {n}" for n in range(500)] + ["last words"]
+    until(lambda: len(world.log_lines(arn)) == len(expected))
+    assert world.log_lines(arn) == expected
+
+
+def test_a_one_off_task_takes_another_command_and_more_environment(world: World) -> None:
+    image = world.push("once", "raise SystemExit('the image was started with its own command')")
+    code = "import os; print(os.environ['MIGRATE_TO'], os.environ['LEVEL'], os.getcwd().endswith('rootfs'))"
+    definition = world.register(
+        "once", image, environment=[{"name": "LEVEL", "value": "low"}, {"name": "MIGRATE_TO", "value": "tail"}]
+    )
+    override = {
+        "name": "app",
+        "command": ["python", "-c", code],
+        "environment": [{"name": "MIGRATE_TO", "value": "head"}],
+    }
+    arn = world.run(definition, overrides={"containerOverrides": [override]}, startedBy="migration")
+    stopped = world.stopped(arn)
+    assert stopped["containers"][0]["exitCode"] == 0
+    assert stopped["startedBy"] == "migration"
+    until(lambda: world.log_lines(arn))
+    assert world.log_lines(arn) == ["head low True"]
+    listed = world.ecs.list_tasks(cluster="rehearsal", startedBy="migration", desiredStatus="STOPPED")
+    assert listed["taskArns"] == [arn]
+
+
+def test_a_task_that_uses_more_memory_than_it_has_is_killed_as_out_of_memory(world: World) -> None:
+    source = (
+        "import time\nhoard = bytearray(700 * 1024 * 1024)\n"
+        "for at in range(0, len(hoard), 4096): hoard[at] = 1\ntime.sleep(600)\n"
+    )
+    arn = world.run(world.register("hoarder", world.push("hoarder", source)))
+    stopped = world.stopped(arn)
+    container = stopped["containers"][0]
+    assert container["exitCode"] == 137
+    assert container["reason"] == "OutOfMemoryError: Container killed due to memory usage"
+    assert stopped["stopCode"] == "EssentialContainerExited"
+
+
+def test_a_missing_image_fails_the_start_in_the_words_of_a_failed_pull(world: World) -> None:
+    image = f"{world.repository}:never-pushed"
+    stopped = world.stopped(world.run(world.register("missing", image)))
+    assert stopped["stopCode"] == "TaskFailedToStart"
+    assert stopped["stoppedReason"] == (
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): "
+        f"failed to resolve ref {image}: {image}: not found"
+    )
+    assert "exitCode" not in stopped["containers"][0]
+    assert "startedAt" not in stopped
+
+
+def test_secrets_arrive_by_reference_whole_or_by_key_and_an_unreadable_one_fails_the_start(world: World) -> None:
+    secret = world.aws("secretsmanager").create_secret(Name="database", SecretString='{"password": "s3cret"}')["ARN"]
+    world.aws("ssm").put_parameter(Name="/app/level", Value="high", Type="SecureString")
+    source = "import os\nprint(os.environ['PASSWORD'], os.environ['WHOLE'], os.environ['LEVEL'])\n"
+    image = world.push("secretive", source)
+    parameter = f"arn:aws:ssm:{world.cloud.settings.region}:{world.cloud.settings.account}:parameter/app/level"
+    good = [
+        {"name": "PASSWORD", "valueFrom": f"{secret}:password::"},
+        {"name": "WHOLE", "valueFrom": secret},
+        {"name": "LEVEL", "valueFrom": parameter},
+    ]
+    arn = world.run(world.register("secretive", image, secrets=good))
+    assert world.stopped(arn)["containers"][0]["exitCode"] == 0
+    assert until(lambda: world.log_lines(arn)) == ['s3cret {"password": "s3cret"} high']
+
+    for wrong, words in (
+        (f"{secret}:user::", "did not contain json key user"),
+        (secret.replace("database", "nowhere"), "from secrets manager: ResourceNotFoundException"),
+        ("/app/nowhere", "Invalid ssm parameters"),
+    ):
+        bad = [{"name": "PASSWORD", "valueFrom": wrong}]
+        stopped = world.stopped(world.run(world.register("secretive", image, secrets=bad)))
+        assert stopped["stopCode"] == "TaskFailedToStart"
+        assert stopped["stoppedReason"].startswith(
+            "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed"
+        )
+        assert words in stopped["stoppedReason"]
+
+
+def test_a_command_that_is_not_there_cannot_start(world: World) -> None:
+    image = world.push("server-again", SERVER)
+    stopped = world.stopped(world.run(world.register("nothing", image, command=["no-such-program"])))
+    assert stopped["stopCode"] == "TaskFailedToStart"
+    assert 'exec: "no-such-program": executable file not found in $PATH' in stopped["containers"][0]["reason"]
+
+
+def test_a_container_health_check_is_really_run(world: World) -> None:
+    image = world.push("checked", SERVER)
+    check = {
+        "command": ["CMD-SHELL", "python -c \"import urllib.request as r; r.urlopen('http://localhost:8000/health')\""],
+        "interval": 5,
+        "timeout": 4,
+        "retries": 1,
+    }
+    good = world.run(world.register("checked", image, healthCheck=check))
+    bad = world.run(world.register("checked", image, healthCheck=check, environment=[{"name": "BROKEN", "value": "1"}]))
+    until(lambda: world.task(good)["healthStatus"] == "HEALTHY")
+    stopped = world.stopped(bad)
+    assert stopped["healthStatus"] == "UNHEALTHY"
+    assert stopped["stoppedReason"] == "Task failed container health checks"
+    world.ecs.stop_task(cluster="rehearsal", task=good)
+    world.stopped(good)
+
+
+def test_no_process_outlives_its_task(world: World) -> None:
+    source = "import os, time\nif os.fork() == 0: time.sleep(600)\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n"
+    arn = world.run(world.register("parent", world.push("parent", source)))
+    pid = int(until(lambda: [line for line in world.log_lines(arn) if line.isdigit()])[0])
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    assert children
+    world.ecs.stop_task(cluster="rehearsal", task=arn)
+    world.stopped(arn)
+    left = [read_entry(one) for one in (pid, *map(int, children))]
+    assert all(entry is None or entry.zombie for entry in left)
+
+
+def test_what_does_not_exist_is_missing_or_refused_in_ecs_words(world: World) -> None:
+    answer = world.ecs.describe_tasks(cluster="rehearsal", tasks=["0" * 32])
+    assert answer["tasks"] == []
+    assert [failure["reason"] for failure in answer["failures"]] == ["MISSING"]
+    with pytest.raises(ClientError) as no_cluster:
+        world.ecs.describe_tasks(cluster="nowhere", tasks=["0" * 32])
+    assert no_cluster.value.response["Error"]["Code"] == "ClusterNotFoundException"
+    with pytest.raises(ClientError) as no_definition:
+        world.ecs.run_task(cluster="rehearsal", taskDefinition="nowhere", networkConfiguration=world.network)
+    assert no_definition.value.response["Error"]["Message"] == "TaskDefinition not found."
+    assert no_definition.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_sessions_into_tasks_are_refused_clearly(world: World) -> None:
+    arn = world.run(world.register("waiter", world.push("waiter", WAITER)), enableExecuteCommand=True)
+    until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
+    with pytest.raises(ClientError) as refused:
+        world.ecs.execute_command(cluster="rehearsal", task=arn, command="/bin/sh", interactive=True)
+    assert refused.value.response["Error"]["Code"] == "UnsupportedFeatureException"
+    world.ecs.stop_task(cluster="rehearsal", task=arn)
+    world.stopped(arn)
