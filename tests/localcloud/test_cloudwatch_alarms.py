@@ -277,6 +277,7 @@ def test_alarms_that_nobody_evaluates_are_reported(story: Story, caplog: pytest.
     assert alarm is not None
     alarm.evaluated_until -= 600
     alarm.configured_at -= timedelta(minutes=10)
+    story.alarms._opened_at -= 600
     story.metrics._watch()
     assert "1 alarms are not being evaluated" in caplog.text
 
@@ -297,6 +298,31 @@ def test_alarms_their_states_and_waiting_actions_survive_a_restart(story: Story,
         after.minute(load=9)
         assert after.state() == "ALARM"
         assert after.told() == [("high", "ALARM")]
+    finally:
+        after.metrics.stop()
+
+
+def test_the_time_that_the_cloud_was_down_alarms_nobody_but_what_follows_does(story: Story, tmp_path: Path) -> None:
+    silence = {"TreatMissingData": "breaching", "ComparisonOperator": "LessThanThreshold", "Threshold": 1}
+    story.now -= timedelta(minutes=20)
+    story.alarm(**silence)
+    for _ in range(5):
+        story.minute(load=1)
+    assert story.state() == "OK"
+    saved = story.metrics.dump()
+    story.metrics.stop()
+    after = Story(tmp_path)  # a quarter of an hour later
+    after.metrics.load(saved)
+    try:
+        after.evaluate()
+        assert after.state() == "OK"
+        assert after.alarms.overdue(after.now) == []
+        minutes = 0
+        while after.state() == "OK":
+            after.minute()
+            minutes += 1
+        # Three of three periods since the start; one more where the first half minute after it reaches into the next.
+        assert minutes in (3, 4)
     finally:
         after.metrics.stop()
 

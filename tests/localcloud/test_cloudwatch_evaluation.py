@@ -62,6 +62,25 @@ def test_a_breaching_datapoint_as_old_as_m_alarms_though_the_rest_is_missing() -
     assert state_of(criteria(), datapoints("- - X - -"))[0] == "ALARM"
 
 
+@pytest.mark.parametrize(
+    ("drawing", "missing", "expected"),
+    [
+        ("-", "breaching", None),
+        ("- -", "breaching", "ALARM"),
+        ("X -", "notBreaching", None),
+        ("0 0", "missing", "OK"),
+        ("0", "missing", None),
+        ("", "breaching", None),
+        ("X X", "missing", "ALARM"),
+        ("0 - X", "breaching", "ALARM"),
+    ],
+)
+def test_what_was_not_measured_decides_nothing(drawing: str, missing: str, expected: str | None) -> None:
+    """After a start only the periods since then are there: fewer than the three of a two-of-three alarm."""
+    state, _, _ = state_of(criteria(to_alarm=2, missing=missing), datapoints(drawing))
+    assert state == expected
+
+
 def test_one_of_one_looks_no_further_than_the_newest_real_datapoint() -> None:
     assert state_of(criteria(periods=1, to_alarm=1), datapoints("X X 0"))[0] == "OK"
     assert state_of(criteria(periods=1, to_alarm=1, missing="breaching"), datapoints("0 - -"))[0] == "OK"

@@ -23,7 +23,7 @@ from localcloud.services.cloudwatch.alarm import COMPOSITE, METRIC, UNCHECKED, A
 from localcloud.services.cloudwatch.evaluation import EXTRA_PERIODS, Point, judge, timestamp
 from localcloud.services.cloudwatch.queries import Fetch, QueryError, Run, fetch
 from localcloud.services.cloudwatch.rules import children, holds, parse_rule
-from localcloud.services.cloudwatch.store import HistoryItem, Store
+from localcloud.services.cloudwatch.store import DAY, HistoryItem, Store
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 SETTLE = {10: 2, 60: 5}
 """Seconds after the end of a period before it is judged, by the alarm's step: samples come a little late."""
+START = 30
+"""Seconds after a start in which the real parts come up and may not be measured yet."""
 OVERDUE = 90
 """Seconds without an evaluation after which an alarm that should have one is reported as not evaluated."""
 
@@ -64,11 +66,19 @@ class Alarms:
         self.outbox: deque[Notice] = deque()
         self.evaluated_at: datetime | None = None
         """When the loop last went through all alarms; None before the first time."""
+        self._down: list[tuple[float, float]] = []
+        """From and to when nobody measured, since this cloud was down: AWS never is, so no alarm may tell of it."""
+        self._opened_at = 0.0
         self._cloud: Cloud | None = None
         self._store: Store | None = None
 
     def open(self, cloud: Cloud, store: Store) -> None:
+        """Begin with what the store holds: from its newest sample until now the cloud was down."""
         self._cloud, self._store = cloud, store
+        self._opened_at = cloud.now().timestamp()
+        newest = min(store.newest(), self._opened_at)
+        if newest:
+            self._down.append((newest, self._opened_at + START))
 
     @property
     def cloud(self) -> Cloud:
@@ -87,12 +97,14 @@ class Alarms:
             return {
                 "alarms": [_fields(alarm) for alarm in self._alarms.values()],
                 "outbox": [_fields(notice) for notice in self.outbox],
+                "down": [span for span in self._down if span[1] > self._opened_at - 7 * DAY],
             }
 
     def load(self, state: Mapping[str, Any]) -> None:
         with self._lock:
             self._alarms = {fields["name"]: Alarm(**fields) for fields in state["alarms"]}
             self.outbox = deque(Notice(**fields) for fields in state["outbox"])
+            self._down = [*state["down"], *self._down]
 
     # Definitions
 
@@ -280,12 +292,21 @@ class Alarms:
         source = plan.queries[plan.watched].source
         if isinstance(source, Fetch):
             found = fetch(self.store, source, start, end)
-            return [Point(at, *found.get(at, (None, None))) for at in range(start, end, period)]
+            points = [Point(at, *found.get(at, (None, None))) for at in range(start, end, period)]
+            return self._measured(points, period)
         run = Run(self.store, plan.queries, start, end, now.timestamp(), rounding=False)
         series = run.results(plan.watched)
         if len(series) != 1:
             raise QueryError(f"the expression gives {len(series)} time series, but an alarm watches one")
-        return [Point(at, series[0].values.get(at)) for at in range(start, end, period)]
+        return self._measured([Point(at, series[0].values.get(at)) for at in range(start, end, period)], period)
+
+    def _measured(self, points: list[Point], period: int) -> list[Point]:
+        return [
+            point
+            for point in points
+            if point.value is not None
+            or not any(point.at + period > begin and point.at < end for begin, end in self._down)
+        ]
 
     def _move(self, alarm: Alarm, state: str, reason: str, data: str, now: datetime) -> None:
         """Enter a state, with history, and queue its actions where it is a change."""
@@ -395,7 +416,8 @@ class Alarms:
                 alarm.name
                 for alarm in self._alarms.values()
                 if alarm.kind == METRIC
-                and now.timestamp() - max(alarm.evaluated_until, alarm.configured_at.timestamp()) > OVERDUE
+                and now.timestamp() - max(alarm.evaluated_until, alarm.configured_at.timestamp(), self._opened_at)
+                > OVERDUE
             )
 
     def failures(self) -> dict[str, str]:

@@ -67,16 +67,22 @@ class Judgement:
 def state_of(criteria: Criteria, points: Sequence[Point]) -> tuple[str | None, list[Point], int]:
     """State, the real datapoints that it rests on (oldest first), and how many missing ones were filled in.
 
-    ``points`` is the whole evaluation range, oldest first.
+    ``points`` is the evaluation range, oldest first, without the periods in which nobody measured (the cloud was
+    down): those are not missing data. While they leave fewer periods than the alarm evaluates, only a majority that
+    they could not overturn counts.
     """
     real = [point for point in points if point.value is not None]
     used = real[-criteria.periods :]
-    filled = criteria.periods - len(used)
+    filled = min(criteria.periods - len(used), len(points) - len(real))
+    unmeasured = criteria.periods - len(used) - filled
     breaching = sum(criteria.breaches(point.value) for point in used if point.value is not None)
     if filled and criteria.missing == "breaching":
         breaching += filled
     if breaching >= criteria.needed:
         return "ALARM", used, filled
+    if unmeasured:
+        good = len(used) + (filled if criteria.missing in ("breaching", "notBreaching") else 0) - breaching
+        return ("OK" if good > criteria.periods - criteria.needed else None), used, filled
     if filled == 0 or criteria.missing in ("breaching", "notBreaching"):
         return "OK", used, filled
     if not real:

@@ -266,6 +266,11 @@ class Store:
             ]
         return sorted(listed, key=lambda pair: pair[0])
 
+    def newest(self) -> int:
+        """When the newest sample was taken, seconds since the epoch; 0 where there is none."""
+        with self._lock:
+            return int(self._database.execute("SELECT coalesce(max(last), 0) FROM series").fetchone()[0])
+
     # Ageing
 
     def roll_up(self, now: float) -> None:
