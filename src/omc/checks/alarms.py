@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
-from omc.checks.runbook import ALERT_RESPONSE, DOCUMENTS
+from omc.checks.runbook import ALERT_RESPONSE
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.scope import Scope
 from omc.stack import Environment
@@ -71,8 +71,12 @@ def _urgency(alarm: Alarm) -> tuple[str, str]:
 
 
 def _procedure(alarm: Alarm) -> Procedure:
-    """The chapter that the alarm's own tag names, else the runbook's general answer."""
-    chapter = alarm.tags.get("runbook", "")
-    if not chapter:
+    """The section that the alarm's own tag names, else the runbook's general answer.
+
+    A tag's value may hold no ``#``, so that the section follows a colon: ``docs/runbook/alerts.md:service-unhealthy``.
+    """
+    file, _, section = alarm.tags.get("runbook", "").partition(":")
+    if not file:
         return ALERT_RESPONSE
-    return Procedure(f"Alert response: {chapter}", chapter if "/" in chapter else f"{DOCUMENTS}/{chapter}")
+    title = section.removeprefix("issue-").replace("-", " ").capitalize() or "Alert response"
+    return Procedure(title, f"{file}#{section}" if section else file)

@@ -23,7 +23,8 @@ EXIT_CODES = {
     143: "it was told to stop (SIGTERM)",
 }
 _IDS = (
-    (re.compile(r"\barn:aws[\w-]*:[^\s)]+[/:]([\w-]+)(?:/[0-9a-f]+)?"), r"\1"),
+    (re.compile(r"\barn:aws[\w-]*:[\w-]*:[\w-]*:\d*:"), ""),
+    (re.compile(r"\btargetgroup/([\w-]+)/[0-9a-f]{16}\b"), r"\1"),
     (re.compile(r"\b[0-9a-f]{12,}\b"), "…"),
     (re.compile(r"\becs-svc/\d+"), "deployment"),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b"), "address"),

@@ -1,0 +1,455 @@
+"""Each morning check is a function of plain values: what it says of a state, and at which level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omc.checks.alarms import alarms
+from omc.checks.finding import Finding, Level, worst
+from omc.checks.freshness import data_fresh, metrics_fresh
+from omc.checks.judge import judge
+from omc.checks.load_balancing import error_rate, load_balancer, targets
+from omc.checks.logs import recent_errors
+from omc.checks.morning import MORNING
+from omc.checks.services import rollouts, services_running, task_starts
+from omc.checks.task_causes import cause_of, is_failure
+from omc.checks.tasks import failed_tasks
+from omc.errors import AccessDenied
+from omc.facts.alarms import Alarm, Alarms
+from omc.facts.collector import UNREAD, Unreadable, needs
+from omc.facts.data_age import DataAge, ServiceData
+from omc.facts.load_balancers import GroupHealth, LoadBalancer, LoadBalancers, Target, TargetGroup, TargetHealth
+from omc.facts.logs import ErrorGroup, RecentErrors
+from omc.facts.scope import Scope
+from omc.facts.services import Deployment, EcsService, Event, Services
+from omc.facts.tasks import Container, StoppedTask, StoppedTasks
+from omc.facts.traffic import MetricsAge, Minute, ServiceMetric, Traffic
+from omc.stack import Environment, load
+
+STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
+SCOPE = Scope(NOW)
+OK, WARN, FAIL, UNKNOWN = Level.OK, Level.WARN, Level.FAIL, Level.UNKNOWN
+
+
+def ago(**length: float) -> datetime:
+    return NOW - timedelta(**length)
+
+
+def deployment(**changes: Any) -> Deployment:
+    return replace(
+        Deployment(
+            "ecs-svc/7", "PRIMARY", "COMPLETED", "", 2, 2, 0, 0, "ohmycoins-backend:7", ago(days=2), ago(days=2)
+        ),
+        **changes,
+    )
+
+
+def service(**changes: Any) -> EcsService:
+    made = EcsService("backend", "ACTIVE", 2, 2, 0, "ohmycoins-backend:7", (deployment(),), ())
+    return replace(made, **changes)
+
+
+def services(*some: EcsService) -> Services:
+    return Services(some)
+
+
+def only(found: Iterator[Finding]) -> Finding:
+    everything = list(found)
+    assert len(everything) == 1, everything
+    return everything[0]
+
+
+def said(found: Iterable[Finding]) -> list[tuple[Level, str]]:
+    return [(finding.level, finding.sentence) for finding in found]
+
+
+# Services
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "sentence"),
+    [
+        ({}, OK, "2 of 2 tasks run."),
+        ({"running": 1, "pending": 0}, FAIL, "1 of 2 tasks run, and none is starting."),
+        ({"running": 0, "pending": 2}, FAIL, "0 of 2 tasks run, 2 more are starting."),
+        ({"running": 2, "desired": 4, "pending": 2}, WARN, "2 of 4 tasks run, 2 more are starting."),
+        ({"running": 2, "desired": 4, "pending": 1}, FAIL, "2 of 4 tasks run, 1 more are starting."),
+        ({"running": 3, "desired": 2}, OK, "3 of 2 tasks run."),
+        ({"running": 0, "desired": 0}, WARN, "Scaled to zero (desired 0), below its minimum of 2: it serves nobody."),
+        ({"running": 1, "desired": 1}, WARN, "1 of 1 tasks run, fewer than its minimum of 2."),
+        ({"running": 10, "desired": 10}, WARN, "10 of 10 tasks run, its maximum: it can't scale out further."),
+        ({"status": "DRAINING"}, FAIL, "The service is DRAINING, not ACTIVE."),
+    ],
+)
+def test_running_against_desired(changes: dict[str, Any], level: Level, sentence: str) -> None:
+    finding = only(services_running(services(service(**changes)), STAGING))
+    assert (finding.level, finding.sentence) == (level, sentence)
+    assert (finding.procedure is None) == (level is OK)
+    assert finding.evidence
+
+
+def test_scaled_to_zero_is_fine_where_the_stack_allows_it() -> None:
+    resting = replace(STAGING, services=(replace(STAGING.services[0], minimum=0),))
+    assert only(services_running(services(service(running=0, desired=0)), resting)).level is OK
+
+
+def test_a_service_that_is_not_there() -> None:
+    found = list(services_running(Services((), ("backend",)), STAGING))
+    assert said(found) == [(FAIL, "backend does not exist in the cluster ohmycoins-staging.")]
+
+
+@pytest.mark.parametrize(
+    ("primary", "events", "level", "part"),
+    [
+        ({}, (), OK, "ohmycoins-backend:7 is deployed, since Sun 22 Nov 08:15:00 AEDT (Sat 21:15 UTC)."),
+        ({"rollout": "FAILED", "rollout_reason": "tasks failed to start."}, (), FAIL, "failed. tasks failed to start."),
+        ({"rollout": "IN_PROGRESS", "running": 1, "created": ago(minutes=3)}, (), WARN, "for 3 min; 1 of 2 tasks run."),
+        ({"rollout": "IN_PROGRESS", "failed": 2}, (), FAIL, "is failing: 2 of its tasks failed to start."),
+        (
+            {"rollout": "IN_PROGRESS", "rollout_reason": "ECS deployment circuit breaker: rolling back to x."},
+            (),
+            FAIL,
+            "is being rolled back to ohmycoins-backend:7",
+        ),
+        (
+            {},
+            (Event(ago(hours=3), "(service backend) rolling back to deployment ecs-svc/7."),),
+            WARN,
+            "A deployment failed and was rolled back at Tue 24 Nov 05:15:00 AEDT (Mon 18:15 UTC)",
+        ),
+        (
+            {"created": ago(hours=1)},
+            (Event(ago(hours=3), "(service backend) rolling back to deployment ecs-svc/7."),),
+            OK,
+            "is deployed",
+        ),
+        ({}, (Event(ago(days=3), "(service backend) rolling back to deployment ecs-svc/7."),), OK, "is deployed"),
+    ],
+)
+def test_rollouts(primary: dict[str, Any], events: tuple[Event, ...], level: Level, part: str) -> None:
+    finding = only(rollouts(services(service(deployments=(deployment(**primary),), events=events)), STAGING, SCOPE))
+    assert finding.level is level, finding
+    assert part in finding.sentence
+
+
+def test_tasks_that_ecs_could_not_place() -> None:
+    events = (
+        Event(
+            ago(minutes=5),
+            "(service backend) was unable to place a task. Reason: Capacity is unavailable.",
+        ),
+        Event(
+            ago(minutes=9),
+            "(service backend) was unable to place a task. Reason: Capacity is unavailable.",
+        ),
+        Event(ago(hours=2), "(service backend) was unable to place a task. Reason: old."),
+        Event(ago(minutes=1), "(service backend) has reached a steady state."),
+    )
+    short = only(task_starts(services(service(running=1, events=events)), STAGING, SCOPE))
+    assert short.level is FAIL
+    assert short.sentence == (
+        "ECS could not start tasks, 2 times in the last hour: "
+        "was unable to place a task. Reason: Capacity is unavailable."
+    )
+    assert only(task_starts(services(service(events=events)), STAGING, SCOPE)).level is WARN
+    assert only(task_starts(services(service(events=events[2:])), STAGING, SCOPE)).level is OK
+
+
+# Stopped tasks
+
+
+def task(**changes: Any) -> StoppedTask:
+    made = StoppedTask(
+        id="0123456789abcdef0123456789abcdef",
+        service="backend",
+        task_definition="ohmycoins-backend:7",
+        stop_code="EssentialContainerExited",
+        reason="Essential container in task exited",
+        containers=(Container("backend", 1, ""),),
+        started=ago(minutes=5),
+        stopped=ago(minutes=4),
+    )
+    return replace(made, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fails", "cause"),
+    [
+        ({}, True, "Essential container in task exited; backend exited with 1"),
+        (
+            {"containers": (Container("backend", 137, "OutOfMemoryError: Container killed due to memory usage"),)},
+            True,
+            "Essential container in task exited; backend exited with 137 (it was killed (SIGKILL)), "
+            "OutOfMemoryError: Container killed due to memory usage",
+        ),
+        (
+            {
+                "stop_code": "TaskFailedToStart",
+                "reason": "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found",
+                "containers": (Container("backend", None, ""),),
+                "started": None,
+            },
+            True,
+            "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found",
+        ),
+        (
+            {
+                "stop_code": "ServiceSchedulerInitiated",
+                "reason": "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:ap-southeast-2:"
+                "123456789012:targetgroup/ohmycoins-staging-backend/0123456789abcdef)",
+                "containers": (Container("backend", 0, ""),),
+            },
+            True,
+            "Task failed ELB health checks in (target-group ohmycoins-staging-backend); backend exited with 0",
+        ),
+        (
+            {
+                "stop_code": "ServiceSchedulerInitiated",
+                "reason": "Scaling activity initiated by (deployment ecs-svc/1)",
+                "containers": (Container("backend", 143, ""),),
+            },
+            False,
+            None,
+        ),
+        ({"stop_code": "UserInitiated", "reason": "Task stopped by user"}, False, None),
+        ({"service": None, "containers": (Container("migrate", 0, ""),)}, False, None),
+        (
+            {"containers": (Container("backend", 0, ""),)},
+            True,
+            "Essential container in task exited; backend exited with 0",
+        ),
+    ],
+)
+def test_which_stops_are_failures_and_why(changes: dict[str, Any], fails: bool, cause: str | None) -> None:
+    stopped = task(**changes)
+    assert is_failure(stopped) is fails
+    if cause is not None:
+        assert cause_of(stopped).text == cause
+
+
+def test_failed_tasks_are_grouped_by_cause() -> None:
+    stopped = StoppedTasks(
+        (
+            task(id="a" * 32),
+            task(id="b" * 32, stopped=ago(minutes=9), started=None),
+            task(id="c" * 32, stop_code="UserInitiated"),
+        )
+    )
+    finding = only(failed_tasks(stopped, services(service()), STAGING, SCOPE))
+    assert finding.level is WARN, "all wanted tasks run again"
+    assert finding.sentence.startswith("2 tasks failed, the newest 4 min ago: ")
+    assert [evidence.text.split(",")[1] for evidence in finding.evidence] == [" ran 1 min", " never started"]
+    assert only(failed_tasks(stopped, services(service(running=1)), STAGING, SCOPE)).level is FAIL
+    often = StoppedTasks(tuple(task(id=str(number) * 32) for number in range(3)))
+    assert only(failed_tasks(often, services(service()), STAGING, SCOPE)).level is FAIL, "it keeps failing"
+
+
+def test_no_failed_task() -> None:
+    assert only(failed_tasks(StoppedTasks(()), services(service()), STAGING, SCOPE)).level is OK
+
+
+# Load balancer
+
+
+def group(*states: str, name: str = "ohmycoins-staging-backend", is_used: bool = True) -> GroupHealth:
+    some = tuple(
+        Target(f"10.0.11.{number}", 8000, state, "" if state == "healthy" else f"Target.{state}", "")
+        for number, state in enumerate(states)
+    )
+    return GroupHealth(TargetGroup(name, "arn", is_used), some)
+
+
+@pytest.mark.parametrize(
+    ("health", "level", "sentence"),
+    [
+        (group("healthy", "healthy"), OK, "2 of 2 targets are healthy."),
+        (group("healthy", "draining"), OK, "1 of 1 targets are healthy (1 more draining)."),
+        (group("healthy", "unhealthy"), FAIL, "1 of 2 targets are healthy; 1 unhealthy: Target.unhealthy."),
+        (group("healthy", "initial"), WARN, "1 of 2 targets are healthy; 1 initial: Target.initial."),
+        (group("initial"), FAIL, "0 of 1 targets are healthy; 1 initial: Target.initial."),
+        (group(), FAIL, "No target is registered."),
+        (group("draining"), FAIL, "No target is registered (1 more draining)."),
+        (group("unused", is_used=False), WARN, "No load balancer sends to it; 1 unused: Target.unused."),
+    ],
+)
+def test_targets(health: GroupHealth, level: Level, sentence: str) -> None:
+    finding = only(targets(TargetHealth((health,)), services(service()), STAGING))
+    assert (finding.level, finding.sentence) == (level, sentence)
+    assert len(finding.evidence) == len(health.targets)
+
+
+def test_no_target_of_a_service_at_zero_is_a_warning() -> None:
+    finding = only(targets(TargetHealth((group(),)), services(service(desired=0, running=0)), STAGING))
+    assert finding.level is WARN
+
+
+@pytest.mark.parametrize(("state", "level"), [("active", OK), ("provisioning", WARN), ("failed", FAIL)])
+def test_load_balancer(state: str, level: Level) -> None:
+    found = LoadBalancers((LoadBalancer("ohmycoins-staging", "app/x/1", "x.elb", state, ""),))
+    assert only(load_balancer(found, STAGING)).level is level
+
+
+def test_nothing_to_send_from_or_to_fails() -> None:
+    assert only(load_balancer(LoadBalancers(()), STAGING)).level is FAIL
+    assert only(targets(TargetHealth(()), services(), STAGING)).level is FAIL
+
+
+FRESH = MetricsAge((ServiceMetric("backend", ago(minutes=2)), ServiceMetric("frontend", ago(minutes=2))))
+STALE = MetricsAge((ServiceMetric("backend", ago(minutes=20)), ServiceMetric("frontend", None)))
+
+
+def minutes(*told: tuple[float, float, float]) -> Traffic:
+    """(minutes ago, answers, of those 5xx)"""
+    return Traffic(
+        tuple(Minute(ago(minutes=when), total, errors) for when, total, errors in sorted(told, reverse=True))
+    )
+
+
+@pytest.mark.parametrize(
+    ("traffic", "metrics", "level", "part"),
+    [
+        (minutes((1, 100, 0), (2, 100, 1)), FRESH, OK, "1 of 200 answers were 5xx in the last 5 minutes."),
+        (minutes((1, 100, 6), (2, 100, 6), (3, 100, 6)), FRESH, FAIL, "above 5 % in 3 of those minutes"),
+        (minutes((1, 100, 6), (2, 100, 6), (3, 100, 5)), FRESH, WARN, "above 5 % in 2 minutes of the last 1 d"),
+        (minutes((1, 19, 19), (2, 19, 19), (3, 19, 19)), FRESH, OK, "below the floor of 20 requests a minute"),
+        (minutes((1, 100, 0), (300, 100, 50)), FRESH, WARN, "in 1 minute of the last 1 d"),
+        (minutes(), FRESH, OK, "0 of 0 answers"),
+        (minutes(), STALE, UNKNOWN, "no fresh metric"),
+        (minutes((30, 100, 0)), STALE, UNKNOWN, "no fresh metric"),
+        (minutes((1, 100, 0)), STALE, OK, "0 of 100"),
+    ],
+)
+def test_error_rate(traffic: Traffic, metrics: MetricsAge, level: Level, part: str) -> None:
+    finding = only(error_rate(traffic, metrics, STAGING, SCOPE))
+    assert finding.level is level, finding
+    assert part in finding.sentence
+
+
+# Alarms
+
+
+def alarm(name: str = "backend-unhealthy", state: str = "OK", **changes: Any) -> Alarm:
+    made = Alarm(f"ohmycoins-staging-{name}", "arn", "metric", state, ago(minutes=42), "Threshold Crossed.", True, "")
+    return replace(made, **changes)
+
+
+def test_alarms_in_alarm_most_severe_first() -> None:
+    told = Alarms(
+        (
+            alarm("a", "ALARM", tags={"severity": "SEV-3"}),
+            alarm("b", "ALARM", tags={"severity": "SEV-1", "runbook": "docs/runbook/alerts.md:service-unhealthy"}),
+            alarm("c", "ALARM", kind="composite", suppressed_by="maintenance"),
+            alarm("d"),
+            replace(alarm("d", "ALARM"), name="someone-elses"),
+        )
+    )
+    found = list(alarms(told, STAGING, SCOPE))
+    assert [finding.subject[-1] for finding in found] == ["b", "a", "c", "s"]
+    assert {finding.level for finding in found} == {FAIL}
+    assert found[0].sentence == "SEV-1, in ALARM for 42 min: Threshold Crossed."
+    assert found[0].procedure is not None
+    assert found[0].procedure.document == "docs/runbook/alerts.md#service-unhealthy"
+    assert found[2].sentence.endswith("Its actions are held back by maintenance.")
+
+
+@pytest.mark.parametrize(
+    ("states", "level", "part"),
+    [
+        (["OK", "OK"], OK, "None of 2 alarms is in ALARM (3 of autoscaling's own left out)."),
+        (["OK", "INSUFFICIENT_DATA"], WARN, "; 1 has not enough data to say."),
+        (["INSUFFICIENT_DATA", "INSUFFICIENT_DATA"], UNKNOWN, "; 2 have not enough data to say."),
+    ],
+)
+def test_no_alarm_in_alarm(states: list[str], level: Level, part: str) -> None:
+    told = Alarms(tuple(alarm(str(number), state) for number, state in enumerate(states)), autoscaling=3)
+    finding = only(alarms(told, STAGING, SCOPE))
+    assert finding.level is level
+    assert part in finding.sentence
+
+
+def test_no_alarms_at_all_page_nobody() -> None:
+    assert only(alarms(Alarms(()), STAGING, SCOPE)).level is FAIL
+
+
+def test_alarms_without_an_action_are_named() -> None:
+    found = list(alarms(Alarms((alarm("a", acts=False), alarm("b"))), STAGING, SCOPE))
+    assert [finding.level for finding in found] == [WARN, OK]
+    assert found[0].evidence[0].text == "ohmycoins-staging-a has no enabled action"
+
+
+# Logs
+
+
+def errors(count: int, shape: str = "no table <text>") -> ErrorGroup:
+    return ErrorGroup("/ecs/ohmycoins-staging/backend", shape, count, ago(hours=2), ago(hours=1), "no table 'x'", 2)
+
+
+@pytest.mark.parametrize(("count", "level"), [(1, WARN), (99, WARN), (100, FAIL)])
+def test_recent_errors(count: int, level: Level) -> None:
+    finding = only(recent_errors(RecentErrors((errors(count),), matched=count, scanned=900), STAGING, SCOPE))
+    assert finding.level is level
+    assert finding.sentence.endswith("in the last 1 d; most often: no table <text>")
+
+
+def test_no_error_is_ok_but_no_log_is_not() -> None:
+    assert only(recent_errors(RecentErrors((), scanned=10), STAGING, SCOPE)).level is OK
+    assert only(recent_errors(RecentErrors((), scanned=0), STAGING, SCOPE)).level is WARN
+    assert only(recent_errors(RecentErrors((), missing=("/ecs/x",)), STAGING, SCOPE)).level is UNKNOWN
+
+
+def test_more_errors_than_a_query_gives_are_said() -> None:
+    finding = only(recent_errors(RecentErrors((errors(10_000),), matched=52_000, scanned=90_000), STAGING, SCOPE))
+    assert "(among the newest 10,000 of 52,000 lines)" in finding.sentence
+
+
+# Freshness
+
+
+@pytest.mark.parametrize(("age", "level"), [(0.0, OK), (900.0, OK), (901.0, FAIL), (None, UNKNOWN)])
+def test_data_fresh(age: float | None, level: Level) -> None:
+    told = DataAge((ServiceData("backend", "http://x/status", age, "" if age is not None else "It answered 503."),))
+    assert only(data_fresh(told, STAGING)).level is level
+
+
+def test_metrics_fresh() -> None:
+    running = services(service(), service(name="frontend"))
+    assert said(metrics_fresh(FRESH, running, STAGING, SCOPE)) == [(OK, "CloudWatch's newest metric is 2 min old.")]
+    assert [finding.level for finding in metrics_fresh(STALE, running, STAGING, SCOPE)] == [UNKNOWN, UNKNOWN]
+    assert list(metrics_fresh(STALE, services(service(running=0)), STAGING, SCOPE)) == [], "nothing runs: no metric"
+
+
+# Together
+
+
+def test_what_could_not_be_read_is_unknown_for_each_check_that_needs_it() -> None:
+    denied = AccessDenied("ecs DescribeServices is not allowed.", "ecs:DescribeServices")
+    readings: dict[type, Any] = {
+        fact: Unreadable(fact, denied, UNREAD)
+        for check in MORNING
+        for fact in needs(check).values()
+        if fact not in (Environment, Scope)
+    }
+    found = judge(MORNING, readings, {Environment: STAGING, Scope: SCOPE})
+    assert len(found) == len(MORNING)
+    assert {(finding.level, finding.action) for finding in found} == {(UNKNOWN, "ecs:DescribeServices")}
+
+
+@pytest.mark.parametrize(
+    ("levels", "verdict"),
+    [([], UNKNOWN), ([OK], OK), ([OK, WARN], WARN), ([WARN, UNKNOWN], UNKNOWN), ([UNKNOWN, FAIL, OK], FAIL)],
+)
+def test_the_verdict_is_the_worst(levels: list[Level], verdict: Level) -> None:
+    assert worst(Finding("check", level, "subject", "Sentence.") for level in levels) is verdict
+
+
+@pytest.mark.parametrize("check", MORNING, ids=lambda check: check.__name__)
+def test_every_check_says_what_it_is_about(check: Callable[..., Any]) -> None:
+    assert check.__doc__
+    assert "\n" not in check.__doc__, "its first line is shown as the subject of an unknown finding"
