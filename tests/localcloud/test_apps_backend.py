@@ -232,6 +232,8 @@ def test_it_is_not_ready_until_the_schema_is_what_it_needs(parts: Parts) -> None
         before = backend.get("/health/ready")
         assert (before.status_code, before.json()["schema"], before.json()["database"]) == (503, None, "available")
         assert backend.get("/health/live").status_code == 200
+        [line] = backend.logged(level="ERROR", logger="api")
+        assert line["message"] == "not ready: the database has no schema yet, this code needs version 2"
         assert migrate(environment).returncode == 0
         assert backend.get("/health/ready").status_code == 200
 
@@ -431,7 +433,8 @@ def test_without_its_database_it_lives_is_not_ready_and_recovers_by_itself(
             refused = backend.get("/api/v1/prices", headers={"X-Request-Id": "during-outage"})
             assert refused.status_code == 503
             [line] = backend.logged(level="ERROR", request_id="during-outage")
-            assert line["message"].startswith("database unavailable: ")
+            assert line["message"].startswith("database unavailable: connection failed")
+            assert "Connection refused" in line["message"], "the cause, not only that the pool timed out"
             assert backend.get("/api/v1/status").json()["database"] == "unavailable"
         finally:
             parts.restart_database()
@@ -548,4 +551,5 @@ def test_the_database_password_is_never_logged(migrated: dict[str, str]) -> None
     with serving({**migrated, "POSTGRES_PASSWORD": "hunter2-wrong", "LOG_LEVEL": "DEBUG"}) as backend:
         assert backend.get("/health/ready").status_code == 503
         until(lambda: backend.logged(level="ERROR"), "the failure is logged")
+        assert any("password authentication failed" in line["message"] for line in backend.logged(level="ERROR"))
     assert not any("hunter2-wrong" in line for line in backend.lines)

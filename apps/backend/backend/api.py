@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +19,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, TypeAdapter
 
 from backend import prices
-from backend.database import Backend
+from backend.database import Backend, reason
 from backend.migrate import NEEDED
 
+log = logging.getLogger("api")
 health = APIRouter(prefix="/health")
 router = APIRouter(prefix="/api/v1")
 PROBE_TIMEOUT = 3.0
@@ -90,10 +92,8 @@ class Probe:
     database: str
     schema: int | None
     data_age_seconds: float | None
-
-    @property
-    def ready(self) -> bool:
-        return self.database == "available" and self.schema is not None and self.schema >= NEEDED
+    problem: str = ""
+    """Why requests can't be answered; empty where they can."""
 
 
 async def probe(backend: Backend) -> Probe:
@@ -101,11 +101,13 @@ async def probe(backend: Backend) -> Probe:
     try:
         async with asyncio.timeout(PROBE_TIMEOUT), backend.pool.connection(timeout=PROBE_TIMEOUT - 0.5) as connection:
             row = await (await connection.execute("SELECT max(version) AS version FROM schema_version")).fetchone()
-            return Probe("available", row["version"] if row else None, await prices.age(connection))
+            schema = row["version"] if row else None
+            old = f"the schema is at version {schema}, this code needs {NEEDED}" if (schema or 0) < NEEDED else ""
+            return Probe("available", schema, await prices.age(connection), old)
     except psycopg.errors.UndefinedTable:
-        return Probe("available", None, None)
-    except (psycopg.Error, TimeoutError):
-        return Probe("unavailable", None, None)
+        return Probe("available", None, None, f"the database has no schema yet, this code needs version {NEEDED}")
+    except (psycopg.Error, TimeoutError) as error:
+        return Probe("unavailable", None, None, f"database unavailable: {reason(error)}")
 
 
 @health.get("/live")
@@ -119,15 +121,17 @@ async def ready(backend: Here) -> JSONResponse:
     """503 where requests can't be answered: no database, or its schema is older than this code. A cache that is away
     and old prices are reported and don't fail it: replacing the task would mend neither."""
     found, cache = await asyncio.gather(probe(backend), backend.cache.state())
+    if found.problem:
+        log.error("not ready: %s", found.problem)
     body = {
-        "status": "ready" if found.ready else "not ready",
+        "status": "not ready" if found.problem else "ready",
         "database": found.database,
         "schema": found.schema,
         "schema_needed": NEEDED,
         "cache": cache,
         "data_age_seconds": found.data_age_seconds,
     }
-    return JSONResponse(body, 200 if found.ready else 503)
+    return JSONResponse(body, 503 if found.problem else 200)
 
 
 @router.get("/status")

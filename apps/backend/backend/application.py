@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 
 from backend import api, logs, prices
 from backend.cache import Cache
-from backend.database import Backend, connection_pool
+from backend.database import Backend, connection_pool, reason
 from backend.exchange import HttpExchange, SimulatedExchange
 from backend.settings import Settings, from_environment
 
@@ -25,7 +25,7 @@ def create(settings: Settings | None = None) -> FastAPI:
     """uvicorn's factory; each worker process calls it."""
     settings = settings or from_environment(os.environ)
     logs.configure(settings.log_level)
-    logging.getLogger("psycopg.pool").setLevel("ERROR")  # each failed attempt is a warning there; requests report it
+    logging.getLogger("psycopg.pool").setLevel("ERROR")  # a warning for each failed attempt; requests report it once
     exchange = HttpExchange(settings.exchange_url) if settings.exchange_url else SimulatedExchange()
     backend = Backend(settings, connection_pool(settings), Cache(settings))
 
@@ -55,5 +55,5 @@ def create(settings: Settings | None = None) -> FastAPI:
 
 
 async def database_unavailable(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
-    log.error("database unavailable: %s: %s", type(error).__name__, str(error).strip())
+    log.error("database unavailable: %s", reason(error))
     return JSONResponse({"detail": "the database is unavailable, try again"}, 503, headers={"retry-after": "5"})

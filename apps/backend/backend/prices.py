@@ -15,7 +15,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
-from backend.database import Pool
+from backend.database import Pool, reason
 from backend.exchange import Coin, Exchange, ExchangeError
 
 log = logging.getLogger("prices")
@@ -97,5 +97,5 @@ async def run(pool: Pool, exchange: Exchange, interval: float) -> None:
         try:
             await store(pool, exchange, interval)
         except (ExchangeError, psycopg.Error) as error:
-            log.error("prices not stored: %s: %s", type(error).__name__, str(error).strip())
+            log.error("prices not stored: %s", reason(error))
         await asyncio.sleep(interval)
