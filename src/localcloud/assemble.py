@@ -87,25 +87,29 @@ def assemble(settings: Settings, access_key_id: str, secret_access_key: str) -> 
 
 
 def start(cloud: Cloud, server: Server | None = None) -> Server:
-    """Take back the saved state, start every component, then answer. Raises ``OSError`` where the port is taken."""
+    """Take back the saved state, start every component, then answer. Raises ``OSError`` where the port is taken.
+
+    Where it fails halfway, what was started is ended again and the saved state stays as it is.
+    """
     server = server or Server(cloud)
-    server.bind()
-    cloud.part(Snapshots).restore(cloud)
-    for component in cloud.components():
-        component.start(cloud)
-    server.start()
+    started: list[Component] = []
+    try:
+        server.bind()
+        cloud.part(Snapshots).restore(cloud)
+        for component in cloud.components():
+            started.append(component)
+            component.start(cloud)
+        server.start()
+    except BaseException:
+        cloud.stopping.set()
+        server.stop()
+        _stop(cloud, started)
+        raise
     return server
 
 
-def abandon(cloud: Cloud, server: Server) -> None:
-    """A start that failed halfway: end what was started, and leave the saved state as it is."""
-    cloud.stopping.set()
-    server.stop()
-    _stop_components(cloud)
-
-
-def _stop_components(cloud: Cloud) -> None:
-    for component in reversed(cloud.components()):
+def _stop(cloud: Cloud, components: list[Component]) -> None:
+    for component in reversed(components):
         try:
             component.stop()
         except Exception:
@@ -118,7 +122,7 @@ def stop(cloud: Cloud, server: Server) -> None:
     server.stop()
     cloud.part(Snapshots).save(cloud)
     cloud.stopping.set()
-    _stop_components(cloud)
+    _stop(cloud, cloud.components())
 
 
 def forget(cloud: Cloud) -> None:

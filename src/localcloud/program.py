@@ -35,22 +35,12 @@ def run(home: Home, cloud_file: Path) -> None:
     settings = home.settings
     cloud_file.unlink(missing_ok=True)
     cloud = assemble.assemble(settings, home.access_key_id, home.secret_access_key)
-    server = assemble.Server(cloud)
     try:
-        server.bind()
-    except OSError as problem:
-        raise CannotStart(_why(problem, settings.address, settings.port)) from problem
-    try:
-        assemble.start(cloud, server)
+        server = assemble.start(cloud)
     except SnapshotError as problem:
-        assemble.abandon(cloud, server)
         raise CannotStart(str(problem)) from problem
     except OSError as problem:
-        assemble.abandon(cloud, server)
         raise CannotStart(_why(problem, settings.address, settings.port)) from problem
-    except BaseException:
-        assemble.abandon(cloud, server)
-        raise
     write_private(
         cloud_file,
         {

@@ -30,7 +30,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificate
 from moto.core.base_backend import AccountSpecificBackend, BackendDict
 
 if TYPE_CHECKING:
-    from localcloud.core.cloud import Cloud
+    from localcloud.core.cloud import Cloud, Component
 
 log = logging.getLogger(__name__)
 
@@ -223,7 +223,16 @@ class Snapshots:
                 s3_backends.bucket_accounts.update(buckets)
             for part in cloud.components():
                 if components.get(part.name) is not None:
-                    part.load(components[part.name])
+                    _load(part, components[part.name], path)
+
+
+def _load(part: Component, state: Any, path: Path) -> None:
+    try:
+        part.load(state)
+    except Exception as problem:
+        log.exception("%s can't take back its state", part.name)
+        message = f"{path} has a state of {part.name} that this version can't take back; start anew with `reset`."
+        raise SnapshotError(message) from problem
 
 
 def _read(path: Path) -> bytes | None:

@@ -156,9 +156,13 @@ def identify(request: HttpRequest, service: str, request_id: str) -> Wire:
             raise AwsError("UnknownOperationException", f"{service} has no operation at {request.path}.")
         return Wire(service, model.operation_model(named["operation"]), "cbor", {}, request_id)
     moto_request = request.moto_request()
+    target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
     try:
-        operation, path_params = get_service_router(service).match(moto_request)
         protocol = determine_request_protocol(model, moto_request.content_type)
+        if protocol == "json" and target in model.operation_names:
+            # Only the operation counts: SDKs differ in what they write before it.
+            return Wire(service, model.operation_model(target), protocol, {}, request_id)
+        operation, path_params = get_service_router(service).match(moto_request)
     except (NotFound, NotImplementedError) as problem:
         asked = request.headers.get("X-Amz-Target") or moto_request.values.get("Action")
         asked = asked or f"{request.method} {request.path}"
