@@ -1,7 +1,7 @@
 """The alarms: put, evaluated as CloudWatch does it, moved from state to state, and what each move sets off.
 
 Evaluation reads the store; every move is written to the history and its actions are queued in ``outbox``, which
-``delivery`` empties outside of every lock. One lock guards the table; it is never held while a lock of the cloud is
+``metrics`` empties outside of every lock. One lock guards the table; it is never held while a lock of the cloud is
 taken, so callers may hold the cloud's.
 """
 

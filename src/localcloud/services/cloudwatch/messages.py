@@ -1,6 +1,6 @@
 """The messages that alarms send: CloudWatch's notification JSON and its subject, from an alarm as it is described.
 
-Sending them is ``delivery``'s business.
+Sending them is ``services.messaging``'s business.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from localcloud.services.cloudwatch import delivery, messages
+from localcloud.services import messaging
+from localcloud.services.cloudwatch import messages
 from localcloud.services.cloudwatch.alarms import Alarms, Notice
 from localcloud.services.cloudwatch.statistics import Summary
 from localcloud.services.cloudwatch.store import HistoryItem, Metric, Store
@@ -172,23 +173,10 @@ class Metrics:
             raise RuntimeError("the metric store is not open yet: Metrics.start was not called")
         region = notice.action.split(":")[3]
         text = messages.message(notice, self._cloud.settings.account, region)
-        published = delivery.publish(self._cloud, notice.action, messages.subject(notice, region), text)
-        if published is None:
+        subject = messages.subject(notice, region)
+        if messaging.publish(self._cloud, notice.action, text, subject=subject) is None:
             return f"Topic {notice.action} does not exist", text
-        self.count_published(notice.action, len(text), published)
         return None, text
-
-    def count_published(self, topic_arn: str, size: int, published: delivery.Published) -> None:
-        """The metrics of the topic, as AWS/SNS has them."""
-        topic = {"TopicName": topic_arn.rsplit(":", 1)[-1]}
-        self.put("AWS/SNS", "NumberOfMessagesPublished", topic, 1, unit="Count")
-        self.put("AWS/SNS", "PublishSize", topic, size, unit="Bytes")
-        for name, number in (
-            ("NumberOfNotificationsDelivered", published.delivered),
-            ("NumberOfNotificationsFailed", published.failed),
-        ):
-            if number:
-                self.put("AWS/SNS", name, topic, number, unit="Count")
 
     def _record(self, notice: Notice, problem: str | None, text: str) -> None:
         if notice.repeated and problem is None:

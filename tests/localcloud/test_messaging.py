@@ -1,0 +1,151 @@
+"""Topics and queues: what is published arrives once, where it should; what can't be delivered is tried and counted."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.core.cloud import Cloud
+from localcloud.services import messaging
+
+Clients = Callable[..., Any]
+
+
+def wait_for(found: Callable[[], Any], seconds: float = 20) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := found():
+            return result
+        time.sleep(0.1)
+    raise AssertionError(f"nothing within {seconds} s")
+
+
+def subscribed_queue(aws: Clients, topic: str, name: str, **attributes: str) -> str:
+    sqs, sns = aws("sqs"), aws("sns")
+    url = str(sqs.create_queue(QueueName=name)["QueueUrl"])
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=attributes)
+    return url
+
+
+def bodies(aws: Clients, url: str) -> list[str]:
+    answer = aws("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    return [message["Body"] for message in answer.get("Messages", [])]
+
+
+def total(aws: Clients, namespace: str, name: str, dimensions: dict[str, str], statistic: str = "Sum") -> float | None:
+    points = aws("cloudwatch").get_metric_statistics(
+        Namespace=namespace,
+        MetricName=name,
+        Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+        StartTime=datetime.now(UTC) - timedelta(minutes=5),
+        EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        Period=600,
+        Statistics=[statistic],
+    )["Datapoints"]
+    return float(points[0][statistic]) if points else None
+
+
+def test_a_message_reaches_the_queues_whose_filter_it_passes(shared_aws: Clients) -> None:
+    sns = shared_aws("sns")
+    topic = sns.create_topic(Name="filtered")["TopicArn"]
+    everything = subscribed_queue(shared_aws, topic, "everything")
+    raw = subscribed_queue(shared_aws, topic, "raw", RawMessageDelivery="true")
+    high = subscribed_queue(shared_aws, topic, "high", FilterPolicy=json.dumps({"severity": ["high"]}))
+    for severity in ("high", "low"):
+        sns.publish(
+            TopicArn=topic,
+            Subject="Hello",
+            Message=f"{severity} message",
+            MessageAttributes={"severity": {"DataType": "String", "StringValue": severity}},
+        )
+    envelopes = [json.loads(body) for body in bodies(shared_aws, everything)]
+    assert [envelope["Message"] for envelope in envelopes] == ["high message", "low message"]
+    assert envelopes[0]["Subject"] == "Hello"
+    assert envelopes[0]["MessageAttributes"] == {"severity": {"Type": "String", "Value": "high"}}
+    assert bodies(shared_aws, raw) == ["high message", "low message"]
+    assert [json.loads(body)["Message"] for body in bodies(shared_aws, high)] == ["high message"]
+    assert total(shared_aws, "AWS/SNS", "NumberOfMessagesPublished", {"TopicName": "filtered"}) == 2
+    assert total(shared_aws, "AWS/SNS", "NumberOfNotificationsDelivered", {"TopicName": "filtered"}) == 5
+
+
+def test_a_topic_that_does_not_exist_is_an_error(shared_aws: Clients, shared_cloud: Cloud) -> None:
+    missing = f"arn:aws:sns:ap-southeast-2:{shared_cloud.settings.account}:nobody"
+    with pytest.raises(ClientError) as refused:
+        shared_aws("sns").publish(TopicArn=missing, Message="x")
+    assert refused.value.response["Error"]["Code"] in ("NotFound", "NotFoundException")
+
+
+def test_the_depth_of_a_queue_is_measured(shared_aws: Clients, shared_cloud: Cloud) -> None:
+    sqs = shared_aws("sqs")
+    url = sqs.create_queue(QueueName="deep")["QueueUrl"]
+    for number in range(3):
+        sqs.send_message(QueueUrl=url, MessageBody=str(number))
+    sqs.receive_message(QueueUrl=url)
+    messaging.measure_queues(shared_cloud)
+    measured = {
+        name: total(shared_aws, "AWS/SQS", f"ApproximateNumberOfMessages{name}", {"QueueName": "deep"}, "Maximum")
+        for name in ("Visible", "NotVisible")
+    }
+    assert measured == {"Visible": 2, "NotVisible": 1}
+
+
+class Flaky(HTTPServer):
+    """Refuses the first so many messages."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.refusals = refusals
+        self.accepted: list[str] = []
+
+
+class Answering(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        assert isinstance(self.server, Flaky)
+        refused = self.server.refusals > 0
+        self.server.refusals -= refused
+        if not refused:
+            self.server.accepted.append(body)
+        self.send_response(503 if refused else 200)
+        self.end_headers()
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        """Nothing: the test looks at what arrived, not at a log."""
+
+
+@pytest.fixture
+def flaky() -> Iterator[Flaky]:
+    server = Flaky(2)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+def test_an_http_subscriber_that_refuses_is_tried_again(
+    shared_aws: Clients, shared_cloud: Cloud, flaky: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messaging, "PAUSE", 0.1)
+    sns = shared_aws("sns")
+    topic = sns.create_topic(Name="flaky")["TopicArn"]
+    with shared_cloud.lock:
+        shared_cloud.moto("sns").subscribe(topic, f"http://127.0.0.1:{flaky.server_port}/", "http")
+    sns.publish(TopicArn=topic, Message="hello")
+    (body,) = wait_for(lambda: flaky.accepted)
+    assert json.loads(body)["Message"] == "hello"
+    flaky.refusals = 100
+    sns.publish(TopicArn=topic, Message="lost")
+    assert wait_for(lambda: total(shared_aws, "AWS/SNS", "NumberOfNotificationsFailed", {"TopicName": "flaky"})) == 1
+    assert len(flaky.accepted) == 1
+    assert flaky.refusals == 100 - messaging.ATTEMPTS
