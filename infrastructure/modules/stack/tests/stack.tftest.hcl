@@ -1,0 +1,199 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+
+  mock_data "aws_region" {
+    defaults = { name = "ap-southeast-2" }
+  }
+
+  mock_resource "aws_kms_key" {
+    defaults = { arn = "arn:aws:kms:ap-southeast-2:123456789012:key/11111111-2222-3333-4444-555555555555" }
+  }
+
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:ap-southeast-2:123456789012:log-group:aws-waf-logs-mock" }
+  }
+
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/mock" }
+  }
+
+  mock_resource "aws_lb" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:ap-southeast-2:123456789012:loadbalancer/app/mock/0123456789abcdef" }
+  }
+
+  mock_resource "aws_lb_target_group" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:ap-southeast-2:123456789012:targetgroup/mock/0123456789abcdef" }
+  }
+
+  mock_resource "aws_lb_listener" {
+    defaults = { arn = "arn:aws:elasticloadbalancing:ap-southeast-2:123456789012:listener/app/mock/0123456789abcdef/0123456789abcdef" }
+  }
+
+  mock_resource "aws_wafv2_web_acl" {
+    defaults = { arn = "arn:aws:wafv2:ap-southeast-2:123456789012:regional/webacl/mock/11111111-2222-3333-4444-555555555555" }
+  }
+
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:ap-southeast-2:123456789012:mock" }
+  }
+
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:ap-southeast-2:123456789012:mock", url = "https://sqs.ap-southeast-2.amazonaws.com/123456789012/mock" }
+  }
+
+  mock_resource "aws_ecs_cluster" {
+    defaults = { arn = "arn:aws:ecs:ap-southeast-2:123456789012:cluster/mock" }
+  }
+
+  mock_resource "aws_ecs_task_definition" {
+    defaults = { arn = "arn:aws:ecs:ap-southeast-2:123456789012:task-definition/mock:1" }
+  }
+
+  mock_resource "aws_db_instance" {
+    defaults = {
+      address            = "ohmycoins.example.rds.amazonaws.com"
+      master_user_secret = [{ kms_key_id = "mock", secret_arn = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:rds!db-1-AbCdEf", secret_status = "active" }]
+    }
+  }
+
+  mock_resource "aws_elasticache_replication_group" {
+    defaults = { primary_endpoint_address = "ohmycoins.example.cache.amazonaws.com" }
+  }
+
+  mock_resource "aws_secretsmanager_secret_version" {
+    defaults = { arn = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:ohmycoins-staging/secret-key-AbCdEf" }
+  }
+}
+
+variables {
+  environment = "staging"
+  protected   = false
+  secret_key  = "an-example-that-is-long-enough-to-pass"
+
+  network = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 1 }
+
+  services = {
+    backend  = { cpu = 1024, memory = 2048, memory_percent = 80 }
+    frontend = { cpu = 256, memory = 512 }
+  }
+
+  database    = { instance_class = "db.t4g.micro", memory_mib = 1024, max_connections = 80, storage_gb = 20, multi_az = false, backup_retention_days = 3 }
+  connections = { workers = 2, pool_size = 3 }
+  cache       = { node_type = "cache.t4g.micro", members = 1 }
+
+  images = {
+    backend  = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/backend@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    frontend = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/frontend@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+  }
+}
+
+run "the_parts_fit_together" {
+  assert {
+    condition     = output.cluster_name == "ohmycoins-staging" && output.database.identifier == "ohmycoins-staging" && output.cache.replication_group_id == "ohmycoins-staging-redis"
+    error_message = "Everything bears the environment's name."
+  }
+
+  assert {
+    condition     = output.services["backend"].task_definition_family == "ohmycoins-backend" && output.services["backend"].log_group == "/ecs/ohmycoins-staging/backend"
+    error_message = "The backend is where the runbook looks."
+  }
+
+  assert {
+    condition     = local.secrets.backend.POSTGRES_PASSWORD == "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:rds!db-1-AbCdEf:password::"
+    error_message = "The password is one key of the secret that RDS keeps."
+  }
+
+  assert {
+    condition     = length(output.network.interface_endpoint_ids) == 0
+    error_message = "Interface endpoints are off unless asked for."
+  }
+}
+
+run "the_backend_is_told_where_its_parts_are" {
+  assert {
+    condition = {
+      for key in ["POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_SSLMODE", "REDIS_PORT", "REDIS_TLS", "ENVIRONMENT", "PORT"] : key => local.environment.backend[key]
+      } == {
+      POSTGRES_PORT = "5432", POSTGRES_DB = "ohmycoins", POSTGRES_USER = "ohmycoins", POSTGRES_SSLMODE = "require"
+      REDIS_PORT    = "6379", REDIS_TLS = "true", ENVIRONMENT = "staging", PORT = "8000"
+    }
+    error_message = "What the backend reads is what it is given."
+  }
+}
+
+run "deployment_alarms_can_be_left_out" {
+  command = plan
+
+  variables {
+    deployment_alarms = false
+  }
+
+  assert {
+    condition     = length(local.deployment_alarms) == 0
+    error_message = "No alarm takes part in deployments."
+  }
+}
+
+run "interface_endpoints_stand_in_for_nat" {
+  variables {
+    interface_endpoints = true
+    network             = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 0 }
+  }
+
+  assert {
+    condition     = length(output.network.interface_endpoint_ids) == 5 && length(output.network.nat_gateway_ids) == 0 && length(output.network.app_route_table_ids) == 2
+    error_message = "Five endpoints, no NAT, and the route tables stay."
+  }
+}
+
+run "tasks_that_can_pull_no_image_are_refused" {
+  command = plan
+
+  variables {
+    network = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 0 }
+  }
+
+  expect_failures = [var.network]
+}
+
+run "a_broken_connection_budget_is_refused" {
+  command = plan
+
+  variables {
+    connections = { workers = 4, pool_size = 15 }
+  }
+
+  expect_failures = [var.connections]
+}
+
+run "production_without_https_or_protection_is_refused" {
+  command = plan
+
+  variables {
+    environment = "production"
+  }
+
+  expect_failures = [var.certificate_arn, var.protected]
+}
+
+run "a_mutable_image_is_refused" {
+  command = plan
+
+  variables {
+    images = { backend = "ohmycoins/backend:latest", frontend = "ohmycoins/frontend:latest" }
+  }
+
+  expect_failures = [var.images]
+}
+
+run "an_unknown_environment_is_refused" {
+  command = plan
+
+  variables {
+    environment = "qa"
+  }
+
+  expect_failures = [var.environment]
+}
