@@ -1,0 +1,12 @@
+"""RDS: records of our own, and a real PostgreSQL behind each instance.
+
+``component`` brings servers to what their records say; ``operations``, ``groups`` and ``snapshots`` answer AWS's calls.
+"""
+
+from localcloud.services.rds import groups as _groups
+from localcloud.services.rds import operations as _operations
+from localcloud.services.rds import snapshots as _snapshots
+from localcloud.services.rds.component import Databases
+
+__all__ = ["Databases"]
+_ = (_groups, _operations, _snapshots)  # imported for their registrations

@@ -1,0 +1,441 @@
+"""Database instances made real: a PostgreSQL for each, brought to what its record says.
+
+Level-triggered by the record's status: ``creating``, ``starting``, ``rebooting`` and the like are work to do, found by
+the loop and done in a thread of its own without the cloud's lock; a cloud that was killed in the middle finds the same
+status in its snapshot and does the work again. A server that died although its instance is ``available`` is started
+again, as RDS does.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from localcloud.core import network
+from localcloud.core.processes import Process, Supervisor
+from localcloud.parts import certificates, postgres
+from localcloud.parts.postgres import PostgresError, Server
+from localcloud.services.rds import measure, parameters, secret
+from localcloud.services.rds.model import Instance, in_window
+from localcloud.services.rds.parameters import ParameterGroup
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+log = logging.getLogger(__name__)
+
+EVERY = 0.3
+START_SECONDS = 20.0
+"""How long ``up`` waits for the databases before it goes on without them."""
+EVENTS_KEPT = 2_000
+
+
+class Databases:
+    """The component. Its records are guarded by the cloud's lock."""
+
+    name = "rds"
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self.instances: dict[str, Instance] = {}
+        self.parameter_groups: dict[str, ParameterGroup] = {}
+        self.subnet_groups: dict[str, dict[str, Any]] = {}
+        self.snapshots: dict[str, dict[str, Any]] = {}
+        self.tags: dict[str, list[dict[str, str]]] = {}
+        """Of everything but instances, by ARN."""
+        self.events: list[dict[str, Any]] = []
+        self._processes: dict[str, list[Process]] = {}
+        self._jobs: dict[str, threading.Thread] = {}
+        self._measure = measure.Measurements()
+        self._cloud: Cloud | None = None
+
+    # -- component ------------------------------------------------------------------------------------------------
+
+    def start(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self.step()
+        for job in list(self._jobs.values()):
+            job.join(START_SECONDS)
+        cloud.loop("rds", EVERY, self.step)
+        cloud.loop("rds-metrics", measure.EVERY, self._publish)
+        cloud.loop("rds-logs", 2.0, self._export_logs)
+
+    def dump(self) -> object:
+        return copy.deepcopy(
+            (self.instances, self.parameter_groups, self.subnet_groups, self.snapshots, self.tags, self.events)
+        )
+
+    def load(self, state: Any) -> None:
+        self.instances, self.parameter_groups, self.subnet_groups, self.snapshots, self.tags, self.events = state
+
+    def stop(self) -> None:
+        for job in list(self._jobs.values()):
+            job.join(10.0)
+        if self._cloud:
+            ending = [process for processes in self._processes.values() for process in processes]
+            self._cloud.part(Supervisor).end_all(ending, grace=10.0)
+
+    # -- joints ---------------------------------------------------------------------------------------------------
+
+    def server(self, identifier: str) -> Server:
+        """The real server of an instance; ``KeyError`` where there is no such instance."""
+        instance = self.instances[identifier]
+        return self._server(instance)
+
+    def running(self) -> list[Instance]:
+        """The instances whose servers take connections."""
+        return [each for each in list(self.instances.values()) if each.status == "available" and self._lives(each)]
+
+    def by_resource_id(self, resource_id: str) -> Instance | None:
+        """The instance with this ``DbiResourceId``, by which Performance Insights names it."""
+        return next((each for each in self.instances.values() if each.record["DbiResourceId"] == resource_id), None)
+
+    @contextmanager
+    def connect(self, identifier: str, database: str = "postgres") -> Iterator[psycopg.Connection[Any]]:
+        """A connection to the real server as its administrator; ``psycopg.Error`` where it is stopped."""
+        with postgres.connect(self.server(identifier), database) as connection:
+            yield connection
+
+    def processes(self, identifier: str) -> list[Process]:
+        return list(self._processes.get(identifier, ()))
+
+    def tell(self, identifier: str, message: str, *categories: str) -> None:
+        """An event of an instance, as DescribeEvents shows it."""
+        if self._cloud is None:
+            return
+        instance = self.instances.get(identifier)
+        self.events.append(
+            {
+                "SourceIdentifier": identifier,
+                "SourceType": "db-instance",
+                "Message": message,
+                "EventCategories": list(categories),
+                "Date": self._cloud.now(),
+                "SourceArn": instance.arn if instance else "",
+            }
+        )
+        del self.events[:-EVENTS_KEPT]
+        self._cloud.touch()
+
+    def group_values(self, name: str) -> dict[str, str]:
+        """What is set in a parameter group; nothing in a default one."""
+        group = self.parameter_groups.get(name)
+        return dict(group.values) if group else {}
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Give each instance whose record asks for it a thread that does the work."""
+        cloud = self._cloud
+        if cloud is None or cloud.stopping.is_set():
+            return
+        with cloud.lock:
+            for identifier, instance in list(self.instances.items()):
+                if identifier in self._jobs and self._jobs[identifier].is_alive():
+                    continue
+                work = self._work(instance)
+                if work is not None:
+                    job = threading.Thread(
+                        target=self._do, args=(instance, work), name=f"rds-{identifier}", daemon=True
+                    )
+                    self._jobs[identifier] = job
+                    job.start()
+
+    def _work(self, instance: Instance) -> Callable[[Instance], None] | None:
+        by_status = {
+            "creating": self._create,
+            "starting": self._bring_up,
+            "stopping": self._halt,
+            "rebooting": self._reboot,
+            "modifying": self._modify,
+            "backing-up": self._back_up,
+            "deleting": self._delete,
+        }
+        if work := by_status.get(instance.status):
+            return work
+        if instance.status != "available" or self._cloud is None:
+            return None
+        if not self._lives(instance):
+            return self._recover
+        window = instance.record.get("PreferredMaintenanceWindow", "")
+        if instance.record["PendingModifiedValues"] and in_window(window, self._cloud.now()):
+            instance.status = "modifying"
+        return None
+
+    def _do(self, instance: Instance, work: Callable[[Instance], None]) -> None:
+        cloud = self._cloud
+        if cloud is None:
+            return
+        try:
+            work(instance)
+        except (PostgresError, OSError, psycopg.Error) as problem:
+            if cloud.stopping.is_set():
+                return
+            log.error("database %s: %s", instance.identifier, problem)
+            with cloud.lock:
+                broken = "incompatible-parameters" if "parameter" in str(problem) else "failed"
+                instance.status = broken
+                self.tell(instance.identifier, f"The database could not be started: {problem}", "failure")
+        except Exception:
+            log.exception("localcloud failed while working on database %s", instance.identifier)
+            with cloud.lock:
+                instance.status = "failed"
+        cloud.touch()
+
+    # -- work -----------------------------------------------------------------------------------------------------
+
+    def _create(self, instance: Instance) -> None:
+        supervisor, server = self._supervisor(), self._server(instance)
+        if instance.source:
+            shutil.rmtree(server.folder, ignore_errors=True)
+            shutil.copytree(self._state / "rds-snapshots" / instance.source, server.folder, symlinks=True)
+        else:
+            postgres.initialise(supervisor, server)
+        self._launch(instance)
+        database = instance.record.get("DBName")
+        password = instance.password or secrets.token_urlsafe(24)
+        if not instance.source or instance.password:
+            postgres.make_master(server, instance.record["MasterUsername"], password, database)
+        with self._lock():
+            instance.password = None
+            instance.source = None
+            instance.record["InstanceCreateTime"] = instance.record.get("InstanceCreateTime") or self._now()
+            instance.status = "backing-up" if instance.record["BackupRetentionPeriod"] else "available"
+            secret.activate(instance)
+            self.tell(instance.identifier, "DB instance created", "creation")
+
+    def _bring_up(self, instance: Instance) -> None:
+        self._launch(instance)
+        with self._lock():
+            instance.status = "available"
+            self.tell(instance.identifier, "DB instance started", "notification")
+
+    def _recover(self, instance: Instance) -> None:
+        """The server isn't running: after ``up`` that is as it should be, else it died."""
+        died = bool(self._processes.get(instance.identifier))
+        if died:
+            with self._lock():
+                message = "Recovery of the DB instance has started. Recovery time will vary with the amount of data."
+                self.tell(instance.identifier, message, "recovery")
+        self._launch(instance)
+        if died:
+            with self._lock():
+                self.tell(instance.identifier, "Recovery of the DB instance is complete.", "recovery")
+                self.tell(instance.identifier, "DB instance restarted", "availability")
+
+    def _halt(self, instance: Instance) -> None:
+        self._end(instance)
+        with self._lock():
+            instance.status = "stopped"
+            self.tell(instance.identifier, "DB instance stopped", "notification")
+
+    def _reboot(self, instance: Instance) -> None:
+        with self._lock():
+            self.tell(instance.identifier, "DB instance shutdown", "availability")
+        self._end(instance)
+        self._launch(instance)
+        with self._lock():
+            instance.status = "available"
+            self.tell(instance.identifier, "DB instance restarted", "availability")
+
+    def _modify(self, instance: Instance) -> None:
+        """Take up pending values, a new password and what is dynamic; restart only for another class."""
+        with self._lock():
+            pending = instance.record["PendingModifiedValues"]
+            restart = "DBInstanceClass" in pending or not self._lives(instance)
+            instance.record["PendingModifiedValues"] = {}
+            exports = pending.pop("PendingCloudwatchLogsExports", None)
+            instance.record |= {name: value for name, value in pending.items() if name != "MasterUserPassword"}
+            if exports:
+                kept = set(instance.record["EnabledCloudwatchLogsExports"]) - set(exports["LogTypesToDisable"])
+                instance.record["EnabledCloudwatchLogsExports"] = sorted(kept | set(exports["LogTypesToEnable"]))
+            password = instance.password
+        if restart:
+            self._end(instance)
+            self._launch(instance)
+        else:
+            self.apply_dynamic(instance)
+        if password:
+            postgres.set_password(self._server(instance), instance.record["MasterUsername"], password)
+            with self._lock():
+                self.tell(instance.identifier, "Reset master credentials", "configuration change")
+        with self._lock():
+            instance.password = None
+            instance.status = "available"
+            secret.activate(instance)
+            self.tell(instance.identifier, "Finished updating DB instance", "configuration change")
+
+    def _back_up(self, instance: Instance) -> None:
+        """The first automated snapshot, which AWS takes right after the creation."""
+        from localcloud.services.rds import snapshots
+
+        with self._lock():
+            self.tell(instance.identifier, "Backing up DB instance", "backup")
+            stamp = f"{self._now():%Y-%m-%d-%H-%M}"
+            name = f"rds:{instance.identifier}-{stamp}"
+            record = snapshots.new(instance, name, "automated", self._now())
+            self.snapshots[name] = record
+        self.take_snapshot(instance, record)
+        with self._lock():
+            instance.status = "available"
+            self.tell(instance.identifier, "Finished DB Instance backup", "backup")
+
+    def take_snapshot(self, instance: Instance, record: dict[str, Any]) -> None:
+        """Copy the instance's files into the snapshot that this record stands for."""
+        from localcloud.services.rds import snapshots
+
+        target = self._state / "rds-snapshots" / snapshots.folder_name(record)
+        server = self._server(instance)
+        if self._lives(instance):
+            postgres.copy_to(self._supervisor(), server, target)
+        else:
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(server.folder, target, symlinks=True)
+        with self._lock():
+            record |= {"Status": "available", "PercentProgress": 100, "SnapshotCreateTime": self._now()}
+            self._touch()
+
+    def _delete(self, instance: Instance) -> None:
+        from localcloud.services.rds import snapshots
+
+        if instance.final_snapshot:
+            with self._lock():
+                record = snapshots.new(instance, instance.final_snapshot, "manual", self._now())
+                self.snapshots[instance.final_snapshot] = record
+            self.take_snapshot(instance, record)
+        self._end(instance)
+        shutil.rmtree(instance.folder(self._state), ignore_errors=True)
+        certificates.forget(self._state, f"rds-{instance.record['DbiResourceId']}")
+        with self._lock():
+            cloud = self._cloud
+            if cloud:
+                network.release(cloud, instance.interface)
+                secret.delete(cloud, instance)
+            for name, each in list(self.snapshots.items()):
+                if each["SnapshotType"] == "automated" and each["DbiResourceId"] == instance.record["DbiResourceId"]:
+                    self.remove_snapshot(name)
+            self.tell(instance.identifier, "DB instance deleted", "deletion")
+            self.instances.pop(instance.identifier, None)
+            self._processes.pop(instance.identifier, None)
+
+    def remove_snapshot(self, name: str) -> None:
+        from localcloud.services.rds import snapshots
+
+        record = self.snapshots.pop(name)
+        self.tags.pop(record["DBSnapshotArn"], None)
+        shutil.rmtree(self._state / "rds-snapshots" / snapshots.folder_name(record), ignore_errors=True)
+
+    # -- the real server ------------------------------------------------------------------------------------------
+
+    def _launch(self, instance: Instance) -> None:
+        self._end(instance)  # of a server that died, its proxy may still be there
+        server = self._server(instance)
+        name = f"rds-{instance.record['DbiResourceId']}"
+        certificate = certificates.server(self._state, name, [server.address])
+        with self._lock():
+            values = self.group_values(instance.parameter_group)
+        settings = parameters.server_settings(values, instance.size)
+        postgres.configure(server, settings, certificate, force_tls=parameters.forces_tls(values))
+        instance.log_offset = min(instance.log_offset, server.log.stat().st_size if server.log.exists() else 0)
+        self._processes[instance.identifier] = postgres.start(self._supervisor(), server)
+        with self._lock():
+            instance.applied = values
+            instance.record["DBParameterGroups"][0]["ParameterApplyStatus"] = "in-sync"
+
+    def apply_dynamic(self, instance: Instance) -> None:
+        """Tell the running server what is dynamic in its group; what needs a reboot waits for one."""
+        server = self._server(instance)
+        with self._lock():
+            values = self.group_values(instance.parameter_group)
+            changed = {name for name in {*values, *instance.applied} if values.get(name) != instance.applied.get(name)}
+            group = self.parameter_groups.get(instance.parameter_group)
+            waits = {
+                name
+                for name in changed
+                if parameters.is_static(name) or (group and group.methods.get(name) == "pending-reboot")
+            }
+            for name in changed - waits:
+                instance.applied.pop(name, None)
+                if name in values:
+                    instance.applied[name] = values[name]
+            status = "pending-reboot" if waits else "in-sync"
+            instance.record["DBParameterGroups"][0]["ParameterApplyStatus"] = status
+        if changed - waits and self._lives(instance):
+            certificate = certificates.server(self._state, f"rds-{instance.record['DbiResourceId']}", [server.address])
+            settings = parameters.server_settings(instance.applied, instance.size)
+            postgres.configure(server, settings, certificate, force_tls=parameters.forces_tls(instance.applied))
+            postgres.reload(self._processes.get(instance.identifier, ()))
+
+    def _end(self, instance: Instance) -> None:
+        self._supervisor().end_all(self._processes.pop(instance.identifier, ()), grace=20.0)
+        self._measure.forget(instance.identifier)
+
+    def _lives(self, instance: Instance) -> bool:
+        processes = self._processes.get(instance.identifier, ())
+        return bool(processes) and all(process.poll() is None for process in processes)
+
+    def _server(self, instance: Instance) -> Server:
+        if self._cloud is None:
+            raise PostgresError("the cloud has not started yet")
+        address = self._cloud.settings.real_address(instance.interface.address)
+        return Server(instance.identifier, instance.folder(self._state), address, instance.record["DbInstancePort"])
+
+    # -- metrics and logs -----------------------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        from localcloud.services.cloudwatch import Metrics
+
+        cloud = self._cloud
+        if cloud is None or not cloud.has(Metrics):
+            return
+        for instance in self.running():
+            processes = self.processes(instance.identifier)
+            taken = self._measure.take(self._server(instance), processes, instance.size, instance.record)
+            dimensions = {"DBInstanceIdentifier": instance.identifier}
+            for name, value, unit in taken:
+                cloud.part(Metrics).put("AWS/RDS", name, dimensions, value, unit=unit)
+            if instance.record["BackupRetentionPeriod"]:
+                instance.record["LatestRestorableTime"] = cloud.now() - timedelta(minutes=5)
+
+    def _export_logs(self) -> None:
+        from localcloud.services.logs import Logs
+
+        cloud = self._cloud
+        if cloud is None or not cloud.has(Logs):
+            return
+        for instance in list(self.instances.values()):
+            if "postgresql" in instance.record.get("EnabledCloudwatchLogsExports", ()):
+                events, instance.log_offset = measure.log_events(self._server(instance).log, instance.log_offset)
+                group = f"/aws/rds/instance/{instance.identifier}/postgresql"
+                cloud.part(Logs).put(group, f"{instance.identifier}.0", events)
+
+    # -- inner ----------------------------------------------------------------------------------------------------
+
+    def _supervisor(self) -> Supervisor:
+        if self._cloud is None:
+            raise PostgresError("the cloud has not started yet")
+        return self._cloud.part(Supervisor)
+
+    def _lock(self) -> Any:
+        if self._cloud is None:
+            raise PostgresError("the cloud has not started yet")
+        return self._cloud.lock
+
+    def _now(self) -> Any:
+        if self._cloud is None:
+            raise PostgresError("the cloud has not started yet")
+        return self._cloud.now()
+
+    def _touch(self) -> None:
+        if self._cloud:
+            self._cloud.touch()

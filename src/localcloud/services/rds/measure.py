@@ -1,0 +1,126 @@
+"""What a real PostgreSQL server says of itself, as RDS's metrics and exported logs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from localcloud.core.processes import Process
+from localcloud.parts import postgres
+from localcloud.parts.postgres import Server
+from localcloud.services.rds.model import GIB, Size
+
+EVERY = 10.0
+"""Seconds between samples. RDS publishes each minute; alarms with AWS's short periods of 10 s need them sooner."""
+
+Sample = tuple[str, float, str]
+
+_QUERY = """
+SELECT
+  (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename <> %(own)s) AS connections,
+  (SELECT sum(pg_database_size(oid)) FROM pg_database) AS data_bytes,
+  (SELECT coalesce(sum(size), 0) FROM pg_ls_waldir()) AS wal_bytes,
+  (SELECT max(age(datfrozenxid)) FROM pg_database) AS oldest_transaction,
+  (SELECT coalesce(sum(reads), 0) FROM pg_stat_io) AS reads,
+  (SELECT coalesce(sum(writes) + sum(extends), 0) FROM pg_stat_io) AS writes,
+  (SELECT coalesce(sum(read_time), 0) FROM pg_stat_io) AS read_ms,
+  (SELECT coalesce(sum(write_time) + sum(extend_time), 0) FROM pg_stat_io) AS write_ms,
+  (SELECT coalesce(sum(deadlocks), 0) FROM pg_stat_database) AS deadlocks,
+  (SELECT coalesce(sum(xact_commit + xact_rollback), 0) FROM pg_stat_database) AS transactions
+"""
+_PAGE = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    at: float
+    cpu_seconds: float
+    told: dict[str, float]
+
+
+@dataclass(slots=True)
+class Measurements:
+    """Remembers the last reading of each server, since most metrics are what happened between two."""
+
+    _last: dict[str, _Reading] = field(default_factory=dict)
+
+    def forget(self, identifier: str) -> None:
+        self._last.pop(identifier, None)
+
+    def take(self, server: Server, processes: Sequence[Process], size: Size, record: Mapping[str, Any]) -> list[Sample]:
+        """The samples of this moment; none where the server can't be asked, so that its silence shows."""
+        try:
+            with postgres.connect(server, timeout=3) as connection, connection.cursor(row_factory=dict_row) as cursor:
+                row = cursor.execute(_QUERY, {"own": postgres.ADMINISTRATOR}).fetchone() or {}
+        except (psycopg.Error, OSError):
+            return []
+        told = {name: float(value or 0) for name, value in row.items()}
+        now = _Reading(time.monotonic(), sum(process.cpu_seconds() for process in processes), told)
+        before = self._last.get(server.name)
+        self._last[server.name] = now
+        memory = sum(process.memory_bytes() for process in processes)
+        stored = told["data_bytes"] + told["wal_bytes"]
+        samples: list[Sample] = [
+            ("DatabaseConnections", told["connections"], "Count"),
+            ("FreeStorageSpace", max(0.0, record["AllocatedStorage"] * GIB - stored), "Bytes"),
+            ("FreeableMemory", float(max(0, size.memory - memory)), "Bytes"),
+            ("SwapUsage", 0.0, "Bytes"),
+            ("TransactionLogsDiskUsage", told["wal_bytes"], "Bytes"),
+            ("MaximumUsedTransactionIDs", told["oldest_transaction"], "Count"),
+        ]
+        return samples + (_between(before, now, size) if before else [])
+
+
+def _between(before: _Reading, now: _Reading, size: Size) -> list[Sample]:
+    seconds = max(0.001, now.at - before.at)
+
+    def gained(name: str) -> float:
+        return max(0.0, now.told[name] - before.told[name])
+
+    reads, writes = gained("reads"), gained("writes")
+    cpu = 100 * (now.cpu_seconds - before.cpu_seconds) / seconds / size.vcpus
+    return [
+        ("CPUUtilization", min(100.0, max(0.0, cpu)), "Percent"),
+        ("ReadIOPS", reads / seconds, "Count/Second"),
+        ("WriteIOPS", writes / seconds, "Count/Second"),
+        ("ReadThroughput", reads * _PAGE / seconds, "Bytes/Second"),
+        ("WriteThroughput", writes * _PAGE / seconds, "Bytes/Second"),
+        ("ReadLatency", gained("read_ms") / 1000 / reads if reads else 0.0, "Seconds"),
+        ("WriteLatency", gained("write_ms") / 1000 / writes if writes else 0.0, "Seconds"),
+        ("DiskQueueDepth", (gained("read_ms") + gained("write_ms")) / 1000 / seconds, "Count"),
+        ("Deadlocks", gained("deadlocks") / seconds, "Count/Second"),
+    ]
+
+
+_STAMP = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? (?:UTC|GMT)")
+_MOST = 1 << 20
+
+
+def log_events(path: Path, offset: int) -> tuple[list[tuple[int, str]], int]:
+    """The whole events in the log after ``offset`` (milliseconds, message), and where to go on.
+
+    A line without a timestamp continues the event before it.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(_MOST)
+    except FileNotFoundError:
+        return [], 0
+    whole = data[: data.rfind(b"\n") + 1]
+    events: list[tuple[int, str]] = []
+    for line in whole.decode(errors="replace").splitlines():
+        if match := _STAMP.match(line):
+            moment = datetime.strptime(match[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+            events.append((int(moment.timestamp() * 1000), line))
+        elif events:
+            events[-1] = (events[-1][0], f"{events[-1][1]}\n{line}")
+    return events, offset + len(whole)

@@ -1,0 +1,131 @@
+"""The records of database instances, snapshots and events: plain values in the shapes of the RDS API."""
+
+from __future__ import annotations
+
+import random
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from localcloud.core.network import Interface
+from localcloud.core.registry import AwsError
+
+GIB = 1 << 30
+ENGINE_VERSIONS = {"17": "17.6", "16": "16.10", "15": "15.14", "14": "14.19", "13": "13.22"}
+"""Newest minor version that is shown for a major one. The server behind is always the PostgreSQL that is installed."""
+
+_MEMORY_GIB = {
+    "t": {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32},
+    "m": {"large": 8, "xlarge": 16, "2xlarge": 32, "4xlarge": 64, "8xlarge": 128, "12xlarge": 192, "16xlarge": 256},
+    "r": {"large": 16, "xlarge": 32, "2xlarge": 64, "4xlarge": 128, "8xlarge": 256, "12xlarge": 384, "16xlarge": 512},
+}
+"""Memory by family and size (RDS user guide, hardware specifications of instance classes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What an instance class stands for."""
+
+    vcpus: int
+    memory: int
+    """Bytes."""
+
+
+def size_of(instance_class: str) -> Size:
+    """The size of a class such as ``db.t4g.micro``; AWS's error for a class that isn't known."""
+    match = re.fullmatch(r"db\.([tmr])\d\w*\.(\w+)", instance_class)
+    memory = _MEMORY_GIB[match[1]].get(match[2]) if match else None
+    if not match or not memory:
+        raise AwsError("InvalidParameterValue", f"Invalid DB Instance class: {instance_class}")
+    per_vcpu = {"t": 4, "m": 4, "r": 8}[match[1]]
+    return Size(max(2, memory // per_vcpu), memory * GIB)
+
+
+@dataclass(slots=True)
+class Instance:
+    """One database instance."""
+
+    record: dict[str, Any]
+    """As DescribeDBInstances shows it, tags included."""
+    interface: Interface
+    applied: dict[str, str] = field(default_factory=dict)
+    """The parameter group's values that the server runs with."""
+    password: str | None = None
+    """A master password that the server hasn't been told yet; RDS keeps none that it has."""
+    source: str | None = None
+    """The snapshot that its files come from, until they are there."""
+    final_snapshot: str | None = None
+    log_offset: int = 0
+    """Bytes of the server's log that are in CloudWatch Logs already."""
+
+    @property
+    def identifier(self) -> str:
+        return str(self.record["DBInstanceIdentifier"])
+
+    @property
+    def status(self) -> str:
+        return str(self.record["DBInstanceStatus"])
+
+    @status.setter
+    def status(self, value: str) -> None:
+        self.record["DBInstanceStatus"] = value
+
+    @property
+    def arn(self) -> str:
+        return str(self.record["DBInstanceArn"])
+
+    @property
+    def size(self) -> Size:
+        return size_of(self.record["DBInstanceClass"])
+
+    @property
+    def parameter_group(self) -> str:
+        return str(self.record["DBParameterGroups"][0]["DBParameterGroupName"])
+
+    def folder(self, state: Path) -> Path:
+        return state / "rds" / str(self.record["DbiResourceId"])
+
+
+def resource_id() -> str:
+    """``db-`` and 26 capitals and digits, as Performance Insights wants it."""
+    return "db-" + "".join(random.choices(string.ascii_uppercase + string.digits, k=26))  # noqa: S311 - no secret
+
+
+def engine_version(asked: str | None) -> str:
+    """A full version: ``17`` becomes the newest 17. AWS's error for one that isn't known."""
+    version = asked or "17"
+    major = version.split(".", maxsplit=1)[0]
+    if major not in ENGINE_VERSIONS or not re.fullmatch(r"\d+(\.\d+)?", version):
+        raise AwsError("InvalidParameterCombination", f"Cannot find version {version} for postgres")
+    return version if "." in version else ENGINE_VERSIONS[major]
+
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def in_window(window: str, now: datetime) -> bool:
+    """Whether ``now`` (UTC) lies in a maintenance window such as ``sat:16:00-sat:18:00``."""
+    match = re.fullmatch(r"(\w{3}):(\d\d):(\d\d)-(\w{3}):(\d\d):(\d\d)", window.lower())
+    if not match or match[1] not in _DAYS or match[4] not in _DAYS:
+        return False
+    begin = (_DAYS.index(match[1]) * 24 + int(match[2])) * 60 + int(match[3])
+    end = (_DAYS.index(match[4]) * 24 + int(match[5])) * 60 + int(match[6])
+    minute = (now.weekday() * 24 + now.hour) * 60 + now.minute
+    return begin <= minute < end if begin <= end else minute >= begin or minute < end
+
+
+def paged(items: list[Any], params: Mapping[str, Any], key: str, default: int = 100) -> dict[str, Any]:
+    """One page of a list, with RDS's ``Marker`` where there is more."""
+    try:
+        start = int(params.get("Marker") or 0)
+    except ValueError:
+        raise AwsError("InvalidParameterValue", f"Invalid marker: {params['Marker']}") from None
+    size = int(params.get("MaxRecords") or default)
+    page: dict[str, Any] = {key: items[start : start + size]}
+    if start + size < len(items):
+        page["Marker"] = str(start + size)
+    return page

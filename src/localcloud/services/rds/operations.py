@@ -1,0 +1,401 @@
+"""AWS's calls about database instances and their events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core import network
+from localcloud.core.registry import Answer, AwsError, Call, operation
+from localcloud.services.rds import groups, secret
+from localcloud.services.rds.component import Databases
+from localcloud.services.rds.model import ENGINE_VERSIONS, Instance, engine_version, paged, resource_id, size_of
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+_AT_ONCE = (
+    "AutoMinorVersionUpgrade",
+    "BackupRetentionPeriod",
+    "CACertificateIdentifier",
+    "CopyTagsToSnapshot",
+    "DeletionProtection",
+    "MaxAllocatedStorage",
+    "MonitoringInterval",
+    "MonitoringRoleArn",
+    "PreferredBackupWindow",
+    "PreferredMaintenanceWindow",
+    "PubliclyAccessible",
+)
+"""What ModifyDBInstance changes whether or not it is asked to apply immediately."""
+_PENDING = ("AllocatedStorage", "DBInstanceClass", "Iops", "MultiAZ", "StorageThroughput", "StorageType")
+"""What waits for the maintenance window unless it is to be applied immediately."""
+_UNSUPPORTED = ("NewDBInstanceIdentifier", "Domain", "OptionGroupName", "DBSubnetGroupName", "Engine")
+
+
+def find(cloud: Cloud, identifier: str) -> Instance:
+    """The instance by its identifier or ARN; AWS's error where there is none."""
+    instance = cloud.part(Databases).instances.get(identifier.rpartition(":db:")[2].lower())
+    if instance is None:
+        raise AwsError("DBInstanceNotFound", f"DBInstance {identifier} not found.", 404)
+    return instance
+
+
+def _in_state(instance: Instance, *allowed: str) -> None:
+    if instance.status not in allowed:
+        message = f"Instance {instance.identifier} is not in {' or '.join(allowed)} state; it is {instance.status}."
+        raise AwsError("InvalidDBInstanceState", message)
+
+
+@operation("rds", "CreateDBInstance")
+def create(cloud: Cloud, call: Call) -> Answer:
+    params = call.params
+    if params.get("Engine") != "postgres":
+        raise AwsError(
+            "InvalidParameterValue", f"localcloud has no engine but postgres; {params.get('Engine')} was asked"
+        )
+    if not params.get("MasterUsername"):
+        raise AwsError("InvalidParameterValue", "The parameter MasterUsername must be provided.")
+    if params.get("ManageMasterUserPassword") and params.get("MasterUserPassword"):
+        message = "You can't specify MasterUserPassword when ManageMasterUserPassword is true."
+        raise AwsError("InvalidParameterCombination", message)
+    if not params.get("ManageMasterUserPassword") and len(params.get("MasterUserPassword") or "") < 8:
+        raise AwsError("InvalidParameterValue", "The parameter MasterUserPassword must be at least 8 characters.")
+    instance = add_instance(cloud, params)
+    if params.get("ManageMasterUserPassword"):
+        secret.manage(cloud, instance, params.get("MasterUserSecretKmsKeyId"))
+    else:
+        instance.password = params["MasterUserPassword"]
+    return {"DBInstance": instance.record}
+
+
+def add_instance(cloud: Cloud, params: Mapping[str, Any], source: str | None = None) -> Instance:
+    """A new record with an address in its subnet group; the loop does the rest. Under the cloud's lock."""
+    databases = cloud.part(Databases)
+    identifier = params["DBInstanceIdentifier"].lower()
+    if not re.fullmatch(r"[a-z](-?[a-z0-9])*", identifier) or len(identifier) > 63:
+        message = "The parameter DBInstanceIdentifier is not a valid identifier: letters, digits and single hyphens."
+        raise AwsError("InvalidParameterValue", message)
+    if identifier in databases.instances:
+        raise AwsError("DBInstanceAlreadyExists", "DB instance already exists")
+    size_of(params["DBInstanceClass"])
+    subnet_group = groups.subnet_group(cloud, params.get("DBSubnetGroupName"))
+    version = engine_version(params.get("EngineVersion"))
+    parameter_group = params.get("DBParameterGroupName") or f"default.postgres{version.split('.')[0]}"
+    groups.parameter_group(cloud, parameter_group)
+    security_groups = list(params.get("VpcSecurityGroupIds") or ())
+    subnets = [each["SubnetIdentifier"] for each in subnet_group["Subnets"]]
+    interface = network.allocate(cloud, subnets[0], security_groups, "RDSNetworkInterface")
+    zones = [each["SubnetAvailabilityZone"]["Name"] for each in subnet_group["Subnets"]]
+    record = _record(cloud, params, identifier, version)
+    record |= {
+        "AvailabilityZone": interface.zone,
+        "DBSubnetGroup": {name: value for name, value in subnet_group.items() if name != "DBSubnetGroupArn"},
+        "DBParameterGroups": [{"DBParameterGroupName": parameter_group, "ParameterApplyStatus": "in-sync"}],
+        "VpcSecurityGroups": [{"VpcSecurityGroupId": each, "Status": "active"} for each in security_groups],
+        "Endpoint": {
+            "Address": cloud.settings.real_address(interface.address),
+            "Port": record["DbInstancePort"],
+            "HostedZoneId": "Z32T0VRHXEXS0V",  # RDS's zone in ap-southeast-2
+        },
+    }
+    if record["MultiAZ"]:
+        record["SecondaryAvailabilityZone"] = next((zone for zone in zones if zone != interface.zone), interface.zone)
+    instance = Instance(record, interface, source=source)
+    databases.instances[identifier] = instance
+    return instance
+
+
+def _record(cloud: Cloud, params: Mapping[str, Any], identifier: str, version: str) -> dict[str, Any]:
+    settings = cloud.settings
+    storage_type = params.get("StorageType") or "gp3"
+    insights = bool(params.get("EnablePerformanceInsights"))
+    encrypted = bool(params.get("StorageEncrypted", False))
+    record: dict[str, Any] = {
+        "DBInstanceIdentifier": identifier,
+        "DBInstanceArn": f"arn:aws:rds:{settings.region}:{settings.account}:db:{identifier}",
+        "DbiResourceId": resource_id(),
+        "DBInstanceStatus": "creating",
+        "DBInstanceClass": params["DBInstanceClass"],
+        "DbInstancePort": int(params.get("Port") or 5432),
+        "DBName": params.get("DBName"),
+        "Engine": "postgres",
+        "EngineVersion": version,
+        "EngineLifecycleSupport": params.get("EngineLifecycleSupport", "open-source-rds-extended-support"),
+        "MasterUsername": params["MasterUsername"],
+        "AllocatedStorage": int(params.get("AllocatedStorage") or 20),
+        "MaxAllocatedStorage": params.get("MaxAllocatedStorage"),
+        "StorageType": storage_type,
+        "StorageEncrypted": encrypted,
+        "KmsKeyId": _kms_key(cloud, params.get("KmsKeyId"), "rds") if encrypted else None,
+        "Iops": params.get("Iops") or (3000 if storage_type == "gp3" else None),
+        "StorageThroughput": params.get("StorageThroughput") or (125 if storage_type == "gp3" else None),
+        "MultiAZ": bool(params.get("MultiAZ", False)),
+        "PubliclyAccessible": bool(params.get("PubliclyAccessible", False)),
+        "BackupRetentionPeriod": int(params.get("BackupRetentionPeriod", 1)),
+        "PreferredBackupWindow": params.get("PreferredBackupWindow") or "13:00-13:30",
+        "PreferredMaintenanceWindow": (params.get("PreferredMaintenanceWindow") or "sat:16:00-sat:16:30").lower(),
+        "AutoMinorVersionUpgrade": bool(params.get("AutoMinorVersionUpgrade", True)),
+        "CopyTagsToSnapshot": bool(params.get("CopyTagsToSnapshot", False)),
+        "DeletionProtection": bool(params.get("DeletionProtection", False)),
+        "IAMDatabaseAuthenticationEnabled": bool(params.get("EnableIAMDatabaseAuthentication", False)),
+        "CACertificateIdentifier": params.get("CACertificateIdentifier") or "rds-ca-rsa2048-g1",
+        "MonitoringInterval": int(params.get("MonitoringInterval") or 0),
+        "MonitoringRoleArn": params.get("MonitoringRoleArn"),
+        "DatabaseInsightsMode": params.get("DatabaseInsightsMode") or "standard",
+        "PerformanceInsightsEnabled": insights,
+        "EnabledCloudwatchLogsExports": list(params.get("EnableCloudwatchLogsExports") or ()),
+        "TagList": [dict(tag) for tag in params.get("Tags") or ()],
+        "LicenseModel": "postgresql-license",
+        "OptionGroupMemberships": [
+            {"OptionGroupName": f"default:postgres-{version.split('.')[0]}", "Status": "in-sync"}
+        ],
+        "PendingModifiedValues": {},
+        "DBSecurityGroups": [],
+        "ReadReplicaDBInstanceIdentifiers": [],
+        "DomainMemberships": [],
+        "AssociatedRoles": [],
+        "NetworkType": params.get("NetworkType") or "IPV4",
+        "BackupTarget": "region",
+        "ActivityStreamStatus": "stopped",
+        "CustomerOwnedIpEnabled": False,
+        "DedicatedLogVolume": False,
+        "IsStorageConfigUpgradeAvailable": False,
+    }
+    if insights:
+        record["PerformanceInsightsKMSKeyId"] = _kms_key(cloud, params.get("PerformanceInsightsKMSKeyId"), "rds")
+        record["PerformanceInsightsRetentionPeriod"] = int(params.get("PerformanceInsightsRetentionPeriod") or 7)
+    if record["MonitoringInterval"]:
+        stream = f"RDSOSMetrics:log-stream:{record['DbiResourceId']}"
+        arn = f"arn:aws:logs:{settings.region}:{settings.account}:log-group:{stream}"
+        record["EnhancedMonitoringResourceArn"] = arn
+    record["CertificateDetails"] = {
+        "CAIdentifier": record["CACertificateIdentifier"],
+        "ValidTill": cloud.now() + timedelta(days=365),
+    }
+    return {name: value for name, value in record.items() if value is not None}
+
+
+def _kms_key(cloud: Cloud, asked: str | None, service: str) -> str:
+    """The ARN of a key as RDS shows it."""
+    if asked and asked.startswith("arn:"):
+        return asked
+    prefix = f"arn:aws:kms:{cloud.settings.region}:{cloud.settings.account}:"
+    return prefix + (f"key/{asked}" if asked else f"alias/aws/{service}")
+
+
+@operation("rds", "DescribeDBInstances")
+def describe(cloud: Cloud, call: Call) -> Answer:
+    databases, params = cloud.part(Databases), call.params
+    found = [databases.instances[name] for name in sorted(databases.instances)]
+    if params.get("DBInstanceIdentifier"):
+        found = [find(cloud, params["DBInstanceIdentifier"])]
+    for each in params.get("Filters") or ():
+        wanted = {value.rpartition(":db:")[2] for value in each["Values"]}
+        keys = {
+            "db-instance-id": "DBInstanceIdentifier",
+            "dbi-resource-id": "DbiResourceId",
+            "engine": "Engine",
+            "db-cluster-id": "DBClusterIdentifier",
+        }
+        if each["Name"] not in keys:
+            raise AwsError("InvalidParameterValue", f"Unrecognized filter name: {each['Name']}")
+        found = [instance for instance in found if instance.record.get(keys[each["Name"]]) in wanted]
+    shown = []
+    for instance in found:
+        record = dict(instance.record)
+        if record["DBInstanceStatus"] == "creating":
+            record.pop("Endpoint", None)  # RDS shows it when it can be reached
+        shown.append(record)
+    return paged(shown, params, "DBInstances")
+
+
+@operation("rds", "ModifyDBInstance")
+def modify(cloud: Cloud, call: Call) -> Answer:
+    params, databases = call.params, cloud.part(Databases)
+    instance = find(cloud, params["DBInstanceIdentifier"])
+    _in_state(instance, "available", "backing-up", "incompatible-parameters", "stopped")
+    for name in _UNSUPPORTED:
+        if params.get(name) is not None:
+            raise AwsError("InvalidParameterCombination", f"localcloud can't modify {name} of a DB instance")
+    record, pending = instance.record, instance.record["PendingModifiedValues"]
+    if params.get("DBInstanceClass"):
+        size_of(params["DBInstanceClass"])
+    if (params.get("AllocatedStorage") or record["AllocatedStorage"]) < record["AllocatedStorage"]:
+        raise AwsError("InvalidParameterCombination", "The allocated storage of a DB instance can't be reduced")
+    for name in _AT_ONCE:
+        if params.get(name) is not None:
+            record[name] = params[name]
+    _modify_rest(cloud, instance, params)
+    waiting = {name: params[name] for name in _PENDING if params.get(name) not in (None, record.get(name))}
+    if params.get("EngineVersion"):
+        version = engine_version(params["EngineVersion"])
+        if version != record["EngineVersion"]:
+            waiting["EngineVersion"] = version
+    pending |= waiting
+    if (pending and params.get("ApplyImmediately")) or instance.password:
+        if instance.status == "stopped":
+            raise AwsError("InvalidDBInstanceState", f"Instance {instance.identifier} is not in available state.")
+        instance.status = "modifying"
+    databases.tell(instance.identifier, "Applying modification to DB instance", "configuration change")
+    return {"DBInstance": record}
+
+
+def _modify_rest(cloud: Cloud, instance: Instance, params: Mapping[str, Any]) -> None:
+    record = instance.record
+    if params.get("VpcSecurityGroupIds") is not None:
+        chosen = list(params["VpcSecurityGroupIds"])
+        record["VpcSecurityGroups"] = [{"VpcSecurityGroupId": each, "Status": "active"} for each in chosen]
+        network.set_groups(cloud, instance.interface, chosen)
+    if name := params.get("DBParameterGroupName"):
+        groups.parameter_group(cloud, name)
+        if name != instance.parameter_group:
+            record["DBParameterGroups"] = [{"DBParameterGroupName": name, "ParameterApplyStatus": "pending-reboot"}]
+    if params.get("EnableIAMDatabaseAuthentication") is not None:
+        record["IAMDatabaseAuthenticationEnabled"] = params["EnableIAMDatabaseAuthentication"]
+    if (insights := params.get("EnablePerformanceInsights")) is not None:
+        record["PerformanceInsightsEnabled"] = insights
+    if record["PerformanceInsightsEnabled"]:
+        asked = params.get("PerformanceInsightsKMSKeyId") or record.get("PerformanceInsightsKMSKeyId")
+        record["PerformanceInsightsKMSKeyId"] = _kms_key(cloud, asked, "rds")
+        period = params.get("PerformanceInsightsRetentionPeriod") or record.get("PerformanceInsightsRetentionPeriod")
+        record["PerformanceInsightsRetentionPeriod"] = period or 7
+    if exports := params.get("CloudwatchLogsExportConfiguration"):
+        kept = set(record["EnabledCloudwatchLogsExports"]) - set(exports.get("DisableLogTypes") or ())
+        record["EnabledCloudwatchLogsExports"] = sorted(kept | set(exports.get("EnableLogTypes") or ()))
+    if params.get("RotateMasterUserPassword"):
+        if "MasterUserSecret" not in record:
+            message = "You can't rotate the password because it isn't managed in AWS Secrets Manager."
+            raise AwsError("InvalidParameterCombination", message)
+        secret.rotate(cloud, instance)
+    elif params.get("ManageMasterUserPassword") and "MasterUserSecret" not in record:
+        secret.manage(cloud, instance, params.get("MasterUserSecretKmsKeyId"))
+    elif params.get("MasterUserPassword"):
+        if params.get("ManageMasterUserPassword") is False:
+            secret.delete(cloud, instance)
+        instance.password = params["MasterUserPassword"]
+
+
+@operation("rds", "DeleteDBInstance")
+def delete(cloud: Cloud, call: Call) -> Answer:
+    params = call.params
+    instance = find(cloud, params["DBInstanceIdentifier"])
+    if instance.record["DeletionProtection"]:
+        message = "Cannot delete protected DB Instance, please disable deletion protection and try again."
+        raise AwsError("InvalidParameterCombination", message)
+    if instance.status == "deleting":
+        raise AwsError("InvalidDBInstanceState", f"Instance {instance.identifier} is already being deleted.")
+    final = params.get("FinalDBSnapshotIdentifier")
+    if not params.get("SkipFinalSnapshot") and not final:
+        message = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
+        raise AwsError("InvalidParameterCombination", message)
+    if final and final in cloud.part(Databases).snapshots:
+        message = f"Cannot create the snapshot because a snapshot with the identifier {final} already exists."
+        raise AwsError("DBSnapshotAlreadyExists", message)
+    instance.final_snapshot = final
+    instance.status = "deleting"
+    return {"DBInstance": instance.record}
+
+
+@operation("rds", "RebootDBInstance")
+def reboot(cloud: Cloud, call: Call) -> Answer:
+    instance = find(cloud, call.params["DBInstanceIdentifier"])
+    _in_state(instance, "available", "incompatible-parameters")
+    if call.params.get("ForceFailover"):
+        if not instance.record["MultiAZ"]:
+            message = "ForceFailover can't be specified for an instance that is not in Multi-AZ"
+            raise AwsError("InvalidParameterCombination", message)
+        record = instance.record
+        zones = record["AvailabilityZone"], record["SecondaryAvailabilityZone"]
+        record["SecondaryAvailabilityZone"], record["AvailabilityZone"] = zones
+        for message in ("Multi-AZ instance failover started.", "Multi-AZ instance failover completed"):
+            cloud.part(Databases).tell(instance.identifier, message, "failover")
+    instance.status = "rebooting"
+    return {"DBInstance": instance.record}
+
+
+@operation("rds", "StopDBInstance")
+def stop(cloud: Cloud, call: Call) -> Answer:
+    instance = find(cloud, call.params["DBInstanceIdentifier"])
+    _in_state(instance, "available")
+    instance.status = "stopping"
+    return {"DBInstance": instance.record}
+
+
+@operation("rds", "StartDBInstance")
+def start(cloud: Cloud, call: Call) -> Answer:
+    instance = find(cloud, call.params["DBInstanceIdentifier"])
+    _in_state(instance, "stopped", "incompatible-parameters", "failed")
+    instance.status = "starting"
+    return {"DBInstance": instance.record}
+
+
+@operation("rds", "DescribeEvents")
+def describe_events(cloud: Cloud, call: Call) -> Answer:
+    params, now = call.params, cloud.now()
+    end = params.get("EndTime") or now
+    begin = params.get("StartTime") or end - timedelta(minutes=int(params.get("Duration") or 60))
+    categories = set(params.get("EventCategories") or ())
+    found = [
+        each
+        for each in cloud.part(Databases).events
+        if begin <= each["Date"] <= end
+        and params.get("SourceIdentifier") in (None, each["SourceIdentifier"])
+        and params.get("SourceType") in (None, each["SourceType"])
+        and (not categories or categories & set(each["EventCategories"]))
+    ]
+    return paged(found, params, "Events")
+
+
+@operation("rds", "DescribePendingMaintenanceActions")
+def describe_pending_maintenance(cloud: Cloud, call: Call) -> Answer:
+    return {"PendingMaintenanceActions": []}
+
+
+@operation("rds", "DescribeDBEngineVersions")
+def describe_engine_versions(cloud: Cloud, call: Call) -> Answer:
+    params = call.params
+    asked = params.get("EngineVersion")
+    found = [
+        {
+            "Engine": "postgres",
+            "EngineVersion": version,
+            "MajorEngineVersion": major,
+            "DBParameterGroupFamily": f"postgres{major}",
+            "DBEngineDescription": "PostgreSQL",
+            "DBEngineVersionDescription": f"PostgreSQL {version}",
+            "Status": "available",
+            "ExportableLogTypes": ["postgresql", "upgrade"],
+        }
+        for major, version in ENGINE_VERSIONS.items()
+        if asked in (None, major, version) and params.get("Engine") in (None, "postgres")
+    ]
+    return {"DBEngineVersions": found}
+
+
+@operation("rds", "DescribeDBLogFiles")
+def describe_log_files(cloud: Cloud, call: Call) -> Answer:
+    databases = cloud.part(Databases)
+    log = databases.server(find(cloud, call.params["DBInstanceIdentifier"]).identifier).log
+    if not log.exists():
+        return {"DescribeDBLogFiles": []}
+    status = log.stat()
+    shown = {"LogFileName": "error/postgresql.log", "LastWritten": int(status.st_mtime * 1000), "Size": status.st_size}
+    return {"DescribeDBLogFiles": [shown]}
+
+
+@operation("rds", "DownloadDBLogFilePortion")
+def download_log(cloud: Cloud, call: Call) -> Answer:
+    databases, params = cloud.part(Databases), call.params
+    log = databases.server(find(cloud, params["DBInstanceIdentifier"]).identifier).log
+    if params["LogFileName"] != "error/postgresql.log" or not log.exists():
+        raise AwsError("DBLogFileNotFoundFault", f"DBLog File: {params['LogFileName']}, is not found.", 404)
+    lines = log.read_text(errors="replace").splitlines(keepends=True)
+    wanted = int(params.get("NumberOfLines") or 10_000)
+    marker = str(params.get("Marker") or "")
+    start = int(marker) if marker.isdigit() else max(0, len(lines) - wanted)
+    text = "".join(lines[start : start + wanted])
+    end = min(len(lines), start + wanted)
+    return {"LogFileData": text, "Marker": str(end), "AdditionalDataPending": end < len(lines)}

@@ -1,0 +1,375 @@
+"""A database instance is a real PostgreSQL: TLS, parameters, password, metrics, snapshots, and a life of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from localcloud.core.cloud import Cloud
+from localcloud.core.processes import Supervisor
+from localcloud.parts import certificates, tools
+from localcloud.services.rds import Databases, parameters
+from localcloud.services.rds.measure import log_events
+from localcloud.services.rds.model import in_window, size_of
+
+pytestmark = pytest.mark.cloud
+Clients = Callable[..., Any]
+
+
+def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+    return found
+
+
+class Database:
+    """An instance with a parameter group of its own, as the Terraform module makes it."""
+
+    def __init__(self, cloud: Cloud, aws: Clients, name: str = "shop", **more: Any) -> None:
+        self.cloud, self.aws, self.rds, self.name = cloud, aws, aws("rds"), name
+        ec2 = aws("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]]
+        subnets = [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{20 + n}.0/24", AvailabilityZone=zones[n])["Subnet"][
+                "SubnetId"
+            ]
+            for n in range(2)
+        ]
+        group = ec2.create_security_group(GroupName="db", Description="db", VpcId=vpc)["GroupId"]
+        self.rds.create_db_subnet_group(DBSubnetGroupName=name, DBSubnetGroupDescription="d", SubnetIds=subnets)
+        self.rds.create_db_parameter_group(
+            DBParameterGroupName=name, DBParameterGroupFamily="postgres17", Description="p"
+        )
+        self.set(max_connections=("20", "pending-reboot"), log_min_duration_statement=("0", "immediate"))
+        self.created = self.rds.create_db_instance(
+            **{
+                "DBInstanceIdentifier": name,
+                "DBInstanceClass": "db.t4g.micro",
+                "Engine": "postgres",
+                "EngineVersion": "17",
+                "AllocatedStorage": 20,
+                "DBName": "shop",
+                "MasterUsername": "keeper",
+                "ManageMasterUserPassword": True,
+                "DBSubnetGroupName": name,
+                "DBParameterGroupName": name,
+                "VpcSecurityGroupIds": [group],
+                "BackupRetentionPeriod": 0,
+                "EnablePerformanceInsights": True,
+                "Tags": [{"Key": "a", "Value": "b"}],
+                **more,
+            }
+        )["DBInstance"]
+        self.available()
+
+    def set(self, **values: tuple[str, str]) -> None:
+        changes = [
+            {"ParameterName": name.replace("__", "."), "ParameterValue": value, "ApplyMethod": method}
+            for name, (value, method) in values.items()
+        ]
+        self.rds.modify_db_parameter_group(DBParameterGroupName=self.name, Parameters=changes)
+
+    def shown(self) -> dict[str, Any]:
+        instances = self.rds.describe_db_instances(DBInstanceIdentifier=self.name)["DBInstances"]
+        return dict(instances[0])
+
+    def available(self) -> dict[str, Any]:
+        until(lambda: self.shown()["DBInstanceStatus"] == "available")
+        return self.shown()
+
+    def password(self) -> str:
+        arn = self.shown()["MasterUserSecret"]["SecretArn"]
+        secret = json.loads(self.aws("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+        assert secret["username"] == "keeper"
+        return str(secret["password"])
+
+    def url(self, **more: Any) -> dict[str, Any]:
+        endpoint = self.shown()["Endpoint"]
+        return {
+            "host": endpoint["Address"],
+            "port": endpoint["Port"],
+            "user": "keeper",
+            "password": self.password(),
+            "dbname": "shop",
+            "sslmode": "verify-full",
+            "sslrootcert": str(certificates.authority(self.cloud.settings.state)),
+            "connect_timeout": 5,
+            **more,
+        }
+
+    def ask(self, query: str, **more: Any) -> Any:
+        with psycopg.connect(**self.url(**more), autocommit=True) as connection:
+            cursor = connection.execute(query)
+            row = cursor.fetchone() if cursor.description else None
+            return row[0] if row else None
+
+
+@pytest.fixture(scope="module")
+def database(shared_cloud: Cloud, shared_aws: Clients) -> Database:
+    return Database(shared_cloud, shared_aws)
+
+
+def test_the_instance_is_a_real_server_with_tls_and_the_managed_password(database: Database) -> None:
+    assert database.created["DBInstanceStatus"] == "creating"
+    assert "Endpoint" not in database.created or database.created["Endpoint"]
+    shown = database.available()
+    assert shown["EngineVersion"].startswith("17.")
+    assert shown["DbiResourceId"].startswith("db-")
+    assert shown["PerformanceInsightsEnabled"] is True
+    assert shown["MasterUserSecret"]["SecretStatus"] == "active"
+    assert database.ask("SELECT current_user || '@' || current_database()") == "keeper@shop"
+    assert database.ask("CREATE TABLE IF NOT EXISTS coins (name text); SELECT count(*) FROM coins") is None
+    assert database.ask("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+    assert database.ask("SELECT count(*) FROM pg_stat_statements") > 0
+
+
+def test_without_tls_or_with_a_wrong_password_nobody_comes_in(database: Database) -> None:
+    with pytest.raises(psycopg.OperationalError, match="no encryption"):
+        database.ask("SELECT 1", sslmode="disable")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        database.ask("SELECT 1", password="guess")
+    with pytest.raises(psycopg.OperationalError, match="rdsadmin"):
+        database.ask("SELECT 1", user="rdsadmin")
+
+
+def test_psql_of_the_tasks_path_connects_as_the_runbook_writes_it(database: Database) -> None:
+    state = database.cloud.settings.state
+    path = f"{tools.client_folder(state)}:{os.environ['PATH']}"
+    command = ["psql", "-h", database.url()["host"], "-U", "keeper", "-d", "shop", "-Atc", "SHOW max_connections"]
+    environment = {"PATH": path, "PGPASSWORD": database.password(), "HOME": str(state)}
+    answer = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=30)
+    assert (answer.stdout, answer.stderr) == ("20\n", "")
+
+
+def test_the_server_sees_who_connects(database: Database) -> None:
+    assert str(database.ask("SELECT inet_client_addr()")).startswith("127.")
+
+
+def test_max_connections_is_real_and_counted(database: Database) -> None:
+    databases = database.cloud.part(Databases)
+    assert database.ask("SHOW max_connections") == "20"
+    held = [psycopg.connect(**database.url()) for _ in range(9)]
+    try:
+        taken = databases._measure.take(
+            databases.server("shop"),
+            databases.processes("shop"),
+            databases.instances["shop"].size,
+            databases.instances["shop"].record,
+        )
+        assert {name: value for name, value, _ in taken}["DatabaseConnections"] == 9
+        with pytest.raises(psycopg.OperationalError, match=r"remaining connection slots|too many clients"):
+            held += [psycopg.connect(**database.url()) for _ in range(20)]
+        # The administrator still comes in, so the metric shows what is wrong.
+        with databases.connect("shop") as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def test_dynamic_parameters_apply_at_once_and_static_ones_at_a_reboot(database: Database) -> None:
+    database.set(work_mem=("8192", "immediate"))
+    until(lambda: database.ask("SHOW work_mem") == "8MB")
+    database.set(max_connections=("30", "pending-reboot"))
+    until(lambda: database.shown()["DBParameterGroups"][0]["ParameterApplyStatus"] == "pending-reboot")
+    assert database.ask("SHOW max_connections") == "20"
+    database.rds.reboot_db_instance(DBInstanceIdentifier="shop")
+    database.available()
+    assert database.ask("SHOW max_connections") == "30"
+    assert database.shown()["DBParameterGroups"][0]["ParameterApplyStatus"] == "in-sync"
+    database.set(max_connections=("20", "pending-reboot"))
+    database.rds.reboot_db_instance(DBInstanceIdentifier="shop")
+    database.available()
+    rows = [
+        row
+        for page in database.rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName="shop")
+        for row in page["Parameters"]
+    ]
+    by_name = {row["ParameterName"]: row for row in rows}
+    assert by_name["max_connections"]["Source"] == "user"
+    assert by_name["max_connections"]["ParameterValue"] == "20"
+    assert by_name["rds.force_ssl"]["ParameterValue"] == "1"
+    assert by_name["autovacuum_max_workers"]["Source"] == "engine-default"
+    assert len(rows) > 300
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "method", "message"),
+    [
+        ("max_connectoins", "10", "pending-reboot", "Could not find parameter"),
+        ("max_connections", "10", "immediate", "immediate apply method for static"),
+        ("max_connections", "-5", "pending-reboot", "allowed values"),
+        ("work_mem", "lots", "immediate", "Invalid parameter value"),
+        ("port", "1", "pending-reboot", "cannot be modified"),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_refused(
+    database: Database, name: str, value: str, method: str, message: str
+) -> None:
+    with pytest.raises(database.rds.exceptions.ClientError, match=message):
+        database.set(**{name: (value, method)})
+
+
+def test_metrics_come_from_the_real_server(database: Database) -> None:
+    until(lambda: database.ask("SELECT sum(x) FROM generate_series(1, 100000) x"))
+    cloudwatch = database.aws("cloudwatch")
+
+    def latest(name: str) -> float | None:
+        points = cloudwatch.get_metric_statistics(
+            Namespace="AWS/RDS",
+            MetricName=name,
+            Dimensions=[{"Name": "DBInstanceIdentifier", "Value": "shop"}],
+            StartTime=time.time() - 600,
+            EndTime=time.time() + 60,
+            Period=60,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+        return max((float(point["Maximum"]) for point in points), default=None)
+
+    until(lambda: latest("CPUUtilization") is not None, 40)
+    assert latest("CPUUtilization") >= 0  # type: ignore[operator]
+    free = latest("FreeStorageSpace")
+    assert free is not None
+    assert 19 << 30 < free < 20 << 30
+    assert latest("DatabaseConnections") is not None
+
+
+def test_a_stopped_instance_really_stops_and_says_nothing(database: Database) -> None:
+    host = database.url()
+    database.rds.stop_db_instance(DBInstanceIdentifier="shop")
+    until(lambda: database.shown()["DBInstanceStatus"] == "stopped")
+    with pytest.raises(psycopg.OperationalError, match="refused"):
+        psycopg.connect(**host)
+    assert database.cloud.part(Databases).running() == []
+    with pytest.raises(database.rds.exceptions.InvalidDBInstanceStateFault, match="not in available"):
+        database.rds.reboot_db_instance(DBInstanceIdentifier="shop")
+    database.rds.start_db_instance(DBInstanceIdentifier="shop")
+    database.available()
+    assert database.ask("SELECT 1") == 1
+    told = [each["Message"] for each in database.rds.describe_events(SourceIdentifier="shop")["Events"]]
+    assert "DB instance stopped" in told
+    assert told[-1] == "DB instance started"
+
+
+def test_a_killed_server_recovers_by_itself(database: Database) -> None:
+    database.ask("CREATE TABLE kept (x int); INSERT INTO kept VALUES (42)")
+    postmaster = database.cloud.part(Databases).processes("shop")[0]
+    postmaster.send(signal.SIGKILL)
+    until(lambda: postmaster.poll() is not None)
+
+    def back() -> bool:
+        try:
+            return bool(database.ask("SELECT x FROM kept") == 42)
+        except psycopg.OperationalError:
+            return False
+
+    until(back)
+    told = [each["Message"] for each in database.rds.describe_events(SourceIdentifier="shop")["Events"]]
+    assert "Recovery of the DB instance is complete." in told
+
+
+def test_a_rotated_password_replaces_the_old_one(database: Database) -> None:
+    old = database.password()
+    database.rds.modify_db_instance(DBInstanceIdentifier="shop", RotateMasterUserPassword=True, ApplyImmediately=True)
+    database.available()
+    assert database.password() != old
+    assert database.ask("SELECT 1") == 1
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        database.ask("SELECT 1", password=old)
+
+
+def test_a_snapshot_really_restores(database: Database) -> None:
+    database.ask("CREATE TABLE saved (x int); INSERT INTO saved VALUES (7)")
+    database.rds.create_db_snapshot(DBInstanceIdentifier="shop", DBSnapshotIdentifier="before")
+
+    def done() -> bool:
+        shown = database.rds.describe_db_snapshots(DBSnapshotIdentifier="before")["DBSnapshots"][0]
+        return bool(shown["Status"] == "available")
+
+    until(done)
+    database.ask("DELETE FROM saved")
+    database.rds.restore_db_instance_from_db_snapshot(
+        DBInstanceIdentifier="again", DBSnapshotIdentifier="before", DBParameterGroupName="shop"
+    )
+    until(
+        lambda: (
+            database.rds.describe_db_instances(DBInstanceIdentifier="again")["DBInstances"][0]["DBInstanceStatus"]
+            in ("available", "failed")
+        )
+    )
+    endpoint = database.rds.describe_db_instances(DBInstanceIdentifier="again")["DBInstances"][0]["Endpoint"]
+    assert database.ask("SELECT x FROM saved", host=endpoint["Address"]) == 7
+    database.rds.delete_db_instance(DBInstanceIdentifier="again", SkipFinalSnapshot=True)
+    database.rds.delete_db_snapshot(DBSnapshotIdentifier="before")
+    until(lambda: len(database.rds.describe_db_instances()["DBInstances"]) == 1)
+
+
+def test_changes_wait_for_the_window_unless_they_are_to_apply_immediately(database: Database) -> None:
+    modify = database.rds.modify_db_instance
+    modify(DBInstanceIdentifier="shop", PreferredMaintenanceWindow="mon:00:00-mon:00:30", AllocatedStorage=25)
+    waiting = database.shown()
+    if not in_window("mon:00:00-mon:00:30", database.cloud.now()):
+        assert waiting["PendingModifiedValues"] == {"AllocatedStorage": 25}
+        assert waiting["AllocatedStorage"] == 20
+    modify(DBInstanceIdentifier="shop", ApplyImmediately=True, DBInstanceClass="db.t4g.small")
+    until(lambda: database.shown()["DBInstanceClass"] == "db.t4g.small")
+    database.available()
+    assert database.shown()["AllocatedStorage"] == 25
+    with pytest.raises(database.rds.exceptions.ClientError, match="can't be reduced"):
+        modify(DBInstanceIdentifier="shop", AllocatedStorage=5)
+
+
+def test_tags_can_be_changed(database: Database) -> None:
+    arn = database.shown()["DBInstanceArn"]
+    database.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "a", "Value": "c"}, {"Key": "d", "Value": "e"}])
+    database.rds.remove_tags_from_resource(ResourceName=arn, TagKeys=["d"])
+    assert database.rds.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "a", "Value": "c"}]
+
+
+def test_delete_leaves_nothing(cloud: Cloud, aws: Clients) -> None:
+    database = Database(cloud, aws, DeletionProtection=True)
+    with pytest.raises(database.rds.exceptions.ClientError, match="Cannot delete protected"):
+        database.rds.delete_db_instance(DBInstanceIdentifier="shop", SkipFinalSnapshot=True)
+    database.rds.modify_db_instance(DBInstanceIdentifier="shop", DeletionProtection=False)
+    with pytest.raises(database.rds.exceptions.ClientError, match="FinalDBSnapshotIdentifier is required"):
+        database.rds.delete_db_instance(DBInstanceIdentifier="shop")
+    database.rds.delete_db_instance(DBInstanceIdentifier="shop", SkipFinalSnapshot=True)
+    until(lambda: database.rds.describe_db_instances()["DBInstances"] == [])
+    with pytest.raises(database.rds.exceptions.DBInstanceNotFoundFault):
+        database.shown()
+    database.rds.delete_db_parameter_group(DBParameterGroupName="shop")
+    database.rds.delete_db_subnet_group(DBSubnetGroupName="shop")
+    assert [each for each in cloud.part(Supervisor).running() if "postgres" in each.name] == []
+    assert list((cloud.settings.state / "rds").iterdir()) == []
+    assert aws("secretsmanager").list_secrets()["SecretList"] == []
+    assert aws("ec2").describe_network_interfaces()["NetworkInterfaces"] == []
+
+
+def test_formulas_follow_the_class() -> None:
+    micro = size_of("db.t4g.micro")
+    assert parameters.formula("LEAST({DBInstanceClassMemory/9531392},5000)", micro) == "112"
+    assert parameters.formula("GREATEST(7, {DBInstanceClassMemory/1073741824})", size_of("db.r6g.xlarge")) == "32"
+    assert parameters.formula("16MB", micro) == "16MB"
+
+
+def test_log_lines_become_whole_events(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    first = "2026-01-02 03:04:05 UTC:127.0.0.1(1):u@d:[7]:ERROR:  wrong"
+    log.write_text(f"{first}\n\tin two lines\n2026-01-02 03:04:06 UTC::@:[7]:LOG:  cut off he")
+    events, offset = log_events(log, 0)
+    assert events == [(1767323045000, f"{first}\n\tin two lines")]
+    with log.open("a") as file:
+        file.write("re\n")
+    assert [message[-12:] for _, message in log_events(log, offset)[0]] == ["cut off here"]
