@@ -236,6 +236,8 @@ def test_it_is_not_ready_until_the_schema_is_what_it_needs(parts: Parts) -> None
         assert line["message"] == "not ready: the database has no schema yet, this code needs version 2"
         assert migrate(environment).returncode == 0
         assert backend.get("/health/ready").status_code == 200
+        administer(parts, environment["POSTGRES_DB"], "INSERT INTO schema_version VALUES (99, 'of the next release')")
+        assert backend.get("/health/ready").status_code == 200, "a newer schema must not stop the release before it"
 
 
 def test_it_migrates_itself_at_the_start_only_when_told(parts: Parts) -> None:
@@ -468,9 +470,12 @@ def test_an_error_that_nobody_handled_is_one_line_and_a_500(parts: Parts, migrat
         assert backend.get("/health/live").status_code == 200
 
 
-def test_sigterm_lets_requests_under_way_finish_and_exits_with_0(parts: Parts, migrated: dict[str, str]) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_lets_requests_under_way_finish_and_exits_with_0(
+    parts: Parts, migrated: dict[str, str], workers: int
+) -> None:
     with (
-        serving({**migrated, "REDIS_HOST": ""}) as backend,
+        serving({**migrated, "REDIS_HOST": "", "WEB_CONCURRENCY": str(workers)}) as backend,
         ThreadPoolExecutor(1) as pool,
         postgres.connect(parts.database, migrated["POSTGRES_DB"]) as blocker,
     ):
@@ -485,7 +490,10 @@ def test_sigterm_lets_requests_under_way_finish_and_exits_with_0(parts: Parts, m
                 with socket.socket() as probe:
                     return probe.connect_ex(("127.0.0.1", int(backend.url.rsplit(":", 1)[1]))) != 0
 
-            until(refuses, "no new connections are taken")
+            if workers == 1:  # of several, the parent holds the listener until all have ended
+                until(refuses, "no new connections are taken")
+            else:
+                until(lambda: backend.logged(message="stopped"), "the idle worker has ended")
             assert backend.process.poll() is None
             assert not request.done()
         assert request.result(10).status_code == 200

@@ -15,13 +15,16 @@ import sys
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from backend import logs, migrate
+from backend import logs
 from backend.settings import Settings, SettingsError, from_environment
 
 GRACE = 20
 """Seconds for requests under way. With closing the pool it stays below ECS's stopTimeout of 30 s."""
 KEEP_ALIVE = 75
 """Longer than the load balancer's idle time-out of 60 s: else it sends requests into closed connections."""
+
+WORKER_START = 30
+"""Seconds until a worker that doesn't answer is replaced. The default of 5 kills those that start on a busy machine."""
 
 
 def serve(settings: Settings) -> None:
@@ -36,6 +39,7 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE,
         timeout_keep_alive=KEEP_ALIVE,
+        timeout_worker_healthcheck=WORKER_START,
     )
     listener = config.bind_socket()
     # Connections inherit it. Without, an answer's body waits 40 ms for the client to acknowledge its headers: asyncio
@@ -56,8 +60,11 @@ def main() -> int:
     except SettingsError as error:
         logging.getLogger("backend").error("%s", error)
         return 2
-    if settings.migrate_on_start and (failed := migrate.main()):
-        return failed
+    if settings.migrate_on_start:
+        from backend import migrate  # each worker imports this module again, and needs none of it
+
+        if failed := migrate.main():
+            return failed
     serve(settings)
     return 0
 
