@@ -242,9 +242,10 @@ def test_scaling_policies_are_called_again_while_the_state_holds_and_topics_are_
     policy = f"arn:aws:autoscaling:ap-southeast-2:{ACCOUNT}:scalingPolicy:1:resource/ecs/service/c/s:policyName/cpu"
     story.metrics.on_action("arn:aws:autoscaling:", calls.append)
     story.alarm(EvaluationPeriods=1, DatapointsToAlarm=1, AlarmActions=[policy, "arn:page"])
-    for _ in range(3):
-        story.minute(load=9)
+    for load in (9, 8, 7):
+        story.minute(load=load)
     assert [(call.new_state, call.repeated) for call in calls] == [("ALARM", False), ("ALARM", True), ("ALARM", True)]
+    assert [json.loads(call.reason_data)["recentDatapoints"] for call in calls] == [[9.0], [8.0], [7.0]]
     assert [notice.action for notice in story.notices].count("arn:page") == 1
     story.minute(load=1)
     story.minute(load=1)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.core.registry import AwsError
 from localcloud.services.cloudwatch import alarm as alarm_module
 from localcloud.services.cloudwatch.alarm import COMPOSITE, METRIC, UNCHECKED, Alarm, Plan, describe, invalid
-from localcloud.services.cloudwatch.evaluation import EXTRA_PERIODS, Point, judge, timestamp
+from localcloud.services.cloudwatch.evaluation import EXTRA_PERIODS, Judgement, Point, judge, timestamp
 from localcloud.services.cloudwatch.queries import Fetch, QueryError, Run, fetch
 from localcloud.services.cloudwatch.rules import children, holds, parse_rule
 from localcloud.services.cloudwatch.store import DAY, HistoryItem, Store
@@ -283,7 +283,7 @@ class Alarms:
                 if judgement.state != alarm.state or alarm.reason == UNCHECKED:
                     self._move(alarm, judgement.state, judgement.reason, judgement.data, now)
                 else:
-                    self._repeat(alarm, plan, now)
+                    self._repeat(alarm, plan, judgement, now)
         return True
 
     def _points(self, plan: Plan, end: int, now: datetime) -> list[Point]:
@@ -328,21 +328,37 @@ class Alarms:
         else:
             self._act(alarm, old, now)
 
-    def _act(self, alarm: Alarm, old: str, now: datetime, *, repeated: bool = False) -> None:
+    def _act(self, alarm: Alarm, old: str, now: datetime) -> None:
         alarm.acted_state, alarm.acted_at = alarm.state, now.timestamp()
+        described = describe(alarm)
         for action in alarm.actions():
-            if not repeated or ":autoscaling:" in action:
-                described = describe(alarm)
+            self.outbox.append(
+                Notice(action, described, alarm.kind, old, alarm.state, alarm.reason, alarm.reason_data, now)
+            )
+
+    def _repeat(self, alarm: Alarm, plan: Plan, judgement: Judgement, now: datetime) -> None:
+        """Autoscaling's actions are invoked again, once a minute, for as long as the state holds.
+
+        They are told the newest datapoints: a policy computes from them how far to scale.
+        """
+        policies = [action for action in alarm.actions() if ":autoscaling:" in action]
+        if policies and now.timestamp() - alarm.acted_at >= plan.step - 1:
+            alarm.acted_at = now.timestamp()
+            described = {**describe(alarm), "StateReason": judgement.reason, "StateReasonData": judgement.data}
+            for action in policies:
                 self.outbox.append(
                     Notice(
-                        action, described, alarm.kind, old, alarm.state, alarm.reason, alarm.reason_data, now, repeated
+                        action,
+                        described,
+                        alarm.kind,
+                        alarm.state,
+                        alarm.state,
+                        judgement.reason,
+                        judgement.data,
+                        now,
+                        repeated=True,
                     )
                 )
-
-    def _repeat(self, alarm: Alarm, plan: Plan, now: datetime) -> None:
-        """Autoscaling's actions are invoked again, once a minute, for as long as the state holds."""
-        if now.timestamp() - alarm.acted_at >= plan.step - 1 and any(":autoscaling:" in arn for arn in alarm.actions()):
-            self._act(alarm, alarm.state, now, repeated=True)
 
     # Composite alarms
 
