@@ -148,7 +148,7 @@ class _Parser:
     def _parse(self) -> Parse:
         target: Expression = Field("@message", Span(self.scan.at, self.scan.at))
         if not self.scan.sees("[\"'/]"):
-            target = self._sum()
+            target = self._primary()  # no operators: a slash after it begins the regular expression
         regex = self.scan.regex()
         if regex is not None:
             pattern, groups = plain_groups(regex.pattern)
