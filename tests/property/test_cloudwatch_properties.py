@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import random
 import statistics
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localcloud.services.cloudwatch.evaluation import Criteria, Point, state_of
-from localcloud.services.cloudwatch.rules import STATES, holds, parse_rule
+from localcloud.services.cloudwatch.expressions import ExpressionError, parse
+from localcloud.services.cloudwatch.metric_math import Series, Surroundings, evaluate
+from localcloud.services.cloudwatch.rules import STATES, RuleError, holds, parse_rule
+from localcloud.services.cloudwatch.search import parse_search
 from localcloud.services.cloudwatch.statistics import (
     MOST_VALUES,
     Summary,
@@ -119,6 +125,57 @@ def test_rolling_up_loses_no_sample(samples: list[tuple[int, float]], period: in
                 assert sum(count for _, count in kept.values) == kept.count
         finally:
             store.close()
+
+
+# Metric math: whatever is written, the answer is a value or one sentence.
+
+OPERATORS = ("+", "-", "*", "/", "^", "(", ")", "[", "]", ",", "<", ">=", "==", "AND", "OR")
+CALLS = ("SUM(", "AVG(", "STDDEV(", "FILL(", "IF(", "CEIL(", "SLICE(", "SORT(", "METRICS()", "RATE(", "LOG(")
+WORDS = st.sampled_from(("m1", "m2", "1", "0", "1e308", "'x'", "REPEAT", "DESC", *OPERATORS, *CALLS))
+
+
+@given(st.lists(WORDS, max_size=14).map(" ".join))
+@settings(max_examples=300)
+def test_any_expression_gives_a_value_or_says_what_is_wrong(text: str) -> None:
+    series = {
+        name: Series(name, name, 60, values, metric=True)
+        for name, values in (("m1", {0: 1.0, 60: 1e308}), ("m2", {60: 0.0}))
+    }
+    around = Surroundings(
+        look_up=lambda name: series[name],
+        metrics=lambda: tuple(series.values()),
+        search=lambda pattern, statistic, length: (),
+        grid=range(0, 180, 60),
+        period=60,
+    )
+    try:
+        value = evaluate(parse(text), around)
+    except ExpressionError:
+        return
+    for one in (value,) if isinstance(value, Series) else value if isinstance(value, tuple) else ():
+        assert all(map(math.isfinite, one.values.values()))
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_an_expression_or_is_refused(text: str) -> None:
+    for read, wrong in ((parse, ExpressionError), (parse_rule, RuleError), (parse_search, ExpressionError)):
+        with contextlib.suppress(wrong):
+            read(text)
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "wrong"),
+    [
+        (parse, "+".join(["m"] * 2000), ExpressionError),
+        (parse_rule, " AND ".join(["TRUE"] * 2000), RuleError),
+        (parse_search, "(" * 2000, ExpressionError),
+    ],
+)
+def test_what_is_endless_is_refused_instead_of_exhausting_the_stack(
+    read: Callable[[str], object], text: str, wrong: type[Exception]
+) -> None:
+    with pytest.raises(wrong):
+        read(text)
 
 
 # Composite rules: the parser against Python's own reading of the same logic.

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 SETTLE = {10: 2, 60: 5}
 """Seconds after the end of a period before it is judged, by the alarm's step: samples come a little late."""
+LONGEST_REASON = 1023
 START = 30
 """Seconds after a start in which the real parts come up and may not be measured yet."""
 OVERDUE = 90
@@ -119,7 +120,10 @@ class Alarms:
         """
         plan = alarm_module.read_plan(parameters)
         with self._lock:
-            alarm = self._put(METRIC, dict(parameters))
+            settings = dict(parameters)
+            if settings.get("Metrics"):
+                settings["Metrics"] = [{"ReturnData": True, **query} for query in settings["Metrics"]]
+            alarm = self._put(METRIC, settings)
             self._plans[alarm.name] = (alarm.configured_at, plan)
         return alarm.arn
 
@@ -311,6 +315,8 @@ class Alarms:
     def _move(self, alarm: Alarm, state: str, reason: str, data: str, now: datetime) -> None:
         """Enter a state, with history, and queue its actions where it is a change."""
         old, old_reason, old_data = alarm.state, alarm.reason, alarm.reason_data
+        if len(reason) > LONGEST_REASON:
+            reason = f"{reason[: LONGEST_REASON - 3]}..."
         alarm.reason, alarm.reason_data, alarm.updated_at = reason, data, now
         self.cloud.touch()
         if state == old:

@@ -76,6 +76,8 @@ _BINDING = {
     "^": 7,
 }  # fmt: skip
 _UNARY = 6
+MOST_OPERATORS = 200
+"""Operators in one expression: more than CloudWatch's limits leave room for, fewer than would exhaust a stack."""
 DEEPEST = 60
 """Nesting that the parser follows; AWS limits an expression to 1024 characters, so no sane one comes near."""
 
@@ -120,6 +122,8 @@ def _tokenize(text: str) -> _Tokens:
 def parse(text: str) -> Node:
     """The tree of one expression; ``ExpressionError`` where it isn't one."""
     tokens = _tokenize(text)
+    if sum(value in _BINDING for kind, value in tokens.items if kind != "text") > MOST_OPERATORS:
+        raise ExpressionError(f"the expression has more than {MOST_OPERATORS} operators")
     node = _expression(tokens, 0, 0)
     kind, value = tokens.take()
     if kind != "end":

@@ -93,12 +93,21 @@ _REFUSED = {
 
 def evaluate(node: Node, around: Surroundings) -> Value:
     """The value of an expression; ``ExpressionError`` where it has none."""
+    try:
+        return _evaluate(node, around)
+    except (ArithmeticError, statistics.StatisticsError) as error:
+        raise ExpressionError(f"the expression has no value: {error}") from error
+
+
+def _evaluate(node: Node, around: Surroundings) -> Value:
     match node:
         case Number(value):
             return value
         case Text(value):
             raise ExpressionError(f"the string {value!r} stands where a metric or a number is needed")
         case Name(name):
+            if not name[:1].islower():
+                raise ExpressionError(f"{name} is no identifier of a metric: those begin with a lower case letter")
             return around.look_up(name)
         case Array(items):
             return tuple(series for item in items for series in _series(evaluate(item, around), "an array"))
@@ -163,6 +172,13 @@ def _scalar(value: Value, where: str) -> float:
     if not isinstance(value, float):
         raise ExpressionError(f"{where} needs a number")
     return value
+
+
+def _whole(argument: Node, name: str, around: Surroundings) -> int:
+    number = _scalar(evaluate(argument, around), name)
+    if not math.isfinite(number):
+        raise ExpressionError(f"{name} needs a whole number")
+    return int(number)
 
 
 def _arguments(name: str, arguments: Sequence[Node], least: int, most: int) -> None:
@@ -318,14 +334,14 @@ def _sort(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
     filled = sorted((one for one in array if one.values), key=lambda one: sign * reduce(list(one.values.values())))
     ordered = (*filled, *(one for one in array if not one.values))
     if len(arguments) == 4:
-        return ordered[: int(_scalar(evaluate(arguments[3], around), name))]
+        return ordered[: _whole(arguments[3], name, around)]
     return ordered
 
 
 def _slice(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
     _arguments(name, arguments, 2, 3)
     array = _series(evaluate(arguments[0], around), name)
-    bounds = [int(_scalar(evaluate(argument, around), name)) for argument in arguments[1:]]
+    bounds = [_whole(argument, name, around) for argument in arguments[1:]]
     return array[bounds[0] : bounds[1] if len(bounds) == 2 else None]
 
 
@@ -351,7 +367,7 @@ def _search(name: str, arguments: Sequence[Node], around: Surroundings) -> Value
     pattern, statistic = arguments[0], arguments[1]
     if not (isinstance(pattern, Text) and isinstance(statistic, Text)):
         raise ExpressionError("SEARCH takes a search expression and a statistic, both in quotes")
-    period = int(_scalar(evaluate(arguments[2], around), name)) if len(arguments) == 3 else None
+    period = _whole(arguments[2], name, around) if len(arguments) == 3 else None
     return around.search(pattern.value, statistic.value, period)
 
 

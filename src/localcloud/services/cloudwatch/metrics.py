@@ -137,9 +137,14 @@ class Metrics:
         with self._delivering:
             while self.alarms.outbox:
                 notice = self.alarms.outbox[0]
-                problem, text = self._carry_out(notice)
-                self._record(notice, problem, text)
-                self.alarms.outbox.popleft()
+                try:
+                    problem, text = self._carry_out(notice)
+                    self._record(notice, problem, text)
+                except Exception:
+                    # One action that can't even be tried must not hold up those behind it.
+                    log.exception("alarm %s: action %s was given up", notice.alarm.get("AlarmName"), notice.action)
+                finally:
+                    self.alarms.outbox.popleft()
 
     def _watch(self) -> None:
         """Say in the log that alarms aren't evaluated, once for each change of what is wrong."""

@@ -14,7 +14,8 @@ from typing import TypeAlias
 STATES = ("ALARM", "OK", "INSUFFICIENT_DATA")
 DEEPEST = 100
 MOST_CHILDREN = 100
-"""Alarms that one rule may name (CloudWatch API, PutCompositeAlarm)."""
+MOST_ELEMENTS = 500
+"""Alarms that one rule may name, and its elements altogether (CloudWatch API, PutCompositeAlarm)."""
 
 
 class RuleError(ValueError):
@@ -80,6 +81,8 @@ def parse_rule(text: str) -> Rule:
         else:
             tokens.append(((found["word"] or found["sign"]).upper(), ""))
         at = found.end()
+    if len(tokens) > MOST_ELEMENTS:
+        raise RuleError(f"AlarmRule has more than {MOST_ELEMENTS} elements")
     tokens.append(("end", ""))
     rule, rest = _either(tokens, 0, 0)
     if tokens[rest][0] != "end":
