@@ -1,0 +1,123 @@
+"""Images: equal content has an equal digest, a digest is the manifest's hash, tags behave as the repository says."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from ecs_world import SERVER, WAITER, app
+from localcloud.core.cloud import Cloud
+from localcloud.services import ecr
+from localcloud.services.ecr import ImageConfig, ImageError, Images, read_dockerfile
+
+Clients = Callable[..., Any]
+
+
+def test_a_dockerfile_says_how_its_last_stage_starts() -> None:
+    text = """
+# syntax=docker/dockerfile:1
+FROM node:22 AS build
+ENV LEFT=behind
+CMD ["npm", "run", "build"]
+FROM python:3.11-slim
+WORKDIR /srv
+WORKDIR app
+ENV HOST=0.0.0.0 PORT=8000 \\
+    NAME="two words"
+ENV LEGACY old style
+EXPOSE 8000/tcp 9000
+USER 10001:10001
+ENTRYPOINT ["python", "-m"]
+CMD ["app"]
+"""
+    assert read_dockerfile(text) == ImageConfig(
+        command=("app",),
+        entrypoint=("python", "-m"),
+        environment={"HOST": "0.0.0.0", "PORT": "8000", "NAME": "two words", "LEGACY": "old style"},
+        exposed_ports=(8000, 9000),
+        working_directory="/srv/app",
+        user="10001:10001",
+    )
+
+
+def test_the_shell_form_runs_in_a_shell() -> None:
+    assert read_dockerfile("FROM x\nCMD echo hello && sleep 1").command == ("/bin/sh", "-c", "echo hello && sleep 1")
+
+
+def test_equal_content_is_an_equal_digest_whatever_its_times_and_caches(tmp_path: Path) -> None:
+    first, second = app(tmp_path / "first", SERVER), app(tmp_path / "second", SERVER)
+    os.utime(second / "main.py", (1, 1))
+    (second / "__pycache__").mkdir()
+    (second / "__pycache__" / "main.cpython-311.pyc").write_bytes(b"stale")
+    manifest, digest = ecr.store(first, tmp_path / "images")
+    assert digest == f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+    assert ecr.store(second, tmp_path / "images") == (manifest, digest)
+    (second / "main.py").write_text(SERVER + "\n# changed")
+    assert ecr.store(second, tmp_path / "images")[1] != digest
+
+
+def test_a_folder_that_nothing_says_how_to_start_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="has no Dockerfile"):
+        ecr.store(tmp_path, tmp_path / "images")
+    (tmp_path / "Dockerfile").write_text("FROM python:3.11-slim\n")
+    with pytest.raises(ImageError, match="neither CMD nor ENTRYPOINT"):
+        ecr.store(tmp_path, tmp_path / "images")
+    (tmp_path / "Dockerfile").write_text('FROM x\nCMD ["unclosed\n')
+    with pytest.raises(ImageError, match="is not a JSON list"):
+        ecr.store(tmp_path, tmp_path / "images")
+
+
+@pytest.mark.cloud
+def test_a_pushed_image_is_described_by_its_true_digest(cloud: Cloud, aws: Clients, tmp_path: Path) -> None:
+    client, state = aws("ecr"), cloud.settings.state
+    client.create_repository(repositoryName="ohmycoins/backend", imageTagMutability="IMMUTABLE")
+    pushed = ecr.push(client, state, app(tmp_path / "one", SERVER), "ohmycoins/backend", "v1")
+    assert pushed.uri.endswith(f".amazonaws.com/ohmycoins/backend@{pushed.digest}")
+
+    answer = client.batch_get_image(repositoryName="ohmycoins/backend", imageIds=[{"imageTag": "v1"}])
+    manifest = answer["images"][0]["imageManifest"]
+    assert pushed.digest == f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+    detail = client.describe_images(repositoryName="ohmycoins/backend")["imageDetails"][0]
+    assert (detail["imageDigest"], detail["imageTags"]) == (pushed.digest, ["v1"])
+    assert detail["imageSizeInBytes"] > 1000
+
+    images = cloud.part(Images)
+    assert (images.folder("ohmycoins/backend", "v1") / "main.py").read_text() == SERVER
+    assert images.folder("ohmycoins/backend", pushed.digest) == images.folder("ohmycoins/backend", "v1")
+    assert images.resolve(pushed.uri).config.command == ("python", "/app/main.py")
+
+    again = ecr.push(client, state, app(tmp_path / "copy", SERVER), "ohmycoins/backend", "v1")
+    assert (again.digest, again.already_there) == (pushed.digest, True)
+    with pytest.raises(ClientError) as taken:
+        ecr.push(client, state, app(tmp_path / "two", WAITER), "ohmycoins/backend", "v1")
+    assert taken.value.response["Error"]["Code"] == "ImageTagAlreadyExistsException"
+    second_tag = ecr.push(client, state, tmp_path / "one", "ohmycoins/backend", "v1.0")
+    assert second_tag.digest == pushed.digest
+    listed = client.list_images(repositoryName="ohmycoins/backend")["imageIds"]
+    assert sorted(image["imageTag"] for image in listed) == ["v1", "v1.0"]
+
+
+@pytest.mark.cloud
+def test_a_mutable_tag_moves_and_leaves_the_older_image_untagged(cloud: Cloud, aws: Clients, tmp_path: Path) -> None:
+    client, state = aws("ecr"), cloud.settings.state
+    client.create_repository(repositoryName="loose")
+    old = ecr.push(client, state, app(tmp_path / "one", SERVER), "loose", "latest")
+    new = ecr.push(client, state, app(tmp_path / "two", WAITER), "loose", "latest")
+    details = {
+        d["imageDigest"]: d.get("imageTags") for d in client.describe_images(repositoryName="loose")["imageDetails"]
+    }
+    assert details == {old.digest: None, new.digest: ["latest"]}
+    untagged = client.list_images(repositoryName="loose", filter={"tagStatus": "UNTAGGED"})["imageIds"]
+    assert untagged == [{"imageDigest": old.digest}]
+    with pytest.raises(ClientError) as unknown:
+        client.describe_images(repositoryName="loose", imageIds=[{"imageTag": "never"}])
+    assert unknown.value.response["Error"]["Code"] == "ImageNotFoundException"
+    with pytest.raises(ClientError) as nowhere:
+        client.describe_images(repositoryName="nowhere")
+    assert nowhere.value.response["Error"]["Code"] == "RepositoryNotFoundException"
