@@ -8,6 +8,7 @@ event), so neither a paginator nor a careless caller gets around it.
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -51,7 +52,10 @@ def access_to(environment: Environment) -> Access:
     file = environment.local_state / "cloud.json"
     try:
         said = json.loads(file.read_text())
-        return Access(said["endpoint"], said["access_key_id"], said["secret_access_key"], said.get("port_shift", 0))
+        shift = said.get("port_shift", 0)
+        if os.environ.get("AWS_ENDPOINT_URL") == said["endpoint"] and os.environ.get("AWS_ACCESS_KEY_ID"):
+            return Access(said["endpoint"], port_shift=shift)  # the shell means this cloud, and whom it says
+        return Access(said["endpoint"], said["access_key_id"], said["secret_access_key"], shift)
     except FileNotFoundError:
         raise Unreachable(f"No local cloud runs in {environment.local_state}. Start one: omc local up") from None
     except (OSError, ValueError, KeyError) as error:
@@ -100,8 +104,6 @@ class Gateway:
     @property
     def endpoint(self) -> str | None:
         """The endpoint that stands in for AWS's own, where one does."""
-        import os
-
         return self.access.endpoint or os.environ.get("AWS_ENDPOINT_URL")
 
     def _verify_account(self, expected: str) -> None:

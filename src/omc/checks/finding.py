@@ -52,6 +52,8 @@ class Finding:
     sentence: str
     evidence: tuple[Evidence, ...] = ()
     procedure: Procedure | None = None
+    unread: bool = False
+    """It is unknown since what it judges could not be read."""
     action: str = ""
     """The IAM action whose lack made it unknown; else empty."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from omc.checks.finding import Evidence, Finding, Level
+from omc.checks.runbook import MORNING_CHECKS
 from omc.errors import AccessDenied
 from omc.facts.collector import Readings, Unreadable, needs
 
@@ -39,5 +40,7 @@ def _unknown(check: Check, missing: Unreadable) -> Finding:
         subject=title,
         sentence=error.message,
         evidence=(Evidence(f"could not be read: {title.lower()}", missing.reading),),
+        procedure=MORNING_CHECKS,
+        unread=True,
         action=error.action if isinstance(error, AccessDenied) else "",
     )

@@ -92,15 +92,13 @@ def _row(finding: Finding, before: Known | None) -> Row:
     sentence = f"{mark}{finding.sentence}"
     below: list[str] = []
     if finding.level is not Level.OK:
-        shown = [
-            evidence.text for evidence in finding.evidence if finding.level is not Level.UNKNOWN or finding.procedure
-        ]
+        shown = [] if finding.unread else [evidence.text for evidence in finding.evidence]
         below += [f"- {text}" for text in shown[:EVIDENCE_SHOWN]]
         if len(shown) > EVIDENCE_SHOWN:
             below.append(f"- and {len(shown) - EVIDENCE_SHOWN} more (--output json shows all)")
         if finding.procedure:
             below.append(f"→ {finding.procedure.title}: {finding.procedure.command or finding.procedure.document}")
-    return Row((finding.level.upper(), finding.check, finding.subject, sentence), tuple(below))
+    return Row((finding.level.value, finding.check, finding.subject, sentence), tuple(below))
 
 
 def _change(finding: Finding, before: Known | None) -> str:
@@ -117,7 +115,7 @@ def _merged(findings: Iterable[Finding]) -> list[Finding]:
     merged: list[Finding] = []
     places: dict[str, int] = {}
     for finding in findings:
-        if finding.level is Level.UNKNOWN and finding.procedure is None:
+        if finding.unread:
             if finding.sentence in places:
                 first = merged[places[finding.sentence]]
                 merged[places[finding.sentence]] = _joined(first, finding)
@@ -129,11 +127,19 @@ def _merged(findings: Iterable[Finding]) -> list[Finding]:
 
 def _joined(first: Finding, second: Finding) -> Finding:
     number = int(first.subject.split()[0]) + 1 if first.check == "several" else 2
-    return Finding("several", first.level, f"{number} checks", first.sentence, first.evidence + second.evidence)
+    return Finding(
+        "several",
+        first.level,
+        f"{number} checks",
+        first.sentence,
+        first.evidence + second.evidence,
+        first.procedure,
+        unread=True,
+    )
 
 
 def as_json(report: Report, commands: Sequence[str] | None = None, *, indent: int | None = 2) -> str:
-    """One JSON object; its keys are documented in the README of the command (``omc check morning --help``)."""
+    """One JSON object. Keys are added, never renamed; times are ISO 8601 in UTC."""
     environment = report.environment
     document: dict[str, Any] = {
         "check": report.title.lower(),
@@ -162,9 +168,9 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "sentence": finding.sentence,
         "missing_permission": finding.action or None,
         "evidence": [_evidence(evidence) for evidence in finding.evidence],
-        "procedure": {"title": procedure.title, "document": procedure.document, "command": procedure.command or None}
-        if procedure
-        else None,
+        "procedure": procedure.document if procedure else None,
+        "procedure_title": procedure.title if procedure else None,
+        "command": (procedure.command or None) if procedure else None,
     }
 
 
