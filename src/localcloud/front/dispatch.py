@@ -16,7 +16,7 @@ from moto.core.exceptions import ServiceException
 from werkzeug.exceptions import HTTPException
 
 from localcloud.core.registry import MENDS, OPERATIONS, AwsError, Call
-from localcloud.front import faults, identity, moto_calls, policies, protocol
+from localcloud.front import faults, identity, moto_calls, policies, protocol, signing
 from localcloud.front.call_log import CallLog, is_read, record
 from localcloud.front.protocol import HttpAnswer, HttpRequest, Wire
 from localcloud.front.trusted import SERVICES
@@ -35,7 +35,9 @@ def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
     request_id = str(uuid.uuid4())
     scope = protocol.signature(request)
     service = protocol.service_of(request, scope)
+    sent = request
     try:
+        request = request if service == "s3" else protocol.unzipped(request)
         wire = protocol.identify(request, service, request_id)
     except AwsError as error:
         log.warning("unsupported operation: %s", error.message)
@@ -47,6 +49,7 @@ def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
     try:
         if scope is not None:
             caller = identity.caller(cloud, scope, service, wire.protocol)
+            signing.verify(sent, caller.secret, call.at)
         elif not (service == "sts" and str(wire.operation.name).startswith("AssumeRoleWith")):
             raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
         call = _call(cloud, wire, _parse(wire, request), caller, scope, request, request_id)

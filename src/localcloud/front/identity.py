@@ -5,7 +5,7 @@ What a caller may do is in ``policies``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core.registry import AwsError
@@ -29,6 +29,8 @@ class Caller:
     """``Root``, ``IAMUser`` or ``AssumedRole``."""
     policy_owner: str = ""
     """The IAM user or role whose policies apply; nothing restricts the root."""
+    secret: str = field(default="", repr=False)
+    """The key's secret, to check the signature with."""
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ def caller(cloud: Cloud, scope: Signature, service: str, protocol: str) -> Calle
     identity = cloud.part(Identity)
     key = scope.access_key
     if key == identity.access_key_id:
-        return Caller(f"arn:aws:iam::{account}:root", "root", account, key, "Root")
+        return Caller(f"arn:aws:iam::{account}:root", "root", account, key, "Root", secret=identity.secret_access_key)
     with cloud.lock:
         role = cloud.moto("sts", "aws").get_assumed_role_from_access_key(key)
         if role is not None:
@@ -74,10 +76,11 @@ def caller(cloud: Cloud, scope: Signature, service: str, protocol: str) -> Calle
             if scope.token != role.session_token:
                 raise invalid(service, protocol)
             owner = role.role_arn.split("/")[-1]
-            return Caller(role.arn, role.session_name, role.user_id, key, "AssumedRole", owner)
+            return Caller(role.arn, role.session_name, role.user_id, key, "AssumedRole", owner, role.secret_access_key)
         for user in cloud.moto("iam", "aws").users.values():
-            if any(held.access_key_id == key and held.status == "Active" for held in user.access_keys):
-                return Caller(user.arn, user.name, user.id, key, "IAMUser", user.name)
+            for held in user.access_keys:
+                if held.access_key_id == key and held.status == "Active":
+                    return Caller(user.arn, user.name, user.id, key, "IAMUser", user.name, held.secret_access_key)
     raise invalid(service, protocol)
 
 

@@ -12,10 +12,10 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_to_bytes
 from xml.sax.saxutils import escape
 
 from botocore.utils import parse_timestamp
@@ -40,7 +40,7 @@ S3_REST = ("s3", "s3control")
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP request, its body read whole and unzipped."""
+    """One HTTP request, its body read whole."""
 
     method: str
     path: str
@@ -110,15 +110,17 @@ class Wire:
 
 
 def _unquoted(path: str) -> str:
-    from urllib.parse import unquote_to_bytes
-
     return unquote_to_bytes(path).decode("latin-1")
 
 
-def unzipped(body: bytes, encoding: str) -> bytes:
-    """SDKs compress large PutMetricData bodies."""
+def unzipped(request: HttpRequest) -> HttpRequest:
+    """The request with its body as it was before compression: SDKs gzip large PutMetricData bodies."""
+    if request.headers.get("Content-Encoding") != "gzip":
+        return request
+    headers = Headers(request.headers)
+    headers.remove("Content-Encoding")
     try:
-        return gzip.decompress(body) if encoding == "gzip" else body
+        return replace(request, body=gzip.decompress(request.body), headers=headers)
     except (OSError, EOFError, zlib.error) as problem:
         raise AwsError("MalformedInput", f"The body says gzip but can't be unzipped: {problem}.") from problem
 

@@ -13,7 +13,7 @@ from werkzeug.datastructures import Headers
 
 from localcloud.core.registry import AwsError
 from localcloud.front import dispatch, faults
-from localcloud.front.protocol import HttpAnswer, HttpRequest, plain_error, unzipped
+from localcloud.front.protocol import HttpAnswer, HttpRequest, plain_error
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -63,19 +63,6 @@ class Server:
             if request.path.startswith("/_localcloud/"):
                 result = private(self._cloud, request)
             else:
-                encoding = request.headers.get("Content-Encoding", "")
-                if encoding == "gzip" and "/s3/" not in request.headers.get("Authorization", ""):
-                    body = unzipped(request.body, encoding)
-                    request.headers.remove("Content-Encoding")
-                    request = HttpRequest(
-                        request.method,
-                        request.path,
-                        request.query,
-                        request.headers,
-                        body,
-                        request.source_ip,
-                        host=request.host,
-                    )
                 result = dispatch.answer(self._cloud, request)
         except AwsError as error:
             result = plain_error(request, error)
@@ -85,7 +72,7 @@ class Server:
         return _send(request, result, start_response)
 
 
-def _log_error(message: str = "", level: int = 20, traceback: bool = False) -> None:
+def _log_error(message: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: ARG001 — cheroot's
     # A client that hangs up in the middle is no error of ours.
     log.debug("%s", message, exc_info=traceback)
 
