@@ -58,7 +58,10 @@ def _answer(aws: CannedAws, request: protocol.HttpRequest) -> protocol.HttpAnswe
     if isinstance(answer, Cut):
         whole = protocol.serialise(wire, answer.answer)
         return protocol.HttpAnswer(200, whole.body[: len(whole.body) // 2], whole.headers)
-    return protocol.serialise(wire, answer(params) if callable(answer) else answer)
+    try:
+        return protocol.serialise(wire, answer(params) if callable(answer) else answer)
+    except AwsError as error:
+        return protocol.serialise_error(wire, error)
 
 
 @contextmanager

@@ -1,0 +1,442 @@
+"""Facts are read from an endpoint over HTTP: what is asked, in how many calls, and what the values come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from canned_aws import (
+    ACCOUNT,
+    NOW,
+    PREFIX,
+    CannedAws,
+    alarm,
+    arn,
+    canned_aws,
+    ecs_service,
+    fresh_metrics,
+    healthy,
+    target_group,
+)
+from localcloud.core.registry import AwsError
+from omc.aws.gateway import Access, Gateway
+from omc.errors import BadAnswer, WrongUse
+from omc.facts.alarms import Alarms, read_alarms
+from omc.facts.collector import UNREAD, Reading, Unreadable, collect, reads
+from omc.facts.data_age import DataAge, read_data_age
+from omc.facts.load_balancers import (
+    LoadBalancers,
+    TargetGroups,
+    TargetHealth,
+    read_load_balancers,
+    read_target_groups,
+    read_target_health,
+)
+from omc.facts.logs import ERRORS_QUERY, RecentErrors, read_recent_errors
+from omc.facts.scope import Scope
+from omc.facts.services import Services, read_services
+from omc.facts.tasks import read_stopped_tasks
+from omc.facts.traffic import read_metrics_age, read_traffic
+from omc.stack import Environment, Service, load
+
+STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+SCOPE = Scope(NOW)
+
+
+@pytest.fixture
+def answers() -> dict[tuple[str, str], Any]:
+    return healthy()
+
+
+@pytest.fixture
+def aws(answers: dict[tuple[str, str], Any]) -> Iterator[CannedAws]:
+    with canned_aws(answers) as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(aws: CannedAws) -> Gateway:
+    shift = aws.port_shift  # type: ignore[attr-defined]
+    return Gateway(STAGING, Access(aws.endpoint, "AKIAEXAMPLE", "example", shift))
+
+
+def many(number: int) -> Environment:
+    first = STAGING.services[0]
+    some = tuple(
+        replace(first, name=f"s{index}", log_group=f"/ecs/{PREFIX}/s{index}", target_group=f"{PREFIX}-s{index}")
+        for index in range(number)
+    )
+    return replace(STAGING, services=some)
+
+
+# Each reader
+
+
+def test_services_are_described_ten_a_call(aws: CannedAws, gateway: Gateway) -> None:
+    def describe(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        assert len(params["services"]) <= 10
+        return {"services": [ecs_service(name) for name in params["services"] if name != "s7"], "failures": []}
+
+    aws.answers["ecs", "DescribeServices"] = describe
+    told = read_services(gateway, many(25))
+    assert len(aws.asked) == 3
+    assert [service.name for service in told.services] == [f"s{index}" for index in range(25) if index != 7]
+    assert told.missing == ("s7",)
+    assert told.services[0].deployments[0].task_definition == "ohmycoins-s0:7"
+
+
+def test_a_missing_cluster_is_a_fact(aws: CannedAws, gateway: Gateway) -> None:
+    aws.answers["ecs", "DescribeServices"] = AwsError("ClusterNotFoundException", "Cluster not found.")
+    aws.answers["ecs", "ListTasks"] = AwsError("ClusterNotFoundException", "Cluster not found.")
+    assert read_services(gateway, STAGING) == Services((), ("backend", "frontend"), cluster_missing=True)
+    assert read_stopped_tasks(gateway, STAGING).tasks == ()
+
+
+def test_stopped_tasks_are_listed_by_page_and_described_a_hundred_a_call(aws: CannedAws, gateway: Gateway) -> None:
+    arns = [arn("ecs", f"task/{PREFIX}/{number:032x}") for number in range(130)]
+
+    def page(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        assert params["desiredStatus"] == "STOPPED"
+        return {"taskArns": arns[100:]} if params.get("nextToken") else {"taskArns": arns[:100], "nextToken": "more"}
+
+    def describe(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {
+            "tasks": [
+                {
+                    "taskArn": task,
+                    "taskDefinitionArn": arn("ecs", "task-definition/ohmycoins-backend:7"),
+                    "group": "service:backend" if index % 2 else "family:ohmycoins-migrate",
+                    "lastStatus": "STOPPED",
+                    "containers": [{"name": "backend", "exitCode": 0}],
+                    "stoppedAt": NOW - timedelta(seconds=int(task[-4:], 16)),
+                    "createdAt": NOW - timedelta(hours=1),
+                }
+                for index, task in enumerate(params["tasks"])
+            ]
+        }
+
+    aws.answers["ecs", "ListTasks"] = page
+    aws.answers["ecs", "DescribeTasks"] = describe
+    tasks = read_stopped_tasks(gateway, STAGING).tasks
+    assert sorted(aws.operations()) == ["DescribeTasks", "DescribeTasks", "ListTasks", "ListTasks"]
+    assert len(tasks) == 130
+    assert [task.stopped for task in tasks] == sorted((task.stopped for task in tasks), reverse=True)
+    assert {task.service for task in tasks} == {"backend", None}
+    assert tasks[0].containers[0].exit_code == 0
+
+
+def test_targets_of_every_target_group_of_ours(aws: CannedAws, gateway: Gateway) -> None:
+    groups = aws.answers["elbv2", "DescribeTargetGroups"]["TargetGroups"]  # type: ignore[index]
+    other = arn("elasticloadbalancing", "loadbalancer/app/other/1")
+    groups += [
+        target_group("green") | {"TargetGroupName": "green"},  # behind our load balancer, under another name
+        target_group("x") | {"TargetGroupName": "other", "LoadBalancerArns": [other]},
+        target_group("y") | {"TargetGroupName": f"{PREFIX}2-backend", "LoadBalancerArns": []},
+        target_group("old") | {"LoadBalancerArns": []},
+    ]
+    told = read_target_groups(gateway, STAGING, SCOPE)
+    assert [group.name for group in told.groups] == [
+        "green",
+        f"{PREFIX}-backend",
+        f"{PREFIX}-frontend",
+        f"{PREFIX}-old",
+    ]
+    assert [group.is_used for group in told.groups] == [True, True, True, False]
+    health = read_target_health(gateway, told)
+    assert [len(group.targets) for group in health.groups] == [1, 1, 1, 1]
+    assert health.groups[0].targets[0].state == "healthy"
+    part = read_target_groups(gateway, replace(STAGING, services=STAGING.services[:1]), replace(SCOPE, is_part=True))
+    assert [group.name for group in part.groups] == [f"{PREFIX}-backend"]
+
+
+def test_the_load_balancers_dimension_is_cloudwatchs_name_of_it(gateway: Gateway) -> None:
+    told = read_load_balancers(gateway, STAGING).load_balancers
+    assert [(found.name, found.dimension, found.state) for found in told] == [
+        (PREFIX, f"app/{PREFIX}/50dc6c495c0c9188", "active")
+    ]
+    assert read_load_balancers(gateway, replace(STAGING, prefix="shop")).load_balancers == ()
+    assert len(read_load_balancers(gateway, replace(STAGING, prefix="shop", load_balancer=PREFIX)).load_balancers) == 1
+
+
+def test_alarms_of_both_kinds_without_autoscalings_own(aws: CannedAws, gateway: Gateway) -> None:
+    since = NOW - timedelta(hours=3)
+    aws.answers["cloudwatch", "DescribeAlarms"] = {
+        "MetricAlarms": [
+            alarm("b", "ALARM", StateTransitionedTimestamp=since),
+            alarm("a"),
+            alarm("c", ActionsEnabled=False),
+            alarm("x") | {"AlarmName": "TargetTracking-service/x-AlarmLow-1", "StateValue": "ALARM"},
+        ],
+        "CompositeAlarms": [alarm("d", "ALARM", ActionsSuppressedBy="Alarm")],
+    }
+    told = read_alarms(gateway)
+    assert [(found.name.removeprefix(PREFIX), found.kind, found.acts) for found in told.alarms] == [
+        ("-a", "metric", True),
+        ("-b", "metric", True),
+        ("-c", "metric", False),
+        ("-d", "composite", True),
+    ]
+    assert told.autoscaling == 1
+    assert told.alarms[1].since == since, "the reason may change while the state stays"
+    assert [found.tags for found in told.alarms] == [{}, {"severity": "SEV-2"}, {}, {"severity": "SEV-2"}]
+    assert aws.operations().count("ListTagsForResource") == 2
+    asked = aws.asked[0][2]
+    assert (asked["AlarmTypes"], asked["MaxRecords"]) == (["MetricAlarm", "CompositeAlarm"], 100)
+
+
+def row(message: str, seconds: int = 0, stream: str = "backend/backend/1") -> list[dict[str, str]]:
+    values = {
+        "@timestamp": f"{NOW - timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}.250",
+        "@message": message,
+        "@logStream": stream,
+        "@log": f"{ACCOUNT}:/ecs/{PREFIX}/backend",
+        "@ptr": "abc",
+    }
+    return [{"field": field, "value": value} for field, value in values.items()]
+
+
+def test_errors_are_grouped_by_shape_once_the_query_is_done(aws: CannedAws, gateway: Gateway) -> None:
+    states = iter(["Scheduled", "Running", "Running", "Complete"])
+
+    def results(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        rows = [
+            row('{"level": "ERROR", "message": "order 7 failed", "exception": "Traceback…\\nTimeoutError: 5 s"}', 1),
+            row(
+                '{"level": "ERROR", "message": "order 12 failed", "exception": "Traceback…\\nTimeoutError: 5 s"}',
+                9,
+                "x",
+            ),
+            row('{"level": "INFO", "message": "no error at all"}', 2),
+            row("2026-11-23 10:00:00,123 ERROR pool is empty", 5),
+        ]
+        return {
+            "status": next(states),
+            "results": rows,
+            "statistics": {"recordsMatched": 4.0, "recordsScanned": 99.0, "bytesScanned": 1.0},
+        }
+
+    aws.answers["logs", "GetQueryResults"] = results
+    told = read_recent_errors(gateway, STAGING, SCOPE)
+    assert [(group.count, group.shape, group.streams) for group in told.groups] == [
+        (2, "order <n> failed: TimeoutError: <n> s", 2),
+        (1, "<time> ERROR pool is empty", 1),
+    ]
+    group = told.groups[0]
+    assert (group.first, group.last) == (
+        NOW - timedelta(seconds=8.75),
+        NOW - timedelta(seconds=0.75),
+    )
+    assert "order 7" in group.sample, "the newest one is the sample"
+    assert (told.matched, told.scanned) == (4, 99)
+    started = next(params for _, name, params in aws.asked if name == "StartQuery")
+    assert started["logGroupNames"] == [f"/ecs/{PREFIX}/backend", f"/ecs/{PREFIX}/frontend"]
+    assert started["queryString"] == ERRORS_QUERY
+    assert started["endTime"] - started["startTime"] == 24 * 3600 + 1
+
+
+def test_a_missing_log_group_does_not_hide_the_others(aws: CannedAws, gateway: Gateway) -> None:
+    def start(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        if f"/ecs/{PREFIX}/frontend" in params["logGroupNames"]:
+            raise AwsError("ResourceNotFoundException", "Log group does not exist.")
+        return {"queryId": "1"}
+
+    aws.answers["logs", "StartQuery"] = start
+    aws.answers["logs", "GetQueryResults"]["results"] = [row("ERROR x")]  # type: ignore[index]
+    told = read_recent_errors(gateway, STAGING, SCOPE)
+    assert told.missing == (f"/ecs/{PREFIX}/frontend",)
+    assert [group.count for group in told.groups] == [1]
+
+
+def test_fifty_log_groups_a_query(aws: CannedAws, gateway: Gateway) -> None:
+    read_recent_errors(gateway, many(120), SCOPE)
+    sizes = [len(params["logGroupNames"]) for _, name, params in aws.asked if name == "StartQuery"]
+    assert sorted(sizes) == [20, 50, 50]
+
+
+def test_a_query_that_fails_is_no_answer(aws: CannedAws, gateway: Gateway) -> None:
+    aws.answers["logs", "GetQueryResults"] = {"status": "Failed", "results": []}
+    with pytest.raises(BadAnswer, match="ended as Failed"):
+        read_recent_errors(gateway, STAGING, SCOPE)
+
+
+def test_traffic_is_asked_by_the_alarms_own_expression(aws: CannedAws, gateway: Gateway) -> None:
+    def data(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        minute = params["EndTime"] - timedelta(minutes=2)
+        return {
+            "MetricDataResults": [
+                {"Id": "total_0", "Timestamps": [minute, minute - timedelta(minutes=1)], "Values": [40.0, 0.0]},
+                {"Id": "errors_0", "Timestamps": [minute], "Values": [10.0]},
+            ]
+        }
+
+    aws.answers["cloudwatch", "GetMetricData"] = data
+    told = read_traffic(gateway, read_load_balancers(gateway, STAGING), SCOPE)
+    assert [(minute.total, minute.errors, minute.percent) for minute in told.minutes] == [(40.0, 10.0, 25.0)]
+    queries = {query["Id"]: query for query in aws.asked[-1][2]["MetricDataQueries"]}
+    assert queries["total_0"]["Expression"] == "+".join(f"FILL({name}_0,0)" for name in ("t2", "t3", "t4", "t5", "e5"))
+    assert queries["errors_0"]["Expression"] == "FILL(t5_0,0)+FILL(e5_0,0)"
+    assert queries["e5_0"]["MetricStat"]["Stat"] == "Sum"
+
+
+def test_no_load_balancer_no_question(aws: CannedAws, gateway: Gateway) -> None:
+    assert read_traffic(gateway, LoadBalancers(()), SCOPE).minutes == ()
+    assert aws.asked == []
+
+
+def test_the_newest_metric_of_each_service(aws: CannedAws, gateway: Gateway) -> None:
+    def data(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        told = fresh_metrics(params)
+        told["MetricDataResults"] = told["MetricDataResults"][:1]
+        return told
+
+    aws.answers["cloudwatch", "GetMetricData"] = data
+    backend, frontend = read_metrics_age(gateway, STAGING, SCOPE).metrics
+    assert backend.newest is not None
+    assert timedelta(0) < NOW - backend.newest < timedelta(minutes=3)
+    assert (frontend.service, frontend.newest) == ("frontend", None)
+
+
+def test_metrics_of_many_services_are_asked_five_hundred_a_call(aws: CannedAws, gateway: Gateway) -> None:
+    assert len(read_metrics_age(gateway, many(600), SCOPE).metrics) == 600
+    assert [len(params["MetricDataQueries"]) for _, _, params in aws.asked] == [500, 100]
+
+
+@pytest.mark.parametrize(
+    ("body", "age", "problem"),
+    [
+        (b'{"data_age_seconds": 12.5}', 12.5, ""),
+        (b'{"data_age_seconds": null}', None, "does not say data_age_seconds"),
+        (b'{"data_age_seconds": -3}', None, "does not say data_age_seconds"),
+        (b"[]", None, "does not say data_age_seconds"),
+    ],
+)
+def test_the_age_of_the_data(aws: CannedAws, gateway: Gateway, body: bytes, age: float | None, problem: str) -> None:
+    aws.status_page = (200, body)
+    (told,) = read_data_age(gateway, STAGING, read_load_balancers(gateway, STAGING)).services
+    assert told.age_seconds == age
+    assert problem in told.problem
+    assert told.url == f"{aws.endpoint}/api/v1/status"
+
+
+def test_the_stack_files_url_is_asked_instead(aws: CannedAws, gateway: Gateway) -> None:
+    told = read_data_age(gateway, replace(STAGING, url=f"{aws.endpoint}/"), LoadBalancers(()))
+    assert told.services[0].age_seconds == 12.5
+    with pytest.raises(BadAnswer, match="no load balancer"):
+        read_data_age(gateway, STAGING, LoadBalancers(()))
+
+
+# The collector
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    number: int
+    reading: Reading = UNREAD
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    number: int
+    reading: Reading = UNREAD
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    reading: Reading = UNREAD
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    reading: Reading = UNREAD
+
+
+times_read: list[str] = []
+
+
+@reads
+def read_ground(service: Service) -> Ground:
+    times_read.append("ground")
+    return Ground(service.port)
+
+
+@reads
+def read_house(ground: Ground) -> House:
+    times_read.append("house")
+    return House(ground.number + 1)
+
+
+@reads
+def read_broken(house: House) -> Broken:
+    return Broken({}["reading"])  # as if AWS had left a key out
+
+
+@reads
+def read_refused(house: House) -> Refused:
+    raise WrongUse("another account")
+
+
+def judges_both(house: House, ground: Ground) -> None: ...
+def judges_house(house: House) -> None: ...
+def judges_broken(broken: Broken, ground: Ground) -> None: ...
+def judges_refused(refused: Refused) -> None: ...
+def judges_unknown(number: int) -> None: ...
+
+
+def test_each_fact_is_read_once_and_those_it_rests_on_first() -> None:
+    times_read.clear()
+    given = {Service: STAGING.services[0]}
+    before = datetime.now(UTC)
+    readings = collect([judges_both, judges_house], given)
+    assert times_read == ["ground", "house"]
+    assert readings[House].number == 8001
+    assert before <= readings[Ground].reading.at <= datetime.now(UTC)
+
+
+def test_only_what_is_needed_is_read() -> None:
+    times_read.clear()
+    assert collect([judges_house], {Ground: Ground(1)})[House].number == 2
+    assert times_read == ["house"]
+    assert collect([judges_house], {House: House(1)}) == {}
+
+
+def test_what_cannot_be_read_leaves_the_rest_standing() -> None:
+    readings = collect([judges_broken], {Service: STAGING.services[0]})
+    assert isinstance(readings[Broken], Unreadable)
+    assert readings[Broken].error.message.startswith("AWS's answer lacks 'reading', so Broken is not known.")
+    assert readings[Ground].number == 8000
+
+
+def test_wrong_use_ends_all_of_it() -> None:
+    with pytest.raises(WrongUse, match="another account"):
+        collect([judges_refused], {Ground: Ground(1)})
+
+
+def test_a_fact_that_nothing_reads_is_a_bug() -> None:
+    with pytest.raises(RuntimeError, match="Nothing reads int, which judges_unknown needs"):
+        collect([judges_unknown], {})
+
+
+def test_a_fact_has_one_reader() -> None:
+    with pytest.raises(RuntimeError, match="Ground has two readers"):
+        reads(read_ground)
+
+
+def judges_much(targets: TargetHealth, errors: RecentErrors, age: DataAge, alarms: Alarms) -> None: ...
+
+
+def test_every_fact_carries_the_calls_it_rests_on(gateway: Gateway) -> None:
+    readings = collect([judges_much], {Gateway: gateway, Environment: STAGING, Scope: SCOPE})
+    told = {fact: [call.operation for call in read.reading.calls] for fact, read in readings.items()}
+    assert told == {
+        TargetGroups: ["DescribeTargetGroups"],
+        TargetHealth: ["DescribeTargetHealth", "DescribeTargetHealth"],
+        RecentErrors: ["StartQuery", "GetQueryResults"],
+        LoadBalancers: ["DescribeLoadBalancers"],
+        DataAge: ["GET"],
+        Alarms: ["DescribeAlarms"],
+    }
