@@ -41,10 +41,11 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     supervisor.stop()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    batches=some.lists(EVENTS, min_size=1, max_size=4),
+    batches=some.lists(EVENTS, min_size=1, max_size=6),
     limit=some.integers(1, 9),
+    portion=some.integers(1, 30),
     descending=some.booleans(),
     window=some.tuples(some.integers(0, 40), some.integers(0, 40)),
     streams=some.none() | some.frozensets(some.sampled_from("abc"), min_size=1),
@@ -54,6 +55,7 @@ def test_pages_together_are_every_event_once_in_order(
     workshop: Workshop,
     batches: list[list[tuple[int, str, str]]],
     limit: int,
+    portion: int,
     descending: bool,
     window: tuple[int, int],
     streams: frozenset[str] | None,
@@ -81,7 +83,7 @@ def test_pages_together_are_every_event_once_in_order(
         after = None
         while True:
             question = Question(start, end, after, limit, descending, streams, "", pattern)
-            page = read_page(store, workshop, group, question)
+            page = read_page(store, workshop, group, question, portion_size=portion)
             read.extend(page.events)
             assert len(page.events) <= limit
             if page.reached is None:

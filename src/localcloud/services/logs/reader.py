@@ -4,14 +4,16 @@ FilterLogEvents and GetLogRecord read with. Insights' queries don't come here.""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from localcloud.services.logs.definitions import Group
 from localcloud.services.logs.pattern_parser import parse_pattern
-from localcloud.services.logs.store import Event, GroupStore, Store
+from localcloud.services.logs.store import Event, GroupStore, Segment, Store
 from localcloud.services.logs.work import Workshop
 
 PAGE_BYTES = 1024 * 1024
+PORTION = 50_000
+"""Sealed events that one page looks at; ten times as many where the store can sieve by a text."""
 FAR = 2**62
 """Later than any event, in milliseconds and as a sequence number."""
 
@@ -51,19 +53,26 @@ class Page:
     """Where the next page begins, or None where there is none."""
 
 
-def read_page(store: Store, workshop: Workshop, group: Group, question: Question) -> Page:
+def read_page(
+    store: Store, workshop: Workshop, group: Group, question: Question, *, portion_size: int = PORTION
+) -> Page:
     """The next events. A page may be partly full though more follow, as AWS's may: segments are scanned in portions."""
     with store.reading():
         held: GroupStore = store.open(group.identity)
         view = held.view(question.start, question.end)
         pattern = parse_pattern(question.pattern)
         hidden = dict(group.hidden)
+        segments, portion = _portion(view.segments, question, portion_size * (10 if pattern.literals() else 1))
         events = [
             event
             for event in view.events
-            if question.wants(event, hidden) and pattern.extract(event.message) is not None
+            if portion.start <= event.at <= portion.end
+            and question.wants(event, hidden)
+            and pattern.extract(event.message) is not None
         ]
-        scanned, reached = _scan(workshop, [str(each.path) for each in view.segments], question, hidden)
+        scanned, reached = _scan(workshop, [str(each.path) for each in segments], portion, hidden)
+        if reached is None and portion != question:
+            reached = (portion.start, -1) if question.descending else (portion.end, FAR)
     events.extend(scanned)
     events.sort(key=_place, reverse=question.descending)
     if reached is not None:
@@ -75,6 +84,26 @@ def read_page(store: Store, workshop: Workshop, group: Group, question: Question
     if len(kept) < len(events):
         reached = _place(kept[-1])
     return Page(kept, reached)
+
+
+def _portion(segments: Sequence[Segment], question: Question, events: int) -> tuple[list[Segment], Question]:
+    """The segments to scan now, about ``events`` of them, and the question narrowed to the time that they cover.
+
+    Each page would otherwise sort all that is left, again and again. The narrowed time always reaches beyond where
+    the question begins, so that pages end.
+    """
+    down = question.descending
+    here = question.after[0] if question.after else (question.end if down else question.start)
+    left = [each for each in segments if (each.first <= here if down else each.last >= here)]
+    left.sort(key=lambda each: -each.last if down else each.first)
+    for place, each in enumerate(left[1:], 1):
+        if sum(one.events for one in left[:place]) < events:
+            continue
+        if down and each.last < min(here, left[0].last) - 1:
+            return left[:place], replace(question, start=each.last + 1)
+        if not down and each.first > max(here, left[0].first) + 1:
+            return left[:place], replace(question, end=each.first - 1)
+    return left, question
 
 
 def _place(event: Event) -> Place:

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from localcloud.services.logs.insights.values import Kind, Value, as_number, as_text, quote
+from localcloud.services.logs.insights.values import Kind, Value, as_number, as_text, natural_order
 
 Build = Callable[[Sequence[Value]], Value]
 
@@ -151,7 +151,7 @@ def _sorts(pick: str) -> Build:
         if value.kind in ("number", "time", "bool"):
             return Value(f"{'min' if pick == 'arg_min' else 'max'}({value.sql})", value.kind)
         number = as_number(value)
-        order = f"({number} IS NOT NULL, coalesce({number}, 0), coalesce(natural_order({value.sql}), ''))"
+        order = f"({number} IS NOT NULL, coalesce({number}, 0), coalesce({natural_order(value.sql)}, ''))"
         return Value(f"{pick}({value.sql}, {order})", "any")
 
     return build
@@ -178,5 +178,3 @@ standard deviation is meant (here: of a sample)."""
 
 EVENTS_ONLY = ("earliest", "latest")
 """They need the events' times, so they can't follow another ``stats``."""
-
-__all__ = ["AGGREGATES", "EVENTS_ONLY", "ROW_FUNCTIONS", "Signature", "quote", "truncate"]

