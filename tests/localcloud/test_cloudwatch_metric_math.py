@@ -140,6 +140,31 @@ def test_tasks_short_is_desired_minus_running() -> None:
     check("desired - running", [0, 1, 2], desired=[2, 2, 2], running=[2, 1, None])
 
 
+TOTAL = "FILL(t2, 0) + FILL(t3, 0) + FILL(t4, 0) + FILL(t5, 0) + FILL(e5, 0)"
+HITS, MISSES = "FILL(cachehits_001, 0) + FILL(cachehits_002, 0)", "FILL(cachemisses_001, 0) + FILL(cachemisses_002, 0)"
+
+
+def test_the_expressions_as_the_monitoring_module_renders_them() -> None:
+    """The same sums, written out with each count filled in its place."""
+    answers: dict[str, Drawn] = {"t2": [95, None, None], "t3": [], "t4": [], "t5": [5, None, 1], "e5": [None, 30, None]}
+    check(f"IF({TOTAL} >= 20, 100 * (FILL(t5, 0) + FILL(e5, 0)) / ({TOTAL}), 0)", [5, 100, 0], **answers)
+    cache: dict[str, Drawn] = {
+        "cachehits_001": [500, 1],
+        "cachehits_002": [100, None],
+        "cachemisses_001": [400, None],
+        "cachemisses_002": [],
+    }
+    check(f"IF({HITS} + {MISSES} >= 1000, 100 * ({HITS}) / ({HITS} + {MISSES}), 100)", [60, 100], **cache)
+    check("MAX([only])", [1, None, 3], only=[1, None, 3])
+    check("FILL(sev1, 0) + FILL(sev2, 0) + FILL(sev3, 0)", [0, 2], sev1=[], sev2=[None, 2], sev3=[])
+
+
+def test_no_healthy_target_is_an_outage_unless_none_is_wanted_or_nothing_was_measured() -> None:
+    check(
+        "IF(desired < 1, 1, FILL(healthy, 0))", [2, 0, 1, None], desired=[2, 2, 0, None], healthy=[2, None, None, None]
+    )
+
+
 @pytest.mark.parametrize(
     ("expression", "says"),
     [
