@@ -1,0 +1,161 @@
+"""The command line itself: quick, lazy, quiet in pipes, coloured on terminals, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from omc.cli.table import Row, table
+
+REPOSITORY = Path(__file__).parents[2]
+HEAVY = ("botocore", "boto3", "rich", "sqlalchemy", "fastapi", "moto", "localcloud", "httpx")
+
+
+def omc(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OMC_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "omc", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=REPOSITORY,
+        env=kept | environment,
+    )
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> str:
+    """What the command writes when its output is a terminal."""
+    parent, child = pty.openpty()
+    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "omc", *arguments],
+        stdout=child,
+        stderr=subprocess.DEVNULL,
+        cwd=REPOSITORY,
+        env=kept | {"TERM": "xterm"} | environment,
+    )
+    os.close(child)
+    said = b""
+    try:
+        while piece := os.read(parent, 65536):
+            said += piece
+    except OSError:  # the other side is closed
+        pass
+    process.wait(30)
+    os.close(parent)
+    return said.decode()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["check", "--help"], ["check", "morning", "--help"], ["stack", "show"]]
+)
+def test_help_and_the_stack_file_import_nothing_heavy(arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom omc.cli.main import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        f"print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_help_is_there_at_once() -> None:
+    def once() -> float:
+        began = time.monotonic()
+        assert omc("--help").returncode == 0
+        return time.monotonic() - began
+
+    assert min(once() for _ in range(8)) < 0.2, "0.06 s on an idle machine"
+
+
+@pytest.mark.parametrize("command", [[], ["check"], ["check", "morning"], ["stack"], ["stack", "show"], ["local"]])
+def test_every_command_has_help_with_an_example(command: list[str]) -> None:
+    done = omc(*command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^ {2,}(eval \")?\$?\(?omc ", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_the_shell_completes_environments() -> None:
+    done = omc(_OMC_COMPLETE="bash_complete", COMP_WORDS="omc check morning --env ", COMP_CWORD="4")
+    assert done.stdout.split() == ["plain,local", "plain,staging", "plain,production"]
+
+
+def test_a_bug_is_told_in_one_sentence_unless_it_is_asked_for(tmp_path: Path) -> None:
+    program = (
+        "import omc.cli.main as m, omc.cli.stack as s\n"
+        "s.json = None\n"  # as if a later change had broken it
+        "m.main(['stack', 'show', '--output', 'json'])"
+    )
+    for debug, said in (("", "omc: This is a bug in omc: AttributeError"), ("1", "Traceback")):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=REPOSITORY,
+            env=os.environ | {"OMC_DEBUG": debug},
+        )
+        assert done.stderr.startswith(said)
+        assert done.returncode == (1 if debug else 3)
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m omc stack show --output json | head -c 5",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+    )
+    assert (done.stdout, done.stderr) == ('{\n  "', "")
+
+
+def test_stack_show_resolves_everything() -> None:
+    said = omc("stack", "show", "--env", "production").stdout
+    assert "sunday 02:00-04:00 AEST (for AWS: sat:16:00-sat:18:00); next: Sun" in said
+    assert "log group /ecs/ohmycoins-production/backend, target group ohmycoins-production-backend" in said
+    assert "ohmycoins-production-redis" in said
+    assert "CPU 70 %, memory 80 %" in said
+    assert re.search(r"after 45 min +Engineering Manager", said)
+    told = json.loads(omc("stack", "show", "--env", "production", "--output", "json").stdout)
+    assert told["environments"]["production"]["maintenance_window"]["aws"] == "sat:16:00-sat:18:00"
+
+
+def test_colour_only_on_a_terminal_that_wants_it(tmp_path: Path) -> None:
+    arguments = ("check", "morning", "--env", "local")
+    state = tmp_path / "cloud"
+    state.mkdir()
+    (state / "cloud.json").write_text(
+        '{"endpoint": "http://127.0.0.1:9", "access_key_id": "a", "secret_access_key": "b"}'
+    )
+    assert "\033[" in on_a_terminal(*arguments, OMC_LOCAL_STATE=str(state))
+    assert "\033[" not in on_a_terminal(*arguments, OMC_LOCAL_STATE=str(state), NO_COLOR="1")
+    assert "\033[" not in on_a_terminal(*arguments, OMC_LOCAL_STATE=str(state), TERM="dumb")
+
+
+def test_a_damaged_cloud_file_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "cloud.json").write_text('{"endpoint": ')
+    done = omc("check", "morning", "--env", "local", OMC_LOCAL_STATE=str(tmp_path))
+    assert done.returncode == 3
+    assert "can't be read" in done.stderr
+    assert "omc local up" in done.stderr
+
+
+def test_a_long_sentence_wraps_below_itself() -> None:
+    text = table([Row(("fail", "backend", "one two three four five six seven"), ("- below",))], width=43)
+    assert text.splitlines() == [
+        "fail  backend  one two three four five six",
+        "               seven",
+        "               - below",
+    ]
