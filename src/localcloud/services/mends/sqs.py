@@ -1,11 +1,12 @@
-"""SQS: long polls. moto waits for a message inside its backend, under the cloud's lock, and so would stop everything."""
+"""SQS: long polls, which moto waits for inside its backend, under the cloud's lock; and policies as AWS writes them."""
 
 from __future__ import annotations
 
+import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import Answer, AwsError, Call, operation
+from localcloud.core.registry import Answer, AwsError, Call, mend, operation
 from localcloud.front import moto_calls
 
 if TYPE_CHECKING:
@@ -37,3 +38,13 @@ def _queue_wait(cloud: Cloud, call: Call) -> int:
     names = {"QueueUrl": call.params["QueueUrl"], "AttributeNames": ["ReceiveMessageWaitTimeSeconds"]}
     held = moto_calls.ask(cloud, "sqs", "GetQueueAttributes", names, call.region)
     return int(held.get("Attributes", {}).get("ReceiveMessageWaitTimeSeconds", 0))
+
+
+@mend("sqs", "GetQueueAttributes")
+def get_queue_attributes(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    """AWS gives these documents without blanks; Terraform takes a blank for a change."""
+    attributes = answer.get("Attributes", {})
+    for name in ("RedrivePolicy", "RedriveAllowPolicy"):
+        if name in attributes:
+            attributes[name] = json.dumps(json.loads(attributes[name]), separators=(",", ":"))
+    return answer

@@ -1,0 +1,30 @@
+"""SNS: topic attributes that moto stores and then doesn't show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moto.core.utils import camelcase_to_underscores
+
+from localcloud.core.registry import Answer, Call, mend
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+KINDS = ("Application", "Firehose", "HTTP", "Lambda", "SQS")
+SHOWN = (
+    "SignatureVersion",
+    "TracingConfig",
+    *(f"{kind}{suffix}" for kind in KINDS for suffix in ("SuccessFeedbackRoleArn", "FailureFeedbackRoleArn")),
+    *(f"{kind}SuccessFeedbackSampleRate" for kind in KINDS),
+)
+
+
+@mend("sns", "GetTopicAttributes")
+def get_topic_attributes(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    topic = cloud.moto("sns", call.region).topics[call.params["TopicArn"]]
+    for name in SHOWN:
+        value = getattr(topic, camelcase_to_underscores(name), None)
+        if value is not None:
+            answer["Attributes"][name] = str(value)
+    return answer
