@@ -162,9 +162,10 @@ def configure(server: Server, settings: Mapping[str, str], certificate: Certific
 
 def start(supervisor: Supervisor, server: Server, timeout: float = 60.0) -> list[Process]:
     """Start the server and wait until it takes connections, after a crash with its recovery; then its TLS proxy."""
-    # Whoever held this lock file is gone: the supervisor ended every process of an earlier run before this. Its id
+    # Whoever held these lock files is gone: the supervisor ended every process of an earlier run before this. Its id
     # may belong to a stranger by now, which PostgreSQL would take for a running server.
-    (server.data / "postmaster.pid").unlink(missing_ok=True)
+    for left in (server.data / "postmaster.pid", *server.data.glob(".s.PGSQL.*")):
+        left.unlink(missing_ok=True)
     process = supervisor.spawn(
         f"postgres {server.name}",
         [tool("postgres"), "-D", "."],

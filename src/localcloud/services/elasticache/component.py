@@ -1,0 +1,347 @@
+"""Caches made real: a Valkey for each member, one HAProxy a replication group that gives them TLS and the endpoints.
+
+Level-triggered by status, as databases are: ``creating``, ``modifying`` and ``deleting`` are work that the loop finds
+and a thread does without the cloud's lock. A member that died is started again; where automatic failover is on and a
+replica lives, the replica takes over first.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core import network
+from localcloud.core.processes import Process, Supervisor
+from localcloud.parts import certificates, valkey
+from localcloud.parts.haproxy import Haproxy, HaproxyError, TlsListener, tls_configuration
+from localcloud.parts.valkey import Server, ValkeyError
+from localcloud.services.elasticache import measure
+from localcloud.services.elasticache.model import Group, Member, ParameterGroup, max_memory
+from localcloud.services.elasticache.parameters import server_settings
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+log = logging.getLogger(__name__)
+
+EVERY = 0.3
+START_SECONDS = 20.0
+EVENTS_KEPT = 1_000
+
+
+class Caches:
+    """The component. Its records are guarded by the cloud's lock."""
+
+    name = "elasticache"
+
+    def __init__(self, state: Path) -> None:
+        self._state = state
+        self.groups: dict[str, Group] = {}
+        self.parameter_groups: dict[str, ParameterGroup] = {}
+        self.subnet_groups: dict[str, dict[str, Any]] = {}
+        self.tags: dict[str, list[dict[str, str]]] = {}
+        """Of parameter and subnet groups, by ARN."""
+        self.events: list[dict[str, Any]] = []
+        self._processes: dict[str, Process] = {}
+        """By member."""
+        self._proxies: dict[str, Haproxy] = {}
+        self._jobs: dict[str, threading.Thread] = {}
+        self._measure = measure.Measurements()
+        self._slow_logs: dict[str, int] = {}
+        self._cloud: Cloud | None = None
+
+    # -- component ------------------------------------------------------------------------------------------------
+
+    def start(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self.step()
+        for job in list(self._jobs.values()):
+            job.join(START_SECONDS)
+        cloud.loop("elasticache", EVERY, self.step)
+        cloud.loop("elasticache-metrics", measure.EVERY, self._publish)
+        cloud.loop("elasticache-logs", 5.0, self._deliver_logs)
+
+    def dump(self) -> object:
+        return copy.deepcopy((self.groups, self.parameter_groups, self.subnet_groups, self.tags, self.events))
+
+    def load(self, state: Any) -> None:
+        self.groups, self.parameter_groups, self.subnet_groups, self.tags, self.events = state
+
+    def stop(self) -> None:
+        for job in list(self._jobs.values()):
+            job.join(10.0)
+        if self._cloud:
+            ending = [
+                *self._processes.values(),
+                *(each for proxy in self._proxies.values() for each in proxy.processes()),
+            ]
+            self._cloud.part(Supervisor).end_all(ending, grace=5.0)
+
+    # -- joints ---------------------------------------------------------------------------------------------------
+
+    def server(self, member_id: str) -> Server:
+        """The real server of a member; ``KeyError`` where there is no such member."""
+        for group in self.groups.values():
+            for member in group.members:
+                if member.id == member_id:
+                    return self._server(group, member)
+        raise KeyError(member_id)
+
+    def process(self, member_id: str) -> Process | None:
+        return self._processes.get(member_id)
+
+    def tell(self, source: str, message: str) -> None:
+        """An event, as DescribeEvents shows it."""
+        if self._cloud is None:
+            return
+        kind = "replication-group" if source in self.groups else "cache-cluster"
+        self.events.append(
+            {"SourceIdentifier": source, "SourceType": kind, "Message": message, "Date": self._cloud.now()}
+        )
+        del self.events[:-EVENTS_KEPT]
+        self._cloud.touch()
+
+    def fail_over(self, group_id: str) -> None:
+        """Make another living member the primary. Runs without the cloud's lock."""
+        group = self.groups[group_id]
+        living = [each for each in group.members if each.id != group.primary and self._lives(each)]
+        if not living:
+            return
+        chosen = living[0]
+        valkey.command(self._server(group, chosen), "REPLICAOF", "NO", "ONE")
+        with self._require().lock:
+            group.primary = chosen.id
+            self.tell(group.id, f"Failover to replica node {chosen.id} completed")
+        for member in group.members:
+            if member.id != chosen.id and self._lives(member):
+                address = self._server(group, chosen).address
+                valkey.command(self._server(group, member), "REPLICAOF", address, str(valkey.REPLICATION_PORT))
+        self._point(group)
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """Give each group whose record asks for it a thread that does the work."""
+        cloud = self._cloud
+        if cloud is None or cloud.stopping.is_set():
+            return
+        with cloud.lock:
+            for identifier, group in list(self.groups.items()):
+                if identifier in self._jobs and self._jobs[identifier].is_alive():
+                    continue
+                if work := self._work(group):
+                    name = f"elasticache-{identifier}"
+                    job = threading.Thread(target=self._do, args=(group, work), name=name, daemon=True)
+                    self._jobs[identifier] = job
+                    job.start()
+
+    def _work(self, group: Group) -> Callable[[Group], None] | None:
+        if group.status == "deleting":
+            return self._delete
+        if group.status in ("creating", "modifying"):
+            return self._bring_up
+        proxy = self._proxies.get(group.id)
+        if not all(self._lives(member) for member in group.members) or not (proxy and proxy.running()):
+            return self._bring_up
+        return None
+
+    def _do(self, group: Group, work: Callable[[Group], None]) -> None:
+        cloud = self._require()
+        try:
+            work(group)
+        except (ValkeyError, HaproxyError, OSError) as problem:
+            if not cloud.stopping.is_set():
+                log.error("cache %s: %s", group.id, problem)
+                time.sleep(1.0)  # it is tried again: not three times a second
+        except Exception:
+            log.exception("localcloud failed while working on cache %s", group.id)
+            with cloud.lock:
+                group.status = "create-failed"
+        cloud.touch()
+
+    # -- work -----------------------------------------------------------------------------------------------------
+
+    def _bring_up(self, group: Group) -> None:
+        """Bring members, endpoints and parameters to what the record says."""
+        cloud = self._require()
+        with cloud.lock:
+            changes, group.pending = group.pending, {}
+            if changes:
+                group.settings |= changes
+            values = self.group_values(group.parameter_group)
+            leaving = [member for member in group.members if member.id in group.deleting_members]
+        primary = next((each for each in group.members if each.id == group.primary), group.members[0])
+        known = primary.id in self._processes
+        if known and not self._lives(primary) and group.settings.get("AutomaticFailoverEnabled"):
+            self.fail_over(group.id)
+        self._drop(group, leaving)
+        for member in sorted(group.members, key=lambda each: each.id != group.primary):
+            if not self._lives(member):
+                self._start(group, member, values)
+        if values != group.parameters or changes:
+            self._configure(group, values)
+        self._point(group)
+        with cloud.lock:
+            group.parameters = values
+            created = group.status == "creating"
+            if group.status != "deleting":
+                group.status = "available"
+            for member in group.members:
+                if created:
+                    self.tell(member.id, "Cache cluster created")
+                member.status = "available"
+            if created:
+                self.tell(group.id, f"Replication group {group.id} created")
+
+    def _start(self, group: Group, member: Member, values: dict[str, str]) -> None:
+        restarted = member.id in self._processes
+        settings = server_settings(values, max_memory(group.settings["CacheNodeType"]))
+        if password := group.settings.get("AuthToken"):
+            settings |= {"requirepass": password, "masterauth": password}
+        primary = next(each for each in group.members if each.id == group.primary)
+        follows = self._server(group, primary) if member.id != group.primary else None
+        server = self._server(group, member)
+        self._processes[member.id] = valkey.start(self._require().part(Supervisor), server, settings, follows)
+        if restarted:
+            with self._require().lock:
+                self.tell(member.id, "Recovery completed for cache node 0001")
+
+    def _drop(self, group: Group, leaving: list[Member]) -> None:
+        cloud = self._require()
+        for member in leaving:
+            if member.id == group.primary:
+                self.fail_over(group.id)
+            if process := self._processes.pop(member.id, None):
+                cloud.part(Supervisor).end(process, grace=3.0)
+            shutil.rmtree(self._server(group, member).folder, ignore_errors=True)
+            with cloud.lock:
+                network.release(cloud, member.interface)
+                group.members.remove(member)
+                group.deleting_members.remove(member.id)
+                self.tell(member.id, "Cache cluster deleted")
+
+    def _configure(self, group: Group, values: dict[str, str]) -> None:
+        """Tell running servers what changed."""
+        settings = server_settings(values, max_memory(group.settings["CacheNodeType"]))
+        commands = [("CONFIG", "SET", name, value) for name, value in settings.items()]
+        for member in group.members:
+            valkey.commands(self._server(group, member), commands)
+
+    def _point(self, group: Group) -> None:
+        """One HAProxy for the group: a listener for each member, one for the primary, one for the readers."""
+        cloud = self._require()
+        real = cloud.settings.real_address
+        proxy = self._proxies.setdefault(group.id, Haproxy(f"cache-{group.id}", group.folder(self._state) / "tls"))
+        addresses = [real(interface.address) for interface in group.interfaces]
+        certificate = None
+        if group.secure:
+            certificate = certificates.server(self._state, f"cache-{group.id}", addresses).combined
+        primary = next(each for each in group.members if each.id == group.primary)
+        replicas = [each for each in group.members if each.id != group.primary] or [primary]
+        wanted = [("primary", group.primary_interface, [primary]), ("reader", group.reader_interface, replicas)]
+        wanted += [(member.id, member.interface, [member]) for member in group.members]
+        text = tls_configuration(
+            [
+                TlsListener(
+                    name,
+                    real(interface.address),
+                    group.port,
+                    certificate,
+                    [Path("..") / self._server(group, each).folder.name / valkey.SOCKET for each in members],
+                )
+                for name, interface, members in wanted
+            ]
+        )
+        configuration = proxy.folder / "haproxy.cfg"
+        if proxy.running() and configuration.read_text() == text:
+            return
+        proxy.apply(cloud.part(Supervisor), text)
+
+    def _delete(self, group: Group) -> None:
+        cloud = self._require()
+        proxy = self._proxies.pop(group.id, None)
+        ending = [self._processes.pop(each.id) for each in group.members if each.id in self._processes]
+        cloud.part(Supervisor).end_all([*ending, *(proxy.processes() if proxy else ())], grace=3.0)
+        shutil.rmtree(group.folder(self._state), ignore_errors=True)
+        certificates.forget(self._state, f"cache-{group.id}")
+        with cloud.lock:
+            for interface in group.interfaces:
+                network.release(cloud, interface)
+            self.tell(group.id, f"Replication group {group.id} deleted")
+            self.groups.pop(group.id, None)
+        for member in group.members:
+            self._measure.forget(member.id)
+
+    # -- metrics and logs -----------------------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        from localcloud.services.cloudwatch import Metrics
+
+        cloud = self._require()
+        if not cloud.has(Metrics):
+            return
+        for group in list(self.groups.values()):
+            for member in list(group.members):
+                process = self._processes.get(member.id)
+                if process is None or process.poll() is not None:
+                    continue
+                samples = self._measure.take(self._server(group, member), process, group.primary == member.id)
+                for name, value, unit in samples:
+                    for dimensions in (
+                        {"CacheClusterId": member.id},
+                        {"CacheClusterId": member.id, "CacheNodeId": "0001"},
+                    ):
+                        cloud.part(Metrics).put("AWS/ElastiCache", name, dimensions, value, unit=unit)
+
+    def _deliver_logs(self) -> None:
+        """The slow log and the engine log, to the log groups that the group names."""
+        from localcloud.services.logs import Logs
+
+        cloud = self._require()
+        if not cloud.has(Logs):
+            return
+        for group in list(self.groups.values()):
+            for each in group.settings.get("LogDeliveryConfigurations") or ():
+                details = (each.get("DestinationDetails") or {}).get("CloudWatchLogsDetails") or {}
+                if each.get("LogType") != "slow-log" or not details.get("LogGroup"):
+                    continue
+                for member in list(group.members):
+                    if self._lives(member):
+                        events = self._slow_log(group, member, each.get("LogFormat", "json"))
+                        stream = f"{member.id}/0001"
+                        cloud.part(Logs).put(details["LogGroup"], stream, events)
+
+    def _slow_log(self, group: Group, member: Member, form: str) -> list[tuple[int, str]]:
+        """Entries of the slow log that are new since the last look."""
+        try:
+            entries, self._slow_logs[member.id] = measure.slow_log(
+                self._server(group, member), self._slow_logs.get(member.id, -1)
+            )
+        except (OSError, ValkeyError):
+            return []
+        return [measure.slow_log_event(entry, group.id, member.id, form) for entry in entries]
+
+    # -- inner ----------------------------------------------------------------------------------------------------
+
+    def group_values(self, name: str) -> dict[str, str]:
+        group = self.parameter_groups.get(name)
+        return dict(group.values) if group else {}
+
+    def _server(self, group: Group, member: Member) -> Server:
+        address = self._require().settings.real_address(member.interface.address)
+        return Server(member.id, group.folder(self._state) / member.id, address)
+
+    def _lives(self, member: Member) -> bool:
+        process = self._processes.get(member.id)
+        return process is not None and process.poll() is None
+
+    def _require(self) -> Cloud:
+        if self._cloud is None:
+            raise ValkeyError("the cloud has not started yet")
+        return self._cloud

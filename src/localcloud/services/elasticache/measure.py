@@ -1,0 +1,141 @@
+"""What a real Valkey says of itself, as ElastiCache's metrics and slow-log events."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from localcloud.core.processes import Process
+from localcloud.parts import valkey
+from localcloud.parts.valkey import Server, ValkeyError
+
+EVERY = 10.0
+"""Seconds between samples. ElastiCache publishes each minute; short alarm periods need them sooner."""
+NODE_VCPUS = 2
+
+Sample = tuple[str, float, str]
+
+_COUNTERS = {
+    "CacheHits": "keyspace_hits",
+    "CacheMisses": "keyspace_misses",
+    "Evictions": "evicted_keys",
+    "Reclaimed": "expired_keys",
+    "NewConnections": "total_connections_received",
+}
+"""Metrics that are what happened between two readings; ElastiCache publishes their zeros too."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    at: float
+    cpu_seconds: float
+    told: dict[str, str]
+
+
+@dataclass(slots=True)
+class Measurements:
+    """Remembers the last reading of each member."""
+
+    _last: dict[str, _Reading] = field(default_factory=dict)
+
+    def forget(self, member_id: str) -> None:
+        self._last.pop(member_id, None)
+
+    def take(self, server: Server, process: Process, is_primary: bool) -> list[Sample]:
+        """The samples of this moment; none where the server can't be asked, so that its silence shows."""
+        try:
+            told = valkey.info(server)
+        except (OSError, ValkeyError):
+            return []
+        now = _Reading(time.monotonic(), process.cpu_seconds(), told)
+        before = self._last.get(server.name)
+        self._last[server.name] = now
+        samples = _levels(told, is_primary)
+        # After a restart the counters begin again at zero.
+        same_run = before is not None and before.told.get("run_id") == told.get("run_id")
+        return samples + (_between(before, now) if before and same_run else [])
+
+
+def _levels(told: dict[str, str], is_primary: bool) -> list[Sample]:
+    used, most = int(told["used_memory"]), int(told["maxmemory"])
+    keys = sum(int(value.split("keys=")[1].split(",")[0]) for name, value in told.items() if name.startswith("db"))
+    # Our own question is one connection; replicas' links aren't clients in ElastiCache either.
+    clients = max(0, int(told["connected_clients"]) - 1)
+    return [
+        ("CurrConnections", float(clients), "Count"),
+        ("CurrItems", float(keys), "Count"),
+        ("BytesUsedForCache", float(used), "Bytes"),
+        ("DatabaseMemoryUsagePercentage", min(100.0, 100 * used / most) if most else 0.0, "Percent"),
+        ("FreeableMemory", float(max(0, most - used)), "Bytes"),
+        ("MemoryFragmentationRatio", float(told.get("mem_fragmentation_ratio", 1)), "None"),
+        ("IsMaster", 1.0 if is_primary else 0.0, "Count"),
+        ("ReplicationLag", 0.0 if is_primary else float(told.get("master_last_io_seconds_ago", 0)), "Seconds"),
+    ]
+
+
+def _between(before: _Reading, now: _Reading) -> list[Sample]:
+    seconds = max(0.001, now.at - before.at)
+
+    def gained(name: str) -> float:
+        return max(0.0, float(now.told[name]) - float(before.told[name]))
+
+    samples: list[Sample] = [(name, gained(source), "Count") for name, source in _COUNTERS.items()]
+    hits, misses = gained("keyspace_hits"), gained("keyspace_misses")
+    if hits + misses:
+        samples.append(("CacheHitRate", 100 * hits / (hits + misses), "Percent"))
+    cpu = 100 * (now.cpu_seconds - before.cpu_seconds) / seconds
+    engine = 100 * (gained("used_cpu_user_main_thread") + gained("used_cpu_sys_main_thread")) / seconds
+    return [
+        *samples,
+        ("EngineCPUUtilization", min(100.0, max(0.0, engine)), "Percent"),
+        ("CPUUtilization", min(100.0, max(0.0, cpu / NODE_VCPUS)), "Percent"),
+        ("NetworkBytesIn", gained("total_net_input_bytes"), "Bytes"),
+        ("NetworkBytesOut", gained("total_net_output_bytes"), "Bytes"),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class SlowCommand:
+    """One entry of the slow log."""
+
+    id: int
+    at: int
+    """Seconds since the epoch."""
+    microseconds: int
+    words: tuple[str, ...]
+    client: str
+
+
+def slow_log(server: Server, after: int) -> tuple[list[SlowCommand], int]:
+    """Entries with an id above ``after``, oldest first, and the newest id."""
+    entries = valkey.command(server, "SLOWLOG", "GET", "128")
+    found = []
+    for entry in entries if isinstance(entries, list) else ():
+        match entry:
+            case [int(number), int(at), int(microseconds), list(words), str(client), *_]:
+                found.append(SlowCommand(number, at, microseconds, tuple(str(word) for word in words), client))
+    newest = max((entry.id for entry in found), default=-1)
+    if newest < after:
+        after = -1  # the server started anew and counts from zero
+    return sorted((entry for entry in found if entry.id > after), key=lambda entry: entry.id), max(newest, -1)
+
+
+def slow_log_event(entry: SlowCommand, group: str, member: str, form: str) -> tuple[int, str]:
+    """An entry as ElastiCache writes it to CloudWatch Logs, in JSON or in text."""
+    command = " ".join(entry.words)
+    told = {
+        "CacheClusterId": member,
+        "CacheNodeId": "0001",
+        "Id": entry.id,
+        "Timestamp": entry.at,
+        "Duration (us)": entry.microseconds,
+        "Command": command,
+        "ClientAddress": entry.client,
+        "ReplicationGroupId": group,
+    }
+    if form == "json":
+        return entry.at * 1000, json.dumps(told)
+    moment = datetime.fromtimestamp(entry.at, UTC).isoformat()
+    return entry.at * 1000, f"{moment} {member}/0001 {entry.id} {entry.microseconds} {command} {entry.client}"

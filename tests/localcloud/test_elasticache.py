@@ -1,0 +1,258 @@
+"""A replication group is real Valkey behind TLS: endpoints, replicas, failover, eviction, metrics, deletion."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from localcloud.core.cloud import Cloud
+from localcloud.core.processes import Supervisor
+from localcloud.parts import certificates
+from localcloud.services.elasticache import Caches
+
+pytestmark = pytest.mark.cloud
+Clients = Callable[..., Any]
+
+
+def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+    return found
+
+
+class Cache:
+    """A replication group as the Terraform module makes it."""
+
+    def __init__(self, cloud: Cloud, aws: Clients, name: str, members: int) -> None:
+        self.cloud, self.aws, self.name, self.elasticache = cloud, aws, name, aws("elasticache")
+        ec2 = aws("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]]
+        subnets = [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=zones[n])["Subnet"]["SubnetId"]
+            for n in range(2)
+        ]
+        client = self.elasticache
+        client.create_cache_subnet_group(CacheSubnetGroupName=name, CacheSubnetGroupDescription="d", SubnetIds=subnets)
+        client.create_cache_parameter_group(
+            CacheParameterGroupName=name, CacheParameterGroupFamily="redis7", Description="p"
+        )
+        self.set("maxmemory-policy", "allkeys-lru")
+        aws("logs").create_log_group(logGroupName=f"/{name}/slow")
+        client.create_replication_group(
+            ReplicationGroupId=name,
+            ReplicationGroupDescription="a cache",
+            NumCacheClusters=members,
+            AutomaticFailoverEnabled=members > 1,
+            CacheNodeType="cache.t4g.micro",
+            Engine="redis",
+            EngineVersion="7.1",
+            CacheParameterGroupName=name,
+            CacheSubnetGroupName=name,
+            TransitEncryptionEnabled=True,
+            AtRestEncryptionEnabled=True,
+            Tags=[{"Key": "a", "Value": "b"}],
+            LogDeliveryConfigurations=[
+                {
+                    "LogType": "slow-log",
+                    "DestinationType": "cloudwatch-logs",
+                    "DestinationDetails": {"CloudWatchLogsDetails": {"LogGroup": f"/{name}/slow"}},
+                    "LogFormat": "json",
+                }
+            ],
+        )
+        self.available()
+
+    def set(self, name: str, value: str) -> None:
+        self.elasticache.modify_cache_parameter_group(
+            CacheParameterGroupName=self.name,
+            ParameterNameValues=[{"ParameterName": name, "ParameterValue": value}],
+        )
+
+    def shown(self) -> dict[str, Any]:
+        groups = self.elasticache.describe_replication_groups(ReplicationGroupId=self.name)["ReplicationGroups"]
+        return dict(groups[0])
+
+    def available(self) -> dict[str, Any]:
+        until(lambda: self.shown()["Status"] == "available")
+        return self.shown()
+
+    def roles(self) -> dict[str, str]:
+        members = self.shown()["NodeGroups"][0]["NodeGroupMembers"]
+        return {member["CacheClusterId"]: member["CurrentRole"] for member in members}
+
+    def connect(self, which: str = "PrimaryEndpoint", **more: Any) -> redis.Redis:
+        endpoint = self.shown()["NodeGroups"][0][which]
+        settings: dict[str, Any] = {
+            "host": endpoint["Address"],
+            "port": endpoint["Port"],
+            "ssl": True,
+            "ssl_ca_certs": str(certificates.bundle(self.cloud.settings.state)),
+            "decode_responses": True,
+            "socket_timeout": 5,
+            **more,
+        }
+        return redis.Redis(**settings)
+
+
+@pytest.fixture(scope="module")
+def single(shared_cloud: Cloud, shared_aws: Clients) -> Cache:
+    return Cache(shared_cloud, shared_aws, "shop", 1)
+
+
+@pytest.fixture(scope="module")
+def pair(shared_cloud: Cloud, shared_aws: Clients) -> Cache:
+    return Cache(shared_cloud, shared_aws, "pair", 2)
+
+
+def test_the_cache_is_real_and_speaks_tls(single: Cache) -> None:
+    with single.connect() as client:
+        assert client.set("coin", "BTC") is True
+        assert client.get("coin") == "BTC"
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
+    with pytest.raises(redis.ConnectionError), single.connect(ssl=False) as client:
+        client.ping()
+
+
+def test_members_are_cache_clusters_and_the_group_is_not(single: Cache) -> None:
+    shown = single.elasticache.describe_cache_clusters(CacheClusterId="shop-001", ShowCacheNodeInfo=True)
+    member = shown["CacheClusters"][0]
+    assert member["CacheClusterStatus"] == "available"
+    assert member["ReplicationGroupId"] == "shop"
+    assert member["EngineVersion"] == "7.1.0"
+    endpoint = member["CacheNodes"][0]["Endpoint"]
+    with single.connect(host=endpoint["Address"], port=endpoint["Port"]) as client:
+        assert client.ping() is True
+    with pytest.raises(single.elasticache.exceptions.CacheClusterNotFoundFault, match="CacheCluster not found: shop"):
+        single.elasticache.describe_cache_clusters(CacheClusterId="shop")
+    assert "CacheNodes" not in single.elasticache.describe_cache_clusters(CacheClusterId="shop-001")["CacheClusters"][0]
+
+
+def test_a_full_cache_evicts_and_says_so(single: Cache) -> None:
+    caches = single.cloud.part(Caches)
+
+    def take() -> dict[str, float]:
+        process = caches.process("shop-001")
+        assert process is not None
+        return {name: value for name, value, _ in caches._measure.take(caches.server("shop-001"), process, True)}
+
+    take()
+    with single.connect() as client:
+        for n in range(300):
+            client.set(f"k{n}", "x" * 60_000)
+        for n in range(300):
+            client.get(f"k{n}")
+        told = take()
+    assert told["Evictions"] > 50
+    assert told["CacheHits"] + told["CacheMisses"] == 300
+    assert told["CacheMisses"] > 50
+    assert 80 < told["DatabaseMemoryUsagePercentage"] <= 100
+    assert told["CurrConnections"] >= 1
+    assert 0 < told["CurrItems"] < 300
+
+
+def test_metrics_are_published_for_the_member(single: Cache) -> None:
+    def names() -> set[str]:
+        metrics = single.aws("cloudwatch").list_metrics(
+            Namespace="AWS/ElastiCache", Dimensions=[{"Name": "CacheClusterId", "Value": "shop-001"}]
+        )["Metrics"]
+        return {metric["MetricName"] for metric in metrics}
+
+    until(lambda: {"CacheHits", "CacheMisses", "Evictions", "EngineCPUUtilization"} <= names(), 40)
+    group = single.aws("cloudwatch").list_metrics(
+        Namespace="AWS/ElastiCache", Dimensions=[{"Name": "CacheClusterId", "Value": "shop"}]
+    )
+    assert group["Metrics"] == []
+
+
+def test_parameters_apply_to_the_running_server(single: Cache) -> None:
+    single.set("maxmemory-policy", "noeviction")
+    with single.connect() as client:
+        until(lambda: client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction")
+    single.set("maxmemory-policy", "allkeys-lru")
+    with pytest.raises(single.elasticache.exceptions.ClientError, match="is not one of"):
+        single.set("maxmemory-policy", "sometimes")
+    with pytest.raises(single.elasticache.exceptions.ClientError, match="cannot be found"):
+        single.set("max-memory-policy", "allkeys-lru")
+
+
+def test_slow_commands_reach_the_log_group(single: Cache) -> None:
+    single.available()
+    single.set("slowlog-log-slower-than", "0")
+    with single.connect() as client:
+        until(lambda: client.config_get("slowlog-log-slower-than")["slowlog-log-slower-than"] == "0")
+        client.set("slow", "one")
+
+    def found() -> bool:
+        events = single.aws("logs").filter_log_events(logGroupName="/shop/slow")["events"]
+        return any(json.loads(event["message"])["Command"] == "SET slow one" for event in events)
+
+    until(found)
+    single.set("slowlog-log-slower-than", "10000")
+
+
+def test_replicas_copy_and_take_over(pair: Cache) -> None:
+    assert pair.roles() == {"pair-001": "primary", "pair-002": "replica"}
+    with pair.connect() as client:
+        client.set("coin", "ETH")
+    with pair.connect("ReaderEndpoint") as reader:
+        until(lambda: reader.get("coin") == "ETH")
+        with pytest.raises(redis.ReadOnlyError):
+            reader.set("coin", "no")
+    process = pair.cloud.part(Caches).process("pair-001")
+    assert process is not None
+    process.send(signal.SIGKILL)
+    until(lambda: pair.roles() == {"pair-001": "replica", "pair-002": "primary"})
+
+    def writable() -> bool:
+        try:
+            with pair.connect() as client:
+                return bool(client.set("after", "1")) and client.get("coin") == "ETH"
+        except redis.RedisError:
+            return False
+
+    until(writable)
+    events = pair.elasticache.describe_events(SourceIdentifier="pair")["Events"]
+    assert any("Failover to replica node pair-002 completed" in each["Message"] for each in events)
+    pair.available()
+    pair.elasticache.test_failover(ReplicationGroupId="pair", NodeGroupId="0001")
+    until(lambda: pair.roles() == {"pair-001": "primary", "pair-002": "replica"})
+
+
+def test_replicas_come_and_go(pair: Cache) -> None:
+    pair.available()
+    pair.elasticache.increase_replica_count(ReplicationGroupId="pair", NewReplicaCount=2, ApplyImmediately=True)
+    until(lambda: pair.shown()["Status"] == "available" and len(pair.roles()) == 3)
+    pair.elasticache.decrease_replica_count(ReplicationGroupId="pair", NewReplicaCount=1, ApplyImmediately=True)
+    until(lambda: pair.shown()["Status"] == "available" and len(pair.roles()) == 2)
+    with pytest.raises(pair.elasticache.exceptions.ClientError, match="at least 2 members"):
+        pair.elasticache.decrease_replica_count(ReplicationGroupId="pair", NewReplicaCount=0, ApplyImmediately=True)
+
+
+def test_tags_can_be_changed(single: Cache) -> None:
+    arn = single.shown()["ARN"]
+    single.elasticache.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "c", "Value": "d"}])
+    single.elasticache.remove_tags_from_resource(ResourceName=arn, TagKeys=["a"])
+    assert single.elasticache.list_tags_for_resource(ResourceName=arn)["TagList"] == [{"Key": "c", "Value": "d"}]
+
+
+def test_delete_leaves_nothing(cloud: Cloud, aws: Clients) -> None:
+    cache = Cache(cloud, aws, "gone", 2)
+    cache.elasticache.delete_replication_group(ReplicationGroupId="gone")
+    until(lambda: cache.elasticache.describe_replication_groups()["ReplicationGroups"] == [])
+    with pytest.raises(cache.elasticache.exceptions.ReplicationGroupNotFoundFault):
+        cache.shown()
+    cache.elasticache.delete_cache_parameter_group(CacheParameterGroupName="gone")
+    cache.elasticache.delete_cache_subnet_group(CacheSubnetGroupName="gone")
+    left = [each.name for each in cloud.part(Supervisor).running()]
+    assert [name for name in left if "valkey" in name or "haproxy" in name] == []
+    assert list((cloud.settings.state / "elasticache").iterdir()) == []
+    assert aws("ec2").describe_network_interfaces()["NetworkInterfaces"] == []
