@@ -70,6 +70,12 @@ def _check_network(definition: TaskDefinition, spec: dict[str, Any]) -> None:
         raise lookup.invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
 
 
+def _network(given: dict[str, Any]) -> dict[str, Any]:
+    """A network configuration with ECS's defaults."""
+    defaults = {"securityGroups": [], "assignPublicIp": "DISABLED"}
+    return {"awsvpcConfiguration": defaults | given.get("awsvpcConfiguration", {})}
+
+
 @operation("ecs", "CreateService")
 def create_service(cloud: Cloud, call: Call) -> Answer:
     clusters = cloud.part(Clusters)
@@ -89,6 +95,8 @@ def create_service(cloud: Cloud, call: Call) -> Answer:
     definition = lookup.usable_definition(clusters, params["taskDefinition"])
     spec: dict[str, Any] = {key: copy.deepcopy(params[key]) for key in SETTABLE if params.get(key) is not None}
     spec["taskDefinition"] = definition.arn
+    if "networkConfiguration" in spec:
+        spec["networkConfiguration"] = _network(spec["networkConfiguration"])
     spec["deploymentConfiguration"] = _configuration(spec.get("deploymentConfiguration", {}), {})
     if spec.get("loadBalancers"):
         spec.setdefault("healthCheckGracePeriodSeconds", 0)
@@ -131,6 +139,8 @@ def update_service(cloud: Cloud, call: Call) -> Answer:
     for key in SETTABLE:
         if params.get(key) is not None:
             spec[key] = copy.deepcopy(params[key])
+    if params.get("networkConfiguration"):
+        spec["networkConfiguration"] = _network(spec["networkConfiguration"])
     definition = clusters.definition(before["taskDefinition"])
     if params.get("taskDefinition"):
         definition = lookup.usable_definition(clusters, params["taskDefinition"])
