@@ -207,14 +207,14 @@ def test_a_page_that_fails_says_how() -> None:
         with pytest.raises(Unreachable, match="answered something that is not JSON"):
             get_json(f"{aws.endpoint}/api/v1/status")
         aws.status_page = (301, b"")
-        with pytest.raises(Unreachable, match="answered 301"):
+        with pytest.raises(Unreachable, match=r"redirects to nowhere. Set the environment's url"):
             get_json(f"{aws.endpoint}/api/v1/status")
     with pytest.raises(Unreachable, match="can't be reached"):
         get_json(f"{aws.endpoint}/api/v1/status")
     assert [asked.error for asked in calls] == [
         None,
         "not JSON",
-        "answered 301",
+        "redirects to nowhere",
     ]
 
 

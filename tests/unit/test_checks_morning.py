@@ -63,6 +63,8 @@ def services(*some: EcsService) -> Services:
 def only(found: Iterator[Finding]) -> Finding:
     everything = list(found)
     assert len(everything) == 1, everything
+    assert everything[0].evidence, "what is said can be proved"
+    assert everything[0].level is OK or everything[0].procedure, "what isn't ok has an answer"
     return everything[0]
 
 
@@ -282,7 +284,7 @@ def group(*states: str, name: str = "ohmycoins-staging-backend", is_used: bool =
 def test_targets(health: GroupHealth, level: Level, sentence: str) -> None:
     finding = only(targets(TargetHealth((health,)), services(service()), STAGING))
     assert (finding.level, finding.sentence) == (level, sentence)
-    assert len(finding.evidence) == len(health.targets)
+    assert len(finding.evidence) == max(1, len(health.targets))
 
 
 def test_no_target_of_a_service_at_zero_is_a_warning() -> None:

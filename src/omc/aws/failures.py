@@ -80,7 +80,7 @@ def plain(error: Exception, service: str, operation: str, environment: Environme
     if isinstance(error, exceptions.ReadTimeoutError):
         return Unreachable(f"{name}: {_where(environment, endpoint)} did not answer in time. Try again.")
     if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError | exceptions.EndpointConnectionError):
-        return unreachable(environment, endpoint, name)
+        return unreachable(environment, endpoint)
     if isinstance(error, ResponseParserError | exceptions.IncompleteReadError):
         return BadAnswer(
             f"{name}: the answer was cut off or not in AWS's form, so nothing was concluded from it. Try again; "
@@ -94,11 +94,12 @@ def no_credentials(environment: Environment) -> NoCredentials:
     return NoCredentials(f"There are no AWS credentials for {environment.name}. Log in first ({how}).")
 
 
-def unreachable(environment: Environment, endpoint: str | None, name: str) -> Unreachable:
+def unreachable(environment: Environment, endpoint: str | None) -> Unreachable:
+    """The same sentence whatever was asked, so that a report can say it once."""
     if environment.is_local:
         return Unreachable(f"The local cloud does not answer at {endpoint}. Start it: omc local up")
     return Unreachable(
-        f"{name}: {_where(environment, endpoint)} can't be reached. Check the network, and the region in omc.toml."
+        f"{_where(environment, endpoint)} can't be reached. Check the network, and the region in omc.toml."
     )
 
 

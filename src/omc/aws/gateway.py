@@ -226,6 +226,9 @@ def get_json(url: str, timeout: float = 5.0) -> Any:
         connection.request("GET", parts.path or "/", headers={"User-Agent": f"omc/{omc.__version__}"})
         answer = connection.getresponse()
         body = answer.read(1_000_000)
+        if answer.status in (301, 302, 303, 307, 308):
+            problem = f"redirects to {answer.headers.get('Location', 'nowhere')}"
+            raise Unreachable(f"{url} {problem}. Set the environment's url in omc.toml to where users go.")
         if answer.status != 200:
             problem = f"answered {answer.status}"
             raise Unreachable(f"{url} answered {answer.status} {answer.reason}.")

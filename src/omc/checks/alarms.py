@@ -17,7 +17,8 @@ def alarms(alarms: Alarms, environment: Environment, scope: Scope) -> Iterator[F
     ours = [alarm for alarm in alarms.alarms if alarm.name.startswith(environment.alarm_prefix)]
     if not ours:
         sentence = f"No alarm's name begins with {environment.alarm_prefix}: nothing would page anybody."
-        yield Finding("alarms", Level.FAIL, environment.alarm_prefix, sentence, procedure=ALERT_RESPONSE)
+        evidence = (Evidence(f"{len(alarms.alarms)} alarms in the account, none of that name", alarms.reading),)
+        yield Finding("alarms", Level.FAIL, environment.alarm_prefix, sentence, evidence, ALERT_RESPONSE)
     firing = sorted((alarm for alarm in alarms.alarms if alarm.state == "ALARM"), key=_urgency)
     for alarm in firing:
         yield Finding(

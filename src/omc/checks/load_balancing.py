@@ -21,7 +21,8 @@ def load_balancer(load_balancers: LoadBalancers, environment: Environment) -> It
         sentence = (
             f"There is no load balancer whose name begins with {environment.prefix}: nothing reaches the services."
         )
-        yield Finding("load-balancer", Level.FAIL, environment.prefix, sentence, procedure=MORNING_CHECKS)
+        evidence = (Evidence("none of the account's load balancers has that name", load_balancers.reading),)
+        yield Finding("load-balancer", Level.FAIL, environment.prefix, sentence, evidence, MORNING_CHECKS)
     for found in load_balancers.load_balancers:
         level = {"active": Level.OK, "provisioning": Level.WARN}.get(found.state, Level.FAIL)
         why = f": {found.reason}" if found.reason else ""
@@ -41,7 +42,8 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
     resting = {service.target_group for service in environment.services if service.name in at_zero}
     if not health.groups:
         sentence = f"There is no target group of {environment.name}: the load balancer has nobody to send to."
-        yield Finding("targets", Level.FAIL, environment.prefix, sentence, procedure=SERVICE_UNHEALTHY)
+        evidence = (Evidence("none of the account's target groups belongs to it", health.reading),)
+        yield Finding("targets", Level.FAIL, environment.prefix, sentence, evidence, SERVICE_UNHEALTHY)
     for group in health.groups:
         level, sentence = _group(group, is_resting=group.group.name in resting)
         yield Finding(
@@ -49,7 +51,8 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
             level=level,
             subject=group.group.name,
             sentence=sentence,
-            evidence=tuple(Evidence(_told(target), health.reading) for target in group.targets),
+            evidence=tuple(Evidence(_told(target), health.reading) for target in group.targets)
+            or (Evidence(f"{group.group.name} has no targets", health.reading),),
             procedure=None if level is Level.OK else SERVICE_UNHEALTHY,
         )
 

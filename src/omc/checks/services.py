@@ -27,11 +27,13 @@ def services_running(services: Services, environment: Environment) -> Iterator[F
     """Services: status, running against desired"""
     if services.cluster_missing:
         sentence = f"There is no ECS cluster {environment.cluster} in this account and region."
-        yield Finding("services-running", Level.FAIL, environment.cluster, sentence, procedure=MORNING_CHECKS)
+        evidence = (Evidence(f"ECS answered that {environment.cluster} is not found", services.reading),)
+        yield Finding("services-running", Level.FAIL, environment.cluster, sentence, evidence, MORNING_CHECKS)
         return
     for name in services.missing:
         sentence = f"{name} does not exist in the cluster {environment.cluster}."
-        yield Finding("services-running", Level.FAIL, name, sentence, procedure=MORNING_CHECKS)
+        evidence = (Evidence(f"ECS answered that {name} is missing", services.reading),)
+        yield Finding("services-running", Level.FAIL, name, sentence, evidence, MORNING_CHECKS)
     limits = {service.name: service for service in environment.services}
     for service in services.services:
         level, sentence = _running(service, limits[service.name])
@@ -84,7 +86,7 @@ def rollouts(services: Services, environment: Environment, scope: Scope) -> Iter
             level=level,
             subject=service.name,
             sentence=sentence,
-            evidence=evidence,
+            evidence=evidence or (Evidence("ECS told no deployment", services.reading),),
             procedure=None if level is Level.OK else DEPLOYMENTS,
         )
 
