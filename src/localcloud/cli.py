@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     pushing = command("push", push, "Push an application's folder to a repository as an image.")
     pushing.add_argument("folder", type=Path, help="the folder with the Dockerfile")
     pushing.add_argument("--repository", required=True, help="name of the ECR repository")
-    pushing.add_argument("--tag", help="tag of the image (default: none, only the digest)")
+    pushing.add_argument("--tag", help="tag of the image (default: one made of the content)")
     return parser
 
 
@@ -251,12 +251,24 @@ def env(given: argparse.Namespace) -> None:
 
 def push(given: argparse.Namespace) -> None:
     """Print the digest under which ECR holds the image now."""
+    import boto3
+    from botocore.exceptions import ClientError
+
     from localcloud.services import ecr
 
-    cloud = _running(_state(given))
-    if not (given.folder / "Dockerfile").exists():
-        raise Failure(f"{given.folder} has no Dockerfile; localcloud reads from it how the application starts.")
-    print(ecr.push(given.folder, repository=given.repository, tag=given.tag, cloud=cloud))
+    state = _state(given)
+    cloud = _running(state)
+    client = boto3.client(
+        "ecr",
+        endpoint_url=cloud["endpoint"],
+        region_name=cloud["region"],
+        aws_access_key_id=cloud["access_key_id"],
+        aws_secret_access_key=cloud["secret_access_key"],
+    )
+    try:
+        print(ecr.push(client, state, given.folder, given.repository, given.tag).digest)
+    except (ecr.ImageError, ClientError) as error:
+        raise Failure(f"{given.folder} can't be pushed to {given.repository}: {error}") from error
 
 
 def _state(given: argparse.Namespace, *, make: bool = False) -> Path:

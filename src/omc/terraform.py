@@ -35,6 +35,10 @@ STOP_TIMEOUT = 120.0
 """Seconds for Terraform to finish the resources under way after an interrupt; then nothing more can be saved."""
 
 
+_RUNNING: list[subprocess.Popen[str]] = []
+"""What runs just now. More than one only where a caller runs Terraform in threads."""
+
+
 class TerraformError(OmcError):
     """Terraform is missing, or it said no. The message carries its own first diagnostic."""
 
@@ -117,6 +121,7 @@ def run(
         text=True,
         start_new_session=True,
     )
+    _RUNNING.append(process)
     try:
         for line in process.stdout or ():
             lines.append(line)
@@ -129,10 +134,18 @@ def run(
     except BaseException:
         _let_finish(process)
         raise
+    finally:
+        _RUNNING.remove(process)
     if code != 0:
         reason = failures[0] if failures else _first_error("".join(lines))
         raise TerraformError(f"terraform {arguments[0]} failed in {folder.name}: {reason}")
     return "".join(lines)
+
+
+def interrupt() -> None:
+    """Tell every Terraform that other threads of this process run to stop; each ``run`` returns once its own has."""
+    for process in _RUNNING:
+        process.send_signal(signal.SIGINT)
 
 
 def outputs(terraform: Terraform, folder: Path, *, env: Mapping[str, str]) -> dict[str, Any]:

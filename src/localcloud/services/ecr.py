@@ -268,7 +268,7 @@ def push(
     state: Path,
     directory: Path,
     repository: str,
-    tag: str,
+    tag: str | None = None,
     *,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Pushed:
@@ -276,8 +276,10 @@ def push(
 
     ``client`` is a boto3 ECR client that points at the cloud. A tag that already names the same digest is fine;
     one that names another raises what ECR answers (``ImageTagAlreadyExistsException`` where tags are immutable).
+    Without a tag, one is made of the content.
     """
     manifest, digest = store(directory, image_root(state))
+    tag = tag or f"content-{digest.removeprefix('sha256:')[:12]}"
     found = client.describe_repositories(repositoryNames=[repository])["repositories"][0]
     already = False
     try:

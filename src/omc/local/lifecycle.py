@@ -13,6 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -34,6 +35,10 @@ SETTLE_TIMEOUT = 120.0
 
 SPACE = 500 * 2**20
 """Bytes that a local cloud may need: two database clusters' files, logs and metrics of a day (seen: about 200 MiB)."""
+
+
+NEEDED_OF_BOOTSTRAP = {"aws_s3_bucket_versioning", "aws_ecr_repository"}
+"""Resource types of bootstrap that the images and the environment's root build on."""
 
 
 class Phase(StrEnum):
@@ -157,12 +162,13 @@ def _apply(site: Site, record: Record, reach: cloud.Reach, progress: Progress) -
             dirs_exist_ok=True,
             ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "tests"),
         )
-        with progress.step("Applying infrastructure/bootstrap"):
-            _apply_bootstrap(site, terraform, reach, progress)
-        with progress.step("Pushing the images"):
-            images = {name: push_image(site, site.project / "apps" / name, f"ohmycoins/{name}") for name in SERVICES}
-        with progress.step(f"Applying infrastructure/environments/{ENVIRONMENT}"):
-            outputs = _apply_root(site, terraform, reach, images, progress)
+        with _bootstrap(site, terraform, reach, progress):
+            with progress.step("Pushing the images"):
+                images = {
+                    name: push_image(site, site.project / "apps" / name, f"ohmycoins/{name}") for name in SERVICES
+                }
+            with progress.step(f"Applying infrastructure/environments/{ENVIRONMENT}"):
+                outputs = _apply_root(site, terraform, reach, images, progress)
     except (KeyboardInterrupt, tf.TerraformError):
         site.write(replace(record, phase=Phase.INTERRUPTED) if first else record)
         raise
@@ -171,14 +177,38 @@ def _apply(site: Site, record: Record, reach: cloud.Reach, progress: Progress) -
     return done
 
 
-def _apply_bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, progress: Progress) -> None:
-    """The state bucket and the roles. Its own state can't be in the bucket that it makes: it stays beside the cloud."""
+@contextmanager
+def _bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, progress: Progress) -> Iterator[None]:
+    """Apply bootstrap, and run the block as soon as the state bucket and the image repositories stand.
+
+    Terraform goes on watching the bucket's last settings for most of a minute, which nothing here has to wait for.
+    Bootstrap's own state can't be in the bucket that it makes: it stays beside the cloud.
+    """
     folder = site.sources / "bootstrap"
     env = reach.environment()
+    done: set[str] = set()
+
+    def note(said: Mapping[str, Any]) -> None:
+        if said.get("type") in {"apply_complete", "apply_errored"}:
+            done.add(str(said["hook"]["resource"]["resource_type"]))
+
     tf.run(terraform, folder, ["init", "-no-color", *terraform.init_arguments()], env=env)
     arguments = ["apply", "-auto-approve", f"-state={site.state / 'bootstrap.tfstate'}"]
     arguments += [f"-var=environment={ENVIRONMENT}", "-var=github_repository=example/oh-my-coins"]
-    tf.run(terraform, folder, arguments, env=env, event=_reporter(progress))
+    with ThreadPoolExecutor(1) as pool:
+        applied = pool.submit(tf.run, terraform, folder, arguments, env=env, event=note)
+        try:
+            with progress.step("Applying infrastructure/bootstrap until images and state have their place"):
+                while not applied.done() and not done >= NEEDED_OF_BOOTSTRAP:
+                    time.sleep(0.1)
+            if applied.done():
+                applied.result()
+            yield
+            with progress.step("Waiting for the rest of infrastructure/bootstrap"):
+                applied.result()
+        except BaseException:
+            tf.interrupt()
+            raise
 
 
 def _apply_root(
