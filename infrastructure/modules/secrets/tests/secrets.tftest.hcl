@@ -31,7 +31,7 @@ run "a_short_key_is_refused" {
   command = plan
 
   variables {
-    secret_key = "short"
+    secret_key = "an-example"
   }
 
   expect_failures = [var.secret_key]

@@ -205,7 +205,7 @@ run "a_plain_secret_is_refused" {
   command = plan
 
   variables {
-    environment = { POSTGRES_PASSWORD = "example" }
+    environment = { POSTGRES_PASSWORD = "an-example" }
   }
 
   expect_failures = [var.environment]
