@@ -57,6 +57,12 @@ def clients(cloud: Cloud) -> Clients:
     return client
 
 
+@pytest.fixture(scope="session")
+def clients_of() -> Callable[[Cloud], Clients]:
+    """For tests that start clouds of their own."""
+    return clients
+
+
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
     with running_cloud(tmp_path / "state") as running:
