@@ -10,18 +10,17 @@ from __future__ import annotations
 import logging
 import pickle
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from localcloud.services.ecs import calls, launch, networking, notices
-from localcloud.services.ecs.deploying import Deploying, add_event
+from localcloud.services.ecs import calls, networking, notices
+from localcloud.services.ecs.deploying import Deploying
 from localcloud.services.ecs.health import Watch, Watches
-from localcloud.services.ecs.lifecycle import Step, TaskFacts, next_step
 from localcloud.services.ecs.model import (
-    DEFAULT_STOP_TIMEOUT,
     KEEP_STOPPED_SECONDS,
     Names,
     Rollout,
@@ -36,6 +35,7 @@ from localcloud.services.ecs.output import Output
 from localcloud.services.ecs.running import Running
 from localcloud.services.ecs.scheduler import pause_after
 from localcloud.services.ecs.scheduling import schedule
+from localcloud.services.ecs.steps import step
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -69,6 +69,7 @@ class Clusters:
         self._jobs: list[Callable[[], None]] = []
         self._results: list[Callable[[], None]] = []
         self._results_lock = threading.Lock()
+        self._forget_at = 0.0
         self._cloud: Cloud | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._enders: ThreadPoolExecutor | None = None
@@ -81,6 +82,12 @@ class Clusters:
         if self._cloud is None:
             raise RuntimeError("ECS was used before it was started")
         return self._cloud
+
+    @property
+    def output(self) -> Output:
+        if self._output is None:
+            raise RuntimeError("ECS was used before it was started")
+        return self._output
 
     @property
     def names(self) -> Names:
@@ -200,7 +207,7 @@ class Clusters:
             for apply in results:
                 apply()
             for task in list(self.moving.values()):
-                self._step(task, now)
+                step(self, task, now)
             for arn in list(self.unsettled):
                 service = self.state.services.get(arn)
                 if service is None or schedule(self, service, now):
@@ -225,7 +232,11 @@ class Clusters:
         """Do slow work in a worker thread after this turn."""
         self._jobs.append(job)
 
-    def _then(self, apply: Callable[[], None]) -> None:
+    def end_later(self, job: Callable[[], None]) -> None:
+        """Do work that waits for a grace period, apart from what starts tasks."""
+        self._submit(self._enders, job)
+
+    def then(self, apply: Callable[[], None]) -> None:
         """Called by worker threads: take their result in, under the lock, at the next turn."""
         with self._results_lock:
             self._results.append(apply)
@@ -233,6 +244,7 @@ class Clusters:
     def _container_ended(self, arn: str, name: str, code: int) -> None:
         task, running = self.state.tasks[arn], self.running[arn]
         running.ended.add(name)
+        running.last_ended_at = time.monotonic()
         self.watches.drop(arn, name)
         container = next(container for container in task.containers if container.name == name)
         container.status = "STOPPED"
@@ -241,11 +253,11 @@ class Clusters:
             container.reason = "OutOfMemoryError: Container killed due to memory usage"
         task.execution_stopped_at = task.execution_stopped_at or self.cloud.now()
         if container.essential and task.wanted:
-            self._count_failure(task)
+            self.count_failure(task)
             self.stop_task(task, StopCode.ESSENTIAL_EXITED, "Essential container in task exited")
         self.cloud.touch()
 
-    def _count_failure(self, task: Task, *, unhealthy: bool = False) -> None:
+    def count_failure(self, task: Task, *, unhealthy: bool = False) -> None:
         """A task of a service stopped though it was wanted."""
         service = self.state.services.get(task.service)
         if service is None or (task.ever_healthy and not unhealthy):
@@ -259,163 +271,8 @@ class Clusters:
 
     def fail_task(self, task: Task, reason: str) -> None:
         """A task that runs but failed its health checks is replaced."""
-        self._count_failure(task, unhealthy=True)
+        self.count_failure(task, unhealthy=True)
         self.stop_task(task, StopCode.SCHEDULER, reason)
-
-    # -- a task's steps -------------------------------------------------------------------------------------------
-
-    def _step(self, task: Task, now: datetime) -> None:
-        running = self.running.get(task.arn)
-        step = next_step(
-            TaskFacts(
-                status=task.status,
-                wanted=task.wanted,
-                launching=task.launching,
-                launched=task.launched,
-                has_targets=any(target.registered for target in task.targets),
-                draining=any(target.state == "draining" for target in task.targets),
-                processes=running is not None and running.alive(),
-                ending=task.ending,
-            )
-        )
-        match step:
-            case Step.ATTACH:
-                self._attach(task)
-            case Step.LAUNCH:
-                self._launch(task)
-            case Step.ACTIVATE:
-                networking.join_targets(self.cloud, task)
-                self._to(task, Status.ACTIVATING)
-            case Step.RUN:
-                task.started_at = now
-                self._to(task, Status.RUNNING)
-                self._registered_event(task, now)
-            case Step.DEREGISTER:
-                self._deregistered_event(task, now)
-                networking.leave_targets(self.cloud, task)
-                self._to(task, Status.DEACTIVATING)
-            case Step.END:
-                self._end(task)
-                self._to(task, Status.STOPPING)
-            case Step.DETACH:
-                networking.detach(self.cloud, task)
-                self.running.pop(task.arn, None)
-                self._to(task, Status.DEPROVISIONING)
-            case Step.FINISH:
-                self._finish(task, now)
-            case Step.WAIT:
-                if task.wanted and task.status is Status.RUNNING:
-                    del self.moving[task.arn]
-
-    def _to(self, task: Task, status: Status) -> None:
-        task.status = status
-        task.version += 1
-        if task.service:
-            self.unsettled.add(task.service)
-        self.cloud.touch()
-        self.announce_task(task)
-
-    def _attach(self, task: Task) -> None:
-        try:
-            networking.attach(self.cloud, task)
-        except networking.NoAddress as error:
-            service = self.state.services.get(task.service)
-            if service is not None:
-                message = f"(service {service.name}) was unable to place a task. Reason: {error}."
-                add_event(service, message, self.cloud.now())
-            self._count_failure(task)
-            reason = f"Unexpected EC2 error while creating network interface: {error}"
-            self.stop_task(task, StopCode.FAILED_TO_START, reason)
-            return
-        self._to(task, Status.PENDING)
-
-    def _launch(self, task: Task) -> None:
-        request = networking.launch_request(self, task)
-        task.launching = True
-        output = self._output
-
-        def work() -> None:
-            if output is None:
-                return
-            outcome = launch.launch(self.cloud, output, request)
-            self._then(lambda: self._launched(task, outcome))
-
-        self.later(work)
-
-    def _launched(self, task: Task, outcome: launch.Outcome) -> None:
-        task.launching = False
-        task.launched = True
-        task.pull_started_at, task.pull_stopped_at = outcome.pull_started_at, outcome.pull_stopped_at
-        self.running[task.arn] = running = Running(dict(outcome.started), self.cloud.now())
-        for container in task.containers:
-            started = outcome.started.get(container.name)
-            if started is not None:
-                container.status, container.digest = "RUNNING", started.digest
-                container.runtime_id = f"{task.id}-{started.process.pid}"
-        if outcome.error is not None:
-            for container in task.containers:
-                if container.name == outcome.error.container:
-                    container.reason = outcome.error.reason
-                container.status = "STOPPED"
-            self._count_failure(task)
-            self.stop_task(task, StopCode.FAILED_TO_START, outcome.error.reason)
-            return
-        networking.settle_digests(self, task)
-        definition = self.definition(task.task_definition)
-        address = task.interface.address if task.interface else ""
-        for defined in definition.containers:
-            if defined.get("healthCheck"):
-                started_now = running.started[defined["name"]]
-                self.watches.add(Watch.of(task.arn, defined, started_now, address, self.cloud.now().timestamp()))
-
-    def _end(self, task: Task) -> None:
-        running = self.running.get(task.arn)
-        if running is None or not running.alive():
-            return
-        task.ending = True
-        grace = max(
-            (c.get("stopTimeout", DEFAULT_STOP_TIMEOUT) for c in self.definition(task.task_definition).containers),
-            default=DEFAULT_STOP_TIMEOUT,
-        )
-
-        def work() -> None:
-            from localcloud.core.processes import Supervisor
-
-            self.cloud.part(Supervisor).end_all(running.processes(), grace)
-            self._then(ended)
-
-        def ended() -> None:
-            task.ending = False
-
-        self._submit(self._enders, work)
-
-    def _finish(self, task: Task, now: datetime) -> None:
-        task.stopped_at = now
-        task.execution_stopped_at = task.execution_stopped_at or now
-        for container in task.containers:
-            container.status = "STOPPED"
-        task.status = Status.STOPPED
-        self.live[task.service].pop(task.arn, None)
-        self.moving.pop(task.arn, None)
-        self.running.pop(task.arn, None)
-        self.watches.drop_task(task.arn)
-        self._to(task, Status.STOPPED)
-
-    def _registered_event(self, task: Task, now: datetime) -> None:
-        self._targets_event(task, "registered", now)
-
-    def _deregistered_event(self, task: Task, now: datetime) -> None:
-        self._targets_event(task, "deregistered", now)
-
-    def _targets_event(self, task: Task, what: str, now: datetime) -> None:
-        service = self.state.services.get(task.service)
-        if service is None:
-            return
-        for target in task.targets:
-            if target.registered:
-                add_event(service, f"(service {service.name}) {what} 1 targets in (target-group {target.group})", now)
-        if what == "deregistered" and any(target.registered for target in task.targets):
-            add_event(service, f"(service {service.name}) has begun draining connections on 1 tasks.", now)
 
     # -- what is seen from outside --------------------------------------------------------------------------------
 
@@ -441,7 +298,7 @@ class Clusters:
     def _check(self, watch: Watch) -> Callable[[], None]:
         def work() -> None:
             passed = watch.run(self.cloud)
-            self._then(lambda: self._checked(watch, passed))
+            self.then(lambda: self._checked(watch, passed))
 
         return work
 
@@ -479,7 +336,7 @@ class Clusters:
 
     def _forget(self, now: datetime) -> None:
         """Stopped tasks go after an hour, deleted services too."""
-        if now.timestamp() < getattr(self, "_forget_at", 0.0):
+        if now.timestamp() < self._forget_at:
             return
         self._forget_at = now.timestamp() + 10
         for arn, task in list(self.state.tasks.items()):

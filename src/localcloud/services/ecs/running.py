@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from localcloud.core.processes import Process
     from localcloud.services.ecs.launch import Started
+
+LAST_LINES_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -24,11 +27,15 @@ class Running:
     cpu_cores: float = 0.0
     """CPUs used between the last two measurements."""
     memory_bytes: int = 0
-    seen_ended_at: float = 0.0
+    last_ended_at: float = 0.0
+    """Monotonic seconds at which the latest of its processes was seen to have ended."""
 
     def processes(self) -> list[Process]:
         return [started.process for name, started in self.started.items() if name not in self.ended]
 
     def alive(self) -> bool:
-        """A process lives, or its last lines are still being read."""
-        return any(name not in self.ended or not started.reader.done.is_set() for name, started in self.started.items())
+        """A process lives, or its last lines are still being read (whoever else may hold the pipe: not for long)."""
+        if len(self.ended) < len(self.started):
+            return True
+        unread = any(not started.reader.done.is_set() for started in self.started.values())
+        return unread and time.monotonic() < self.last_ended_at + LAST_LINES_SECONDS
