@@ -26,10 +26,10 @@ terraform {
 }
 
 provider "aws" {
-  region                      = "ap-southeast-2"
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = false
-  max_retries                 = 1
+  region                  = "ap-southeast-2"
+  skip_metadata_api_check = true
+  # Go's HTTP client now and then drops a kept connection while it reads; the SDK means that to be tried again.
+  max_retries = 3
 }
 
 variable "threshold" {

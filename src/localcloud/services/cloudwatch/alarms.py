@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 SETTLE = {10: 2, 60: 5}
 """Seconds after the end of a period before it is judged, by the alarm's step: samples come a little late."""
 LONGEST_REASON = 1023
+"""Characters of a StateReason (CloudWatch API)."""
 START = 30
 """Seconds after a start in which the real parts come up and may not be measured yet."""
 OVERDUE = 90
