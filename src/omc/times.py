@@ -14,11 +14,12 @@ def moment(at: datetime, zone: str) -> str:
 
 
 def span(length: timedelta) -> str:
-    """Two units at most: ``45 s``, ``3 min``, ``2 h 10 min``, ``3 d 4 h``."""
+    """Two units at most: ``45 s``, ``3 min``, ``2 h 10 min``, ``24 h``, and from two days on ``3 d 4 h``."""
     seconds = max(0, int(length.total_seconds()))
     if seconds < 60:
         return f"{seconds} s"
-    minutes, hours, days = seconds // 60 % 60, seconds // 3600 % 24, seconds // 86400
+    days = seconds // 86400 if seconds >= 2 * 86400 else 0
+    minutes, hours = seconds // 60 % 60, seconds // 3600 - 24 * days
     units = [(days, "d"), (hours, "h"), (minutes, "min")]
     shown = [f"{number} {unit}" for number, unit in units if number]
     return " ".join(shown[:2]) if days == 0 or hours else shown[0]

@@ -319,9 +319,9 @@ def minutes(*told: tuple[float, float, float]) -> Traffic:
     [
         (minutes((1, 100, 0), (2, 100, 1)), FRESH, OK, "1 of 200 answers were 5xx in the last 5 minutes."),
         (minutes((1, 100, 6), (2, 100, 6), (3, 100, 6)), FRESH, FAIL, "above 5 % in 3 of those minutes"),
-        (minutes((1, 100, 6), (2, 100, 6), (3, 100, 5)), FRESH, WARN, "above 5 % in 2 minutes of the last 1 d"),
+        (minutes((1, 100, 6), (2, 100, 6), (3, 100, 5)), FRESH, WARN, "above 5 % in 2 minutes of the last 24 h"),
         (minutes((1, 19, 19), (2, 19, 19), (3, 19, 19)), FRESH, OK, "below the floor of 20 requests a minute"),
-        (minutes((1, 100, 0), (300, 100, 50)), FRESH, WARN, "in 1 minute of the last 1 d"),
+        (minutes((1, 100, 0), (300, 100, 50)), FRESH, WARN, "in 1 minute of the last 24 h"),
         (minutes(), FRESH, OK, "0 of 0 answers"),
         (minutes(), STALE, UNKNOWN, "no fresh metric"),
         (minutes((30, 100, 0)), STALE, UNKNOWN, "no fresh metric"),
@@ -355,9 +355,10 @@ def test_alarms_in_alarm_most_severe_first() -> None:
     found = list(alarms(told, STAGING, SCOPE))
     assert [finding.subject[-1] for finding in found] == ["b", "a", "c", "s"]
     assert {finding.level for finding in found} == {FAIL}
-    assert found[0].sentence == "SEV-1, in ALARM for 42 min: Threshold Crossed."
+    assert found[0].sentence == "SEV-1, in ALARM for 42 min."
     assert found[0].procedure is not None
     assert found[0].procedure.document == "docs/runbook/alerts.md#service-unhealthy"
+    assert found[0].evidence[0].text.endswith(": Threshold Crossed.")
     assert found[2].sentence.endswith("Its actions are held back by maintenance.")
 
 
@@ -397,7 +398,7 @@ def errors(count: int, shape: str = "no table <text>") -> ErrorGroup:
 def test_recent_errors(count: int, level: Level) -> None:
     finding = only(recent_errors(RecentErrors((errors(count),), matched=count, scanned=900), STAGING, SCOPE))
     assert finding.level is level
-    assert finding.sentence.endswith("in the last 1 d; most often: no table <text>")
+    assert finding.sentence.endswith("in the last 24 h; most often: no table <text>")
 
 
 def test_no_error_is_ok_but_no_log_is_not() -> None:

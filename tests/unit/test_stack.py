@@ -179,7 +179,7 @@ def test_an_environment_must_be_named_unless_there_is_a_default(folder: Path) ->
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7830, "2 h 10 min"), (86400, "1 d"), (90000, "1 d 1 h"), (-5, "0 s")],
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (7830, "2 h 10 min"), (86400, "24 h"), (180000, "2 d 2 h"), (-5, "0 s")],
 )
 def test_a_length_of_time_has_two_units_at_most(seconds: int, shown: str) -> None:
     from datetime import timedelta

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
-from omc.checks.runbook import ALERT_RESPONSE
+from omc.checks.runbook import ALERT_RESPONSE, BY_DOCUMENT
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.scope import Scope
 from omc.stack import Environment
@@ -28,7 +28,8 @@ def alarms(alarms: Alarms, environment: Environment, scope: Scope) -> Iterator[F
             sentence=_firing(alarm, scope),
             evidence=(
                 Evidence(
-                    f"in ALARM since {moment(alarm.since, environment.time_zone)}: {alarm.reason}", alarms.reading
+                    f"{alarm.kind} alarm, in ALARM since {moment(alarm.since, environment.time_zone)}: {alarm.reason}",
+                    alarms.reading,
                 ),
             ),
             procedure=_procedure(alarm),
@@ -63,8 +64,7 @@ def alarms(alarms: Alarms, environment: Environment, scope: Scope) -> Iterator[F
 def _firing(alarm: Alarm, scope: Scope) -> str:
     severity = f"{alarm.tags['severity'].upper()}, " if alarm.tags.get("severity") else "no severity tagged, "
     held = f" Its actions are held back by {alarm.suppressed_by}." if alarm.suppressed_by else ""
-    kind = "composite alarm " if alarm.kind == "composite" else ""
-    return f"{kind}{severity}in ALARM for {span(scope.now - alarm.since)}: {alarm.reason.rstrip('.')}.{held}"
+    return f"{severity}in ALARM for {span(scope.now - alarm.since)}.{held}"
 
 
 def _urgency(alarm: Alarm) -> tuple[str, str]:
@@ -79,5 +79,6 @@ def _procedure(alarm: Alarm) -> Procedure:
     file, _, section = alarm.tags.get("runbook", "").partition(":")
     if not file:
         return ALERT_RESPONSE
-    title = section.removeprefix("issue-").replace("-", " ").capitalize() or "Alert response"
-    return Procedure(title, f"{file}#{section}" if section else file)
+    document = f"{file}#{section}" if section else file
+    title = section.removeprefix("issue-").replace("-", " ").capitalize() or ALERT_RESPONSE.title
+    return BY_DOCUMENT.get(document) or Procedure(title, document)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import DATABASE_TIMEOUT, MORNING_CHECKS
-from omc.facts.data_age import DataAge
+from omc.facts.data_age import DataAge, ServiceData
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.traffic import MetricsAge
@@ -31,9 +31,13 @@ def data_fresh(data: DataAge, environment: Environment) -> Iterator[Finding]:
             level=level,
             subject=service.service,
             sentence=sentence,
-            evidence=(Evidence(f"{service.url}: {service.problem or f'{service.age_seconds} s'}", data.reading),),
+            evidence=(Evidence(f"GET {service.url}: data_age_seconds {_told(service)}", data.reading),),
             procedure=None if level is Level.OK else DATABASE_TIMEOUT,
         )
+
+
+def _told(service: ServiceData) -> str:
+    return "not told" if service.age_seconds is None else f"{service.age_seconds:g}"
 
 
 def metrics_fresh(metrics: MetricsAge, services: Services, environment: Environment, scope: Scope) -> Iterator[Finding]:

@@ -19,3 +19,8 @@ TASKS_RESTARTING = Procedure(
 DATABASE_TIMEOUT = Procedure(
     "Database connection timeout", f"{DOCUMENTS}/troubleshooting.md#issue-database-connection-timeout"
 )
+BY_DOCUMENT = {
+    procedure.document: procedure
+    for procedure in (ALERT_RESPONSE, HIGH_ERROR_RATE, SERVICE_UNHEALTHY, TASKS_RESTARTING, DATABASE_TIMEOUT)
+}
+"""Those that an alarm's tag may name."""

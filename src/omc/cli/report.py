@@ -60,7 +60,7 @@ def by_subject(report: Report) -> Known:
 
 def as_table(report: Report, *, width: int, colour: bool, before: Known | None = None) -> str:
     """The table; with ``before``, what changed since then is marked."""
-    rows = [_row(finding, before) for finding in _merged(report.findings)]
+    rows = [_row(finding, report, before) for finding in _merged(report.findings)]
     gone = [] if before is None else [finding for key, finding in before.items() if key not in by_subject(report)]
     rows += [
         Row(("gone", finding.check, finding.subject, f"(was {finding.level}: {finding.sentence})"))
@@ -87,8 +87,9 @@ def summary(report: Report) -> str:
     )
 
 
-def _row(finding: Finding, before: Known | None) -> Row:
+def _row(finding: Finding, report: Report, before: Known | None) -> Row:
     mark = _change(finding, before)
+    subject = finding.subject.removeprefix(f"{report.environment.prefix}-")  # every name would begin with it
     sentence = f"{mark}{finding.sentence}"
     below: list[str] = []
     if finding.level is not Level.OK:
@@ -98,7 +99,7 @@ def _row(finding: Finding, before: Known | None) -> Row:
             below.append(f"- and {len(shown) - EVIDENCE_SHOWN} more (--output json shows all)")
         if finding.procedure:
             below.append(f"→ {finding.procedure.title}: {finding.procedure.command or finding.procedure.document}")
-    return Row((finding.level.value, finding.check, finding.subject, sentence), tuple(below))
+    return Row((finding.level.value, finding.check, subject, sentence), tuple(below))
 
 
 def _change(finding: Finding, before: Known | None) -> str:
