@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ import redis
 
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
-from localcloud.parts import certificates
+from localcloud.parts import certificates, tools
 from localcloud.services.elasticache import Caches
 
 pytestmark = pytest.mark.cloud
@@ -120,6 +121,27 @@ def test_the_cache_is_real_and_speaks_tls(single: Cache) -> None:
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
     with pytest.raises(redis.ConnectionError), single.connect(ssl=False) as client:
         client.ping()
+
+
+def test_the_clients_of_the_runbook_connect(single: Cache) -> None:
+    endpoint = single.shown()["NodeGroups"][0]["PrimaryEndpoint"]
+    state = single.cloud.settings.state
+    environment = {"PATH": "/usr/bin:/bin", "SSL_CERT_FILE": str(certificates.bundle(state))}
+
+    def run(name: str, *words: str) -> tuple[int, str]:
+        command = [str(tools.client_folder(state) / name), *words]
+        done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=30)
+        return done.returncode, (done.stdout + done.stderr).strip()
+
+    where = ("-h", endpoint["Address"], "-p", str(endpoint["Port"]))
+    assert run("redis-cli", *where, "--tls", "SET", "by", "hand") == (0, "OK")
+    assert run("redis-cli", *where, "--tls", "GET", "by") == (0, "hand")
+    assert run("redis-cli", *where, "--tls", "NONSENSE")[1].startswith("ERR unknown command")
+    assert run("redis-cli", *where, "PING")[0] == 1  # without TLS
+    code, said = run("nc", "-zv", endpoint["Address"], str(endpoint["Port"]))
+    assert code == 0
+    assert "succeeded" in said
+    assert run("nc", "-zv", endpoint["Address"], "1")[0] == 1
 
 
 def test_members_are_cache_clusters_and_the_group_is_not(single: Cache) -> None:

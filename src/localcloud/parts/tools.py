@@ -10,6 +10,8 @@ import importlib.util
 import os
 import platform
 import shlex
+import shutil
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -63,7 +65,7 @@ def environment(state: Path) -> dict[str, str]:
 
 
 def client_folder(state: Path) -> Path:
-    """A folder for PATH with the clients that the runbook calls inside a task, made when first asked for."""
+    """A folder for PATH with the clients that the runbook calls inside a task: psql, redis-cli and nc."""
     folder = state / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     psql = postgres("psql")
@@ -74,6 +76,10 @@ def client_folder(state: Path) -> Path:
         library = next(iter(sorted((_package("psycopg_binary").parent / "psycopg_binary.libs").glob("libpq-*"))), None)
         preload = f"LD_PRELOAD={shlex.quote(str(library))} " if library else ""
     _script(folder / "psql", f'{preload}exec {shlex.quote(str(psql))} "$@"')
+    for name in ("redis-cli", "nc"):
+        real = shutil.which(name)
+        stand_in = f"{shlex.quote(sys.executable)} -P -m localcloud.parts.clients {name}"
+        _script(folder / name, f'exec {shlex.quote(real) if real else stand_in} "$@"')
     return folder
 
 

@@ -101,11 +101,8 @@ def command(server: Server, *words: str, timeout: float = 2.0) -> Reply:
 def commands(server: Server, several: Sequence[Sequence[str]], timeout: float = 2.0) -> list[Reply]:
     """Several commands over one connection."""
     with sockets.connect(server.folder / SOCKET, timeout) as connection, connection.makefile("rb") as answers:
-        for words in several:
-            parts = [f"*{len(words)}\r\n".encode()]
-            parts += [b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()) for word in words]
-            connection.sendall(b"".join(parts))
-        return [_read(answers) for _ in several]
+        connection.sendall(b"".join(encode(words) for words in several))
+        return [read_reply(answers) for _ in several]
 
 
 def info(server: Server) -> dict[str, str]:
@@ -117,7 +114,14 @@ def info(server: Server) -> dict[str, str]:
     return {name: value for name, _, value in fields}
 
 
-def _read(answers: BinaryIO) -> Reply:
+def encode(words: Sequence[str]) -> bytes:
+    """A command in the protocol of Redis (RESP)."""
+    parts = [b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()) for word in words]
+    return b"*%d\r\n" % len(words) + b"".join(parts)
+
+
+def read_reply(answers: BinaryIO) -> Reply:
+    """One reply; an error reply is raised as ``ValkeyError`` in the server's words."""
     line = answers.readline()
     if not line.endswith(b"\r\n"):
         raise ConnectionError("the connection to Valkey ended in the middle of an answer")
@@ -134,5 +138,5 @@ def _read(answers: BinaryIO) -> Reply:
         body = answers.read(int(rest) + 2)
         return body[:-2].decode(errors="replace")
     if kind == b"*":
-        return None if rest == "-1" else [_read(answers) for _ in range(int(rest))]
+        return None if rest == "-1" else [read_reply(answers) for _ in range(int(rest))]
     raise ValkeyError(f"an answer that isn't RESP: {line[:80]!r}")
