@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -186,11 +187,18 @@ def _bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, progress
     """
     folder = site.sources / "bootstrap"
     env = reach.environment()
-    done: set[str] = set()
+    needed: set[str] = set()
+    planned = threading.Event()
 
     def note(said: Mapping[str, Any]) -> None:
-        if said.get("type") in {"apply_complete", "apply_errored"}:
-            done.add(str(said["hook"]["resource"]["resource_type"]))
+        match said:
+            case {"type": "planned_change", "change": {"resource": {"resource_type": kind, "addr": address}}}:
+                if kind in NEEDED_OF_BOOTSTRAP:
+                    needed.add(address)
+            case {"type": "change_summary"}:
+                planned.set()
+            case {"type": "apply_complete", "hook": {"resource": {"addr": address}}}:
+                needed.discard(address)
 
     tf.run(terraform, folder, ["init", "-no-color", *terraform.init_arguments()], env=env)
     arguments = ["apply", "-auto-approve", f"-state={site.state / 'bootstrap.tfstate'}"]
@@ -199,7 +207,7 @@ def _bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, progress
         applied = pool.submit(tf.run, terraform, folder, arguments, env=env, event=note)
         try:
             with progress.step("Applying infrastructure/bootstrap until images and state have their place"):
-                while not applied.done() and not done >= NEEDED_OF_BOOTSTRAP:
+                while not applied.done() and (needed or not planned.is_set()):
                     time.sleep(0.1)
             if applied.done():
                 applied.result()
