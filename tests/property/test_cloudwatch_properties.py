@@ -48,12 +48,14 @@ def statistic(name: str, summary: Summary) -> float:
 
 
 @given(st.lists(VALUES, min_size=2, max_size=60), st.integers(1, 99))
+@settings(deadline=None)
 def test_percentiles_are_those_of_the_raw_values(values: list[float], share: int) -> None:
     expected = statistics.quantiles(values, n=100, method="inclusive")[share - 1]
     assert math.isclose(statistic(f"p{share}", summary_of(values)), expected, rel_tol=1e-9, abs_tol=1e-6)
 
 
 @given(st.lists(VALUES, min_size=1, max_size=60))
+@settings(deadline=None)
 def test_simple_statistics_are_those_of_the_raw_values(values: list[float]) -> None:
     summary = summary_of(values)
     assert statistic("SampleCount", summary) == len(values)
@@ -66,6 +68,7 @@ def test_simple_statistics_are_those_of_the_raw_values(values: list[float]) -> N
 
 
 @given(st.lists(VALUES, min_size=1, max_size=40), st.lists(VALUES, min_size=1, max_size=40))
+@settings(deadline=None)
 def test_merging_is_the_same_as_having_put_all_at_once(one: list[float], other: list[float]) -> None:
     merged = merge(summary_of(one), summary_of(other))
     whole = summary_of(one + other)
@@ -135,7 +138,7 @@ WORDS = st.sampled_from(("m1", "m2", "1", "0", "1e308", "'x'", "REPEAT", "DESC",
 
 
 @given(st.lists(WORDS, max_size=14).map(" ".join))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_expression_gives_a_value_or_says_what_is_wrong(text: str) -> None:
     series = {
         name: Series(name, name, 60, values, metric=True)
@@ -157,6 +160,7 @@ def test_any_expression_gives_a_value_or_says_what_is_wrong(text: str) -> None:
 
 
 @given(st.text(max_size=60))
+@settings(deadline=None)
 def test_any_text_is_an_expression_or_is_refused(text: str) -> None:
     for read, wrong in ((parse, ExpressionError), (parse_rule, RuleError), (parse_search, ExpressionError)):
         with contextlib.suppress(wrong):
@@ -214,6 +218,7 @@ def rules() -> st.SearchStrategy[tuple[str, str]]:
 
 
 @given(rules(), st.lists(st.sampled_from(STATES), min_size=len(NAMES), max_size=len(NAMES)))
+@settings(deadline=None)
 def test_rules_mean_what_their_logic_says(rule: tuple[str, str], values: list[str]) -> None:
     states = dict(zip(NAMES, values, strict=True))
     expected = eval(rule[1], {"states": states})
@@ -226,6 +231,7 @@ DATAPOINTS = st.lists(st.sampled_from([1.0, 9.0, None]), min_size=5, max_size=5)
 
 
 @given(DATAPOINTS, st.integers(1, 3))
+@settings(deadline=None)
 def test_treating_gaps_as_breaching_is_never_calmer_than_treating_them_as_not(
     values: list[float | None], to_alarm: int
 ) -> None:
