@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from localcloud.core.cloud import Cloud
 from localcloud.services.logs import Logs
+from localcloud.services.logs.flow import FlowRecord
+from localcloud.services.logs.flow_delivery import publish
 
 Clients = Callable[..., Any]
 
@@ -387,6 +389,41 @@ def test_the_joint_drops_events_for_a_missing_group(logs: Any, shared_cloud: Clo
     shared_cloud.part(Logs).put(GROUP, "made by the driver", [(now(), "kept")])
     (event,) = logs.filter_log_events(logGroupName=GROUP)["events"]
     assert (event["logStreamName"], event["message"]) == ("made by the driver", "kept")
+
+
+@pytest.mark.parametrize("layout", [None, "${version} ${srcaddr} ${dstaddr} ${bytes} ${action} ${traffic-path}"])
+def test_flows_reach_the_groups_of_their_flow_logs(
+    logs: Any, shared_cloud: Cloud, shared_aws: Clients, layout: str | None
+) -> None:
+    ec2 = shared_aws("ec2")
+    logs.create_log_group(logGroupName="/vpc/flow")
+    arn = logs.describe_log_groups(logGroupNamePrefix="/vpc")["logGroups"][0]["logGroupArn"]
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    made = ec2.create_flow_logs(
+        ResourceIds=[vpc],
+        ResourceType="VPC",
+        TrafficType="REJECT",
+        LogDestination=arn,
+        DeliverLogsPermissionArn="arn:aws:iam::123456789012:role/flow",
+        **({"LogFormat": layout} if layout else {}),
+    )["FlowLogIds"]
+
+    (described,) = ec2.describe_flow_logs(FlowLogIds=made)["FlowLogs"]
+    assert described["DeliverLogsStatus"] == "SUCCESS"
+    assert "DeliverLogsErrorMessage" not in described
+    second = int(time.time())
+    records = [
+        FlowRecord(
+            "1" * 12, "eni-1", "10.0.1.2", "9.9.9.9", 4000, 443, 6, 3, 1234, second - 60, second, accepted=accepted
+        )
+        for accepted in (True, False)
+    ]
+    publish(shared_cloud, ["eni-1", vpc], records)
+    publish(shared_cloud, ["eni-2", "vpc-other"], records)
+
+    found = run(logs, "fields srcAddr, bytes, action, @logStream", ("/vpc/flow",))
+    assert rows(found) == [{"srcAddr": "10.0.1.2", "bytes": "1234", "action": "REJECT", "@logStream": "eni-1-all"}]
+    ec2.delete_flow_logs(FlowLogIds=made)
 
 
 def seal_all(cloud: Cloud) -> None:

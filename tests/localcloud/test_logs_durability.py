@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 
 from localcloud import assemble
 from localcloud.core import addresses
@@ -210,6 +211,18 @@ def test_a_stopped_query_is_cancelled_and_ends(tmp_path: Path) -> None:
     assert not logs.queries.cancel(query)
     assert query.status == "Cancelled"
     assert wait_for(lambda: not logs.workshop._waiting)
+    logs.stop()
+
+
+def test_what_cannot_be_stored_is_dropped_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A writer of logs is never ended by its logs."""
+    logs, _ = make(tmp_path)
+    logs.make_group("g")
+    logs.store.open(logs.groups["g"].identity).close()
+    logs.put("g", "s", [(1, "a")])
+    assert "1 log events for g were dropped" in caplog.text
+    with pytest.raises(OSError, match="is closed"):
+        logs.store_events("g", "s", [(1, "a")])
     logs.stop()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -359,6 +360,25 @@ def test_flow_logs_in_the_default_and_in_an_own_format(run: Run) -> None:
         {0: insights_fields(layout)},
     )
     assert found == [{"flowDirection": "-", "srcAddr": "10.0.1.2", "bytes": "1234", "pktDstAddr": "-"}]
+
+
+SAVED = re.findall(
+    r"<<-QUERY\n(.*?)\n +QUERY",
+    (Path(__file__).parents[2] / "infrastructure/modules/monitoring/logs.tf").read_text(),
+    re.DOTALL,
+)
+
+
+@pytest.mark.parametrize("query", SAVED)
+def test_the_stacks_saved_queries_find_something(run: Run, query: str) -> None:
+    request = {"logger": "http", "level": "ERROR", "message": "slow", "method": "GET", "path": "/", "status": 500}
+    flow = FlowRecord("123456789012", "eni-1", "10.0.1.2", "9.9.9.9", 4000, 443, 6, 3, 1234, 1, 61, accepted=False)
+    messages = [{**request, "duration_ms": 2000, "request_id": "a"}, "duration: 7.5 ms", line(flow)]
+    assert run(query, messages)
+
+
+def test_the_stack_has_saved_queries() -> None:
+    assert len(SAVED) >= 5
 
 
 def test_odd_texts_are_only_texts(run: Run) -> None:

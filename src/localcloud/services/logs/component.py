@@ -6,8 +6,8 @@ lock, never the cloud's, so that tasks' output is never held up by an API call.
 
 from __future__ import annotations
 
-import copy
 import logging
+import pickle
 import threading
 import time
 import uuid
@@ -43,6 +43,8 @@ class Logs:
         self._cloud: Cloud | None = None
         self._emitter = MetricEmitter()
         self._missing: set[str] = set()
+        self._known = False
+        """Whether ``load`` told which groups there are; without it no folder may be taken for a deleted group's."""
         self.lock = threading.RLock()
         """Guards everything below. Held for look-ups and changes, never while reading or waiting."""
         self.groups: dict[str, Group] = {}
@@ -57,23 +59,22 @@ class Logs:
     def start(self, cloud: Cloud) -> None:
         self._cloud = cloud
         with self.lock:
-            self.store.keep_only({group.identity: group for group in self.groups.values()})
+            if self._known:
+                self.store.keep_only({group.identity: group for group in self.groups.values()})
             for group in self.groups.values():
                 _recover_streams(group, self.store.open(group.identity))
         cloud.loop("logs-seal", SEAL_EVERY, self.seal)
         cloud.loop("logs-expire", EXPIRE_EVERY, self.expire)
 
     def dump(self) -> object:
+        """Pickled here: a deep copy of ten thousand streams would hold the cloud's lock ten times as long."""
         with self.lock:
-            return copy.deepcopy(
-                {"groups": self.groups, "saved_queries": self.saved_queries, "policies": self.policies}
-            )
+            return pickle.dumps((self.groups, self.saved_queries, self.policies))
 
     def load(self, state: Any) -> None:
         with self.lock:
-            self.groups = state["groups"]
-            self.saved_queries = state["saved_queries"]
-            self.policies = state["policies"]
+            self.groups, self.saved_queries, self.policies = pickle.loads(state)  # noqa: S301 - our own snapshot
+            self._known = True
 
     def stop(self) -> None:
         self.queries.stop()
@@ -85,9 +86,17 @@ class Logs:
     def put(self, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
         """Store events (milliseconds since the epoch, message) and apply the group's metric filters.
 
-        The stream is made if need be. A missing group drops them with a warning in our own log, as the awslogs
-        driver loses what it cannot deliver. From any thread; the events are safe from a kill when this returns.
+        The stream is made if need be. What can't be stored (no such group, a full disk) is dropped with a warning in
+        our own log, as the awslogs driver loses what it cannot deliver. From any thread; the events are safe from a
+        kill when this returns.
         """
+        try:
+            self.store_events(group, stream, events)
+        except OSError as error:
+            log.warning("%d log events for %s were dropped: %s", len(events), group, error)
+
+    def store_events(self, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
+        """As ``put``, but raises ``OSError`` where the events can't be written."""
         if not events:
             return
         with self.lock:
@@ -170,6 +179,8 @@ class Logs:
                     break
                 store.sealed(tail, Segment.at(path))
                 self.store.delete([tail.path])
+                if self._cloud is not None:
+                    self._cloud.touch()  # streams' last times can't be read back from the tail any more
         publish = self._publisher()
         if publish is not None:
             self._emitter.close_minutes(now(), publish)

@@ -56,7 +56,10 @@ def put_log_events(cloud: Cloud, call: Call) -> Answer:
     kept = [(at, message) for at, message in events if max(expired, moment - TOO_OLD) <= at <= moment + TOO_NEW]
     if kept and kept[-1][0] - kept[0][0] > DAY:
         raise invalid("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
-    component(cloud).put(group.name, stream, kept)
+    try:
+        component(cloud).store_events(group.name, stream, kept)
+    except OSError as error:
+        raise AwsError("ServiceUnavailableException", f"The log events can't be stored: {error}") from error
     rejected: dict[str, int] = {}
     if old := sum(at < moment - TOO_OLD for at in times):
         rejected["tooOldLogEventEndIndex"] = old

@@ -11,6 +11,7 @@ from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.logs.component import now
 from localcloud.services.logs.definitions import Group, SavedQuery
 from localcloud.services.logs.flow import DEFAULT_FORMAT, insights_fields
+from localcloud.services.logs.flow_delivery import destinations
 from localcloud.services.logs.insights.syntax import QueryError
 from localcloud.services.logs.insights.translate import translate
 from localcloud.services.logs.queries import Query
@@ -81,12 +82,7 @@ def _group_names(params: Mapping[str, Any]) -> list[str]:
 
 def _flow_layouts(cloud: Cloud, groups: Sequence[Group]) -> dict[int, list[str]]:
     """For groups that receive VPC flow logs in a format of their own, the fields of a line."""
-    with cloud.lock:
-        layouts = {
-            flow.log_group_name: flow.log_format
-            for flow in getattr(cloud.moto("ec2"), "flow_logs", {}).values()
-            if flow.log_group_name and flow.log_format and flow.log_format != DEFAULT_FORMAT
-        }
+    layouts = {each.group: each.layout for each in destinations(cloud) if each.layout != DEFAULT_FORMAT}
     return {
         number: insights_fields(layouts[group.name]) for number, group in enumerate(groups) if group.name in layouts
     }
