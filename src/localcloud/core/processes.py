@@ -149,8 +149,7 @@ class Process:
         if code is None:
             return None
         if not self._swept:
-            self._swept = True
-            self._supervisor._sweep(self)
+            self._supervisor._sweep([self])
         return 128 - code if code < 0 else code
 
     def members(self) -> list[Entry]:
@@ -296,9 +295,10 @@ class Supervisor:
         late = [process for process in chosen if process.poll() is None]
         with self._lock:
             self._table_at = 0.0
+        table = self.table()
+        for pid in _family(table, [process.pid for process in late]):
+            _send(pid, table[pid].started_at, signal.SIGKILL)
         for process in late:
-            for entry in process.members():
-                _send(entry.pid, entry.started_at, signal.SIGKILL)
             process.send(signal.SIGKILL)
         if not wait(late, 10.0):
             log.error("still running after SIGKILL: %s", [process for process in late if process.poll() is None])
@@ -307,7 +307,7 @@ class Supervisor:
         """The processes that were started and haven't been seen to end."""
         with self._lock:
             known = list(self._running.values())
-        return [process for process in known if process.poll() is None]
+        return still_running(known)
 
     def reap_orphans(self, grace: float = 1.0) -> int:
         """End what an earlier, killed run left behind, and only that. How many processes there were."""
@@ -395,18 +395,29 @@ class Supervisor:
         with self._lock:
             self._opened().write(json.dumps(record) + "\n")
 
-    def _sweep(self, process: Process) -> None:
-        """The first process ended: end the children that it left, then forget it."""
+    def _sweep(self, ended: Sequence[Process]) -> None:
+        """These first processes ended: end the children that they left, then forget them. One look serves all."""
         table = read_table()
-        left = _family(table, [process.pid])
-        left |= {pid for pid, entry in table.items() if not entry.zombie and _marker_of(pid) == process.marker}
+        markers = {process.marker for process in ended}
+        with self._lock:
+            others = {process.pid for marker, process in self._running.items() if marker not in markers}
+        left = _family(table, [process.pid for process in ended])
+        # A child that left its session carries the marker. What is in the session of another process of ours is not
+        # one of those, and reading its environment would make the end of many processes cost their number squared.
+        left |= {
+            pid
+            for pid, entry in table.items()
+            if not entry.zombie and entry.session not in others and _marker_of(pid) in markers
+        }
         left.discard(os.getpid())
         for pid in left:
             _send(pid, table[pid].started_at, signal.SIGKILL)
         with self._lock:
-            self._running.pop(process.marker, None)
-            self._record({"ended": process.marker})
-            self._ended += 1
+            for process in ended:
+                process._swept = True
+                self._running.pop(process.marker, None)
+                self._record({"ended": process.marker})
+            self._ended += len(ended)
             if self._ended >= _COMPACT_AFTER:
                 self._compact()
 
@@ -421,13 +432,22 @@ class Supervisor:
         self._ended = 0
 
 
+def still_running(processes: Iterable[Process]) -> list[Process]:
+    """Those that have not ended. What the others left behind is ended, with one look at the process table for all."""
+    chosen = list(processes)
+    ended = [process for process in chosen if not process._swept and process._popen.poll() is not None]
+    if ended:
+        ended[0]._supervisor._sweep(ended)
+    return [process for process in chosen if process._popen.poll() is None]
+
+
 def wait(processes: Iterable[Process], timeout: float) -> bool:
     """Wait until all of them ended; ``False`` if some still run after ``timeout`` seconds."""
     left = list(processes)
     deadline = time.monotonic() + timeout
     pause = 0.005
     while True:
-        left = [process for process in left if process.poll() is None]
+        left = still_running(left)
         if not left:
             return True
         if time.monotonic() >= deadline:

@@ -192,6 +192,9 @@ class Clusters:
 
     def turn(self) -> None:
         """One turn of the loop."""
+        from localcloud.core.processes import still_running
+
+        still_running(process for running in list(self.running.values()) for process in running.processes())
         ended = [
             (arn, name, code)
             for arn, running in list(self.running.items())
