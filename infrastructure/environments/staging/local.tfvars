@@ -1,7 +1,7 @@
 # For rehearsals: AWS's own fastest values, each of which AWS would take too. How many periods make an alarm stays.
 timing = {
   target_health_check    = { interval = 5, timeout = 2, healthy = 2, unhealthy = 3 }
-  container_health_check = { interval = 5, timeout = 4, retries = 3, start_period = 10 }
+  container_health_check = { interval = 5, timeout = 4, retries = 3, start_period = 30 }
   deregistration_delay   = 5
   scale_out_cooldown     = 10
   scale_in_cooldown      = 30
