@@ -250,7 +250,7 @@ def env(given: argparse.Namespace) -> None:
 
 
 def push(given: argparse.Namespace) -> None:
-    """Print the digest under which ECR holds the image now."""
+    """Print the digest under which ECR holds the image now, alone on standard output, for scripts."""
     import boto3
     from botocore.exceptions import ClientError
 
@@ -258,6 +258,8 @@ def push(given: argparse.Namespace) -> None:
 
     state = _state(given)
     cloud = _running(state)
+    if not (given.folder / "Dockerfile").exists():
+        raise Failure(f"{given.folder} has no Dockerfile; localcloud reads from it how the application starts.")
     client = boto3.client(
         "ecr",
         endpoint_url=cloud["endpoint"],
@@ -266,9 +268,16 @@ def push(given: argparse.Namespace) -> None:
         aws_secret_access_key=cloud["secret_access_key"],
     )
     try:
-        print(ecr.push(client, state, given.folder, given.repository, given.tag).digest)
-    except (ecr.ImageError, ClientError) as error:
-        raise Failure(f"{given.folder} can't be pushed to {given.repository}: {error}") from error
+        pushed = ecr.push(
+            client, state, given.folder, given.repository, given.tag, say=lambda line: print(line, file=sys.stderr)
+        )
+    except ClientError as problem:
+        raise Failure(
+            f"ECR refused the image for {given.repository}: {problem.response['Error']['Message']}"
+        ) from problem
+    except ecr.ImageError as problem:
+        raise Failure(str(problem)) from problem
+    print(pushed.digest)
 
 
 def _state(given: argparse.Namespace, *, make: bool = False) -> Path:

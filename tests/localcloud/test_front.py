@@ -15,11 +15,13 @@ import botocore.exceptions
 import botocore.parsers
 import pytest
 from botocore import auth, awsrequest, credentials
+from botocore.config import Config
+from moto.core.utils import get_service_model
+
 from localcloud.core.cloud import Cloud
 from localcloud.core.registry import MENDS, OPERATIONS
 from localcloud.front.identity import Identity
 from localcloud.front.trusted import SERVICES
-from moto.core.utils import get_service_model
 
 ASSUMABLE = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]})
 
@@ -136,8 +138,8 @@ def test_every_handler_answers_an_operation_that_aws_has(shared_cloud: Cloud) ->
 
 
 def test_parameters_are_checked_before_a_handler_sees_them(shared_cloud: Cloud) -> None:
+    headers = {"X-Amz-Target": "CloudTrail_20131101.LookupEvents", "Content-Type": "application/x-amz-json-1.1"}
     with pytest.raises(urllib.error.HTTPError) as caught:
-        headers = {"X-Amz-Target": "CloudTrail_20131101.LookupEvents", "Content-Type": "application/x-amz-json-1.1"}
         signed(shared_cloud, "cloudtrail", b'{"LookupAttributes": [{}]}', headers)
     assert caught.value.code == 400
     assert "AttributeKey" in caught.value.read().decode()
@@ -180,7 +182,7 @@ def test_a_wrong_secret_is_refused(shared_aws: Any) -> None:
 
 
 def test_a_presigned_address_opens_one_object_for_its_time(shared_aws: Any) -> None:
-    s3 = shared_aws("s3")
+    s3 = shared_aws("s3", config=Config(signature_version="s3v4", s3={"addressing_style": "path"}))
     s3.create_bucket(Bucket="presigned", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
     s3.put_object(Bucket="presigned", Key="a b", Body=b"hello")
     asked = {"Bucket": "presigned", "Key": "a b"}

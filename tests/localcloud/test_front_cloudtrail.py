@@ -8,6 +8,7 @@ from typing import Any
 
 import botocore.exceptions
 import pytest
+
 from localcloud.core.cloud import Cloud
 from localcloud.front.call_log import REDACTED, CallLog, redacted, resources_of
 

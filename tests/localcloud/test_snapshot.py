@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from localcloud import assemble
 from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
@@ -44,7 +45,7 @@ class Life:
         self.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def life(tmp_path: Path, clients_of: Any) -> Any:
     made = Life(tmp_path / "state", clients_of)
     yield made
@@ -145,7 +146,7 @@ def test_a_snapshot_of_another_version_says_so(life: Life) -> None:
     file = life.home.settings.state / FILE
     header, _, payload = file.read_bytes().partition(b"\n")
     file.write_bytes(json.dumps({**json.loads(header), "moto": "1.0"}).encode() + b"\n" + payload)
-    with pytest.raises(SnapshotError, match="another version.*`reset`"):
+    with pytest.raises(SnapshotError, match=r"another version.*`reset`"):
         life.start()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cheroot import wsgi
 from werkzeug.datastructures import Headers
 
+from localcloud.core.addresses import can_bind
 from localcloud.core.registry import AwsError
 from localcloud.front import dispatch, faults
 from localcloud.front.protocol import HttpAnswer, HttpRequest, plain_error
@@ -44,6 +45,10 @@ class Server:
     def bind(self) -> None:
         """Listen, without answering yet: a taken port is found before anything else starts."""
         if not self._bound:
+            settings = self._cloud.settings
+            taken = can_bind(settings.address, settings.port)
+            if taken is not None:
+                raise taken
             self._server.prepare()
             self._bound = True
 

@@ -1,0 +1,223 @@
+"""The command as a person uses it: real processes, real state folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from localcloud.core import addresses
+from localcloud.core.lock import StateLock
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+pytestmark = pytest.mark.cloud
+
+
+def localcloud(*arguments: str | Path, **more: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "localcloud", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **more)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """A state folder that is left with no process behind it."""
+    folder = tmp_path / "state"
+    yield folder
+    if folder.exists():
+        localcloud("reset", "--force", "--state", folder)
+
+
+def told(state: Path) -> dict[str, Any]:
+    held: dict[str, Any] = json.loads((state / "cloud.json").read_text())
+    return held
+
+
+def alive(pid: int) -> bool:
+    """A process whose parent never asks for its end stays as a zombie: that one is dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def client(state: Path, service: str) -> Any:
+    cloud = told(state)
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=cloud["endpoint"],
+        region_name=cloud["region"],
+        aws_access_key_id=cloud["access_key_id"],
+        aws_secret_access_key=cloud["secret_access_key"],
+    )
+
+
+def test_a_whole_life(state: Path) -> None:
+    up = localcloud("up", "--state", state)
+    assert up.returncode == 0, up.stderr
+    assert up.stdout.strip() == told(state)["endpoint"]
+    assert (state / "cloud.json").stat().st_mode & 0o777 == 0o600
+    assert (state / "settings.json").stat().st_mode & 0o777 == 0o600
+    client(state, "sqs").create_queue(QueueName="kept")
+
+    again = localcloud("up", "--state", state)
+    assert (again.returncode, again.stdout) == (0, up.stdout)
+
+    said = json.loads(localcloud("status", "--json", "--state", state).stdout)
+    assert said["running"]
+    assert said["endpoint"] == up.stdout.strip()
+    pid = said["pid"]
+
+    down = localcloud("down", "--state", state)
+    assert down.returncode == 0, down.stderr
+    assert not alive(pid)
+    assert not (state / "cloud.json").exists()
+    assert localcloud("status", "--state", state).returncode == 3
+
+    began = time.monotonic()
+    assert localcloud("up", "--state", state).stdout == up.stdout
+    assert time.monotonic() - began < 10
+    assert "kept" in client(state, "sqs").list_queues()["QueueUrls"][0]
+
+
+def test_a_killed_cloud_comes_back(state: Path) -> None:
+    localcloud("up", "--state", state)
+    client(state, "sqs").create_queue(QueueName="kept")
+    deadline = time.monotonic() + 5
+    while b"kept" not in (state / "snapshot").read_bytes() if (state / "snapshot").exists() else True:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(told(state)["pid"], signal.SIGKILL)
+    up = localcloud("up", "--state", state)
+    assert up.returncode == 0, up.stderr
+    assert "kept" in client(state, "sqs").list_queues()["QueueUrls"][0]
+
+
+def test_down_cleans_up_after_a_kill(state: Path) -> None:
+    localcloud("up", "--state", state)
+    os.kill(told(state)["pid"], signal.SIGKILL)
+    down = localcloud("down", "--state", state)
+    assert down.returncode == 0
+    assert not (state / "cloud.json").exists()
+
+
+def test_ctrl_c_in_the_foreground_is_an_orderly_stop(state: Path) -> None:
+    command = [sys.executable, "-m", "localcloud", "serve", "--state", str(state)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as served:
+        deadline = time.monotonic() + 30
+        while not (state / "cloud.json").exists():
+            assert time.monotonic() < deadline
+            assert served.poll() is None
+            time.sleep(0.05)
+        served.send_signal(signal.SIGINT)
+        output, _ = served.communicate(timeout=60)
+    assert served.returncode == 0, output
+    assert "Traceback" not in output
+    assert (state / "snapshot").exists()
+
+
+def test_env_points_a_shell_here_and_nowhere_else(state: Path) -> None:
+    localcloud("up", "--state", state)
+    exports = localcloud("env", "--state", state).stdout
+    script = f"{exports}\nenv | grep ^AWS_ | sort"
+    shell = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=True, env={"PATH": os.environ["PATH"],
+        "AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "x"},
+    )  # fmt: skip
+    seen = dict(line.split("=", 1) for line in shell.stdout.splitlines())
+    assert seen["AWS_ENDPOINT_URL"] == told(state)["endpoint"]
+    assert seen["AWS_ACCESS_KEY_ID"] == told(state)["access_key_id"]
+    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & set(seen)
+
+
+def sentence(run: subprocess.CompletedProcess[str]) -> str:
+    """The one sentence of a refusal."""
+    assert run.returncode != 0
+    (line,) = run.stderr.strip().splitlines()
+    assert line.startswith("localcloud: ")
+    return line
+
+
+def test_a_taken_port_names_its_owner_and_the_way_out(state: Path) -> None:
+    state.mkdir()
+    home = addresses.create(state, port=45_660)
+    with socket.socket() as taken:
+        taken.bind((home.settings.address, 45_660))
+        taken.listen()
+        said = sentence(localcloud("up", "--state", state))
+    assert re.search(rf"Port 45660 .* taken by .*pid {os.getpid()}.*--port", said)
+    assert StateLock(state).holder() is None
+
+
+def test_two_servers_on_one_state_are_refused(state: Path) -> None:
+    localcloud("up", "--state", state)
+    assert f"pid {told(state)['pid']}" in sentence(localcloud("serve", "--state", state))
+
+
+def test_reset_refuses_what_runs_and_what_is_not_its_own(state: Path, tmp_path: Path) -> None:
+    localcloud("up", "--state", state)
+    assert "--force" in sentence(localcloud("reset", "--state", state))
+    assert localcloud("reset", "--force", "--state", state).returncode == 0
+    assert not state.exists()
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("irreplaceable")
+    assert "isn't a state folder" in sentence(localcloud("reset", "--state", foreign))
+    assert (foreign / "thesis.txt").exists()
+
+
+def test_a_state_of_another_version_is_refused(state: Path) -> None:
+    state.mkdir()
+    addresses.create(state)
+    settings = json.loads((state / "settings.json").read_text())
+    (state / "settings.json").write_text(json.dumps({**settings, "format": 99}))
+    assert "`reset`" in sentence(localcloud("up", "--state", state))
+
+
+def test_the_region_of_a_state_does_not_change(state: Path) -> None:
+    state.mkdir()
+    addresses.create(state)
+    assert "ap-southeast-2" in sentence(localcloud("up", "--region", "eu-west-1", "--state", state))
+
+
+def test_without_the_extra_it_says_what_to_install(state: Path) -> None:
+    script = "import sys; sys.modules['cheroot'] = None; from localcloud.cli import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", script, "serve", "--state", str(state)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "omc[local]" in sentence(run)
+
+
+def test_a_full_disk_is_noticed_before_anything_is_written(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = (
+        "import sys; from localcloud.core import addresses; addresses.LEAST_FREE_BYTES = 1 << 60; "
+        "from localcloud.cli import main; main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", script, "up", "--state", str(state)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "MB are free" in sentence(run)
+    assert not (state / "settings.json").exists()
+
+
+def test_a_block_is_its_owners_until_the_owner_is_gone(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    blocks = [addresses.create(folder).settings.block for folder in (first, second)]
+    assert blocks[0] != blocks[1]
+    assert addresses.load(first) is not None
+    addresses.release(first)
+    addresses.release(second)
+    assert not [
+        link for link in addresses.registry().iterdir() if link.is_symlink() and tmp_path in link.readlink().parents
+    ]
