@@ -285,6 +285,25 @@ fields srcAddr, dstAddr, bytes
     ]
 
 
+def test_a_query_spans_groups_and_the_seconds_that_it_names(logs: Any, shared_cloud: Cloud) -> None:
+    logs.create_log_group(logGroupName="/other")
+    second = int(time.time()) - 100
+    for group, offset in ((GROUP, -1), (GROUP, 0), ("/other", 999), ("/other", 1000)):
+        shared_cloud.part(Logs).put(group, "s", [(second * 1000 + offset, f"{group} {offset}")])
+
+    found = run(logs, "fields @log, @message", (GROUP, "/other"), startTime=second, endTime=second)
+
+    account = shared_cloud.settings.account
+    assert rows(found) == [
+        {"@log": f"{account}:/other", "@message": "/other 999"},
+        {"@log": f"{account}:{GROUP}", "@message": f"{GROUP} 0"},
+    ]
+    assert found["statistics"]["logGroupsScanned"] == 2
+    for row, group in zip(found["results"], ("/other", GROUP), strict=True):
+        record = logs.get_log_record(logRecordPointer=row[-1]["value"])["logRecord"]
+        assert record["@log"] == f"{account}:{group}"
+
+
 def test_a_result_leads_to_its_whole_record(logs: Any) -> None:
     put(logs, "s", '{"level": "ERROR", "user": {"id": 7, "admin": true}, "tags": ["x"]}')
     answer = run(logs, "fields level")
