@@ -288,6 +288,12 @@ def test_a_rotated_password_replaces_the_old_one(database: Database) -> None:
     assert database.ask("SELECT 1") == 1
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         database.ask("SELECT 1", password=old)
+    old = database.password()
+    arn = database.shown()["MasterUserSecret"]["SecretArn"]
+    database.aws("secretsmanager").rotate_secret(SecretId=arn)
+    database.available()
+    assert database.password() != old
+    assert database.ask("SELECT 1") == 1
 
 
 def test_a_snapshot_really_restores(database: Database) -> None:

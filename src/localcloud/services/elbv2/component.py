@@ -473,12 +473,9 @@ class LoadBalancers:
                 continue
             fronts = [line for line in lines if line["svname"] == "FRONTEND"]
             backs = [line for line in lines if line["svname"] == "BACKEND"]
-            active = sum(int(line["scur"] or 0) for line in [*fronts, *backs])
-            rejected = sum(int(line["dreq"] or 0) + int(line["dcon"] or 0) for line in fronts)
-            for name, value in (("ActiveConnectionCount", active), ("RejectedConnectionCount", rejected)):
-                if value:
-                    dimensions = {"LoadBalancer": running.haproxy.name}
-                    metrics.put(traffic.NAMESPACE, name, dimensions, float(value), unit="Count")
+            if active := sum(int(line["scur"] or 0) for line in [*fronts, *backs]):
+                dimensions = {"LoadBalancer": running.haproxy.name}
+                metrics.put(traffic.NAMESPACE, "ActiveConnectionCount", dimensions, float(active), unit="Count")
 
     def _publish_hosts(self, metrics: Any) -> None:
         """How many targets are healthy and unhealthy: for every group behind a load balancer with targets in it."""

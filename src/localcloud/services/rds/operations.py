@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core import network
-from localcloud.core.registry import Answer, AwsError, Call, operation
+from localcloud.core.registry import Answer, AwsError, Call, mend, operation
 from localcloud.services.rds import groups, secret
 from localcloud.services.rds.component import Databases
 from localcloud.services.rds.model import ENGINE_VERSIONS, Instance, engine_version, paged, resource_id, size_of
@@ -276,6 +276,18 @@ def _modify_rest(cloud: Cloud, instance: Instance, params: Mapping[str, Any]) ->
         if params.get("ManageMasterUserPassword") is False:
             secret.delete(cloud, instance)
         instance.password = params["MasterUserPassword"]
+
+
+@mend("secretsmanager", "RotateSecret")
+def rotate_managed_secret(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    """Rotating a secret that RDS manages changes the password of the database too. moto knows only the secret."""
+    arn = answer.get("ARN")
+    for instance in cloud.part(Databases).instances.values():
+        if instance.record.get("MasterUserSecret", {}).get("SecretArn") == arn:
+            _in_state(instance, "available", "backing-up")
+            secret.rotate(cloud, instance)
+            instance.status = "modifying"
+    return answer
 
 
 @operation("rds", "DeleteDBInstance")
