@@ -13,7 +13,6 @@ import socket
 import sys
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from backend import logs
 from backend.settings import Settings, SettingsError, from_environment
@@ -23,32 +22,76 @@ GRACE = 20
 KEEP_ALIVE = 75
 """Longer than the load balancer's idle time-out of 60 s: else it sends requests into closed connections."""
 
-WORKER_START = 30
-"""Seconds until a worker that doesn't answer is replaced. The default of 5 kills those that start on a busy machine."""
 
-
-def serve(settings: Settings) -> None:
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM; the exit code."""
     config = uvicorn.Config(
         "backend.application:create",
         factory=True,
         host=settings.host,
         port=settings.port,
-        workers=settings.workers,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_worker_healthcheck=WORKER_START,
     )
     listener = config.bind_socket()
     # Connections inherit it. Without, an answer's body waits 40 ms for the client to acknowledge its headers: asyncio
-    # sets it itself only for listeners that it made, and workers share this one.
+    # sets it itself only for listeners that it made.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if settings.workers == 1:
-        uvicorn.Server(config).run(sockets=[listener])
-    else:
-        Multiprocess(config, sockets=[listener]).run()
+        return serve_alone(config, listener)
+    return serve_forked(config, listener, settings.workers)
+
+
+def serve_alone(config: uvicorn.Config, listener: socket.socket) -> int:
+    server = uvicorn.Server(config)
+    try:
+        server.run(sockets=[listener])
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0 if server.started else 1
+
+
+def serve_forked(config: uvicorn.Config, listener: socket.socket, workers: int) -> int:
+    """Workers as forks of a process that has imported everything: uvicorn's own each start from nothing, which takes
+    them many seconds on a busy machine. A worker that ends by itself ends the task; ECS starts another.
+    """
+    import backend.application  # noqa: F401 - before the forks, for all of them
+
+    both = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, both)  # none may come while only some of the workers are there
+    children: set[int] = set()
+    for _ in range(workers):
+        child = os.fork()
+        if child == 0:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+            code = 1
+            try:
+                code = serve_alone(config, listener)
+            finally:
+                sys.stdout.flush()
+                os._exit(code)
+        children.add(child)
+    listener.close()
+
+    def end_all(*_: object) -> None:
+        for each in children:
+            os.kill(each, signal.SIGTERM)
+
+    for number in both:
+        signal.signal(number, end_all)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+    code = 0
+    while children:
+        ended, status = os.wait()
+        children.discard(ended)
+        if failed := os.waitstatus_to_exitcode(status):
+            logging.getLogger("backend").error("a worker ended with %d; the task ends with it", failed)
+            code = 1
+            end_all()
+    return code
 
 
 def main() -> int:
@@ -61,12 +104,11 @@ def main() -> int:
         logging.getLogger("backend").error("%s", error)
         return 2
     if settings.migrate_on_start:
-        from backend import migrate  # each worker imports this module again, and needs none of it
+        from backend import migrate
 
         if failed := migrate.main():
             return failed
-    serve(settings)
-    return 0
+    return serve(settings)
 
 
 if __name__ == "__main__":
