@@ -276,8 +276,12 @@ def test_a_killed_server_recovers_by_itself(database: Database) -> None:
             return False
 
     until(back)
-    told = [each["Message"] for each in database.rds.describe_events(SourceIdentifier="shop")["Events"]]
-    assert "Recovery of the DB instance is complete." in told
+
+    def told() -> bool:
+        events = database.rds.describe_events(SourceIdentifier="shop")["Events"]
+        return "Recovery of the DB instance is complete." in [each["Message"] for each in events]
+
+    until(told)
 
 
 def test_a_rotated_password_replaces_the_old_one(database: Database) -> None:
