@@ -26,7 +26,7 @@ SERVICES = ("backend", "frontend")
 @pytest.mark.parametrize("folder", [*MODULES, BOOTSTRAP], ids=lambda path: path.name)
 def test_a_modules_own_tests_pass(workshop: Workshop, folder: Path) -> None:
     """`terraform test` validates the module before it runs them."""
-    said = workshop.run(folder, "test")
+    said = workshop.run(folder, "test", "-no-color")
     passed = re.search(r"Success! (\d+) passed, 0 failed", said)
     assert passed is not None, said
     assert int(passed[1]) > 0
@@ -34,7 +34,7 @@ def test_a_modules_own_tests_pass(workshop: Workshop, folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", ENVIRONMENTS, ids=lambda path: path.name)
 def test_a_root_is_valid(workshop: Workshop, folder: Path) -> None:
-    assert "The configuration is valid" in workshop.run(folder, "validate")
+    assert "The configuration is valid" in workshop.run(folder, "validate", "-no-color")
 
 
 def facts(applied: Applied) -> dict[str, Any]:
