@@ -1,7 +1,8 @@
 """The whole cloud put together: every service imported (so that its operations register), every component attached.
 
 A module under ``localcloud.services`` says what to attach in ``COMPONENTS``, a tuple of component classes; each is made
-with what its constructor asks for by name: ``settings``, or ``state`` (the folder). How the cloud is started as a program is in ``cli``.
+with what its constructor asks for by name: ``settings``, or ``state`` (the folder). The cloud as a program is in
+``program``.
 """
 
 from __future__ import annotations
@@ -15,11 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import localcloud.services
 from localcloud.core.cloud import Cloud, Component, Settings
+from localcloud.core.processes import Supervisor
 from localcloud.core.snapshot import Snapshots, forget_instances
 from localcloud.front.call_log import CallLog
 from localcloud.front.faults import Faults
 from localcloud.front.identity import Identity
 from localcloud.front.server import Server
+from localcloud.services.cloudwatch import Metrics
+from localcloud.services.ecr import Images
+from localcloud.services.ecs import Clusters
+from localcloud.services.elasticache import Caches
+from localcloud.services.elbv2 import LoadBalancers
+from localcloud.services.logs import Logs
+from localcloud.services.rds import Databases
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -29,42 +38,20 @@ os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 log = logging.getLogger(__name__)
 
-FIRST = ("Supervisor", "Metrics", "Logs", "Images", "LoadBalancers", "Databases", "Caches", "Clusters")
-"""Components that others lean on start first, and stop last; the rest follow in the order of their modules."""
-KNOWN = {
-    "localcloud.core.processes": "Supervisor",
-    "localcloud.services.cloudwatch": "Metrics",
-    "localcloud.services.logs": "Logs",
-    "localcloud.services.ecr": "Images",
-    "localcloud.services.elbv2": "LoadBalancers",
-    "localcloud.services.rds": "Databases",
-    "localcloud.services.elasticache": "Caches",
-    "localcloud.services.ecs": "Clusters",
-}
+ORDER = (Supervisor, Metrics, Logs, Images, LoadBalancers, Databases, Caches, Clusters)
+"""Components that others lean on start first and stop last; those of ``COMPONENTS`` follow in their modules' order."""
 
 
 def service_modules() -> list[ModuleType]:
     """Every module of every service, imported."""
-    names = ["localcloud.core.processes"]
-    for info in pkgutil.walk_packages(localcloud.services.__path__, "localcloud.services."):
-        names.append(info.name)
-    modules = []
-    for name in names:
-        try:
-            modules.append(importlib.import_module(name))
-        except Exception:  # a module that is still being written must not take the others down
-            log.exception("can't import %s", name)
-    return modules
+    found = pkgutil.walk_packages(localcloud.services.__path__, "localcloud.services.")
+    return [importlib.import_module(info.name) for info in found]
 
 
 def component_classes() -> list[type[Any]]:
     """What to attach, in the order of starting."""
-    found: dict[type[Any], None] = {}
-    for module in service_modules():
-        known = getattr(module, KNOWN.get(module.__name__, ""), None)
-        for kind in (*((known,) if known else ()), *getattr(module, "COMPONENTS", ())):
-            found[kind] = None
-    return sorted(found, key=lambda kind: FIRST.index(kind.__name__) if kind.__name__ in FIRST else len(FIRST))
+    more = [kind for module in service_modules() for kind in getattr(module, "COMPONENTS", ())]
+    return list(dict.fromkeys((*ORDER, *more)))
 
 
 def assemble(settings: Settings, access_key_id: str, secret_access_key: str) -> Cloud:

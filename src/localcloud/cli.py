@@ -24,7 +24,7 @@ from localcloud.core.addresses import AddressError, Home
 from localcloud.core.lock import Holder, StateLock
 
 READY_WITHIN = 60.0
-"""Seconds for ``up`` to wait: a restart with databases, caches and a few tasks takes 2–5 s."""
+"""Seconds for ``up`` to wait: a restart with databases, caches and a few tasks takes 2 to 5 s."""
 STOP_WITHIN = 60.0
 LOG = "localcloud.log"
 CLOUD = "cloud.json"

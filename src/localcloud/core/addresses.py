@@ -56,7 +56,7 @@ def load(state: Path) -> Home | None:
         held = json.loads(path.read_text())
         if held["format"] != FORMAT:
             raise AddressError(
-                f"{path} was written by another version of localcloud (format {held['format']}, this one knows {FORMAT}); "
+                f"{path} was written by another version of localcloud (format {held['format']}, not {FORMAT}); "
                 "start anew with `reset`."
             )
         settings = Settings(

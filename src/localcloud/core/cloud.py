@@ -48,7 +48,7 @@ class Settings:
     """Twelve digits."""
     region: str
     block: int
-    """0–62: this cloud's real addresses are 127.(64+block).0.0/16, so that clouds stand side by side."""
+    """0 to 62: this cloud's real addresses are 127.(64+block).0.0/16, so that clouds stand side by side."""
     port: int
     """The AWS endpoint listens on http://127.(64+block).0.1:port."""
     port_shift: int
@@ -164,4 +164,4 @@ class Cloud:
         """moto's backend of a service for this account, in this region (``"aws"`` for the global ones)."""
         from moto.backends import get_backend
 
-        return get_backend(service)[self.settings.account][region or self.settings.region]  # type: ignore[call-overload]
+        return get_backend(service)[self.settings.account][region or self.settings.region]

@@ -57,7 +57,7 @@ def version() -> dict[str, Any]:
 
 
 class _Writer(pickle.Pickler):
-    """Registries of moto stay where they are: only the backends in them are state. A lock is made anew; keys go as PEM."""
+    """moto's registries stay where they are: only backends are state. Locks are made anew, keys are PEM."""
 
     def persistent_id(self, value: Any) -> Any:
         if isinstance(value, BackendDict):
@@ -91,7 +91,7 @@ def _default_dict(kind: Any, factory: Any) -> Any:
 
 
 def _function(code: bytes, module: str, defaults: Any, cells: tuple[Any, ...]) -> FunctionType:
-    """moto's ``defaultdict(lambda: …)`` and the like: the code is this moto's and this Python's, as ``version`` checks."""
+    """moto's ``defaultdict(lambda: …)`` and the like; ``version`` says whose code it is."""
     scope = vars(importlib.import_module(module))
     return FunctionType(marshal.loads(code), scope, None, defaults, tuple(CellType(value) for value in cells))  # noqa: S302
 
@@ -263,7 +263,7 @@ def forget_instances() -> None:
 
     for models in model_data.values():
         for model in models.values():
-            model.instances_tracked = _Forgetful()  # type: ignore[attr-defined]
+            model.instances_tracked = _Forgetful()
 
 
 class _Forgetful(list[Any]):

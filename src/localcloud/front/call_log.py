@@ -95,7 +95,7 @@ def redacted(value: Any, shape: Any = None, name: str = "") -> Any:
 
 
 def resources_of(params: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of what a call touches: top-level parameters called …Name, …Id, …Arn and the like. An ARN gives its tail too."""
+    """Names of what a call touches: top-level parameters called …Name, …Id, …Arn. An ARN gives its tail too."""
     names: dict[str, None] = {}
     for key, value in params.items():
         if not RESOURCE_NAME.search(key):
@@ -167,7 +167,8 @@ class CallLog:
             rows = cursor.execute(statement, [*values, limit, offset]).fetchall()
             for row in rows:
                 found = cursor.execute("select name from resources where call = ?", [row[0]]).fetchall()
-                yield Record(datetime.fromtimestamp(row[1], UTC), *row[2:], resources=tuple(name for (name,) in found))
+                names = tuple(name for (name,) in found)
+                yield Record(*(datetime.fromtimestamp(row[1], UTC), *row[2:], names))
 
 
 def record(call: Any, caller: Any, shape: Any, error: Any, milliseconds: float) -> Record:

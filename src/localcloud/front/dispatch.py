@@ -146,7 +146,7 @@ def _true_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> 
 
 
 def _handled(function: Any, cloud: Cloud, call: Call, *more: Any) -> Any:
-    """Our own code's answer; what it raises becomes an AWS error. An unforeseen exception is a bug and is logged whole."""
+    """Our own code's answer; what it raises becomes an AWS error. An unforeseen exception is a bug, logged whole."""
     try:
         return function(cloud, call, *more)
     except AwsError:

@@ -126,7 +126,7 @@ def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
 def ask(
     cloud: Cloud, service: str, operation: str, params: Mapping[str, Any], region: str | None = None
 ) -> dict[str, Any]:
-    """A call of our own to moto: parameters and answer in botocore's shape. Raises ``AwsError``. Hold ``cloud.lock``."""
+    """A call of our own to moto, in botocore's shapes. Raises ``AwsError``. Hold ``cloud.lock``."""
     model = get_service_model(service)
     operation_model = model.operation_model(operation)
     protocols = model.metadata.get("protocols", [model.protocol])

@@ -14,14 +14,13 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote_to_bytes
 from xml.sax.saxutils import escape
 
 from botocore.utils import parse_timestamp
 from botocore.validate import ParamValidator
 from moto.core import errors as moto_errors
-from moto.core.model import OperationModel
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import NotFound, get_service_router
@@ -32,6 +31,9 @@ from werkzeug.datastructures import Headers
 from localcloud.core.registry import AwsError
 from localcloud.front import cbor
 from localcloud.front.trusted import SERVICES, SIGNING_NAMES
+
+if TYPE_CHECKING:
+    from moto.core.model import OperationModel
 
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(\d{8})/([^/]*)/([^/]*)/aws4_request")
 CBOR_PATH = re.compile(r"^/service/(?P<prefix>[^/]+)/operation/(?P<operation>[A-Za-z0-9]+)$")
@@ -132,7 +134,7 @@ def signature(request: HttpRequest) -> Signature | None:
     if not found and "X-Amz-Credential=" in request.query:
         arguments = parse_qs(request.query)
         found = CREDENTIAL.search("Credential=" + arguments["X-Amz-Credential"][0])
-        token = arguments.get("X-Amz-Security-Token", [None])[0]  # type: ignore[list-item]
+        token = arguments.get("X-Amz-Security-Token", [None])[0]
     if not found:
         return None
     return Signature(found[1], found[3], found[4].lower(), token)
@@ -173,7 +175,7 @@ def identify(request: HttpRequest, service: str, request_id: str) -> Wire:
     return Wire(service, operation, protocol, path_params, request_id)
 
 
-def _aware(value: str | float) -> datetime:
+def _aware(value: str) -> datetime:
     moment: datetime = parse_timestamp(value)
     return moment.astimezone(UTC)
 

@@ -38,7 +38,7 @@ class Server:
             address, self._application, numthreads=THREADS, request_queue_size=128, timeout=65, shutdown_timeout=2
         )
         self._server.expiration_interval = 0.1
-        self._server.error_log = _log_error
+        self._server.error_log = _log_error  # type: ignore[method-assign]
         self._thread: threading.Thread | None = None
         self._bound = False
 
@@ -77,9 +77,9 @@ class Server:
         return _send(request, result, start_response)
 
 
-def _log_error(message: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: ARG001 — cheroot's
+def _log_error(msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: ARG001 — cheroot's
     # A client that hangs up in the middle is no error of ours.
-    log.debug("%s", message, exc_info=traceback)
+    log.debug("%s", msg, exc_info=traceback)
 
 
 def _request(environ: dict[str, Any]) -> HttpRequest:

@@ -36,7 +36,7 @@ MOST = 50
 
 def _conditions(call: Call) -> tuple[str, list[Any]]:
     """SQL over the call log: columns are ours, values of the request go in as parameters."""
-    conditions, values = ["1"], []
+    conditions, values = ["1"], list[Any]()
     for service, operations in DATA_EVENTS.items():
         conditions.append(f"not (service = ? and operation in ({','.join('?' * len(operations))}))")
         values += [service, *operations]
