@@ -85,7 +85,8 @@ def _send(cloud: Cloud, rule: Any, target: dict[str, Any], event: dict[str, Any]
     if service == "sns":
         _publish(cloud, arn, json.dumps(event))
     elif service == "sqs":
-        rule._send_to_sqs_queue(name, event, target.get("SqsParameters", {}).get("MessageGroupId"))
+        group = target.get("SqsParameters", {}).get("MessageGroupId")
+        cloud.moto("sqs").send_message(queue_name=name, message_body=json.dumps(event), group_id=group)
     else:
         log.warning("rule %s: an event for %s was not delivered: only queues and topics are served", rule.name, arn)
 

@@ -1,0 +1,73 @@
+"""EventBridge hears of deployments and tasks, and a deployment's own alarms roll it back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ecs_world import SERVER, World, build, until
+from localcloud.core.cloud import Cloud
+
+pytestmark = pytest.mark.cloud
+
+
+@pytest.fixture
+def world(cloud: Cloud, aws: Callable[..., Any], tmp_path: Any) -> World:
+    return build(cloud, aws, tmp_path)
+
+
+def test_a_rule_delivers_failed_deployments_and_stopped_tasks_to_a_queue(world: World) -> None:
+    queue = world.aws("sqs").create_queue(QueueName="deployments")["QueueUrl"]
+    events = world.aws("events")
+    pattern = {
+        "source": ["aws.ecs"],
+        "detail-type": ["ECS Deployment State Change"],
+        "detail": {"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
+    }
+    events.put_rule(Name="failed", EventPattern=json.dumps(pattern))
+    arn = f"arn:aws:sqs:{world.cloud.settings.region}:{world.cloud.settings.account}:deployments"
+    events.put_targets(Rule="failed", Targets=[{"Id": "queue", "Arn": arn}])
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+    bad = world.register("failing", f"{world.repository}:never-pushed")
+    created = world.create_service("failing", bad, deploymentConfiguration=breaker)
+
+    def received() -> list[dict[str, Any]]:
+        answer = world.aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+    (event,) = until(received)
+    assert event["resources"] == [created["serviceArn"]]
+    assert event["detail"]["eventType"] == "ERROR"
+    assert event["detail"]["deploymentId"] == created["deployments"][0]["id"]
+    assert event["detail"]["reason"] == "ECS deployment circuit breaker: tasks failed to start."
+
+
+def test_an_alarm_of_the_deployment_rolls_it_back(world: World) -> None:
+    watch = world.aws("cloudwatch")
+    watch.put_metric_alarm(
+        AlarmName="errors",
+        Namespace="App",
+        MetricName="Errors",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    configuration = {"alarms": {"alarmNames": ["errors"], "enable": True, "rollback": True}}
+    image = world.push("server", SERVER)
+    good = world.register("watched", image)
+    world.create_service("watched", good, deploymentConfiguration=configuration)
+    world.steady("watched")
+    other = world.register("watched", image, environment=[{"name": "GREETING", "value": "two"}])
+    world.ecs.update_service(cluster="rehearsal", service="watched", taskDefinition=other)
+    watch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="rehearsed")
+    assert until(lambda: world.service("watched")["taskDefinition"] == good)
+    history = world.ecs.list_service_deployments(cluster="rehearsal", service="watched")["serviceDeployments"]
+    described = world.ecs.describe_service_deployments(serviceDeploymentArns=[history[0]["serviceDeploymentArn"]])
+    alarms = described["serviceDeployments"][0]["alarms"]
+    assert alarms == {"status": "TRIGGERED", "alarmNames": ["errors"], "triggeredAlarmNames": ["errors"]}
+    assert world.steady("watched")["deployments"][0]["rolloutState"] == "COMPLETED"
