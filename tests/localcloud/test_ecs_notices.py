@@ -1,4 +1,4 @@
-"""EventBridge hears of deployments and tasks, and a deployment's own alarms roll it back."""
+"""EventBridge hears of failed deployments, and a deployment's own alarms roll it back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def world(cloud: Cloud, aws: Callable[..., Any], tmp_path: Any) -> World:
     return build(cloud, aws, tmp_path)
 
 
-def test_a_rule_delivers_failed_deployments_and_stopped_tasks_to_a_queue(world: World) -> None:
+def test_a_rule_delivers_failed_deployments_to_a_queue(world: World) -> None:
     queue = world.aws("sqs").create_queue(QueueName="deployments")["QueueUrl"]
     events = world.aws("events")
     pattern = {
