@@ -28,6 +28,18 @@ REASONS = {200: "OK", 204: "No Content", 400: "Bad Request", 403: "Forbidden", 4
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
+CONNECTION = "localcloud.connection"
+
+
+class _Gateway(wsgi.Gateway_10):
+    """Lets the application close its connection, which WSGI has no word for."""
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        environ[CONNECTION] = self.req
+        return environ
+
+
 class Server:
     """Listens on the cloud's endpoint from ``start`` to ``stop``. Raises ``OSError`` where the port is taken."""
 
@@ -37,6 +49,7 @@ class Server:
         self._server = wsgi.Server(
             address, self._application, numthreads=THREADS, request_queue_size=128, timeout=65, shutdown_timeout=2
         )
+        self._server.gateway = _Gateway
         self._server.expiration_interval = 0.1
         self._server.error_log = _log_error  # type: ignore[method-assign]
         self._thread: threading.Thread | None = None
@@ -74,6 +87,8 @@ class Server:
         except Exception as problem:
             log.exception("the front failed on %s %s", request.method, request.path)
             result = plain_error(request, AwsError("LocalcloudFailure", f"{type(problem).__name__}: {problem}"))
+        if "X-Localcloud-Cut" in result.headers:
+            environ[CONNECTION].close_connection = True
         return _send(request, result, start_response)
 
 
