@@ -162,9 +162,9 @@ def down(given: argparse.Namespace) -> None:
     holder = lock.holder()
     if holder is not None:
         holder.send(signal.SIGTERM)
-        if not _wait_until(lambda: lock.holder() is None, STOP_WITHIN):
+        if not _wait_until(lambda: lock.holder() is None and not holder.alive(), STOP_WITHIN):
             holder.send(signal.SIGKILL)
-            _wait_until(lambda: lock.holder() is None, 5.0)
+            _wait_until(lambda: lock.holder() is None and not holder.alive(), 5.0)
     ended = _end_orphans(state)
     (state / CLOUD).unlink(missing_ok=True)
     if holder is not None:

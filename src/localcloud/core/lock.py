@@ -28,14 +28,18 @@ class Holder:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.started_at > 0 and started_at(self.pid) == self.started_at
+
 
 def started_at(pid: int) -> int:
-    """When a process started, in clock ticks since the boot; 0 where there is none."""
+    """When a process started, in clock ticks since the boot; 0 where there is none, or only its zombie."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0
-    return int(stat.rpartition(")")[2].split()[19])
+    return 0 if fields[0] == "Z" else int(fields[19])
 
 
 class StateLock:

@@ -34,8 +34,8 @@ CONNECTION = "localcloud.connection"
 class _Gateway(wsgi.Gateway_10):
     """Lets the application close its connection, which WSGI has no word for."""
 
-    def get_environ(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environ()
+    def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
+        environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         environ[CONNECTION] = self.req
         return environ
 
