@@ -197,6 +197,9 @@ def status(given: argparse.Namespace) -> None:
         print(f"Running at {said.get('endpoint', '(not answering)')}, account {said.get('account')}, pid {holder.pid}.")
         failing = [name for name, loop in said.get("loops", {}).items() if loop["failures"]]
         print("All loops run." if not failing else f"Loops that failed at least once: {', '.join(failing)}.")
+        for task in said.get("parts", {}).get("ecs", {}).get("tasks", ()):
+            pids = " ".join(str(pid) for pid in task["pids"])
+            print(f"{task['service']:<10} {task['revision']:<24} {task['status']:<9} {task['address']}  pid {pids}")
     if holder is None or "endpoint" not in said:
         sys.exit(3)
 

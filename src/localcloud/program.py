@@ -49,6 +49,7 @@ def run(home: Home, cloud_file: Path) -> None:
             "account": settings.account,
             "access_key_id": home.access_key_id,
             "secret_access_key": home.secret_access_key,
+            "port_shift": settings.port_shift,
             "pid": os.getpid(),
             "started_at": datetime.now(UTC).isoformat(),
             "state": str(settings.state),

@@ -118,7 +118,7 @@ class Workshop:
         """The root of an environment applied against a mock of AWS, as it stands but for two things.
 
         The mock knows no ephemeral resources, so SECRET_KEY is a fixed text; and images and the certificate, which no
-        file holds, are given.
+        file holds, are given. A responder is said to run, so that the alarm on its heartbeat is there too.
         """
         place = self.folder / "environments" / "-".join(["applied", environment, *tfvars])
         shutil.copytree(
@@ -148,6 +148,7 @@ def _root_test(environment: str) -> str:
     given = {
         "images": f'{{ backend = "registry/backend@{DIGEST}", frontend = "registry/frontend@{DIGEST}" }}',
         "certificate_arn": f'"{CERTIFICATE}"',
+        "responder": "true",
     }
     topics = "".join(
         f'override_resource {{\n  target = module.stack.module.monitoring.aws_sns_topic.severity["SEV-{number}"]\n'

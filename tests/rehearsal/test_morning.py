@@ -72,7 +72,8 @@ def test_a_missing_permission_is_unknown_and_names_the_iam_action(healthy: Stack
     key = iam.create_access_key(UserName="reader")["AccessKey"]
     done = healthy.omc(
         *("check", "morning", "--env", "local"),
-        env={"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]},
+        env=healthy.reach()
+        | {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]},
     )
     assert "elasticloadbalancing:DescribeTargetHealth" in done.out
     assert done.code in {1, 3}

@@ -61,7 +61,7 @@ def test_alb_target_health_is_what_the_targets_answer(healthy: Stack) -> None:
 
 def test_alarms_in_alarm_state_with_their_reason(healthy: Stack) -> None:
     cloudwatch = healthy.client("cloudwatch")
-    name = "ohmycoins-staging-heartbeat"
+    name = "ohmycoins-staging-alert-delivery"
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="rehearsal")
     rows = aws(
         healthy,

@@ -83,7 +83,8 @@ class Stack:
         return str(self.output("load_balancer")["url"])
 
     def task_pids(self, service: str) -> list[int]:
-        return [int(task["pid"]) for task in self.status()["tasks"] if task["service"] == service]
+        """The first process of each task of the service that has processes."""
+        return [int(task["pids"][0]) for task in self.status()["parts"]["ecs"]["tasks"] if task["service"] == service]
 
     def check(self, *arguments: str) -> Done:
         return self.omc("check", "morning", "--env", "local", *arguments, timeout=60)

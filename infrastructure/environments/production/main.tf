@@ -61,4 +61,5 @@ module "stack" {
   secret_key          = ephemeral.aws_secretsmanager_random_password.secret_key.random_password
   secret_key_version  = var.secret_key_version
   log_retention_days  = var.log_retention_days
+  responder           = var.responder
 }

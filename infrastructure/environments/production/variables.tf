@@ -38,3 +38,8 @@ variable "certificate_arn" {
   type        = string
   nullable    = false
 }
+
+variable "responder" {
+  description = "Whether a responder runs in this environment, whose heartbeat is expected."
+  type        = bool
+}

@@ -57,6 +57,7 @@ module "stack" {
   secret_key          = ephemeral.aws_secretsmanager_random_password.secret_key.random_password
   secret_key_version  = var.secret_key_version
   log_retention_days  = var.log_retention_days
+  responder           = var.responder
   timing              = var.timing
   traffic_floors      = var.traffic_floors
 }

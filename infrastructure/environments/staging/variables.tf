@@ -57,3 +57,8 @@ variable "traffic_floors" {
   type        = object({ requests = optional(number), cache_lookups = optional(number) })
   default     = {}
 }
+
+variable "responder" {
+  description = "Whether a responder runs in this environment, whose heartbeat is expected."
+  type        = bool
+}

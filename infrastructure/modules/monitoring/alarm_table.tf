@@ -206,6 +206,9 @@ locals {
     }
   }
 
+  # A heartbeat that nobody sends is no news: it is expected once a responder runs.
+  expected_operations_alarms = { for name, alarm in local.operations_alarms : name => alarm if var.responder || name != "heartbeat" }
+
   operations_alarms = {
     # CloudWatch can't see a broken path from alarm to responder: the responder's own pulse goes through it.
     heartbeat = {
@@ -237,5 +240,5 @@ locals {
     }
   }
 
-  alarms = merge(local.database_alarms, local.load_balancer_alarms, local.service_alarms, local.cache_alarms, local.operations_alarms)
+  alarms = merge(local.database_alarms, local.load_balancer_alarms, local.service_alarms, local.cache_alarms, local.expected_operations_alarms)
 }

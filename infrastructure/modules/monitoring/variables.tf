@@ -8,6 +8,12 @@ variable "environment" {
   type        = string
 }
 
+variable "responder" {
+  description = "Whether a responder runs in this environment. Its heartbeat is expected then, and its silence is an alarm."
+  type        = bool
+  default     = true
+}
+
 variable "account_id" {
   description = "Account whose alarms may publish."
   type        = string

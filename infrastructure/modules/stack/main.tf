@@ -68,6 +68,7 @@ module "monitoring" {
   environment              = var.environment
   account_id               = local.account_id
   region                   = local.region
+  responder                = var.responder
   kms_key_arn              = module.encryption.operations_key_arn
   log_retention_days       = var.log_retention_days
   flow_log_group_name      = module.audit.flow_log_group_name

@@ -173,3 +173,9 @@ variable "traffic_floors" {
   type        = object({ requests = optional(number, 20), cache_lookups = optional(number, 1000) })
   default     = {}
 }
+
+variable "responder" {
+  description = "Whether a responder runs in this environment, whose heartbeat is expected."
+  type        = bool
+  default     = true
+}

@@ -125,7 +125,8 @@ def _show_check(show: Callable[[str], None], check: Check, *, expected: int) -> 
 
 def _kill_tasks(site: Site, service: str) -> list[int]:
     """Kill the processes of a service's tasks, as the cloud lists them."""
-    pids = [int(task["pid"]) for task in cloud.status(site.state)["tasks"] if task["service"] == service]
+    tasks = cloud.status(site.state)["parts"]["ecs"]["tasks"]
+    pids = [int(pid) for task in tasks if task["service"] == service for pid in task["pids"]]
     if not pids:
         raise DemoError(f"The local cloud lists no running task of {service}.")
     for pid in pids:

@@ -149,6 +149,27 @@ class Clusters:
             task.execution_stopped_at = task.execution_stopped_at or now
         self.unsettled.update(self.state.services)
 
+    def status(self) -> dict[str, Any]:
+        """The tasks that have processes, with these: what ``status`` shows."""
+        with self.cloud.lock:
+            tasks = [(self.state.tasks[arn], running.processes()) for arn, running in self.running.items()]
+        settings = self.cloud.settings
+        return {
+            "tasks": [
+                {
+                    "id": task.id,
+                    "service": task.group.removeprefix("service:"),
+                    "revision": task.task_definition.rsplit("/", 1)[1],
+                    "status": task.status,
+                    "health": task.health,
+                    "address": settings.real_address(task.interface.address) if task.interface else None,
+                    "pids": [process.pid for process in processes],
+                }
+                for task, processes in tasks
+                if processes
+            ]
+        }
+
     # -- joints for the API ---------------------------------------------------------------------------------------
 
     def definition(self, arn: str) -> TaskDefinition:
