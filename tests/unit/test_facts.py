@@ -37,7 +37,7 @@ from omc.facts.load_balancers import (
     read_target_groups,
     read_target_health,
 )
-from omc.facts.logs import ERRORS_QUERY, RecentErrors, read_recent_errors
+from omc.facts.logs import ERRORS_QUERY, RecentErrors, group_errors, read_recent_errors
 from omc.facts.scope import Scope
 from omc.facts.services import Services, read_services
 from omc.facts.tasks import read_stopped_tasks
@@ -440,3 +440,13 @@ def test_every_fact_carries_the_calls_it_rests_on(gateway: Gateway) -> None:
         DataAge: ["GET"],
         Alarms: ["DescribeAlarms"],
     }
+
+
+def test_a_traceback_is_told_by_the_exception_that_ends_it() -> None:
+    header, exception = "Traceback (most recent call last):", "ModuleNotFoundError: No module named 'rates'"
+    rows = [
+        {"@timestamp": "2026-11-23 10:00:00.000", "@message": message, "@logStream": stream, "@log": "1:/ecs/x"}
+        for message, stream in [(header, "one"), (exception, "one"), (header, "cut off")]
+    ]
+    told = {group.shape: group.count for group in group_errors(rows)}
+    assert told == {"ModuleNotFoundError: No module named <text>": 1, header: 1}

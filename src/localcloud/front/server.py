@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import threading
@@ -32,7 +33,23 @@ CONNECTION = "localcloud.connection"
 
 
 class _Gateway(wsgi.Gateway_10):
-    """Lets the application close its connection, which WSGI has no word for."""
+    """Lets the application close its connection, which WSGI has no word for, and sends each answer in one piece.
+
+    AWS's SDK for Go (smithy-go before its body's ``WriteTo`` learned that closed is no error) closes a request's body
+    as soon as an answer's headers are there; if Go's writer hasn't looked for the body's end by then, it takes that for
+    a failed write and closes the connection, and the answer's body can't be read any more. cheroot alone sends headers
+    and body apart; together they are in the client's buffer (4 KiB) at once, so no later read can fail.
+    """
+
+    def respond(self) -> None:
+        connection = self.req.conn
+        wire, held = connection.wfile, io.BytesIO()
+        connection.wfile = held
+        try:
+            super().respond()
+        finally:
+            connection.wfile = wire
+        wire.write(held.getvalue())
 
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]

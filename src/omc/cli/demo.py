@@ -23,13 +23,12 @@ def demo(context: click.Context, keep: bool, state: Path | None) -> None:
     omc demo --keep     and look around in it afterwards
     """
     from omc.local import demo as story
-    from omc.local.lifecycle import Site
+    from omc.local.lifecycle import site_of
     from omc.progress import Progress
     from omc.stack import load
 
     stack = load(context.obj)
-    project = stack.file.parent
-    place = Site(project, (state or project / ".localcloud-demo").absolute())
+    place = site_of(stack, state or stack.file.parent / ".localcloud-demo")
     try:
         story.run(place, Progress(), click.echo, keep=keep)
     except KeyboardInterrupt:

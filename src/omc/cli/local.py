@@ -22,15 +22,10 @@ STATE_OPTION = click.option(
 
 def site(context: click.Context, state: Path | None) -> Site:
     """The local cloud that a command means: the project of the stack file, and its state folder."""
-    from omc.errors import WrongUse
-    from omc.local.lifecycle import Site
+    from omc.local.lifecycle import site_of
     from omc.stack import load
 
-    stack = load(context.obj)
-    environment = stack.environments.get("local")
-    if environment is None or environment.local_state is None:
-        raise WrongUse(f"{stack.file} has no environment `local` with a `local_state` folder.")
-    return Site(project=stack.file.parent, state=(state or environment.local_state).absolute())
+    return site_of(load(context.obj), state)
 
 
 @click.group()

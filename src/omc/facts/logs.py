@@ -25,9 +25,11 @@ GROUPS_A_QUERY = 50
 ROWS = 10_000
 """The most that a query gives back."""
 ERRORS_QUERY = rf"""fields @timestamp, @message, @logStream, @log
-| filter @message like /(?i)\b(error|critical|fatal|panic)\b|Traceback/
+| filter @message like /(?i)\b(\w*error|\w*exception|critical|fatal|panic)\b|Traceback/
 | sort @timestamp desc
 | limit {ROWS}"""
+TRACEBACK = "Traceback (most recent call last):"
+"""How Python begins to tell of an exception; the lines that follow are log events of their own, and say which."""
 FIRST_WAIT, LONGEST_WAIT, PATIENCE = 0.05, 1.0, 30.0
 """Seconds between looks at a running query: the first, the longest, and all together."""
 
@@ -92,7 +94,11 @@ def group_errors(rows: Iterable[Mapping[str, str]]) -> tuple[ErrorGroup, ...]:
     """Insights' rows (``@timestamp``, ``@message``, ``@logStream``, ``@log``) by log group and shape."""
     groups: dict[tuple[str, str], ErrorGroup] = {}
     streams: dict[tuple[str, str], set[str]] = {}
+    rows = list(rows)
+    explained = {row.get("@logStream") for row in rows if row.get("@message", "").strip() != TRACEBACK}
     for row in rows:
+        if row.get("@message", "").strip() == TRACEBACK and row.get("@logStream") in explained:
+            continue
         essence = essence_of(row.get("@message", ""))
         if essence is None:
             continue

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from omc.local.lifecycle import Record, Site
     from omc.progress import Progress
 
-CLUSTER = f"ohmycoins-{lifecycle.ENVIRONMENT}"
 BROKEN_LINE = "\nimport exchange_rates  # a module that nobody added to the requirements\n"
 CHECK_TIMEOUT = 180.0
 """Seconds until the check of a fresh stack is all ok: alarms need their datapoints, metrics must flow."""
@@ -65,7 +64,6 @@ def run(site: Site, progress: Progress, show: Callable[[str], None], *, keep: bo
 def _play(site: Site, progress: Progress, show: Callable[[str], None]) -> None:
     show("== The stack comes up: the same Terraform that AWS gets, on this machine")
     record = lifecycle.up(site, progress)
-    reach = cloud.reach(site.state)
     url = str(record.outputs["load_balancer"]["url"])
     with progress.step("Sending some traffic"):
         met = traffic.send(url, rate=20, seconds=15)
@@ -80,19 +78,19 @@ def _play(site: Site, progress: Progress, show: Callable[[str], None]) -> None:
     ended = _kill_tasks(site, "backend")
     show(f"kill -9 {' '.join(str(pid) for pid in ended)}")
     with progress.step("Waiting until ECS has noticed"):
-        check = _check_until(site, lambda check: check.code == 1, BREAK_TIMEOUT, progress)
+        check = _check_until(site, lambda check: check.code == 1 and "137" in check.printed, BREAK_TIMEOUT, progress)
     _show_check(show, check, expected=1)
     with progress.step("ECS starts new tasks"):
-        lifecycle.settle(reach, progress)
+        lifecycle.settle(site.environment, progress)
 
     show("\n== Somebody deploys an image that can't start")
-    client = _client(reach, "ecs")
+    client = _client(cloud.reach(site.state), "ecs")
     reference = _push_broken(site)
-    revision = _deploy(client, record, reference)
+    revision = _deploy(client, site.environment.cluster, record, reference)
     show(f"update-service --service backend --task-definition {revision}")
     with progress.step("Waiting for ECS's circuit breaker"):
-        _wait_for_rollback(client, revision, progress)
-    check = _check_until(site, lambda check: check.code == 1, BREAK_TIMEOUT, progress)
+        _wait_for_rollback(client, site.environment.cluster, revision, progress)
+    check = _check_until(site, lambda check: "exchange_rates" in check.printed, BREAK_TIMEOUT, progress)
     _show_check(show, check, expected=1)
 
 
@@ -114,7 +112,7 @@ def _check_until(site: Site, good: Callable[[Check], bool], timeout: float, prog
             return check
         unsettled = [line.strip() for line in check.printed.splitlines() if line.startswith(("fail", "unknown"))]
         progress.waiting(unsettled[0] if unsettled else "the check's next run")
-        time.sleep(2)
+        time.sleep(0.5)
 
 
 def _show_check(show: Callable[[str], None], check: Check, *, expected: int) -> None:
@@ -143,9 +141,9 @@ def _push_broken(site: Site) -> str:
         return lifecycle.push_image(site, source, "ohmycoins/backend")
 
 
-def _deploy(client: Any, record: Record, reference: str) -> str:
+def _deploy(client: Any, cluster: str, record: Record, reference: str) -> str:
     """Register a revision that differs from the running one in its image only, and give it to the service."""
-    service = client.describe_services(cluster=CLUSTER, services=["backend"])["services"][0]
+    service = client.describe_services(cluster=cluster, services=["backend"])["services"][0]
     running = client.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
     accepted = client.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
     wanted = {name: value for name, value in running.items() if name in accepted}
@@ -153,14 +151,14 @@ def _deploy(client: Any, record: Record, reference: str) -> str:
         if container["image"] == record.images["backend"]:
             container["image"] = reference
     registered = client.register_task_definition(**wanted)["taskDefinition"]
-    client.update_service(cluster=CLUSTER, service="backend", taskDefinition=registered["taskDefinitionArn"])
+    client.update_service(cluster=cluster, service="backend", taskDefinition=registered["taskDefinitionArn"])
     return f"{registered['family']}:{registered['revision']}"
 
 
-def _wait_for_rollback(client: Any, revision: str, progress: Progress) -> None:
+def _wait_for_rollback(client: Any, cluster: str, revision: str, progress: Progress) -> None:
     deadline = time.monotonic() + BREAK_TIMEOUT
     while time.monotonic() < deadline:
-        service = client.describe_services(cluster=CLUSTER, services=["backend"])["services"][0]
+        service = client.describe_services(cluster=cluster, services=["backend"])["services"][0]
         ours = [d for d in service["deployments"] if d["taskDefinition"].endswith(revision)]
         if not ours or ours[0]["rolloutState"] == "FAILED":
             return

@@ -17,20 +17,22 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omc import terraform as tf
+from omc.errors import WrongUse
 from omc.local import cloud
 
 if TYPE_CHECKING:
     from omc.progress import Progress
+    from omc.stack import Environment, Stack
 
 ENVIRONMENT = "staging"
 """The root that is applied: the same folder that AWS gets, with its ``local.tfvars``."""
 
-SERVICES = ("backend", "frontend")
 SETTLE_TIMEOUT = 120.0
 """Seconds for the tasks of a started cloud to become healthy: start, two passed health checks, with room."""
 
@@ -66,7 +68,14 @@ class Site:
     """One local cloud of one project: where its sources and its state are."""
 
     project: Path
-    state: Path
+    environment: Environment
+    """`local` of the stack file, with the state folder that is meant."""
+
+    @property
+    def state(self) -> Path:
+        if self.environment.local_state is None:
+            raise WrongUse(f"The environment {self.environment.name} is not a local one.")
+        return self.environment.local_state
 
     @property
     def record_file(self) -> Path:
@@ -97,6 +106,14 @@ class Site:
         fresh.replace(self.record_file)
 
 
+def site_of(stack: Stack, state: Path | None) -> Site:
+    """The local cloud of a stack file; with ``state``, one in another folder than the file says."""
+    environment = stack.environments.get("local")
+    if environment is None or environment.local_state is None:
+        raise WrongUse(f"{stack.file} has no environment `local` with a `local_state` folder.")
+    return Site(stack.file.parent, replace(environment, local_state=(state or environment.local_state).absolute()))
+
+
 def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
     """Bring the cloud and the stack in it up; returns what stands. ``apply`` applies again where it was applied."""
     with _alone(site):
@@ -115,7 +132,7 @@ def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
         if record.phase is not Phase.APPLIED or apply:
             record = _apply(site, record, reach, progress)
         with progress.step("Waiting for healthy tasks"):
-            settle(reach, progress)
+            settle(site.environment, progress)
         return record
 
 
@@ -166,7 +183,8 @@ def _apply(site: Site, record: Record, reach: cloud.Reach, progress: Progress) -
         with _bootstrap(site, terraform, reach, progress):
             with progress.step("Pushing the images"):
                 images = {
-                    name: push_image(site, site.project / "apps" / name, f"ohmycoins/{name}") for name in SERVICES
+                    service.name: push_image(site, site.project / "apps" / service.name, f"ohmycoins/{service.name}")
+                    for service in site.environment.services
                 }
             with progress.step(f"Applying infrastructure/environments/{ENVIRONMENT}"):
                 outputs = _apply_root(site, terraform, reach, images, progress)
@@ -267,38 +285,35 @@ def _reporter(progress: Progress) -> Callable[[Mapping[str, Any]], None]:
     return report
 
 
-def settle(reach: cloud.Reach, progress: Progress) -> None:
-    """Wait until each service runs what it wants and every target is healthy, or say what is not."""
-    import boto3
-    from botocore.config import Config
+def settle(environment: Environment, progress: Progress) -> None:
+    """Wait until each service runs what it wants and every target is healthy, or say what is not.
 
-    config = Config(connect_timeout=3, read_timeout=10, retries={"max_attempts": 1})
-    session = boto3.Session(
-        aws_access_key_id=reach.access_key, aws_secret_access_key=reach.secret_key, region_name=reach.region
-    )
-    ecs = session.client("ecs", endpoint_url=reach.endpoint, config=config)
-    elb = session.client("elbv2", endpoint_url=reach.endpoint, config=config)
+    These are two of the morning check's questions, asked again and again.
+    """
+    from omc.aws.gateway import Gateway, access_to
+    from omc.checks.finding import Level
+    from omc.checks.judge import judge
+    from omc.checks.services import services_running
+    from omc.checks.load_balancing import targets
+    from omc.facts.collector import collect
+    from omc.facts.scope import Scope
+    from omc.stack import Environment
+
+    gateway = Gateway(environment, access_to(environment))
+    checks = (services_running, targets)
     deadline = time.monotonic() + SETTLE_TIMEOUT
     while True:
-        missing: list[str] = []
-        for service in ecs.describe_services(cluster=f"ohmycoins-{ENVIRONMENT}", services=list(SERVICES))["services"]:
-            name = service["serviceName"]
-            wanted, running = service["desiredCount"], service["runningCount"]
-            if running < wanted:
-                missing.append(f"{name} runs {running} of {wanted} tasks")
-            for group in service["loadBalancers"]:
-                health = elb.describe_target_health(TargetGroupArn=group["targetGroupArn"])["TargetHealthDescriptions"]
-                healthy = sum(1 for target in health if target["TargetHealth"]["State"] == "healthy")
-                if healthy < wanted:
-                    missing.append(f"{name} has {healthy} of {wanted} targets healthy")
+        given = {Environment: environment, Scope: Scope(datetime.now(UTC), timedelta(hours=1))}
+        findings = judge(checks, collect(checks, given | {Gateway: gateway}), given)
+        missing = [f"{finding.subject}: {finding.sentence}" for finding in findings if finding.level is not Level.OK]
         if not missing:
             return
         if time.monotonic() > deadline:
             raise cloud.LocalCloudError(
-                f"The stack is up but not healthy after {SETTLE_TIMEOUT:.0f} s: {'; '.join(missing)}. "
+                f"The stack is up but not healthy after {SETTLE_TIMEOUT:.0f} s. {' '.join(missing)} "
                 "What it says of itself: omc check morning --env local"
             )
-        progress.waiting("; ".join(missing))
+        progress.waiting(" ".join(missing))
         time.sleep(0.5)
 
 

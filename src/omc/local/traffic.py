@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from omc.errors import WrongUse
 
-PATHS = ("/", "/api/v1/prices", "/api/v1/coins", "/api/v1/portfolio", "/api/v1/prices")
+PATHS = ("/", "/api/v1/prices", "/api/v1/coins", "/api/v1/prices/BTC/history", "/api/v1/prices")
 MOST_REQUESTS = 20_000
 TIMEOUT = 5.0
 
