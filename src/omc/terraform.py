@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,10 +137,28 @@ def run(
         raise
     finally:
         _RUNNING.remove(process)
+        _end_session(process.pid)
     if code != 0:
         reason = failures[0] if failures else _first_error("".join(lines))
         raise TerraformError(f"terraform {arguments[0]} failed in {folder.name}: {reason}")
     return "".join(lines)
+
+
+def end_leftovers(folder: Path) -> None:
+    """End Terraforms and providers that work in or below ``folder`` for a process that was killed.
+
+    Only those whose session's leader was started by ``run`` are meant: they carry ``TF_IN_AUTOMATION``, work in that
+    folder, and belong to no terminal. A person's own Terraform or shell in that folder is left alone.
+    """
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            place = str((entry / "cwd").readlink()).removesuffix(" (deleted)")
+            ours = Path(place).is_relative_to(folder) and b"TF_IN_AUTOMATION=1" in (entry / "environ").read_bytes()
+            terminal = (entry / "stat").read_text().rpartition(")")[2].split()[4]
+            if ours and terminal == "0" and entry.name != str(os.getpid()):
+                os.kill(int(entry.name), signal.SIGKILL)
+        except OSError:
+            continue  # it ended meanwhile, or is somebody else's
 
 
 def interrupt() -> None:
@@ -162,6 +181,12 @@ def _let_finish(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _end_session(leader: int) -> None:
+    """End what an interrupted Terraform left of its session: it can go without its provider's processes."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def _interrupt_when_we_die() -> list[str]:

@@ -73,9 +73,9 @@ def up(context: click.Context, state: Path | None, apply: bool) -> None:
 @click.pass_context
 def down(context: click.Context, state: Path | None) -> None:
     """Stop the local cloud and all that it started. Its state stays for the next `up`."""
-    from omc.local import cloud
+    from omc.local import lifecycle
 
-    click.echo(cloud.ask(site(context, state).state, "down").rstrip())
+    click.echo(lifecycle.down(site(context, state)).rstrip())
 
 
 @local.command()
@@ -83,11 +83,12 @@ def down(context: click.Context, state: Path | None) -> None:
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_context
 def status(context: click.Context, state: Path | None, output: str) -> None:
-    """What runs: the endpoint, the real parts, the tasks with their process ids. Exit code 1: it is down."""
+    """What runs: the endpoint, the loops, the tasks with their process ids. Exit code 3: nothing runs, or answers."""
     from omc.local import cloud
 
-    arguments = ["status", "--json"] if output == "json" else ["status"]
-    click.echo(cloud.ask(site(context, state).state, *arguments).rstrip())
+    said = cloud.tell(site(context, state).state, "status", *(["--json"] if output == "json" else []))
+    click.echo((said.stdout or said.stderr).rstrip())
+    context.exit(said.returncode)
 
 
 @local.command()
@@ -97,12 +98,15 @@ def status(context: click.Context, state: Path | None, output: str) -> None:
 @click.pass_context
 def reset(context: click.Context, state: Path | None, force: bool, yes: bool) -> None:
     """Delete everything of the local cloud: its databases, logs, metrics, Terraform state."""
-    from omc.local import cloud
+    from omc.errors import WrongUse
+    from omc.local import cloud, lifecycle
 
     place = site(context, state)
+    if not force and place.state.exists() and cloud.status(place.state)["running"]:
+        raise WrongUse(f"The local cloud in {place.state} runs. Stop it first with `omc local down`, or use --force.")
     if not yes and sys.stdin.isatty():
         click.confirm(f"Delete all of the local cloud in {place.state}?", abort=True)
-    click.echo(cloud.ask(place.state, "reset", *(["--force"] if force else [])).rstrip())
+    click.echo(lifecycle.reset(place).rstrip())
 
 
 @local.command()

@@ -69,14 +69,19 @@ def command(state: Path, arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "localcloud", verb, "--state", str(state), *rest]
 
 
-def ask(state: Path, *arguments: str, timeout: float = COMMAND_TIMEOUT) -> str:
-    """Run localcloud's tool and return what it printed; its own sentence becomes the error."""
+def tell(state: Path, *arguments: str, timeout: float = COMMAND_TIMEOUT) -> subprocess.CompletedProcess[str]:
+    """Run localcloud's tool, whatever its exit code says."""
     try:
-        said = subprocess.run(command(state, arguments), capture_output=True, text=True, check=False, timeout=timeout)
+        return subprocess.run(command(state, arguments), capture_output=True, text=True, check=False, timeout=timeout)
     except subprocess.TimeoutExpired as error:
         raise LocalCloudError(
             f"The local cloud did not answer `{arguments[0]}` within {timeout:.0f} s. Look at: omc local logs"
         ) from error
+
+
+def ask(state: Path, *arguments: str) -> str:
+    """Run localcloud's tool and return what it printed; its own sentence becomes the error."""
+    said = tell(state, *arguments)
     if said.returncode != 0:
         reason = said.stderr.strip() or said.stdout.strip() or f"it ended with {said.returncode} and said nothing"
         sentence = reason.splitlines()[-1].removeprefix("localcloud: ")
@@ -85,6 +90,6 @@ def ask(state: Path, *arguments: str, timeout: float = COMMAND_TIMEOUT) -> str:
 
 
 def status(state: Path) -> Mapping[str, Any]:
-    """What the cloud says of itself: ``running``, ``endpoint``, its parts, its tasks with their process ids."""
-    said: Mapping[str, Any] = json.loads(ask(state, "status", "--json"))
+    """What the cloud says of itself: ``running``, ``endpoint``, its loops, its parts (``ecs``: tasks with processes)."""
+    said: Mapping[str, Any] = json.loads(tell(state, "status", "--json").stdout)
     return said

@@ -177,7 +177,7 @@ def _client(reach: cloud.Reach, service: str) -> Any:
 
 
 def _remove(site: Site) -> None:
-    cloud.ask(site.state, "reset", "--force")
+    lifecycle.reset(site)
     shutil.rmtree(site.state, ignore_errors=True)
 
 

@@ -122,7 +122,7 @@ def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
             require_space(site.state)
         if record.phase is Phase.APPLYING:
             progress.note("The first apply was cut off half-way, so this local cloud is started over.")
-            cloud.ask(site.state, "reset", "--force")
+            reset(site)
             record = Record(mirror=record.mirror)
         site.write(record)
         began = time.monotonic()
@@ -134,6 +134,18 @@ def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
         with progress.step("Waiting for healthy tasks"):
             settle(site.environment, progress)
         return record
+
+
+def down(site: Site) -> str:
+    """Stop the cloud and whatever still works on it; returns what the cloud's command says."""
+    tf.end_leftovers(site.sources)
+    return cloud.ask(site.state, "down")
+
+
+def reset(site: Site) -> str:
+    """Delete all of the cloud, running or not; returns what the cloud's command says."""
+    tf.end_leftovers(site.sources)
+    return cloud.ask(site.state, "reset", "--force")
 
 
 def push_image(site: Site, folder: Path, repository: str, tag: str | None = None) -> str:
@@ -293,8 +305,8 @@ def settle(environment: Environment, progress: Progress) -> None:
     from omc.aws.gateway import Gateway, access_to
     from omc.checks.finding import Level
     from omc.checks.judge import judge
-    from omc.checks.services import services_running
     from omc.checks.load_balancing import targets
+    from omc.checks.services import services_running
     from omc.facts.collector import collect
     from omc.facts.scope import Scope
     from omc.stack import Environment
