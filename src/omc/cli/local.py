@@ -60,11 +60,11 @@ def up(context: click.Context, state: Path | None, apply: bool) -> None:
 
     place = site(context, state)
     try:
-        record = lifecycle.up(place, Progress(), apply=apply)
+        lifecycle.up(place, Progress(), apply=apply)
     except KeyboardInterrupt:
         click.echo("\nInterrupted. Go on with `omc local up`, or drop all of it with `omc local reset`.", err=True)
         raise SystemExit(130) from None
-    click.echo(f"The stack is up: {record.outputs['load_balancer']['url']}")
+    click.echo(f"The stack is up: {lifecycle.url(place)}")
     click.echo("Ask it: omc check morning --env local")
 
 
@@ -84,9 +84,13 @@ def down(context: click.Context, state: Path | None) -> None:
 @click.pass_context
 def status(context: click.Context, state: Path | None, output: str) -> None:
     """What runs: the endpoint, the loops, the tasks with their process ids. Exit code 3: nothing runs, or answers."""
+    from omc.errors import Unknown
     from omc.local import cloud
 
-    said = cloud.tell(site(context, state).state, "status", *(["--json"] if output == "json" else []))
+    place = site(context, state).state
+    said = cloud.tell(place, "status", *(["--json"] if output == "json" else []))
+    if output == "table" and said.returncode == Unknown.exit_code:
+        raise Unknown(f"No local cloud answers in {place}. Start one: omc local up")
     click.echo((said.stdout or said.stderr).rstrip())
     context.exit(said.returncode)
 

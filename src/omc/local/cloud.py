@@ -33,6 +33,8 @@ class Reach:
     account: str
     access_key: str
     secret_key: str
+    port_shift: int
+    """Added to ports below 1024 where this user may not listen on them."""
 
     def environment(self) -> dict[str, str]:
         """What any AWS client needs in its environment to talk to this cloud and to nothing else."""
@@ -51,7 +53,12 @@ def reach(state: Path) -> Reach:
     try:
         said = json.loads((state / "cloud.json").read_text())
         return Reach(
-            said["endpoint"], said["region"], said["account"], said["access_key_id"], said["secret_access_key"]
+            endpoint=said["endpoint"],
+            region=said["region"],
+            account=said["account"],
+            access_key=said["access_key_id"],
+            secret_key=said["secret_access_key"],
+            port_shift=said["port_shift"],
         )
     except FileNotFoundError as error:
         raise LocalCloudError(f"No local cloud runs in {state}. Start one: omc local up") from error
@@ -90,6 +97,6 @@ def ask(state: Path, *arguments: str) -> str:
 
 
 def status(state: Path) -> Mapping[str, Any]:
-    """What the cloud says of itself: ``running``, ``endpoint``, its loops, its parts (``ecs``: tasks with processes)."""
+    """What the cloud says of itself: ``running``, ``endpoint``, its loops, its parts (``ecs``: tasks and processes)."""
     said: Mapping[str, Any] = json.loads(tell(state, "status", "--json").stdout)
     return said

@@ -64,7 +64,7 @@ def run(site: Site, progress: Progress, show: Callable[[str], None], *, keep: bo
 def _play(site: Site, progress: Progress, show: Callable[[str], None]) -> None:
     show("== The stack comes up: the same Terraform that AWS gets, on this machine")
     record = lifecycle.up(site, progress)
-    url = str(record.outputs["load_balancer"]["url"])
+    url = lifecycle.url(site)
     with progress.step("Sending some traffic"):
         met = traffic.send(url, rate=20, seconds=15)
     show(f"{met.good} of {met.total} requests to {url} were answered well, in {1000 * met.median:.0f} ms (median).")

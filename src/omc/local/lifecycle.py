@@ -136,6 +136,13 @@ def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
         return record
 
 
+def url(site: Site) -> str:
+    """Where a browser reaches the stack that was applied."""
+    shift = cloud.reach(site.state).port_shift
+    said = str(site.read().outputs["load_balancer"]["url"])
+    return f"{said}:{80 + shift}" if shift else said
+
+
 def down(site: Site) -> str:
     """Stop the cloud and whatever still works on it; returns what the cloud's command says."""
     tf.end_leftovers(site.sources)
