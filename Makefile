@@ -7,7 +7,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST_ARGS ?=
+# Much of the tests is waiting for Terraform's provider, so more of them run at a time than there are cores.
+PYTEST_ARGS ?= -n 3 --dist loadgroup
 
 .PHONY: help install demo test check format lock clean bench bench-morning bench-local-up
 

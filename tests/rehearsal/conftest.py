@@ -9,13 +9,6 @@ import pytest
 from support.stack import Stack, wait_until_healthy
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The rehearsals share one stack, so they run in one worker, after each other."""
-    for item in items:
-        if "rehearsal" in str(item.path):
-            item.add_marker(pytest.mark.xdist_group("stack"))
-
-
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack, applied by `omc local up` as a newcomer would, with its log kept clean of unsupported operations."""

@@ -13,24 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from support.stack import ROOT, Stack, clean_env, eventually, wait_until_healthy
+from support.stack import ROOT, Stack, clean_env, eventually, processes_below, wait_until_healthy
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(900)]
-
-
-def processes_below(state: Path) -> list[int]:
-    """Every process whose command line or working folder lies in this state folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                folder = str((entry / "cwd").readlink())
-            except OSError:
-                continue
-            if str(state) in words or folder.startswith(str(state)):
-                found.append(int(entry.name))
-    return found
 
 
 def prices(stack: Stack) -> int:
@@ -112,53 +97,6 @@ def test_a_second_up_on_a_running_cloud_is_harmless(healthy: Stack) -> None:
     pid = healthy.status()["pid"]
     assert healthy.omc("local", "up").code == 0
     assert healthy.status()["pid"] == pid
-
-
-def test_an_apply_that_was_killed_is_started_over(tmp_path: Path) -> None:
-    """kill -9 in the middle of the first apply, then `up`: it says so and starts over; no Terraform is left behind."""
-    state = tmp_path / "cloud"
-    stack = Stack(state)
-    first = subprocess.Popen(
-        [sys.executable, "-m", "omc", "local", "up"],
-        cwd=ROOT,
-        env=clean_env(OMC_LOCAL_STATE=str(state)),
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        record = state / "stack.json"
-        eventually(
-            "the apply runs",
-            lambda: record.exists() and json.loads(record.read_text())["phase"] == "applying",
-            within=60,
-        )
-        time.sleep(3)
-        first.kill()
-        first.wait(10)
-        second = subprocess.Popen(
-            [sys.executable, "-m", "omc", "local", "up"],
-            cwd=ROOT,
-            env=clean_env(OMC_LOCAL_STATE=str(state)),
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-        )
-        said = ""
-        assert second.stderr is not None
-        for line in second.stderr:
-            said += line
-            if "Pushing the images: done" in line:  # past the point where the first was killed
-                break
-        second.send_signal(signal.SIGINT)
-        _, rest = second.communicate(timeout=180)
-        assert "started over" in said
-        assert second.returncode == 130
-        assert "Interrupted" in rest
-        assert json.loads(record.read_text())["phase"] == "interrupted"
-    finally:
-        first.kill()
-        assert stack.localcloud("reset", "--force").code == 0
-    eventually("no process is left", lambda: processes_below(state) == [], within=30)
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:

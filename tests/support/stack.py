@@ -128,3 +128,18 @@ def wait_until_healthy(stack: Stack, within: float = 90) -> None:
         return True
 
     eventually("all tasks run and all targets are healthy", settled, within)
+
+
+def processes_below(state: Path) -> list[int]:
+    """Every process whose command line or working folder lies in this state folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                folder = str((entry / "cwd").readlink())
+            except OSError:
+                continue
+            if str(state) in words or folder.startswith(str(state)):
+                found.append(int(entry.name))
+    return found

@@ -1,0 +1,27 @@
+"""How the tests are spread over processes: what shares something costly stays together, and the longest begin."""
+
+from __future__ import annotations
+
+import pytest
+
+SHARED = {
+    "rehearsal/test_demo": "demo",
+    "rehearsal/test_apply_killed": "apply killed",
+    "rehearsal/": "stack",
+    "contract/test_infrastructure_terraform": "terraform tests",
+    "contract/test_infrastructure": "infrastructure",
+    "contract/test_runbook": "infrastructure",
+}
+"""Beginnings of paths below tests/, first match, to the group that runs in one process. Others: a group a file."""
+
+LONGEST = ("localcloud/test_terraform", "terraform tests", "stack", "demo", "apply killed")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    root = config.rootpath / "tests"
+    groups: dict[pytest.Item, str] = {}
+    for item in items:
+        place = item.path.relative_to(root).with_suffix("").as_posix()
+        groups[item] = next((group for start, group in SHARED.items() if place.startswith(start)), place)
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    items.sort(key=lambda item: LONGEST.index(groups[item]) if groups[item] in LONGEST else len(LONGEST))

@@ -1,0 +1,63 @@
+"""kill -9 in the middle of the first apply."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from support.stack import ROOT, Stack, clean_env, eventually, processes_below
+
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
+
+
+def test_an_apply_that_was_killed_is_started_over(tmp_path: Path) -> None:
+    """kill -9 in the middle of the first apply, then `up`: it says so and starts over; no Terraform is left behind."""
+    state = tmp_path / "cloud"
+    stack = Stack(state)
+    first = subprocess.Popen(
+        [sys.executable, "-m", "omc", "local", "up"],
+        cwd=ROOT,
+        env=clean_env(OMC_LOCAL_STATE=str(state)),
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        record = state / "stack.json"
+        eventually(
+            "the apply runs",
+            lambda: record.exists() and json.loads(record.read_text())["phase"] == "applying",
+            within=60,
+        )
+        time.sleep(3)
+        first.kill()
+        first.wait(10)
+        second = subprocess.Popen(
+            [sys.executable, "-m", "omc", "local", "up"],
+            cwd=ROOT,
+            env=clean_env(OMC_LOCAL_STATE=str(state)),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
+        said = ""
+        assert second.stderr is not None
+        for line in second.stderr:
+            said += line
+            if "Pushing the images: done" in line:  # past the point where the first was killed
+                break
+        second.send_signal(signal.SIGINT)
+        _, rest = second.communicate(timeout=180)
+        assert "started over" in said
+        assert second.returncode == 130
+        assert "Interrupted" in rest
+        assert json.loads(record.read_text())["phase"] == "interrupted"
+    finally:
+        first.kill()
+        assert stack.localcloud("reset", "--force").code == 0
+    eventually("no process is left", lambda: processes_below(state) == [], within=30)
