@@ -28,8 +28,6 @@ terraform {
 provider "aws" {
   region                  = "ap-southeast-2"
   skip_metadata_api_check = true
-  # Go's HTTP client now and then drops a kept connection while it reads; the SDK means that to be tried again.
-  max_retries = 3
 }
 
 variable "threshold" {
@@ -151,6 +149,7 @@ def terraform(tmp_path: Path, cloud: Cloud) -> Callable[..., subprocess.Complete
         "AWS_SECRET_ACCESS_KEY": identity.secret_access_key,
         "AWS_ENDPOINT_URL": cloud.settings.endpoint,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_MAX_ATTEMPTS": "1",
         "TF_IN_AUTOMATION": "1",
     }
 

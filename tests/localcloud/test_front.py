@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import threading
 import time
 import urllib.error
@@ -49,6 +50,17 @@ def private(cloud: Cloud, page: str, rules: Any = None) -> Any:
     request = urllib.request.Request(f"{cloud.settings.endpoint}/_localcloud/{page}", data=data)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
+
+
+def test_headers_and_body_of_an_answer_arrive_together(shared_cloud: Cloud) -> None:
+    """Go's clients may close a connection between the two (see ``front.server``)."""
+    address = (shared_cloud.settings.address, shared_cloud.settings.port)
+    with socket.create_connection(address, timeout=10) as connection:
+        for _ in range(20):
+            connection.sendall(b"GET /_localcloud/faults HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 OK")
+            assert "kinds" in json.loads(body)
 
 
 def test_the_caller_is_who_the_key_belongs_to(shared_cloud: Cloud, shared_aws: Any) -> None:

@@ -35,10 +35,11 @@ CONNECTION = "localcloud.connection"
 class _Gateway(wsgi.Gateway_10):
     """Lets the application close its connection, which WSGI has no word for, and sends each answer in one piece.
 
-    AWS's SDK for Go (smithy-go before its body's ``WriteTo`` learned that closed is no error) closes a request's body
-    as soon as an answer's headers are there; if Go's writer hasn't looked for the body's end by then, it takes that for
-    a failed write and closes the connection, and the answer's body can't be read any more. cheroot alone sends headers
-    and body apart; together they are in the client's buffer (4 KiB) at once, so no later read can fail.
+    AWS's SDK for Go (smithy-go 1.22, in Terraform's provider) closes a request's body as soon as an answer's headers
+    are there. If Go's writer, on a busy machine, hasn't looked for the body's end by then, it takes "closed" for a
+    failed write and closes the connection under the reader: "use of closed network connection". cheroot alone sends
+    headers and body apart. In one piece a short answer is whole in the client's buffer (4 KiB) before anything is
+    closed; a longer one can still be hit where it comes within about a millisecond.
     """
 
     def respond(self) -> None:
