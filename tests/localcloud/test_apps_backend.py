@@ -30,7 +30,7 @@ APP = Path(__file__).parents[2] / "apps" / "backend"
 PASSWORD = "correct horse"  # of a server that lives for this test run
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
     """Poll until the condition gives something true; fail with what was awaited."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -8,7 +8,6 @@ import pty
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -67,15 +66,6 @@ def test_help_and_the_stack_file_import_nothing_heavy(arguments: list[str]) -> N
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=REPOSITORY
     )
     assert done.stdout.splitlines()[-1] == "HEAVY []"
-
-
-def test_help_is_there_at_once() -> None:
-    def once() -> float:
-        began = time.monotonic()
-        assert omc("--help").returncode == 0
-        return time.monotonic() - began
-
-    assert min(once() for _ in range(8)) < 0.2, "0.06 s on an idle machine"
 
 
 @pytest.mark.parametrize("command", [[], ["check"], ["check", "morning"], ["stack"], ["stack", "show"], ["local"]])

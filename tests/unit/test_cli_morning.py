@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -142,14 +143,15 @@ def test_a_bad_morning_is_told_whole(tmp_path: Path) -> None:
     assert (code, report["verdict"]) == (1, "fail")
     assert the(report, "services-running")["sentence"] == "1 of 2 tasks run, and none is starting."
     task = the(report, "failed-tasks")
-    assert task["sentence"].startswith(
-        "2 tasks failed, the newest 3 min ago: Essential container in task exited; backend"
+    # Minutes by pattern: the answers' times are as old as this test process.
+    assert re.match(
+        r"2 tasks failed, the newest \d+ min ago: Essential container in task exited; backend", task["sentence"]
     )
     assert "backend exited with 1" in task["sentence"]
     assert "Health checks failed (Target.FailedHealthChecks)" in the(report, "targets")["sentence"]
     firing = [found for found in report["findings"] if found["check"] == "alarms"]
     assert [found["subject"] for found in firing] == [f"{PREFIX}-backend-at-max", f"{PREFIX}-backend-unhealthy"]
-    assert all("SEV-2, in ALARM for 42 min" in found["sentence"] for found in firing)
+    assert all(re.search(r"SEV-2, in ALARM for \d+ (min|h)", found["sentence"]) for found in firing)
     assert "no table <text> (try <n>)" in the(report, "recent-errors")["sentence"]
     for found in report["findings"]:
         if found["level"] == "fail":

@@ -74,10 +74,15 @@ def create(state: Path, *, port: int = DEFAULT_PORT, region: str = DEFAULT_REGIO
     state = state.resolve()
     with _registry_lock() as folder:
         block = next((number for number in range(BLOCKS) if _claim(folder, number, state, port)), None)
-    if block is None:
-        raise AddressError(
-            f"All {BLOCKS} address blocks are taken; end a cloud with `reset` (they are listed in {folder})."
-        )
+        if block is None:
+            raise AddressError(
+                f"All {BLOCKS} address blocks are taken; end a cloud with `reset` (they are listed in {folder})."
+            )
+        # Still under the lock: a claim whose folder has no settings looks abandoned to the next one who asks.
+        return _settle(state, block, port, region)
+
+
+def _settle(state: Path, block: int, port: int, region: str) -> Home:
     settings = Settings(state, f"1000000000{block:02d}", region, block, port, _port_shift(block))
     alphabet = string.ascii_uppercase + "234567"
     key = "AKIA" + "".join(secrets.choice(alphabet) for _ in range(16))
