@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecs_world import WAITER, World, build, until
+from ecs_world import WAITER, World, build, cloud_at, until
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.services.ecs import session_messages as messages
@@ -105,7 +105,7 @@ def test_an_interactive_shell_keeps_its_state(world: World, task: str) -> None:
         client.type("echo state: $kept in $PWD; jobs; set -o | grep monitor\r")
         client.read_until("state: by-the-shell in /usr/share")
         client.read_until("monitor        \ton")  # a controlling terminal, so that Ctrl-C and job control work
-        client.type("echo begun-$((1 + 1)); sleep 600\n")
+        client.type("sh -c 'echo begun-$((1 + 1)); exec sleep 600'\n")
         client.read_until("begun-2")
         client.type("\x03")
         client.type("echo after=$?\n")
@@ -289,6 +289,24 @@ def test_a_container_must_be_named_where_there_are_several(world: World, task: s
     world.ecs.stop_task(cluster="rehearsal", task=arn)
 
 
+def test_a_session_is_recorded_where_the_cluster_wants_it(world: World, task: str) -> None:
+    logs = world.aws("logs")
+    logs.create_log_group(logGroupName="/ecs/sessions")
+    recorded = {"logging": "OVERRIDE", "logConfiguration": {"cloudWatchLogGroupName": "/ecs/sessions"}}
+    world.ecs.update_cluster(cluster="rehearsal", configuration={"executeCommandConfiguration": recorded})
+    try:
+        answer = ask(world, task, "/bin/sh")["session"]
+        with SessionClient(answer).begin() as client:
+            client.type("echo secret-$((6 * 7)); exit\n")
+            client.end()
+    finally:
+        plain = {"executeCommandConfiguration": {"logging": "NONE"}}
+        world.ecs.update_cluster(cluster="rehearsal", configuration=plain)
+    event = logs.get_log_events(logGroupName="/ecs/sessions", logStreamName=answer["sessionId"])["events"][0]
+    assert event["message"] == client.output
+    assert "secret-42" in event["message"]
+
+
 def test_who_may_not_execute_is_denied(world: World, task: str) -> None:
     iam = world.aws("iam")
     iam.create_user(UserName="reader")
@@ -345,6 +363,20 @@ def test_the_aws_cli_opens_a_session_with_a_plugin(world: World, task: str, tmp_
         check=False,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "good morning"), done.stderr
+
+
+def test_the_cloud_going_down_ends_its_sessions(tmp_path: Path, clients_of: Callable[[Cloud], Any]) -> None:
+    with cloud_at(tmp_path / "state") as cloud:
+        world = build(cloud, clients_of(cloud), tmp_path / "apps")
+        arn = start(world)
+        client = SessionClient(ask(world, arn, "/bin/bash")["session"])
+        client.begin().type("nohup sleep 613 >/dev/null 2>&1 & echo child $!.\n")
+        child = _child(client)
+        unused = ask(world, arn, "/bin/bash")["session"]
+    until(lambda: not Path(f"/proc/{child}").exists(), 5)
+    client.close()
+    with pytest.raises(ConnectionRefusedError):
+        SessionClient(unused)
 
 
 # -- the protocol itself

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.ecs import lookup
 from localcloud.services.ecs.engine import Clusters
-from localcloud.services.ecs.model import Container, Status, Task
+from localcloud.services.ecs.model import Cluster, Container, Status, Task
 from localcloud.services.ecs.sessions import Place, Sessions
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def execute_command(cloud: Cloud, call: Call) -> Answer:
             "command agent isn\u2019t running. Wait and try again or run a new task with execute command enabled and "
             "try again."
         )
-    session = cloud.part(Sessions).grant(command, _place(clusters, task, container))
+    session = cloud.part(Sessions).grant(command, _place(clusters, cluster, task, container))
     return {
         "clusterArn": cluster.arn,
         "containerArn": container.arn,
@@ -66,7 +66,7 @@ def _container(task: Task, wanted: str | None) -> Container:
     return found
 
 
-def _place(clusters: Clusters, task: Task, container: Container) -> Place:
+def _place(clusters: Clusters, cluster: Cluster, task: Task, container: Container) -> Place:
     running = clusters.running.get(task.arn)
     name = container.name
     ready = task.status is Status.RUNNING and task.wanted
@@ -80,4 +80,12 @@ def _place(clusters: Clusters, task: Task, container: Container) -> Place:
         return clusters.running.get(task.arn) is running and name not in running.ended
 
     runtime = f"{task.id}-{started.process.pid}"
-    return Place(f"ecs:{task.cluster}_{task.id}_{runtime}", started.environment, started.folder, lives)
+    target = f"ecs:{cluster.name}_{task.id}_{runtime}"
+    return Place(target, started.environment, started.folder, lives, _log_group(cluster))
+
+
+def _log_group(cluster: Cluster) -> str:
+    wanted = cluster.configuration.get("executeCommandConfiguration", {})
+    if wanted.get("logging") != "OVERRIDE":
+        return ""
+    return str(wanted.get("logConfiguration", {}).get("cloudWatchLogGroupName", ""))

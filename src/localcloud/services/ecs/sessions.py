@@ -30,6 +30,7 @@ from localcloud.services.ecs import session_messages as messages
 from localcloud.services.ecs.session_channel import Channel
 from localcloud.services.ecs.session_messages import BadFrame, Message, PayloadType
 from localcloud.services.ecs.session_terminal import Terminal
+from localcloud.services.logs import Logs
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -47,6 +48,10 @@ HANDSHAKE_SECONDS: Final = 15.0
 DRAIN_SECONDS: Final = 2.0
 """How long is waited at the end until the client has taken all output, as AWS's agent does."""
 TICK_SECONDS: Final = 0.1
+RECORD_BYTES: Final = 1 << 20
+"""The most that is recorded of one session."""
+EVENT_CHARACTERS: Final = 50_000
+"""Of a recording in one log event, which may have 256 KiB."""
 _REFUSED: Final = 1008  # the websocket's close code for a broken policy
 
 
@@ -59,6 +64,8 @@ class Place:
     environment: dict[str, str]
     folder: Path
     lives: Callable[[], bool]
+    log_group: str = ""
+    """Where the cluster wants sessions recorded; empty for nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +179,12 @@ class Sessions:
                 why = f"Unable to start command: {problem.strerror or problem}"
         if terminal is not None:
             log.info("session %s runs %s", session.id, session.command[0])
+            seen = bytearray()
             try:
-                why = _tie(connection, channel, terminal, session.place)
+                why = _tie(connection, channel, terminal, session.place, seen)
             finally:
                 terminal.close()
+                self._record(session, seen)
         _drain(connection, channel)
         channel.tell(messages.channel_closed(session.id, session.place.target, why))
         connection.close()
@@ -195,6 +204,14 @@ class Sessions:
             raise OSError(f"Failed to start pty: fork/exec {program}: no such file or directory")
         supervisor = self._cloud.part(Supervisor)
         return Terminal(supervisor, session.id, session.command, environment, session.place.folder)
+
+    def _record(self, session: Session, seen: bytearray) -> None:
+        """Keep what the session showed, what was typed among it, in a log stream named as the session."""
+        if session.place.log_group and self._cloud is not None and self._cloud.has(Logs):
+            text = seen.decode(errors="replace")
+            at = int(self._cloud.now().timestamp() * 1000)
+            parts = [text[n : n + EVENT_CHARACTERS] for n in range(0, len(text), EVENT_CHARACTERS)]
+            self._cloud.part(Logs).put(session.place.log_group, session.id, [(at, part) for part in parts])
 
     @staticmethod
     def _handshake(connection: ServerConnection, channel: Channel) -> str:
@@ -232,10 +249,13 @@ def _incoming(connection: ServerConnection, channel: Channel) -> list[Message]:
         return []
 
 
-def _tie(connection: ServerConnection, channel: Channel, terminal: Terminal, place: Place) -> str:
-    """Pass output and input on until the command, the container or the client ends. Answers why, if it must be told."""
+def _tie(connection: ServerConnection, channel: Channel, terminal: Terminal, place: Place, seen: bytearray) -> str:
+    """Pass output and input on until the command, the container or the client ends. Answers why, if it must be told.
+
+    ``seen`` gets the output.
+    """
     over = threading.Event()
-    pump = threading.Thread(target=_pump, args=(channel, terminal, over), name="ecs-session-output", daemon=True)
+    pump = threading.Thread(target=_pump, args=(channel, terminal, over, seen), name="ecs-session-output", daemon=True)
     pump.start()
     try:
         while not over.is_set():
@@ -260,7 +280,7 @@ def _flag(message: Message) -> int:
     return int.from_bytes(message.payload, "big")
 
 
-def _pump(channel: Channel, terminal: Terminal, over: threading.Event) -> None:
+def _pump(channel: Channel, terminal: Terminal, over: threading.Event, seen: bytearray) -> None:
     """Output and typed input, in a thread of its own, until the command ends or ``over`` is set."""
     try:
         while not over.is_set():
@@ -270,6 +290,7 @@ def _pump(channel: Channel, terminal: Terminal, over: threading.Event) -> None:
             if data is None:
                 return
             if data:
+                seen += data[: max(0, RECORD_BYTES - len(seen))]
                 channel.put(PayloadType.OUTPUT, data)
     except ConnectionClosed:
         log.debug("a session's client went away while output was sent")
