@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ecs_world import SERVER, WAITER, World, build, until
+from ecs_world import SERVER, World, build, until
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import read_entry
 
@@ -177,13 +177,3 @@ def test_what_does_not_exist_is_missing_or_refused_in_ecs_words(world: World) ->
         world.ecs.run_task(cluster="rehearsal", taskDefinition="nowhere", networkConfiguration=world.network)
     assert no_definition.value.response["Error"]["Message"] == "TaskDefinition not found."
     assert no_definition.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
-
-
-def test_sessions_into_tasks_are_refused_clearly(world: World) -> None:
-    arn = world.run(world.register("waiter", world.push("waiter", WAITER)), enableExecuteCommand=True)
-    until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
-    with pytest.raises(ClientError) as refused:
-        world.ecs.execute_command(cluster="rehearsal", task=arn, command="/bin/sh", interactive=True)
-    assert refused.value.response["Error"]["Code"] == "UnsupportedFeatureException"
-    world.ecs.stop_task(cluster="rehearsal", task=arn)
-    world.stopped(arn)

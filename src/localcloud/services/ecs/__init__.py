@@ -8,10 +8,20 @@ from localcloud.services.ecs import (
     api_clusters,
     api_definitions,
     api_deployments,
+    api_exec,
     api_services,
     api_tags,
     api_tasks,
 )
 from localcloud.services.ecs.engine import Clusters
 
-__all__ = ["Clusters", "api_clusters", "api_definitions", "api_deployments", "api_services", "api_tags", "api_tasks"]
+__all__ = [
+    "Clusters",
+    "api_clusters",
+    "api_definitions",
+    "api_deployments",
+    "api_exec",
+    "api_services",
+    "api_tags",
+    "api_tasks",
+]

@@ -112,24 +112,3 @@ def list_tasks(cloud: Cloud, call: Call) -> Answer:
         ]
     page, more = lookup.page(arns, params, 100)
     return {"taskArns": page, **more}
-
-
-@operation("ecs", "ExecuteCommand")
-def execute_command(cloud: Cloud, call: Call) -> Answer:
-    """Refused for now, after the checks that ECS makes too."""
-    clusters = cloud.part(Clusters)
-    cluster = lookup.cluster(clusters, call.params.get("cluster"))
-    task = lookup.find_task(clusters, cluster, call.params["task"])
-    if task is None or task.status != "RUNNING":
-        raise lookup.invalid("The specified task is not running.")
-    if not task.spec.get("enableExecuteCommand"):
-        raise lookup.invalid(
-            "The execute command failed because execute command was not enabled when the task was run or the execute "
-            "command agent isn\u2019t running. Wait and try again or run a new task with execute command enabled and "
-            "try again."
-        )
-    raise AwsError(
-        "UnsupportedFeatureException",
-        "localcloud doesn't open sessions into tasks yet. Read the task's log group, or run a one-off task with "
-        "RunTask and a command of your own.",
-    )

@@ -1,0 +1,482 @@
+"""Sessions into tasks: commands really run where the task runs, over Session Manager's own protocol."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecs_world import WAITER, World, build, cloud_at, until
+from localcloud.core.cloud import Cloud
+from localcloud.core.processes import Supervisor
+from localcloud.services.ecs import session_messages as messages
+from localcloud.services.ecs.session_channel import Channel
+from localcloud.services.ecs.sessions import Sessions
+from support.session_client import Frame, SessionClient, SessionRefused
+
+pytestmark = pytest.mark.cloud
+
+ENVIRONMENT = [{"name": "GREETING", "value": "good morning"}]
+
+
+@pytest.fixture(scope="module")
+def world(shared_cloud: Cloud, shared_aws: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> World:
+    return build(shared_cloud, shared_aws, tmp_path_factory.mktemp("apps"))
+
+
+@pytest.fixture(scope="module")
+def task(world: World) -> Iterator[str]:
+    """A running task that may be looked into."""
+    arn = start(world)
+    yield arn
+    world.ecs.stop_task(cluster="rehearsal", task=arn)
+
+
+def start(world: World, **more: Any) -> str:
+    image = world.repository + ":waiter"
+    if not world.aws("ecr").list_images(repositoryName="tiny")["imageIds"]:
+        image = world.push("waiter", WAITER)
+    definition = world.register("waiter", image, environment=ENVIRONMENT)
+    arn = world.run(definition, **{"enableExecuteCommand": True, **more})
+    until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
+    return arn
+
+
+def ask(world: World, task: str, command: str, **more: Any) -> dict[str, Any]:
+    given = {"cluster": "rehearsal", "task": task, "interactive": True, **more}
+    return dict(world.ecs.execute_command(command=command, **given))
+
+
+def session(world: World, task: str, command: str, copies: Callable[[Frame], int] = lambda _: 1) -> SessionClient:
+    return SessionClient(ask(world, task, command)["session"], copies)
+
+
+def run(world: World, task: str, command: str) -> str:
+    """All output of a command that ends by itself."""
+    with session(world, task, command).begin() as client:
+        assert client.end() == ""
+        return client.output
+
+
+def left_of(supervisor: Supervisor, name: str) -> list[str]:
+    """What still runs of a session."""
+    return [process.name for process in supervisor.running() if process.name == name]
+
+
+def test_a_command_runs_where_the_task_runs_and_its_end_closes_the_channel(world: World, task: str) -> None:
+    answer = ask(world, task, "sh -c 'echo $GREETING; pwd; echo at $HOST; tty'")
+    described = world.task(task)
+    assert answer["taskArn"] == task
+    assert answer["containerName"] == "app"
+    assert answer["containerArn"] == described["containers"][0]["containerArn"]
+    assert answer["clusterArn"] == described["clusterArn"]
+    assert answer["session"]["sessionId"].startswith("ecs-execute-command-")
+    with SessionClient(answer["session"]).begin() as client:
+        assert client.end() == ""
+        greeting, folder, address, terminal = client.output.splitlines()
+    assert greeting == "good morning"
+    assert folder.endswith("rootfs")
+    assert address == f"at {world.real_address(described)}"
+    assert terminal.startswith("/dev/pts/")
+    assert client.received[0].kind == "start_publication"
+    assert client.received[-1].kind == "channel_closed"
+
+
+def test_a_command_is_words_and_no_shell(world: World, task: str) -> None:
+    """As on Fargate, whose agent starts the words as they are."""
+    assert run(world, task, "echo 'two  spaces' && echo $GREETING") == "two  spaces && echo $GREETING\r\n"
+
+
+def test_an_interactive_shell_keeps_its_state(world: World, task: str) -> None:
+    with session(world, task, "/bin/bash").begin() as client:
+        client.type("cd /usr/share; kept=by-the-shell\n")
+        client.type("echo state: $kept in $PWD; jobs; set -o | grep monitor\r")
+        client.read_until("state: by-the-shell in /usr/share")
+        client.read_until("monitor        \ton")  # a controlling terminal, so that Ctrl-C and job control work
+        client.type("sh -c 'echo begun-$((1 + 1)); exec sleep 600'\n")
+        client.read_until("begun-2")
+        client.type("\x03")
+        client.type("echo after=$?\n")
+        client.read_until("after=130")
+        client.type("echo history-in-[$HISTFILE]\n")
+        client.read_until("history-in-[]")  # a task's home is the machine's root
+        client.type("exit\n")
+        assert client.end() == ""
+
+
+def test_large_output_arrives_whole_and_in_order(world: World, task: str) -> None:
+    with session(world, task, "seq 1 60000").begin() as client:
+        assert client.end(60) == ""
+        assert client.output.split() == [str(number) for number in range(1, 60001)]
+    streamed = [frame for frame in client.received if frame.kind == "output_stream_data"]
+    assert len({frame.sequence for frame in streamed}) > 300
+    assert max(len(frame.payload) for frame in streamed) <= 1024
+
+
+def test_lost_and_doubled_frames_change_nothing(world: World, task: str) -> None:
+    chance = random.Random(20)
+
+    def copies(frame: Frame) -> int:
+        return 1 if frame.kind in ("channel_closed", "start_publication") else chance.choice((0, 1, 1, 1, 2))
+
+    command = "sh -c 'stty -echo; echo ready; while read line; do echo $line; done; seq 5000 5400; echo over'"
+    typed = [f"line {number}" for number in range(20)]
+    with session(world, task, command, copies).begin(30) as client:
+        client.read_until("ready", 30)
+        for line in typed:
+            client.type(f"{line}\n")
+        client.type("\x04")  # the end of what is typed
+        seen = client.read_until("over", 60).splitlines()
+        client.end(30)
+    assert seen == ["ready", *typed, *(str(number) for number in range(5000, 5401)), "over"]
+
+
+def test_the_terminal_has_the_size_that_the_client_says(world: World, task: str) -> None:
+    with session(world, task, "/bin/bash").begin() as client:
+        client.resize(132, 43)
+        client.type("stty size\n")
+        client.read_until("43 132")
+        client.type("trap 'echo now $(stty size)' WINCH\n")
+        client.type("echo trap $((40 + 2))\n")
+        client.read_until("trap 42")
+        client.resize(90, 20)
+        client.type("\n")
+        client.read_until("now 20 90")
+        client.type("exit\n")
+        client.end()
+
+
+def test_a_paused_client_gets_what_it_missed(world: World, task: str, tmp_path: Path) -> None:
+    with session(world, task, "/bin/sh").begin() as client:
+        client.pause(True)
+        client.type("seq 7000 7010; echo all-$((2 + 2))\n")
+        for number in range(3):  # the shell is long past that output
+            client.type(f"touch {tmp_path}/{number}\n")
+            until((tmp_path / str(number)).exists)
+        assert "all-4" not in client.output
+        client.pause(False)
+        client.read_until("all-4")
+        client.terminate()
+        assert client.end() == ""
+
+
+def test_what_is_typed_into_a_busy_command_does_not_stop_its_output(world: World, task: str) -> None:
+    """The terminal takes only a few kilobytes that nobody reads."""
+    with session(world, task, "sh -c 'stty raw -echo; sleep 1; seq 1 2000; echo finished'").begin() as client:
+        for _ in range(100):
+            client.type("x" * 1000)
+        client.read_until("finished")
+        assert client.end() == ""
+
+
+def test_stopping_the_task_closes_the_channel_and_ends_what_ran_in_it(world: World) -> None:
+    arn = start(world)
+    answer = ask(world, arn, "/bin/bash")
+    with SessionClient(answer["session"]).begin() as client:
+        client.type("(trap '' TERM HUP; exec sleep 611) & echo child $!.\n")
+        child = _child(client)
+        world.ecs.stop_task(cluster="rehearsal", task=arn)
+        assert client.end(30) == "The container has stopped."
+    until(lambda: not Path(f"/proc/{child}").exists())
+    assert left_of(world.cloud.part(Supervisor), answer["session"]["sessionId"]) == []
+    world.stopped(arn)
+    with pytest.raises(ClientError) as refused:
+        ask(world, arn, "/bin/bash")
+    assert refused.value.response["Error"]["Code"] == "TargetNotConnectedException"
+
+
+def test_a_client_that_goes_away_leaves_no_process(world: World, task: str) -> None:
+    answer = ask(world, task, "/bin/bash")
+    with SessionClient(answer["session"]).begin() as client:
+        client.type("nohup sleep 612 >/dev/null 2>&1 & echo child $!.\n")
+        child = _child(client)
+    supervisor = world.cloud.part(Supervisor)
+    until(lambda: not left_of(supervisor, answer["session"]["sessionId"]))
+    until(lambda: not Path(f"/proc/{child}").exists())
+
+
+def _child(client: SessionClient) -> int:
+    """The number that the shell printed as ``child 123.`` (the echo of what was typed has no number)."""
+
+    def look() -> list[str]:
+        return [line[6:-1] for line in client.output.split("\r\n") if line.startswith("child ") and line.endswith(".")]
+
+    return int(until(look)[0])
+
+
+def test_a_token_opens_its_own_session_once_and_not_for_long(world: World, task: str) -> None:
+    first, second = (ask(world, task, "echo once")["session"] for _ in range(2))
+    for wrong in ({**first, "tokenValue": "nonsense"}, {**first, "tokenValue": second["tokenValue"]}):
+        with SessionClient(wrong) as client, pytest.raises(SessionRefused, match="token is not valid"):
+            client.begin()
+    with SessionClient(first).begin() as client:  # wrong ones have not used it up
+        client.end()
+        assert client.output == "once\r\n"
+    with SessionClient(first) as client, pytest.raises(SessionRefused, match="token is not valid"):
+        client.begin()
+
+    sessions = world.cloud.part(Sessions)
+    before, sessions.token_seconds = sessions.token_seconds, 0.05
+    try:
+        brief = ask(world, task, "echo late")["session"]
+    finally:
+        sessions.token_seconds = before
+    time.sleep(0.1)  # what is tested is that time passes
+    with SessionClient(brief) as client, pytest.raises(SessionRefused, match="has expired"):
+        client.begin()
+
+
+def test_a_command_that_cannot_be_started_says_so(world: World, task: str) -> None:
+    for command, reason in (
+        ("no-such-program --now", '"no-such-program": executable file not found in $PATH'),
+        ("/bin/no-such-shell", "fork/exec /bin/no-such-shell: no such file or directory"),
+    ):
+        with session(world, task, command).begin() as client:
+            assert reason in client.end()
+
+
+def test_wrong_requests_are_refused_as_by_ecs(world: World, task: str, shared_cloud: Cloud) -> None:
+    closed = start(world, enableExecuteCommand=False)
+    expected: list[tuple[dict[str, Any], str, str]] = [
+        ({"cluster": "nowhere"}, "ClusterNotFoundException", "Cluster not found."),
+        ({"task": "0" * 32}, "InvalidParameterException", "The referenced task was not found."),
+        ({"container": "sidecar"}, "InvalidParameterException", "Container sidecar was not found in the task."),
+        ({"interactive": False}, "InvalidParameterException", "Interactive is the only mode supported currently."),
+        ({"command": " "}, "InvalidParameterException", "Command cannot be empty."),
+        ({"command": "echo 'open"}, "InvalidParameterException", "Command cannot be parsed: No closing quotation."),
+        ({"task": closed}, "InvalidParameterException", "execute command was not enabled when the task was run"),
+    ]
+    for change, code, message in expected:
+        with pytest.raises(ClientError) as refused:
+            ask(world, **{"task": task, "command": "/bin/sh", **change})
+        error = refused.value.response["Error"]
+        assert (error["Code"], message in error["Message"]) == (code, True), error
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    world.ecs.stop_task(cluster="rehearsal", task=closed)
+
+
+def test_a_container_must_be_named_where_there_are_several(world: World, task: str) -> None:
+    image = f"{world.repository}:waiter"
+    definition = world.ecs.register_task_definition(
+        family="pair",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        executionRoleArn=f"arn:aws:iam::{world.cloud.settings.account}:role/execution",
+        containerDefinitions=[
+            {"name": name, "image": image, "stopTimeout": 2, "environment": [{"name": "ME", "value": name}]}
+            for name in ("app", "sidecar")
+        ],
+    )["taskDefinition"]["taskDefinitionArn"]
+    arn = world.run(definition, enableExecuteCommand=True)
+    until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
+    with pytest.raises(ClientError, match="a container name must be specified") as refused:
+        ask(world, arn, "/bin/sh")
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterException"
+    with SessionClient(ask(world, arn, "printenv ME", container="sidecar")["session"]).begin() as client:
+        client.end()
+        assert client.output == "sidecar\r\n"
+    world.ecs.stop_task(cluster="rehearsal", task=arn)
+
+
+def test_a_session_is_recorded_where_the_cluster_wants_it(world: World, task: str) -> None:
+    logs = world.aws("logs")
+    logs.create_log_group(logGroupName="/ecs/sessions")
+    recorded = {"logging": "OVERRIDE", "logConfiguration": {"cloudWatchLogGroupName": "/ecs/sessions"}}
+    world.ecs.update_cluster(cluster="rehearsal", configuration={"executeCommandConfiguration": recorded})
+    try:
+        answer = ask(world, task, "/bin/sh")["session"]
+        with SessionClient(answer).begin() as client:
+            client.type("echo secret-$((6 * 7)); exit\n")
+            client.end()
+    finally:
+        plain = {"executeCommandConfiguration": {"logging": "NONE"}}
+        world.ecs.update_cluster(cluster="rehearsal", configuration=plain)
+    event = logs.get_log_events(logGroupName="/ecs/sessions", logStreamName=answer["sessionId"])["events"][0]
+    assert event["message"] == client.output
+    assert "secret-42" in event["message"]
+
+
+def test_who_may_not_execute_is_denied(world: World, task: str) -> None:
+    iam = world.aws("iam")
+    iam.create_user(UserName="reader")
+    policy = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecs:Describe*", "Resource": "*"}}
+    iam.put_user_policy(UserName="reader", PolicyName="reads", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    reader = world.aws("ecs", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+    with pytest.raises(ClientError, match="not authorized to perform: ecs:ExecuteCommand") as refused:
+        reader.execute_command(cluster="rehearsal", task=task, command="/bin/sh", interactive=True)
+    assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+
+
+def test_the_clients_that_the_runbook_calls_are_there(world: World, task: str) -> None:
+    with socket.create_server((world.cloud.settings.address, 0)) as server:
+        address, port = server.getsockname()
+        assert "succeeded" in run(world, task, f"nc -zv {address} {port}")
+        assert "succeeded" in run(world, task, f"nc -zv -w 5 {address} {port}")
+    assert "refused" in run(world, task, f"nc -zv {address} {port}")
+    assert "psql (PostgreSQL)" in run(world, task, "psql --version")
+    assert "Could not connect to Redis" in run(world, task, f"redis-cli -h {address} -p {port} --tls ping")
+
+
+def test_the_database_is_reached_as_the_runbook_writes_it(world: World, task: str) -> None:
+    rds = world.aws("rds")
+    rds.create_db_subnet_group(DBSubnetGroupName="shop", DBSubnetGroupDescription="d", SubnetIds=world.subnets)
+    rds.create_db_instance(
+        DBInstanceIdentifier="shop",
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        EngineVersion="17",
+        AllocatedStorage=20,
+        DBName="shop",
+        MasterUsername="keeper",
+        MasterUserPassword="long-enough-word",
+        DBSubnetGroupName="shop",
+        VpcSecurityGroupIds=[world.group],
+    )
+
+    def endpoint() -> str:
+        database = rds.describe_db_instances(DBInstanceIdentifier="shop")["DBInstances"][0]
+        return str(database["Endpoint"]["Address"]) if database["DBInstanceStatus"] == "available" else ""
+
+    address = until(endpoint, 60)
+    assert "succeeded" in run(world, task, f"nc -zv {address} 5432")
+    with session(world, task, f"psql -h {address} -U keeper -d shop").begin() as client:
+        client.read_until("Password for user keeper:")  # psql asks the terminal itself
+        client.type("long-enough-word\n")
+        client.read_until("shop=> ")
+        client.type("SELECT 'sum ' || (40 + 2);\n")
+        client.read_until("sum 42")
+        assert "long-enough-word" not in client.output
+        client.type("\\q\n")
+        assert client.end() == ""
+
+
+def test_the_aws_cli_opens_a_session_with_a_plugin(world: World, task: str, tmp_path: Path) -> None:
+    """The CLI hands everything to session-manager-plugin; a stand-in for it gets what the real one would get."""
+    plugin = tmp_path / "session-manager-plugin"
+    support = Path(__file__).resolve().parents[1]
+    plugin.write_text(
+        f"#!{sys.executable}\nimport json, sys\nsys.path.insert(0, {str(support)!r})\n"
+        "from support.session_client import SessionClient\n"
+        "if len(sys.argv) > 1:\n"
+        "    assert sys.argv[3] == 'StartSession' and json.loads(sys.argv[5])['Target'].startswith('ecs:rehearsal_')\n"
+        "    with SessionClient(json.loads(sys.argv[1])).begin() as client:\n"
+        "        client.end()\n"
+        "        print(client.output, end='')\n"
+    )
+    plugin.chmod(0o755)
+    keys = world.ecs._request_signer._credentials
+    environment = {
+        "PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "AWS_ACCESS_KEY_ID": keys.access_key,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+        "AWS_REGION": world.cloud.settings.region,
+        "AWS_DEFAULT_REGION": world.cloud.settings.region,
+        "AWS_ENDPOINT_URL": world.cloud.settings.endpoint,
+        "HOME": str(tmp_path),
+    }
+    words = ["aws", "ecs", "execute-command", "--cluster", "rehearsal", "--task", task, "--container", "app"]
+    done = subprocess.run(
+        [*words, "--command", "printenv GREETING", "--interactive"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "good morning"), done.stderr
+
+
+def test_the_cloud_going_down_ends_its_sessions(tmp_path: Path, clients_of: Callable[[Cloud], Any]) -> None:
+    with cloud_at(tmp_path / "state") as cloud:
+        world = build(cloud, clients_of(cloud), tmp_path / "apps")
+        arn = start(world)
+        client = SessionClient(ask(world, arn, "/bin/bash")["session"])
+        client.begin().type("nohup sleep 613 >/dev/null 2>&1 & echo child $!.\n")
+        child = _child(client)
+        unused = ask(world, arn, "/bin/bash")["session"]
+    until(lambda: not Path(f"/proc/{child}").exists(), 5)
+    client.close()
+    with pytest.raises(ConnectionRefusedError):
+        SessionClient(unused)
+
+
+# -- the protocol itself
+
+
+frames = st.builds(
+    messages.Message,
+    kind=st.sampled_from((messages.INPUT, messages.OUTPUT, messages.ACKNOWLEDGE, messages.CHANNEL_CLOSED)),
+    payload=st.binary(max_size=2000),
+    payload_type=st.integers(0, 12),
+    sequence=st.integers(0, 2**62),
+    flags=st.integers(0, 3),
+    id=st.uuids(),
+)
+
+
+@given(frames)
+def test_frames_are_read_as_they_were_written(message: messages.Message) -> None:
+    assert messages.decode(messages.encode(message)) == message
+    seen = Frame.unpacked(messages.encode(message))
+    assert (seen.kind, seen.sequence, seen.payload_type, seen.payload, seen.identity) == (
+        message.kind,
+        message.sequence,
+        message.payload_type,
+        message.payload,
+        message.id,
+    )
+
+
+@given(frames, st.data())
+def test_a_damaged_frame_is_no_frame(message: messages.Message, data: st.DataObject) -> None:
+    whole = messages.encode(message)
+    with pytest.raises(messages.BadFrame):
+        messages.decode(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    if message.payload:
+        place = data.draw(st.integers(len(whole) - len(message.payload), len(whole) - 1))
+        with pytest.raises(messages.BadFrame):
+            messages.decode(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+
+
+@settings(deadline=None)
+@given(sent=st.lists(st.binary(min_size=1, max_size=20), max_size=40), seed=st.integers(0, 2**32))
+def test_a_bad_line_delivers_each_message_once_and_in_order(sent: list[bytes], seed: int) -> None:
+    chance = random.Random(seed)
+    now = [0.0]
+    line: list[tuple[Channel, bytes]] = []
+
+    def to(side: int) -> Callable[[bytes], None]:
+        return lambda frame: line.extend([(sides[side], frame)] * chance.choice((0, 1, 1, 2)))
+
+    sides = [
+        Channel(to(1), sends=messages.OUTPUT, receives=messages.INPUT, clock=lambda: now[0]),
+        Channel(to(0), sends=messages.INPUT, receives=messages.OUTPUT, clock=lambda: now[0]),
+    ]
+    for payload in sent:
+        sides[0].put(messages.PayloadType.OUTPUT, payload)
+    got: list[bytes] = []
+    for _ in range(2000):
+        if sides[0].drained(0):
+            break
+        while line:
+            receiver, frame = line.pop(chance.randrange(len(line)))
+            got += [message.payload for message in receiver.receive(messages.decode(frame))]
+        now[0] += 1
+        sides[0].resend()
+    assert sides[0].drained(0)
+    assert got == sent
