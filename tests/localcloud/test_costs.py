@@ -18,9 +18,10 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_world import WAITER, build, until
+from ecs_world import WAITER, build, cloud_at, until
 from localcloud.core.cloud import Cloud
 from localcloud.front.identity import Identity
+from localcloud.services.cloudwatch import Metrics
 from localcloud.services.costs import Costs, anomalies, expressions, forecast, metering, periods, prices
 from localcloud.services.costs.component import hours
 from localcloud.services.costs.expressions import Place
@@ -106,7 +107,7 @@ def test_an_hour_of_a_task_costs_its_cpu_and_memory(cloud: Cloud, aws: Clients, 
 def used(costs: Costs) -> dict[str, tuple[float, float]]:
     """Quantity and cost of every usage type, of all time."""
     found: dict[str, tuple[float, float]] = {}
-    for line in costs.ledger.lines(datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)):
+    for line in lines_of(costs):
         quantity, cost = found.get(line.item.usage_type, (0.0, 0.0))
         found[line.item.usage_type] = (quantity + line.quantity, cost + line.cost)
     return found
@@ -163,6 +164,72 @@ def test_what_exists_is_charged_and_what_is_gone_is_not(cloud: Cloud, aws: Clien
     assert used(costs)["APS2-NatGateway-Hours"] == paid
 
 
+@pytest.mark.cloud
+def test_a_database_a_cache_and_a_load_balancer_are_charged_by_the_hour(
+    cloud: Cloud, aws: Clients, tmp_path: Path
+) -> None:
+    world, costs = build(cloud, aws, tmp_path / "apps"), cloud.part(Costs)
+    rds, elasticache = aws("rds"), aws("elasticache")
+    tags = [{"Key": "Environment", "Value": "staging"}]
+    rds.create_db_subnet_group(DBSubnetGroupName="d", DBSubnetGroupDescription="d", SubnetIds=world.subnets)
+    rds.create_db_instance(
+        DBInstanceIdentifier="shop", DBInstanceClass="db.t4g.micro", Engine="postgres", AllocatedStorage=20,
+        StorageType="gp3", MasterUsername="keeper", ManageMasterUserPassword=True, DBSubnetGroupName="d", Tags=tags,
+        BackupRetentionPeriod=0,
+    )  # fmt: skip
+    elasticache.create_cache_subnet_group(
+        CacheSubnetGroupName="c", CacheSubnetGroupDescription="c", SubnetIds=world.subnets
+    )
+    elasticache.create_replication_group(
+        ReplicationGroupId="shop", ReplicationGroupDescription="c", NumCacheClusters=1, Engine="redis",
+        CacheNodeType="cache.t4g.micro", CacheSubnetGroupName="c", TransitEncryptionEnabled=True, Tags=tags,
+    )  # fmt: skip
+    arn = aws("elbv2").create_load_balancer(Name="web", Subnets=world.subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    until(lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "available", 60)
+    until(lambda: elasticache.describe_replication_groups()["ReplicationGroups"][0]["Status"] == "available", 60)
+
+    began = cloud.now() + timedelta(seconds=1)
+    costs.meter(began)
+    before = used(costs)
+    costs.meter(began + HOUR)
+    more = {name: used(costs)[name][0] - before.get(name, (0.0, 0.0))[0] for name in used(costs)}
+    month = sum((end - begin) / HOUR / in_month(hour) for hour, begin, end in hours(began, began + HOUR))
+    assert more["APS2-InstanceUsage:db.t4g.micro"] == pytest.approx(1)
+    assert more["APS2-RDS:GP3-Storage"] == pytest.approx(20 * month)
+    assert more["APS2-NodeUsage:cache.t4g.micro"] == pytest.approx(1)
+    assert more["APS2-LoadBalancerUsage"] == pytest.approx(1)
+    assert more["APS2-PublicIPv4:InUseAddress"] == pytest.approx(len(world.subnets))
+    tagged = {line.item.usage_type for line in lines_of(costs) if dict(line.item.tags) == {"Environment": "staging"}}
+    assert {"APS2-InstanceUsage:db.t4g.micro", "APS2-NodeUsage:cache.t4g.micro"} <= tagged
+    assert costs.status()["used_without_price"] == []
+
+    rds.stop_db_instance(DBInstanceIdentifier="shop")
+    until(lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "stopped", 60)
+    aws("elbv2").delete_load_balancer(LoadBalancerArn=arn)
+    before = used(costs)
+    costs.meter(began + 2 * HOUR)
+    after = used(costs)
+    for gone in ("APS2-InstanceUsage:db.t4g.micro", "APS2-LoadBalancerUsage"):
+        assert after[gone] == before[gone]
+    assert after["APS2-RDS:GP3-Storage"][0] > before["APS2-RDS:GP3-Storage"][0]  # a stopped database keeps its disk
+
+
+def test_capacity_units_follow_the_traffic(cloud: Cloud) -> None:
+    end = cloud.now()
+    begin, within = end - HOUR, end - HOUR / 2
+    assert metering.capacity(cloud, "app/web/1", begin, end) == 0
+    metrics, where = cloud.part(Metrics), {"LoadBalancer": "app/web/1"}
+    metrics.put("AWS/ApplicationELB", "ProcessedBytes", where, float(5 << 30), at=within)
+    assert metering.capacity(cloud, "app/web/1", begin, end) == pytest.approx(5)
+    metrics.put("AWS/ApplicationELB", "ActiveConnectionCount", where, 30_000.0, at=within)
+    assert metering.capacity(cloud, "app/web/1", begin, end) == pytest.approx(10)
+
+
+def lines_of(costs: Costs) -> list[Line]:
+    """Everything, of all time."""
+    return costs.ledger.lines(datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+
+
 def in_month(at: datetime) -> float:
     return (periods.month(at, 1) - periods.month(at)) / HOUR
 
@@ -189,6 +256,20 @@ def test_every_price_has_a_source_a_date_and_says_whether_it_was_confirmed() -> 
         assert price.source
         assert date(2020, 1, 1) < price.as_of
     assert 0 < len(prices.unconfirmed()) < len(prices.table())
+
+
+@pytest.mark.cloud
+def test_time_that_the_cloud_was_down_is_free_and_its_history_stays(tmp_path: Path, clients_of: Any) -> None:
+    with cloud_at(tmp_path / "state") as first:
+        clients_of(first)("kms").create_key()
+        costs = first.part(Costs)
+        costs.meter(first.now() + HOUR)
+        spent = used(costs)["ap-southeast-2-KMS-Keys"]
+    with cloud_at(tmp_path / "state") as second:
+        kept = used(second.part(Costs))["ap-southeast-2-KMS-Keys"]
+        assert kept == spent
+        second.part(Costs).meter(second.now() + HOUR)
+        assert used(second.part(Costs))["ap-southeast-2-KMS-Keys"][0] == pytest.approx(2 * spent[0], rel=0.05)
 
 
 # -- questions ------------------------------------------------------------------------------------------------------
@@ -263,10 +344,10 @@ def test_figures_of_a_month_are_estimates_until_it_is_over(seeded: Any) -> None:
 @pytest.mark.cloud
 def test_many_groups_come_in_pages(shared_cloud: Cloud, shared_aws: Clients) -> None:
     usage = [{**NAT, "tags": {"Job": f"job-{number}"}} for number in range(300)]
-    post(shared_cloud, {"days": 4, "clear": True, "usage": usage})
+    post(shared_cloud, {"days": 6, "clear": True, "usage": usage})
     explorer = shared_aws("ce")
     asked = {
-        "TimePeriod": last(4),
+        "TimePeriod": last(6),
         "Granularity": "DAILY",
         "Metrics": ["UnblendedCost"],
         "GroupBy": [{"Type": "TAG", "Key": "Job"}],
@@ -277,7 +358,7 @@ def test_many_groups_come_in_pages(shared_cloud: Cloud, shared_aws: Clients) -> 
     assert len(pages) > 1
     results = [each for page in pages for each in page["ResultsByTime"]]
     assert [each["TimePeriod"]["Start"] for each in results] == [
-        str(today() - timedelta(days=ago)) for ago in range(4, 0, -1)
+        str(today() - timedelta(days=ago)) for ago in range(6, 0, -1)
     ]
     assert all(len(each["Groups"]) == 300 for each in results)
     with pytest.raises(ClientError, match="RequestChangedException"):
