@@ -170,6 +170,18 @@ class CallLog:
                 names = tuple(name for (name,) in found)
                 yield Record(*(datetime.fromtimestamp(row[1], UTC), *row[2:], names))
 
+    def counts(self, after: int) -> tuple[int, dict[tuple[str, bool], int]]:
+        """The last call's number; calls without an error after ``after``, by service and whether they only read."""
+        self.flush()
+        with self._lock:
+            (last,) = self._database.execute("select coalesce(max(id), 0) from calls").fetchone()
+            rows = self._database.execute(
+                "select service, read_only, count(*) from calls where id > ? and id <= ? and error_code is null"
+                " group by service, read_only",
+                [after, last],
+            ).fetchall()
+        return last, {(service, bool(read_only)): count for service, read_only, count in rows}
+
 
 def record(call: Any, caller: Any, shape: Any, error: Any, milliseconds: float) -> Record:
     """What is remembered of one ``registry.Call`` made by one ``identity.Caller``."""

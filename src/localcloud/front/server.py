@@ -16,6 +16,7 @@ from localcloud.core.addresses import can_bind
 from localcloud.core.registry import AwsError
 from localcloud.front import dispatch, faults
 from localcloud.front.protocol import HttpAnswer, HttpRequest, plain_error
+from localcloud.services.costs.component import Costs
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -156,7 +157,9 @@ def _send(request: HttpRequest, result: HttpAnswer, start_response: StartRespons
 
 
 def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
-    """``GET status``, ``GET faults`` and ``POST faults`` (a JSON list of rules, which replaces those in force)."""
+    """``GET status``; ``GET faults`` and ``POST faults`` (a JSON list of rules, which replaces those in force);
+    ``GET costs`` and ``POST costs`` (an invented history, see ``services.costs.seeding``).
+    """
     page = request.path.removeprefix("/_localcloud/")
     if page == "status" and request.method == "GET":
         return _json(status(cloud))
@@ -169,7 +172,12 @@ def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
                 raise AwsError("ValidationError", f"Faults are a JSON list of rules: {problem}.") from problem
             held.replace(faults.fault(rule) for rule in (rules if isinstance(rules, list) else [rules]))
         return _json({"faults": held.listed(), "kinds": faults.KINDS})
-    raise AwsError("NotFound", f"There is no page {request.path}; there are status and faults.", 404)
+    if page == "costs" and cloud.has(Costs):
+        costs = cloud.part(Costs)
+        if request.method == "POST":
+            costs.seed(request.body)
+        return _json(costs.status())
+    raise AwsError("NotFound", f"There is no page {request.path}; there are status, faults and costs.", 404)
 
 
 def status(cloud: Cloud) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from localcloud.services.logs.definitions import Group, ResourcePolicy, SavedQue
 from localcloud.services.logs.metric_filters import MetricEmitter, Publish
 from localcloud.services.logs.queries import Queries
 from localcloud.services.logs.reader import Page, Question, read_page
-from localcloud.services.logs.store import GroupStore, Segment, Store
+from localcloud.services.logs.store import GroupStore, Segment, Store, weight
 from localcloud.services.logs.work import WorkFailed, Workshop
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Logs:
         """Whether ``load`` told which groups there are; without it no folder may be taken for a deleted group's."""
         self.lock = threading.RLock()
         """Guards everything below. Held for look-ups and changes, never while reading or waiting."""
+        self.ingested = 0
+        """Bytes taken in since the start, as AWS counts them, for whoever charges for it."""
         self.groups: dict[str, Group] = {}
         self.saved_queries: dict[str, SavedQuery] = {}
         self.policies: dict[str, ResourcePolicy] = {}
@@ -112,6 +114,7 @@ class Logs:
         sequence = store.append(stream, events)
         times = [at for at, _ in events]
         with self.lock:
+            self.ingested += sum(weight(message) for _, message in events)
             target.saw(min(times), max(times), sequence // 1000)
         if filters:
             publish = self._publisher()
