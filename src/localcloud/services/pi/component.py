@@ -107,8 +107,7 @@ class Insights:
 
 
 def _next_second(cloud: Cloud, last: int) -> int:
-    """Wait for the next whole second, so that each second has one sample."""
-    while (now := time.time()) < last + 1:
-        if cloud.stopping.wait(min(1.0, last + 1 - now)):
-            break
+    """Wait for the next whole second, so that each second has one sample; then which one it is."""
+    while int(now := time.time()) == last and not cloud.stopping.wait(last + 1 - now):
+        pass
     return int(time.time())
