@@ -1,0 +1,13 @@
+"""Performance Insights: what keeps each real PostgreSQL busy, sampled every second and kept for seven days.
+
+``sampler`` asks the servers, ``store`` keeps what they said, ``catalogue`` names metrics and dimensions, ``operations``
+answers AWS's calls.
+"""
+
+from localcloud.services.pi import operations as _operations
+from localcloud.services.pi.component import Insights
+
+COMPONENTS = (Insights,)
+
+__all__ = ["COMPONENTS", "Insights"]
+_ = _operations  # imported for its registrations
