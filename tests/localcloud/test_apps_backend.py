@@ -318,7 +318,7 @@ def test_without_its_cache_it_warns_once_and_stays_quick(parts: Parts, migrated:
             assert backend.get("/api/v1/coins").headers["x-cache"] == "bypass"
             began = time.monotonic()
             answers = [backend.get("/api/v1/coins") for _ in range(10)]
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 5
             assert {(answer.status_code, answer.headers["x-cache"]) for answer in answers} == {(200, "bypass")}
             ready = backend.get("/health/ready")
             assert (ready.status_code, ready.json()["cache"]) == (200, "unavailable")
