@@ -1,4 +1,4 @@
-"""The routes. Each says in its docstring what it answers; the queries for prices are in ``prices``."""
+"""The application: its routes, its life from start to shutdown, and how failures of the database are answered."""
 
 from __future__ import annotations
 
@@ -6,76 +6,80 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import psycopg
-from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Path, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
+from starlette.middleware.base import BaseHTTPMiddleware
 
-from backend import prices
-from backend.database import Backend, reason
+from backend import logs, prices
+from backend.cache import Cache
+from backend.database import Pool, Row, connection_pool, reason
 from backend.migrate import NEEDED
+from backend.settings import Settings, from_environment
 
 log = logging.getLogger("api")
-health = APIRouter(prefix="/health")
-router = APIRouter(prefix="/api/v1")
+router = APIRouter()
 PROBE_TIMEOUT = 3.0
-"""Below the load balancer's 5 s, so that a probe is answered and not cut off."""
+"""Seconds. Below the load balancer's 5, so that a probe is answered and not cut off."""
+
+COINS = "SELECT symbol, name FROM coins ORDER BY base_price DESC"
+PRICES = """
+SELECT symbol, name, price, as_of FROM coins
+CROSS JOIN LATERAL (SELECT price, as_of FROM prices WHERE symbol = coins.symbol ORDER BY as_of DESC LIMIT 1) newest
+ORDER BY base_price DESC
+"""
+HISTORY = """
+SELECT as_of, price FROM (SELECT as_of, price FROM prices WHERE symbol = %s ORDER BY as_of DESC LIMIT 240) newest
+ORDER BY as_of
+"""
+HOLDINGS = f"""
+SELECT symbol, quantity, round(quantity * price, 2) AS value FROM holdings JOIN ({PRICES}) newest USING (symbol)
+WHERE portfolio = %s ORDER BY symbol
+"""  # noqa: S608 - constants
+HOLD = """
+INSERT INTO holdings VALUES (%s, %s, %s) ON CONFLICT (portfolio, symbol) DO UPDATE SET quantity = excluded.quantity
+"""
+STATE = """
+SELECT max(version) AS schema,
+    (SELECT greatest(0, extract(epoch FROM clock_timestamp() - max(as_of)))::float8 FROM prices) AS data_age_seconds
+FROM schema_version
+"""
 
 
-class Coin(BaseModel):
-    symbol: str
-    name: str
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What a request needs: ``app.state.backend``."""
 
+    settings: Settings
+    pool: Pool
+    cache: Cache
 
-class Price(Coin):
-    price: Decimal
-    change_24h_percent: float | None
-    as_of: datetime
+    async def rows(self, statement: str, *values: object) -> list[Row]:
+        async with self.pool.connection() as connection:
+            return await (await connection.execute(statement, values)).fetchall()
 
+    async def cached_rows(self, key: str, seconds: int, statement: str, *values: object) -> Response:
+        """The statement's rows as JSON, through the cache; the header x-cache says how they came."""
 
-class Point(BaseModel):
-    as_of: datetime
-    price: Decimal
+        async def load() -> bytes:
+            return to_json(await self.rows(statement, *values))
 
+        body, source = await self.cache.read(key, seconds, load)
+        return Response(body, media_type="application/json", headers={"x-cache": source})
 
-class Holding(BaseModel):
-    symbol: str
-    quantity: Decimal
-    value: Decimal | None
-
-
-class Portfolio(BaseModel):
-    holdings: list[Holding]
-    value: Decimal
-
-
-class NewPortfolio(BaseModel):
-    token: str
-
-
-class Quantity(BaseModel):
-    quantity: Decimal = Field(ge=0, max_digits=24, decimal_places=8)
-
-
-class Status(BaseModel):
-    environment: str
-    revision: str
-    schema_version: int | None = Field(serialization_alias="schema")
-    data_age_seconds: float | None
-    database: str
-    cache: str
-
-
-PRICES = TypeAdapter(list[Price])
-POINTS = TypeAdapter(list[Point])
-COINS = TypeAdapter(list[Coin])
+    def sign(self, portfolio: UUID) -> str:
+        key = self.settings.secret_key.get_secret_value().encode()
+        return hmac.new(key, str(portfolio).encode(), hashlib.sha256).hexdigest()
 
 
 def backend_of(request: Request) -> Backend:
@@ -87,122 +91,61 @@ Here = Annotated[Backend, Depends(backend_of)]
 Symbol = Annotated[str, Path(pattern=r"^[A-Z]{2,6}$")]
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
-    database: str
-    schema: int | None
-    data_age_seconds: float | None
-    problem: str = ""
-    """Why requests can't be answered; empty where they can."""
-
-
-async def probe(backend: Backend) -> Probe:
-    """Never raises for a database that is away, slow or empty."""
-    try:
-        async with asyncio.timeout(PROBE_TIMEOUT), backend.pool.connection(timeout=PROBE_TIMEOUT - 0.5) as connection:
-            row = await (await connection.execute("SELECT max(version) AS version FROM schema_version")).fetchone()
-            schema = row["version"] if row else None
-            old = f"the schema is at version {schema}, this code needs {NEEDED}" if (schema or 0) < NEEDED else ""
-            return Probe("available", schema, await prices.age(connection), old)
-    except psycopg.errors.UndefinedTable:
-        return Probe("available", None, None, f"the database has no schema yet, this code needs version {NEEDED}")
-    except (psycopg.Error, TimeoutError) as error:
-        return Probe("unavailable", None, None, f"database unavailable: {reason(error)}")
-
-
-@health.get("/live")
+@router.get("/health/live")
 async def live() -> dict[str, str]:
     """200 while the process serves, whatever the state of the database."""
     return {"status": "alive"}
 
 
-@health.get("/ready")
+@router.get("/health/ready")
 async def ready(backend: Here) -> JSONResponse:
     """503 where requests can't be answered: no database, or its schema is older than this code. A cache that is away
     and old prices are reported and don't fail it: replacing the task would mend neither."""
-    found, cache = await asyncio.gather(probe(backend), backend.cache.state())
-    if found.problem:
-        log.error("not ready: %s", found.problem)
-    body = {
-        "status": "not ready" if found.problem else "ready",
-        "database": found.database,
-        "schema": found.schema,
-        "schema_needed": NEEDED,
-        "cache": cache,
-        "data_age_seconds": found.data_age_seconds,
-    }
-    return JSONResponse(body, 503 if found.problem else 200)
+    found = await state(backend)
+    return JSONResponse(found, 200 if (found["schema"] or 0) >= NEEDED else 503)
 
 
-@router.get("/status")
-async def status(backend: Here) -> Status:
+@router.get("/api/v1/status")
+async def state(backend: Here) -> dict[str, Any]:
     """Always 200: what runs here and how fresh its data is, for whoever watches from outside."""
-    found, cache = await asyncio.gather(probe(backend), backend.cache.state())
-    settings = backend.settings
-    return Status(
-        environment=settings.environment,
-        revision=settings.revision,
-        schema_version=found.schema,
-        data_age_seconds=found.data_age_seconds,
-        database=found.database,
-        cache=cache,
-    )
+    database, problem = "available", ""
+    row: Row = {"schema": None, "data_age_seconds": None}
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            [row] = await backend.rows(STATE)
+        if (row["schema"] or 0) < NEEDED:
+            problem = f"the schema is at version {row['schema']}, this code needs {NEEDED}"
+    except psycopg.errors.UndefinedTable:
+        problem = f"the database has no schema yet, this code needs version {NEEDED}"
+    except (psycopg.Error, TimeoutError) as error:
+        database, problem = "unavailable", f"database unavailable: {reason(error)}"
+    if problem:
+        log.error("not ready: %s", problem)
+    return {
+        "environment": backend.settings.environment,
+        "revision": backend.settings.revision,
+        "database": database,
+        **row,
+        "cache": await backend.cache.state(),
+    }
 
 
-async def cached(backend: Backend, key: str, seconds: int, load: Callable[[], Awaitable[bytes]]) -> Response:
-    body, source = await backend.cache.read(key, seconds, load)
-    return Response(body, media_type="application/json", headers={"x-cache": source})
-
-
-@router.get("/coins", response_model=list[Coin])
+@router.get("/api/v1/coins")
 async def coins(backend: Here) -> Response:
     """All coins, dearest first."""
-
-    async def load() -> bytes:
-        return COINS.dump_json(
-            [Coin(symbol=row["symbol"], name=row["name"]) for row in await prices.latest(backend.pool)]
-        )
-
-    return await cached(backend, "v1:coins", 300, load)
+    return await backend.cached_rows("v1:coins", 300, COINS)
 
 
-@router.get("/prices", response_model=list[Price])
-async def latest_prices(backend: Here) -> Response:
+@router.get("/api/v1/prices")
+async def newest_prices(backend: Here) -> Response:
     """The newest price of each coin that has one. ``as_of`` says how fresh it is."""
-
-    async def load() -> bytes:
-        rows = await prices.latest(backend.pool)
-        return PRICES.dump_json(
-            [
-                Price(
-                    symbol=row["symbol"],
-                    name=row["name"],
-                    price=row["price"],
-                    change_24h_percent=round(float(row["price"] / row["price_day_ago"] - 1) * 100, 2)
-                    if row["price_day_ago"]
-                    else None,
-                    as_of=row["as_of"],
-                )
-                for row in rows
-                if row["price"] is not None
-            ]
-        )
-
-    return await cached(backend, "v1:prices", 2, load)
+    return await backend.cached_rows("v1:prices", 2, PRICES)
 
 
-@router.get("/prices/{symbol}/history", response_model=list[Point])
-async def price_history(backend: Here, symbol: Symbol, minutes: Annotated[int, Query(ge=1, le=10080)] = 60) -> Response:
-    """Prices of the last minutes, averaged to about 240 points, oldest first; an unknown coin has none."""
-
-    async def load() -> bytes:
-        return POINTS.dump_json([Point(**row) for row in await prices.history(backend.pool, symbol, minutes)])
-
-    return await cached(backend, f"v1:history:{symbol}:{minutes}", max(5, minutes // 20), load)
-
-
-def sign(secret_key: str, portfolio: UUID) -> str:
-    return hmac.new(secret_key.encode(), str(portfolio).encode(), hashlib.sha256).hexdigest()
+@router.get("/api/v1/prices/{symbol}/history")
+async def history(backend: Here, symbol: Symbol) -> Response:
+    """The newest 240 prices, oldest first; an unknown coin has none."""
+    return await backend.cached_rows(f"v1:history:{symbol}", 5, HISTORY, symbol)
 
 
 def owned(backend: Here, authorization: Annotated[str, Header()] = "") -> UUID:
@@ -212,7 +155,7 @@ def owned(backend: Here, authorization: Annotated[str, Header()] = "") -> UUID:
         portfolio = UUID(identifier)
     except ValueError:
         raise HTTPException(401, "send the portfolio's token as: Authorization: Bearer …") from None
-    if not hmac.compare_digest(sign(backend.settings.secret_key, portfolio).encode(), signature.encode()):
+    if not hmac.compare_digest(backend.sign(portfolio).encode(), signature.encode()):
         raise HTTPException(401, "this token was not issued here")
     return portfolio
 
@@ -220,32 +163,26 @@ def owned(backend: Here, authorization: Annotated[str, Header()] = "") -> UUID:
 Owned = Annotated[UUID, Depends(owned)]
 
 
-@router.post("/portfolio", status_code=201)
-async def open_portfolio(backend: Here) -> NewPortfolio:
+class Quantity(BaseModel):
+    quantity: Decimal = Field(ge=0, max_digits=24, decimal_places=8)
+
+
+@router.post("/api/v1/portfolio", status_code=201)
+async def open_portfolio(backend: Here) -> dict[str, str]:
     """A new, empty portfolio. Its token is shown once; whoever holds it holds the portfolio."""
-    async with backend.pool.connection() as connection:
-        row = await (await connection.execute("INSERT INTO portfolios DEFAULT VALUES RETURNING id")).fetchone()
-    if row is None:
-        raise HTTPException(500, "the portfolio was not stored")
-    return NewPortfolio(token=f"{row['id']}.{sign(backend.settings.secret_key, row['id'])}")
+    [row] = await backend.rows("INSERT INTO portfolios DEFAULT VALUES RETURNING id")
+    return {"token": f"{row['id']}.{backend.sign(row['id'])}"}
 
 
-@router.get("/portfolio")
-async def portfolio(backend: Here, owner: Owned) -> Portfolio:
+@router.get("/api/v1/portfolio")
+async def portfolio(backend: Here, owner: Owned) -> Response:
     """Holdings at the newest prices. Straight from the database: what was just put must be in it."""
-    async with backend.pool.connection() as connection:
-        rows = await (
-            await connection.execute(
-                f"SELECT symbol, quantity, round(quantity * price, 2) AS value FROM holdings "  # noqa: S608 - a constant
-                f"LEFT JOIN ({prices.LATEST}) latest USING (symbol) WHERE portfolio = %s ORDER BY symbol",
-                (owner,),
-            )
-        ).fetchall()
-    holdings = [Holding(**row) for row in rows]
-    return Portfolio(holdings=holdings, value=sum((each.value or Decimal(0) for each in holdings), Decimal(0)))
+    holdings = await backend.rows(HOLDINGS, owner)
+    value = sum((each["value"] for each in holdings), Decimal(0))
+    return Response(to_json({"holdings": holdings, "value": value}), media_type="application/json")
 
 
-@router.put("/portfolio/{symbol}", status_code=204)
+@router.put("/api/v1/portfolio/{symbol}", status_code=204)
 async def hold(backend: Here, owner: Owned, symbol: Symbol, body: Quantity) -> None:
     """Hold so much of a coin from now on; zero removes it. 404 for a coin or portfolio that doesn't exist."""
     async with backend.pool.connection() as connection:
@@ -253,10 +190,38 @@ async def hold(backend: Here, owner: Owned, symbol: Symbol, body: Quantity) -> N
             await connection.execute("DELETE FROM holdings WHERE portfolio = %s AND symbol = %s", (owner, symbol))
             return
         try:
-            await connection.execute(
-                "INSERT INTO holdings VALUES (%s, %s, %s) "
-                "ON CONFLICT (portfolio, symbol) DO UPDATE SET quantity = excluded.quantity",
-                (owner, symbol, body.quantity),
-            )
+            await connection.execute(HOLD, (owner, symbol, body.quantity))
         except psycopg.errors.ForeignKeyViolation:
             raise HTTPException(404, f"there is no coin {symbol}, or no such portfolio any more") from None
+
+
+async def database_unavailable(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
+    log.error("database unavailable: %s", reason(error))
+    return JSONResponse({"detail": "the database is unavailable, try again"}, 503, headers={"retry-after": "5"})
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    backend: Backend = app.state.backend
+    await backend.pool.open(wait=False)
+    storing = asyncio.create_task(prices.run(backend.pool, backend.settings.price_interval))
+    log.info("started")
+    try:
+        yield
+    finally:
+        storing.cancel()
+        await asyncio.wait([storing], timeout=2)
+        await backend.pool.close(timeout=2)
+        await backend.cache.close()
+        log.info("stopped")
+
+
+def create() -> FastAPI:
+    """uvicorn's factory; each worker process calls it."""
+    settings = from_environment(os.environ)
+    app = FastAPI(title="Oh My Coins", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.backend = Backend(settings, connection_pool(settings), Cache(settings))
+    app.include_router(router)
+    app.add_middleware(BaseHTTPMiddleware, dispatch=logs.log_request)
+    app.add_exception_handler(psycopg.OperationalError, database_unavailable)
+    return app

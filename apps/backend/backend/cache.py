@@ -20,17 +20,15 @@ from backend.settings import Settings
 
 log = logging.getLogger("cache")
 PAUSE = 10.0
-WARN_EVERY = 60.0
 
 
 class Cache:
-    """``read`` is the whole interface. ``state`` is ``available``, ``unavailable`` or ``not configured``."""
+    """``state`` is ``available``, ``unavailable`` or ``not configured``."""
 
     def __init__(self, settings: Settings) -> None:
         self._redis: Redis | None = None
-        self._paused_until = 0.0
         self._failed = False
-        self._warned_at = 0.0
+        self._paused_until = 0.0
         if settings.redis_host:
             pool = BlockingConnectionPool(
                 # SSLConnection verifies against the default trust store, which SSL_CERT_FILE replaces.
@@ -39,8 +37,6 @@ class Cache:
                 port=settings.redis_port,
                 socket_connect_timeout=1.0,
                 socket_timeout=0.5,
-                max_connections=10,
-                timeout=1,
                 retry=Retry(NoBackoff(), 1),  # one: a connection that idled through a failover is replaced at once
             )
             self._redis = Redis(connection_pool=pool)
@@ -64,6 +60,7 @@ class Cache:
             await self._redis.aclose()
 
     async def _ask(self, command: Callable[[Redis], Awaitable[object]]) -> object:
+        """The command's answer; None if there is no cache to be had."""
         if self._redis is None or time.monotonic() < self._paused_until:
             return None
         if self._failed:  # one request tries whether it is back; the others stay away meanwhile
@@ -72,19 +69,13 @@ class Cache:
             async with asyncio.timeout(2.5):
                 answer = await command(self._redis)
         except (RedisError, OSError, TimeoutError) as error:
-            self._fail(error)
+            if not self._failed:
+                log.warning("cache unavailable, reading from the database: %s: %s", type(error).__name__, error)
+            self._failed = True
+            self._paused_until = time.monotonic() + PAUSE
             return None
         if self._failed:
             log.info("cache available again")
             self._failed = False
             self._paused_until = 0.0
         return answer
-
-    def _fail(self, error: Exception) -> None:
-        now = time.monotonic()
-        if not self._failed or now - self._warned_at > WARN_EVERY:  # not each of the requests that met it together
-            reason = str(error) or "no answer in time"
-            log.warning("cache unavailable, reading from the database: %s: %s", type(error).__name__, reason)
-            self._warned_at = now
-        self._failed = True
-        self._paused_until = now + PAUSE

@@ -1,8 +1,7 @@
-"""The bounded pool of database connections, and what a request finds in ``app.state.backend``."""
+"""How the database is reached: connection parameters, and the bounded pool that requests share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import psycopg
@@ -10,13 +9,13 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from backend.cache import Cache
 from backend.settings import Settings
 
-Pool = AsyncConnectionPool[AsyncConnection[dict[str, Any]]]
+Row = dict[str, Any]
+Pool = AsyncConnectionPool[AsyncConnection[Row]]
 
 
-class Connection(AsyncConnection[dict[str, Any]]):
+class Connection(AsyncConnection[Row]):
     """Remembers why the last attempt to connect failed: the pool itself only says that nothing came in time."""
 
     failure: ClassVar[str] = ""
@@ -38,24 +37,31 @@ def reason(error: BaseException) -> str:
     return " ".join(said.split()) or type(error).__name__
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """What a request needs: ``app.state.backend``."""
-
-    settings: Settings
-    pool: Pool
-    cache: Cache
+def parameters(settings: Settings) -> dict[str, Any]:
+    """For libpq, the password among them. Times in seconds."""
+    return {
+        "host": settings.postgres_server,
+        "port": settings.postgres_port,
+        "dbname": settings.postgres_db,
+        "user": settings.postgres_user,
+        "password": settings.postgres_password.get_secret_value(),
+        "sslmode": settings.postgres_sslmode,
+        "connect_timeout": 3,
+        "application_name": "ohmycoins-backend",
+        "autocommit": True,
+    }
 
 
 def connection_pool(settings: Settings) -> Pool:
     """Bounded in connections and in requests that wait for one. It opens whether or not the database is there."""
+    limits = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=30s"
     return AsyncConnectionPool(
-        kwargs={**settings.postgres, "password": settings.password, "autocommit": True, "row_factory": dict_row},
+        kwargs={**parameters(settings), "options": limits, "row_factory": dict_row},
         connection_class=Connection,
         min_size=1,
-        max_size=settings.pool_size,
-        max_waiting=20 * settings.pool_size,
-        timeout=settings.pool_timeout,
+        max_size=settings.database_pool_size,
+        max_waiting=20 * settings.database_pool_size,
+        timeout=3,
         reconnect_timeout=10,  # then the next request tries again: no back-off that outlasts the outage by minutes
         check=AsyncConnectionPool.check_connection,  # after a failover the dead connections must not reach requests
         open=False,

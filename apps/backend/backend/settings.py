@@ -3,97 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 
 class SettingsError(Exception):
     """A setting is missing or malformed. The message names it and what is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Times in seconds."""
+class Settings(BaseModel):
+    """Each is the environment variable of the same name in capitals."""
 
-    host: str
-    port: int
-    workers: int
-    """Processes that serve; each has a pool of its own (``WEB_CONCURRENCY``)."""
-    environment: str
-    revision: str
-    log_level: str
-    postgres: Mapping[str, str | int]
-    """libpq's connection parameters."""
-    password: str = field(repr=False)
-    pool_size: int
-    """The most connections of one process (``DATABASE_POOL_SIZE``); a task takes workers times pool_size of
-    ``max_connections``, and one more for the moment of a migration."""
-    pool_timeout: float
-    redis_host: str
+    model_config = ConfigDict(frozen=True)
+
+    host: str = "0.0.0.0"  # noqa: S104 - a container's own network namespace
+    port: int = Field(8000, ge=0, le=65535)
+    web_concurrency: int = Field(1, ge=1, le=16)
+    """Processes that serve; each has a pool of its own."""
+    environment: str = "local"
+    revision: str = "unknown"
+    postgres_server: str
+    postgres_port: int = Field(5432, ge=1, le=65535)
+    postgres_db: str = "ohmycoins"
+    postgres_user: str = "ohmycoins"
+    postgres_password: SecretStr
+    postgres_sslmode: str = Field("require", pattern="^(disable|prefer|require|verify-full)$")
+    """Encrypted by default. verify-full needs RDS's own CA bundle in PGSSLROOTCERT."""
+    database_pool_size: int = Field(5, ge=1, le=100)
+    """The most connections of one process; a task takes web_concurrency times as many of ``max_connections``, and one
+    more for the moment of a migration."""
+    redis_host: str = ""
     """Empty: no cache is configured, every read goes to the database."""
-    redis_port: int
-    redis_tls: bool
-    secret_key: str = field(repr=False)
-    exchange_url: str
-    """Empty: the simulator in ``exchange`` makes the prices."""
-    price_interval: float
-    migrate_on_start: bool
+    redis_port: int = Field(6379, ge=1, le=65535)
+    redis_tls: bool = True
+    secret_key: SecretStr
+    price_interval: int = Field(5, ge=1, le=3600)
+    """Seconds between two sets of prices."""
+    migrate_on_start: bool = False
 
 
-def from_environment(env: Mapping[str, str]) -> Settings:
-    """Raises SettingsError for the first setting that can't be used."""
-    return Settings(
-        host=env.get("HOST", "0.0.0.0"),  # noqa: S104 - a container's own network namespace
-        port=_integer(env, "PORT", 8000, 0, 65535),
-        workers=_integer(env, "WEB_CONCURRENCY", 1, 1, 16),
-        environment=env.get("ENVIRONMENT", "local"),
-        revision=env.get("REVISION", "unknown"),
-        log_level=_choice(env, "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
-        postgres={
-            "host": _required(env, "POSTGRES_SERVER"),
-            "port": _integer(env, "POSTGRES_PORT", 5432, 1, 65535),
-            "dbname": env.get("POSTGRES_DB", "ohmycoins"),
-            "user": env.get("POSTGRES_USER", "ohmycoins"),
-            # Encrypted by default. verify-full needs RDS's own CA bundle in PGSSLROOTCERT.
-            "sslmode": _choice(env, "POSTGRES_SSLMODE", "require", ("disable", "prefer", "require", "verify-full")),
-            "connect_timeout": 3,
-            "application_name": "ohmycoins-backend",
-            "options": "-c statement_timeout=10s -c idle_in_transaction_session_timeout=30s",
-        },
-        password=_required(env, "POSTGRES_PASSWORD"),
-        pool_size=_integer(env, "DATABASE_POOL_SIZE", 5, 1, 100),
-        pool_timeout=3.0,
-        redis_host=env.get("REDIS_HOST", ""),
-        redis_port=_integer(env, "REDIS_PORT", 6379, 1, 65535),
-        redis_tls=_boolean(env, "REDIS_TLS", True),
-        secret_key=_required(env, "SECRET_KEY"),
-        exchange_url=env.get("EXCHANGE_URL", ""),
-        price_interval=float(_integer(env, "PRICE_INTERVAL", 5, 1, 3600)),
-        migrate_on_start=_boolean(env, "MIGRATE_ON_START", False),
-    )
-
-
-def _required(env: Mapping[str, str], name: str) -> str:
-    if not env.get(name):
-        raise SettingsError(f"{name} is not set; the backend can't start without it: add it to the task definition")
-    return env[name]
-
-
-def _integer(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    text = env.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
-        raise SettingsError(f"{name} is {text!r}; it must be a whole number from {low} to {high}")
-    return int(text)
-
-
-def _boolean(env: Mapping[str, str], name: str, default: bool) -> bool:
-    text = env.get(name) or str(default)
-    if text.lower() not in {"true", "false", "1", "0"}:
-        raise SettingsError(f"{name} is {text!r}; it must be true or false")
-    return text.lower() in {"true", "1"}
-
-
-def _choice(env: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
-    text = env.get(name) or default
-    if text not in allowed:
-        raise SettingsError(f"{name} is {text!r}; it must be one of {', '.join(allowed)}")
-    return text
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """A variable that is empty counts as not set. Raises SettingsError for the first that can't be used."""
+    try:
+        return Settings.model_validate({name.lower(): value for name, value in environment.items() if value})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper()
+        if first["type"] == "missing":
+            raise SettingsError(f"{name} is not set; the backend can't start without it") from None
+        raise SettingsError(f"{name} is {first['input']!r}: {first['msg']}") from None
