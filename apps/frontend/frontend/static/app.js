@@ -42,7 +42,7 @@ function showChart(points) {
   const corners = values.map((value, i) => `${x(times[i]).toFixed(1)},${y(value).toFixed(1)}`);
   byId("line").setAttribute("points", corners.join(" "));
   const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
-  byId("range").textContent = `${clock(first)} to ${clock(last)}, between ${money(low)} and ${money(high)} USD`;
+  byId("range").textContent = `${clock(first)} to ${clock(last)}, between ${money(low)} and ${money(high)}`;
 }
 
 async function refresh() {
