@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-COLUMNS = 150
+COLUMNS = 165
 CHARACTER, LINE, MARGIN = 7.25, 17, 14
 INK = {"ok": "#5fb878", "warn": "#d9a441", "fail": "#e5645c", "unknown": "#b58ad6"}
 LEVEL = re.compile(r"^(ok|warn|fail|unknown)\b")
