@@ -16,7 +16,7 @@ import click
 )
 @click.pass_context
 def demo(context: click.Context, keep: bool, state: Path | None) -> None:
-    """See the stack come up, pass its morning check, break, and be told what and why. About four minutes.
+    """See the stack come up, pass its morning check, break, and be told what and why. About three minutes.
 
     \b
     omc demo
