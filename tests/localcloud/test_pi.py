@@ -417,13 +417,13 @@ def test_the_runbooks_command_works_with_the_times_it_leaves_out(watched: Watche
         json.dumps([{"Metric": "db.load.avg", "GroupBy": {"Group": "db.wait_event", "Limit": 5}}])
     )
     identity = watched.cloud.part(Identity)
-    now = datetime.now(UTC)
     command = [str(Path(sys.executable).parent / "aws"), "pi", "get-resource-metrics", "--service-type", "RDS"]
     command += ["--identifier", watched.id, "--metric-queries", "file://query.json"]
-    command += ["--start-time", f"{now - timedelta(minutes=5):%FT%TZ}", "--end-time", f"{now:%FT%TZ}"]
     with watched.running(SLEEP):
         since = seconds_from_now(2)
         until(lambda: watched.top("db.wait_event_type", since))
+        begin, end = since - timedelta(minutes=5), datetime.now(UTC) + timedelta(minutes=1)
+        command += ["--start-time", f"{begin:%FT%TZ}", "--end-time", f"{end:%FT%TZ}"]
         answer = subprocess.run(
             [*command, "--output", "json"],
             check=False,

@@ -54,13 +54,12 @@ def life(tmp_path: Path, clients_of: Any) -> Any:
     addresses.release(made.home.settings.state)
 
 
-def saved(life: Life, within: float = 3.0) -> None:
+def saved(life: Life, within: float = 20.0) -> None:
     """Wait until the snapshot loop wrote what was changed."""
     deadline = time.monotonic() + within
-    while life.cloud.changed.is_set():
+    while life.cloud.changed.is_set() or life.cloud.part(Snapshots).status()["writing"]:
         assert time.monotonic() < deadline, "no snapshot was written"
         time.sleep(0.02)
-    life.cloud.part(Snapshots).status()
 
 
 def test_everything_is_there_after_a_restart(life: Life) -> None:

@@ -162,7 +162,11 @@ class Snapshots:
         pass
 
     def status(self) -> dict[str, Any]:
-        return {"bytes": self.size, "held_lock_ms": round(self.held_lock * 1000, 1)}
+        return {
+            "bytes": self.size,
+            "held_lock_ms": round(self.held_lock * 1000, 1),
+            "writing": self._writing.locked(),
+        }
 
     def _if_changed(self, cloud: Cloud) -> None:
         if cloud.changed.is_set() and time.monotonic() >= self._not_before:
