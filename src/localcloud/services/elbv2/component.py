@@ -39,6 +39,9 @@ REREAD = 2.0
 PUBLISH_REQUESTS = 2.0
 PUBLISH_HOSTS = 10.0
 """Seconds between samples of the host counts. AWS publishes them each minute; short alarm periods need them sooner."""
+FIRST_PROBE = 1.5
+"""Seconds from a target's registration to its first health check. AWS doesn't say when in the first interval it comes;
+at once would find every application still starting, and cost a whole interval more."""
 PROBERS = 16
 
 Targets = dict[str, dict[tuple[str, int], Target]]
@@ -244,7 +247,8 @@ class LoadBalancers:
                         self._probe_if_due(group, target, now)
 
     def _probe_if_due(self, group: Group, target: Target, now: float) -> None:
-        if target.probing or target.next_probe > now or not group.check.enabled:
+        begin = max(target.next_probe, target.registered_at + FIRST_PROBE)
+        if target.probing or begin > now or not group.check.enabled:
             return
         target.probing = True
         target.next_probe = now + group.check.interval
