@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -34,9 +36,6 @@ def test_static_check(check: object) -> None:
 
 
 def test_no_path_of_a_machine_and_no_download_address_is_tracked() -> None:
-    import re
-    import subprocess
-
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")
     forbidden = re.compile(rb"(?<![\w.])/(work|farm)/|/root/\.|--(extra-)?index-url|^registry = ", re.MULTILINE)
     own = Path(__file__).resolve()

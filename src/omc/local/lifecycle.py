@@ -155,10 +155,10 @@ def reset(site: Site) -> str:
     return cloud.ask(site.state, "reset", "--force")
 
 
-def push_image(site: Site, folder: Path, repository: str, tag: str | None = None) -> str:
+def push_image(site: Site, folder: Path, repository: str) -> str:
     """Push an app's folder as an image; returns its reference, pinned by digest."""
     reach = cloud.reach(site.state)
-    digest = cloud.ask(site.state, "push", str(folder), "--repository", repository, *(["--tag", tag] if tag else []))
+    digest = cloud.ask(site.state, "push", str(folder), "--repository", repository)
     return f"{reach.account}.dkr.ecr.{reach.region}.amazonaws.com/{repository}@{digest.strip()}"
 
 
