@@ -197,7 +197,7 @@ def _change(stack_faults: StackFaults, body: bytes) -> dict[str, Any]:
         raise AwsError("ValidationError", f"What to do with a fault is a JSON object: {problem}.") from problem
     match wanted:
         case {"start": str(name), "settings": {**settings}} if len(wanted) == 2:
-            return {"started": name, **stack_faults.begin(name, settings)}
+            return {"started": name, **stack_faults.begin(name, {str(key): it for key, it in settings.items()})}
         case {"start": str(name)} if len(wanted) == 1:
             return {"started": name, **stack_faults.begin(name, {})}
         case {"stop": str(name)} if len(wanted) == 1:
