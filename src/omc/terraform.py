@@ -185,6 +185,17 @@ def marked(marker: str) -> list[int]:
     return found
 
 
+def working_in(folder: Path) -> list[int]:
+    """Terraforms of this machine, whoever started them, that work in ``folder`` itself."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            name = (entry / "comm").read_text().strip()
+            if name in {"terraform", "tofu"} and (entry / "cwd").readlink() == folder:
+                found.append(int(entry.name))
+    return found
+
+
 def end_leftovers(folder: Path) -> None:
     """End Terraforms and providers that work in or below ``folder`` for a process that was killed.
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from types_boto3_ecs import ECSClient
     from types_boto3_elbv2 import ElasticLoadBalancingv2Client
     from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_rds import RDSClient
+    from types_boto3_s3 import S3Client
     from types_boto3_sts import STSClient
 
 RETRIES: Final = {"mode": "standard", "total_max_attempts": 3}
@@ -78,6 +80,10 @@ class Gateway:
     def client(self, service: Literal["elbv2"]) -> ElasticLoadBalancingv2Client: ...
     @overload
     def client(self, service: Literal["logs"]) -> CloudWatchLogsClient: ...
+    @overload
+    def client(self, service: Literal["rds"]) -> RDSClient: ...
+    @overload
+    def client(self, service: Literal["s3"]) -> S3Client: ...
     @overload
     def client(self, service: Literal["sts"]) -> STSClient: ...
     def client(self, service: str) -> Any:

@@ -1,4 +1,4 @@
-"""Infrastructure as Terraform plans it: what a plan file would do, and whether the world is still the one it was made for."""
+"""Infrastructure as Terraform plans it: what a plan file would do, and whether the world is still the one it is for."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ class SavedPlan:
     """Resources that the state holds now."""
     standing: Mapping[str, Mapping[str, Any]]
     """Values of the kept kinds, by address."""
+    variables: Mapping[str, Any]
+    """What it was planned with, sensitive ones left out: to plan the rest of it again where an apply is cut off."""
     changed_sources: tuple[str, ...]
     """Terraform files that are not what they were when the plan was made."""
     state_serial: int
@@ -89,15 +91,14 @@ def saved_plan(root: Root, path: Path) -> SavedPlan:
         drift=changes(document.get("resource_drift")),
         outputs=tuple(
             sorted(
-                name
-                for name, said in (document.get("output_changes") or {}).items()
-                if said["actions"] != ["no-op"]
+                name for name, said in (document.get("output_changes") or {}).items() if said["actions"] != ["no-op"]
             )
         ),
         managed=sum(
             len(resource["instances"]) for resource in state.get("resources", ()) if resource["mode"] == "managed"
         ),
         standing=values_of(prior, KEPT_KINDS),
+        variables=_variables(document),
         changed_sources=tuple(changed_sources(plan, root.folder)),
         state_serial=int(state.get("serial", 0)),
         state_lineage=str(state.get("lineage", "")),
@@ -110,7 +111,9 @@ def read_deletion_protection(aws: Gateway, environment: Environment) -> Deletion
     found = []
     try:
         answer = aws.client("rds").describe_db_instances(DBInstanceIdentifier=environment.database)
-        found += [f"the database {one['DBInstanceIdentifier']}" for one in answer["DBInstances"] if one["DeletionProtection"]]
+        found += [
+            f"the database {one['DBInstanceIdentifier']}" for one in answer["DBInstances"] if one["DeletionProtection"]
+        ]
     except NotFound:
         pass
     elb = aws.client("elbv2")
@@ -123,6 +126,15 @@ def read_deletion_protection(aws: Gateway, environment: Environment) -> Deletion
                 if values.get("deletion_protection.enabled") == "true":
                     found.append(f"the load balancer {name}")
     return DeletionProtection(tuple(found))
+
+
+def _variables(document: Mapping[str, Any]) -> dict[str, Any]:
+    declared = document.get("configuration", {}).get("root_module", {}).get("variables", {})
+    return {
+        name: said["value"]
+        for name, said in (document.get("variables") or {}).items()
+        if said.get("value") is not None and not declared.get(name, {}).get("sensitive")
+    }
 
 
 def _environment_of(document: Mapping[str, Any]) -> str:

@@ -15,9 +15,6 @@ from typing import Any
 SENSITIVE = "(sensitive)"
 UNKNOWN = "(known after the apply)"
 ABSENT = "-"
-SHOWN_CHARACTERS = 120
-"""Of a value; a policy or a dashboard is thousands long."""
-
 _SECRET = re.compile(r"password|passwd|secret_(string|binary|key)|private_key|auth_token|access_key", re.IGNORECASE)
 """Names whose values are left out even where the provider doesn't call them sensitive."""
 _HARMLESS = re.compile(r"(version|enabled|_arn|_id|_wo_version|manage_master_user_password|rotation\w*)$")
@@ -39,7 +36,7 @@ class Difference:
     """One value of a resource that changes."""
 
     path: str
-    """``parameter[0].value``."""
+    """``parameter[0].value``, ``policy.Statement[0].Action``."""
     before: str
     after: str
     forces_replacement: bool = False
@@ -184,8 +181,20 @@ def _differences(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any,
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for at, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from _differences(f"{path}[{at}]", old, new)
+    elif (old := _document(before)) is not None and (new := _document(after)) is not None and type(old) is type(new):
+        yield from _differences(path, old, new)
     else:
         yield path, before, after
+
+
+def _document(value: Any) -> Any:
+    """The document in a text that is JSON, such as a policy or a dashboard; None for any other value."""
+    if not isinstance(value, str) or not value.startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None
 
 
 def _path(said: Any) -> str:
@@ -198,6 +207,4 @@ def _path(said: Any) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return ABSENT
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-    text = " ".join(text.split())
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)

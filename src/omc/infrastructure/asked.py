@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +20,6 @@ class PlannedChange:
     """The plan file."""
     sha256: str
     """Of the plan file."""
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    """Those that no file holds, to plan the rest again where an apply was cut off."""
     allow_replace: Sequence[str] = ()
     """Addresses of data stores that may be replaced or destroyed."""
     expect: str = ""

@@ -21,7 +21,7 @@ from typing import Any
 from omc import terraform as tf
 from omc.errors import WrongUse
 from omc.infrastructure.roots import Root
-from omc.infrastructure.variables import as_environment, require_known, standing
+from omc.infrastructure.variables import as_environment, declared, require_known, standing
 
 KEPT_SECONDS = 7 * 86_400.0
 """A plan this old would be stale anyway."""
@@ -42,7 +42,7 @@ class PlanFile:
     lineage: str
     """Of that state: made up once, at its first apply. Empty: there was no state."""
     sources: Mapping[str, bytes]
-    """The Terraform files that it was made from, by their path beside the root's folder: ``../../modules/x/main.tf``."""
+    """The Terraform files that it was made from, by their path from the root's folder: ``../../modules/x/main.tf``."""
 
 
 def sha256_of(path: Path) -> str:
@@ -63,7 +63,7 @@ def look_into(path: Path) -> PlanFile:
             sources: dict[str, bytes] = {}
             for name in packed.namelist():
                 parts = name.split("/")
-                if len(parts) == 3 and parts[0] == "tfconfig" and parts[1].startswith("m-"):  # noqa: PLR2004
+                if len(parts) == 3 and parts[0] == "tfconfig" and parts[1].startswith("m-"):
                     sources[os.path.normpath(f"{folders[parts[1][2:]]}/{parts[2]}")] = packed.read(name)
         return PlanFile(path, digest, int(state["serial"]), str(state["lineage"]), sources)
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
@@ -78,23 +78,21 @@ def changed_sources(plan: PlanFile, folder: Path) -> list[str]:
         if not (folder / name).is_file() or (folder / name).read_bytes() != content
     }
     for place in {os.path.dirname(name) for name in plan.sources}:  # noqa: PTH120
-        here = {os.path.normpath(f"{place}/{path.name}") for path in (folder / place).glob("*.tf")}
+        here = {os.path.normpath(f"{place or '.'}/{path.name}") for path in (folder / place).glob("*.tf")}
         changed |= here - set(plan.sources)
     return sorted(changed)
 
 
 def make(
     root: Root, given: Mapping[str, Any], say: Say, *, destroy: bool = False, lock_wait: float = 0, mark: str = ""
-) -> tuple[Path, dict[str, Any]]:
-    """Plan the root's change into a file of omc's own folder; returns it with the variables that it was planned with.
+) -> Path:
+    """Plan the root's change into a file of omc's own folder.
 
     Of the variables that no file holds, those that aren't ``given`` stay what the state says. ``WrongUse`` for names
     that nothing declares, ``StateLocked`` where somebody else works on the state for longer than ``lock_wait`` seconds.
     """
     _drop_old(root.plans)
     root.prepare()
-    from omc.infrastructure.variables import declared
-
     known = declared(root.folder)
     kept = {name: value for name, value in standing(root.state()).items() if name in known}
     variables = kept | dict(given)
@@ -111,17 +109,28 @@ def make(
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
-    return path, variables
+    return path
 
 
 def hand_out(path: Path, target: Path) -> None:
     """A copy of a plan file where a person wants it, readable by nobody else."""
     try:
         target.unlink(missing_ok=True)
-        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out, path.open("rb") as kept:
+        with (
+            os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out,
+            path.open("rb") as kept,
+        ):
             shutil.copyfileobj(kept, out)
     except OSError as error:
         raise WrongUse(f"The plan can't be written to {target}: {(error.strerror or str(error)).lower()}.") from error
+
+
+def keep(file: Path, root: Root) -> Path:
+    """A plan file that a person hands in, in omc's own folder: it must not change while it waits for an approval."""
+    kept = root.plans / f"{sha256_of(file)[:16]}.tfplan"
+    if not kept.is_file() or sha256_of(kept) != sha256_of(file):
+        hand_out(file, kept)
+    return kept
 
 
 def held(work: Callable[[], Any], wait: float, say: Say) -> Any:

@@ -16,8 +16,9 @@ from typing import Any
 
 from omc import terraform as tf
 from omc.aws.gateway import Gateway
+from omc.aws.local import reach
 from omc.errors import WrongUse
-from omc.local import cloud
+from omc.stack import Environment, Stack
 
 LOCAL_ROOT = "staging"
 """The root that is applied in a local cloud: the folder that AWS gets, with its ``local.tfvars``."""
@@ -91,6 +92,11 @@ def copy_sources(source: Path, target: Path) -> None:
             path.unlink()
 
 
+def work_folder(stack: Stack, environment: Environment) -> Path:
+    """omc's own folder for an environment: a local cloud's state folder, else one beside the stack file."""
+    return (environment.local_state or stack.file.parent / WORK_FOLDER).absolute()
+
+
 def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     """The root of an environment, ready for ``prepare``.
 
@@ -102,23 +108,25 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     name = LOCAL_ROOT if environment.is_local else environment.name
     sources = project / "infrastructure"
     if not (sources / "environments" / name).is_dir():
-        raise WrongUse(f"There is no Terraform for {environment.name}: {sources / 'environments' / name} doesn't exist.")
+        raise WrongUse(
+            f"There is no Terraform for {environment.name}: {sources / 'environments' / name} doesn't exist."
+        )
     plans = work / "plans"
     plans.mkdir(mode=0o700, parents=True, exist_ok=True)
     plans.chmod(0o700)
     if environment.local_state is not None:
-        reach = cloud.reach(environment.local_state)
+        found = reach(environment.local_state)
         copy = work / "infrastructure"
         copy_sources(sources, copy)
         return Root(
             name=name,
             folder=copy / "environments" / name,
             plans=plans,
-            bucket=state_bucket(stack, name, reach.account),
-            env=reach.environment(),
+            bucket=state_bucket(stack, name, found.account),
+            env=found.environment(),
             var_files=("local.tfvars",),
             terraform=tf.find_terraform(),
-            account=reach.account,
+            account=found.account,
         )
     account = str(aws.client("sts").get_caller_identity()["Account"])
     env = {"AWS_REGION": environment.region, "TF_DATA_DIR": str(work / "terraform" / name)}

@@ -62,8 +62,8 @@ def require_known(folder: Path, given: Mapping[str, Any], var_files: Sequence[st
     where |= {name: "--var" for name in given if name not in known}
     for name, place in where.items():
         raise WrongUse(
-            f"{place} sets {name}, which no variable of {folder.parent.name}/{folder.name} declares, so Terraform would "
-            f"ignore it.{meant(name, list(known))}"
+            f"{place} sets {name}, which no variable of {folder.parent.name}/{folder.name} declares, so Terraform "
+            f"would ignore it.{meant(name, list(known))}"
         )
     automatic = ["terraform.tfvars", "terraform.tfvars.json", *(path.name for path in folder.glob("*.auto.tfvars*"))]
     files = [folder / name for name in dict.fromkeys([*automatic, *var_files]) if (folder / name).is_file()]
