@@ -137,7 +137,8 @@ def run(
     once, so it runs in a session of its own, where the terminal's Ctrl-C doesn't reach it. Dies this process, it is
     interrupted as well. Raises ``TerraformError`` with Terraform's own first error.
     """
-    command = [*_interrupt_when_we_die(), str(terraform.executable), *arguments, *(["-json"] if event else [])]
+    verb, *rest = arguments
+    command = [*_interrupt_when_we_die(), str(terraform.executable), verb, *(["-json"] if event else []), *rest]
     lines: list[str] = []
     failures: list[str] = []
     process = subprocess.Popen(
@@ -170,7 +171,7 @@ def run(
         reason = failures[0] if failures else _first_error("".join(lines))
         if lock := _lock_in(reason):
             raise StateLocked(lock)
-        raise TerraformError(f"terraform {arguments[0]} failed in {folder.name}: {reason}")
+        raise TerraformError(f"terraform {verb} failed in {folder.name}: {reason}")
     return "".join(lines)
 
 
@@ -283,14 +284,15 @@ def _diagnostic(said: Mapping[str, Any]) -> str:
 
 def _first_error(printed: str) -> str:
     """The first error that Terraform printed for people, on one line and without its box."""
-    lines = [line.strip("│╷╵ ") for line in printed.splitlines()]
+    lines = [line.strip("│╷╵ ") for line in _COLOUR.sub("", printed).splitlines()]
     starts = [number for number, line in enumerate(lines) if line.startswith("Error:")]
     if not starts:
-        return " ".join(printed.split())[-400:] or "it said nothing"
+        return " ".join(" ".join(lines).split())[-400:] or "it said nothing"
     following = [line for line in lines[starts[0] : starts[0] + 12] if line]
     return " ".join(following)[:600]
 
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LOCK = re.compile(
     r"Lock Info:\s+ID:\s+(?P<id>\S+).*?Operation:\s+(?P<operation>\S+).*?Who:\s+(?P<who>\S+).*?"
     r"Created:\s+(?P<day>[\d-]+) (?P<time>[\d:]+)"

@@ -274,9 +274,7 @@ def rollback(
         if push:
             reverts.push(done)
         pushed = "It is pushed; merge it" if push else f"Merge it: git push -u origin {done.branch}, and a pull request"
-        click.echo(
-            f"main still says what no longer stands. {pushed}. Until then the next apply brings it back.", err=True
-        )
+        click.echo(f"main still says what no longer stands, and its next apply brings it back. {pushed}.", err=True)
     else:
         click.echo(f"The branch {done.branch} stays, in {done.folder}.", err=True)
     context.exit(code)
@@ -406,7 +404,7 @@ def _forget_local(context: click.Context, env: str | None) -> None:
 
 def _shown(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, output: str) -> str:
     from omc.cli.table import has_colour
-    from omc.procedures.infrastructure_summary import document, summary
+    from omc.procedures.infrastructure_summary import SIGNS, details, document, headline, summary
 
     said = summary(saved)
     if output == "json":
@@ -426,19 +424,25 @@ def _shown(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, out
         end = ["Nothing is to be changed: the environment is what the code says."]
     elif not judged.refusals and verb == "apply":
         end.append(f"Apply exactly this: omc infra apply --env {judged.environment} --plan {file}")
+    listed = [line for one in said.changes for line in (headline(one), *(f"    {line}" for line in details(one)))]
     losses = [note for note in judged.notes if note.startswith("DATA LOSS")]
-    notes = [note for note in judged.notes if note not in losses]
+    notes = [
+        note
+        for note in judged.notes
+        if note not in losses and not note.startswith(tuple(f"{sign} module." for sign in SIGNS.values()))
+    ]
     if output == "markdown":
         parts = [f"## {judged.title}", *(f"> **{line}**" for line in losses)]
         parts += [f"> **Refused:** {line}" for line in judged.refusals if line not in losses]
-        parts += ["```diff", *notes, "```", *(f"- {line}" for line in end if "secrets" not in line)]
+        parts += [*(f"- {line}" for line in notes), "", "```text", *listed, "```", ""]
+        parts += [f"- {line}" for line in end if "secrets" not in line]
         return "\n\n".join(parts[:1]) + "\n\n" + "\n".join(parts[1:])
     colour = has_colour()
 
     def painted(line: str, paint: str) -> str:
         return click.style(line, fg=paint, bold=True) if colour else line
 
-    lines = [judged.title, "", *(painted(line, "red") for line in losses), *notes, ""]
+    lines = [judged.title, "", *(painted(line, "red") for line in losses), *notes, "", *listed, ""]
     lines += [painted(f"Refused: {line}", "red") for line in judged.refusals]
     return "\n".join([*lines, *end])
 

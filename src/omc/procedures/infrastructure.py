@@ -215,8 +215,7 @@ def _destroys_all(plan: SavedPlan) -> bool:
 
 def _listed(said: Summary) -> Iterator[str]:
     for change in said.changes:
-        yield headline(change)
-        yield from (f"    {line}" for line in details(change))
+        yield "; ".join([headline(change), *details(change)])
     if said.outputs:
         yield f"Outputs that change: {', '.join(said.outputs)}"
 
