@@ -228,7 +228,7 @@ def _let_others_end(context: Context) -> None:
 
 def _root(context: Context, arguments: Mapping[str, Any]) -> Root:
     root = root_of(context.gateway, Path(arguments["project"]), Path(arguments["work"]), arguments["stack"])
-    root.prepare()
+    root.ensure()
     return root
 
 

@@ -68,6 +68,9 @@ def infra() -> None:
 @REPLACE_OPTION
 @LOCK_OPTION
 @click.option("--destroy", is_flag=True, help="Plan to destroy all of it.")
+@click.option(
+    "--summary", type=click.Path(dir_okay=False, path_type=Path), help="Also put the summary here, as JSON: no secrets."
+)
 @OUTPUT_OPTION
 @click.pass_context
 def plan(
@@ -78,6 +81,7 @@ def plan(
     allow_replace: tuple[str, ...],
     lock_wait: int,
     destroy: bool,
+    summary: Path | None,
     output: str,
 ) -> None:
     """Plan the infrastructure's change, and say what it means. Changes nothing.
@@ -104,6 +108,8 @@ def plan(
         str(desk.project), str(desk.work), desk.stack.name, str(file), plans.sha256_of(file), allow_replace
     )
     judged, saved = desk.judged(asked, destroy=destroy)
+    if summary:
+        summary.write_text(_as_json(judged, saved, asked, out or file) + "\n")
     click.echo(_shown(judged, saved, asked, out or file, output))
     context.exit(1 if judged.refusals else 0)
 
@@ -340,6 +346,7 @@ def _change(
     reverted: Any = None,
 ) -> int:
     """Plan where no plan was given, and hand the file to the engine."""
+    from omc.engine.github import given_by_reviewers
     from omc.infrastructure import plans
     from omc.infrastructure.asked import PlannedChange
 
@@ -364,7 +371,21 @@ def _change(
         expect=expect,
         branch=reverted.branch if reverted else "",
     )
+    if _is_empty(root, kept, expect):
+        click.echo(f"Nothing is to be changed: {desk.name} is what the code says.")
+        return 0
+    if not how.get("dry_run"):
+        how = {**how, "approved": given_by_reviewers(desk.name)}
     return carry_out(context, procedure, asked, **how)
+
+
+def _is_empty(root: Root, file: Path, expect: str) -> bool:
+    """Whether there is nothing to do, and nothing else was approved elsewhere."""
+    from omc.facts.infrastructure import saved_plan
+    from omc.procedures.infrastructure_summary import summary
+
+    said = summary(saved_plan(root, file))
+    return said.is_empty and expect in {"", said.fingerprint}
 
 
 def _given(variables: tuple[str, ...]) -> dict[str, Any]:
@@ -404,17 +425,11 @@ def _forget_local(context: click.Context, env: str | None) -> None:
 
 def _shown(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, output: str) -> str:
     from omc.cli.table import has_colour
-    from omc.procedures.infrastructure_summary import SIGNS, details, document, headline, summary
+    from omc.procedures.infrastructure_summary import SIGNS, details, headline, summary
 
     said = summary(saved)
     if output == "json":
-        paper = document(saved) | {
-            "plan": str(file),
-            "sha256": asked.sha256,
-            "risk": judged.risk.value,
-            "refusals": list(judged.refusals),
-        }
-        return json.dumps(paper, indent=2, ensure_ascii=False)
+        return _as_json(judged, saved, asked, file)
     verb = "destroy" if judged.procedure == "infra-destroy" else "apply"
     end = [
         f"Fingerprint of the changes: {said.fingerprint}",
@@ -433,7 +448,7 @@ def _shown(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, out
     ]
     if output == "markdown":
         parts = [f"## {judged.title}", *(f"> **{line}**" for line in losses)]
-        parts += [f"> **Refused:** {line}" for line in judged.refusals if line not in losses]
+        parts += [f"> **Refused:** {line}" for line in judged.refusals]
         parts += [*(f"- {line}" for line in notes), "", "```text", *listed, "```", ""]
         parts += [f"- {line}" for line in end if "secrets" not in line]
         return "\n\n".join(parts[:1]) + "\n\n" + "\n".join(parts[1:])
@@ -445,6 +460,18 @@ def _shown(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, out
     lines = [judged.title, "", *(painted(line, "red") for line in losses), *notes, "", *listed, ""]
     lines += [painted(f"Refused: {line}", "red") for line in judged.refusals]
     return "\n".join([*lines, *end])
+
+
+def _as_json(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path) -> str:
+    from omc.procedures.infrastructure_summary import document
+
+    more = {
+        "plan": str(file),
+        "sha256": asked.sha256,
+        "risk": judged.risk.value,
+        "refusals": list(judged.refusals),
+    }
+    return json.dumps(document(saved) | more, indent=2, ensure_ascii=False)
 
 
 def _drift_shown(name: str, found: Any, output: str, *, everything: bool) -> str:

@@ -14,10 +14,12 @@ from omc.errors import NotFound, WrongUse
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.terraform_json import Change, changes, values_of
 from omc.infrastructure.asked import PlannedChange
-from omc.infrastructure.plans import changed_sources, look_into
+from omc.infrastructure.plans import PlanFile, changed_sources, look_into
 from omc.infrastructure.roots import Root, root_of
 from omc.stack import Environment
 
+_SHOWN: dict[str, dict[str, Any]] = {}
+"""The last plan file that was read, by its hash."""
 KEPT_KINDS = frozenset({"aws_ecs_service", "aws_ecs_task_definition", "aws_db_instance"})
 """Types whose standing values a judgement needs even where they don't change."""
 
@@ -71,15 +73,9 @@ def read_saved_plan(aws: Gateway, asked: PlannedChange) -> SavedPlan:
 def saved_plan(root: Root, path: Path) -> SavedPlan:
     """The plan file as it is now, whoever made it. ``WrongUse`` where it isn't one."""
     plan = look_into(path)
-    root.prepare()
+    root.ensure()
 
-    def shown() -> dict[str, Any]:
-        try:
-            return tf.show(root.terraform, root.folder, path, env=root.environment)
-        except tf.TerraformError as error:
-            raise WrongUse(f"Terraform can't read the plan file {path}: {error.message}") from error
-
-    document, state = side_by_side(lambda ask: ask(), [shown, root.state])
+    document, state = side_by_side(lambda ask: ask(), [lambda: _document_of(root, plan), root.state])
     prior = document.get("prior_state", {}).get("values", {}).get("root_module", {})
     return SavedPlan(
         sha256=plan.sha256,
@@ -126,6 +122,18 @@ def read_deletion_protection(aws: Gateway, environment: Environment) -> Deletion
                 if values.get("deletion_protection.enabled") == "true":
                     found.append(f"the load balancer {name}")
     return DeletionProtection(tuple(found))
+
+
+def _document_of(root: Root, plan: PlanFile) -> dict[str, Any]:
+    """The file as JSON. Terraform takes seconds for it, and a command reads one file several times."""
+    if plan.sha256 not in _SHOWN:
+        try:
+            shown = tf.show(root.terraform, root.folder, plan.path, env=root.environment)
+        except tf.TerraformError as error:
+            raise WrongUse(f"Terraform can't read the plan file {plan.path}: {error.message}") from error
+        _SHOWN.clear()
+        _SHOWN[plan.sha256] = shown
+    return _SHOWN[plan.sha256]
 
 
 def _variables(document: Mapping[str, Any]) -> dict[str, Any]:

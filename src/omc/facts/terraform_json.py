@@ -102,7 +102,7 @@ def _change(said: Mapping[str, Any], does: Does) -> Change:
     if does in {Does.UPDATE, Does.REPLACE}:
         for path, old, new in _differences("", before, after):
             forces = any(path == force or path.startswith((f"{force}.", f"{force}[")) for force in forcing)
-            if forces or does is Does.UPDATE or new != UNKNOWN:
+            if forces or does is Does.UPDATE or (new != UNKNOWN and not (_is_empty(old) and _is_empty(new))):
                 differences.append(Difference(path, _shown(old), _shown(new), forces))
         known = {difference.path for difference in differences}
         differences += [
@@ -120,6 +120,11 @@ def _change(said: Mapping[str, Any], does: Does) -> Change:
         before=before,
         after=after,
     )
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a value says no more than no value: a replacement names none of what nobody sets."""
+    return value in (None, "", False, [], {})
 
 
 def _sensitive_differences(change: Mapping[str, Any], known: set[str]) -> Iterator[Difference]:

@@ -26,6 +26,8 @@ LEFT_OUT = (".terraform", "tests")
 WORK_FOLDER = ".omc"
 """Beside omc.toml; for a local cloud, its own state folder."""
 
+_PREPARED: set[tuple[Path, str]] = set()
+
 
 @dataclass(frozen=True, slots=True)
 class Root:
@@ -54,6 +56,12 @@ class Root:
         """``terraform init``: about a second where the provider is at hand."""
         arguments = ["init", "-no-color", "-reconfigure", *self.terraform.init_arguments(), *backend(self.bucket)]
         tf.run(self.terraform, self.folder, arguments, env=self.environment)
+        _PREPARED.add((self.folder, self.bucket))
+
+    def ensure(self) -> None:
+        """``prepare``, unless this process has done so."""
+        if (self.folder, self.bucket) not in _PREPARED:
+            self.prepare()
 
     def run(self, arguments: list[str], event: Callable[[Mapping[str, Any]], None]) -> str:
         return tf.run(self.terraform, self.folder, arguments, env=self.environment, event=event)
