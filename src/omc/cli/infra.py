@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +96,7 @@ def plan(
     omc infra plan --env staging --out reviewed.tfplan
     omc infra plan --env production --output markdown >> "$GITHUB_STEP_SUMMARY"
     """
+    from omc.cli import infra_report
     from omc.infrastructure import plans
     from omc.infrastructure.asked import PlannedChange
 
@@ -109,8 +110,8 @@ def plan(
     )
     judged, saved = desk.judged(asked, destroy=destroy)
     if summary:
-        summary.write_text(_as_json(judged, saved, asked, out or file) + "\n")
-    click.echo(_shown(judged, saved, asked, out or file, output))
+        summary.write_text(infra_report.as_json(judged, saved, asked, out or file) + "\n")
+    click.echo(infra_report.plan(judged, saved, asked, out or file, output))
     context.exit(1 if judged.refusals else 0)
 
 
@@ -209,6 +210,7 @@ def drift(
     omc infra drift --env staging --output json
     """
     from omc import terraform as tf
+    from omc.cli import infra_report
     from omc.errors import Unknown
     from omc.facts.infrastructure import saved_plan
     from omc.infrastructure import plans
@@ -222,7 +224,7 @@ def drift(
         file.unlink()
     except tf.TerraformError as error:
         raise Unknown(f"It is not known whether {desk.name} has drifted. {error.message}") from error
-    click.echo(_drift_shown(desk.name, found, output, everything=everything))
+    click.echo(infra_report.drift(desk.name, found, output, everything=everything))
     context.exit(0 if found.is_none else 1)
 
 
@@ -421,84 +423,3 @@ def _forget_local(context: click.Context, env: str | None) -> None:
     if environment_of(stack, env).is_local:
         site = site_of(stack, None)
         site.write(replace(site.read(), phase=Phase.INTERRUPTED))
-
-
-def _shown(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, output: str) -> str:
-    from omc.cli.table import has_colour
-    from omc.procedures.infrastructure_summary import SIGNS, details, headline, summary
-
-    said = summary(saved)
-    if output == "json":
-        return _as_json(judged, saved, asked, file)
-    verb = "destroy" if judged.procedure == "infra-destroy" else "apply"
-    end = [
-        f"Fingerprint of the changes: {said.fingerprint}",
-        f"Plan file, which holds secrets: {file}",
-    ]
-    if said.is_empty:
-        end = ["Nothing is to be changed: the environment is what the code says."]
-    elif not judged.refusals and verb == "apply":
-        end.append(f"Apply exactly this: omc infra apply --env {judged.environment} --plan {file}")
-    listed = [line for one in said.changes for line in (headline(one), *(f"    {line}" for line in details(one)))]
-    losses = [note for note in judged.notes if note.startswith("DATA LOSS")]
-    notes = [
-        note
-        for note in judged.notes
-        if note not in losses and not note.startswith(tuple(f"{sign} module." for sign in SIGNS.values()))
-    ]
-    if output == "markdown":
-        parts = [f"## {judged.title}", *(f"> **{line}**" for line in losses)]
-        parts += [f"> **Refused:** {line}" for line in judged.refusals]
-        parts += [*(f"- {line}" for line in notes), "", "```text", *listed, "```", ""]
-        parts += [f"- {line}" for line in end if "secrets" not in line]
-        return "\n\n".join(parts[:1]) + "\n\n" + "\n".join(parts[1:])
-    colour = has_colour()
-
-    def painted(line: str, paint: str) -> str:
-        return click.style(line, fg=paint, bold=True) if colour else line
-
-    lines = [judged.title, "", *(painted(line, "red") for line in losses), *notes, "", *listed, ""]
-    lines += [painted(f"Refused: {line}", "red") for line in judged.refusals]
-    return "\n".join([*lines, *end])
-
-
-def _as_json(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path) -> str:
-    from omc.procedures.infrastructure_summary import document
-
-    more = {
-        "plan": str(file),
-        "sha256": asked.sha256,
-        "risk": judged.risk.value,
-        "refusals": list(judged.refusals),
-    }
-    return json.dumps(document(saved) | more, indent=2, ensure_ascii=False)
-
-
-def _drift_shown(name: str, found: Any, output: str, *, everything: bool) -> str:
-    from omc.facts.terraform_json import Change
-    from omc.procedures.infrastructure_summary import details, headline
-
-    groups: list[tuple[str, str, Sequence[Change]]] = [
-        ("outside", "Changed outside of Terraform; an apply changes it back", found.outside),
-        ("not_applied", "The code says otherwise, and nobody touched it: not applied yet", found.not_applied),
-        ("intended", "Set by deployments and the autoscaler; an apply leaves it", found.intended),
-    ]
-    if everything:
-        groups.append(("filled_in", "Set by no code; an apply leaves it", found.filled_in))
-    if output == "json":
-        paper = {
-            key: [{"address": one.address, "does": one.does.value, "values": list(details(one))} for one in changes]
-            for key, _, changes in groups
-        }
-        return json.dumps({"environment": name, "drift": not found.is_none, **paper}, indent=2, ensure_ascii=False)
-    lines = [f"{name} has not drifted from the code." if found.is_none else f"{name} is not what the code says."]
-    for _, title, changes in groups:
-        if changes:
-            lines += ["", f"{title}:"]
-            for change in changes:
-                lines += [f"  {headline(change)}", *(f"      {line}" for line in details(change))]
-    if not everything and found.filled_in:
-        lines += ["", f"{len(found.filled_in)} resources have values that AWS filled in; --all lists them."]
-    if not found.is_none:
-        lines += ["", f"Settle it: omc infra plan --env {name}, then omc infra apply --env {name}; or change the code."]
-    return "\n".join(lines)
