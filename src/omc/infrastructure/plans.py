@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 import zipfile
@@ -43,6 +44,12 @@ class PlanFile:
     """Of that state: made up once, at its first apply. Empty: there was no state."""
     sources: Mapping[str, bytes]
     """The Terraform files that it was made from, by their path from the root's folder: ``../../modules/x/main.tf``."""
+
+    @property
+    def root(self) -> str:
+        """The environment whose state it changes, as its backend names it; empty where that doesn't say."""
+        found = re.search(r'key\s*=\s*"([\w-]+)/terraform\.tfstate"', self.sources.get("backend.tf", b"").decode())
+        return found[1] if found else ""
 
 
 def sha256_of(path: Path) -> str:
@@ -127,6 +134,12 @@ def hand_out(path: Path, target: Path) -> None:
 
 def keep(file: Path, root: Root) -> Path:
     """A plan file that a person hands in, in omc's own folder: it must not change while it waits for an approval."""
+    made_for = look_into(file).root
+    if made_for not in {"", root.name}:
+        raise WrongUse(
+            f"The plan file {file} was made for {made_for}, not for {root.name}. "
+            f"Make one: omc infra plan --env {root.name}"
+        )
     kept = root.plans / f"{sha256_of(file)[:16]}.tfplan"
     if not kept.is_file() or sha256_of(kept) != sha256_of(file):
         hand_out(file, kept)
