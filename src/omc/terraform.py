@@ -59,6 +59,10 @@ class Lock:
     """UTC, by the clock of that host."""
 
 
+class TerraformKilled(TerraformError):
+    """Terraform was killed: it wrote no state since the last time it did, and left its lock."""
+
+
 class StateLocked(TerraformError):
     """Somebody works on the state just now, or ended without releasing it."""
 
@@ -167,6 +171,9 @@ def run(
     finally:
         _RUNNING.remove(process)
         _end_session(process.pid)
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise TerraformKilled(f"terraform {verb} was killed in {folder.name} ({name}), not by omc.")
     if code != 0:
         reason = failures[0] if failures else _first_error("".join(lines))
         if lock := _lock_in(reason):

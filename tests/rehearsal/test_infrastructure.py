@@ -42,8 +42,8 @@ class Checkout:
 
     def edit(self, name: str, old: str, new: str) -> None:
         text = (self.folder / name).read_text()
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
-        (self.folder / name).write_text(text.replace(old, new))
+        assert old in text, f"{old!r} does not stand in {name}"
+        (self.folder / name).write_text(text.replace(old, new, 1))
 
     def git(self, *arguments: str) -> str:
         settings = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
@@ -185,7 +185,7 @@ def test_somebody_elses_lock_is_named_and_left_alone(checkout: Checkout) -> None
 
 
 def test_an_apply_that_was_killed_is_resumed(checkout: Checkout) -> None:
-    """kill -9 while Terraform waits for AWS. Killed with omc, it leaves its lock and no state; let live, it ends well."""
+    """kill -9 while Terraform waits for AWS: killed too, it leaves its lock and no state; let live, it ends well."""
     stack = checkout.stack
     assert retention(stack) == {365}
     for value, with_terraform in ((400, True), (365, False)):
@@ -230,7 +230,7 @@ def kill_while_applying(checkout: Checkout, *, with_terraform: bool) -> str:
             return lock["Operation"] == "OperationTypeApply"
 
         eventually("Terraform holds the lock", applying, within=300)
-        run = checkout.omc("runs", "list", "--env", "local", "--output", "json").json["runs"][0]["id"]
+        run = checkout.omc("runs", "list", "--env", "local", "--output", "json").json["runs"][0]["run"]
         children = psutil.Process(first.pid).children(recursive=True)
         if with_terraform:
             for child in children:

@@ -97,11 +97,13 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
         _with_lock(context, root, lambda: marked.run(command, events))
     except tf.StateLocked:
         raise
+    except tf.TerraformKilled as error:
+        raise Unknown(error.message) from error
     except tf.TerraformError as error:
         if not events.done:
             raise
         raise tf.TerraformError(
-            f"{error.message} Before that {events.done} of {events.total} resources were changed, and the state knows "
+            f"{error.message} Before that {events.done} of {max(events.total, events.done)} resources were changed, and the state knows "
             f"them. See what is left: omc infra plan --env {context.environment.name}"
         ) from error
     context.remember({"applied": True})
