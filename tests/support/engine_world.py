@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg.rows import dict_row
+
 from omc.stack import Stack
 from omc.store import embedded
 from omc.store.database import Store, open_store, utc_now
@@ -101,6 +104,8 @@ class World:
     def start(self, *argv: str, who: str = "alice", **env: str) -> Command:
         number = len(self.started)
         out, err = self.folder / f"{number}.out", self.folder / f"{number}.err"
+        out.touch()
+        err.touch()
         given = {
             "FAKE_WORLD": str(self.folder),
             "OMC_STACK": str(self.stack.file),
@@ -136,9 +141,9 @@ class World:
         return file.read_text().splitlines() if file.exists() else []
 
     def runs(self) -> list[dict[str, Any]]:
-        """The newest first."""
-        found: list[dict[str, Any]] = self.omc("runs", "list", "--output", "json").json["runs"]
-        return found
+        """All of them, the newest first, read past omc."""
+        with psycopg.connect(self.place.url or "", row_factory=dict_row) as connection:
+            return connection.execute("SELECT *, id AS run FROM runs ORDER BY created_at DESC").fetchall()
 
     def last_run(self) -> str:
         return str(self.runs()[0]["run"])
