@@ -32,6 +32,8 @@ USER = "omc"
 DATABASE = "omc"
 START_TIMEOUT = 60.0
 """Seconds; after a crash the server reads its log first."""
+PATIENCE = 5.0
+"""Seconds in which a server that ends at once is started again."""
 LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432.lock")
 
 _CONFIGURATION = """\
@@ -128,19 +130,20 @@ def start(folder: Path) -> None:
     data = folder / "data"
     if not data.is_dir():
         _initialise(folder)
+    process: subprocess.Popen[bytes] | None = None
     if _living(data) is None:
-        _clear_strangers_lock(data)
+        _clear_leftovers(data)
         _configure(data)
-        _spawn(folder)
+        process = _spawn(folder)
     deadline = time.monotonic() + START_TIMEOUT
-    tries = 0
+    again_until = time.monotonic() + PATIENCE
     while not _answers(data):
-        if _living(data) is None:
-            tries += 1
-            if tries > 40:
+        has_ended = process is None or process.poll() is not None
+        if has_ended and _living(data) is None:
+            if time.monotonic() > again_until:
                 raise StoreError(f"The embedded PostgreSQL does not start: {_last_words(folder / 'server.log')}")
-            if tries % 10 == 0:  # what a killed server left may still hold its shared memory for a moment
-                _spawn(folder)
+            time.sleep(0.2)  # what a killed server left may still hold its shared memory for a moment
+            process = _spawn(folder)
         if time.monotonic() > deadline:
             raise StoreError(
                 f"The embedded PostgreSQL in {folder} took no connection in {START_TIMEOUT:.0f} s: "
@@ -245,13 +248,13 @@ def _configure(data: Path) -> None:
     fresh.replace(data / "postgresql.conf")
 
 
-def _spawn(folder: Path) -> None:
+def _spawn(folder: Path) -> subprocess.Popen[bytes]:
     """Start the server as nobody's child: it outlives this process if others use it, and any Ctrl-C."""
     with (folder / "server.log").open("ab") as log:
         if log.tell() > 5_000_000:
             log.truncate(0)
         try:
-            subprocess.Popen(
+            return subprocess.Popen(
                 _unprivileged([str(program("postgres")), "-D", "."]),
                 cwd=folder / "data",
                 env=_environment(folder),
@@ -326,20 +329,22 @@ def _works_in(pid: int, data: Path) -> bool:
         return False
 
 
-def _clear_strangers_lock(data: Path) -> None:
-    """After a machine's restart the id in the lock file may be a stranger's, and PostgreSQL would take it for its own.
+def _clear_leftovers(data: Path) -> None:
+    """The lock files of a server that was killed. The id in them may be a stranger's by now, or a process that nobody
+    has taken note of, and PostgreSQL would take either for its own and not start.
 
-    The file goes only when no process works in these files any more; until then PostgreSQL's own check decides.
+    They go only when no process works in these files any more; until then PostgreSQL's own check decides.
     """
-    pid = _written(data)
-    if pid is None or not sys.platform.startswith("linux") or not Path(f"/proc/{pid}").exists():
+    left = [*data.glob("postmaster.pid"), *data.glob(".s.PGSQL.*")]
+    if not left or not sys.platform.startswith("linux"):
         return
     deadline = time.monotonic() + 10.0
     while any(_works_in(int(entry.name), data) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
         if time.monotonic() > deadline:
             return
         time.sleep(0.05)
-    (data / "postmaster.pid").unlink(missing_ok=True)
+    for file in left:
+        file.unlink(missing_ok=True)
 
 
 def _answers(data: Path) -> bool:
