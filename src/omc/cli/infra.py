@@ -102,7 +102,7 @@ def plan(
 
     desk = _Desk.of(context, env)
     root = desk.root(desk.project)
-    file = plans.make(root, _given(variables), _say(), destroy=destroy, lock_wait=lock_wait)
+    file = desk.planned(root, variables, lock_wait, destroy=destroy)
     if out:
         plans.hand_out(file, out)
     asked = PlannedChange(
@@ -213,13 +213,12 @@ def drift(
     from omc.cli import infra_report
     from omc.errors import Unknown
     from omc.facts.infrastructure import saved_plan
-    from omc.infrastructure import plans
     from omc.procedures.infrastructure_drift import drift as sorted_out
 
     desk = _Desk.of(context, env)
     root = desk.root(desk.project)
     try:
-        file = plans.make(root, _given(variables), _say(), lock_wait=lock_wait)
+        file = desk.planned(root, variables, lock_wait)
         found = sorted_out(saved_plan(root, file))
         file.unlink()
     except tf.TerraformError as error:
@@ -316,6 +315,15 @@ class _Desk:
 
         return root_of(self.gateway, project, self.work, self.stack.name)
 
+    def planned(self, root: Root, variables: tuple[str, ...], lock_wait: float, *, destroy: bool = False) -> Path:
+        """A new plan file."""
+        from omc.infrastructure import plans
+        from omc.progress import Progress
+
+        given, progress = _given(variables), Progress()
+        with progress.step(f"Planning the infrastructure of {self.name}"):
+            return plans.make(root, given, progress.waiting, destroy=destroy, lock_wait=lock_wait)
+
     def judged(self, asked: PlannedChange, *, destroy: bool) -> tuple[Plan, SavedPlan]:
         """The plan file as omc's own plan, and what is in it."""
         from omc.aws.gateway import Gateway
@@ -356,7 +364,7 @@ def _change(
     project = reverted.project if reverted else desk.project
     root = desk.root(project)
     if file is None:
-        kept = plans.make(root, _given(variables), _say(), destroy=is_destroy, lock_wait=lock_wait)
+        kept = desk.planned(root, variables, lock_wait, destroy=is_destroy)
     else:
         if variables:
             from omc.errors import WrongUse
@@ -404,12 +412,6 @@ def _given(variables: tuple[str, ...]) -> dict[str, Any]:
         except ValueError as error:
             raise WrongUse(f"The value of --var {name} begins as JSON and isn't: {error}.") from error
     return given
-
-
-def _say() -> Any:
-    from omc.progress import Progress
-
-    return Progress().waiting
 
 
 def _forget_local(context: click.Context, env: str | None) -> None:
