@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # comes with the aws CLI; two calls are not worth its stubs
 
 from omc.local.lifecycle import push_image, site_of
 from omc.stack import load

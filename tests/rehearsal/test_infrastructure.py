@@ -110,8 +110,8 @@ def test_a_change_is_planned_applied_drifts_and_is_taken_back(checkout: Checkout
 
     cloudwatch = stack.client("cloudwatch")
     [alarm] = cloudwatch.describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
-    kept = ("AlarmName", "AlarmActions", "OKActions", "ComparisonOperator", "EvaluationPeriods", "DatapointsToAlarm")
-    kept += ("MetricName", "Namespace", "Dimensions", "Period", "Statistic", "TreatMissingData", "AlarmDescription")
+    kept = ["AlarmName", "AlarmActions", "OKActions", "ComparisonOperator", "EvaluationPeriods", "DatapointsToAlarm"]
+    kept += ["MetricName", "Namespace", "Dimensions", "Period", "Statistic", "TreatMissingData", "AlarmDescription"]
     cloudwatch.put_metric_alarm(**{name: alarm[name] for name in kept if name in alarm}, Threshold=99)
     drifted = checkout.infra("drift", "--output", "json")
     assert drifted.code == 1, drifted.out + drifted.err
@@ -227,7 +227,7 @@ def kill_while_applying(checkout: Checkout, *, with_terraform: bool) -> str:
                 lock: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=LOCK)["Body"].read())
             except (s3.exceptions.NoSuchKey, ValueError):
                 return False
-            return lock["Operation"] == "OperationTypeApply"
+            return bool(lock["Operation"] == "OperationTypeApply")
 
         eventually("Terraform holds the lock", applying, within=300)
         run = checkout.omc("runs", "list", "--env", "local", "--output", "json").json["runs"][0]["run"]
