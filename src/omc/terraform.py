@@ -14,12 +14,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from omc.errors import OmcError
 
@@ -34,6 +36,8 @@ ROOTS = (Path("/opt"), Path("/usr/local"), Path("/srv"), Path.home())
 
 SEARCH_DEPTH = 4
 REGISTRY_TIMEOUT = 3.0
+LOOK = 0.05
+"""Seconds between two looks at what Terraform has printed."""
 STOP_TIMEOUT = 120.0
 """Seconds for Terraform to finish the resources under way after an interrupt; then nothing more can be saved."""
 
@@ -145,19 +149,10 @@ def run(
     command = [*_interrupt_when_we_die(), str(terraform.executable), verb, *(["-json"] if event else []), *rest]
     lines: list[str] = []
     failures: list[str] = []
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    process, printed = _spawn(command, folder, environment(env))
     _RUNNING.append(process)
     try:
-        for line in process.stdout or ():
+        for line in _lines(process, printed):
             lines.append(line)
             if event:
                 for said in _events(line):
@@ -169,6 +164,7 @@ def run(
         _let_finish(process)
         raise
     finally:
+        printed.close()
         _RUNNING.remove(process)
         _end_session(process.pid)
     if code < 0:
@@ -251,11 +247,48 @@ def release(terraform: Terraform, folder: Path, lock: Lock, *, env: Mapping[str,
     run(terraform, folder, ["force-unlock", "-force", lock.id], env=env)
 
 
+def _spawn(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> tuple[subprocess.Popen[str], IO[str]]:
+    """Start it with its output in a file that has no name any more, and give the file for reading.
+
+    Not in a pipe: were this process killed, the next word that Terraform prints into it would kill Terraform too, in
+    the middle of what it does and without its state.
+    """
+    with tempfile.NamedTemporaryFile("w") as out:
+        printed = Path(out.name).open(encoding="utf-8", errors="replace")  # noqa: SIM115 - closed by the caller
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    return process, printed
+
+
+def _lines(process: subprocess.Popen[str], printed: IO[str]) -> Iterator[str]:
+    """What the process prints, line by line as it comes, until it has ended."""
+    rest = ""
+    while True:
+        ended = process.poll() is not None
+        new = printed.read()
+        *whole, rest = (rest + new).split("\n")
+        yield from (f"{line}\n" for line in whole)
+        if ended:
+            if rest:
+                yield rest
+            return
+        if not new:
+            time.sleep(LOOK)
+
+
 def _let_finish(process: subprocess.Popen[str]) -> None:
     """Tell Terraform once to stop, and let it finish what it began; end it where it doesn't."""
     process.send_signal(signal.SIGINT)
     try:
-        process.communicate(timeout=STOP_TIMEOUT)
+        process.wait(timeout=STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

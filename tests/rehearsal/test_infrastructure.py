@@ -231,11 +231,13 @@ def kill_while_applying(checkout: Checkout, *, with_terraform: bool) -> str:
 
         eventually("Terraform holds the lock", applying, within=300)
         run = checkout.omc("runs", "list", "--env", "local", "--output", "json").json["runs"][0]["run"]
-        children = psutil.Process(first.pid).children(recursive=True)
-        if with_terraform:
-            for child in children:
-                if child.name().startswith("terraform"):
-                    child.send_signal(signal.SIGKILL)
+        children = [
+            child
+            for child in psutil.Process(first.pid).children(recursive=True)
+            if child.name().startswith("terraform")
+        ]
+        for child in children if with_terraform else ():
+            child.kill()
     finally:
         os.kill(first.pid, signal.SIGKILL)
         first.wait(30)

@@ -141,6 +141,7 @@ def test_terraform_writes_its_state_when_we_are_stopped(tmp_path: Path, how: sig
         def stop(*_):
             signal.signal(signal.SIGINT, lambda *_: sys.exit(2))  # a second one: Terraform gives up at once
             time.sleep(0.5)
+            print("Interrupt received", flush=True)  # which must not kill it when nobody reads any more
             open("state-written", "w").close()
             sys.exit(1)
         signal.signal(signal.SIGINT, stop)
