@@ -96,7 +96,7 @@ FAULTS = (
         "A release is deployed whose image does something long before it serves.",
         "The deployment hangs; new tasks are stopped for failed health checks, until the circuit breaker rolls back.",
         _slow_start,
-        seconds=Setting("120", "seconds before it serves; below about 30 it comes up, slowly"),
+        seconds=Setting("120", "seconds before it serves; a few, and it comes up slowly"),
     ),
     _fault(
         "missing-image",
