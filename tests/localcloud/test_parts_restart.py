@@ -141,7 +141,7 @@ def test_a_killed_cloud_comes_back_with_its_data_and_leaves_no_process(tmp_path:
     try:
         assert run.stdout is not None
         orphans = [int(word) for word in run.stdout.readline().split()]
-        assert len(orphans) == 4  # PostgreSQL, its TLS, Valkey, HAProxy
+        assert len(orphans) == 5  # PostgreSQL, its TLS, Valkey, HAProxy, the gates
     finally:
         run.kill()
         run.wait()
