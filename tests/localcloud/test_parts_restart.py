@@ -148,7 +148,7 @@ def test_a_killed_cloud_comes_back_with_its_data_and_leaves_no_process(tmp_path:
         if run.stdout:
             run.stdout.close()
     started = {pid: entry.started_at for pid in orphans if (entry := read_entry(pid))}
-    assert len(started) == 4  # they survive the kill
+    assert len(started) >= 4  # they survive the kill; the gates go when nobody answers them
     with running_cloud(state) as cloud:
         for pid, moment in started.items():
             entry = read_entry(pid)

@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 EVERY = 1.0
 WORLD_SECONDS = 1.0
 """How old the rules may be by which a connection is judged."""
+UNKNOWN_SECONDS = 0.1
+"""How old, when somebody asks about an address that isn't known: a task that has just been given it."""
+REMEMBERED = 10_000
 FLOW_SECONDS = 10.0
 """The aggregation interval of the flow logs, and the period of NAT metrics. AWS has 60 s at least."""
 NOTHING = Moved()
@@ -102,22 +105,31 @@ class Network:
 
     def judge(self, connection: Connection) -> Verdict:
         """Whether the rules of this second let a new connection through. Addresses in the VPC, or public ones."""
+        self._fresh(connection.source)
         with self._lock:
-            fresh = time.monotonic() - self._read_at < WORLD_SECONDS
-            if fresh and connection.source in self._world.interfaces and connection in self._judged:
-                return self._judged[connection]
-        if not fresh or connection.source not in self._world.interfaces:
-            world = facts.read(self._require())
-            with self._lock:
-                if world != self._world:
+            found = self._judged.get(connection)
+            if found is None:
+                if len(self._judged) > REMEMBERED:
                     self._judged.clear()
-                self._world, self._read_at = world, time.monotonic()
-        verdict = judge(self._world, connection)
+                found = self._judged[connection] = judge(self._world, connection)
+            return found
+
+    def _fresh(self, address: str = "") -> World:
+        """Read the rules again if they are old, or an address isn't known that may be new. Takes the cloud's lock."""
+        age = time.monotonic() - self._read_at
+        if age < WORLD_SECONDS and (not address or address in self._world.interfaces or age < UNKNOWN_SECONDS):
+            return self._world
+        world = facts.read(self._require())
         with self._lock:
-            if len(self._judged) > 10_000:
+            if world != self._world:
                 self._judged.clear()
-            self._judged[connection] = verdict
-        return verdict
+            self._world, self._read_at = world, time.monotonic()
+            return world
+
+    def knows(self, address: str) -> bool:
+        """Whether there is an interface with this address in the VPC."""
+        self._fresh(address)
+        return address in self._world.interfaces
 
     def flowed(self, connection: Connection, moved: Moved) -> None:
         """Traffic that was seen elsewhere than at a gate, for the flow logs."""
@@ -187,10 +199,8 @@ class Network:
         """End the interval: flow log records, NAT gateways' metrics and what their bytes cost."""
         cloud = self._require()
         self._published_at = time.monotonic()
-        world = facts.read(cloud)
+        world = self._fresh()
         with self._lock:
-            self._world, self._read_at = world, time.monotonic()
-            self._judged.clear()
             records = self._flows.take(cloud.settings.account)
             counted, self._nat = self._nat, defaultdict(Counter)
             active = Counter(each.verdict.nat for each in self._tracked.values() if each.verdict.nat)
