@@ -89,14 +89,26 @@ class Network:
 
     # -- joints ---------------------------------------------------------------------------------------------------
 
-    def open(self, name: str, *, destination: str, port: int, forward: tuple[str, int]) -> tuple[str, int]:
+    def open(
+        self,
+        name: str,
+        *,
+        destination: str,
+        port: int,
+        forward: tuple[str, int],
+        at: str | None = None,
+        wait: bool = True,
+    ) -> tuple[str, int]:
         """Put a gate before a server (see above); again with the same name moves it. Where it listens.
 
-        Raises ``OSError`` where it can't listen there. Never call it under the cloud's lock.
+        ``at`` is the real address to listen at where it isn't what ``real_address(destination)`` gives.
+
+        Raises ``OSError`` where it can't listen there. Never call it under the cloud's lock, unless ``wait`` is false:
+        then it is there a moment later, or the log says why not.
         """
         cloud = self._require()
-        listen = (cloud.settings.real_address(destination), cloud.settings.real_port(port))
-        self._keeper.open(cloud.part(Supervisor), Gate(name, destination, port, listen, forward))
+        listen = (at or cloud.settings.real_address(destination), cloud.settings.real_port(port))
+        self._keeper.open(cloud.part(Supervisor), Gate(name, destination, port, listen, forward), wait=wait)
         return listen
 
     def close(self, name: str) -> None:

@@ -80,7 +80,7 @@ class Keeper:
     def gate(self, name: str) -> Gate | None:
         return self._gates.get(name)
 
-    def open(self, supervisor: Supervisor, gate: Gate) -> None:
+    def open(self, supervisor: Supervisor, gate: Gate, *, wait: bool = True) -> None:
         """Put a gate there, in place of one with its name. ``OSError`` where it can't listen."""
         with self._told:
             if self._gates.get(gate.name) == gate and gate.name in self._listening:
@@ -90,6 +90,8 @@ class Keeper:
         deadline = time.monotonic() + OPEN_SECONDS
         with self._told:
             version = self._tell_gates()
+            if not wait:
+                return
             while self._answered < version and self._told.wait(max(0.0, deadline - time.monotonic())):
                 pass
             if gate.name in self._listening and self._answered >= version:
@@ -156,4 +158,6 @@ class Keeper:
                 self._answered = message["version"]
                 self._listening = set(message["listening"])
                 self._failed = dict(message["failed"])
+                for name, reason in self._failed.items():
+                    log.error("the gate %s can't listen: %s", name, reason)
                 self._told.notify_all()
