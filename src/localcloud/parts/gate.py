@@ -60,6 +60,8 @@ class Client(asyncio.Protocol):
         self.gates, self.name, self.forward = gates, name, forward
         self.id = gates.new_id()
         self.transport: asyncio.Transport
+        self.ended = False
+        """It will send no more."""
         self.server: Server | None = None
         self.told: tuple[int, ...] = ()
         self._pause = FIRST_RETRY
@@ -120,10 +122,8 @@ class Client(asyncio.Protocol):
                 self.transport.pause_reading()
 
     def eof_received(self) -> bool:
-        if self.server and self.server.transport.can_write_eof():
-            self.server.transport.write_eof()
-            return True
-        return False
+        self.ended = True
+        return self.server is not None and half_closed(self.server)
 
     def pause_writing(self) -> None:
         if self.server:
@@ -157,6 +157,7 @@ class Server(asyncio.Protocol):
     def __init__(self, client: Client) -> None:
         self.client = client
         self.transport: asyncio.Transport
+        self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
@@ -166,9 +167,8 @@ class Server(asyncio.Protocol):
         self.client.transport.write(data)
 
     def eof_received(self) -> bool:
-        with contextlib.suppress(OSError):
-            self.client.transport.write_eof()
-        return True
+        self.ended = True
+        return half_closed(self.client)
 
     def pause_writing(self) -> None:
         self.client.transport.pause_reading()
@@ -178,6 +178,16 @@ class Server(asyncio.Protocol):
 
     def connection_lost(self, problem: Exception | None) -> None:
         self.client.transport.abort() if problem else self.client.transport.close()
+
+
+def half_closed(other: Client | Server) -> bool:
+    """Tell the other end that no more comes; once both have said so, all is over. Whether this end stays open."""
+    if other.ended or other.transport.is_closing():
+        other.transport.close()
+        return False
+    with contextlib.suppress(OSError):
+        other.transport.write_eof()
+    return True
 
 
 class Gates:

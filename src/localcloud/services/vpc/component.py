@@ -87,6 +87,10 @@ class Network:
             self._keeper.stop(self._cloud.part(Supervisor))
             self.publish()
 
+    def status(self) -> dict[str, Any]:
+        """For the cloud's status: every gate, and how many connections of tasks are open through them."""
+        return {"gates": self._keeper.shown(), "connections": len(self._tracked)}
+
     # -- joints ---------------------------------------------------------------------------------------------------
 
     def open(

@@ -80,6 +80,13 @@ class Keeper:
     def gate(self, name: str) -> Gate | None:
         return self._gates.get(name)
 
+    def shown(self) -> dict[str, str]:
+        """Each gate by name: what it stands for, and where it listens."""
+        return {
+            each.name: f"{each.destination}:{each.port} at {each.listen[0]}:{each.listen[1]}"
+            for each in list(self._gates.values())
+        }
+
     def open(self, supervisor: Supervisor, gate: Gate, *, wait: bool = True) -> None:
         """Put a gate there, in place of one with its name. ``OSError`` where it can't listen."""
         with self._told:
