@@ -415,12 +415,16 @@ class LoadBalancers:
                 commands.append(f"set server {backend}/{name} state drain")
                 states[backend, name] = "drain"
             elif state == "gone":
-                commands.append(f"set server {backend}/{name} state maint; shutdown sessions server {backend}/{name}")
+                # What waits in the black hole gets its 504 in its own time; other sessions end with the delay.
+                waits = self._paths.is_black_hole(running.places.get((backend, name)))
+                end = "" if waits else f"; shutdown sessions server {backend}/{name}"
+                commands.append(f"set server {backend}/{name} state maint{end}")
                 commands.append(f"del server {backend}/{name}")
                 states[backend, name] = "gone"
         for command in commands:
             self._command(running, command, states)
         running.states = states
+        running.places = {key: place for key, place in running.places.items() if key in states}
 
     @staticmethod
     def _command(running: Running, command: str, states: dict[tuple[str, str], str]) -> None:

@@ -51,6 +51,9 @@ class Paths:
         self._hole = self._hole or BlackHole(self._cloud.settings.address)
         return self._hole.address, self._hole.port
 
+    def is_black_hole(self, place: tuple[str, int] | None) -> bool:
+        return self._hole is not None and place == (self._hole.address, self._hole.port)
+
     def close(self) -> None:
         if self._hole:
             self._hole.close()
