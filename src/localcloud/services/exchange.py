@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.core.processes import Supervisor
 from localcloud.parts import certificates, exchange
 from localcloud.parts.exchange import Behaviour
+from localcloud.services.vpc import Network
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud, Settings
@@ -33,6 +34,10 @@ def address(settings: Settings) -> str:
 def port(settings: Settings) -> int:
     """HTTPS: the tasks' security groups let nothing else out to the world."""
     return settings.real_port(443)
+
+
+GATED_SHIFT = 20_000
+"""Added to the program's own port when a gate listens at ``port``."""
 
 
 def url(settings: Settings) -> str:
@@ -92,17 +97,28 @@ class Exchange:
         if self._process is not None:
             log.warning("the exchange's program ended with %s and is started again", self._process.poll())
         settings = self._settings
+        own_port = port(settings) + (GATED_SHIFT if self._cloud.has(Network) else 0)
         certificate = certificates.server(settings.state, "exchange", [address(settings)])
         self._process = self._cloud.part(Supervisor).spawn(
             "exchange",
             [
-                *(sys.executable, exchange.__file__, address(settings), str(port(settings))),
+                *(sys.executable, exchange.__file__, address(settings), str(own_port)),
                 *(certificate.certificate, certificate.key, self._behaviour_file),
             ],
             env={"LANG": "C.UTF-8"},
             cwd=self._folder,
             output=self._folder / "exchange.log",
         )
+        if self._cloud.has(Network):
+            # Tasks get there only where the VPC's rules and routes let them out.
+            self._cloud.part(Network).open(
+                "exchange",
+                destination=PUBLIC_ADDRESS,
+                port=443,
+                forward=(address(settings), own_port),
+                at=address(settings),
+                wait=False,
+            )
 
 
 COMPONENTS = (Exchange,)
