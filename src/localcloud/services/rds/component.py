@@ -300,7 +300,9 @@ class Databases:
             postgres.copy_to(self._supervisor(), server, target)
         else:
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(server.folder, target, symlinks=True)
+            # Spilled sorts are no data, and may be far larger than what is really on the disk.
+            left_out = shutil.ignore_patterns("pgsql_tmp*")
+            shutil.copytree(server.folder, target, symlinks=True, ignore=left_out)
         with self._lock():
             record |= {"Status": "available", "PercentProgress": 100, "SnapshotCreateTime": self._now()}
             self._touch()
