@@ -201,11 +201,13 @@ class Cache:
         return redis.Redis(**settings)
 
 
-def newest(cloudwatch: Any, namespace: str, metric: str, statistic: str = "Average", **dimensions: str) -> float | None:
-    """The newest value of a metric in periods of ten seconds; None where there was none in the last minute."""
+def newest(
+    cloudwatch: Any, namespace: str, metric: str, statistic: str = "Average", *, within: float = 60, **dimensions: str
+) -> float | None:
+    """The newest value of a metric in periods of ten seconds; None where there was none in so many seconds."""
     now = datetime.now(UTC)
     values = cloudwatch.get_metric_data(
-        StartTime=now - timedelta(seconds=60),
+        StartTime=now - timedelta(seconds=within),
         EndTime=now + timedelta(seconds=10),
         ScanBy="TimestampDescending",
         MetricDataQueries=[

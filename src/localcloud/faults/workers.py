@@ -264,7 +264,8 @@ def calls(given: argparse.Namespace) -> None:
             if target:
                 headers["X-Amz-Target"] = target
             request = AWSRequest(method=method, url=given.endpoint + path, data=body, headers=headers)
-            SigV4Auth(chosen[turn % len(chosen)], service, given.region).add_auth(request)
+            # Each of the calls with each of the keys, in turn.
+            SigV4Auth(chosen[(turn + turn // len(CALLS)) % len(chosen)], service, given.region).add_auth(request)
             connection = http.client.HTTPConnection(
                 str(url.hostname), url.port, timeout=15, source_address=(given.address, 0)
             )
