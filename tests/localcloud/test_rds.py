@@ -247,6 +247,34 @@ def test_changes_wait_for_the_window_unless_they_are_to_apply_immediately(databa
         modify(DBInstanceIdentifier="shop", AllocatedStorage=5)
 
 
+def test_a_failover_changes_the_zone_and_is_told(database: Database) -> None:
+    with pytest.raises(database.rds.exceptions.ClientError, match="not in Multi-AZ"):
+        database.rds.reboot_db_instance(DBInstanceIdentifier="shop", ForceFailover=True)
+    database.rds.modify_db_instance(DBInstanceIdentifier="shop", MultiAZ=True, ApplyImmediately=True)
+    until(lambda: database.available()["MultiAZ"])
+
+    def zones() -> tuple[str, str]:
+        shown = database.shown()
+        return shown["AvailabilityZone"], shown["SecondaryAvailabilityZone"]
+
+    def told() -> list[str]:
+        found = database.rds.describe_events(SourceIdentifier="shop", EventCategories=["failover"])["Events"]
+        return [each["Message"] for each in found]
+
+    first, second = zones()
+    assert first != second
+    database.rds.reboot_db_instance(DBInstanceIdentifier="shop", ForceFailover=True)
+    database.available()
+    assert zones() == (second, first)
+    once = ["Multi-AZ instance failover started.", "Multi-AZ instance failover completed"]
+    assert told() == once
+    postmaster = database.cloud.part(Databases).processes("shop")[0]
+    postmaster.send(signal.SIGKILL)  # the primary dies: nobody has to ask
+    until(lambda: zones() == (first, second))
+    assert told() == 2 * once
+    assert database.ask("SELECT 1") == 1
+
+
 def test_tags_can_be_changed(database: Database) -> None:
     arn = database.shown()["DBInstanceArn"]
     database.rds.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "a", "Value": "c"}, {"Key": "d", "Value": "e"}])
