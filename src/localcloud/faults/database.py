@@ -243,7 +243,7 @@ FAULTS = (
     Fault(
         "connection-leak",
         "A client opens connections as the application's user and never closes one, until PostgreSQL refuses more.",
-        "DatabaseConnections at max_connections; the application logs that no connection is left and answers 503.",
+        "DatabaseConnections at max_connections; whoever needs a new connection is refused: new tasks, growing pools, psql.",
         _start_leak,
         lambda cloud, memory: _end(cloud, "connection-leak", memory),
         {
