@@ -1,4 +1,4 @@
-"""Faults of the data layer in the whole stack: the alarms that watch for them fire, and are OK again once it is over."""
+"""Faults of the data layer in the whole stack: the alarms that watch for them fire, and are OK once it is over."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from support.stack import Stack, eventually
 
-pytestmark = pytest.mark.rehearsal
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
 WATCHED = {"rds-connections-high", "rds-storage-low", "redis-evictions-high", "redis-hit-rate-low"}
 
 

@@ -243,7 +243,7 @@ FAULTS = (
     Fault(
         "connection-leak",
         "A client opens connections as the application's user and never closes one, until PostgreSQL refuses more.",
-        "DatabaseConnections at max_connections; whoever needs a new connection is refused: new tasks, growing pools, psql.",
+        "DatabaseConnections at max_connections; who needs a new one is refused: tasks that start, pools that grow.",
         _start_leak,
         lambda cloud, memory: _end(cloud, "connection-leak", memory),
         {
