@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
-from localcloud.core import network
+from localcloud import assemble
+from localcloud.core import addresses, network
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.core.registry import AwsError
@@ -150,6 +153,48 @@ def test_aws_throttles_what_it_is_told_to_and_nothing_else(aws: Clients, cloud: 
             assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
         assert aws("sts").get_caller_identity()["Account"] == cloud.settings.account
     assert ecs.list_clusters()["clusterArns"] == []
+
+
+def test_faults_come_back_with_the_cloud(tmp_path: Path, clients_of: Callable[[Cloud], Clients]) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    home = addresses.create(state)
+
+    def start() -> tuple[Cloud, Any]:
+        cloud = assemble.assemble(home.settings, home.access_key_id, home.secret_access_key)
+        return cloud, assemble.start(cloud)
+
+    def tried(cloud: Cloud, since: datetime) -> bool:
+        attribute = {"AttributeKey": "Username", "AttributeValue": "former-contractor"}
+        found = clients_of(cloud)("cloudtrail").lookup_events(LookupAttributes=[attribute], StartTime=since)
+        return bool(found["Events"])
+
+    def throttled(cloud: Cloud) -> bool:
+        try:
+            clients_of(cloud)("ecs").list_clusters()
+        except ClientError:
+            return True
+        return False
+
+    cloud, server = start()
+    try:
+        cloud.part(StackFaults).begin("unauthorised-caller", {"per_second": "20"})
+        cloud.part(StackFaults).begin("aws-throttling", {"service": "ecs", "probability": "1"})
+        until(lambda: tried(cloud, cloud.now() - timedelta(minutes=1)))
+        assemble.stop(cloud, server)
+        assemble.forget(cloud)
+        cloud, server = start()
+        again = cloud.now()
+        until(lambda: tried(cloud, again))
+        until(lambda: throttled(cloud))
+        cloud.part(StackFaults).end("unauthorised-caller")
+        cloud.part(StackFaults).end("aws-throttling")
+        assert not throttled(cloud)
+        assert clients_of(cloud)("iam").list_users()["Users"] == []
+    finally:
+        assemble.stop(cloud, server)
+        assemble.forget(cloud)
+        addresses.release(state)
 
 
 def test_an_answer_that_is_cut_off(aws: Clients, cloud: Cloud) -> None:

@@ -103,10 +103,12 @@ def _key(cloud: Cloud, name: str) -> dict[str, str]:
 def _stop_caller(cloud: Cloud, memory: Memory) -> None:
     common.end_worker(cloud, "unauthorised-caller")
     with cloud.lock:
-        users = cloud.moto("iam", "aws").users
-        for identifier, user in list(users.items()):
+        iam = cloud.moto("iam", "aws")
+        for identifier, user in list(iam.users.items()):
             if user.name == memory["user"]:
-                del users[identifier]
+                for key in list(user.access_keys):
+                    iam.delete_access_key(key.access_key_id, user.name)
+                del iam.users[identifier]
     cloud.touch()
 
 

@@ -247,8 +247,10 @@ def calls(given: argparse.Namespace) -> None:
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
-    known = Credentials(os.environ.get("AWS_ACCESS_KEY_ID", ""), os.environ.get("AWS_SECRET_ACCESS_KEY", ""))
     unknown = Credentials("AKIA" + "Q" * 16, "x" * 40)
+    known = unknown
+    if key := os.environ.get("AWS_ACCESS_KEY_ID"):
+        known = Credentials(key, os.environ["AWS_SECRET_ACCESS_KEY"])
     url = urlsplit(given.endpoint)
     pace = Pace(given.per_second)
     turns = itertools.count()

@@ -80,6 +80,7 @@ class Caches:
     def load(self, state: Any) -> None:
         self.groups, self.parameter_groups, self.subnet_groups, self.tags, self.events, *down = state
         self._down = set(down[0]) if down else set()
+        self._recovering = set(self._down)
 
     def stop(self) -> None:
         for job in list(self._jobs.values()):
