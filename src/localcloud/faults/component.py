@@ -141,6 +141,11 @@ class StackFaults:
             log.info("the fault %s is over", name)
             return True
 
+    def memories(self) -> dict[str, Memory]:
+        """What each fault in force remembers: for a fault that must know of the others."""
+        with self._guard:
+            return {name: copy.deepcopy(entry.memory) for name, entry in self._in_force.items()}
+
     # -- inner ----------------------------------------------------------------------------------------------------
 
     def _keep_all(self) -> None:

@@ -12,7 +12,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from localcloud.parts.valkey import Server, ValkeyError
 from localcloud.services.elasticache import measure
 from localcloud.services.elasticache.model import Group, Member, ParameterGroup, max_memory
 from localcloud.services.elasticache.parameters import server_settings
+from localcloud.services.vpc import Network
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -262,6 +263,7 @@ class Caches:
         for member in leaving:
             if member.id == group.primary:
                 self.fail_over(group.id)
+            self._close_gates(group, [member.id])
             if process := self._processes.pop(member.id, None):
                 cloud.part(Supervisor).end(process, grace=3.0)
             shutil.rmtree(self._server(group, member).folder, ignore_errors=True)
@@ -295,31 +297,41 @@ class Caches:
         living = [each for each in group.members if each.id not in self._down]
         primary = [each for each in living if each.id == group.primary]
         replicas = [each for each in living if each.id != group.primary] or primary
-        wanted = [("primary", group.primary_interface, primary), ("reader", group.reader_interface, replicas)]
-        wanted += [(member.id, member.interface, [member]) for member in living]
+        endpoints = [("primary", group.primary_interface, primary), ("reader", group.reader_interface, replicas)]
+        endpoints += [(each.id, each.interface, [each] if each in living else []) for each in group.members]
+        self._close_gates(group, [name for name, _, members in endpoints if not members])
+        wanted = [endpoint for endpoint in endpoints if endpoint[2]]
+        if not wanted:
+            cloud.part(Supervisor).end_all(proxy.processes(), grace=1.0)
+            return
+        port = group.tls_port if cloud.has(Network) else group.port
         text = tls_configuration(
             [
                 TlsListener(
                     name,
                     real(interface.address),
-                    group.port,
+                    port,
                     certificate,
                     [Path("..") / self._server(group, each).folder.name / valkey.SOCKET for each in members],
                 )
                 for name, interface, members in wanted
-                if members
             ]
         )
-        if not any(members for _, _, members in wanted):
-            cloud.part(Supervisor).end_all(proxy.processes(), grace=1.0)
-            return
         configuration = proxy.folder / "haproxy.cfg"
-        if proxy.running() and configuration.read_text() == text:
-            return
-        proxy.apply(cloud.part(Supervisor), text)
+        if not (proxy.running() and configuration.read_text() == text):
+            proxy.apply(cloud.part(Supervisor), text)
+        if cloud.has(Network):
+            for name, interface, _ in wanted:
+                cloud.part(Network).open(
+                    f"cache {group.id} {name}",
+                    destination=interface.address,
+                    port=group.port,
+                    forward=(real(interface.address), port),
+                )
 
     def _delete(self, group: Group) -> None:
         cloud = self._require()
+        self._close_gates(group, ["primary", "reader", *(member.id for member in group.members)])
         proxy = self._proxies.pop(group.id, None)
         ending = [self._processes.pop(each.id) for each in group.members if each.id in self._processes]
         cloud.part(Supervisor).end_all([*ending, *(proxy.processes() if proxy else ())], grace=3.0)
@@ -392,6 +404,12 @@ class Caches:
         except (OSError, ValkeyError):
             return []
         return [measure.slow_log_event(entry, group.id, member.id, form) for entry in entries]
+
+    def _close_gates(self, group: Group, names: Iterable[str]) -> None:
+        cloud = self._require()
+        if cloud.has(Network):
+            for name in names:
+                cloud.part(Network).close(f"cache {group.id} {name}")
 
     # -- inner ----------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from localcloud.parts.postgres import PostgresError, Server
 from localcloud.services.rds import measure, parameters, secret
 from localcloud.services.rds.model import Instance, in_window, settle_zones
 from localcloud.services.rds.parameters import ParameterGroup
+from localcloud.services.vpc import Network
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -374,6 +375,13 @@ class Databases:
         postgres.configure(server, settings, certificate, force_tls=parameters.forces_tls(values))
         instance.log_offset = min(instance.log_offset, server.log.stat().st_size if server.log.exists() else 0)
         self._processes[instance.identifier] = postgres.start(self._supervisor(), server)
+        if self._cloud and server.gated:
+            self._cloud.part(Network).open(
+                _gate(instance),
+                destination=instance.interface.address,
+                port=server.port,
+                forward=(server.address, server.tls_port),
+            )
         with self._lock():
             instance.applied = values
             instance.record["DBParameterGroups"][0]["ParameterApplyStatus"] = "in-sync"
@@ -403,6 +411,8 @@ class Databases:
             postgres.reload(self._processes.get(instance.identifier, ()))
 
     def _end(self, instance: Instance) -> None:
+        if self._cloud and self._cloud.has(Network):
+            self._cloud.part(Network).close(_gate(instance))
         self._supervisor().end_all(self._processes.pop(instance.identifier, ()), grace=20.0)
         self._measure.forget(instance.identifier)
 
@@ -414,7 +424,8 @@ class Databases:
         if self._cloud is None:
             raise PostgresError("the cloud has not started yet")
         address = self._cloud.settings.real_address(instance.interface.address)
-        return Server(instance.identifier, instance.folder(self._state), address, instance.record["DbInstancePort"])
+        port, gated = instance.record["DbInstancePort"], self._cloud.has(Network)
+        return Server(instance.identifier, instance.folder(self._state), address, port, gated)
 
     # -- metrics and logs -----------------------------------------------------------------------------------------
 
@@ -465,3 +476,8 @@ class Databases:
     def _touch(self) -> None:
         if self._cloud:
             self._cloud.touch()
+
+
+def _gate(instance: Instance) -> str:
+    """The name of the gate before its server."""
+    return f"database {instance.identifier}"
