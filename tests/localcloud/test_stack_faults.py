@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import pytest
@@ -234,3 +235,10 @@ def test_every_fault_of_the_catalogue_says_what_it_is() -> None:
         assert fault.injected.endswith(".")
         assert fault.symptom.endswith(".")
         assert all(it.help for it in fault.settings.values())
+
+
+def test_the_documentation_has_every_fault_as_it_is() -> None:
+    root = Path(__file__).parents[2]
+    written = run_path(str(root / "scripts" / "fault_table.py"))
+    text = (root / "docs" / "localcloud.md").read_text()
+    assert text == written["page"](text), "run: python scripts/fault_table.py"

@@ -115,7 +115,7 @@ class StackFaults:
             except Exception as problem:
                 log.exception("the fault %s could not be started", name)
                 raise AwsError("FaultNotStarted", f"{name} was not started: {_reason(problem)}.") from problem
-            entry = InForce(settings, self._running().now().isoformat(timespec="seconds"), memory)
+            entry = InForce(settings, self._running().now().isoformat(timespec="milliseconds"), memory)
             self._put(name, entry)
             log.info("the fault %s is in force with %s", name, dict(settings))
             return _shown(entry)

@@ -52,7 +52,11 @@ def start(cloud: Cloud, service: str, change: Change) -> Memory:
         wanted = {name: value for name, value in running.definition.items() if name in accepted}
         change(cloud, wanted, _application(wanted))
         made = ecs.register_task_definition(**wanted)["taskDefinition"]["taskDefinitionArn"]
-        ecs.update_service(cluster=running.cluster, service=service, taskDefinition=made)
+        try:
+            ecs.update_service(cluster=running.cluster, service=service, taskDefinition=made)
+        except Exception:
+            ecs.deregister_task_definition(taskDefinition=made)
+            raise
     before = running.definition["taskDefinitionArn"]
     return {"cluster": running.cluster, "service": service, "released": made, "before": before}
 
