@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from localcloud.faults import common
+from localcloud.faults import values
 from localcloud.faults.catalogue import Fault, Memory, Setting
 from localcloud.front import faults
 
@@ -22,17 +22,15 @@ ERRORS = ("500", "timeout", "truncate", "slow")
 
 def _begin(owner: str) -> Callable[[Cloud, Mapping[str, str]], Memory]:
     def start(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-        kind = settings.get("kind", "throttle")
-        if owner == "aws-errors" and kind not in ERRORS:
-            raise common.refused(f"The setting kind is one of {', '.join(ERRORS)}, not {kind!r}.")
+        kind = values.choice(settings, "kind", ERRORS) if "kind" in settings else "throttle"
         rule: Memory = {
             "service": settings["service"],
             "operation": settings["operation"],
-            "probability": common.number(settings, "probability", 0.01, 1),
+            "probability": values.number(settings, "probability", 0.01, 1),
             "kind": kind,
         }
         if "seconds" in settings:
-            rule["seconds"] = common.number(settings, "seconds", 0.1, 60)
+            rule["seconds"] = values.number(settings, "seconds", 0.1, 60)
         memory = {"rule": rule}
         _keep(owner)(cloud, memory)
         return memory

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from localcloud.core.registry import AwsError
-from localcloud.faults import common, workers
+from localcloud.faults import common, values, workers
 from localcloud.faults.catalogue import Fault, Memory, Setting
 from localcloud.parts import certificates, valkey
 from localcloud.parts.valkey import ValkeyError
@@ -57,9 +57,9 @@ def _stop_stopped(cloud: Cloud, memory: Memory) -> None:
 
 def _start_evicting(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     group = _group(cloud, settings)
-    per_second = common.number(settings, "per_second", 10, 2_000)
-    times = common.number(settings, "times", 1.5, 100)
-    size = common.whole(settings, "bytes", 1_000, 100_000)
+    per_second = values.number(settings, "per_second", 10, 2_000)
+    times = values.number(settings, "times", 1.5, 100)
+    size = int(values.number(settings, "bytes", 1_000, 100_000))
     keys = int(times * max_memory(group.settings["CacheNodeType"]) / size)
     memory: Memory = {"cache": group.id, "per_second": per_second, "keys": keys, "bytes": size}
     _keep_evicting(cloud, memory)

@@ -59,22 +59,6 @@ def _name(fault: str) -> str:
     return f"fault {fault}"
 
 
-def number(settings: Mapping[str, str], name: str, least: float, most: float) -> float:
-    """A setting as a number. Raises ``AwsError`` that says what is allowed."""
-    try:
-        value = float(settings[name])
-    except ValueError:
-        value = float("nan")
-    if not least <= value <= most:
-        raise refused(f"The setting {name} is a number from {least:g} to {most:g}, not {settings[name]!r}.")
-    return value
-
-
-def whole(settings: Mapping[str, str], name: str, least: int, most: int) -> int:
-    """A setting as a whole number."""
-    return int(number(settings, name, least, most))
-
-
 def refused(message: str) -> AwsError:
     return AwsError("ValidationError", message)
 

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from localcloud.core.registry import AwsError
-from localcloud.faults import common, workers
+from localcloud.faults import common, values, workers
 from localcloud.faults.catalogue import Fault, Memory, Setting
 from localcloud.services.rds import Databases
 from localcloud.services.rds.model import GIB, Instance
@@ -103,8 +103,8 @@ def _end(cloud: Cloud, fault: str, memory: Memory, *tables: str) -> None:
 
 
 def _start_queries(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    sessions = common.whole(settings, "sessions", 1, 8)
-    seconds = common.number(settings, "seconds", 0.2, 60)
+    sessions = int(values.number(settings, "sessions", 1, 8))
+    seconds = values.number(settings, "seconds", 0.2, 60)
     worker = ["queries", "--sessions", sessions, "--seconds", seconds]
     memory = {"database": _running(cloud, settings).identifier, "application": "nightly-report", "worker": worker}
     _worker(cloud, "slow-queries", memory)
@@ -115,8 +115,8 @@ def _start_queries(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
 
 
 def _start_leak(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    most = common.whole(settings, "connections", 1, 500)
-    per_second = common.number(settings, "per_second", 0.1, 50)
+    most = int(values.number(settings, "connections", 1, 500))
+    per_second = values.number(settings, "per_second", 0.1, 50)
     worker = ["connections", "--most", most, "--per-second", per_second]
     memory = {"database": _running(cloud, settings).identifier, "application": "price-export", "worker": worker}
     _worker(cloud, "connection-leak", memory)
@@ -127,9 +127,7 @@ def _start_leak(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
 
 
 def _start_lock(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    mode = settings["mode"].upper()
-    if mode not in LOCK_MODES:
-        raise common.refused(f"The setting mode is one of {', '.join(LOCK_MODES)}, not {settings['mode']!r}.")
+    mode = values.choice(settings, "mode", LOCK_MODES)
     instance = _running(cloud, settings)
     table = _table(cloud, instance, settings["table"])
     worker = ["lock", "--table", table, "--mode", mode]
@@ -189,8 +187,8 @@ def _stop_stopped(cloud: Cloud, memory: Memory) -> None:
 
 
 def _start_filling(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    mebibytes = common.whole(settings, "mebibytes", 0, 2048)
-    free = common.number(settings, "free_percent", 1, 100)
+    mebibytes = int(values.number(settings, "mebibytes", 0, 2048))
+    free = values.number(settings, "free_percent", 1, 100)
     instance = _running(cloud, settings)
     memory: Memory = {
         "database": instance.identifier,

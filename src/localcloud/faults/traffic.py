@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlunsplit
 
-from localcloud.faults import common
+from localcloud.faults import common, values
 from localcloud.faults.catalogue import Fault, Memory, Setting
 from localcloud.parts import certificates
 
@@ -20,10 +20,10 @@ LACKS = ("rights", "key", "both")
 
 
 def _start_noise(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    per_second = common.number(settings, "per_second", 1, 1_000)
-    connections = common.whole(settings, "connections", 1, 64)
+    per_second = values.number(settings, "per_second", 1, 1_000)
+    connections = int(values.number(settings, "connections", 1, 64))
     if not settings["path"].startswith("/"):
-        raise common.refused(f"The setting path begins with a slash, not {settings['path']!r}.")
+        raise common.refused(f"path begins with a slash, not {settings['path']!r}.")
     memory: Memory = {
         "url": _url(cloud, settings["load_balancer"]) + settings["path"],
         "per_second": per_second,
@@ -65,9 +65,8 @@ def _public(cloud: Cloud, host: int) -> str:
 
 
 def _start_caller(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    per_second = common.number(settings, "per_second", 0.05, 20)
-    if settings["lacks"] not in LACKS:
-        raise common.refused(f"The setting lacks is one of {', '.join(LACKS)}, not {settings['lacks']!r}.")
+    per_second = values.number(settings, "per_second", 0.05, 20)
+    lacks = values.choice(settings, "lacks", LACKS)
     name = settings["user"]
     with cloud.lock:
         # Not by a call: whose key it is that somebody found has been there all along.
@@ -77,7 +76,7 @@ def _start_caller(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
         iam.create_user(cloud.settings.region, name, path="/", tags=[])
         iam.create_access_key(name)
     cloud.touch()
-    memory: Memory = {"user": name, "per_second": per_second, "lacks": settings["lacks"]}
+    memory: Memory = {"user": name, "per_second": per_second, "lacks": lacks}
     _keep_caller(cloud, memory)
     return memory
 
