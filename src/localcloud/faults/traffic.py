@@ -115,7 +115,7 @@ FAULTS = (
     Fault(
         "noisy-neighbour",
         "One client outside of the VPC sends requests to the load balancer as fast as it is let.",
-        "RequestCount, latency and CPU of the service behind rise until it scales; all of it from one address.",
+        "RequestCount, latency and CPU of the service behind rise, and it may scale; all of it is from one address.",
         _start_noise,
         lambda cloud, memory: common.end_worker(cloud, "noisy-neighbour"),  # noqa: ARG005
         {
