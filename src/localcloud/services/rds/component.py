@@ -26,7 +26,7 @@ from localcloud.core.processes import Process, Supervisor
 from localcloud.parts import certificates, postgres
 from localcloud.parts.postgres import PostgresError, Server
 from localcloud.services.rds import measure, parameters, secret
-from localcloud.services.rds.model import Instance, in_window
+from localcloud.services.rds.model import Instance, in_window, settle_zones
 from localcloud.services.rds.parameters import ParameterGroup
 from localcloud.services.vpc import Network
 
@@ -57,6 +57,8 @@ class Databases:
         self.events: list[dict[str, Any]] = []
         self._processes: dict[str, list[Process]] = {}
         self._jobs: dict[str, threading.Thread] = {}
+        self.failing_over: set[str] = set()
+        """Instances whose reboot was asked to be a failover."""
         self._measure = measure.Measurements()
         self._cloud: Cloud | None = None
 
@@ -224,6 +226,9 @@ class Databases:
     def _recover(self, instance: Instance) -> None:
         """The server isn't running: after ``up`` that is as it should be, else it died."""
         died = bool(self._processes.get(instance.identifier))
+        if died and instance.record["MultiAZ"]:
+            self._fail_over(instance)
+            return
         if died:
             with self._lock():
                 message = "Recovery of the DB instance has started. Recovery time will vary with the amount of data."
@@ -234,6 +239,19 @@ class Databases:
                 self.tell(instance.identifier, "Recovery of the DB instance is complete.", "recovery")
                 self.tell(instance.identifier, "DB instance restarted", "availability")
 
+    def _fail_over(self, instance: Instance) -> None:
+        """The standby takes over: here the same files, behind the same address, in the other zone by name."""
+        with self._lock():
+            self.tell(instance.identifier, "Multi-AZ instance failover started.", "failover")
+        self._end(instance)
+        self._launch(instance)
+        with self._lock():
+            record = instance.record
+            zones = record["AvailabilityZone"], record["SecondaryAvailabilityZone"]
+            record["SecondaryAvailabilityZone"], record["AvailabilityZone"] = zones
+            self.tell(instance.identifier, "DB instance restarted", "availability")
+            self.tell(instance.identifier, "Multi-AZ instance failover completed", "failover")
+
     def _halt(self, instance: Instance) -> None:
         self._end(instance)
         with self._lock():
@@ -241,13 +259,18 @@ class Databases:
             self.tell(instance.identifier, "DB instance stopped", "notification")
 
     def _reboot(self, instance: Instance) -> None:
+        if instance.identifier in self.failing_over:
+            self._fail_over(instance)
+        else:
+            with self._lock():
+                self.tell(instance.identifier, "DB instance shutdown", "availability")
+            self._end(instance)
+            self._launch(instance)
+            with self._lock():
+                self.tell(instance.identifier, "DB instance restarted", "availability")
         with self._lock():
-            self.tell(instance.identifier, "DB instance shutdown", "availability")
-        self._end(instance)
-        self._launch(instance)
-        with self._lock():
+            self.failing_over.discard(instance.identifier)
             instance.status = "available"
-            self.tell(instance.identifier, "DB instance restarted", "availability")
 
     def _modify(self, instance: Instance) -> None:
         """Take up pending values, a new password and what is dynamic; restart only for another class."""
@@ -257,6 +280,7 @@ class Databases:
             instance.record["PendingModifiedValues"] = {}
             exports = pending.pop("PendingCloudwatchLogsExports", None)
             instance.record |= {name: value for name, value in pending.items() if name != "MasterUserPassword"}
+            settle_zones(instance.record)
             if exports:
                 kept = set(instance.record["EnabledCloudwatchLogsExports"]) - set(exports["LogTypesToDisable"])
                 instance.record["EnabledCloudwatchLogsExports"] = sorted(kept | set(exports["LogTypesToEnable"]))
@@ -301,7 +325,9 @@ class Databases:
             postgres.copy_to(self._supervisor(), server, target)
         else:
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(server.folder, target, symlinks=True)
+            # Spilled sorts are no data, and may be far larger than what is really on the disk.
+            left_out = shutil.ignore_patterns("pgsql_tmp*")
+            shutil.copytree(server.folder, target, symlinks=True, ignore=left_out)
         with self._lock():
             record |= {"Status": "available", "PercentProgress": 100, "SnapshotCreateTime": self._now()}
             self._touch()
