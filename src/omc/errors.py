@@ -37,6 +37,10 @@ class WriteRefused(OmcError):
     """Code that may only read asked for an operation that isn't a read. It was not sent."""
 
 
+class Refused(OmcError):
+    """A change was asked for that must not be made as things are. Nothing was changed."""
+
+
 class Unknown(OmcError):
     """The world could not be read, so nothing may be concluded from it."""
 

@@ -127,7 +127,8 @@ def test_colour_only_on_a_terminal_that_wants_it(tmp_path: Path) -> None:
     state = tmp_path / "cloud"
     state.mkdir()
     (state / "cloud.json").write_text(
-        '{"endpoint": "http://127.0.0.1:9", "access_key_id": "a", "secret_access_key": "b"}'
+        '{"endpoint": "http://127.0.0.1:9", "region": "ap-southeast-2", "account": "123456789012",'
+        ' "access_key_id": "a", "secret_access_key": "b", "port_shift": 0}'
     )
     assert "\033[" in on_a_terminal(*arguments, OMC_LOCAL_STATE=str(state))
     assert "\033[" not in on_a_terminal(*arguments, OMC_LOCAL_STATE=str(state), NO_COLOR="1")

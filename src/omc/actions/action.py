@@ -1,0 +1,110 @@
+"""What an action is: four small functions that make a step safe to run twice, and the list of all of them.
+
+The engine journals the intent, asks ``look`` whether the effect is there already (a runner may have died after it),
+performs if not, and then asks ``watch`` until there is an outcome. Every function may raise an ``OmcError``: one that
+is not known to be final (throttled, unreachable, cut off) is tried again until the step's deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from omc.aws.gateway import Gateway
+from omc.procedures.plan import Json
+from omc.stack import Environment
+
+
+class Verdict(StrEnum):
+    """How a step, and a run, ends. The exit code of each is in ``omc.cli``'s table."""
+
+    SUCCEEDED = "succeeded"
+    ROLLED_BACK = "rolled back"
+    """What was there before runs again: by ECS itself, or undone by us."""
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    """Somebody else's change took the place of ours."""
+    UNKNOWN = "unknown"
+    """It could not be found out; nothing is claimed."""
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A verdict with what it rests on."""
+
+    verdict: Verdict
+    sentence: str
+    """What happened, to what, why."""
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+    """Readings: deployment id, rollout state, events, stopped tasks by cause, exit codes, last log lines, metrics."""
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    """For later steps (``output_of``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an action may use."""
+
+    gateway: Gateway
+    """Made for writing."""
+    environment: Environment
+    run: str
+    """The run's id: goes into tags, ``startedBy`` and client tokens, so that an effect is recognised as ours."""
+    step: str
+    token: str
+    """The same at every attempt of this step, another for every other step; 32 hexadecimal digits. For clientToken."""
+    now: Callable[[], datetime]
+    """UTC."""
+    remember: Callable[[Mapping[str, Json]], None]
+    """Journal something durably *before* the effect, such as which deployments there were; merged into ``memory``."""
+    memory: Mapping[str, Any]
+    """What this step has remembered so far, also in an earlier life of the run. Read it anew after ``remember``."""
+    say: Callable[[str], None]
+    """A line of progress: counts, events, time left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that can be done to the world."""
+
+    name: str
+    """``ecs.roll_service``: the AWS service, then what it does."""
+    perform: Callable[[Context, Mapping[str, Any]], Mapping[str, Json]]
+    """Make the effect. Returns what is worth keeping (merged into the step's memory): ids, ARNs."""
+    look: Callable[[Context, Mapping[str, Any]], bool]
+    """Whether the effect of *this* step is there already, so that ``perform`` must not run (again). May ``remember``
+    what it found, such as an ARN. Called before each ``perform``, also the first."""
+    watch: Callable[[Context, Mapping[str, Any]], Outcome | None]
+    """None: not at its end yet, ask again in ``every`` seconds. Reads only."""
+    commands: Callable[[Environment, Mapping[str, Any]], Sequence[str]]
+    """The same by hand: ``aws …`` or ``terraform …`` lines."""
+    every: float = 1.0
+
+
+_ACTIONS: dict[str, Action] = {}
+
+
+def register(action: Action) -> Action:
+    """Put an action into the list. Raises ``RuntimeError`` for a second one of the same name."""
+    if action.name in _ACTIONS:
+        raise RuntimeError(f"There are two actions {action.name}")
+    _ACTIONS[action.name] = action
+    return action
+
+
+def action_named(name: str) -> Action:
+    """The action of that name; its module (the part before the dot) is imported when it is first wanted."""
+    if name not in _ACTIONS:
+        from importlib import import_module
+
+        import_module(f"omc.actions.{name.partition('.')[0]}")
+    return _ACTIONS[name]
+
+
+def at_once(sentence: str) -> Callable[[Context, Mapping[str, Any]], Outcome]:
+    """A ``watch`` for actions whose effect is there when the call returns."""
+    return lambda context, _: Outcome(Verdict.SUCCEEDED, sentence, dict(context.memory), dict(context.memory))

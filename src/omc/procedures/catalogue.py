@@ -1,0 +1,27 @@
+"""Which procedures there are, and how one is made into a plan from what was asked and the facts it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, get_type_hints
+
+from omc.procedures.plan import Plan
+
+PLANNERS: Mapping[str, str] = {}
+"""A procedure's name to ``module:function``. Such a function takes ``asked``, a frozen dataclass of plain values that
+come back from JSON as ``Asked(**json)``, and facts by their types; it returns the plan, or raises ``WrongUse`` for what
+makes no sense (an unknown service) and ``Refused`` where there is no plan to show."""
+
+
+def planner(procedure: str) -> Callable[..., Plan]:
+    """The function that plans a procedure. Raises ``KeyError`` for one that doesn't exist."""
+    module, _, name = PLANNERS[procedure].partition(":")
+    function: Callable[..., Plan] = getattr(import_module(module), name)
+    return function
+
+
+def asked_type(procedure: str) -> type[Any]:
+    """The class of what a procedure is asked for."""
+    kind: type[Any] = get_type_hints(planner(procedure))["asked"]
+    return kind

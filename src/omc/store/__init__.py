@@ -1,0 +1,1 @@
+"""The store: what omc keeps of its own, in PostgreSQL."""
