@@ -20,14 +20,28 @@ from localcloud.services.logs.pattern_parser import parse_pattern
 Clients = Callable[..., Any]
 
 
-@pytest.fixture
-def logs(aws: Clients) -> Any:
+def client_of(aws: Clients) -> Any:
     """A client whose requests go to the endpoint itself and not to a host named "stream-" and the address."""
     config = Config(retries={"total_max_attempts": 1}, inject_host_prefix=False, read_timeout=20)
     client = aws("logs", config=config)
     for name in ("/one", "/two", "/other"):
         client.create_log_group(logGroupName=name)
     return client
+
+
+@pytest.fixture(scope="module")
+def logs(shared_aws: Clients) -> Any:
+    return client_of(shared_aws)
+
+
+@pytest.fixture
+def quiet_cloud(shared_cloud: Cloud) -> Cloud:
+    """The shared cloud once the sessions of earlier tests are over."""
+    sessions, deadline = shared_cloud.part(Logs).tails, time.monotonic() + 30
+    while len(sessions):
+        assert time.monotonic() < deadline, "a session is still there"
+        time.sleep(0.05)
+    return shared_cloud
 
 
 def arn(cloud: Cloud, group: str) -> str:
@@ -53,14 +67,14 @@ def results(events: Iterator[dict[str, Any]], count: int) -> list[dict[str, Any]
     raise AssertionError(found)
 
 
-def test_a_session_begins_and_brings_what_is_put_from_then_on(logs: Any, cloud: Cloud) -> None:
-    held, at = cloud.part(Logs), int(time.time() * 1000)
+def test_a_session_begins_and_brings_what_is_put_from_then_on(logs: Any, quiet_cloud: Cloud) -> None:
+    held, at = quiet_cloud.part(Logs), int(time.time() * 1000)
     held.put("/one", "s", [(at, "before")])
-    with tailing(logs, arn(cloud, "/one"), arn(cloud, "/two")) as events:
+    with tailing(logs, arn(quiet_cloud, "/one"), arn(quiet_cloud, "/two")) as events:
         started = next(events)["sessionStart"]
         assert started["sessionId"]
         assert started["requestId"]
-        assert started["logGroupIdentifiers"] == [arn(cloud, "/one"), arn(cloud, "/two")]
+        assert started["logGroupIdentifiers"] == [arn(quiet_cloud, "/one"), arn(quiet_cloud, "/two")]
         held.put("/one", "s", [(at, "first"), (at + 1, "second")])
         held.put("/other", "s", [(at, "not asked for")])
         logs.create_log_stream(logGroupName="/two", logStreamName="t")
@@ -75,8 +89,8 @@ def test_a_session_begins_and_brings_what_is_put_from_then_on(logs: Any, cloud: 
     assert all(abs(each["ingestionTime"] - at) < 60_000 for each in found)
 
 
-def test_an_idle_session_says_so_every_second(logs: Any, cloud: Cloud) -> None:
-    with tailing(logs, arn(cloud, "/one")) as events:
+def test_an_idle_session_says_so_every_second(logs: Any, quiet_cloud: Cloud) -> None:
+    with tailing(logs, arn(quiet_cloud, "/one")) as events:
         next(events)
         began = time.monotonic()
         updates = [next(events)["sessionUpdate"] for _ in range(2)]
@@ -94,10 +108,10 @@ def test_an_idle_session_says_so_every_second(logs: Any, cloud: Cloud) -> None:
     ],
 )
 def test_it_is_narrowed_by_stream_and_pattern(
-    logs: Any, cloud: Cloud, asked: dict[str, Any], wanted: list[str]
+    logs: Any, quiet_cloud: Cloud, asked: dict[str, Any], wanted: list[str]
 ) -> None:
-    held, at = cloud.part(Logs), int(time.time() * 1000)
-    with tailing(logs, arn(cloud, "/one"), **asked) as events:
+    held, at = quiet_cloud.part(Logs), int(time.time() * 1000)
+    with tailing(logs, arn(quiet_cloud, "/one"), **asked) as events:
         started = next(events)["sessionStart"]
         assert {name: started[name] for name in asked} == asked
         for stream, letter in (("ecs/back/1", "a"), ("ecs/front/1", "b")):
@@ -105,22 +119,22 @@ def test_it_is_narrowed_by_stream_and_pattern(
         assert [each["message"] for each in results(events, len(wanted))] == wanted
 
 
-def test_other_calls_are_answered_meanwhile_and_a_client_that_goes_is_forgotten(logs: Any, cloud: Cloud) -> None:
-    sessions = cloud.part(Logs).tails
-    with tailing(logs, arn(cloud, "/one")) as events:
+def test_other_calls_are_answered_meanwhile_and_a_client_that_goes_is_forgotten(logs: Any, quiet_cloud: Cloud) -> None:
+    sessions = quiet_cloud.part(Logs).tails
+    with tailing(logs, arn(quiet_cloud, "/one")) as events:
         next(events)
         assert len(sessions) == 1
         assert len(logs.describe_log_groups()["logGroups"]) == 3
-        assert cloud.lock.acquire(timeout=5)
-        cloud.lock.release()
+        assert quiet_cloud.lock.acquire(timeout=5)
+        quiet_cloud.lock.release()
     deadline = time.monotonic() + 30
     while len(sessions):
         assert time.monotonic() < deadline, "the session is still there"
         time.sleep(0.05)
 
 
-def test_sessions_end_with_the_cloud(logs: Any, cloud: Cloud) -> None:
-    with tailing(logs, arn(cloud, "/one")) as events:
+def test_sessions_end_with_the_cloud(aws: Clients, cloud: Cloud) -> None:
+    with tailing(client_of(aws), arn(cloud, "/one")) as events:
         next(events)
         threading.Timer(0.1, cloud.stopping.set).start()
         assert all(not each["sessionUpdate"]["sessionResults"] for each in events)  # and the loop ends
@@ -133,32 +147,35 @@ def refused(call: Callable[[], Any]) -> tuple[str, str]:
     return error["Code"], error["Message"]
 
 
-def test_what_aws_refuses_is_refused(logs: Any, cloud: Cloud) -> None:
+def test_what_aws_refuses_is_refused(logs: Any, quiet_cloud: Cloud) -> None:
     def start(*groups: str, **more: Any) -> Callable[[], Any]:
         return lambda: logs.start_live_tail(logGroupIdentifiers=list(groups), **more)
 
-    one, two = arn(cloud, "/one"), arn(cloud, "/two")
+    one, two = arn(quiet_cloud, "/one"), arn(quiet_cloud, "/two")
     assert refused(start("/one")) == (
         "InvalidParameterException",
         "/one is not the ARN of a log group without an asterisk at its end.",
     )
     assert refused(start(one + ":*"))[0] == "InvalidParameterException"
-    assert refused(start(arn(cloud, "/none")))[0] == "ResourceNotFoundException"
+    assert refused(start(arn(quiet_cloud, "/none")))[0] == "ResourceNotFoundException"
     assert refused(start(one, two, logStreamNames=["a"]))[0] == "InvalidParameterException"
     assert refused(start(one, logStreamNames=["a"], logStreamNamePrefixes=["b"]))[0] == "InvalidParameterException"
     assert refused(start(one, logEventFilterPattern="{ $.a = "))[0] == "InvalidParameterException"
     assert refused(start(*[one] * 11))[0] == "InvalidParameterException"
     logs.create_log_group(logGroupName="/rare", logGroupClass="INFREQUENT_ACCESS")
-    assert refused(start(arn(cloud, "/rare")))[0] == "InvalidOperationException"
-    assert len(cloud.part(Logs).tails) == 0
+    assert refused(start(arn(quiet_cloud, "/rare")))[0] == "InvalidOperationException"
+    assert len(quiet_cloud.part(Logs).tails) == 0
 
 
-def test_there_are_so_many_sessions_at_most(logs: Any, cloud: Cloud) -> None:
-    sessions = cloud.part(Logs).tails
-    for _ in range(MOST_SESSIONS):
-        sessions.add(Session(frozenset(), frozenset(), (), parse_pattern("")))
-    code, _ = refused(lambda: logs.start_live_tail(logGroupIdentifiers=[arn(cloud, "/one")]))
+def test_there_are_so_many_sessions_at_most(logs: Any, quiet_cloud: Cloud) -> None:
+    sessions = quiet_cloud.part(Logs).tails
+    held = [Session(frozenset(), frozenset(), (), parse_pattern("")) for _ in range(MOST_SESSIONS)]
+    for each in held:
+        sessions.add(each)
+    code, _ = refused(lambda: logs.start_live_tail(logGroupIdentifiers=[arn(quiet_cloud, "/one")]))
     assert code == "LimitExceededException"
+    for each in held:
+        sessions.remove(each)
 
 
 def test_of_many_events_a_sample_and_of_too_many_the_newest() -> None:

@@ -225,7 +225,7 @@ def test_errors_are_counted_with_who_made_them(server: Server) -> None:
 
 
 def test_a_slow_server_holds_no_arrival_back_and_waiting_counts(server: Server) -> None:
-    """Two places and 0.2 s an answer: the twentieth user waits about two seconds, and his time says so."""
+    """Two places and 0.2 s an answer: the twentieth user waits about two seconds, and the report says so."""
     server.slow = 0.2
     began = time.monotonic()
     run = traffic.send(Plan(server.url, rate=40, duration=0.5, users=2, mix={"history": 1}))

@@ -56,7 +56,7 @@ def load(
 ) -> None:
     """Send users to the local stack's load balancer, and say what they saw.
 
-    They come when they come, however slow the answers are, and a user's time counts from when he came. Ctrl-C ends it
+    They come when they come, however slow the answers are, and a user's time counts from the arrival. Ctrl-C ends it
     with the report so far. Exit code 0: users were well; 1: too many requests failed; 3: nobody answered.
 
     \b

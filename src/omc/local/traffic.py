@@ -2,7 +2,7 @@
 and every answer is noted. What the answers come to is in ``load_report``.
 
 Arrivals are open-loop: when each user comes is settled before the first one is sent, and a slow server holds nobody
-back. A user's time counts from when he came, not from when he could be served. Loopback addresses only.
+back. A user's time counts from the arrival, not from when somebody was free to serve it. Loopback addresses only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from omc.errors import WrongUse
 MOST_REQUESTS = 500_000
 MOST_USERS = 512
 PATIENCE = 10.0
-"""Seconds that a user waits for an answer, or for a free place in the queue, before he gives up."""
+"""Seconds that a user waits for an answer, or for a free place, before giving up."""
 
 IDLE = 30.0
 """Seconds after which a user's kept connection is made anew; the load balancer closes idle ones after 60."""
@@ -94,7 +94,7 @@ class Plan:
     """Seconds; with ``diurnal`` a whole day is pressed into them."""
     shape: Shape = Shape.FLAT
     users: int = 64
-    """Users at the site at the same time at most, each with a connection that he keeps."""
+    """Users at the site at the same time at most, each with a connection that is kept."""
     mix: Mapping[str, float] = field(default_factory=lambda: MIX)
     seed: int | None = None
 
@@ -281,7 +281,7 @@ def _let_come(
 
 
 class _User:
-    """One of the places at the site: a connection that is kept, and a portfolio once he has opened one."""
+    """One of the places at the site: a connection that is kept, and a portfolio once one was opened."""
 
     def __init__(self, host: str, port: int, chance: random.Random, run: _Run) -> None:
         self._connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
