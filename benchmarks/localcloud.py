@@ -348,7 +348,7 @@ def worst(latencies: Mapping[str, Mapping[str, float]], clients: int) -> float:
 
 def main(arguments: Sequence[str]) -> None:
     parts = set(arguments) or {"latency", "tasks", "logs"}
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {"load_average_before": os.getloadavg()[0]}  # what else the machine was doing
     with tempfile.TemporaryDirectory(prefix="omc-bench-") as name:
         state = Path(name) / "cloud"
         try:
