@@ -32,6 +32,8 @@ class Reach:
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_EC2_METADATA_DISABLED": "true",
+            # StartLiveTail would go to "stream-" and the endpoint, which is an address and no name.
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         }
 
 
