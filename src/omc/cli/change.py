@@ -101,15 +101,13 @@ def journal_refuse(site: Site) -> None:
     refuse_second(site.store, site.environment.name)
 
 
-def perform(
-    site: Site, plan: Plan, shown: Shown, *, wait: bool, approved: Sequence[Given] = (), undo_of: str | None = None
-) -> int:
+def perform(site: Site, plan: Plan, shown: Shown, *, wait: bool, approved: Sequence[Given] = ()) -> int:
     """Write the plan down as a run, wait until it may begin, perform it, show how it ended."""
     from omc.engine import approvals, journal
     from omc.engine.actors import actor_of
 
     actor = actor_of(site.reads)
-    run = journal.create(site.store, plan, actor, site.environment.approvals, undo_of=undo_of)
+    run = journal.create(site.store, plan, actor, site.environment.approvals)
     shown.progress.note(f"Run {run.id} by {actor.name}")
     approvals.record_given(site.store, run.id, approved)
     return see_through(site, run.id, actor.name, shown, wait=wait)

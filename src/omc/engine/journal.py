@@ -39,6 +39,10 @@ _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+UNDO = "undo"
+"""The procedure that takes an ended run back; its facts are in the store."""
+
+
 class LostLease(OmcError):
     """Another process has taken the run over; this one must do nothing more with it."""
 
@@ -124,7 +128,6 @@ def create(
     actor: Actor,
     policy: ApprovalPolicy,
     *,
-    undo_of: str | None = None,
     timer: str | None = None,
     approved_before: bool = False,
     within: Transaction | None = None,
@@ -147,7 +150,7 @@ def create(
         plan_hash=plan.hash,
         actor=actor.name,
         actor_link=actor.link,
-        undo_of=undo_of,
+        undo_of=plan.asked["run"] if plan.procedure == UNDO else None,
         timer=timer,
         approvals_needed=needed,
         approvals_expire_minutes=policy.expires_minutes,
