@@ -289,7 +289,8 @@ def ask(plan: Plan, environment: Environment, *, yes: bool, confirm: str | None)
                 f"This would change {environment.name}, and there is nobody to ask: say --yes, or look first with "
                 "--dry-run."
             )
-        click.confirm(f"{plan.title}: go ahead?", abort=True, err=True)
+        if not click.confirm(f"{plan.title}: go ahead?", err=True):
+            raise Refused("Nothing was changed.")
     if name_wanted and confirm is None:
         if not at_terminal:
             raise WrongUse(f"A change of {environment.name} wants its name too: --confirm {environment.name}")

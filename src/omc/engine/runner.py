@@ -21,7 +21,7 @@ from omc.engine.journal import Lease
 from omc.engine.undoing import outputs_of
 from omc.errors import AccessDenied, AwsRefused, BadCredentials, NoCredentials, OmcError, Unknown
 from omc.procedures.plan import Plan, filled_in, from_json
-from omc.store.embedded import StoreUnreachable
+from omc.store.embedded import StoreError, StoreUnreachable
 from omc.store.models import Run, StepRow
 
 FIRST_PAUSE = 0.5
@@ -130,8 +130,9 @@ class Runner:
         self.reporter.waiting(f"omc's own database does not answer; trying again ({error.message[:80]})")
         self.sleep(FIRST_PAUSE)
         try:
+            self.site.store.revive()
             self.lease.check()
-        except StoreUnreachable:
+        except (StoreUnreachable, StoreError):
             raise Stuck(
                 f"{error.message} The run {self.lease.run} is kept where it is; go on with: "
                 f"omc runs resume {self.lease.run}"
