@@ -32,6 +32,8 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 CONNECTION = "localcloud.connection"
+AS_IT_COMES = "localcloud.as_it_comes"
+"""Called by the application before it answers: nothing of this answer is held back."""
 
 
 class _Gateway(wsgi.Gateway_10):
@@ -48,6 +50,11 @@ class _Gateway(wsgi.Gateway_10):
         connection = self.req.conn
         wire, held = connection.wfile, io.BytesIO()
         connection.wfile = held
+
+        def as_it_comes() -> None:
+            connection.wfile = wire
+
+        self.env[AS_IT_COMES] = as_it_comes
         try:
             super().respond()
         finally:
@@ -109,6 +116,11 @@ class Server:
             result = plain_error(request, AwsError("LocalcloudFailure", f"{type(problem).__name__}: {problem}"))
         if "X-Localcloud-Cut" in result.headers:
             environ[CONNECTION].close_connection = True
+        if result.stream is not None:
+            environ[AS_IT_COMES]()
+            environ[CONNECTION].close_connection = True
+            start_response(f"{result.status} OK", list(result.headers.items()))
+            return result.stream
         return _send(request, result, start_response)
 
 

@@ -107,6 +107,11 @@ class Server:
                 self._users = None
                 raise
 
+    def revive(self) -> None:
+        """Start the server again if somebody killed it while it is in use."""
+        with _alone(self.folder):
+            start(self.folder)
+
     def leave(self) -> None:
         """No longer be a user; the last one ends the server."""
         users, self._users = self._users, None
@@ -115,6 +120,9 @@ class Server:
         if self._folder_handle is not None:
             os.close(self._folder_handle)
             self._folder_handle = None
+        if not self.folder.is_dir():  # it was removed under us
+            os.close(users)
+            return
         with _alone(self.folder):
             os.close(users)
             end_unused(self.folder)
@@ -196,17 +204,32 @@ def _private(folder: Path) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Only one process at a time starts or ends the server."""
-    with (folder / "server.lock").open("w") as lock:
-        deadline = time.monotonic() + 2 * START_TIMEOUT
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise StoreUnreachable(f"Another process starts or ends {folder} and doesn't finish.") from None
-                time.sleep(0.01)
-        yield
+    path = folder / "server.lock"
+    deadline = time.monotonic() + 2 * START_TIMEOUT
+    while True:
+        with path.open("w") as lock:
+            if _locked(lock.fileno()) and _is_still(path, lock.fileno()):
+                yield
+                return
+        if time.monotonic() > deadline:
+            raise StoreUnreachable(f"Another process starts or ends {folder} and doesn't finish.")
+        time.sleep(0.01)
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    """Whether the open file is the one of this name, and not one that was deleted with its folder."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _initialise(folder: Path) -> None:
