@@ -25,6 +25,7 @@ from typing import IO, Any
 
 from omc.errors import OmcError
 
+NAMES = ("terraform", "tofu")
 MINIMUM = (1, 11)
 """Write-only arguments and the S3 backend's own lock need Terraform 1.11."""
 
@@ -179,14 +180,21 @@ def run(
 
 
 def marked(marker: str) -> list[int]:
-    """Processes of this machine that were given ``OMC_STEP=marker`` to know them by: Terraform and its providers."""
+    """Terraforms of this machine that were given ``OMC_STEP=marker`` to know them by and that still run.
+
+    A provider outlives a Terraform that was killed, for ever and doing nothing: where none is left, it is ended.
+    """
     wanted = f"OMC_STEP={marker}".encode()
-    found = []
+    found: dict[int, str] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-    return found
+                found[int(entry.name)] = (entry / "comm").read_text().strip()
+    running = [pid for pid, name in found.items() if name in NAMES]
+    for pid in () if running else found:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return running
 
 
 def working_in(folder: Path) -> list[int]:
@@ -195,7 +203,7 @@ def working_in(folder: Path) -> list[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             name = (entry / "comm").read_text().strip()
-            if name in {"terraform", "tofu"} and (entry / "cwd").readlink() == folder:
+            if name in NAMES and (entry / "cwd").readlink() == folder:
                 found.append(int(entry.name))
     return found
 
@@ -354,7 +362,7 @@ def _executable() -> Path:
         if not os.access(named, os.X_OK):
             raise TerraformError(f"OMC_TERRAFORM names {named}, which can't be run.")
         return Path(named)
-    for name in ("terraform", "tofu"):
+    for name in NAMES:
         found = shutil.which(name)
         if found:
             return Path(found)

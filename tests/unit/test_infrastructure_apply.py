@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shutil
+import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -226,12 +229,20 @@ def test_a_lock_that_is_not_this_runs_own_is_left_alone(rig: Rig, who: str) -> N
 
 def test_a_terraform_that_outlived_its_runner_is_let_finish(rig: Rig) -> None:
     arguments = rig.planned()
-    import subprocess
-
-    lives = subprocess.Popen(["sleep", "60"], env=os.environ | {"OMC_STEP": rig.context().token})
+    program = rig.work / "terraform"
+    program.symlink_to(str(shutil.which("sleep")))
+    env = os.environ | {"OMC_STEP": rig.context().token}
+    lives = subprocess.Popen([program, "60"], env=env)
+    provider = subprocess.Popen(["sleep", "60"], env=env)
     try:
         with pytest.raises(Unknown, match=f"still finishes what it began .process {lives.pid} on"):
             APPLY.look(rig.context(), arguments)
-    finally:
+        assert provider.poll() is None
         lives.kill()
         lives.wait()
+        assert APPLY.look(rig.context(), arguments) is False
+        assert provider.wait(10) == -signal.SIGKILL  # it would have stayed for ever
+    finally:
+        for process in (lives, provider):
+            process.kill()
+            process.wait()

@@ -103,8 +103,8 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
         if not events.done:
             raise
         raise tf.TerraformError(
-            f"{error.message} Before that {events.done} of {max(events.total, events.done)} resources were changed, and the state knows "
-            f"them. See what is left: omc infra plan --env {context.environment.name}"
+            f"{error.message} Before that {events.done} of {max(events.total, events.done)} resources were changed, "
+            f"and the state knows them. See what is left: omc infra plan --env {context.environment.name}"
         ) from error
     context.remember({"applied": True})
     for path in {file, Path(arguments["plan"])}:
