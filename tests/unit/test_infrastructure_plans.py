@@ -235,8 +235,8 @@ def test_what_runs_by_a_deployment_is_said_to_stay() -> None:
     notes = apply(ASKED, STAGING, MIXED, Services((service,))).notes
     own = MIXED.standing[f"{BACKEND}.aws_ecs_task_definition.this"]["revision"]
     assert (
-        "backend runs ohmycoins-backend:41, set by a deployment or a rollback; Terraform registered "
-        f"ohmycoins-backend:{own}. The apply leaves the service as it is."
+        f"backend runs ohmycoins-backend:41, Terraform registered ohmycoins-backend:{own}: deployments and rollbacks "
+        "decide which one runs, and the apply leaves it."
     ) in notes
     assert any("takes what is new in it with the next `omc deploy`" in note for note in notes)
 

@@ -43,7 +43,7 @@ def plan(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, outpu
         parts = [f"## {judged.title}", *(f"> **{line}**" for line in losses)]
         parts += [f"> **Refused:** {line}" for line in judged.refusals]
         parts += [*(f"- {line}" for line in notes), "", "```text", *listed, "```", ""]
-        parts += [f"- {line}" for line in end if "secrets" not in line]
+        parts += [f"- {line}" for line in end if str(file) not in line]
         return "\n".join([parts[0], "", *parts[1:]])
     colour = has_colour()
 

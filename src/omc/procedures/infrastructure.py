@@ -184,8 +184,8 @@ def _deployed(plan: SavedPlan, services: Services) -> Iterator[str]:
         own = f"{values.get('family')}:{values.get('revision')}"
         if service.task_definition != own:
             yield (
-                f"{service.name} runs {service.task_definition}, set by a deployment or a rollback; Terraform "
-                f"registered {own}. The apply leaves the service as it is."
+                f"{service.name} runs {service.task_definition}, Terraform registered {own}: deployments and rollbacks "
+                "decide which one runs, and the apply leaves it."
             )
         if f"{module}.aws_ecs_task_definition.this" in changed:
             yield (
