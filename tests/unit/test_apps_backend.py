@@ -32,7 +32,7 @@ def test_defaults_are_those_of_the_task() -> None:
     )
     assert settings.postgres_sslmode == "require"
     assert settings.redis_tls
-    assert not settings.migrate_on_start
+    assert not settings.create_schema
 
 
 def test_secrets_stay_out_of_what_is_printed() -> None:

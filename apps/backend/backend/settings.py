@@ -39,7 +39,8 @@ class Settings(BaseModel):
     secret_key: SecretStr
     price_interval: int = Field(5, ge=1, le=3600)
     """Seconds between two sets of prices."""
-    migrate_on_start: bool = False
+    create_schema: bool = False
+    """A starting process makes the schema in a database that has none, and leaves any other as it is."""
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

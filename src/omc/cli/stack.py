@@ -57,7 +57,7 @@ def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
         rows = [Row((name, value)) for name, value in _settings(environment, now)]
         parts.append(f"{environment.name}\n{table(rows, width=width_of(), colour=has_colour())}")
     shared = environments[0]
-    header = ("service", "tasks", "scales on", "port", "task definition", "container", "status page")
+    header = ("service", "tasks", "scales on", "port", "task definition", "container", "status page", "migrates by")
     services = [
         Row(
             (
@@ -69,6 +69,7 @@ def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
                 service.family,
                 service.container,
                 service.status_path or "-",
+                " ".join(service.migrate) or "-",
             )
         )
         for service in shared.services

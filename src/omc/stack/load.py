@@ -171,6 +171,7 @@ def _service(name: str, section: Section, prefix: str, stack_name: str) -> Servi
         cpu_target=section.whole_number("cpu_target", least=1, most=100),
         memory_target=section.whole_number("memory_target", None, least=1, most=100),
         status_path=section.text("status_path", None, allowed="a path such as /api/v1/status", pattern=r"/\S*"),
+        migrate=section.words("migrate", allowed='a command in words, ["python", "-m", "backend.migrate"]'),
     )
 
 

@@ -31,6 +31,9 @@ class Service:
     """Average memory, percent, that target tracking aims at; None where memory doesn't scale it."""
     status_path: str | None
     """A path that answers JSON with ``data_age_seconds``."""
+    migrate: tuple[str, ...] = ()
+    """What brings the database to the schema that the service's code needs, run in a task of its own before the new
+    revision takes traffic; empty for a service without a schema."""
 
 
 @dataclass(frozen=True, slots=True)

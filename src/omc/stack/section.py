@@ -62,6 +62,13 @@ class Section:
             raise self.error(key, f"is {shown(value)}; allowed is a number from {least:g} to {most:g}.")
         return float(value)
 
+    def words(self, key: str, *, allowed: str) -> tuple[str, ...]:
+        """A list of strings, such as a command; empty where the key is missing."""
+        value = self._value(key, [], allowed)
+        if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
+            raise self.error(key, f"is {shown(value)}; allowed is {allowed}.")
+        return tuple(value)
+
     def one_of(self, key: str, choices: Sequence[str]) -> str:
         value = self._value(key, _MISSING, f"one of {', '.join(choices)}")
         if not isinstance(value, str) or value not in choices:
