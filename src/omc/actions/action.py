@@ -65,6 +65,8 @@ class Context:
     """What this step has remembered so far, also in an earlier life of the run. Read it anew after ``remember``."""
     say: Callable[[str], None]
     """A line of progress: counts, events, time left."""
+    store: Any = None
+    """The open ``omc.store`` of the run, for what is kept in it beside the run itself."""
 
 
 @dataclass(frozen=True, slots=True)

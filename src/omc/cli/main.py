@@ -21,6 +21,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "stack": ("omc.cli.stack", "stack"),
     "local": ("omc.cli.local", "local"),
     "demo": ("omc.cli.demo", "demo"),
+    "deploy": ("omc.cli.deploy", "deploy"),
+    "rollback": ("omc.cli.rollback", "rollback"),
+    "deployments": ("omc.cli.deployments", "deployments"),
+    "releases": ("omc.cli.releases", "releases"),
 }
 """A command's name to the module and the object that is it."""
 INTERRUPTED = 130
