@@ -41,6 +41,6 @@ def rollback(context: click.Context, service: str, to: str, override: str, **how
     code = carry_out(context, "rollback", asked, **how)
     if not how.get("dry_run") and code == 0:
         click.echo(
-            f"{time.monotonic() - began:.1f} s from the command to its end, with every target healthy.", err=True
+            f"{time.monotonic() - began:.1f} s from the command to its end; every target is healthy.", err=True
         )
     context.exit(code)
