@@ -117,6 +117,9 @@ def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> Http
     if rule.kind == "timeout":
         return HttpAnswer(200, b"", CUT)
     true = _true_answer(cloud, wire, call, request)
+    if rule.kind == "lost":
+        cloud.stopping.wait(rule.seconds)
+        return HttpAnswer(200, b"", CUT)
     if rule.kind == "truncate":
         return HttpAnswer(true.status, true.body[: len(true.body) // 2], {**true.headers, **CUT})
     return true

@@ -1,4 +1,4 @@
-"""AWS failing on purpose: throttled, broken, slow, silent or cut-off answers to chosen operations.
+"""AWS failing on purpose: throttled, broken, slow, silent, lost or cut-off answers to chosen operations.
 
 The rules live in memory and are set through ``POST /_localcloud/faults``, so that a client is tested against an AWS
 that misbehaves without knowing that it is rehearsing. Faults of the *stack* (a bad image, a lock) are not here.
@@ -18,7 +18,8 @@ from localcloud.core.registry import AwsError
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
-KINDS = ("throttle", "500", "timeout", "truncate", "slow")
+KINDS = ("throttle", "500", "timeout", "truncate", "slow", "lost")
+"""``timeout`` does nothing and stays silent; ``lost`` does what was asked and then stays silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Fault:
     """How many calls it hits before it is spent; None: until it is removed."""
     probability: float = 1.0
     seconds: float = 2.0
-    """How long ``slow`` delays, and how long ``timeout`` stays silent."""
+    """How long ``slow`` delays, and how long ``timeout`` and ``lost`` stay silent."""
 
     def hits(self, service: str, operation: str) -> bool:
         return fnmatchcase(service, self.service) and fnmatchcase(operation, self.operation)
