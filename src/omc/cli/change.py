@@ -30,7 +30,9 @@ def change_options(command: Command) -> Command:
     for option in (
         click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True),
         click.option(
-            "--wait/--no-wait", default=True, help="Wait for approvals here, or end with 6 and say what to type.  [wait]"
+            "--wait/--no-wait",
+            default=True,
+            help="Wait for approvals here, or end with 6 and say what to type.  [wait]",
         ),
         click.option("--confirm", metavar="ENV", help="The environment's name, where it would have to be typed."),
         click.option("--yes", is_flag=True, help="Answer the question with yes."),

@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "stack": ("omc.cli.stack", "stack"),
     "local": ("omc.cli.local", "local"),
     "demo": ("omc.cli.demo", "demo"),
+    "restart": ("omc.cli.restart", "restart"),
+    "scale": ("omc.cli.scale", "scale"),
 }
 """A command's name to the module and the object that is it."""
 INTERRUPTED = 130

@@ -8,7 +8,10 @@ from typing import Any, get_type_hints
 
 from omc.procedures.plan import Plan
 
-PLANNERS: Mapping[str, str] = {}
+PLANNERS: Mapping[str, str] = {
+    "restart": "omc.procedures.restart:restart",
+    "scale": "omc.procedures.scale:scale",
+}
 """A procedure's name to ``module:function``. Such a function takes ``asked``, a frozen dataclass of plain values that
 come back from JSON as ``Asked(**json)``, and facts by their types; it returns the plan, or raises ``WrongUse`` for what
 makes no sense (an unknown service) and ``Refused`` where there is no plan to show."""
