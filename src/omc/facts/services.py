@@ -109,6 +109,12 @@ def read_services(aws: Gateway, environment: Environment) -> Services:
     )
 
 
+def describe_service(aws: Gateway, name: str) -> EcsService | None:
+    """One service, fresh; None where there is none of that name."""
+    told = aws.client("ecs").describe_services(cluster=aws.environment.cluster, services=[name])["services"]
+    return _service(told[0]) if told and told[0]["status"] != "INACTIVE" else None
+
+
 def _service(told: ServiceTypeDef) -> EcsService:
     said: Mapping[str, Any] = told
     configuration = told.get("deploymentConfiguration", {})
