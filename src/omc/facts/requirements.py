@@ -71,10 +71,10 @@ def _problem(aws: Gateway, kind: str, name: str) -> str:
 def _secret_problem(aws: Gateway, arn: str) -> str:
     name = arn.rpartition(":secret:")[2]
     try:
-        told = aws.client("secretsmanager").describe_secret(SecretId=arn)
+        told: Any = aws.client("secretsmanager").describe_secret(SecretId=arn)
     except NotFound:
         return f"The secret {name} does not exist."
-    return f"The secret {name} is scheduled for deletion." if "DeletedDate" in told else ""
+    return f"The secret {name} is scheduled for deletion." if told.get("DeletedDate") else ""
 
 
 def _parameter_problem(aws: Gateway, given: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 from omc.procedures.plan import Plan
 
 PLANNERS: Mapping[str, str] = {
+    "deploy": "omc.procedures.deploy:plan_deploy",
     "restart": "omc.procedures.restart:restart",
     "scale": "omc.procedures.scale:scale",
 }

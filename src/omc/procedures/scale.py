@@ -17,6 +17,7 @@ from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import EcsService, Services
 from omc.facts.subnets import Subnets
 from omc.procedures.plan import Json, Plan, Risk, Step, Undo
+from omc.procedures.preflight import Refusal, sorted_out
 from omc.stack import Environment, Service
 from omc.stack.section import meant
 
@@ -73,10 +74,7 @@ def scale(
         *_addresses(wish, service, subnets),
         *_quota(wish, service, quotas),
     ]
-    hows = " If it must be, say why: --override WHY."
-    notes = list(_notes(asked, wish, configured, service, target, connections, quotas))
-    if asked.override:
-        notes = [f"Overridden ({asked.override}): {objection}" for objection in objections] + notes
+    stand, overridden = sorted_out([Refusal(objection, overridable=True) for objection in objections], asked.override)
     return Plan(
         procedure="scale",
         environment=environment.name,
@@ -85,8 +83,8 @@ def scale(
         risk=_risk(wish, configured),
         steps=tuple(_steps(asked, wish, service, target)),
         rests_on=_rests_on(asked, service, target),
-        notes=tuple(notes),
-        refusals=() if asked.override else tuple(objection + hows for objection in objections),
+        notes=(*overridden, *_notes(asked, wish, configured, service, target, connections, quotas)),
+        refusals=stand,
     )
 
 

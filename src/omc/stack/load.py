@@ -17,6 +17,7 @@ from omc.stack.model import (
     DAYS,
     Channels,
     Environment,
+    Freeze,
     MaintenanceWindow,
     OnCall,
     Responder,
@@ -149,6 +150,8 @@ def _environment(
         services=tuple(_service(service, part, prefix, stack_name) for service, part in services),
         thresholds=thresholds,
         maintenance_window=_window(window) if window else None,
+        release_watch_seconds=section.whole_number("release_watch_seconds", 120, least=0, most=86_400),
+        freezes=tuple(_freeze(part) for part in section.sections("freeze", required=False)),
     )
     section.finish()
     return environment
@@ -190,6 +193,14 @@ def _thresholds(section: Section | None) -> Thresholds:
     if thresholds.error_minutes > thresholds.error_minutes_of:
         raise section.error("error_minutes", f"is more than error_minutes_of, {thresholds.error_minutes_of}.")
     return thresholds
+
+
+def _freeze(section: Section) -> Freeze:
+    freeze = Freeze(section.moment("begin"), section.moment("end"), section.text("reason"))
+    if freeze.end <= freeze.begin:
+        raise section.error("end", "is not after begin.")
+    section.finish()
+    return freeze
 
 
 def _window(section: Section) -> MaintenanceWindow:

@@ -94,6 +94,15 @@ class MaintenanceWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """A time in which nothing is deployed without a reason that is recorded."""
+
+    begin: datetime
+    end: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """One environment: where it is and what everything in it is called."""
 
@@ -118,6 +127,9 @@ class Environment:
     services: tuple[Service, ...]
     thresholds: Thresholds
     maintenance_window: MaintenanceWindow | None
+    release_watch_seconds: int = 120
+    """How long a release is watched before it counts as good."""
+    freezes: tuple[Freeze, ...] = ()
 
     @property
     def is_local(self) -> bool:

@@ -79,7 +79,7 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     evidence: dict[str, Json] = {"task": short_name(arn), "exit_code": code, "log": lines}
     if code == 0:
         outputs = {"task": arn, "exit_code": 0, **schema_of(lines)}
-        level = f"; the schema is at version {outputs['schema']}" if "schema" in outputs else ""
+        level = f"; the schema is at version {outputs['schema']}" if outputs["schema"] else ""
         return Outcome(Verdict.SUCCEEDED, f"{arguments['what']} ended with 0{level}.", evidence, outputs)
     stopped = StoppedTask(
         id=short_name(arn),
@@ -100,9 +100,8 @@ def schema_of(lines: Sequence[str]) -> dict[str, Json]:
     """What a migration's last words say of the schema."""
     for line in reversed(lines):
         if found := SCHEMA.search(line):
-            floor = {"schema_floor": int(found[2])} if found[2] else {}
-            return {"schema": int(found[1]), **floor}
-    return {}
+            return {"schema": int(found[1]), "schema_floor": int(found[2]) if found[2] else None}
+    return {"schema": None, "schema_floor": None}
 
 
 def message_of(line: str) -> str:
