@@ -282,6 +282,17 @@ def test_faults_are_injected_counted_and_gone(shared_cloud: Cloud, shared_aws: A
     assert private(shared_cloud, "faults")["faults"] == []
 
 
+def test_a_fault_can_be_for_calls_about_one_thing_and_join_others(shared_cloud: Cloud, shared_aws: Any) -> None:
+    iam = shared_aws("iam")
+    rule = {"service": "iam", "operation": "GetUser", "kind": "throttle", "count": 1}
+    private(shared_cloud, "faults", [{**rule, "containing": "hers"}])
+    private(shared_cloud, "faults?add", [{**rule, "containing": "his"}])
+    assert refused(iam.get_user, UserName="theirs")["Code"] == "NoSuchEntity"
+    assert refused(iam.get_user, UserName="his")["Code"] == "Throttling"
+    assert [left["containing"] for left in private(shared_cloud, "faults")["faults"]] == ["hers"]
+    private(shared_cloud, "faults", [])
+
+
 @pytest.mark.parametrize("kind", ["500", "timeout", "truncate", "slow", "lost"])
 def test_each_kind_of_fault_is_what_a_client_would_see(shared_cloud: Cloud, shared_aws: Any, kind: str) -> None:
     private(shared_cloud, "faults", [{"service": "iam", "kind": kind, "count": 1, "seconds": 0.3}])

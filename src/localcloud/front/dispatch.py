@@ -105,7 +105,7 @@ def _parse(wire: Wire, request: HttpRequest) -> dict[str, Any]:
 
 def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> HttpAnswer:
     """The true answer, unless a fault rule says otherwise."""
-    rule = cloud.part(faults.Faults).take(call.service, call.operation) if cloud.has(faults.Faults) else None
+    rule = cloud.part(faults.Faults).take(call) if cloud.has(faults.Faults) else None
     if rule is None:
         return _true_answer(cloud, wire, call, request)
     if rule.kind == "throttle":
