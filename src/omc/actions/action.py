@@ -65,6 +65,8 @@ class Context:
     """What this step has remembered so far, also in an earlier life of the run. Read it anew after ``remember``."""
     say: Callable[[str], None]
     """A line of progress: counts, events, time left."""
+    store: Any = None
+    """omc's own record (``omc.store.database.Store``), for actions whose effect is in it: timers, releases."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from omc.facts.quotas import Quotas
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import EcsService, Services
 from omc.facts.subnets import Subnets
-from omc.procedures.plan import Json, Plan, Risk, Step, Undo
+from omc.procedures.plan import Json, Plan, Risk, Step, Undo, output_of
 from omc.procedures.preflight import Refusal, sorted_out
 from omc.stack import Environment, Service
 from omc.stack.section import meant
@@ -179,7 +179,7 @@ def _timer(asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarge
             "why": f"{service.name} was scaled for {_period(asked.seconds or 0)}: back to {words}",
         },
         title=f"Set the timer that brings {service.name} back to {words} after {_period(asked.seconds or 0)}",
-        undo=Undo("timers.cancel", {"step": f"give-back-{service.name}"}, "the timer is cancelled"),
+        undo=Undo("timers.cancel", {"timer": output_of(f"give-back-{service.name}", "timer")}, "the timer is cancelled"),
         deadline=60.0,
     )
 
