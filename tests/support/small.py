@@ -82,6 +82,13 @@ class Lane:
         return dict(ecs.describe_services(cluster=self.name, services=[SERVICE])["services"][0])
 
     @property
+    def image(self) -> str:
+        """What the service is set to run."""
+        ecs = self.world.client("ecs")
+        told = ecs.describe_task_definition(taskDefinition=self.service["taskDefinition"])
+        return str(told["taskDefinition"]["containerDefinitions"][0]["image"])
+
+    @property
     def limits(self) -> tuple[int, int]:
         scaling = self.world.client("application-autoscaling")
         told = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[self.resource])
