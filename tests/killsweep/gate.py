@@ -31,7 +31,7 @@ BEGIN
 END $$;
 CREATE TRIGGER sweep AFTER INSERT ON events REFERENCING NEW TABLE AS fresh
     FOR EACH STATEMENT EXECUTE FUNCTION sweep.pass();
-"""  # noqa: S608 - a number of ours
+"""
 WAITING = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND NOT granted"
 
 

@@ -185,8 +185,7 @@ class Sweeper:
     def _go_on(self, run: str) -> tuple[str, str]:
         """Another process takes the run to its end: by name, or a worker that finds it."""
         for _ in range(3):
-            state, verdict = self._state(run)
-            if state == "ended":
+            if self._state(run)[0] == "ended":
                 break
             self._turn += 1
             arguments = ["runs", "resume", run] if self._turn % 2 else ["work", "--once"]
@@ -290,9 +289,10 @@ class Sweeper:
 @contextmanager
 def lanes_ready(folder: Path, count: int, result: Result) -> Iterator[list[Sweeper]]:
     """A small world with omc's store held open and the gate in it."""
-    from omc.stack import load
     from omc.store.database import open_store
     from omc.store.place import place_of
+
+    from omc.stack import load
 
     with ExitStack() as stack:
         lanes = stack.enter_context(small_world(folder, count))

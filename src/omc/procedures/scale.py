@@ -169,8 +169,9 @@ def _timer(asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarge
         limits = (wish.minimum, wish.maximum)
         back = Asked(service.name, minimum=target.minimum, maximum=target.maximum, gives_back=limits)
         words = f"{target.minimum}-{target.maximum} tasks"
+    name = f"give-back-{service.name}"
     return Step(
-        name=f"give-back-{service.name}",
+        name=name,
         action="timers.set",
         arguments={
             "seconds": asked.seconds,
@@ -179,9 +180,7 @@ def _timer(asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarge
             "why": f"{service.name} was scaled for {_period(asked.seconds or 0)}: back to {words}",
         },
         title=f"Set the timer that brings {service.name} back to {words} after {_period(asked.seconds or 0)}",
-        undo=Undo(
-            "timers.cancel", {"timer": output_of(f"give-back-{service.name}", "timer")}, "the timer is cancelled"
-        ),
+        undo=Undo("timers.cancel", {"timer": output_of(name, "timer")}, "the timer is cancelled"),
         deadline=60.0,
     )
 
