@@ -12,17 +12,28 @@ A command gives what it was asked for as its procedure's ``Asked`` and passes on
 
 from __future__ import annotations
 
+import json
+import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from omc.cli.options import environment_option
+from omc.errors import OmcError, Refused, WrongUse
 
 if TYPE_CHECKING:
     from omc.engine.approvals import Given
+    from omc.engine.planning import Site
+    from omc.procedures.plan import Plan
+    from omc.progress import Progress
+    from omc.stack import Environment
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+INTERRUPTED = 130
+LOOK = 1.0
+"""Seconds between looks at whether a waiting run may begin."""
 
 
 def change_options(command: Command) -> Command:
@@ -61,4 +72,229 @@ def carry_out(
     ``asked`` is the procedure's ``Asked``. ``approved`` are approvals that were given elsewhere and are proven there
     (a GitHub environment's reviewers); they are recorded with their link. Errors are ``OmcError``.
     """
-    raise NotImplementedError
+    from omc.engine import planning
+    from omc.stack import environment_of, load
+    from omc.store.database import open_store
+    from omc.store.place import place_of
+
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    _require_right_name(environment, confirm)
+    with open_store(place_of(stack, environment)) as store:
+        site = planning.site(stack, environment, store)
+        plan = planning.make(site, procedure, asked)
+        shown = Shown(site, output)
+        shown.plan(plan)
+        if plan.refusals:
+            return shown.end(OmcError.exit_code)
+        if dry_run:
+            return shown.end(0)
+        journal_refuse(site)
+        ask(plan, environment, yes=yes, confirm=confirm)
+        return perform(site, plan, shown, wait=wait, approved=approved)
+
+
+def journal_refuse(site: Site) -> None:
+    """Say that another change is active before anybody is asked anything."""
+    from omc.engine.journal import refuse_second
+
+    refuse_second(site.store, site.environment.name)
+
+
+def perform(
+    site: Site, plan: Plan, shown: Shown, *, wait: bool, approved: Sequence[Given] = (), undo_of: str | None = None
+) -> int:
+    """Write the plan down as a run, wait until it may begin, perform it, show how it ended."""
+    from omc.engine import approvals, journal
+    from omc.engine.actors import actor_of
+
+    actor = actor_of(site.reads)
+    run = journal.create(site.store, plan, actor, site.environment.approvals, undo_of=undo_of)
+    shown.progress.note(f"Run {run.id} by {actor.name}")
+    approvals.record_given(site.store, run.id, approved)
+    return see_through(site, run.id, actor.name, shown, wait=wait)
+
+
+def see_through(site: Site, run_id: str, actor: str, shown: Shown, *, wait: bool) -> int:
+    """Be with a run until it has ended, performing it where nobody else does. Ctrl-C leaves it to be resumed."""
+    from omc.engine.conducting import Stale
+
+    try:
+        _see_through(site, run_id, actor, shown, wait=wait)
+    except Stale as error:
+        shown.stale(run_id, error.message, error.plan)
+        return OmcError.exit_code
+    except KeyboardInterrupt:
+        _interrupted(site, run_id, shown)
+        return INTERRUPTED
+    return shown.run(run_id)
+
+
+def _see_through(site: Site, run_id: str, actor: str, shown: Shown, *, wait: bool) -> None:
+    from omc.engine import approvals
+    from omc.engine.conducting import NotApproved, conduct, read
+    from omc.engine.course import State
+    from omc.engine.journal import LostLease
+
+    follower = Follower(site, run_id, shown.progress)
+    told = ""
+    while True:
+        run = read(site, run_id)
+        if run.state == State.ENDED:
+            return
+        if run.state == State.AWAITING:
+            run = approvals.ready_if_approved(site.store, run_id, actor)
+        if run.state == State.AWAITING:
+            with site.store.reading() as session:
+                waits = approvals.in_words(run, approvals.standing(session, run, site.store.now()))
+            if waits != told:
+                shown.progress.note(f"{waits} Plan {run.plan_hash[:12]}; see omc runs show {run_id}.")
+                told = waits
+            if not wait:
+                return
+            shown.progress.waiting("waiting for approval; Ctrl-C leaves the run as it is")
+            time.sleep(LOOK)
+            continue
+        try:
+            if conduct(site, run_id, actor, shown.progress):
+                return
+            follower.look()
+        except NotApproved as error:
+            shown.progress.note(error.message)
+        except LostLease as error:
+            shown.progress.note(error.message)
+        time.sleep(LOOK / 2)
+
+
+def _interrupted(site: Site, run_id: str, shown: Shown) -> None:
+    from omc.engine.conducting import read
+    from omc.engine.work import alive
+
+    run = read(site, run_id)
+    with site.store.reading() as session:
+        working = bool(alive(session))
+    if run.state == "ended":
+        shown.progress.note(f"Interrupted; the run {run_id} had ended: {run.verdict}. {run.sentence}")
+        return
+    more = "A worker runs and goes on with it. " if working else ""
+    shown.progress.note(
+        f"Interrupted. The run {run_id} is kept where it is ({run.state}). {more}Go on: omc runs resume {run_id}. "
+        f"End it: omc runs cancel {run_id}"
+    )
+
+
+class Follower:
+    """Says what another process does with a run."""
+
+    def __init__(self, site: Site, run_id: str, progress: Progress) -> None:
+        self._site, self._run, self._progress = site, run_id, progress
+        self._said: dict[tuple[str, int], str] = {}
+        self._holder: str | None = None
+
+    def look(self) -> None:
+        from omc.engine import journal, processes
+
+        with self._site.store.reading() as session:
+            run = journal.find(session, self._run)
+            steps = journal.steps_of(session, self._run)
+        if run.holder and run.holder != self._holder:
+            self._holder = run.holder
+            self._progress.note(f"{processes.shown(run.holder)} has the run; following it.")
+        for row in steps:
+            key, told = (row.phase, row.number), row.verdict or row.state
+            if row.state != "pending" and self._said.get(key) != told:
+                self._said[key] = told
+                self._progress.note(f"[{row.phase} {row.number}] {row.name}: {told}. {row.sentence or ''}".rstrip())
+
+
+class Shown:
+    """What a changing command prints: the plan and the verdict on stdout, all that happens in between on stderr.
+
+    JSON is one document, at the end.
+    """
+
+    def __init__(self, site: Site, output: str) -> None:
+        from omc.progress import Progress
+
+        self.site, self.output, self.progress = site, output, Progress()
+        self._document: dict[str, Any] = {}
+
+    def plan(self, plan: Plan) -> None:
+        from omc.cli import plan_report
+        from omc.cli.table import has_colour, width_of
+        from omc.engine.planning import commands
+
+        lines = commands(plan, self.site.environment)
+        self._document["plan"] = plan_report.as_document(plan, lines)
+        if self.output == "table":
+            environment = self.site.environment
+            text = plan_report.as_table(plan, lines, environment, width=width_of(), colour=has_colour())
+            click.echo(text + "\n")
+        elif self.output == "markdown":
+            click.echo(plan_report.as_markdown(plan, lines, self.site.environment) + "\n")
+        sys.stdout.flush()
+
+    def end(self, code: int) -> int:
+        """The end of a command that performed nothing."""
+        if self.output == "json":
+            click.echo(json.dumps({**self._document, "run": None, "exit_code": code}, indent=2, ensure_ascii=False))
+        elif code == 0:
+            click.echo("Dry run: nothing was changed.")
+        else:
+            click.echo("Refused: nothing was changed.")
+        return code
+
+    def stale(self, run_id: str, sentence: str, plan: Plan | None) -> None:
+        """A plan that no longer fits, and the one that would."""
+        if self.output == "json":
+            from omc.cli import plan_report
+
+            self._document["stale"] = {"sentence": sentence, "plan": plan and plan_report.as_document(plan)}
+            self.run(run_id)
+            return
+        if plan is not None:
+            click.echo("It would now be:\n")
+            self.plan(plan)
+        raise Refused(f"{sentence} The run {run_id} has ended; look at the plan as it is now and ask again.")
+
+    def run(self, run_id: str) -> int:
+        """How the run ended, or what it waits for."""
+        from omc.cli import run_report
+        from omc.cli.table import has_colour, width_of
+        from omc.engine.accounts import account_of
+
+        account = account_of(self.site.store, run_id)
+        code = run_report.exit_code_of(account.run)
+        zone = self.site.environment.time_zone
+        if self.output == "json":
+            document = {**self._document, "run": run_report.as_document(account), "exit_code": code}
+            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        elif self.output == "markdown":
+            click.echo(run_report.as_markdown(account, zone))
+        else:
+            click.echo(run_report.as_table(account, zone, width=width_of(), colour=has_colour()))
+        return code
+
+
+def ask(plan: Plan, environment: Environment, *, yes: bool, confirm: str | None) -> None:
+    """The question, and where it matters the environment's name. ``WrongUse`` where there is nobody to answer."""
+    name_wanted = environment.approvals.type_name or (plan.risk.value == "destructive" and not environment.is_local)
+    at_terminal = sys.stdin.isatty()
+    if not yes:
+        if not at_terminal:
+            raise WrongUse(
+                f"This would change {environment.name}, and there is nobody to ask: say --yes, or look first with --dry-run."
+            )
+        click.confirm(f"{plan.title}: go ahead?", abort=True, err=True)
+    if name_wanted and confirm is None:
+        if not at_terminal:
+            raise WrongUse(f"A change of {environment.name} wants its name too: --confirm {environment.name}")
+        typed = click.prompt(f"Type the environment's name ({environment.name}) to go ahead", err=True)
+        _require_right_name(environment, typed.strip())
+
+
+def _require_right_name(environment: Environment, typed: str | None) -> None:
+    if typed is not None and typed != environment.name:
+        raise WrongUse(
+            f'"{typed}" is not the environment that would be changed, {environment.name}. Nothing was changed.'
+        )

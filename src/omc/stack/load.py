@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +15,10 @@ from typing import Any
 from omc.errors import StackError, WrongUse
 from omc.stack.model import (
     DAYS,
+    LOCAL_POLICY,
+    PRODUCTION_POLICY,
+    STAGING_POLICY,
+    ApprovalPolicy,
     Channels,
     Environment,
     Freeze,
@@ -23,6 +27,7 @@ from omc.stack.model import (
     Responder,
     Service,
     Stack,
+    StoreSettings,
     Thresholds,
 )
 from omc.stack.section import Section, Source, meant, shown
@@ -100,6 +105,7 @@ def _stack(top: Section, file: Path) -> Stack:
         environment: _environment(environment, section, services, thresholds, name, time_zone, file)
         for environment, section in sections.items()
     }
+    environments = _with_approvals(environments, top.section("approvals", required=False))
     if not environments:
         raise top.error("environments", "is empty; at least one [environments.<name>] is needed.")
     for _, section in services:
@@ -110,8 +116,9 @@ def _stack(top: Section, file: Path) -> Stack:
         raise top.error("default_environment", problem)
     on_call = _on_call(_require(top.section("on_call")))
     channels = _channels(_require(top.section("channels")))
+    store = _store(top.section("store", required=False))
     top.finish()
-    return Stack(file, name, time_zone, default, environments, on_call, channels)
+    return Stack(file, name, time_zone, default, environments, on_call, channels, store)
 
 
 def _require(section: Section | None) -> Section:
@@ -155,6 +162,52 @@ def _environment(
     )
     section.finish()
     return environment
+
+
+def _with_approvals(environments: dict[str, Environment], section: Section | None) -> dict[str, Environment]:
+    """Each environment with its policy: the defaults of its kind, and what ``[approvals.<environment>]`` says."""
+    told = dict(section.named()) if section else {}
+    for name in told:
+        if section and name not in environments:
+            choices = list(environments)
+            raise section.error(name, f"is no environment; there are {', '.join(choices)}.{meant(name, choices)}")
+    return {
+        name: replace(environment, approvals=_approvals(told.get(name), _usual_policy(environment)))
+        for name, environment in environments.items()
+    }
+
+
+def _usual_policy(environment: Environment) -> ApprovalPolicy:
+    if environment.is_local:
+        return LOCAL_POLICY
+    return STAGING_POLICY if environment.name == "staging" else PRODUCTION_POLICY
+
+
+def _approvals(section: Section | None, usual: ApprovalPolicy) -> ApprovalPolicy:
+    if section is None:
+        return usual
+    policy = ApprovalPolicy(
+        low=section.whole_number("low", usual.low, least=0, most=10),
+        high=section.whole_number("high", usual.high, least=0, most=10),
+        destructive=section.whole_number("destructive", usual.destructive, least=0, most=10),
+        expires_minutes=section.whole_number("expires_minutes", usual.expires_minutes, least=1, most=10_080),
+        break_glass=section.yes_or_no("break_glass", usual.break_glass),
+        type_name=section.yes_or_no("type_name", usual.type_name),
+    )
+    section.finish()
+    return policy
+
+
+def _store(section: Section | None) -> StoreSettings:
+    if section is None:
+        return StoreSettings()
+    allowed = "a PostgreSQL's URL without a password: postgresql://user@host:5432/database"
+    url = section.text("url", None, allowed=allowed, pattern=r"postgres(ql)?://\S+")
+    if url and re.match(r"[a-z]+://[^/@]*:[^/@]*@|[^?]*\?.*\bpassword=", url):
+        raise section.error("url", "holds a password; leave it out here: PGPASSWORD, ~/.pgpass or OMC_STORE_URL.")
+    settings = StoreSettings(url=url, folder=section.text("folder", None, allowed="a folder, beside this file"))
+    section.finish()
+    return settings
 
 
 def _service(name: str, section: Section, prefix: str, stack_name: str) -> Service:

@@ -94,12 +94,45 @@ class MaintenanceWindow:
 
 
 @dataclass(frozen=True, slots=True)
+<<<<<<< HEAD
 class Freeze:
     """A time in which nothing is deployed without a reason that is recorded."""
 
     begin: datetime
     end: datetime
     reason: str
+=======
+class ApprovalPolicy:
+    """How many other people must say yes to a plan of each risk before it is performed in an environment."""
+
+    low: int = 0
+    high: int = 0
+    destructive: int = 0
+    expires_minutes: int = 60
+    """An approval counts for so long; a plan that has begun needs it no more."""
+    break_glass: bool = False
+    """Whether a plan of high risk may go ahead without its approvals in a SEV-1, with a reason that is recorded. A
+    destructive one never may."""
+    type_name: bool = False
+    """Whether the environment's name must be typed for each change. For a destructive one outside of a local cloud it
+    always must."""
+
+
+LOCAL_POLICY = ApprovalPolicy()
+STAGING_POLICY = ApprovalPolicy(destructive=2)
+PRODUCTION_POLICY = ApprovalPolicy(high=1, destructive=2, break_glass=True, type_name=True)
+"""Also of every environment that is neither local nor called staging."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where omc keeps its record of the environments in AWS."""
+
+    url: str | None = None
+    """A PostgreSQL; without a password, which comes from PGPASSWORD, ~/.pgpass or OMC_STORE_URL."""
+    folder: str | None = None
+    """Of the embedded one, beside the stack file; default ``.omc``."""
+>>>>>>> wt-engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +160,13 @@ class Environment:
     services: tuple[Service, ...]
     thresholds: Thresholds
     maintenance_window: MaintenanceWindow | None
+<<<<<<< HEAD
     release_watch_seconds: int = 120
     """How long a release is watched before it counts as good."""
     freezes: tuple[Freeze, ...] = ()
+=======
+    approvals: ApprovalPolicy = LOCAL_POLICY
+>>>>>>> wt-engine
 
     @property
     def is_local(self) -> bool:
@@ -181,3 +218,4 @@ class Stack:
     environments: Mapping[str, Environment]
     on_call: OnCall
     channels: Channels
+    store: StoreSettings = StoreSettings()

@@ -69,6 +69,12 @@ class Section:
             raise self.error(key, f"is {shown(value)}; allowed is {allowed}.")
         return tuple(value)
 
+    def yes_or_no(self, key: str, default: bool) -> bool:
+        value = self._value(key, default, "")
+        if not isinstance(value, bool):
+            raise self.error(key, f"is {shown(value)}; allowed is true or false.")
+        return value
+
     def one_of(self, key: str, choices: Sequence[str]) -> str:
         value = self._value(key, _MISSING, f"one of {', '.join(choices)}")
         if not isinstance(value, str) or value not in choices:

@@ -1,0 +1,264 @@
+"""A run, shown: while it waits, and with its evidence when it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from omc.cli.table import Row, table
+from omc.engine.accounts import Account
+from omc.engine.course import State
+from omc.procedures.plan import from_json
+from omc.store.models import Approval, Run, StepRow, Timer
+from omc.store.redaction import without_secrets
+from omc.times import moment, span
+
+EXIT_CODES: Mapping[str, int] = {
+    "succeeded": 0,
+    "failed": 1,
+    "unknown": 3,
+    "rolled back": 4,
+    "superseded": 5,
+    "cancelled": 7,
+}
+"""A verdict's exit code."""
+WAITS = 6
+"""The run waits for an approval."""
+COLOURS = {"succeeded": "green", "failed": "red", "unknown": "magenta", "rolled back": "yellow"}
+LONGEST_EVIDENCE = 12
+"""Lines of evidence of a step in the table; JSON and Markdown have all of it."""
+
+
+def exit_code_of(run: Run) -> int:
+    """What a command that saw the run so ends with."""
+    if run.state == State.AWAITING:
+        return WAITS
+    return EXIT_CODES.get(run.verdict or "unknown", 3)
+
+
+def as_table(account: Account, zone: str, *, width: int, colour: bool) -> str:
+    """The run and each step with times, verdict and evidence."""
+    run = account.run
+    facts = [
+        (
+            "  run",
+            f"{run.id}, plan {run.plan_hash[:12]}, risk {run.risk}"
+            + (f", undoes {run.undo_of}" if run.undo_of else ""),
+        ),
+        ("  by", run.actor + (f" ({run.actor_link})" if run.actor_link else "")),
+        ("  planned", moment(run.created_at, zone)),
+    ]
+    if run.started_at:
+        facts.append(("  began", moment(run.started_at, zone)))
+    if run.ended_at:
+        took = f", after {span(run.ended_at - run.started_at)}" if run.started_at else ""
+        facts.append(("  ended", moment(run.ended_at, zone) + took))
+    if run.cancelled_by:
+        facts.append(("  cancelled", f"by {run.cancelled_by}"))
+    facts += [("  approval", approval_in_words(approval, zone)) for approval in account.approvals]
+    if run.approvals_needed:
+        facts.append(("  policy", f"{run.approvals_needed} to approve, for {run.approvals_expire_minutes} min"))
+    parts = [f"{run.title}, {run.environment}", table([Row(fact) for fact in facts], width=width)]
+    parts.append(table([_step_row(account, row) for row in account.steps], width=width) or "It has no steps.")
+    parts.append(verdict_line(run, colour=colour))
+    return "\n\n".join(parts)
+
+
+def _step_row(account: Account, row: StepRow) -> Row:
+    titles = {step.name: step.title for step in from_json(account.run.plan).steps}
+    words = {step.name: step.undo.words for step in from_json(account.run.plan).steps if step.undo}
+    title = f"undo: {words.get(row.name, row.name)}" if row.phase == "undo" else titles.get(row.name, row.name)
+    took = span(row.ended_at - row.intended_at) if row.ended_at and row.intended_at else ""
+    attempts = f" (attempt {row.attempts})" if row.attempts > 1 else ""
+    below = [row.sentence] if row.sentence else []
+    evidence = [f"{name}: {_short(value)}" for name, value in _leaves(row.evidence)]
+    below += evidence[:LONGEST_EVIDENCE]
+    if len(evidence) > LONGEST_EVIDENCE:
+        below.append(f"and {len(evidence) - LONGEST_EVIDENCE} more (--output json shows all)")
+    return Row((f"  {row.number}", row.verdict or row.state, took, title + attempts), tuple(below))
+
+
+def approval_in_words(approval: Approval, zone: str) -> str:
+    """Who, when, until when, and loudly if the policy was passed over."""
+    told = f"{approval.by}, {moment(approval.at, zone)}"
+    if approval.link:
+        told += f" ({approval.link})"
+    if approval.break_glass:
+        return f"BREAK-GLASS by {told}: {approval.break_glass} (incident {approval.incident})"
+    return told + (", lost: the plan was stale" if approval.lost_at else "")
+
+
+def verdict_line(run: Run, *, colour: bool) -> str:
+    """How it ended, or where it is."""
+    word = run.verdict or run.state
+    shown = click.style(word.upper(), fg=COLOURS.get(word), bold=True) if colour else word.upper()
+    return f"{shown}: {run.sentence}" if run.sentence else f"{shown}."
+
+
+def as_document(account: Account) -> dict[str, Any]:
+    """For programs. Keys are added, never renamed; times are ISO 8601 in UTC."""
+    run = account.run
+    return {
+        "run": run.id,
+        "environment": run.environment,
+        "procedure": run.procedure,
+        "title": run.title,
+        "risk": run.risk,
+        "actor": run.actor,
+        "actor_link": run.actor_link,
+        "state": run.state,
+        "verdict": run.verdict,
+        "exit_code": exit_code_of(run),
+        "sentence": run.sentence,
+        "planned_at": _time(run.created_at),
+        "began_at": _time(run.started_at),
+        "ended_at": _time(run.ended_at),
+        "cancelled_by": run.cancelled_by,
+        "undo_of": run.undo_of,
+        "timer": run.timer,
+        "plan": {**without_secrets(run.plan), "hash": run.plan_hash},
+        "approvals_needed": run.approvals_needed,
+        "approvals": [
+            {
+                "by": approval.by,
+                "link": approval.link,
+                "at": _time(approval.at),
+                "expires_at": _time(approval.expires_at),
+                "lost_at": _time(approval.lost_at),
+                "break_glass": approval.break_glass,
+                "incident": approval.incident,
+            }
+            for approval in account.approvals
+        ],
+        "steps": [
+            {
+                "phase": row.phase,
+                "number": row.number,
+                "name": row.name,
+                "state": row.state,
+                "attempts": row.attempts,
+                "verdict": row.verdict,
+                "sentence": row.sentence,
+                "evidence": row.evidence,
+                "intended_at": _time(row.intended_at),
+                "performed_at": _time(row.performed_at),
+                "ended_at": _time(row.ended_at),
+            }
+            for row in account.steps
+        ],
+        "record": account.head,
+    }
+
+
+def as_markdown(account: Account, zone: str) -> str:
+    """For a ticket."""
+    run = account.run
+    lines = [f"## {run.title}, {run.environment}", "", f"**{_inline(verdict_line(run, colour=False))}**", ""]
+    lines += [f"- Run `{run.id}`, plan `{run.plan_hash[:12]}`, risk {run.risk}, by {run.actor}"]
+    lines += [f"- Planned {moment(run.created_at, zone)}"]
+    lines += [f"- Began {moment(run.started_at, zone)}"] if run.started_at else []
+    lines += [f"- Ended {moment(run.ended_at, zone)}"] if run.ended_at else []
+    lines += [f"- Approved: {_inline(approval_in_words(approval, zone))}" for approval in account.approvals]
+    lines += ["", "| | step | verdict | |", "|---|---|---|---|"]
+    for row in account.steps:
+        name = f"undo {row.name}" if row.phase == "undo" else row.name
+        cells = (str(row.number), name, row.verdict or row.state, row.sentence or "")
+        lines.append("| " + " | ".join(_inline(cell).replace("|", "\\|") for cell in cells) + " |")
+    for row in account.steps:
+        if row.evidence:
+            lines += ["", f"**{row.name}**", ""]
+            lines += [f"- {name}: {_inline(_short(value))}" for name, value in _leaves(row.evidence)]
+    return "\n".join(lines)
+
+
+def runs_table(runs: Sequence[Run], timers: Sequence[Timer], zone: str, *, width: int) -> str:
+    """Runs, the newest first, and below them the timers that are to come."""
+    parts = []
+    if runs:
+        rows = [
+            Row((run.id, run.environment, run.verdict or run.state, moment(run.created_at, zone), run.actor, run.title))
+            for run in runs
+        ]
+        parts.append(table(rows, header=("run", "environment", "", "planned", "by", ""), width=width))
+    else:
+        parts.append("No run yet.")
+    if timers:
+        rows = [
+            Row((timer.id, timer.environment, timer.procedure, moment(timer.due_at, zone), timer.actor, _why(timer)))
+            for timer in timers
+        ]
+        parts.append("to come\n" + table(rows, header=("timer", "environment", "", "due", "by", ""), width=width))
+    return "\n\n".join(parts)
+
+
+def runs_markdown(runs: Sequence[Run], timers: Sequence[Timer], zone: str) -> str:
+    lines = ["| run | environment | state | planned | by | |", "|---|---|---|---|---|---|"]
+    for run in runs:
+        cells = (run.id, run.environment, run.verdict or run.state, moment(run.created_at, zone), run.actor, run.title)
+        lines.append("| " + " | ".join(_inline(cell).replace("|", "\\|") for cell in cells) + " |")
+    if timers:
+        lines += ["", "| timer | environment | procedure | due | by | |", "|---|---|---|---|---|---|"]
+    for timer in timers:
+        due = moment(timer.due_at, zone)
+        cells = (timer.id, timer.environment, timer.procedure, due, timer.actor, _why(timer))
+        lines.append("| " + " | ".join(_inline(cell).replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def runs_document(runs: Sequence[Run], timers: Sequence[Timer]) -> dict[str, Any]:
+    return {
+        "runs": [
+            {
+                "run": run.id,
+                "environment": run.environment,
+                "procedure": run.procedure,
+                "title": run.title,
+                "actor": run.actor,
+                "state": run.state,
+                "verdict": run.verdict,
+                "planned_at": _time(run.created_at),
+                "ended_at": _time(run.ended_at),
+            }
+            for run in runs
+        ],
+        "timers": [
+            {
+                "timer": timer.id,
+                "environment": timer.environment,
+                "procedure": timer.procedure,
+                "asked": without_secrets(timer.asked),
+                "why": timer.why,
+                "due_at": _time(timer.due_at),
+                "actor": timer.actor,
+                "made_by": timer.made_by,
+            }
+            for timer in timers
+        ],
+    }
+
+
+def _why(timer: Timer) -> str:
+    return timer.why + (f" (put off: {timer.sentence})" if timer.sentence else "")
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="milliseconds") if at else None
+
+
+def _leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        return [(name, value)]
+    return [leaf for key, item in value.items() for leaf in _leaves(item, f"{name}.{key}" if name else str(key))]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_short(item) for item in value) or "(none)"
+    return "(none)" if value is None else str(value)
+
+
+def _inline(text: str) -> str:
+    return " ".join(text.split()).replace("<", "&lt;")

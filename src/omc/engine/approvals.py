@@ -1,0 +1,219 @@
+"""Who may let a run begin: counted by the policy of its environment, bound to the plan's hash, and never one's own.
+
+They guard against haste and against mistakes, not against somebody who holds the same AWS credentials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from omc.engine import journal
+from omc.engine.actors import Actor
+from omc.engine.course import State
+from omc.errors import Refused, WrongUse
+from omc.procedures.plan import Risk
+from omc.stack.model import ApprovalPolicy
+from omc.store.database import Store, Transaction
+from omc.store.models import Approval, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An approval that was given, and can be looked at, elsewhere."""
+
+    by: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlass:
+    """Going ahead without the approvals that the policy wants."""
+
+    reason: str
+    incident: str
+    severity: int
+    """As the person says; there is no record of incidents yet to compare it with."""
+
+
+def standing(session: Session, run: Run, now: datetime) -> list[Approval]:
+    """The approvals of the run's plan that count now."""
+    rows = session.execute(
+        select(Approval)
+        .where(Approval.run == run.id, Approval.plan_hash == run.plan_hash, Approval.lost_at.is_(None))
+        .order_by(Approval.at)
+    ).scalars()
+    return [row for row in rows if now < row.expires_at]
+
+
+def enough(run: Run, approvals: Sequence[Approval]) -> bool:
+    """Whether they let the run begin."""
+    return len(approvals) >= run.approvals_needed or any(approval.break_glass for approval in approvals)
+
+
+def missing(run: Run, approvals: Sequence[Approval]) -> int:
+    """How many more people must say yes."""
+    return 0 if enough(run, approvals) else run.approvals_needed - len(approvals)
+
+
+def approve(
+    store: Store,
+    run_id: str,
+    actor: Actor,
+    policy: ApprovalPolicy,
+    *,
+    break_glass: BreakGlass | None = None,
+    plan_hash: str | None = None,
+) -> Run:
+    """One person's yes; the run as it is afterwards. ``Refused`` says why it doesn't count.
+
+    ``plan_hash`` is the beginning of the hash that the person has looked at, where they say so.
+    """
+    return _twice(lambda: _approve(store, run_id, actor, policy, break_glass, plan_hash))
+
+
+def _approve(
+    store: Store,
+    run_id: str,
+    actor: Actor,
+    policy: ApprovalPolicy,
+    break_glass: BreakGlass | None,
+    plan_hash: str | None,
+) -> Run:
+    with store.transaction(actor.name) as transaction:
+        run = _locked(transaction, run_id)
+        if run.state != State.AWAITING:
+            raise WrongUse(f"The run {run.id} doesn't wait for an approval: it {_state_in_words(run)}.")
+        if plan_hash is not None and (len(plan_hash) < 8 or not run.plan_hash.startswith(plan_hash.lower())):
+            raise Refused(
+                f"The plan of {run.id} has the hash {run.plan_hash[:12]} and not {plan_hash}; look at it again: "
+                f"omc runs show {run.id}"
+            )
+        if break_glass is None:
+            _refuse_own(run, actor)
+        else:
+            _require_emergency(run, policy, break_glass)
+        _give(transaction, run, actor, break_glass)
+        _make_ready(transaction, run)
+        return run
+
+
+def record_given(store: Store, run_id: str, given: Sequence[Given]) -> None:
+    """Write down approvals that were given elsewhere, and let the run be ready if they are enough."""
+    if given:
+        _twice(lambda: _record_given(store, run_id, given))
+
+
+def _record_given(store: Store, run_id: str, given: Sequence[Given]) -> Run:
+    with store.transaction(given[0].by) as transaction:
+        run = _locked(transaction, run_id)
+        for each in given:
+            person = Actor(each.by, each.link)
+            _refuse_own(run, person)
+            _give(transaction, run, person, None)
+        _make_ready(transaction, run)
+        return run
+
+
+def ready_if_approved(store: Store, run_id: str, actor: str) -> Run:
+    """Let a waiting run be ready if it may: somebody approved it, or what was in its way has ended."""
+
+    def look() -> Run:
+        with store.transaction(actor) as transaction:
+            run = _locked(transaction, run_id)
+            if run.state == State.AWAITING:
+                _make_ready(transaction, run)
+            return run
+
+    return _twice(look)
+
+
+def _twice(attempt: object) -> Run:
+    """Another run that becomes ready in the same instant is seen at the second look."""
+    assert callable(attempt)  # noqa: S101
+    try:
+        run: Run = attempt()
+    except IntegrityError:
+        run = attempt()
+    return run
+
+
+def _locked(transaction: Transaction, run_id: str) -> Run:
+    found = journal.find(transaction.session, run_id)
+    run = transaction.session.get(Run, found.id, with_for_update=True, populate_existing=True)
+    assert run is not None  # runs are never deleted  # noqa: S101
+    return run
+
+
+def _refuse_own(run: Run, actor: Actor) -> None:
+    if actor.name == run.actor:
+        raise Refused(
+            f"{actor.name} asked for {run.id} and can't approve it too. Ask another person: omc approve {run.id}"
+        )
+
+
+def _require_emergency(run: Run, policy: ApprovalPolicy, glass: BreakGlass) -> None:
+    if run.risk != Risk.HIGH or not policy.break_glass:
+        raise Refused(
+            f"The policy of {run.environment} allows no break-glass for a plan of {run.risk} risk. It needs approvals: "
+            f"omc approve {run.id}"
+        )
+    if glass.severity != 1:
+        raise Refused("Break-glass is for a SEV-1 only: say so with --severity 1, or ask for an approval.")
+    if len(glass.reason.strip()) < 10 or not glass.incident.strip():
+        raise WrongUse(
+            'Break-glass wants a reason that can be read later and the incident: --break-glass "…" --incident ID'
+        )
+
+
+def _give(transaction: Transaction, run: Run, actor: Actor, glass: BreakGlass | None) -> None:
+    session, now = transaction.session, transaction.at
+    approval = session.execute(
+        select(Approval).where(Approval.run == run.id, Approval.plan_hash == run.plan_hash, Approval.by == actor.name)
+    ).scalar_one_or_none()
+    if approval is not None and approval.lost_at is None and now < approval.expires_at and glass is None:
+        raise Refused(f"{actor.name} has approved {run.id} already; it wants {run.approvals_needed} different people.")
+    if approval is None:
+        approval = Approval(run=run.id, plan_hash=run.plan_hash, by=actor.name)
+        session.add(approval)
+    approval.link, approval.at, approval.lost_at = actor.link, now, None
+    approval.expires_at = now + timedelta(minutes=run.approvals_expire_minutes)
+    details: dict[str, object] = {}
+    if glass is not None:
+        approval.break_glass, approval.incident = glass.reason, glass.incident
+        details = {"severity": glass.severity, "approvals_passed_over": run.approvals_needed}
+    transaction.record("approval.break_glass" if glass else "approval.given", approval, **details)
+
+
+def _make_ready(transaction: Transaction, run: Run) -> None:
+    """Unless approvals are missing, or another change is active: then it becomes ready when that has ended."""
+    if not enough(run, standing(transaction.session, run, transaction.at)):
+        return
+    if journal.active(transaction.session, run.environment) is None:
+        run.state = State.READY
+        transaction.record("run.ready", run)
+
+
+def _state_in_words(run: Run) -> str:
+    if run.state == State.ENDED:
+        return f"has ended ({run.verdict})"
+    return f"is {run.state}"
+
+
+def in_words(run: Run, approvals: Sequence[Approval]) -> str:
+    """What a waiting run waits for."""
+    more = missing(run, approvals)
+    if not more:
+        return "It is approved, and waits for another change of the environment to end."
+    people = "one other person" if more == 1 else f"{more} other people"
+    given = f" Approved by {', '.join(approval.by for approval in approvals)}." if approvals else ""
+    return f"It waits for {people} to approve it: omc approve {run.id}.{given}"
+
+
+def expiry_in_words(approval: Approval) -> str:
+    return f"{approval.expires_at.astimezone(UTC):%H:%M} UTC"

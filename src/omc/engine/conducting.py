@@ -1,0 +1,102 @@
+"""One run from its claim to its verdict in this process: approved still, not stale, then performed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from omc.actions.action import Verdict
+from omc.engine import approvals, journal, planning
+from omc.engine.course import State
+from omc.engine.journal import Lease, LostLease
+from omc.engine.planning import Site
+from omc.engine.runner import Reporter, Runner, Stuck
+from omc.errors import OmcError, Refused, Unknown
+from omc.procedures.plan import Plan
+from omc.store.embedded import StoreUnreachable
+from omc.store.models import Run
+
+
+class Stale(Refused):
+    """The facts have changed since the plan was made: it was not begun."""
+
+    def __init__(self, message: str, plan: Plan | None) -> None:
+        super().__init__(message)
+        self.plan = plan
+        """The plan as it would be now."""
+
+
+class NotApproved(Refused):
+    """The approvals have expired before the run began; it waits again."""
+
+
+def conduct(
+    site: Site, run: str, actor: str, reporter: Reporter, *, sleep: Callable[[float], None] = time.sleep
+) -> bool:
+    """Claim the run and perform it to its end; whether it could be claimed.
+
+    Raises ``Stale``, ``NotApproved``, ``Stuck`` (kept, to be resumed) and ``LostLease``. On any way out by an error the
+    run is let go, so that another may go on at once.
+    """
+    lease = journal.claim(site.store, run, actor)
+    if lease is None:
+        return False
+    try:
+        _begin(site, lease, actor)
+        Runner(site, lease, actor, reporter, sleep).perform()
+    except LostLease:
+        raise
+    except BaseException:
+        let_go(lease, actor)
+        raise
+    return True
+
+
+def let_go(lease: Lease, actor: str) -> None:
+    """So that nobody has to wait for the lease to run out; where the store is gone it runs out by itself."""
+    try:
+        journal.release(lease, actor)
+    except StoreUnreachable:
+        pass
+
+
+def _begin(site: Site, lease: Lease, actor: str) -> None:
+    run = read(site, lease.run)
+    if run.state != State.READY:
+        return
+    with site.store.reading() as session:
+        approved = approvals.enough(run, approvals.standing(session, run, site.store.now()))
+    if not approved:
+        journal.await_again(lease, actor, "the approvals have expired")
+        raise NotApproved(f"The approvals of {run.id} have expired. It needs new ones: omc approve {run.id}")
+    with lease.kept():
+        _refuse_stale(site, lease, actor, run)
+    lease.check()
+    journal.begin(lease, actor)
+
+
+def _refuse_stale(site: Site, lease: Lease, actor: str, run: Run) -> None:
+    try:
+        fresh = planning.make(site, run.procedure, planning.asked_from(run.procedure, run.plan["asked"]))
+    except Unknown as error:
+        raise Stuck(
+            f"{error.message} The run {run.id} hasn't begun; try again with omc runs resume {run.id}, or end it with "
+            f"omc runs cancel {run.id}"
+        ) from error
+    except OmcError as error:
+        sentence = f"{error.message} Nothing was changed."
+        journal.end_stale(lease, actor, Verdict.FAILED.value, sentence)
+        raise Stale(sentence, None) from error
+    if fresh.hash == run.plan_hash and not fresh.refusals:
+        return
+    why = " ".join(fresh.refusals) or "what it rests on has changed since it was made"
+    sentence = (
+        f"The plan is stale: {why}. Nothing was changed." if not fresh.refusals else f"{why} Nothing was changed."
+    )
+    journal.end_stale(lease, actor, Verdict.FAILED.value, sentence)
+    raise Stale(sentence, fresh)
+
+
+def read(site: Site, run: str) -> Run:
+    with site.store.reading() as session:
+        return journal.find(session, run)

@@ -1,0 +1,156 @@
+"""The course of a run, as pure functions: what comes next, and what it all came to. No database, no AWS, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from omc.actions.action import Verdict
+from omc.procedures.plan import Plan
+
+
+class State(StrEnum):
+    """Where a run is."""
+
+    AWAITING = "awaiting approval"
+    READY = "ready"
+    """May begin; nothing was done yet."""
+    RUNNING = "running"
+    UNDOING = "undoing"
+    ENDED = "ended"
+
+
+ACTIVE = (State.READY, State.RUNNING, State.UNDOING)
+"""At most one run of an environment is in one of these."""
+
+
+class StepState(StrEnum):
+    """Where a step is. Each is written down before what follows it happens."""
+
+    PENDING = "pending"
+    INTENDED = "intended"
+    """Its effect may or may not be there: only the world knows."""
+    PERFORMED = "performed"
+    """Its effect is there; it is being watched."""
+    ENDED = "ended"
+
+
+class Phase(StrEnum):
+    """What a step of a run is for."""
+
+    PERFORM = "perform"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far one step, or one undo, has come."""
+
+    name: str
+    state: StepState = StepState.PENDING
+    performed: bool = False
+    """Whether it is known that its effect took place."""
+    verdict: Verdict | None = None
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """Go on with this step (counted from 1)."""
+
+    phase: Phase
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Begin to undo: the names of the steps, in the order in which they are taken back."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The run is at its end."""
+
+    verdict: Verdict
+    sentence: str
+
+
+Move = Do | TakeBack | End
+
+UNDONE_AFTER = (Verdict.FAILED, Verdict.ROLLED_BACK, Verdict.CANCELLED)
+"""Verdicts of a step after which the steps before it are taken back. Not after *unknown*, since nobody knows what is
+there; not after *superseded*, since what is there is somebody else's."""
+
+
+def next_move(
+    plan: Plan, state: State, steps: Sequence[Mark], undos: Sequence[Mark] = (), *, cancelled: bool = False
+) -> Move:
+    """What a runner does next with a run that is running or undoing."""
+    if state is State.UNDOING:
+        for number, mark in enumerate(undos, start=1):
+            if mark.state is not StepState.ENDED:
+                return Do(Phase.UNDO, number)
+            if mark.verdict is not Verdict.SUCCEEDED:
+                break
+        return _after_undoing(plan, steps, undos)
+    for number, mark in enumerate(steps, start=1):
+        if mark.state is StepState.ENDED:
+            if mark.verdict is Verdict.SUCCEEDED:
+                continue
+            return _after_failure(plan, steps, mark)
+        if cancelled and mark.state is StepState.PENDING:
+            return _after_failure(plan, steps, Mark(mark.name, StepState.ENDED, verdict=Verdict.CANCELLED))
+        return Do(Phase.PERFORM, number)
+    last = steps[-1].sentence if steps else "There was nothing to do."
+    return End(Verdict.SUCCEEDED, last)
+
+
+def to_take_back(plan: Plan, steps: Sequence[Mark]) -> tuple[str, ...]:
+    """The steps that took effect and have an undo, the latest first. What ECS took back itself isn't among them."""
+    undoable = {step.name for step in plan.steps if step.undo}
+    return tuple(
+        mark.name
+        for mark in reversed(steps)
+        if mark.name in undoable and mark.performed and mark.verdict is not Verdict.ROLLED_BACK
+    )
+
+
+def _after_failure(plan: Plan, steps: Sequence[Mark], bad: Mark) -> Move:
+    verdict = bad.verdict or Verdict.UNKNOWN
+    if plan.undo_on_failure and verdict in UNDONE_AFTER and (names := to_take_back(plan, steps)):
+        return TakeBack(names)
+    stays = _stays(plan, steps, undone=())
+    if verdict is Verdict.CANCELLED:
+        return End(verdict, " ".join(["Cancelled.", *stays] if stays else ["Cancelled. Nothing was changed."]))
+    told = bad.sentence or f"{bad.name}: {verdict}."
+    if verdict is Verdict.FAILED and not any(mark.performed for mark in steps):
+        return End(verdict, f"{told} Nothing was changed.")
+    return End(verdict, " ".join([told, *stays]))
+
+
+def _after_undoing(plan: Plan, steps: Sequence[Mark], undos: Sequence[Mark]) -> End:
+    bad = next((mark for mark in steps if mark.verdict not in (None, Verdict.SUCCEEDED)), None)
+    told = bad.sentence if bad and bad.sentence else "Cancelled."
+    undone = tuple(mark.name for mark in undos if mark.verdict is Verdict.SUCCEEDED)
+    stays = _stays(plan, steps, undone)
+    failed = next((mark for mark in undos if mark.verdict is not Verdict.SUCCEEDED), None)
+    if failed is None:
+        words = {step.name: step.undo.words for step in plan.steps if step.undo}
+        back = ", ".join(words[name] for name in undone)
+        return End(Verdict.ROLLED_BACK, " ".join([told, f"Undone: {back}.", *stays]))
+    verdict = Verdict.UNKNOWN if failed.verdict is Verdict.UNKNOWN else Verdict.FAILED
+    return End(verdict, " ".join([told, f"Undoing {failed.name} did not work: {failed.sentence}", *stays]))
+
+
+def _stays(plan: Plan, steps: Sequence[Mark], undone: Sequence[str]) -> list[str]:
+    """What took effect and is still there, in words."""
+    titles = {step.name: step.title for step in plan.steps}
+    left = [
+        titles.get(mark.name, mark.name)
+        for mark in steps
+        if mark.performed and mark.name not in undone and mark.verdict is not Verdict.ROLLED_BACK
+    ]
+    return [f"Still done: {'; '.join(left)}."] if left else []

@@ -1,0 +1,124 @@
+"""From what was asked to a plan: read the facts that the procedure needs, call it, and tell what it would do by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from omc.actions.action import action_named
+from omc.aws.gateway import Gateway, access_to
+from omc.errors import OmcError, Unknown, WrongUse
+from omc.facts.collector import Unreadable, collect, needs
+from omc.facts.scope import Scope
+from omc.procedures import catalogue
+from omc.procedures.plan import Plan, filled_in
+from omc.stack import Environment, Stack
+from omc.store.database import Store
+
+UNDO = "undo"
+"""The procedure that takes an ended run back; its facts are in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a plan is made for and performed in."""
+
+    stack: Stack
+    environment: Environment
+    store: Store
+    reads: Gateway
+    writes: Gateway
+
+
+def site(stack: Stack, environment: Environment, store: Store) -> Site:
+    access = access_to(environment)
+    return Site(stack, environment, store, Gateway(environment, access), Gateway(environment, access, writes=True))
+
+
+def make(site: Site, procedure: str, asked: Any) -> Plan:
+    """The plan of a procedure, from fresh facts. ``Unknown`` where one of them can't be read: then there is no plan.
+
+    Given to facts and planners by type: the stack, the environment, the open store, the gateway that only reads, the
+    moment (``Scope``), and what was asked.
+    """
+    if procedure == UNDO:
+        from omc.engine.undoing import plan_of
+
+        return plan_of(site.store, asked)
+    planner = catalogue.planner(procedure)
+    given: dict[type, Any] = {
+        Stack: site.stack,
+        Environment: site.environment,
+        Store: site.store,
+        Gateway: site.reads,
+        Scope: Scope(site.store.now(), timedelta(hours=24)),
+        type(asked): asked,
+    }
+    readings = collect([planner], given)
+    arguments: dict[str, Any] = {}
+    for name, need in needs(planner).items():
+        fact = given[need] if need in given else readings[need]
+        if isinstance(fact, Unreadable):
+            raise _without(fact)
+        arguments[name] = fact
+    plan = planner(**arguments)
+    _check(plan)
+    return plan
+
+
+def again(site: Site, plan: Plan) -> Plan:
+    """The same plan made anew, from what was asked then and the facts of now."""
+    return make(site, plan.procedure, asked_from(plan.procedure, plan.asked))
+
+
+def asked_from(procedure: str, said: Mapping[str, Any]) -> Any:
+    """What was asked, from JSON."""
+    if procedure == UNDO:
+        from omc.engine.undoing import Asked
+
+        return Asked(**said)
+    try:
+        return catalogue.asked_type(procedure)(**said)
+    except (KeyError, ModuleNotFoundError) as error:
+        raise WrongUse(f"This omc has no procedure {procedure}. Update it.") from error
+
+
+def asked_as_json(asked: Any) -> dict[str, Any]:
+    """What was asked, as plain JSON."""
+    return asdict(asked)
+
+
+def _without(fact: Unreadable) -> OmcError:
+    """The reader's own error where it ends a command in the right way, with what follows from it."""
+    error = fact.error
+    if isinstance(error, Unknown):
+        error.message = f"{error.message} So there is no plan, and nothing was changed."
+        return error
+    return error
+
+
+def _check(plan: Plan) -> None:
+    names = [step.name for step in plan.steps]
+    if len(set(names)) != len(names):
+        raise RuntimeError(f"Two steps of {plan.procedure} have one name: {names}")
+
+
+def commands(plan: Plan, environment: Environment) -> list[str]:
+    """The plan by hand: the aws and terraform commands of every step. What only a step finds out is written $STEP_KEY."""
+    lines: list[str] = []
+    for step in plan.steps:
+        lines += action_named(step.action).commands(environment, filled_in(step.arguments, _Placeholders()))
+    return lines
+
+
+class _Placeholders(dict[str, Any]):
+    """Outputs before there are any: each as the name of a shell variable."""
+
+    def __missing__(self, step: str) -> Any:
+        class Keys(dict[str, Any]):
+            def __missing__(self, key: str) -> str:
+                return "$" + f"{step}_{key}".upper().replace("-", "_")
+
+        return Keys()

@@ -1,0 +1,337 @@
+"""The runner: performs one run that it holds by lease, from wherever it is to its end.
+
+It keeps nothing in its head: each turn reads the rows, lets ``course`` decide, and writes down what comes before it
+happens. So going on after a crash, after a lost connection, and in another process are all the same thing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, Protocol
+
+from omc.actions.action import Action, Context, Outcome, Verdict, action_named
+from omc.engine import journal, planning
+from omc.engine.course import Do, End, Mark, Phase, State, StepState, TakeBack, next_move
+from omc.engine.journal import Lease
+from omc.engine.undoing import outputs_of
+from omc.errors import AccessDenied, AwsRefused, BadCredentials, NoCredentials, OmcError, Unknown
+from omc.procedures.plan import Plan, filled_in, from_json
+from omc.store.embedded import StoreUnreachable
+from omc.store.models import Run, StepRow
+
+FIRST_PAUSE = 0.5
+"""Seconds before AWS is asked again after it could not answer; twice as many each time."""
+LONGEST_PAUSE = 8.0
+LOOK_FOR_CANCEL = 1.0
+"""Seconds within which a runner that waits sees that it was cancelled."""
+
+
+class Reporter(Protocol):
+    """Where a runner says what it does; ``omc.progress.Progress`` is one."""
+
+    def note(self, text: str) -> None: ...
+
+    def waiting(self, what: str) -> None: ...
+
+
+class Silent:
+    """Says nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def waiting(self, what: str) -> None:
+        """Nothing."""
+
+
+class Stuck(OmcError):
+    """This process can't go on, but another may: the run is kept as it is."""
+
+    exit_code = Unknown.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """What the rows say at the beginning of a turn."""
+
+    run: Run
+    plan: Plan
+    steps: list[StepRow]
+    undos: list[StepRow]
+
+
+@dataclass(slots=True)
+class Runner:
+    """One run in the hands of this process."""
+
+    site: planning.Site
+    lease: Lease
+    actor: str
+    """Who runs it, for the record: not who asked for it."""
+    reporter: Reporter
+    sleep: Callable[[float], None] = time.sleep
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+
+    def perform(self) -> None:
+        """Go on until the run's end. Raises ``LostLease`` if another has taken it over, ``Stuck`` if nobody here can
+        go on: it lacks credentials, or the store is gone for longer than the lease."""
+        with self.lease.kept():
+            while True:
+                try:
+                    if self._turn():
+                        return
+                except StoreUnreachable as error:
+                    self._bear(error)
+
+    def _turn(self) -> bool:
+        now = self._read()
+        if now.run.state == State.ENDED:
+            return True
+        self._require_fence(now.run)
+        move = next_move(
+            now.plan,
+            State(now.run.state),
+            [mark(row) for row in now.steps],
+            [mark(row) for row in now.undos],
+            cancelled=now.run.cancelled_by is not None,
+        )
+        match move:
+            case Do(phase, number):
+                self._step(now, (now.steps if phase is Phase.PERFORM else now.undos)[number - 1])
+            case TakeBack(names):
+                self.reporter.note(f"Undoing {', '.join(names)}")
+                journal.begin_undo(self.lease, self.actor, names)
+            case End(verdict, sentence):
+                journal.end(self.lease, self.actor, verdict.value, sentence)
+                return True
+        return False
+
+    def _read(self) -> _Now:
+        with self.site.store.reading() as session:
+            run = journal.find(session, self.lease.run)
+            rows = journal.steps_of(session, run.id)
+        steps = [row for row in rows if row.phase == Phase.PERFORM]
+        undos = [row for row in rows if row.phase == Phase.UNDO]
+        return _Now(run, from_json(run.plan), steps, undos)
+
+    def _require_fence(self, run: Run) -> None:
+        if run.fence != self.lease.fence:
+            self.lease.lost = True
+            raise journal.lost(run.id)
+
+    def _bear(self, error: StoreUnreachable) -> None:
+        """The store is gone: try again as long as the run is surely ours."""
+        self.reporter.waiting(f"omc's own database does not answer; trying again ({error.message[:80]})")
+        self.sleep(FIRST_PAUSE)
+        try:
+            self.lease.check()
+        except StoreUnreachable:
+            raise Stuck(
+                f"{error.message} The run {self.lease.run} is kept where it is; go on with: "
+                f"omc runs resume {self.lease.run}"
+            ) from error
+
+    # -- one step -------------------------------------------------------------------------------------------------
+
+    def _step(self, now: _Now, row: StepRow) -> None:
+        specified = {step.name: step for step in now.plan.steps}[row.name]
+        undo = specified.undo if row.phase == Phase.UNDO else None
+        name, said = (undo.action, undo.arguments) if undo else (specified.action, specified.arguments)
+        title = f"Undo: {undo.words}" if undo else specified.title
+        if row.state == StepState.PENDING:
+            self.reporter.note(f"[{row.number}/{len(now.undos if undo else now.steps)}] {title}")
+        try:
+            action = action_named(name)
+            arguments: Mapping[str, Any] = filled_in(said, outputs_of(now.steps))
+        except (KeyError, ImportError) as error:
+            outcome = Outcome(Verdict.FAILED, f"{title}: {type(error).__name__} {error}; this omc can't perform it.")
+            self._conclude(row, outcome)
+            return
+        step = _Step(self, now.run, row, action, arguments, title, specified.deadline)
+        outcome_found = step.effect() if row.state != StepState.PERFORMED else None
+        self._conclude(row, outcome_found or step.watched())
+
+    def _conclude(self, row: StepRow, outcome: Outcome) -> None:
+        journal.concluded(self.lease, self.actor, Phase(row.phase), row.number, outcome)
+        self.reporter.note(f"    {outcome.verdict}: {outcome.sentence}")
+
+    def is_cancelled(self) -> bool:
+        with self.site.store.reading() as session:
+            run = journal.find(session, self.lease.run)
+            self._require_fence(run)
+            return run.cancelled_by is not None
+
+
+def mark(row: StepRow) -> Mark:
+    """What the rows of a step come to for ``course``."""
+    return Mark(
+        row.name,
+        StepState(row.state),
+        row.performed_at is not None,
+        Verdict(row.verdict) if row.verdict else None,
+        row.sentence or "",
+    )
+
+
+def token_of(run: str, phase: str, step: str) -> str:
+    """The client token of a step: the same at every attempt, in whatever process."""
+    return hashlib.sha256(f"{run} {phase} {step}".encode()).hexdigest()[:32]
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step in the hands of a runner."""
+
+    runner: Runner
+    run: Run
+    row: StepRow
+    action: Action
+    arguments: Mapping[str, Any]
+    title: str
+    deadline: float
+    pause: float = FIRST_PAUSE
+    problem: str = ""
+    """Why AWS could not be asked the last time."""
+
+    @property
+    def at(self) -> tuple[Lease, str, Phase, int]:
+        return self.runner.lease, self.runner.actor, Phase(self.row.phase), self.row.number
+
+    def context(self) -> Context:
+        memory: dict[str, Any] = dict(self.row.memory)
+
+        def remember(more: Mapping[str, Any]) -> None:
+            memory.update(journal.remember(*self.at, more))
+
+        return Context(
+            gateway=self.runner.site.writes,
+            environment=self.runner.site.environment,
+            run=self.run.id,
+            step=self.row.name,
+            token=token_of(self.run.id, self.row.phase, self.row.name),
+            now=self.runner.site.store.now,
+            remember=remember,
+            memory=memory,
+            say=lambda text: self.runner.reporter.waiting(f"{self.row.name}: {text}"),
+        )
+
+    # Each of the two returns the outcome, or None when the effect is there and is to be watched.
+
+    def effect(self) -> Outcome | None:
+        """Make the effect unless it is there. After a failure that may have come too late, look before doing it again."""
+        while True:
+            self.row = journal.intend(*self.at)
+            context = self.context()
+            there, outcome = self._asked("look", partial(self.action.look, context, self.arguments))
+            if outcome is not None:
+                return outcome
+            if there is None:  # it could not be asked
+                if self._overdue():
+                    return self._unknown()
+                self._wait()
+                continue
+            if there:
+                self.row = journal.performed(*self.at, dict(context.memory), already=True)
+                return None
+            if outcome := self._too_late_to_begin():
+                return outcome
+            self.runner.lease.check()
+            found, outcome = self._asked("perform", partial(self._perform, context))
+            if outcome is not None:
+                return outcome
+            if found is not None:
+                self.row = journal.performed(*self.at, {**context.memory, **found}, already=False)
+                return None
+            self._wait()
+
+    def watched(self) -> Outcome:
+        """Ask until there is an outcome, the deadline has passed or somebody cancels."""
+        asked = False
+        while True:
+            if asked and self.row.phase == Phase.PERFORM and self.runner.is_cancelled():
+                return Outcome(Verdict.CANCELLED, f"{self.title}: cancelled while it was under way.")
+            context = self.context()
+            outcome, problem = self._asked("watch", partial(self.action.watch, context, self.arguments))
+            if outcome is not None or problem is not None:
+                return outcome or problem  # type: ignore[return-value]  # one of them is not None
+            if dict(context.memory) != self.row.memory:
+                self.row.memory = dict(context.memory)
+            if self._overdue():
+                return self._unknown()
+            asked = True
+            if self.problem:
+                self._wait()
+            else:
+                self._rest(self.action.every)
+
+    def _perform(self, context: Context) -> Mapping[str, Any]:
+        return self.action.perform(context, self.arguments) or {}  # an action that forgets to return is none the worse
+
+    def _asked(self, what: str, call: Callable[[], Any]) -> tuple[Any, Outcome | None]:
+        """What a function of the action returned; or None, where it is to be asked again; or the outcome."""
+        try:
+            answer = call()
+        except (journal.LostLease, StoreUnreachable):
+            raise
+        except (NoCredentials, BadCredentials) as error:
+            raise Stuck(
+                f"{error.message} The run {self.run.id} is kept where it is; then go on with: omc runs resume {self.run.id}"
+            ) from error
+        except OmcError as error:
+            if isinstance(error, Unknown) and not isinstance(error, AwsRefused | AccessDenied):
+                self.problem = error.message
+                return None, None
+            return None, self._refused(what, error.message)
+        except Exception as error:  # noqa: BLE001 - whatever an action's bug is, the run has to come to an end
+            return None, self._bug(what, error)
+        self.problem, self.pause = "", FIRST_PAUSE
+        return answer, None
+
+    def _refused(self, what: str, message: str) -> Outcome:
+        """AWS said no for good. Nothing happened if it was the effect that it refused."""
+        if what == "perform" or (what == "look" and self.row.attempts == 1):
+            return Outcome(Verdict.FAILED, f"{self.title}: {message}")
+        return Outcome(Verdict.UNKNOWN, f"{self.title}: it can't be found out how it went. {message}")
+
+    def _bug(self, what: str, error: Exception) -> Outcome:
+        told = f"{self.title}: a bug in {self.action.name} ({what}): {type(error).__name__}: {error}. Please report it."
+        nothing_done = what == "look" and self.row.attempts == 1
+        return Outcome(Verdict.FAILED if nothing_done else Verdict.UNKNOWN, told)
+
+    def _too_late_to_begin(self) -> Outcome | None:
+        """The effect isn't there. Whether it is still wanted."""
+        if self.row.phase == Phase.PERFORM and self.runner.is_cancelled():
+            return Outcome(Verdict.CANCELLED, f"{self.title}: cancelled before it was done.")
+        if self.row.attempts > 1 and self._overdue():
+            why = f": {self.problem}" if self.problem else ""
+            return Outcome(Verdict.FAILED, f"{self.title}: not done within {self.deadline:.0f} s{why}.")
+        return None
+
+    def _unknown(self) -> Outcome:
+        reason = self.problem or "It has not come to an end, and nothing says that it failed."
+        return Outcome(Verdict.UNKNOWN, f"{self.title}: not known after {self.deadline:.0f} s. {reason}")
+
+    def _overdue(self) -> bool:
+        began = self.row.intended_at
+        return began is not None and self.runner.site.store.now() >= began + timedelta(seconds=self.deadline)
+
+    def _wait(self) -> None:
+        """Back off after AWS could not answer."""
+        self.runner.reporter.waiting(f"{self.row.name}: trying again in {self.pause:.1f} s. {self.problem}")
+        self._rest(self.pause)
+        self.pause = min(LONGEST_PAUSE, 2 * self.pause)
+
+    def _rest(self, seconds: float) -> None:
+        """Sleep, but see within a second that the run was cancelled."""
+        while seconds > 0:
+            piece = min(seconds, LOOK_FOR_CANCEL)
+            self.runner.sleep(piece)
+            seconds -= piece
+            if seconds > 0 and self.row.phase == Phase.PERFORM and self.runner.is_cancelled():
+                return

@@ -1,0 +1,189 @@
+"""Timers: what is to be done at a later moment, as rows that whichever worker is alive then takes, exactly once.
+
+A timer becomes an ordinary run, planned from the facts of that moment. It needs no approval of its own: it was part of
+what was approved with the run that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from omc.engine import journal, planning
+from omc.engine.actors import Actor
+from omc.engine.planning import Site
+from omc.errors import OmcError, Unknown, WrongUse
+from omc.store.database import Store, Transaction
+from omc.store.models import Run, Timer
+
+PENDING, DONE, FAILED, CANCELLED = "pending", "done", "failed", "cancelled"
+HELD = 60.0
+"""Seconds that a worker has to make a timer's plan before another may try."""
+AGAIN = 30.0
+"""Seconds until a timer whose facts couldn't be read, or whose environment is being changed, is tried again."""
+
+
+def set_timer(
+    store: Store,
+    environment: str,
+    procedure: str,
+    asked: Any,
+    due_at: datetime,
+    *,
+    why: str,
+    actor: Actor,
+    made_by: str | None = None,
+    within: Transaction | None = None,
+) -> Timer:
+    """Have ``procedure`` done for ``asked`` (its ``Asked``) from ``due_at`` on. ``made_by`` is the run that it belongs
+    to; asking twice for the same of the same run gives the one timer that there is."""
+    said = planning.asked_as_json(asked)
+    if within is None:
+        with store.transaction(actor.name) as transaction:
+            return _set(transaction, environment, procedure, said, due_at, why, actor, made_by)
+    return _set(within, environment, procedure, said, due_at, why, actor, made_by)
+
+
+def _set(
+    transaction: Transaction,
+    environment: str,
+    procedure: str,
+    said: dict[str, Any],
+    due_at: datetime,
+    why: str,
+    actor: Actor,
+    made_by: str | None,
+) -> Timer:
+    session = transaction.session
+    if made_by is not None:
+        there = session.execute(
+            select(Timer).where(Timer.made_by == made_by, Timer.procedure == procedure, Timer.state == PENDING)
+        ).scalars()
+        for timer in there:
+            if timer.asked == said:
+                return timer
+    timer = Timer(
+        id=journal.new_id(transaction.at),
+        environment=environment,
+        procedure=procedure,
+        asked=said,
+        why=why,
+        due_at=due_at,
+        actor=actor.name,
+        made_by=made_by,
+        state=PENDING,
+    )
+    session.add(timer)
+    transaction.record("timer.set", timer)
+    return timer
+
+
+def pending(session: Session, environments: Sequence[str] | None = None) -> list[Timer]:
+    """Those to come, the next first."""
+    query = select(Timer).where(Timer.state == PENDING).order_by(Timer.due_at)
+    if environments is not None:
+        query = query.where(Timer.environment.in_(environments))
+    return list(session.execute(query).scalars())
+
+
+def cancel(store: Store, timer_id: str, actor: str) -> Timer:
+    """It will not be done."""
+    with store.transaction(actor) as transaction:
+        timer = transaction.session.get(Timer, journal.as_typed(timer_id), with_for_update=True)
+        if timer is None:
+            raise WrongUse(f"There is no run and no timer {timer_id}. See: omc runs list")
+        if timer.state != PENDING:
+            raise WrongUse(f"The timer {timer.id} is {timer.state} already.")
+        timer.state, timer.cancelled_by = CANCELLED, actor
+        transaction.record("timer.cancelled", timer)
+        return timer
+
+
+def take_due(store: Store, environments: Sequence[str], holder: str) -> Timer | None:
+    """A timer that is due, for this worker alone; ``now`` is the store's clock."""
+    with store.transaction() as transaction:
+        timer = transaction.session.execute(
+            select(Timer)
+            .where(
+                Timer.state == PENDING,
+                Timer.environment.in_(environments),
+                Timer.due_at <= transaction.at,
+                or_(Timer.lease_until.is_(None), Timer.lease_until < func.clock_timestamp()),
+            )
+            .order_by(Timer.due_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        ).scalar_one_or_none()
+        if timer is not None:
+            _hold(transaction, timer, holder, HELD)
+        return timer
+
+
+def _hold(transaction: Transaction, timer: Timer, holder: str, seconds: float) -> None:
+    timer.holder = holder
+    timer.lease_until = transaction.session.execute(
+        select(func.clock_timestamp() + timedelta(seconds=seconds))
+    ).scalar_one()
+
+
+def make_run(site: Site, timer: Timer) -> Run | None:
+    """The run that a due timer becomes; None where it has to wait, or can't be done and says why."""
+    try:
+        asked = planning.asked_from(timer.procedure, timer.asked)
+        plan = planning.make(site, timer.procedure, asked)
+        journal.refuse_second(site.store, timer.environment)
+    except Unknown as error:
+        _put_off(site.store, timer, error.message)
+        return None
+    except OmcError as error:
+        if isinstance(error, WrongUse) or not _is_in_the_way(site.store, timer.environment):
+            _finish(site.store, timer, FAILED, error.message)
+        else:
+            _put_off(site.store, timer, error.message)
+        return None
+    if plan.refusals:
+        _finish(site.store, timer, FAILED, " ".join(plan.refusals))
+        return None
+    policy = site.environment.approvals
+    try:
+        with site.store.transaction(timer.actor) as transaction:
+            row = transaction.session.get(Timer, timer.id, with_for_update=True)
+            if row is None or row.state != PENDING or row.holder != timer.holder:
+                return None
+            run = journal.create(
+                site.store, plan, Actor(timer.actor), policy, timer=timer.id, approved_before=True, within=transaction
+            )
+            row.state, row.run = DONE, run.id
+            transaction.record("timer.done", row)
+            return run
+    except IntegrityError:  # another change became active in this instant
+        _put_off(site.store, timer, "another change is active")
+        return None
+
+
+def _is_in_the_way(store: Store, environment: str) -> bool:
+    with store.reading() as session:
+        return journal.active(session, environment) is not None
+
+
+def _put_off(store: Store, timer: Timer, why: str) -> None:
+    with store.transaction() as transaction:
+        row = transaction.session.get(Timer, timer.id, with_for_update=True)
+        if row is not None and row.state == PENDING and row.holder == timer.holder:
+            _hold(transaction, row, row.holder or "", AGAIN)
+            if row.sentence != why:
+                row.sentence = why
+                transaction.record("timer.put_off", row)
+
+
+def _finish(store: Store, timer: Timer, state: str, sentence: str) -> None:
+    with store.transaction(timer.actor) as transaction:
+        row = transaction.session.get(Timer, timer.id, with_for_update=True)
+        if row is not None and row.state == PENDING:
+            row.state, row.sentence = state, sentence
+            transaction.record("timer.failed", row)

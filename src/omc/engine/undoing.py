@@ -1,0 +1,85 @@
+"""The plan that takes an ended run back: the undos of the steps that took effect, the latest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from omc.engine.course import Phase, State
+from omc.engine.journal import find, steps_of
+from omc.errors import Refused
+from omc.procedures.plan import Plan, Risk, Step, filled_in, from_json
+from omc.store.database import Store
+from omc.store.models import Run, StepRow
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which run is to be taken back."""
+
+    run: str
+
+
+def plan_of(store: Store, asked: Asked) -> Plan:
+    """The plan. ``Refused`` where the run hasn't ended, or left nothing that could be taken back."""
+    with store.reading() as session:
+        run = find(session, asked.run)
+        done = steps_of(session, run.id, Phase.PERFORM)
+        undone = {row.name for row in steps_of(session, run.id, Phase.UNDO) if row.verdict == "succeeded"}
+    if run.state != State.ENDED:
+        raise Refused(
+            f"The run {run.id} is {run.state}. Only an ended run is undone; end it with: omc runs cancel {run.id}"
+        )
+    plan = from_json(run.plan)
+    outputs = outputs_of(done)
+    specified = {step.name: step for step in plan.steps}
+    steps = [
+        _undo(specified[row.name], outputs)
+        for row in reversed(done)
+        if row.performed_at is not None
+        and row.verdict != "rolled back"
+        and row.name not in undone
+        and specified[row.name].undo
+    ]
+    if not steps:
+        raise Refused(f"The run {run.id} ({run.title}) left nothing that can be undone.")
+    return Plan(
+        procedure="undo",
+        environment=run.environment,
+        asked={"run": run.id},
+        title=f"Undo {run.id}: {run.title}",
+        risk=Risk(run.risk),
+        steps=tuple(steps),
+        rests_on={"plan": run.plan_hash, "ended": _ended(run)},
+        notes=_left(plan, done, {step.name for step in steps}),
+        undo_on_failure=False,
+    )
+
+
+def _undo(step: Step, outputs: dict[str, dict[str, Any]]) -> Step:
+    assert step.undo is not None  # the caller has looked  # noqa: S101
+    arguments: dict[str, Any] = filled_in(step.undo.arguments, outputs)
+    return Step(
+        name=f"undo-{step.name}",
+        action=step.undo.action,
+        arguments=arguments,
+        title=step.undo.words,
+        before=step.after,
+        after=step.before,
+        deadline=step.deadline,
+    )
+
+
+def _ended(run: Run) -> str:
+    return run.ended_at.isoformat() if run.ended_at else ""
+
+
+def _left(plan: Plan, done: list[StepRow], undone: set[str]) -> tuple[str, ...]:
+    titles = {step.name: step.title for step in plan.steps}
+    stays = [titles[row.name] for row in done if row.performed_at and f"undo-{row.name}" not in undone]
+    return (f"Stays as it is, since it can't be undone: {'; '.join(stays)}.",) if stays else ()
+
+
+def outputs_of(rows: list[StepRow]) -> dict[str, dict[str, Any]]:
+    """What each step found out, for the arguments that name it."""
+    return {row.name: {**row.memory, **row.outputs} for row in rows}

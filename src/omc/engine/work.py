@@ -1,0 +1,173 @@
+"""The worker: performs runs that nobody performs, and timers that are due, until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.orm import Session
+
+from omc.engine import approvals, journal, planning, processes, timers
+from omc.engine.actors import Actor
+from omc.engine.conducting import NotApproved, Stale, conduct
+from omc.engine.course import State
+from omc.engine.journal import LostLease
+from omc.engine.planning import Site
+from omc.engine.runner import Reporter, Stuck
+from omc.errors import OmcError, Unknown
+from omc.stack import Environment, Stack
+from omc.store.database import Store
+from omc.store.embedded import StoreUnreachable
+from omc.store.models import Run, Worker
+
+LOOK = 1.0
+"""Seconds between looks for work; with the lease of six it makes a takeover within ten."""
+SEEN = 10.0
+"""Seconds for which a worker counts as alive after it was last seen."""
+TRY_AGAIN = 20.0
+"""Seconds until a run that this worker can't go on with (it lacks credentials) is tried again."""
+
+
+def alive(session: Session) -> list[Worker]:
+    """The workers that are alive."""
+    return list(
+        session.execute(
+            select(Worker).where(Worker.seen_until > func.clock_timestamp()).order_by(Worker.started_at)
+        ).scalars()
+    )
+
+
+@dataclass(slots=True)
+class Work:
+    """A worker of one store: the environments whose record is in it."""
+
+    stack: Stack
+    environments: tuple[Environment, ...]
+    store: Store
+    actor: Actor
+    reporter: Reporter
+    stopping: threading.Event = field(default_factory=threading.Event)
+    _put_off: dict[str, float] = field(default_factory=dict)
+
+    def until_stopped(self) -> None:
+        """Work until ``stopping`` is set, or this is interrupted. A store that is gone is waited for."""
+        with self._registered():
+            while not self.stopping.is_set():
+                try:
+                    busy = self.once()
+                except StoreUnreachable as error:
+                    self.reporter.waiting(error.message)
+                    busy = False
+                if not busy:
+                    self.stopping.wait(LOOK)
+
+    def once(self) -> bool:
+        """Perform one run or timer that is due; whether there was one."""
+        names = [environment.name for environment in self.environments]
+        with self.store.reading() as session:
+            waiting = [run.id for run in _approved(session, names)]
+            found = [run for run in journal.claimable(session) if run.environment in names]
+        for run in waiting:
+            self._quietly(run, lambda run=run: approvals.ready_if_approved(self.store, run, self.actor.name))  # type: ignore[misc]
+        for run_found in found:
+            if self._put_off.get(run_found.id, 0.0) <= time.monotonic() and self._perform(run_found):
+                return True
+        return self._timer(names)
+
+    def _perform(self, run: Run) -> bool:
+        def go_on() -> bool:
+            self.reporter.note(f"{run.id}: {run.title} ({run.environment}, {run.state})")
+            done = conduct(self._site(run.environment), run.id, self.actor.name, self.reporter)
+            if done:
+                with self.store.reading() as session:
+                    ended = journal.find(session, run.id)
+                self.reporter.note(f"{run.id}: {ended.verdict}. {ended.sentence}")
+            return done
+
+        return self._quietly(run.id, go_on)
+
+    def _quietly(self, run: str, work: Callable[[], object]) -> bool:
+        """A run that can't be gone on with must not keep the worker from the others."""
+        try:
+            return bool(work())
+        except (Stale, NotApproved, LostLease) as error:
+            self.reporter.note(f"{run}: {error.message}")
+            return True
+        except StoreUnreachable:
+            raise
+        except (Stuck, Unknown) as error:
+            self.reporter.note(f"{run}: {error.message}")
+        except OmcError as error:
+            self.reporter.note(f"{run}: {error.message}")
+        self._put_off[run] = time.monotonic() + TRY_AGAIN
+        return False
+
+    def _timer(self, names: list[str]) -> bool:
+        timer = timers.take_due(self.store, names, processes.this_process())
+        if timer is None:
+            return False
+        self.reporter.note(f"{timer.id} is due: {timer.why}")
+        run = timers.make_run(self._site(timer.environment), timer)
+        if run is None:
+            return True
+        return self._perform(run)
+
+    def _site(self, name: str) -> Site:
+        environment = next(each for each in self.environments if each.name == name)
+        return planning.site(self.stack, environment, self.store)
+
+    @contextmanager
+    def _registered(self) -> Iterator[None]:
+        """Be known as a worker, so that others can say whether one runs."""
+        name = processes.this_process()
+        worker = Worker(
+            id=name, host=socket.gethostname(), pid=os.getpid(), actor=self.actor.name, started_at=self.store.now()
+        )
+        with self.store.transaction(self.actor.name) as transaction:
+            worker.seen_until = transaction.session.execute(_seen_until()).scalar_one()
+            transaction.session.merge(worker)
+        ending = threading.Event()
+        thread = threading.Thread(target=self._stay_seen, args=[name, ending], name="worker", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ending.set()
+            thread.join(1.0)
+            try:
+                self._seen(name, timedelta(0))
+            except StoreUnreachable:
+                pass  # it counts as dead in some seconds by itself
+
+    def _stay_seen(self, name: str, ending: threading.Event) -> None:
+        while not ending.wait(SEEN / 4):
+            try:
+                self._seen(name, timedelta(seconds=SEEN))
+            except StoreUnreachable:
+                continue
+
+    def _seen(self, name: str, until: timedelta) -> None:
+        with self.store.transaction() as transaction:
+            transaction.session.execute(
+                update(Worker).where(Worker.id == name).values(seen_until=func.clock_timestamp() + until)
+            )
+
+
+def _seen_until() -> Select[datetime]:
+    return select(func.clock_timestamp() + timedelta(seconds=SEEN))
+
+
+def _approved(session: Session, names: list[str]) -> list[Run]:
+    """Waiting runs of these environments; whether they may begin is looked at under their lock."""
+    return list(
+        session.execute(
+            select(Run).where(Run.state == State.AWAITING, Run.environment.in_(names)).order_by(Run.created_at)
+        ).scalars()
+    )

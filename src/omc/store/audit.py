@@ -1,0 +1,193 @@
+"""The record: an append-only, hash-chained table of events, and the proof that it is unbroken.
+
+Each event says which columns of which row became what, and its hash covers the hash before it. So a row of the record
+that was changed or deleted breaks the chain, and a row of another table that was changed behind the record's back no
+longer agrees with it. A tail that was cut off together with its rows can only be seen from outside: keep the head.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import insert, inspect, select, text
+from sqlalchemy.orm import Session
+
+from omc.store.models import Approval, Base, Event, Run, StepRow, Timer, text_of
+from omc.store.redaction import plain, without_secrets
+
+CHAIN_LOCK = 0x6F6D63_02
+"""The advisory lock under which the record grows, one transaction at a time."""
+BEGINNING = "0" * 64
+"""What the first event names as the hash before it."""
+
+_UNRECORDED: Mapping[str, frozenset[str]] = {
+    "runs": frozenset({"lease_until"}),
+    "timers": frozenset({"lease_until", "holder"}),
+}
+"""Columns that say who works just now; they change by themselves."""
+_KINDS: tuple[type[Base], ...] = (Run, StepRow, Approval, Timer)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event before it has its place in the chain."""
+
+    at: datetime
+    kind: str
+    environment: str
+    run: str | None
+    actor: str
+    table: str
+    key: Sequence[Any]
+    changes: Mapping[str, Any]
+    details: Mapping[str, Any]
+
+
+def entry(
+    session: Session, kind: str, row: Base, actor: str, at: datetime, details: Mapping[str, Any], environment: str = ""
+) -> Entry:
+    """What changed in a row since it was read or last written down; all of it, where it is new. Flushes."""
+    state = inspect(row)
+    table = str(row.__tablename__)
+    columns = [column.key for column in state.mapper.column_attrs]
+    if state.persistent:
+        columns = [name for name in columns if state.attrs[name].history.has_changes()]
+    session.flush()
+    changes = {name: shown(getattr(row, name)) for name in columns if name not in _UNRECORDED.get(table, ())}
+    run = row.id if isinstance(row, Run) else getattr(row, "run", None)
+    if not environment:
+        environment = (
+            getattr(row, "environment", "")
+            or session.execute(select(Run.environment).where(Run.id == run)).scalar_one_or_none()
+            or ""
+        )
+    key = [shown(value) for value in state.mapper.primary_key_from_instance(row)]
+    return Entry(at, kind, environment, run, actor, table, key, changes, without_secrets(plain(details)))
+
+
+def shown(value: Any) -> Any:
+    """A column's value as the record has it: without secrets, times in UTC."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return without_secrets(plain(value))
+
+
+def append(session: Session, entries: Sequence[Entry]) -> None:
+    """Put the entries at the end of the chain."""
+    if not entries:
+        return
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
+    last = session.execute(select(Event.number, Event.hash).order_by(Event.number.desc()).limit(1)).first()
+    number, previous = (last.number, last.hash) if last else (0, BEGINNING)
+    rows = []
+    for item in entries:
+        number += 1
+        body = text_of(
+            {
+                "number": number,
+                "at": shown(item.at),
+                "kind": item.kind,
+                "environment": item.environment,
+                "run": item.run,
+                "actor": item.actor,
+                "table": item.table,
+                "key": list(item.key),
+                "changes": item.changes,
+                "details": item.details,
+            }
+        )
+        mark = hash_of(previous, body)
+        rows.append(
+            {
+                "number": number,
+                "at": item.at,
+                "kind": item.kind,
+                "environment": item.environment,
+                "run": item.run,
+                "body": body,
+                "previous": previous,
+                "hash": mark,
+            }
+        )
+        previous = mark
+    session.execute(insert(Event), rows)
+
+
+def hash_of(previous: str, body: str) -> str:
+    """SHA-256 over the hash before and the event's canonical text."""
+    return hashlib.sha256((previous + body).encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class Proof:
+    """What came out when the record was verified."""
+
+    events: int = 0
+    head: str = BEGINNING
+    problems: list[str] = field(default_factory=list)
+
+
+def verify(session: Session, expected: str | None = None) -> Proof:
+    """Recompute the chain, and compare what it says with the other tables. ``expected`` is a head kept elsewhere."""
+    proof = Proof()
+    said: dict[tuple[str, str], dict[str, Any]] = {}
+    found_expected = expected is None or expected == BEGINNING
+    for event in session.execute(select(Event).order_by(Event.number).execution_options(yield_per=500)).scalars():
+        proof.events += 1
+        proof.problems += _broken(event, proof)
+        proof.head = event.hash
+        found_expected = found_expected or event.hash == expected
+        try:
+            body = json.loads(event.body)
+            said.setdefault((body["table"], text_of(body["key"])), {}).update(body["changes"])
+        except (ValueError, KeyError, TypeError):
+            proof.problems.append(f"Event {event.number} can't be read.")
+    if not found_expected:
+        proof.problems.append(f"No event has the hash {expected}: the record was cut off, or written anew.")
+    proof.problems += _disagreements(session, said)
+    return proof
+
+
+def _broken(event: Event, proof: Proof) -> Iterator[str]:
+    if event.number != proof.events:
+        yield f"Event {proof.events} is missing; the next there is {event.number}."
+        proof.events = event.number
+    elif event.previous != proof.head:
+        yield f"Event {event.number} does not follow on the one before it."
+    if hash_of(event.previous, event.body) != event.hash:
+        yield f"Event {event.number} ({event.kind}) was changed: its hash is another."
+        return
+    body = json.loads(event.body)
+    columns = {"number": event.number, "at": shown(event.at), "kind": event.kind, "run": event.run}
+    columns["environment"] = event.environment
+    for name, value in columns.items():
+        if body[name] != value:
+            yield f"Event {event.number}: its {name} was changed; the hashed text says {body[name]}."
+
+
+def _disagreements(session: Session, said: dict[tuple[str, str], dict[str, Any]]) -> Iterator[str]:
+    """Where the tables say another thing than the record."""
+    for kind in _KINDS:
+        mapper = inspect(kind)
+        table = str(kind.__tablename__)
+        for row in session.execute(select(kind)).scalars():
+            key = [shown(value) for value in mapper.primary_key_from_instance(row)]
+            name = f"{table} {' '.join(str(part) for part in key)}"
+            recorded = said.pop((table, text_of(key)), None)
+            if recorded is None:
+                yield f"{name} is not in the record."
+                continue
+            for column in (column.key for column in mapper.column_attrs):
+                if column in _UNRECORDED.get(table, ()):
+                    continue
+                if shown(getattr(row, column)) != recorded.get(column):
+                    yield f"{name}: {column} is not what the record says."
+    known = {str(kind.__tablename__) for kind in _KINDS}
+    for table, key_text in said:
+        if table in known:
+            yield f"{table} {' '.join(str(part) for part in json.loads(key_text))} is in the record but was deleted."

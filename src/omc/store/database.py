@@ -1,0 +1,186 @@
+"""An open store: connections, transactions that write the record by themselves, and the schema kept up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.orm import Session
+
+from omc.store import audit
+from omc.store.embedded import DATABASE, USER, Server, StoreError, StoreUnreachable
+from omc.store.models import Base
+from omc.store.place import Place
+from omc.store.redaction import without_secrets
+
+MIGRATION_LOCK = 0x6F6D63_01
+"""The advisory lock under which the schema is brought up to date."""
+
+_SETTINGS = (
+    # A process that is stopped in the middle of a transaction must not keep its run from being taken over.
+    "-c idle_in_transaction_session_timeout=3s -c lock_timeout=8s -c statement_timeout=20s"
+    " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=2 -c timezone=UTC"
+)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A transaction whose changes go into the record together with why they were made."""
+
+    session: Session
+    actor: str
+    at: datetime
+    _entries: list[audit.Entry]
+
+    def record(self, kind: str, row: Base, **details: Any) -> None:
+        """Write down what has changed in ``row`` (all of it, where it is new) as one event."""
+        self._entries.append(audit.entry(self.session, kind, row, self.actor, self.at, details))
+
+
+@dataclass(slots=True)
+class Store:
+    """The store while it is open. Safe to use from many threads; a transaction belongs to one."""
+
+    place: Place
+    engine: Engine
+    now: Callable[[], datetime] = utc_now
+    """The one clock: a test gives its own. Leases go by the database's, which all processes share."""
+
+    @contextmanager
+    def transaction(self, actor: str = "") -> Iterator[Transaction]:
+        """All or nothing. ``StoreUnreachable`` where the database is gone: it may or may not have been written then."""
+        with self._plainly(), Session(self.engine, expire_on_commit=False) as session:
+            transaction = Transaction(session, actor, self.now(), [])
+            with session.begin():
+                yield transaction
+                session.flush()
+                # Last, since every writer of the record waits here for the one before: nothing else is waited for
+                # while this lock is held, so no two transactions wait for each other.
+                audit.append(session, transaction._entries)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A consistent look at several tables."""
+        with self._plainly(), Session(self.engine, expire_on_commit=False) as session:
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError) as error:
+            raise unreachable(self.place, error) from error
+
+
+def unreachable(place: Place, error: DBAPIError) -> StoreUnreachable:
+    reason = " ".join(str(error.orig or error).split())
+    return StoreUnreachable(
+        f"omc's own database ({place}) does not answer: {without_secrets(reason)[:300]}. Nothing more was done."
+    )
+
+
+@contextmanager
+def open_store(place: Place, now: Callable[[], datetime] = utc_now) -> Iterator[Store]:
+    """The store, started where it is an embedded one, with its schema up to date."""
+    if place.folder is not None:
+        server = Server(place.folder)
+        server.enter()
+        try:
+            url = URL.create("postgresql+psycopg", username=USER, database=DATABASE, query={"host": server.host})
+            with _connected(place, url, now) as store:
+                yield store
+        finally:
+            server.leave()
+    else:
+        with _connected(place, _parsed(place.url or ""), now) as store:
+            yield store
+
+
+@contextmanager
+def _connected(place: Place, url: URL, now: Callable[[], datetime]) -> Iterator[Store]:
+    engine = create_engine(
+        url,
+        connect_args={"connect_timeout": 5, "options": _SETTINGS, "application_name": "omc", "tcp_user_timeout": 5000},
+        pool_size=4,
+        max_overflow=8,
+    )
+    store = Store(place, engine, now)
+    try:
+        migrate(store)
+        yield store
+    finally:
+        engine.dispose()
+
+
+def _parsed(text_of_url: str) -> URL:
+    try:
+        url = make_url(text_of_url)
+    except (ArgumentError, ValueError) as error:
+        raise StoreError("The store's URL is not one: postgresql://user@host:5432/database.") from error
+    if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise StoreError(f"The store is a PostgreSQL, postgresql://user@host/database, and not {url.drivername}.")
+    return url.set(drivername="postgresql+psycopg")
+
+
+def migrate(store: Store) -> None:
+    """Bring the schema up to date, one process at a time. A schema that is newer than this code is refused."""
+    from omc.store.migrations import newest
+
+    head = newest()
+    with store._plainly():
+        try:
+            if (current := _version(store)) == head:
+                return
+            with store.engine.connect() as connection:
+                connection.execute(text("SET lock_timeout = '60s'; SET statement_timeout = '60s'"))
+                connection.execute(text("SET idle_in_transaction_session_timeout = '60s'"))
+                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+                connection.commit()
+                try:
+                    current = _version(store)
+                    if current is None or current < head:
+                        _upgrade(connection, head)
+                finally:
+                    connection.rollback()
+                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+                    connection.commit()
+                    connection.invalidate()  # its settings are its own
+        except ProgrammingError as error:
+            reason = " ".join(str(error.orig).split())
+            raise StoreError(f"omc's tables can't be made in {store.place}: {reason}.") from error
+    if current is not None and current > head:
+        raise StoreError(
+            f"The store {store.place} was written by a newer omc (schema {current}, this one knows {head}). Update omc."
+        )
+
+
+def _version(store: Store) -> str | None:
+    with store.engine.connect() as connection:
+        if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+            return None
+        found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return found
+
+
+def _upgrade(connection: Any, head: str) -> None:
+    from pathlib import Path
+
+    from alembic import command
+    from alembic.config import Config
+
+    from omc.store import migrations
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, head)

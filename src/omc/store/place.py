@@ -1,0 +1,53 @@
+"""Where the store is: a PostgreSQL by URL, or the embedded one in a folder. Cheap to import; opens nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from omc.stack import Environment, Stack
+
+URL_VARIABLE = "OMC_STORE_URL"
+FOLDER_VARIABLE = "OMC_STORE_FOLDER"
+FOLDER_NAME = ".omc"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One store: exactly one of the two is set."""
+
+    url: str | None = None
+    folder: Path | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever kept there, as far as can be told without asking."""
+        return self.url is not None or (self.folder is not None and (self.folder / "data").is_dir())
+
+    def __str__(self) -> str:
+        from omc.store.redaction import without_secrets
+
+        return str(without_secrets(self.url)) if self.url else str(self.folder)
+
+
+def place_of(stack: Stack, environment: Environment | None) -> Place:
+    """The store of an environment. A local cloud has its own, which is dropped with it; the others share one.
+
+    ``OMC_STORE_URL`` goes before all, since whoever sets it means it; the stack file's ``[store]`` is for the
+    environments in AWS.
+    """
+    if url := os.environ.get(URL_VARIABLE):
+        return Place(url=url)
+    if environment is not None and environment.local_state is not None:
+        return Place(folder=environment.local_state.absolute() / "omc")
+    if stack.store.url:
+        return Place(url=stack.store.url)
+    named = os.environ.get(FOLDER_VARIABLE)
+    folder = Path(named) if named else stack.file.parent / (stack.store.folder or FOLDER_NAME)
+    return Place(folder=folder.absolute())
+
+
+def places(stack: Stack) -> list[Place]:
+    """Every store of the stack file, each once."""
+    return list(dict.fromkeys(place_of(stack, environment) for environment in stack.environments.values()))

@@ -1,0 +1,306 @@
+"""A world for the engine's tests: a folder with a few values, actions that change them and write down each effect, and
+ways to make any call fail or the process die at any moment. `python -m support.fake_world …` is omc with this world.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from omc.actions import action as actions
+from omc.actions.action import Action, Context, Outcome, Verdict
+from omc.cli import main as cli
+from omc.cli.change import carry_out, change_options
+from omc.errors import AccessDenied, AwsRefused, BadAnswer, BadCredentials, Throttled, Unreachable
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.procedures import catalogue
+from omc.procedures.plan import Plan, Risk, Step, Undo, output_of
+from omc.stack import Environment
+
+ERRORS: Mapping[str, Exception] = {
+    "throttled": Throttled("fake Set: too many requests."),
+    "unreachable": Unreachable("The fake world does not answer."),
+    "cut": BadAnswer("fake Set: the answer was cut off."),
+    "refused": AwsRefused("fake Set was refused: ValidationException.", "ValidationException"),
+    "denied": AccessDenied("fake Set is not allowed.", "fake:Set"),
+    "expired": BadCredentials("The credentials have expired."),
+    "bug": ZeroDivisionError("division by zero"),
+}
+
+
+def world() -> Path:
+    return Path(os.environ["FAKE_WORLD"])
+
+
+def values() -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((world() / "values.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def effects() -> list[str]:
+    try:
+        return (world() / "effects").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def put(key: str, value: Any) -> None:
+    fresh = world() / f"values.{os.getpid()}"
+    fresh.write_text(json.dumps({**values(), key: value}))
+    fresh.replace(world() / "values.json")
+
+
+def trouble(moment: str) -> str | None:
+    """The next trouble that the test has put here for this moment, such as ``perform one``; each happens once."""
+    file = world() / f"trouble {moment}"
+    try:
+        first, *rest = file.read_text().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    file.write_text(" ".join(rest))
+    return first
+
+
+def stumble(moment: str) -> None:
+    word = trouble(moment)
+    if word == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif word == "stop":
+        (world() / "stopped").write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif word:
+        raise ERRORS[word]
+
+
+_reached = 0
+
+
+def point() -> None:
+    """A moment at which the test may have the process killed: ``FAKE_DIE_AT`` counts them from 1."""
+    global _reached
+    if threading.current_thread() is not threading.main_thread():
+        return
+    _reached += 1
+    if os.environ.get("FAKE_DIE_AT") == str(_reached):
+        os.kill(os.getpid(), signal.SIGKILL)
+    (world() / "points").write_text(str(_reached))
+
+
+def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+    point()
+    stumble(f"look {context.step}")
+    return bool(values().get(arguments["key"]) == arguments["value"])
+
+
+def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    context.remember({"before": values().get(arguments["key"])})
+    stumble(f"perform {context.step}")
+    point()
+    with (world() / "effects").open("a") as file:
+        file.write(f"{context.step} {arguments['key']}={arguments['value']}\n")
+    put(arguments["key"], arguments["value"])
+    point()
+    context.say(f"{arguments['key']} is {arguments['value']}")
+    stumble(f"after {context.step}")
+    return {"arn": f"arn:fake:{arguments['key']}"}
+
+
+def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+    point()
+    stumble(f"watch {context.step}")
+    word = trouble(f"outcome {context.step}")
+    if word == "wait":
+        return None
+    if (world() / f"hold {context.step}").exists():
+        return None
+    if word:
+        return Outcome(Verdict(word.replace("-", " ")), f"{arguments['key']} {word}.", {"events": ["it broke"]})
+    return Outcome(
+        Verdict.SUCCEEDED,
+        f"{arguments['key']} is {values()[arguments['key']]}.",
+        {"value": values()[arguments["key"]], "password": "hunter2"},
+        {"was": context.memory.get("before")},
+    )
+
+
+def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+    return [f"fake set --in {environment.name} {arguments['key']}={arguments['value']}"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which values are wanted, and what the plan should be like."""
+
+    values: dict[str, Any]
+    risk: str = "low"
+    undo: bool = True
+    deadline: float = 60.0
+    chained: bool = False
+    secret: str = ""
+
+
+@dataclass(frozen=True)
+class Values:
+    """What there is."""
+
+    now: dict[str, Any]
+    reading: Reading = UNREAD
+
+
+@reads
+def read_values(environment: Environment) -> Values:
+    stumble("facts")
+    return Values(values())
+
+
+def plan(asked: Asked, environment: Environment, there: Values) -> Plan:
+    refusals = tuple(f"{key} must not be broken." for key, value in asked.values.items() if value == "broken")
+    steps = [
+        Step(
+            name=key,
+            action="fake.set",
+            arguments={"key": key, "value": value, **({"password": asked.secret} if asked.secret else {})},
+            title=f"Set {key} to {value}",
+            before=str(there.now.get(key)),
+            after=str(value),
+            undo=Undo("fake.set", {"key": key, "value": there.now.get(key)}, f"{key} back to {there.now.get(key)}"),
+            deadline=asked.deadline,
+        )
+        for key, value in asked.values.items()
+    ]
+    if asked.chained:
+        first = steps[0].name
+        steps.append(
+            Step("copy", "fake.set", {"key": "copy", "value": output_of(first, "arn")}, f"Copy what {first} is called")
+        )
+    return Plan(
+        procedure="fake",
+        environment=environment.name,
+        asked={
+            "values": asked.values,
+            "risk": asked.risk,
+            "undo": asked.undo,
+            "deadline": asked.deadline,
+            "chained": asked.chained,
+            "secret": asked.secret,
+        },
+        title=f"Set {', '.join(asked.values)}",
+        risk=Risk(asked.risk),
+        steps=tuple(steps),
+        rests_on={key: there.now.get(key) for key in asked.values},
+        notes=("This world is not real.",),
+        refusals=refusals,
+        undo_on_failure=asked.undo,
+    )
+
+
+@click.command()
+@click.argument("pairs", nargs=-1)
+@click.option("--risk", default="low")
+@click.option("--undo/--no-undo", default=True)
+@click.option("--deadline", type=float, default=60.0)
+@click.option("--chained", is_flag=True)
+@click.option("--secret", default="")
+@change_options
+@click.pass_context
+def fake(
+    context: click.Context,
+    pairs: Sequence[str],
+    risk: str,
+    undo: bool,
+    deadline: float,
+    chained: bool,
+    secret: str,
+    **how: Any,
+) -> None:
+    """Set values of the fake world.
+
+    omc fake one=1 two=2
+    """
+    wanted = {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+    context.exit(carry_out(context, "fake", Asked(wanted, risk, undo, deadline, chained, secret), **how))
+
+
+def install(every: float = 0.02) -> None:
+    """Let this process know the world."""
+    catalogue.PLANNERS["fake"] = "support.fake_world:plan"  # type: ignore[index]
+    cli.COMMANDS["fake"] = ("support.fake_world", "fake")  # type: ignore[index]
+    if "fake.set" not in actions._ACTIONS:
+        actions.register(Action("fake.set", _perform, _look, _watch, _commands, every))
+
+
+def count_transactions() -> None:
+    """Every commit is a point before and a point after it."""
+    from sqlalchemy import event
+    from sqlalchemy.orm import Session
+
+    event.listen(Session, "before_commit", lambda session: point())
+    event.listen(Session, "after_commit", lambda session: point())
+
+
+def serve() -> None:
+    """Fork a process of omc for each line of JSON on stdin: quick, since everything is imported already."""
+    import omc.cli.run_report
+    import omc.engine.conducting
+    import omc.engine.work
+    import omc.store.database  # noqa: F401
+
+    running: dict[int, Any] = {}
+    for line in sys.stdin:
+        said = json.loads(line)
+        if "wait" in said:
+            _, status = os.waitpid(said["wait"], 0)
+            print(os.waitstatus_to_exitcode(status), flush=True)
+            continue
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid:
+            running[pid] = said
+            print(pid, flush=True)
+            continue
+        os.setsid()
+        os.environ.update(said["env"])
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        sys.stdin = open(0, closefd=False)
+        for number, name in ((1, "out"), (2, "err")):
+            handle = os.open(said[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.dup2(handle, number)
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+        if "FAKE_POINTS" in os.environ:
+            count_transactions()
+        code = 70
+        try:
+            cli.main(said["argv"])
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 0
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+
+if __name__ == "__main__":
+    from support import fake_world  # the one that the catalogue imports, not this __main__
+
+    fake_world.install()
+    if sys.argv[1:] == ["--serve"]:
+        fake_world.serve()
+    else:
+        if "FAKE_POINTS" in os.environ:
+            fake_world.count_transactions()
+        time.sleep(0)
+        cli.main()
