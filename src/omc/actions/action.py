@@ -66,7 +66,7 @@ class Context:
     say: Callable[[str], None]
     """A line of progress: counts, events, time left."""
     store: Any = None
-    """omc's own record (``omc.store.database.Store``), for actions whose effect is in it: timers, releases."""
+    """The open ``omc.store`` of the run, for what is kept in it beside the run itself."""
 
 
 @dataclass(frozen=True, slots=True)

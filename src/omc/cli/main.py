@@ -23,6 +23,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("omc.cli.demo", "demo"),
     "restart": ("omc.cli.restart", "restart"),
     "scale": ("omc.cli.scale", "scale"),
+    "deploy": ("omc.cli.deploy", "deploy"),
+    "rollback": ("omc.cli.rollback", "rollback"),
+    "deployments": ("omc.cli.deployments", "deployments"),
+    "releases": ("omc.cli.releases", "releases"),
 }
 """A command's name to the module and the object that is it."""
 INTERRUPTED = 130

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from omc.facts.collector import UNREAD, Reading
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.stack import Environment
+from omc.store.database import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Release:
     """The database's schema version when it was verified."""
     schema_floor: int | None = None
     """The oldest version of code that works on that schema; None: no migration ever said that it removes anything."""
+    is_rollback: bool = False
+    """It went back to what had been there: what it replaced was not good."""
     proof: Mapping[str, Any] = field(default_factory=dict)
     """What it was verified by: tasks, targets, error rate and alarms through the watch period."""
 
@@ -64,3 +68,11 @@ class Ledger:
     def schema_floor(self) -> int | None:
         """The highest floor that any migration has set."""
         return max((release.schema_floor or 0 for release in self.releases), default=0) or None
+
+
+@reads
+def read_ledger(store: Store, environment: Environment) -> Ledger:
+    """From omc's own database: nothing is asked of AWS."""
+    from omc.store.releases import releases_of
+
+    return Ledger(releases_of(store, environment.name))

@@ -12,6 +12,8 @@ PLANNERS: Mapping[str, str] = {
     "deploy": "omc.procedures.deploy:plan_deploy",
     "restart": "omc.procedures.restart:restart",
     "scale": "omc.procedures.scale:scale",
+    "rollback": "omc.procedures.rollback:plan_rollback",
+    "prune": "omc.procedures.prune:plan_prune",
 }
 """A procedure's name to ``module:function``. Such a function takes ``asked``, a frozen dataclass of plain values that
 come back from JSON as ``Asked(**json)``, and facts by their types; it returns the plan, or raises ``WrongUse`` for what

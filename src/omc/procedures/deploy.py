@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from omc.errors import Refused, WrongUse
 from omc.facts.alarms import Alarms
@@ -331,8 +330,3 @@ def _notes(
     yield from preflight.room_notes(connections)
     if not ledger.releases:
         yield "No release was verified here yet; going back rests on ECS's own history until this one is."
-
-
-def as_asked(said: Mapping[str, Any]) -> Deploy:
-    """From JSON."""
-    return Deploy(**said)
