@@ -94,14 +94,15 @@ class MaintenanceWindow:
 
 
 @dataclass(frozen=True, slots=True)
-<<<<<<< HEAD
 class Freeze:
     """A time in which nothing is deployed without a reason that is recorded."""
 
     begin: datetime
     end: datetime
     reason: str
-=======
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalPolicy:
     """How many other people must say yes to a plan of each risk before it is performed in an environment."""
 
@@ -132,7 +133,6 @@ class StoreSettings:
     """A PostgreSQL; without a password, which comes from PGPASSWORD, ~/.pgpass or OMC_STORE_URL."""
     folder: str | None = None
     """Of the embedded one, beside the stack file; default ``.omc``."""
->>>>>>> wt-engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +160,10 @@ class Environment:
     services: tuple[Service, ...]
     thresholds: Thresholds
     maintenance_window: MaintenanceWindow | None
-<<<<<<< HEAD
     release_watch_seconds: int = 120
     """How long a release is watched before it counts as good."""
     freezes: tuple[Freeze, ...] = ()
-=======
     approvals: ApprovalPolicy = LOCAL_POLICY
->>>>>>> wt-engine
 
     @property
     def is_local(self) -> bool:
