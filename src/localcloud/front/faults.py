@@ -1,4 +1,4 @@
-"""AWS failing on purpose: throttled, broken, slow, silent or cut-off answers to chosen operations.
+"""AWS failing on purpose: throttled, broken, slow, silent, lost or cut-off answers to chosen operations.
 
 The rules live in memory and are set through ``POST /_localcloud/faults``, so that a client is tested against an AWS
 that misbehaves without knowing that it is rehearsing. Faults of the *stack* (a bad image, a lock) are not here.
@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import AwsError
+from localcloud.core.registry import AwsError, Call
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
-KINDS = ("throttle", "500", "timeout", "truncate", "slow")
+KINDS = ("throttle", "500", "timeout", "truncate", "slow", "lost")
+"""``timeout`` does nothing and stays silent; ``lost`` does what was asked and then stays silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,14 @@ class Fault:
     count: int | None = None
     """How many calls it hits before it is spent; None: until it is removed."""
     probability: float = 1.0
+    containing: str = ""
+    """Only calls with this text somewhere in their parameters."""
     seconds: float = 2.0
-    """How long ``slow`` delays, and how long ``timeout`` stays silent."""
+    """How long ``slow`` delays, and how long ``timeout`` and ``lost`` stay silent."""
 
-    def hits(self, service: str, operation: str) -> bool:
-        return fnmatchcase(service, self.service) and fnmatchcase(operation, self.operation)
+    def hits(self, call: Call) -> bool:
+        named = fnmatchcase(call.service, self.service) and fnmatchcase(call.operation, self.operation)
+        return named and self.containing in str(call.params)
 
 
 def fault(rule: Mapping[str, Any]) -> Fault:
@@ -77,14 +81,18 @@ class Faults:
         with self._lock:
             self._rules = list(rules)
 
+    def add(self, rules: Iterable[Fault]) -> None:
+        with self._lock:
+            self._rules += rules
+
     def listed(self) -> list[dict[str, Any]]:
         with self._lock:
             return [asdict(rule) for rule in self._rules]
 
-    def take(self, service: str, operation: str) -> Fault | None:
+    def take(self, call: Call) -> Fault | None:
         with self._lock:
             for position, rule in enumerate(self._rules):
-                if not rule.hits(service, operation) or self._random.random() >= rule.probability:
+                if not rule.hits(call) or self._random.random() >= rule.probability:
                     continue
                 if rule.count is not None:
                     left = rule.count - 1

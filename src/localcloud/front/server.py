@@ -157,7 +157,8 @@ def _send(request: HttpRequest, result: HttpAnswer, start_response: StartRespons
 
 
 def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
-    """``GET status``; ``GET faults`` and ``POST faults`` (a JSON list of rules, which replaces those in force);
+    """``GET status``; ``GET faults`` and ``POST faults`` (a JSON list of rules, which replaces those in force;
+    ``POST faults?add`` adds to them);
     ``GET costs`` and ``POST costs`` (an invented history, see ``services.costs.seeding``).
     """
     page = request.path.removeprefix("/_localcloud/")
@@ -170,7 +171,8 @@ def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
                 rules = json.loads(request.body)
             except ValueError as problem:
                 raise AwsError("ValidationError", f"Faults are a JSON list of rules: {problem}.") from problem
-            held.replace(faults.fault(rule) for rule in (rules if isinstance(rules, list) else [rules]))
+            made = [faults.fault(rule) for rule in (rules if isinstance(rules, list) else [rules])]
+            (held.add if request.query == "add" else held.replace)(made)
         return _json({"faults": held.listed(), "kinds": faults.KINDS})
     if page == "costs" and cloud.has(Costs):
         costs = cloud.part(Costs)

@@ -22,6 +22,7 @@ from omc.errors import Unreachable, WriteRefused, WrongAccount
 from omc.stack import Environment
 
 if TYPE_CHECKING:
+    from types_boto3_application_autoscaling import ApplicationAutoScalingClient
     from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_ec2 import EC2Client
     from types_boto3_ecr import ECRClient
@@ -83,6 +84,8 @@ class Gateway:
     """The account that the credentials belong to, once STS was asked."""
 
     @overload
+    def client(self, service: Literal["application-autoscaling"]) -> ApplicationAutoScalingClient: ...
+    @overload
     def client(self, service: Literal["cloudwatch"]) -> CloudWatchClient: ...
     @overload
     def client(self, service: Literal["ec2"]) -> EC2Client: ...
@@ -102,6 +105,8 @@ class Gateway:
     def client(self, service: Literal["secretsmanager"]) -> SecretsManagerClient: ...
     @overload
     def client(self, service: Literal["ssm"]) -> SSMClient: ...
+    @overload
+    def client(self, service: Literal["service-quotas"]) -> Any: ...
     @overload
     def client(self, service: Literal["sts"]) -> STSClient: ...
     def client(self, service: str) -> Any:

@@ -21,6 +21,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "stack": ("omc.cli.stack", "stack"),
     "local": ("omc.cli.local", "local"),
     "demo": ("omc.cli.demo", "demo"),
+    "restart": ("omc.cli.restart", "restart"),
+    "scale": ("omc.cli.scale", "scale"),
     "deploy": ("omc.cli.deploy", "deploy"),
     "rollback": ("omc.cli.rollback", "rollback"),
     "deployments": ("omc.cli.deployments", "deployments"),

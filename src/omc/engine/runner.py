@@ -219,6 +219,7 @@ class _Step:
             remember=remember,
             memory=memory,
             say=lambda text: self.runner.reporter.waiting(f"{self.row.name}: {text}"),
+            store=self.runner.site.store,
         )
 
     # Each of the two returns the outcome, or None when the effect is there and is to be watched.

@@ -10,6 +10,8 @@ from omc.procedures.plan import Plan
 
 PLANNERS: Mapping[str, str] = {
     "deploy": "omc.procedures.deploy:plan_deploy",
+    "restart": "omc.procedures.restart:restart",
+    "scale": "omc.procedures.scale:scale",
     "rollback": "omc.procedures.rollback:plan_rollback",
     "prune": "omc.procedures.prune:plan_prune",
 }
