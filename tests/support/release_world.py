@@ -1,4 +1,4 @@
-"""A small world of plain values for stories about releases: two services, their revisions, and what is known of them."""
+"""A small world of plain values for stories about releases: two services, their revisions, what is known of them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,13 @@ def release(number: int, hours_ago: float, backend: int, frontend: int, **more: 
         "frontend": ReleasedService(f"ohmycoins-frontend:{frontend}", {"frontend": pinned("frontend", "a")}),
     }
     verified = NOW - timedelta(hours=hours_ago)
-    known: dict[str, Any] = {"services": services, "verified": verified, "ended": None, "who": "ann", "run": f"r{number}"}
+    known: dict[str, Any] = {
+        "services": services,
+        "verified": verified,
+        "ended": None,
+        "who": "ann",
+        "run": f"r{number}",
+    }
     return Release(number=number, environment="staging", **(known | more))
 
 
@@ -125,6 +131,9 @@ def facts(**more: Any) -> dict[str, Any]:
 def candidates(*definitions: Definition, gone: tuple[str, ...] = ()) -> Candidates:
     """The registry holds the images of all of them but those of ``gone`` (letters of digests)."""
     images = {
-        (f"ohmycoins/{name}", digest(letter)) for name in ("backend", "frontend") for letter in "abcdef" if letter not in gone
+        (f"ohmycoins/{name}", digest(letter))
+        for name in ("backend", "frontend")
+        for letter in "abcdef"
+        if letter not in gone
     }
     return Candidates({each.name: each for each in definitions}, frozenset(images))

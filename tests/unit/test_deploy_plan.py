@@ -144,9 +144,7 @@ def test_a_tag_is_pinned_and_a_tag_that_can_move_is_refused() -> None:
 def test_an_image_for_another_processor_is_refused_and_an_override_does_not_help() -> None:
     arm = Image(world.REGISTRY, "ohmycoins/backend", world.digest("b"), (), ("arm64",))
     made = plan(replace(BACKEND, override="hurry"), images=WantedImages({"backend": world.wanted(image=arm)}))
-    assert made.refusals == (
-        "The image for backend is built for arm64, but its tasks run on amd64. Build one for it.",
-    )
+    assert made.refusals == ("The image for backend is built for arm64, but its tasks run on amd64. Build one for it.",)
 
 
 def test_what_the_registry_does_not_tell_is_said() -> None:
@@ -234,7 +232,7 @@ def test_the_plan_survives_being_written_down_and_its_hash_does_not_move_with_th
     assert from_json(to_json(made)).hash == made.hash
     later = plan(scope=replace(world.SCOPE, now=world.NOW + timedelta(hours=3)))
     assert later.hash == made.hash
-    assert Deploy(**to_json(made)["asked"]) == Deploy(**{**to_json(later)["asked"]})  # type: ignore[arg-type, dict-item]
+    assert Deploy(**to_json(made)["asked"]) == Deploy(**to_json(later)["asked"])  # type: ignore[arg-type, dict-item]
 
 
 def test_another_running_revision_is_another_plan() -> None:
