@@ -21,19 +21,16 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "stack": ("omc.cli.stack", "stack"),
     "local": ("omc.cli.local", "local"),
     "demo": ("omc.cli.demo", "demo"),
-<<<<<<< HEAD
     "restart": ("omc.cli.restart", "restart"),
     "scale": ("omc.cli.scale", "scale"),
     "deploy": ("omc.cli.deploy", "deploy"),
     "rollback": ("omc.cli.rollback", "rollback"),
     "deployments": ("omc.cli.deployments", "deployments"),
     "releases": ("omc.cli.releases", "releases"),
-=======
     "runs": ("omc.cli.runs", "runs"),
     "approve": ("omc.cli.approve", "approve"),
     "audit": ("omc.cli.audit", "audit"),
     "work": ("omc.cli.work", "work"),
->>>>>>> wt-engine
 }
 """A command's name to the module and the object that is it."""
 INTERRUPTED = 130
