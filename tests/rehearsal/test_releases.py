@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from omc.local import traffic
+from omc.store.embedded import Server
 from support import variants
 from support.stack import CLUSTER, ROOT, Done, Stack, clean_env, eventually, run, wait_until_healthy
 
@@ -24,6 +25,17 @@ pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)
 
 AWS = str(Path(sys.executable).parent / "aws")
 SUCCEEDED, FAILED, WRONG_USE, ROLLED_BACK, SUPERSEDED = 0, 1, 2, 4, 5
+
+
+@pytest.fixture(autouse=True, scope="module")
+def record_kept_open(stack: Stack) -> Iterator[None]:
+    """Be a user of omc's database, so that it isn't started and ended with each of the commands below."""
+    server = Server(stack.state / "omc")
+    server.enter()
+    try:
+        yield
+    finally:
+        server.leave()
 
 
 def deploy(stack: Stack, image: str, *arguments: str) -> Done:
@@ -50,8 +62,13 @@ def digests(stack: Stack) -> set[str]:
     return {container["imageDigest"] for task in told for container in task["containers"]}
 
 
+def ended(done: Done) -> dict[str, Any]:
+    """The run as the command showed it."""
+    return dict(done.json["run"])
+
+
 def step(done: Done, name: str) -> dict[str, Any]:
-    return next(step for step in done.json["steps"] if step["name"] == name)
+    return next(step for step in ended(done)["steps"] if step["name"] == name and step["phase"] == "perform")
 
 
 @contextmanager
@@ -140,7 +157,7 @@ def test_the_lie_that_waiters_tell(healthy: Stack) -> None:
 
     said = Done(omc.returncode, out, err)
     assert said.code == ROLLED_BACK, out + err
-    sentence = said.json["sentence"]
+    sentence = ended(said)["sentence"]
     assert f"rolled backend back to {before}" in sentence
     assert "circuit breaker" in sentence
     assert "No module named 'exchange_rates'" in sentence
@@ -154,13 +171,11 @@ def test_the_lie_that_waiters_tell(healthy: Stack) -> None:
 @pytest.mark.parametrize(
     ("variant", "said"), [("without its secret", "STRIPE_KEY"), ("unhealthy", "health check")], ids=["secret", "health"]
 )
-def test_a_release_that_never_gets_well_is_rolled_back_with_its_cause(
-    healthy: Stack, variant: str, said: str
-) -> None:
+def test_a_release_that_never_gets_well_is_rolled_back_with_its_cause(healthy: Stack, variant: str, said: str) -> None:
     before = running(healthy)
     done = deploy(healthy, variants.push(healthy, variant), "--no-migrate")
     assert done.code == ROLLED_BACK, done.out + done.err
-    assert said in done.json["sentence"]
+    assert said in ended(done)["sentence"]
     assert running(healthy) == before
     wait_until_healthy(healthy)
 
@@ -184,8 +199,8 @@ def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack) -> None:
     assert done.code == ROLLED_BACK, done.out + done.err
     assert step(done, "roll-backend")["verdict"] == "succeeded"
     assert step(done, "watch")["verdict"] == "failed"
-    assert "The release is worse than what was there" in done.json["sentence"]
-    assert f"back to {before}" in done.json["sentence"]
+    assert "The release is worse than what was there" in ended(done)["sentence"]
+    assert f"back to {before}" in ended(done)["sentence"]
     assert running(healthy) == before
     wait_until_healthy(healthy)
 
@@ -198,8 +213,8 @@ def test_a_failing_migration_stops_the_release_before_anything_is_rolled(healthy
     before = running(healthy)
     done = deploy(healthy, variants.push(healthy, "with a failing migration"))
     assert done.code == FAILED, done.out + done.err
-    assert "the migration of backend failed" in done.json["sentence"]
-    assert "nonsense" in done.json["sentence"]
+    assert "the migration of backend failed" in ended(done)["sentence"]
+    assert "nonsense" in ended(done)["sentence"]
     assert step(done, "migrate-backend")["evidence"]["exit_code"] == 1
     assert running(healthy) == before
 
@@ -231,7 +246,7 @@ def test_a_competing_deployment_supersedes_ours_and_is_left_alone(healthy: Stack
         out, err = omc.communicate(timeout=300)
     said = Done(omc.returncode, out, err)
     assert said.code == SUPERSEDED, out + err
-    assert f"another deployment, of {their_revision}, took its place" in said.json["sentence"]
+    assert f"another deployment, of {their_revision}, took its place" in ended(said)["sentence"]
     assert running(healthy) == their_revision
     wait_until_healthy(healthy)
     assert rollback(healthy, "backend", "--to", before, "--override", "tidying up").code == SUCCEEDED
@@ -253,7 +268,10 @@ def test_prune_keeps_what_runs_and_what_could_be_gone_back_to(healthy: Stack) ->
     ecs, revision = healthy.client("ecs"), running(healthy)
     done = healthy.omc("releases", "prune", "--env", "local", "--keep", "1", "--yes", "--output", "json")
     assert done.code == SUCCEEDED, done.out + done.err
-    active = [arn.rpartition("/")[2] for arn in ecs.list_task_definitions(familyPrefix="ohmycoins-backend")["taskDefinitionArns"]]
+    active = [
+        arn.rpartition("/")[2]
+        for arn in ecs.list_task_definitions(familyPrefix="ohmycoins-backend")["taskDefinitionArns"]
+    ]
     assert revision in active
     assert len(active) <= 3
     wait_until_healthy(healthy)

@@ -15,6 +15,7 @@ from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.images import Image, Wanted, WantedImages, architectures, parse
 from omc.facts.requirements import Requirements
+from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Services
 from omc.facts.subnets import Subnet, Subnets
 from omc.procedures.asking import Deploy
@@ -53,7 +54,8 @@ def test_the_new_revision_is_the_running_one_with_another_image() -> None:
     assert changes(running.body, definition) == [
         f"backend.image: {world.pinned('backend', 'a')} → {world.pinned('backend', 'b')}"
     ]
-    assert any("backend.image" in note for note in made.notes)
+    assert register.before == f"ohmycoins/backend@{world.digest('a')[:19]}"
+    assert register.after == f"ohmycoins/backend@{world.digest('b')[:19]}"
 
 
 def test_both_services_are_one_release_and_are_undone_in_reverse() -> None:
@@ -201,6 +203,14 @@ def test_old_and_new_tasks_together_must_fit_the_connection_budget() -> None:
 def test_a_full_subnet_is_seen_before_the_tasks_fail_in_it() -> None:
     full = Subnets({"backend": (Subnet("subnet-a", "a", 1),)})
     assert "needs 2 more addresses and its subnets have 1 free" in plan(subnets=full).refusals[0]
+
+
+def test_an_autoscaler_about_to_change_the_count_is_waited_for() -> None:
+    fights = Scaling((ScalableTarget("backend", 4, 10, False, ()),))
+    assert "backend wants 2 tasks, but its autoscaler keeps 4 to 10" in plan(scaling=fights).refusals[0]
+    rests = plan(scaling=Scaling((ScalableTarget("backend", 4, 10, True, ()),)))
+    assert rests.refusals == ()
+    assert any("The autoscaler of backend is suspended" in note for note in rests.notes)
 
 
 def test_a_freeze_is_kept_unless_there_is_a_reason() -> None:

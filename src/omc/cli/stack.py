@@ -112,6 +112,12 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         weekly = f"{window.day} {window.start:%H:%M}-{window.end:%H:%M} {window.zone_name} (for AWS: {window.aws})"
         zone = environment.time_zone
         rows.append(("  maintenance", f"{weekly}; next: {moment(begin, zone)} to {moment(end, zone)}"))
+    rows.append(("  releases", f"watched for {environment.release_watch_seconds} s before they count as good"))
+    rows += [
+        ("  freeze", f"{moment(freeze.begin, environment.time_zone)} to {moment(freeze.end, environment.time_zone)}: "
+                     f"{freeze.reason}")
+        for freeze in environment.freezes
+    ]  # fmt: skip
     return rows
 
 

@@ -15,6 +15,7 @@ from omc.facts.definitions import Definition
 from omc.facts.deployments import History
 from omc.facts.images import Wanted
 from omc.facts.requirements import Requirements, needs_of
+from omc.facts.scaling import Scaling
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService
 from omc.facts.subnets import Subnets
@@ -113,6 +114,26 @@ def room_refusals(
             f"{connections.limit}: the new tasks would fail. Scale in first.",
             overridable=True,
         )
+
+
+def autoscaler_refusals(services: Iterable[EcsService], scaling: Scaling) -> Iterator[Refusal]:
+    """An autoscaler that is about to change the count would change it in the middle of the deployment."""
+    for service in services:
+        target = scaling.of(service.name)
+        if target is None or target.suspended or target.minimum <= service.desired <= target.maximum:
+            continue
+        yield Refusal(
+            f"{service.name} wants {service.desired} tasks, but its autoscaler keeps {target.minimum} to "
+            f"{target.maximum} and is about to change that. Wait until it has.",
+            overridable=True,
+        )
+
+
+def autoscaler_notes(services: Iterable[EcsService], scaling: Scaling) -> Iterator[str]:
+    for service in services:
+        target = scaling.of(service.name)
+        if target and target.suspended:
+            yield f"The autoscaler of {service.name} is suspended: nothing scales it out while it is rolled."
 
 
 def room_notes(connections: Connections) -> Iterator[str]:
