@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from omc.cli.deploy import Images, Length, deploy
 from omc.errors import Refused, WrongUse
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.connections import Connections
@@ -242,7 +244,7 @@ def test_the_plan_survives_being_written_down_and_its_hash_does_not_move_with_th
     assert from_json(to_json(made)).hash == made.hash
     later = plan(scope=replace(world.SCOPE, now=world.NOW + timedelta(hours=3)))
     assert later.hash == made.hash
-    assert Deploy(**to_json(made)["asked"]) == Deploy(**to_json(later)["asked"])  # type: ignore[arg-type, dict-item]
+    assert Deploy(**to_json(made)["asked"]) == Deploy(**to_json(later)["asked"])  # type: ignore[arg-type]
 
 
 def test_another_running_revision_is_another_plan() -> None:
@@ -276,3 +278,24 @@ def test_an_index_tells_its_processors_and_a_single_manifest_does_not() -> None:
     assert architectures(index) == ("arm64",)
     assert architectures('{"config": {}}') == ()
     assert architectures("cut off") == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--image", "backend"], "is not SERVICE=REFERENCE"),
+        (["--image", "backend=a,backend=b"], "backend is named twice"),
+        (["--image", "backend=a", "--watch", "soon"], "is not a length of time"),
+        (["--image", "backend=a", "--watch", "25h"], "a day at most"),
+    ],
+)
+def test_the_command_line_refuses_what_it_can_not_read(words: list[str], said: str) -> None:
+    done = CliRunner().invoke(deploy, words)
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_lengths_of_time_are_read_as_people_write_them() -> None:
+    read = [Length().convert(text, None, None) for text in ("0", "90s", "2m", "1h")]
+    assert read == [0, 90, 120, 3600]
+    assert Images().convert("backend=a, frontend=b@c", None, None) == {"backend": "a", "frontend": "b@c"}

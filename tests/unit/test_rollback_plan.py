@@ -105,6 +105,7 @@ def test_a_release_that_was_rolled_back_from_is_not_either() -> None:
         found=world.candidates(oldest, OLD, NEW, FRONTEND),
     )
     assert targets(made) == {"roll-backend": f"{B}:6"}
+    assert any(note.startswith(f"backend was rolled back from {B}:8 already") for note in made.notes)
 
 
 def test_nothing_known_good_is_refused_with_the_way_out() -> None:

@@ -107,6 +107,13 @@ def rolled_back_from(sequence: Sequence[Stay]) -> set[str]:
     return left
 
 
+def last_rollback(sequence: Sequence[Stay]) -> tuple[str, datetime] | None:
+    """If the service was rolled back last: from which revision, and when."""
+    if len(sequence) > 1 and sequence[-2].task_definition in rolled_back_from(sequence[-2:]):
+        return sequence[-2].task_definition, sequence[-1].since
+    return None
+
+
 def _number(revision: str) -> int:
     return int(revision.rpartition(":")[2] or 0)
 

@@ -16,7 +16,7 @@ from omc.facts.releases import Ledger, Release
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.procedures.asking import Rollback
-from omc.procedures.candidates import Candidate, candidates, last_good, last_release
+from omc.procedures.candidates import Candidate, candidates, last_good, last_release, last_rollback, stays
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy import ROLL_DEADLINE, digests_of
 from omc.procedures.plan import Json, Plan, Risk, Step, output_of
@@ -321,6 +321,11 @@ def _notes(
     found: Candidates,
     ledger: Ledger,
 ) -> Iterator[str]:
+    for way in ways:
+        if last := last_rollback(stays(way.service.name, history, ledger)):
+            bad, at = last
+            when = moment(at, environment.time_zone)
+            yield f"{way.service.name} was rolled back from {bad} already, {when}; this goes back further."
     for way in ways:
         if way.back is not None:
             yield from (f"{way.service.name}: {line}" for line in changes(way.now.body, way.back.body))
