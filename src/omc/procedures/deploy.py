@@ -90,6 +90,7 @@ def plan_deploy(
                 change.service.name, images.of[change.service.name], change.new, allow_tag=asked.allow_tag
             )
         ),
+        *(refusal for name, wanted in images.of.items() for refusal in preflight.schema_refusals(name, wanted, ledger)),
         *(refusal for change in work for refusal in preflight.requirement_refusals(change.new, requirements)),
         *preflight.room_refusals(rolled, services.services, subnets, connections),
         *preflight.autoscaler_refusals((change.running for change in work), scaling),

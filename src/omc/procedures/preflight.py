@@ -14,6 +14,7 @@ from omc.facts.connections import Connections, connections_of
 from omc.facts.definitions import Definition
 from omc.facts.deployments import History
 from omc.facts.images import Wanted
+from omc.facts.releases import Ledger
 from omc.facts.requirements import Requirements, needs_of
 from omc.facts.scaling import Scaling
 from omc.facts.scope import Scope
@@ -78,6 +79,24 @@ def image_refusals(service: str, wanted: Wanted, definition: Definition, *, allo
     if wanted.image.architectures and needed not in wanted.image.architectures:
         built = " and ".join(wanted.image.architectures)
         yield Refusal(f"The image for {service} is built for {built}, but its tasks run on {needed}. Build one for it.")
+
+
+def schema_refusals(service: str, wanted: Wanted, ledger: Ledger) -> Iterator[Refusal]:
+    """An image that was released before, for a schema that a migration since has taken away."""
+    floor, image = ledger.schema_floor, wanted.image
+    if floor is None or image is None:
+        return
+    for release in ledger.releases:
+        then = release.services.get(service)
+        if then is None or release.schema is None or image.pinned not in then.images.values():
+            continue
+        if release.schema < floor:
+            yield Refusal(
+                f"That image of {service} was release {release.number}, made for schema {release.schema}, and a "
+                f"migration since removed what code before schema {floor} needs.",
+                overridable=True,
+            )
+        return
 
 
 def requirement_refusals(definition: Definition, requirements: Requirements) -> Iterator[Refusal]:

@@ -343,8 +343,10 @@ def _told(candidate: Candidate, way: Way, environment: Environment, found: Candi
     name = candidate.task_definition
     definition = found.definitions.get(name)
     recorded = _recorded(way.service.name, name, ledger)
+    when = moment(candidate.verified, environment.time_zone)
+    known = f"verified {when}, release {candidate.release.number}" if candidate.release else f"ECS completed it {when}"
     parts = [
-        f"verified {moment(candidate.verified, environment.time_zone)} by {candidate.by}",
+        known,
         f"served {span(candidate.served)}",
         definition.status if definition else "gone from ECS",
     ]
