@@ -306,6 +306,9 @@ def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack) -> None:
     assert running(healthy) == before
     wait_until_healthy(healthy)
 
+    service = healthy.client("ecs").describe_services(cluster=CLUSTER, services=["backend"])["services"][0]
+    assert service["deploymentConfiguration"]["alarms"]["enable"], "the alarms stayed off after the way back"
+
     # ECS calls that deployment successful. It is not good all the same, and never gone back to by itself.
     again = rollback(healthy, "--dry-run")
     assert "was rolled back from" in again.out + again.err
