@@ -178,6 +178,11 @@ def test_an_alarm_that_fires_already_is_said_beforehand_with_what_ecs_makes_of_i
     assert any("ECS will not roll backend back for ohmycoins-staging-backend-unhealthy" in n for n in overridden.notes)
 
 
+def test_deployment_alarms_that_are_off_are_said() -> None:
+    services = Services((world.service("backend", 7, alarms=(), alarms_off=("x-5xx",)), world.service("frontend", 3)))
+    assert any("back for x-5xx: its deployment alarms are turned off" in note for note in plan(services=services).notes)
+
+
 def test_another_stacks_alarm_is_none_of_our_business() -> None:
     assert plan(alarms=firing("ohmycoins-production-backend-unhealthy")).refusals == ()
 

@@ -71,6 +71,8 @@ class EcsService:
     """ECS gives up on a deployment whose tasks fail, and rolls back."""
     alarms: tuple[str, ...] = ()
     """Alarms at which ECS rolls a deployment back."""
+    alarms_off: tuple[str, ...] = ()
+    """Alarms that are named for that, but turned off."""
     most_percent: int = 200
     """Tasks while a deployment goes on, percent of the desired."""
     controller: str = "ECS"
@@ -119,6 +121,7 @@ def _service(told: ServiceTypeDef) -> EcsService:
     said: Mapping[str, Any] = told
     configuration = told.get("deploymentConfiguration", {})
     breaker, alarms = configuration.get("deploymentCircuitBreaker", {}), configuration.get("alarms", {})
+    heeded = bool(alarms.get("enable") and alarms.get("rollback"))
     return EcsService(
         name=told["serviceName"],
         status=told["status"],
@@ -131,7 +134,8 @@ def _service(told: ServiceTypeDef) -> EcsService:
         network=told.get("networkConfiguration", {}),
         launch={key: said[key] for key in ("launchType", "capacityProviderStrategy", "platformVersion") if key in said},
         breaker=bool(breaker.get("enable") and breaker.get("rollback")),
-        alarms=tuple(alarms.get("alarmNames", [])) if alarms.get("enable") and alarms.get("rollback") else (),
+        alarms=tuple(alarms.get("alarmNames", [])) if heeded else (),
+        alarms_off=() if heeded else tuple(alarms.get("alarmNames", [])),
         most_percent=configuration.get("maximumPercent", 200),
         controller=told.get("deploymentController", {}).get("type", "ECS"),
         target_groups=tuple(

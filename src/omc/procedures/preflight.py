@@ -168,8 +168,13 @@ def alarm_refusals(alarms: Alarms, environment: Environment) -> Iterator[Refusal
 
 
 def alarm_notes(alarms: Alarms, services: Iterable[EcsService], environment: Environment) -> Iterator[str]:
-    """ECS ignores a deployment alarm that fires when the deployment begins."""
+    """ECS ignores a deployment alarm that fires when the deployment begins, and one that is turned off."""
     for service in services:
+        if service.alarms_off:
+            yield (
+                f"ECS will not roll {service.name} back for {', '.join(service.alarms_off)}: its deployment alarms "
+                "are turned off. Terraform turns them on again."
+            )
         ignored = [name for name in service.alarms if is_firing(name, alarms, environment)]
         if ignored:
             yield (
