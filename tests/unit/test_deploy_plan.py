@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from omc.cli.deploy import Images, Length, deploy
+from omc.engine.planning import commands
 from omc.errors import Refused, WrongUse
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.connections import Connections
@@ -313,3 +315,13 @@ def test_lengths_of_time_are_read_as_people_write_them() -> None:
     read = [Length().convert(text, None, None) for text in ("0", "90s", "2m", "1h")]
     assert read == [0, 90, 120, 3600]
     assert Images().convert("backend=a, frontend=b@c", None, None) == {"backend": "a", "frontend": "b@c"}
+
+
+def test_the_same_by_hand_can_be_pasted() -> None:
+    """What only a step finds out is a variable that an earlier line sets."""
+    lines = commands(plan(), world.environment())
+    script = "\n".join(lines)
+    assert "REGISTER_BACKEND_TASK_DEFINITION=$(aws ecs register-task-definition" in script
+    assert '--task-definition "$REGISTER_BACKEND_TASK_DEFINITION"' in script
+    assert "--service backend --task-definition $REGISTER_BACKEND_TASK_DEFINITION" in script
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0

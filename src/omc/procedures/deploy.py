@@ -198,7 +198,7 @@ def _register(change: Change) -> Step:
     return Step(
         name=f"register-{change.service.name}",
         action="ecs.register_revision",
-        arguments={"definition": dict(change.new.body), "tags": tags},
+        arguments={"service": change.service.name, "definition": dict(change.new.body), "tags": tags},
         title=f"Register a revision of {change.service.family} with the new image",
         before=_short(change.old.images[change.service.container]),
         after=_short(change.new.images[change.service.container]),

@@ -265,6 +265,7 @@ def _register(way: Way, back: Definition) -> Step:
         name=f"register-{way.service.name}",
         action="ecs.register_revision",
         arguments={
+            "service": way.service.name,
             "definition": dict(back.body),
             "tags": {key: value for key, value in tags.items() if key not in (RUN_TAG, STEP_TAG, "ManagedBy")},
         },

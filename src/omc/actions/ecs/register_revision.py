@@ -1,6 +1,7 @@
 """``ecs.register_revision``: a new revision of a task definition, exactly as the plan shows it.
 
-Arguments: ``definition``, what RegisterTaskDefinition takes; ``tags``, beside those that say which run made it.
+Arguments: ``service``, for the command by hand; ``definition``, what RegisterTaskDefinition takes; ``tags``, beside
+those that say which run made it.
 Outputs: ``task_definition`` (``family:revision``) and ``arn``. Nothing undoes it: a revision that no service runs
 costs nothing, and deregistering is what ``omc releases prune`` does.
 """
@@ -47,9 +48,10 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
 
 def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
     body = json.dumps(arguments["definition"], separators=(",", ":"))
+    variable = f"REGISTER_{arguments['service']}_TASK_DEFINITION".upper().replace("-", "_")  # later lines name it so
     return [
-        f"aws ecs register-task-definition --cli-input-json {shlex.quote(body)} --region {environment.region} "
-        "--query taskDefinition.taskDefinitionArn --output text"
+        f"{variable}=$(aws ecs register-task-definition --cli-input-json {shlex.quote(body)} "
+        f"--region {environment.region} --query taskDefinition.taskDefinitionArn --output text)"
     ]
 
 

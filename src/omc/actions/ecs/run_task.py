@@ -115,17 +115,17 @@ def message_of(line: str) -> str:
 
 def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
     overrides = {"containerOverrides": [{"name": arguments["container"], "command": list(arguments["command"])}]}
-    definition = arguments["task_definition"]
+    words = [
+        *("aws", "ecs", "run-task", "--cluster", environment.cluster, "--region", environment.region),
+        *("--task-definition", str(arguments["task_definition"])),
+        *("--network-configuration", json.dumps(arguments["network"], separators=(",", ":"))),
+        *("--overrides", json.dumps(overrides, separators=(",", ":"))),
+        *(["--launch-type", arguments["launch"]["launchType"]] if "launchType" in arguments["launch"] else []),
+        *("--query", "tasks[0].taskArn", "--output", "text"),
+    ]
+    line = re.sub(r"'(\$[A-Z0-9_]+)'", r'"\1"', shlex.join(words))  # what only an earlier line finds out is a variable
     return [
-        shlex.join(
-            [
-                *("aws", "ecs", "run-task", "--cluster", environment.cluster, "--region", environment.region),
-                *("--task-definition", definition if isinstance(definition, str) else "$REVISION"),
-                *("--network-configuration", json.dumps(arguments["network"], separators=(",", ":"))),
-                *("--overrides", json.dumps(overrides, separators=(",", ":"))),
-                *(["--launch-type", arguments["launch"]["launchType"]] if "launchType" in arguments["launch"] else []),
-            ]
-        ).replace("'$REVISION'", '"$REVISION"'),
+        f"TASK=$({line})",
         f'aws ecs wait tasks-stopped --cluster {environment.cluster} --tasks "$TASK" --region {environment.region}',
         f'aws ecs describe-tasks --cluster {environment.cluster} --tasks "$TASK" --region {environment.region} '
         "--query 'tasks[0].containers[*].[name,exitCode,reason]'",
