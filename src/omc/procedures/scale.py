@@ -153,9 +153,9 @@ def _steps(asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarge
         action="scaling.set_count",
         arguments={"service": name, "at_least": wish.at_least, "at_most": wish.at_most},
         title=f"Bring {name} to {_tasks(wish)}, and wait until all of them are healthy",
-        before=f"{service.desired} tasks" if exact else "",
+        before=_counted(service.desired) if exact else "",
         after=_tasks(wish) if exact else "",
-        undo=Undo("scaling.set_count", was, f"back to {service.desired} tasks") if exact else None,
+        undo=Undo("scaling.set_count", was, f"back to {_counted(service.desired)}") if exact else None,
         deadline=HEALTHY_WITHIN,
     )
 
@@ -164,7 +164,7 @@ def _timer(asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarge
     """First, so that a run that dies after its effect gives it back all the same; it finds nothing to do if not."""
     if target is None:
         back = Asked(service.name, count=service.desired, gives_back=(wish.at_least,))
-        words = f"{service.desired} tasks"
+        words = _counted(service.desired)
     else:
         limits = (wish.minimum, wish.maximum)
         back = Asked(service.name, minimum=target.minimum, maximum=target.maximum, gives_back=limits)
@@ -292,7 +292,11 @@ def _title(asked: Asked, wish: _Wish, target: ScalableTarget | None) -> str:
 def _tasks(wish: _Wish) -> str:
     if wish.at_least != wish.at_most:
         return f"{wish.at_least}-{wish.at_most} tasks"
-    return "1 task" if wish.at_least == 1 else f"{wish.at_least} tasks"
+    return _counted(wish.at_least)
+
+
+def _counted(count: int) -> str:
+    return "1 task" if count == 1 else f"{count} tasks"
 
 
 def _period(seconds: int) -> str:
