@@ -64,6 +64,7 @@ class Length(click.ParamType[float]):
 @click.pass_context
 def deploy(
     context: click.Context,
+    /,
     images: dict[str, str],
     force_new: tuple[str, ...],
     watch: float | None,

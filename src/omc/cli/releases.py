@@ -22,7 +22,7 @@ def releases() -> None:
 @click.option("--keep", type=click.IntRange(1, 1000), default=10, show_default=True, help="Verified releases to keep.")
 @change_options
 @click.pass_context
-def prune(context: click.Context, keep: int, **how: Any) -> None:
+def prune(context: click.Context, /, keep: int, **how: Any) -> None:
     """Deregister task definition revisions that nobody would go back to.
 
     Kept are those that run, are in flight or that a task uses, the newest verified releases, the last good one, and

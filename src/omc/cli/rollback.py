@@ -18,7 +18,7 @@ from omc.cli.change import carry_out, change_options
 @click.option("--override", default="", metavar="WHY", help="Do it although something speaks against it; recorded.")
 @change_options
 @click.pass_context
-def rollback(context: click.Context, service: str, to: str, override: str, **how: Any) -> None:
+def rollback(context: click.Context, /, service: str, to: str, override: str, **how: Any) -> None:
     """Go back to the last release that was verified here.
 
     A deployment that still goes on is stopped and rolled back by ECS; a completed one is replaced by the revision
@@ -40,7 +40,5 @@ def rollback(context: click.Context, service: str, to: str, override: str, **how
     asked = Rollback(services=[] if service == "all" else [service], to=to, override=override.strip())
     code = carry_out(context, "rollback", asked, **how)
     if not how.get("dry_run") and code == 0:
-        click.echo(
-            f"{time.monotonic() - began:.1f} s from the command to its end, with every target healthy.", err=True
-        )
+        click.echo(f"{time.monotonic() - began:.1f} s from the command to its end; every target is healthy.", err=True)
     context.exit(code)

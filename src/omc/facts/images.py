@@ -43,8 +43,8 @@ class Reference:
 
 def parse(text: str) -> Reference | None:
     """The parts of ``registry/repository:tag@digest``; a lone digest or tag too. None: it is no reference."""
-    if DIGEST.fullmatch(text):
-        return Reference(digest=text)
+    if text.startswith("sha256:"):
+        return Reference(digest=text) if DIGEST.fullmatch(text) else None
     if re.fullmatch(r":?[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", text):
         return Reference(tag=text.lstrip(":"))  # a name without a slash, colon or @ is a tag
     found = REFERENCE.fullmatch(text)

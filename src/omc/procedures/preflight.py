@@ -76,9 +76,7 @@ def image_refusals(service: str, wanted: Wanted, definition: Definition, *, allo
     needed = PROCESSORS.get(platform, platform.lower())
     if wanted.image.architectures and needed not in wanted.image.architectures:
         built = " and ".join(wanted.image.architectures)
-        yield Refusal(
-            f"The image for {service} is built for {built}, but its tasks run on {needed}. Build it for that."
-        )
+        yield Refusal(f"The image for {service} is built for {built}, but its tasks run on {needed}. Build one for it.")
 
 
 def requirement_refusals(definition: Definition, requirements: Requirements) -> Iterator[Refusal]:
