@@ -66,7 +66,7 @@ class Context:
     say: Callable[[str], None]
     """A line of progress: counts, events, time left."""
     store: Any = None
-    """The open ``omc.store`` of the run, for what is kept in it beside the run itself."""
+    """omc's own record (``omc.store.database.Store``), for actions whose effect is in it: timers, releases."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,7 +283,8 @@ def ask(plan: Plan, environment: Environment, *, yes: bool, confirm: str | None)
     if not yes:
         if not at_terminal:
             raise WrongUse(
-                f"This would change {environment.name}, and there is nobody to ask: say --yes, or look first with --dry-run."
+                f"This would change {environment.name}, and there is nobody to ask: say --yes, or look first with "
+                "--dry-run."
             )
         click.confirm(f"{plan.title}: go ahead?", abort=True, err=True)
     if name_wanted and confirm is None:

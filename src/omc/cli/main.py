@@ -27,6 +27,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "rollback": ("omc.cli.rollback", "rollback"),
     "deployments": ("omc.cli.deployments", "deployments"),
     "releases": ("omc.cli.releases", "releases"),
+    "runs": ("omc.cli.runs", "runs"),
+    "approve": ("omc.cli.approve", "approve"),
+    "audit": ("omc.cli.audit", "audit"),
+    "work": ("omc.cli.work", "work"),
 }
 """A command's name to the module and the object that is it."""
 INTERRUPTED = 130
@@ -95,7 +99,7 @@ def version() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command line and exit: 0 fine, 1 no, 2 wrong use, 3 not known, 130 interrupted."""
+    """Run a command line and exit: 0 fine, 1 no, 2 wrong use, 3 not known, 130 interrupted; a change has more."""
     gc.set_threshold(100_000, 20, 20)  # a command makes many objects once and ends; looking for garbage costs 50 ms
     try:
         code: Any = root.main(

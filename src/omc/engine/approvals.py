@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from omc.engine import journal
 from omc.engine.actors import Actor
@@ -21,6 +21,9 @@ from omc.procedures.plan import Risk
 from omc.stack.model import ApprovalPolicy
 from omc.store.database import Store, Transaction
 from omc.store.models import Approval, Run
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from omc.actions.action import Verdict
 from omc.engine import approvals, journal, planning
@@ -54,10 +55,8 @@ def conduct(
 
 def let_go(lease: Lease, actor: str) -> None:
     """So that nobody has to wait for the lease to run out; where the store is gone it runs out by itself."""
-    try:
+    with suppress(StoreUnreachable):
         journal.release(lease, actor)
-    except StoreUnreachable:
-        pass
 
 
 def _begin(site: Site, lease: Lease, actor: str) -> None:

@@ -1,4 +1,4 @@
-"""Every write to a run and its steps, each with its event in the record, each refused to a runner that lost its lease."""
+"""Every write to a run and its steps, each with its event in the record, and refused to who lost the run's lease."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from omc.actions.action import Outcome
 from omc.engine import processes
@@ -25,6 +24,9 @@ from omc.store.database import Store, Transaction
 from omc.store.embedded import StoreUnreachable
 from omc.store.models import Approval, Run, StepRow
 from omc.store.redaction import plain, without_secrets
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 LEASE = 6.0
 """Seconds that a run belongs to its runner without a word from it."""
@@ -196,8 +198,8 @@ def in_the_way(run: Run) -> str:
     since = run.started_at or run.created_at
     return (
         f"{run.environment} is being changed already: {run.id} ({run.title}) by {run.actor} since "
-        f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC is {run.state}. Wait for it (omc runs show {run.id}), go on with "
-        f"it (omc runs resume {run.id}) or end it (omc runs cancel {run.id})."
+        f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC is {run.state}. Wait for it (omc runs show {run.id}), go on "
+        f"with it (omc runs resume {run.id}) or end it (omc runs cancel {run.id})."
     )
 
 

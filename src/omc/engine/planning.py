@@ -1,4 +1,4 @@
-"""From what was asked to a plan: read the facts that the procedure needs, call it, and tell what it would do by hand."""
+"""From what was asked to a plan: read the facts that the procedure needs, and call it."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _check(plan: Plan) -> None:
 
 
 def commands(plan: Plan, environment: Environment) -> list[str]:
-    """The plan by hand: the aws and terraform commands of every step. What only a step finds out is written $STEP_KEY."""
+    """The plan by hand: each step's aws and terraform commands. What only a step finds out is written $STEP_KEY."""
     lines: list[str] = []
     for step in plan.steps:
         lines += action_named(step.action).commands(environment, filled_in(step.arguments, _Placeholders()))

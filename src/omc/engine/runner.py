@@ -282,7 +282,8 @@ class _Step:
             raise
         except (NoCredentials, BadCredentials) as error:
             raise Stuck(
-                f"{error.message} The run {self.run.id} is kept where it is; then go on with: omc runs resume {self.run.id}"
+                f"{error.message} The run {self.run.id} is kept where it is; then go on with: "
+                f"omc runs resume {self.run.id}"
             ) from error
         except OmcError as error:
             if isinstance(error, Unknown) and not isinstance(error, AwsRefused | AccessDenied):

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from omc.engine import journal, planning
 from omc.engine.actors import Actor
@@ -20,6 +19,9 @@ from omc.engine.planning import Site
 from omc.errors import OmcError, Unknown, WrongUse
 from omc.store.database import Store, Transaction
 from omc.store.models import Run, Timer
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 PENDING, DONE, FAILED, CANCELLED = "pending", "done", "failed", "cancelled"
 HELD = 60.0

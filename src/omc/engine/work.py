@@ -7,12 +7,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, func, select, update
-from sqlalchemy.orm import Session
 
 from omc.engine import approvals, journal, planning, processes, timers
 from omc.engine.actors import Actor
@@ -26,6 +26,9 @@ from omc.stack import Environment, Stack
 from omc.store.database import Store
 from omc.store.embedded import StoreUnreachable
 from omc.store.models import Run, Worker
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 LOOK = 1.0
 """Seconds between looks for work; with the lease of six it makes a takeover within ten."""
@@ -141,10 +144,8 @@ class Work:
         finally:
             ending.set()
             thread.join(1.0)
-            try:
+            with suppress(StoreUnreachable):  # it counts as dead in some seconds by itself
                 self._seen(name, timedelta(0))
-            except StoreUnreachable:
-                pass  # it counts as dead in some seconds by itself
 
     def _stay_seen(self, name: str, ending: threading.Event) -> None:
         while not ending.wait(SEEN / 4):

@@ -12,13 +12,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, inspect, select, text
-from sqlalchemy.orm import Session
 
-from omc.store.models import Approval, Base, Event, Run, StepRow, Timer, text_of
+from omc.store.models import Base, Event, Run, Worker, text_of
 from omc.store.redaction import plain, without_secrets
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 CHAIN_LOCK = 0x6F6D63_02
 """The advisory lock under which the record grows, one transaction at a time."""
@@ -30,7 +32,19 @@ _UNRECORDED: Mapping[str, frozenset[str]] = {
     "timers": frozenset({"lease_until", "holder"}),
 }
 """Columns that say who works just now; they change by themselves."""
-_KINDS: tuple[type[Base], ...] = (Run, StepRow, Approval, Timer)
+
+
+def _recorded() -> list[type[Base]]:
+    """The tables whose every row is in the record: all but the record itself and the workers."""
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    from omc import store
+
+    for module in iter_modules(store.__path__):  # a module of the store may have a table of its own
+        if not module.ispkg:
+            import_module(f"{store.__name__}.{module.name}")
+    return [mapper.class_ for mapper in Base.registry.mappers if mapper.class_ not in (Event, Worker)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +186,8 @@ def _broken(event: Event, proof: Proof) -> Iterator[str]:
 
 def _disagreements(session: Session, said: dict[tuple[str, str], dict[str, Any]]) -> Iterator[str]:
     """Where the tables say another thing than the record."""
-    for kind in _KINDS:
+    kinds = _recorded()
+    for kind in kinds:
         mapper = inspect(kind)
         table = str(kind.__tablename__)
         for row in session.execute(select(kind)).scalars():
@@ -187,7 +202,7 @@ def _disagreements(session: Session, said: dict[tuple[str, str], dict[str, Any]]
                     continue
                 if shown(getattr(row, column)) != recorded.get(column):
                     yield f"{name}: {column} is not what the record says."
-    known = {str(kind.__tablename__) for kind in _KINDS}
+    known = {str(kind.__tablename__) for kind in kinds}
     for table, key_text in said:
         if table in known:
             yield f"{table} {' '.join(str(part) for part in json.loads(key_text))} is in the record but was deleted."

@@ -1,7 +1,7 @@
 """The embedded PostgreSQL: one server for a folder, started by whoever needs it first, ended by whoever leaves last.
 
-It listens on a Unix socket in its own private folder and nowhere else. Who uses it is known by a shared file lock, which
-the kernel drops however a process ends; starting and ending happen under another lock, one process at a time.
+It listens on a Unix socket in its own private folder and nowhere else. Who uses it is known by a shared file lock,
+which the kernel drops however a process ends; starting and ending happen under another lock, one process at a time.
 ``OMC_POSTGRES_BIN`` names the folder of another PostgreSQL's programs than the wheel's.
 """
 
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -294,10 +294,8 @@ def _stop(data: Path) -> None:
 
 def _reap(pid: int) -> None:
     """Where it is a child of this process, its end has to be taken note of."""
-    try:
+    with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
 
 
 def _written(data: Path) -> int | None:
@@ -323,7 +321,7 @@ def _works_in(pid: int, data: Path) -> bool:
         return True
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        return state not in "ZX" and os.path.samefile(f"/proc/{pid}/cwd", data)
+        return state not in "ZX" and data.samefile(f"/proc/{pid}/cwd")
     except OSError:
         return False
 

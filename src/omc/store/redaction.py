@@ -1,4 +1,4 @@
-"""Keeping secrets out of the record and off the screen: values that look like one are left out before they are stored."""
+"""Keeping secrets out of the record and off the screen: what looks like one is left out before it is stored."""
 
 from __future__ import annotations
 

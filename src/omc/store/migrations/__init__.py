@@ -1,4 +1,4 @@
-"""The schema's versions, one file each under ``versions``: ``0001_runs.py`` holds revision ``0001``, and so on in a row."""
+"""The schema's versions, one file each under ``versions``: ``0001_runs.py`` holds revision ``0001``, and so on."""
 
 from __future__ import annotations
 

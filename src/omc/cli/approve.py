@@ -1,0 +1,82 @@
+"""``omc approve``: one person's yes to one plan."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from omc.cli.options import environment_option
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@environment_option
+@click.option("--plan", "plan_hash", metavar="HASH", help="The hash that you have looked at; another plan is refused.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--break-glass", metavar="REASON", help="In a SEV-1: go ahead without the approvals. Recorded.")
+@click.option("--incident", metavar="ID", help="The incident, with --break-glass.")
+@click.option("--severity", type=click.IntRange(1, 4), help="Its severity, with --break-glass: only 1 will do.")
+@click.pass_context
+def approve(
+    context: click.Context,
+    run_id: str,
+    env: str | None,
+    plan_hash: str | None,
+    yes: bool,
+    break_glass: str | None,
+    incident: str | None,
+    severity: int | None,
+) -> None:
+    """Approve the plan of a run that waits for it.
+
+    An approval is for this very plan, expires, and can't be given by whoever asked for the change. How many are wanted
+    is said by omc.toml. The command that waits goes on by itself; `omc work` performs a run that nobody waits for.
+
+    \b
+    omc approve 0vqk3m7x
+    omc approve 0vqk3m7x --plan 3f8a91c2
+    omc approve 0vqk3m7x --break-glass "users can't log in; nobody else is awake" --incident 42 --severity 1
+    """
+    from omc.aws.gateway import Gateway, access_to
+    from omc.cli import plan_report
+    from omc.cli.stores import environment_of_run, store_of_run
+    from omc.cli.table import has_colour, width_of
+    from omc.engine import approvals
+    from omc.engine.actors import actor_of
+    from omc.engine.course import State
+    from omc.engine.work import alive
+    from omc.errors import WrongUse
+    from omc.procedures.plan import from_json
+    from omc.stack import load
+
+    if (break_glass is None) != (incident is None) or (break_glass is None) != (severity is None):
+        raise WrongUse("--break-glass, --incident and --severity belong together.")
+    stack = load(context.obj)
+    with store_of_run(stack, env, run_id) as (store, found):
+        run = found
+        environment = environment_of_run(stack, run)
+        actor = actor_of(Gateway(environment, access_to(environment)))
+        if run.state == State.AWAITING and sys.stdin.isatty() and not yes:
+            plan = from_json(run.plan)
+            click.echo(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour()) + "\n")
+            click.confirm(f"Approve {run.id}, asked for by {run.actor}?", abort=True, err=True)
+        glass = None
+        if break_glass is not None:
+            glass = approvals.BreakGlass(break_glass, incident or "", severity or 0)
+        run = approvals.approve(store, run.id, actor, environment.approvals, break_glass=glass, plan_hash=plan_hash)
+        with store.reading() as session:
+            standing = approvals.standing(session, run, store.now())
+            working = bool(alive(session))
+    if glass:
+        click.echo(
+            f"BREAK-GLASS: {actor.name} let {run.id} go ahead without its {run.approvals_needed} approvals "
+            f"(incident {glass.incident}, SEV-{glass.severity} as they say; omc keeps no incidents yet to compare it "
+            "with). This is in the record.",
+            err=True,
+        )
+    if run.state == State.AWAITING:
+        click.echo(f"{run.id}: approved by {actor.name}. {approvals.in_words(run, standing)}")
+        return
+    more = "A worker performs it." if working else f"Whoever waits for it goes on; else: omc runs resume {run.id}"
+    click.echo(f"{run.id} may begin: approved by {', '.join(each.by for each in standing)}. {more}")

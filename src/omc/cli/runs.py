@@ -1,0 +1,236 @@
+"""``omc runs``: what was and is being changed; going on with it, ending it, taking it back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from omc.cli.change import change_options
+from omc.cli.options import environment_option
+
+if TYPE_CHECKING:
+    from omc.engine.actors import Actor
+    from omc.stack import Environment, Stack
+    from omc.store.database import Store
+
+OUTPUT = click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+
+
+@click.group()
+def runs() -> None:
+    """Every change, as a run: who, when, what, how it went; and the timers to come.
+
+    \b
+    omc runs list
+    omc runs show 0vqk3m7x
+    omc runs resume 0vqk3m7x
+    """
+
+
+@runs.command(name="list")
+@environment_option
+@click.option("--last", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many runs.")
+@OUTPUT
+@click.pass_context
+def list_runs(context: click.Context, env: str | None, last: int, output: str) -> None:
+    """The newest runs, and the timers that are to come.
+
+    \b
+    omc runs list
+    omc runs list --env production --last 100 --output json
+    """
+    from sqlalchemy import select
+
+    from omc.cli import run_report
+    from omc.cli.stores import places_meant
+    from omc.cli.table import width_of
+    from omc.engine import timers as timed
+    from omc.engine.work import alive
+    from omc.stack import load
+    from omc.store.database import open_store
+    from omc.store.models import Run
+
+    stack = load(context.obj)
+    found: list[Run] = []
+    to_come = []
+    workers = 0
+    for place in places_meant(stack, env):
+        with open_store(place) as store, store.reading() as session:
+            query = select(Run).order_by(Run.created_at.desc()).limit(last)
+            found += session.execute(query if env is None else query.where(Run.environment == env)).scalars()
+            to_come += timed.pending(session, None if env is None else [env])
+            workers += len(alive(session))
+    found.sort(key=lambda run: run.created_at, reverse=True)
+    found = found[:last]
+    to_come.sort(key=lambda timer: timer.due_at)
+    zone = stack.time_zone
+    if output == "json":
+        click.echo(json.dumps(run_report.runs_document(found, to_come) | {"workers": workers}, indent=2))
+    elif output == "markdown":
+        click.echo(run_report.runs_markdown(found, to_come, zone))
+    else:
+        click.echo(run_report.runs_table(found, to_come, zone, width=width_of()))
+        if to_come and not workers:
+            click.echo("\nNo worker runs that would perform them: omc work")
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@environment_option
+@OUTPUT
+@click.pass_context
+def show(context: click.Context, run_id: str, env: str | None, output: str) -> None:
+    """One run: its plan, who approved it, each step with its times and evidence, the verdict.
+
+    \b
+    omc runs show 0vqk3m7x
+    omc runs show 0vqk --output markdown
+    """
+    from omc.cli import plan_report, run_report
+    from omc.cli.stores import environment_of_run, store_of_run
+    from omc.cli.table import has_colour, width_of
+    from omc.engine.accounts import account_of
+    from omc.engine.processes import shown
+    from omc.procedures.plan import from_json
+    from omc.stack import load
+
+    stack = load(context.obj)
+    with store_of_run(stack, env, run_id) as (store, run):
+        account = account_of(store, run.id)
+    plan, environment = from_json(account.run.plan), environment_of_run(stack, account.run)
+    if output == "json":
+        click.echo(json.dumps(run_report.as_document(account), indent=2, ensure_ascii=False))
+    elif output == "markdown":
+        click.echo(run_report.as_markdown(account, stack.time_zone))
+        click.echo("\n" + plan_report.as_markdown(plan, (), environment))
+    else:
+        click.echo(run_report.as_table(account, stack.time_zone, width=width_of(), colour=has_colour()))
+        if account.run.holder:
+            click.echo(f"\n{shown(account.run.holder)} performs it.")
+        click.echo("\nThe plan was\n")
+        click.echo(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour()))
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@environment_option
+@click.option("--wait/--no-wait", default=True, help="Wait for approvals where they are missing.  [wait]")
+@OUTPUT
+@click.pass_context
+def resume(context: click.Context, run_id: str, env: str | None, wait: bool, output: str) -> None:
+    """Go on with a run whose process is gone; one that is performed elsewhere is only watched.
+
+    What was done is not done again. If its process may still be alive, it is taken over when it has not been heard of
+    for six seconds.
+
+    \b
+    omc runs resume 0vqk3m7x
+    """
+    from omc.cli.change import Shown, see_through
+    from omc.cli.stores import environment_of_run, store_of_run
+    from omc.engine import planning
+    from omc.engine.actors import actor_of
+    from omc.engine.course import State
+    from omc.errors import WrongUse
+    from omc.stack import load
+
+    stack = load(context.obj)
+    with store_of_run(stack, env, run_id) as (store, run):
+        if run.state == State.ENDED:
+            raise WrongUse(f"The run {run.id} has ended ({run.verdict}). See: omc runs show {run.id}")
+        site = planning.site(stack, environment_of_run(stack, run), store)
+        actor = actor_of(site.reads)
+        context.exit(see_through(site, run.id, actor.name, Shown(site, output), wait=wait))
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@environment_option
+@click.option("--wait/--no-wait", default=True, help="Wait until it has ended.  [wait]")
+@click.pass_context
+def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> None:
+    """End a run before its next step, or a timer before it is due.
+
+    A step that is being watched isn't waited for any longer. What was done is undone, latest first, if the plan says
+    so.
+
+    \b
+    omc runs cancel 0vqk3m7x
+    """
+    from omc.cli.change import Shown, see_through
+    from omc.cli.stores import environment_of_run, store_where
+    from omc.engine import journal, planning, timers
+    from omc.engine.course import State
+    from omc.errors import WrongUse
+    from omc.stack import load
+    from omc.store.models import Timer
+
+    stack = load(context.obj)
+
+    def look(store: Store) -> tuple[str, str, bool]:
+        with store.reading() as session:
+            timer = session.get(Timer, journal.as_typed(run_id))
+            if timer is not None:
+                return timer.id, timer.environment, True
+            run = journal.find(session, run_id)
+            return run.id, run.environment, False
+
+    with store_where(stack, env, look) as (store, (found, name, is_timer)):
+        environment = _environment(stack, name)
+        actor = _actor(environment)
+        if is_timer:
+            timer = timers.cancel(store, found, actor.name)
+            click.echo(f"The timer {timer.id} is cancelled: {timer.why}")
+            return
+        run = journal.cancel(store, found, actor.name)
+        if run.state == State.ENDED or not wait:
+            click.echo(
+                f"{run.id}: {run.sentence}" if run.state == State.ENDED else f"{run.id} will end before its next step."
+            )
+            return
+        site = planning.site(stack, environment_of_run(stack, run), store)
+        code = see_through(site, run.id, actor.name, Shown(site, "table"), wait=False)
+        if code not in (4, 7):
+            raise WrongUse(
+                f"The run {run.id} had come to its end before it could be cancelled. See: omc runs show {run.id}"
+            )
+
+
+@runs.command()
+@click.argument("run_id", metavar="RUN")
+@change_options
+@click.pass_context
+def undo(context: click.Context, run_id: str, **how: Any) -> None:
+    """Take an ended run back, by a run of its own: its steps' undos, the latest first.
+
+    Needs the same approvals as the run that it takes back.
+
+    \b
+    omc runs undo 0vqk3m7x --dry-run
+    omc runs undo 0vqk3m7x
+    """
+    from omc.cli.change import carry_out
+    from omc.cli.stores import store_of_run
+    from omc.engine.planning import UNDO
+    from omc.engine.undoing import Asked
+    from omc.stack import load
+
+    stack = load(context.obj)
+    with store_of_run(stack, how["env"], run_id) as (_, run):
+        found, environment = run.id, run.environment
+    context.exit(carry_out(context, UNDO, Asked(found), **{**how, "env": environment}))
+
+
+def _environment(stack: Stack, name: str) -> Environment:
+    from omc.stack import environment_of
+
+    return environment_of(stack, name)
+
+
+def _actor(environment: Environment) -> Actor:
+    from omc.aws.gateway import Gateway, access_to
+    from omc.engine.actors import actor_of
+
+    return actor_of(Gateway(environment, access_to(environment)))

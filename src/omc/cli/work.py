@@ -1,0 +1,64 @@
+"""``omc work``: a worker, in the foreground."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import click
+
+from omc.cli.options import environment_option
+
+
+@click.command()
+@environment_option
+@click.option("--once", is_flag=True, help="End when there is nothing to do.")
+@click.pass_context
+def work(context: click.Context, env: str | None, once: bool) -> None:
+    """Perform what nobody performs: runs that were approved or whose process died, and timers that are due.
+
+    Several may run; each run and each timer is done by one of them. Ctrl-C ends it; a run that it was performing goes
+    on in another worker, or with `omc runs resume`. Without --env it works for every environment in AWS that omc.toml
+    has in the same store.
+
+    \b
+    omc work --env staging
+    """
+    import threading
+
+    from omc.aws.gateway import Gateway, access_to
+    from omc.engine.actors import actor_of
+    from omc.engine.work import Work
+    from omc.progress import Progress
+    from omc.stack import environment_of, load
+    from omc.store.database import open_store
+    from omc.store.place import place_of
+
+    stack = load(context.obj)
+    if env is None and stack.default_environment is None:
+        place = place_of(stack, None)
+        chosen = [each for each in stack.environments.values() if place_of(stack, each) == place]
+    else:
+        environment = environment_of(stack, env)
+        place, chosen = place_of(stack, environment), [environment]
+    progress = Progress()
+    stopping = threading.Event()
+
+    def stop(*_: Any) -> None:
+        stopping.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    with open_store(place) as store:
+        actor = actor_of(Gateway(chosen[0], access_to(chosen[0])))
+        worker = Work(stack, tuple(chosen), store, actor, progress, stopping)
+        names = ", ".join(each.name for each in chosen)
+        progress.note(f"{actor.name} works for {names} ({place}). Ctrl-C ends it.")
+        try:
+            if once:
+                while worker.once():
+                    pass
+            else:
+                worker.until_stopped()
+        except KeyboardInterrupt:
+            progress.note("Ended. What it was performing is kept where it is; another worker goes on with it.")
