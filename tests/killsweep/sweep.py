@@ -66,7 +66,7 @@ def _scale(lane: Lane) -> Sequence[str]:
 
 def _deploy(lane: Lane) -> Sequence[str]:
     other = "red" if lane.image == lane.images["blue"] else "blue"
-    return ["deploy", "--image", f"{SERVICE}={lane.images[other]}", "--watch-for", "1s"]
+    return ["deploy", "--image", f"{SERVICE}={lane.images[other]}", "--watch", "1s"]
 
 
 PROCEDURES = (
@@ -188,7 +188,7 @@ class Sweeper:
             if self._state(run)[0] == "ended":
                 break
             self._turn += 1
-            arguments = ["runs", "resume", run] if self._turn % 2 else ["work", "--once"]
+            arguments = ["runs", "resume", run] if self._turn % 2 else ["work", "--once", "--env", self.lane.name]
             self._run(arguments)
         return self._state(run)
 
@@ -289,10 +289,9 @@ class Sweeper:
 @contextmanager
 def lanes_ready(folder: Path, count: int, result: Result) -> Iterator[list[Sweeper]]:
     """A small world with omc's store held open and the gate in it."""
+    from omc.stack import load
     from omc.store.database import open_store
     from omc.store.place import place_of
-
-    from omc.stack import load
 
     with ExitStack() as stack:
         lanes = stack.enter_context(small_world(folder, count))

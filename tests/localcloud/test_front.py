@@ -315,7 +315,7 @@ def test_an_answer_that_never_comes_may_have_been_obeyed(
 ) -> None:
     iam, rule = shared_aws("iam"), {"service": "iam", "operation": "CreateUser", "kind": kind, "count": 1}
     private(shared_cloud, "faults", [{**rule, "seconds": 0.1}])
-    with pytest.raises(botocore.parsers.ResponseParserError):
+    with pytest.raises(botocore.exceptions.HTTPClientError):
         iam.create_user(UserName=f"after-{kind}")
     assert (f"after-{kind}" in [user["UserName"] for user in iam.list_users()["Users"]]) is done
 

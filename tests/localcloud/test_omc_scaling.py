@@ -11,9 +11,11 @@ import pytest
 
 from ecs_world import SERVER, World, build, until
 from localcloud.core.cloud import Cloud
+from localcloud.front.faults import Faults, fault
 from localcloud.front.identity import Identity
 from omc.actions.action import Context, Outcome, Verdict, action_named
 from omc.aws.gateway import Access, Gateway
+from omc.errors import Unreachable
 from omc.facts.definitions import read_definitions
 from omc.facts.quotas import read_quotas
 from omc.facts.scaling import ScalableTarget, Scaling, read_scaling
@@ -133,6 +135,21 @@ def test_new_tasks_that_fail_are_told_with_their_cause(world: World, gateway: Ga
     assert outcome.verdict is Verdict.FAILED
     assert "app exited with 3" in outcome.sentence
     world.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0)
+
+
+def test_a_call_whose_answer_was_lost_is_not_made_again_by_itself(
+    shared_cloud: Cloud, shared_aws: Callable[..., Any], world: World, gateway: Gateway
+) -> None:
+    """It may have been obeyed: somebody has to look first."""
+    rule = {"operation": "UpdateService", "kind": "lost", "containing": "frontend", "count": 1, "seconds": 0.1}
+    shared_cloud.part(Faults).replace([fault(rule)])
+    with pytest.raises(Unreachable):
+        gateway.client("ecs").update_service(cluster="rehearsal", service="frontend", forceNewDeployment=True)
+    events = shared_aws("cloudtrail").lookup_events(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "UpdateService"}]
+    )["Events"]
+    forced = [event for event in events if '"forceNewDeployment": true' in event["CloudTrailEvent"]]
+    assert len(forced) == 1
 
 
 def test_the_aws_commands_do_the_same(gateway: Gateway) -> None:

@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 
 CUT = {"Connection": "close", "X-Localcloud-Cut": "1"}
 """Marks an answer that ``server`` sends only in part."""
-UNHEARD = HttpAnswer(200, b"", CUT)
+SILENCE = {"Connection": "close", "X-Localcloud-Silence": "1"}
+"""Marks an answer that ``server`` doesn't send at all: it closes the connection."""
+UNHEARD = HttpAnswer(200, b"", SILENCE)
 """To a call that never reached AWS: nothing was done, so the call log has nothing of it either."""
 
 
@@ -121,7 +123,7 @@ def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> Http
     true = _true_answer(cloud, wire, call, request)
     if rule.kind == "lost":
         cloud.stopping.wait(rule.seconds)
-        return HttpAnswer(200, b"", CUT)
+        return HttpAnswer(200, b"", SILENCE)
     if rule.kind == "truncate":
         return HttpAnswer(true.status, true.body[: len(true.body) // 2], {**true.headers, **CUT})
     return true

@@ -31,6 +31,8 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 CONNECTION = "localcloud.connection"
+SILENT = "localcloud.silent"
+"""In the environment of a request that gets no answer."""
 
 
 class _Gateway(wsgi.Gateway_10):
@@ -51,7 +53,8 @@ class _Gateway(wsgi.Gateway_10):
             super().respond()
         finally:
             connection.wfile = wire
-        wire.write(held.getvalue())
+        if SILENT not in self.env:
+            wire.write(held.getvalue())
 
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
@@ -106,8 +109,10 @@ class Server:
         except Exception as problem:
             log.exception("the front failed on %s %s", request.method, request.path)
             result = plain_error(request, AwsError("LocalcloudFailure", f"{type(problem).__name__}: {problem}"))
-        if "X-Localcloud-Cut" in result.headers:
+        if "X-Localcloud-Cut" in result.headers or "X-Localcloud-Silence" in result.headers:
             environ[CONNECTION].close_connection = True
+        if "X-Localcloud-Silence" in result.headers:
+            environ[SILENT] = True
         return _send(request, result, start_response)
 
 
