@@ -202,7 +202,7 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
 @click.argument("run_id", metavar="RUN")
 @change_options
 @click.pass_context
-def undo(context: click.Context, run_id: str, **how: Any) -> None:
+def undo(context: click.Context, /, run_id: str, **how: Any) -> None:
     """Take an ended run back, by a run of its own: its steps' undos, the latest first.
 
     Needs the same approvals as the run that it takes back.

@@ -225,7 +225,7 @@ class _Step:
     # Each of the two returns the outcome, or None when the effect is there and is to be watched.
 
     def effect(self) -> Outcome | None:
-        """Make the effect unless it is there. After a failure that may have come too late, look before doing it again."""
+        """Make the effect unless it is there; after a failure that may have come too late, look before another try."""
         while True:
             self.row = journal.intend(*self.at)
             context = self.context()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, inspect, select, text
+from sqlalchemy import event, insert, inspect, select, text
 
 from omc.store.models import Base, Event, Run, Worker, text_of
 from omc.store.redaction import plain, without_secrets
@@ -26,6 +26,7 @@ CHAIN_LOCK = 0x6F6D63_02
 """The advisory lock under which the record grows, one transaction at a time."""
 BEGINNING = "0" * 64
 """What the first event names as the hash before it."""
+_WRITTEN = "omc written"
 
 _UNRECORDED: Mapping[str, frozenset[str]] = {
     "runs": frozenset({"lease_until"}),
@@ -62,25 +63,40 @@ class Entry:
     details: Mapping[str, Any]
 
 
-def entry(
-    session: Session, kind: str, row: Base, actor: str, at: datetime, details: Mapping[str, Any], environment: str = ""
-) -> Entry:
-    """What changed in a row since it was read or last written down; all of it, where it is new. Flushes."""
-    state = inspect(row)
-    table = str(row.__tablename__)
-    columns = [column.key for column in state.mapper.column_attrs]
-    if state.persistent:
-        columns = [name for name in columns if state.attrs[name].history.has_changes()]
+def watch(session: Session) -> None:
+    """Keep account of what is written to which row, until it is put into an event."""
+    session.info[_WRITTEN] = {}
+    event.listen(session, "before_flush", _note_changes)
+
+
+def _note_changes(session: Session, *_: Any) -> None:
+    written: dict[Base, set[str]] = session.info[_WRITTEN]
+    for row in [*session.new, *session.dirty]:
+        state = inspect(row)
+        kept = _UNRECORDED.get(row.__tablename__, frozenset())
+        names = {column.key for column in state.mapper.column_attrs} - kept
+        if state.persistent:
+            names = {name for name in names if state.attrs[name].history.has_changes()}
+        if names and not isinstance(row, Worker):
+            written.setdefault(row, set()).update(names)
+
+
+def unrecorded(session: Session) -> list[str]:
+    """The tables of rows that were written without an event."""
+    return sorted({str(row.__tablename__) for row in session.info[_WRITTEN]})
+
+
+def entry(session: Session, kind: str, row: Base, actor: str, at: datetime, details: Mapping[str, Any]) -> Entry:
+    """What was written to a row since its last event; all of it, where it is new. Flushes."""
     session.flush()
-    changes = {name: shown(getattr(row, name)) for name in columns if name not in _UNRECORDED.get(table, ())}
+    names = session.info[_WRITTEN].pop(row, set())
+    changes = {name: shown(getattr(row, name)) for name in sorted(names)}
     run = row.id if isinstance(row, Run) else getattr(row, "run", None)
-    if not environment:
-        environment = (
-            getattr(row, "environment", "")
-            or session.execute(select(Run.environment).where(Run.id == run)).scalar_one_or_none()
-            or ""
-        )
-    key = [shown(value) for value in state.mapper.primary_key_from_instance(row)]
+    environment = getattr(row, "environment", None)
+    if environment is None:
+        environment = session.execute(select(Run.environment).where(Run.id == run)).scalar_one_or_none() or ""
+    key = [shown(value) for value in inspect(row).mapper.primary_key_from_instance(row)]
+    table = str(row.__tablename__)
     return Entry(at, kind, environment, run, actor, table, key, changes, without_secrets(plain(details)))
 
 
@@ -151,37 +167,37 @@ def verify(session: Session, expected: str | None = None) -> Proof:
     proof = Proof()
     said: dict[tuple[str, str], dict[str, Any]] = {}
     found_expected = expected is None or expected == BEGINNING
-    for event in session.execute(select(Event).order_by(Event.number).execution_options(yield_per=500)).scalars():
+    for row in session.execute(select(Event).order_by(Event.number).execution_options(yield_per=500)).scalars():
         proof.events += 1
-        proof.problems += _broken(event, proof)
-        proof.head = event.hash
-        found_expected = found_expected or event.hash == expected
+        proof.problems += _broken(row, proof)
+        proof.head = row.hash
+        found_expected = found_expected or row.hash == expected
         try:
-            body = json.loads(event.body)
+            body = json.loads(row.body)
             said.setdefault((body["table"], text_of(body["key"])), {}).update(body["changes"])
         except (ValueError, KeyError, TypeError):
-            proof.problems.append(f"Event {event.number} can't be read.")
+            proof.problems.append(f"Event {row.number} can't be read.")
     if not found_expected:
         proof.problems.append(f"No event has the hash {expected}: the record was cut off, or written anew.")
     proof.problems += _disagreements(session, said)
     return proof
 
 
-def _broken(event: Event, proof: Proof) -> Iterator[str]:
-    if event.number != proof.events:
-        yield f"Event {proof.events} is missing; the next there is {event.number}."
-        proof.events = event.number
-    elif event.previous != proof.head:
-        yield f"Event {event.number} does not follow on the one before it."
-    if hash_of(event.previous, event.body) != event.hash:
-        yield f"Event {event.number} ({event.kind}) was changed: its hash is another."
+def _broken(row: Event, proof: Proof) -> Iterator[str]:
+    if row.number != proof.events:
+        yield f"Event {proof.events} is missing; the next there is {row.number}."
+        proof.events = row.number
+    elif row.previous != proof.head:
+        yield f"Event {row.number} does not follow on the one before it."
+    if hash_of(row.previous, row.body) != row.hash:
+        yield f"Event {row.number} ({row.kind}) was changed: its hash is another."
         return
-    body = json.loads(event.body)
-    columns = {"number": event.number, "at": shown(event.at), "kind": event.kind, "run": event.run}
-    columns["environment"] = event.environment
+    body = json.loads(row.body)
+    columns = {"number": row.number, "at": shown(row.at), "kind": row.kind, "run": row.run}
+    columns["environment"] = row.environment
     for name, value in columns.items():
         if body[name] != value:
-            yield f"Event {event.number}: its {name} was changed; the hashed text says {body[name]}."
+            yield f"Event {row.number}: its {name} was changed; the hashed text says {body[name]}."
 
 
 def _disagreements(session: Session, said: dict[tuple[str, str], dict[str, Any]]) -> Iterator[str]:

@@ -59,10 +59,13 @@ class Store:
     def transaction(self, actor: str = "") -> Iterator[Transaction]:
         """All or nothing. ``StoreUnreachable`` where the database is gone: it may or may not have been written then."""
         with self._plainly(), Session(self.engine, expire_on_commit=False) as session:
+            audit.watch(session)
             transaction = Transaction(session, actor, self.now(), [])
             with session.begin():
                 yield transaction
                 session.flush()
+                if forgotten := audit.unrecorded(session):
+                    raise RuntimeError(f"Written without an event: {', '.join(forgotten)}")
                 # Last, since every writer of the record waits here for the one before: nothing else is waited for
                 # while this lock is held, so no two transactions wait for each other.
                 audit.append(session, transaction._entries)

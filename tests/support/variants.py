@@ -1,0 +1,52 @@
+"""Copies of the backend that are broken in one way each, pushed as real images: what a bad release is made of."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from support.stack import ROOT, Stack
+
+FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "good": (("backend/__init__.py", "", "\n# another build of the same\n"),),
+    "better": (("backend/__init__.py", "", "\n# yet another build of the same\n"),),
+    "crashing": (("backend/__main__.py", "import uvicorn\n", "import exchange_rates\nimport uvicorn\n"),),
+    "without its secret": (
+        ("backend/__main__.py", "def main() -> int:\n", 'def main() -> int:\n    os.environ["STRIPE_KEY"]\n'),
+    ),
+    "unhealthy": (
+        ("backend/api.py", '@router.get("/health/live")', '@router.get("/nowhere/live")'),
+        ("backend/api.py", '@router.get("/health/ready")', '@router.get("/nowhere/ready")'),
+    ),
+    "failing later": (
+        ("backend/logs.py", "request_id: ContextVar", "STARTED = time.monotonic()\nrequest_id: ContextVar"),
+        (
+            "backend/logs.py",
+            "    try:\n        response = await",
+            "    try:\n"
+            '        if time.monotonic() - STARTED > 20 and not path.startswith("/health"):\n'
+            '            raise RuntimeError("the price feed is gone")\n'
+            "        response = await",
+        ),
+    ),
+    "with a failing migration": (
+        ("backend/migrations/0099_broken.sql", "", "ALTER TABLE coins ADD COLUMN no_such_type nonsense;\n"),
+    ),
+}
+"""By name: (file, what is replaced, by what); nothing replaced is appended."""
+
+
+def push(stack: Stack, variant: str) -> str:
+    """Push a variant of apps/backend; its digest."""
+    with tempfile.TemporaryDirectory(prefix="omc-variant-") as folder:
+        source = Path(folder) / "backend"
+        shutil.copytree(ROOT / "apps/backend", source)
+        for name, old, new in FILES[variant]:
+            file = source / name
+            text = file.read_text() if file.exists() else ""
+            assert old in text, f"{name} no longer has {old!r}"
+            file.write_text(text.replace(old, new, 1) if old else text + new)
+        done = stack.localcloud("push", str(source), "--repository", "ohmycoins/backend")
+    assert done.code == 0, done.err
+    return done.out.strip()
