@@ -154,9 +154,7 @@ def test_the_lie_that_waiters_tell(healthy: Stack) -> None:
 @pytest.mark.parametrize(
     ("variant", "said"), [("without its secret", "STRIPE_KEY"), ("unhealthy", "health check")], ids=["secret", "health"]
 )
-def test_a_release_that_never_gets_well_is_rolled_back_with_its_cause(
-    healthy: Stack, variant: str, said: str
-) -> None:
+def test_a_release_that_never_gets_well_is_rolled_back_with_its_cause(healthy: Stack, variant: str, said: str) -> None:
     before = running(healthy)
     done = deploy(healthy, variants.push(healthy, variant), "--no-migrate")
     assert done.code == ROLLED_BACK, done.out + done.err
@@ -253,7 +251,10 @@ def test_prune_keeps_what_runs_and_what_could_be_gone_back_to(healthy: Stack) ->
     ecs, revision = healthy.client("ecs"), running(healthy)
     done = healthy.omc("releases", "prune", "--env", "local", "--keep", "1", "--yes", "--output", "json")
     assert done.code == SUCCEEDED, done.out + done.err
-    active = [arn.rpartition("/")[2] for arn in ecs.list_task_definitions(familyPrefix="ohmycoins-backend")["taskDefinitionArns"]]
+    active = [
+        arn.rpartition("/")[2]
+        for arn in ecs.list_task_definitions(familyPrefix="ohmycoins-backend")["taskDefinitionArns"]
+    ]
     assert revision in active
     assert len(active) <= 3
     wait_until_healthy(healthy)
