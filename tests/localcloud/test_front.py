@@ -340,3 +340,13 @@ def test_status_names_every_loop(shared_cloud: Cloud) -> None:
     assert said["ready"]
     assert {"snapshot", "call-log"} <= set(said["loops"])
     assert all(loop["failures"] == 0 for loop in said["loops"].values()), said["loops"]
+
+
+def test_a_secret_goes_back_to_the_version_that_is_made_current_again(shared_aws: Any) -> None:
+    secrets = shared_aws("secretsmanager")
+    made = secrets.create_secret(Name="rotated", SecretString="first")
+    second = secrets.put_secret_value(SecretId="rotated", SecretString="second")["VersionId"]
+    secrets.update_secret_version_stage(
+        SecretId="rotated", VersionStage="AWSCURRENT", RemoveFromVersionId=second, MoveToVersionId=made["VersionId"]
+    )
+    assert secrets.get_secret_value(SecretId="rotated")["SecretString"] == "first"
