@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +123,7 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     word = trouble(f"outcome {context.step}")
     if word == "wait":
         return None
-    if (world() / f"hold {context.step}").exists():
+    if (world() / f"hold {context.step}").exists() and arguments["value"] is not None:  # undoing is never held
         return None
     if word:
         return Outcome(Verdict(word.replace("-", " ")), f"{arguments['key']} {word}.", {"events": ["it broke"]})
@@ -253,54 +252,51 @@ def count_transactions() -> None:
 
 def serve() -> None:
     """Fork a process of omc for each line of JSON on stdin: quick, since everything is imported already."""
+    import omc.cli.audit
     import omc.cli.run_report
+    import omc.cli.runs
     import omc.engine.conducting
     import omc.engine.work
     import omc.store.database  # noqa: F401
 
-    running: dict[int, Any] = {}
     for line in sys.stdin:
         said = json.loads(line)
-        if "wait" in said:
-            _, status = os.waitpid(said["wait"], 0)
-            print(os.waitstatus_to_exitcode(status), flush=True)
+        if "poll" in said:
+            pid, status = os.waitpid(said["poll"], os.WNOHANG)
+            print(os.waitstatus_to_exitcode(status) if pid else "running", flush=True)
             continue
-        sys.stdout.flush()
         pid = os.fork()
         if pid:
-            running[pid] = said
             print(pid, flush=True)
             continue
-        os.setsid()
-        os.environ.update(said["env"])
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        sys.stdin = open(0, closefd=False)
-        for number, name in ((1, "out"), (2, "err")):
-            handle = os.open(said[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.dup2(handle, number)
-        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
-        if "FAKE_POINTS" in os.environ:
-            count_transactions()
-        code = 70
-        try:
-            cli.main(said["argv"])
-        except SystemExit as error:
-            code = error.code if isinstance(error.code, int) else 0
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
+        _become(said)
+
+
+def _become(said: Mapping[str, Any]) -> None:
+    """The forked process: one command of omc, then its end."""
+    os.setsid()
+    os.environ.update(said["env"])
+    for number, name in ((0, os.devnull), (1, said["out"]), (2, said["err"])):
+        os.dup2(os.open(name, os.O_RDWR | os.O_CREAT, 0o600), number)
+    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in ((0, "r"), (1, "w"), (2, "w")))
+    if "FAKE_POINTS" in os.environ:
+        count_transactions()
+    code: Any = 70
+    try:
+        cli.main(said["argv"])
+    except SystemExit as error:
+        code = error.code
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":
-    from support import fake_world  # the one that the catalogue imports, not this __main__
+    from support import fake_world  # noqa: PLW0406 - the one that the catalogue imports, not this __main__
 
     fake_world.install()
     if sys.argv[1:] == ["--serve"]:
         fake_world.serve()
     else:
-        if "FAKE_POINTS" in os.environ:
-            fake_world.count_transactions()
-        time.sleep(0)
         cli.main()

@@ -15,6 +15,7 @@ from omc.facts.deployments import History, ServiceDeployment
 from omc.facts.images import Image, Wanted, WantedImages
 from omc.facts.releases import Ledger, Release, ReleasedService
 from omc.facts.requirements import Requirements
+from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.subnets import Subnet, Subnets
@@ -123,6 +124,7 @@ def facts(**more: Any) -> dict[str, Any]:
         "alarms": Alarms(()),
         "subnets": Subnets({name: (Subnet("subnet-a", "a", 200),) for name in ("backend", "frontend")}),
         "connections": Connections(80, {"backend": 6}),
+        "scaling": Scaling(tuple(ScalableTarget(name, 2, 10, False, ("cpu",)) for name in ("backend", "frontend"))),
         "ledger": ledger(release(1, 5, 7, 3)),
     }
     return healthy | more

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import uuid
 from pathlib import Path
 
 from support.stack import ROOT, Stack
 
 FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "good": (("backend/__init__.py", "", "\n# another build of the same\n"),),
-    "better": (("backend/__init__.py", "", "\n# yet another build of the same\n"),),
+    "good": (),
     "crashing": (("backend/__main__.py", "import uvicorn\n", "import exchange_rates\nimport uvicorn\n"),),
     "without its secret": (
         ("backend/__main__.py", "def main() -> int:\n", 'def main() -> int:\n    os.environ["STRIPE_KEY"]\n'),
@@ -34,11 +34,11 @@ FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("backend/migrations/0099_broken.sql", "", "ALTER TABLE coins ADD COLUMN no_such_type nonsense;\n"),
     ),
 }
-"""By name: (file, what is replaced, by what); nothing replaced is appended."""
+"""By name: (file, what is replaced, by what); where nothing is replaced, it is appended."""
 
 
 def push(stack: Stack, variant: str) -> str:
-    """Push a variant of apps/backend; its digest."""
+    """Push a variant of apps/backend, another build each time; its digest."""
     with tempfile.TemporaryDirectory(prefix="omc-variant-") as folder:
         source = Path(folder) / "backend"
         shutil.copytree(ROOT / "apps/backend", source)
@@ -47,6 +47,7 @@ def push(stack: Stack, variant: str) -> str:
             text = file.read_text() if file.exists() else ""
             assert old in text, f"{name} no longer has {old!r}"
             file.write_text(text.replace(old, new, 1) if old else text + new)
+        (source / "build").write_text(uuid.uuid4().hex)
         done = stack.localcloud("push", str(source), "--repository", "ohmycoins/backend")
     assert done.code == 0, done.err
     return done.out.strip()

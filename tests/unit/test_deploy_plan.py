@@ -7,14 +7,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from omc.cli.deploy import Images, Length, deploy
 from omc.errors import Refused, WrongUse
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.connections import Connections
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.images import Image, Wanted, WantedImages, architectures, parse
+from omc.facts.releases import ReleasedService
 from omc.facts.requirements import Requirements
+from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Services
 from omc.facts.subnets import Subnet, Subnets
 from omc.procedures.asking import Deploy
@@ -53,7 +57,8 @@ def test_the_new_revision_is_the_running_one_with_another_image() -> None:
     assert changes(running.body, definition) == [
         f"backend.image: {world.pinned('backend', 'a')} → {world.pinned('backend', 'b')}"
     ]
-    assert any("backend.image" in note for note in made.notes)
+    assert register.before == f"ohmycoins/backend@{world.digest('a')[:19]}"
+    assert register.after == f"ohmycoins/backend@{world.digest('b')[:19]}"
 
 
 def test_both_services_are_one_release_and_are_undone_in_reverse() -> None:
@@ -203,6 +208,22 @@ def test_a_full_subnet_is_seen_before_the_tasks_fail_in_it() -> None:
     assert "needs 2 more addresses and its subnets have 1 free" in plan(subnets=full).refusals[0]
 
 
+def test_an_autoscaler_about_to_change_the_count_is_waited_for() -> None:
+    fights = Scaling((ScalableTarget("backend", 4, 10, False, ()),))
+    assert "backend wants 2 tasks, but its autoscaler keeps 4 to 10" in plan(scaling=fights).refusals[0]
+    rests = plan(scaling=Scaling((ScalableTarget("backend", 4, 10, True, ()),)))
+    assert rests.refusals == ()
+    assert any("The autoscaler of backend is suspended" in note for note in rests.notes)
+
+
+def test_an_old_release_is_not_deployed_beyond_what_a_migration_took_away() -> None:
+    then = {"backend": ReleasedService("ohmycoins-backend:5", {"backend": world.pinned("backend", "b")})}
+    old = world.release(1, 48, 5, 3, schema=3, services=then)
+    newer = world.release(2, 24, 7, 3, schema=5, schema_floor=4)
+    assert "was release 1, made for schema 3" in plan(ledger=world.ledger(old, newer)).refusals[0]
+    assert plan(ledger=world.ledger(old, replace(newer, schema_floor=3))).refusals == ()
+
+
 def test_a_freeze_is_kept_unless_there_is_a_reason() -> None:
     freeze = Freeze(world.NOW - timedelta(days=1), world.NOW + timedelta(days=1), "holidays")
     frozen = world.environment(freezes=(freeze,))
@@ -232,7 +253,7 @@ def test_the_plan_survives_being_written_down_and_its_hash_does_not_move_with_th
     assert from_json(to_json(made)).hash == made.hash
     later = plan(scope=replace(world.SCOPE, now=world.NOW + timedelta(hours=3)))
     assert later.hash == made.hash
-    assert Deploy(**to_json(made)["asked"]) == Deploy(**to_json(later)["asked"])  # type: ignore[arg-type, dict-item]
+    assert Deploy(**to_json(made)["asked"]) == Deploy(**to_json(later)["asked"])  # type: ignore[arg-type]
 
 
 def test_another_running_revision_is_another_plan() -> None:
@@ -266,3 +287,24 @@ def test_an_index_tells_its_processors_and_a_single_manifest_does_not() -> None:
     assert architectures(index) == ("arm64",)
     assert architectures('{"config": {}}') == ()
     assert architectures("cut off") == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--image", "backend"], "is not SERVICE=REFERENCE"),
+        (["--image", "backend=a,backend=b"], "backend is named twice"),
+        (["--image", "backend=a", "--watch", "soon"], "is not a length of time"),
+        (["--image", "backend=a", "--watch", "25h"], "a day at most"),
+    ],
+)
+def test_the_command_line_refuses_what_it_can_not_read(words: list[str], said: str) -> None:
+    done = CliRunner().invoke(deploy, words)
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_lengths_of_time_are_read_as_people_write_them() -> None:
+    read = [Length().convert(text, None, None) for text in ("0", "90s", "2m", "1h")]
+    assert read == [0, 90, 120, 3600]
+    assert Images().convert("backend=a, frontend=b@c", None, None) == {"backend": "a", "frontend": "b@c"}

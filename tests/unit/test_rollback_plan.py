@@ -52,7 +52,9 @@ def test_without_a_ledger_ecs_own_history_says_what_was_good() -> None:
     assert targets(made) == {"roll-backend": f"{B}:7"}
     assert made.risk is Risk.HIGH
     assert f"frontend stays on {F}:3." in made.notes
-    assert any(f"→ candidate {B}:7: verified" in note and "by ECS, served 23 h" in note for note in made.notes)
+    shown = next(note for note in made.notes if note.startswith("→"))
+    assert f"candidate {B}:7: ECS completed it Sun 22 Nov" in shown
+    assert "served 23 h, ACTIVE, image in the registry" in shown
 
 
 def test_the_ledger_goes_before_what_only_ecs_says() -> None:
@@ -105,6 +107,7 @@ def test_a_release_that_was_rolled_back_from_is_not_either() -> None:
         found=world.candidates(oldest, OLD, NEW, FRONTEND),
     )
     assert targets(made) == {"roll-backend": f"{B}:6"}
+    assert any(note.startswith(f"backend was rolled back from {B}:8 already") for note in made.notes)
 
 
 def test_nothing_known_good_is_refused_with_the_way_out() -> None:

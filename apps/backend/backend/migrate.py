@@ -3,14 +3,17 @@
 ``python -m backend.migrate`` brings the database to the schema that this code needs. An advisory lock makes it safe
 to run twice at once: the second waits, then finds nothing to do. Exit codes: 0 the schema is as needed, 1 a migration
 failed (and was rolled back), 2 a setting is wrong, 3 the database couldn't be reached or the lock wasn't free in time.
-A file that was applied is never edited; a change is a new file.
+A file that was applied is never edited; a change is a new file. One that removes what older code needs says so in its
+first line, ``-- contract: code of version 3 or newer``; deployments never go back beyond that.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import psycopg
@@ -68,9 +71,19 @@ def main(*, only_if_empty: bool = False) -> int:
     except psycopg.Error as error:
         log.error("the migration failed and was rolled back: %s", reason(error))
         return 1
-    if not only_if_empty:
+    oldest = oldest_code(FILES)
+    if not only_if_empty and oldest:
+        log.info("the schema is at version %d; code of version %d or newer works with it", NEEDED, oldest)
+    elif not only_if_empty:
         log.info("the schema is at version %d", NEEDED)
     return 0
+
+
+def oldest_code(files: Iterable[Path]) -> int:
+    """The oldest version of code that the whole schema works with; 0 where no migration removed anything."""
+    first_lines = (path.read_text().partition("\n")[0] for path in files)
+    said = (re.fullmatch(r"-- contract: code of version (\d+) or newer", line.strip()) for line in first_lines)
+    return max((int(found[1]) for found in said if found), default=0)
 
 
 if __name__ == "__main__":

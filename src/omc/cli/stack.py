@@ -52,9 +52,12 @@ def show(context: click.Context, env: str | None, output: str) -> None:
 def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
     from omc.cli.table import Row, has_colour, table, width_of
 
+    from omc.store.place import place_of
+
     parts = [f"{stack.name}, from {stack.file}"]
     for environment in environments:
         rows = [Row((name, value)) for name, value in _settings(environment, now)]
+        rows.append(Row(("  record", f"{place_of(stack, environment)}")))
         parts.append(f"{environment.name}\n{table(rows, width=width_of(), colour=has_colour())}")
     shared = environments[0]
     header = ("service", "tasks", "scales on", "port", "task definition", "container", "status page", "migrates by")
@@ -104,6 +107,7 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         (f"  {service.name}", f"log group {service.log_group}, target group {service.target_group}")
         for service in environment.services
     ]
+    rows.append(("  approvals", _approvals(environment)))
     window = environment.maintenance_window
     if window is None:
         rows.append(("  maintenance", "at any time"))
@@ -112,7 +116,20 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         weekly = f"{window.day} {window.start:%H:%M}-{window.end:%H:%M} {window.zone_name} (for AWS: {window.aws})"
         zone = environment.time_zone
         rows.append(("  maintenance", f"{weekly}; next: {moment(begin, zone)} to {moment(end, zone)}"))
+    rows.append(("  releases", f"watched for {environment.release_watch_seconds} s before they count as good"))
+    rows += [
+        ("  freeze", f"{moment(freeze.begin, environment.time_zone)} to {moment(freeze.end, environment.time_zone)}: "
+                     f"{freeze.reason}")
+        for freeze in environment.freezes
+    ]  # fmt: skip
     return rows
+
+
+def _approvals(environment: Environment) -> str:
+    policy = environment.approvals
+    told = f"low {policy.low}, high {policy.high}, destructive {policy.destructive}, for {policy.expires_minutes} min"
+    told += "; break-glass in a SEV-1" if policy.break_glass else ""
+    return told + ("; its name is typed" if policy.type_name else "")
 
 
 def _thresholds(environment: Environment) -> list[tuple[str, object]]:
@@ -158,13 +175,18 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> d
         }
         return values
 
+    from omc.store.place import place_of
+
     on_call = asdict(stack.on_call)
     on_call["business_hours"] = [f"{hour:%H:%M}" for hour in stack.on_call.business_hours]
     return {
         "name": stack.name,
         "file": str(stack.file),
         "time_zone": stack.time_zone,
-        "environments": {environment.name: plain(environment) for environment in environments},
+        "environments": {
+            environment.name: plain(environment) | {"record": str(place_of(stack, environment))}
+            for environment in environments
+        },
         "on_call": on_call,
         "channels": asdict(stack.channels),
     }

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 from omc import terraform as tf
 from omc.errors import WrongUse
 from omc.local import cloud
+from omc.store import embedded
+from omc.store.place import LOCAL_FOLDER
 
 if TYPE_CHECKING:
     from omc.progress import Progress
@@ -144,14 +146,19 @@ def url(site: Site) -> str:
 
 
 def down(site: Site) -> str:
-    """Stop the cloud and whatever still works on it; returns what the cloud's command says."""
+    """Stop the cloud and whatever still works on it; returns what the cloud's command says.
+
+    omc's own database for it is ended too, unless a command uses it: then that one ends it.
+    """
     tf.end_leftovers(site.sources)
+    embedded.end(site.state / LOCAL_FOLDER)
     return cloud.ask(site.state, "down")
 
 
 def reset(site: Site) -> str:
-    """Delete all of the cloud, running or not; returns what the cloud's command says."""
+    """Delete all of the cloud, running or not, and omc's record of it; returns what the cloud's command says."""
     tf.end_leftovers(site.sources)
+    embedded.remove(site.state / LOCAL_FOLDER)
     return cloud.ask(site.state, "reset", "--force")
 
 

@@ -36,14 +36,10 @@ class Candidate:
 
     task_definition: str
     verified: datetime
-    """When it was last seen to be good."""
+    """When omc last saw it to be good; without a release, when ECS had completed its deployment."""
     served: timedelta
     release: Release | None
     rolled_back_from: bool
-
-    @property
-    def by(self) -> str:
-        return f"release {self.release.number}" if self.release else "ECS"
 
 
 def stays(service: str, history: History, ledger: Ledger) -> list[Stay]:
@@ -86,7 +82,7 @@ def candidates(service: str, running: str, history: History, ledger: Ledger, now
         length = (stay.until or now) - stay.since
         found[name] = Candidate(
             task_definition=name,
-            verified=before.verified if before else stay.since,
+            verified=before.verified if before else stay.release.verified if stay.release else stay.since,
             served=length + (before.served if before else timedelta(0)),
             release=(before.release if before else None) or stay.release,
             rolled_back_from=name in left_for_older,
@@ -105,6 +101,13 @@ def rolled_back_from(sequence: Sequence[Stay]) -> set[str]:
         if following.is_rollback or _number(following.task_definition) < _number(current.task_definition):
             left.add(current.task_definition)
     return left
+
+
+def last_rollback(sequence: Sequence[Stay]) -> tuple[str, datetime] | None:
+    """If the service was rolled back last: from which revision, and when."""
+    if len(sequence) > 1 and sequence[-2].task_definition in rolled_back_from(sequence[-2:]):
+        return sequence[-2].task_definition, sequence[-1].since
+    return None
 
 
 def _number(revision: str) -> int:

@@ -16,6 +16,7 @@ from omc.facts.deployments import History
 from omc.facts.images import WantedImages, parse
 from omc.facts.releases import Ledger
 from omc.facts.requirements import Requirements
+from omc.facts.scaling import Scaling
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.subnets import Subnets
@@ -68,6 +69,7 @@ def plan_deploy(
     alarms: Alarms,
     subnets: Subnets,
     connections: Connections,
+    scaling: Scaling,
     ledger: Ledger,
 ) -> Plan:
     """The plan of ``omc deploy``."""
@@ -88,8 +90,10 @@ def plan_deploy(
                 change.service.name, images.of[change.service.name], change.new, allow_tag=asked.allow_tag
             )
         ),
+        *(refusal for name, wanted in images.of.items() for refusal in preflight.schema_refusals(name, wanted, ledger)),
         *(refusal for change in work for refusal in preflight.requirement_refusals(change.new, requirements)),
         *preflight.room_refusals(rolled, services.services, subnets, connections),
+        *preflight.autoscaler_refusals((change.running for change in work), scaling),
         *preflight.alarm_refusals(alarms, environment),
     ]
     stand, overridden = preflight.sorted_out(refusals, asked.override)
@@ -105,7 +109,7 @@ def plan_deploy(
             "running": {name: definition.name for name, definition in definitions.running.items()},
             "taken": {change.service.name: change.taken.name for change in work if change.taken},
         },
-        notes=(*overridden, *_notes(environment, scope, work, images, alarms, connections, ledger)),
+        notes=(*overridden, *_notes(environment, scope, work, images, alarms, connections, scaling, ledger)),
         refusals=stand,
     )
 
@@ -310,6 +314,7 @@ def _notes(
     images: WantedImages,
     alarms: Alarms,
     connections: Connections,
+    scaling: Scaling,
     ledger: Ledger,
 ) -> Iterator[str]:
     for change in work:
@@ -320,12 +325,15 @@ def _notes(
             yield f"The registry doesn't tell for which processor the image of {change.service.name} was built."
         if change.taken:
             yield f"{change.old.name} runs; what Terraform changed in {change.taken.name} since is taken up with it."
-        yield from (f"{change.service.name}: {line}" for line in changes(change.old.body, change.new.body))
+        shown = f"{change.service.container}.image: "  # the step says it, shorter
+        lines = (line for line in changes(change.old.body, change.new.body) if not line.startswith(shown))
+        yield from (f"{change.service.name}: {line}" for line in lines)
         if not change.running.breaker:
             yield f"{change.service.name} has no circuit breaker that rolls back: ECS will not give up by itself."
         if change.old.status != "ACTIVE":
             yield f"{change.old.name}, which runs, is {change.old.status}: there is no way back to it by an update."
     yield from preflight.alarm_notes(alarms, (change.running for change in work), environment)
+    yield from preflight.autoscaler_notes((change.running for change in work), scaling)
     yield from preflight.calendar_notes(environment, scope)
     yield from preflight.room_notes(connections)
     if not ledger.releases:

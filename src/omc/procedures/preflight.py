@@ -14,7 +14,9 @@ from omc.facts.connections import Connections, connections_of
 from omc.facts.definitions import Definition
 from omc.facts.deployments import History
 from omc.facts.images import Wanted
+from omc.facts.releases import Ledger
 from omc.facts.requirements import Requirements, needs_of
+from omc.facts.scaling import Scaling
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService
 from omc.facts.subnets import Subnets
@@ -79,6 +81,24 @@ def image_refusals(service: str, wanted: Wanted, definition: Definition, *, allo
         yield Refusal(f"The image for {service} is built for {built}, but its tasks run on {needed}. Build one for it.")
 
 
+def schema_refusals(service: str, wanted: Wanted, ledger: Ledger) -> Iterator[Refusal]:
+    """An image that was released before, for a schema that a migration since has taken away."""
+    floor, image = ledger.schema_floor, wanted.image
+    if floor is None or image is None:
+        return
+    for release in ledger.releases:
+        then = release.services.get(service)
+        if then is None or release.schema is None or image.pinned not in then.images.values():
+            continue
+        if release.schema < floor:
+            yield Refusal(
+                f"That image of {service} was release {release.number}, made for schema {release.schema}, and a "
+                f"migration since removed what code before schema {floor} needs.",
+                overridable=True,
+            )
+        return
+
+
 def requirement_refusals(definition: Definition, requirements: Requirements) -> Iterator[Refusal]:
     """Secrets, log groups and roles that the new revision names."""
     for _, name in needs_of(definition):
@@ -113,6 +133,26 @@ def room_refusals(
             f"{connections.limit}: the new tasks would fail. Scale in first.",
             overridable=True,
         )
+
+
+def autoscaler_refusals(services: Iterable[EcsService], scaling: Scaling) -> Iterator[Refusal]:
+    """An autoscaler that is about to change the count would change it in the middle of the deployment."""
+    for service in services:
+        target = scaling.of(service.name)
+        if target is None or target.suspended or target.minimum <= service.desired <= target.maximum:
+            continue
+        yield Refusal(
+            f"{service.name} wants {service.desired} tasks, but its autoscaler keeps {target.minimum} to "
+            f"{target.maximum} and is about to change that. Wait until it has.",
+            overridable=True,
+        )
+
+
+def autoscaler_notes(services: Iterable[EcsService], scaling: Scaling) -> Iterator[str]:
+    for service in services:
+        target = scaling.of(service.name)
+        if target and target.suspended:
+            yield f"The autoscaler of {service.name} is suspended: nothing scales it out while it is rolled."
 
 
 def room_notes(connections: Connections) -> Iterator[str]:

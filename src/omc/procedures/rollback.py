@@ -16,7 +16,7 @@ from omc.facts.releases import Ledger, Release
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.procedures.asking import Rollback
-from omc.procedures.candidates import Candidate, candidates, last_good, last_release
+from omc.procedures.candidates import Candidate, candidates, last_good, last_release, last_rollback, stays
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy import ROLL_DEADLINE, digests_of
 from omc.procedures.plan import Json, Plan, Risk, Step, output_of
@@ -322,6 +322,11 @@ def _notes(
     ledger: Ledger,
 ) -> Iterator[str]:
     for way in ways:
+        if last := last_rollback(stays(way.service.name, history, ledger)):
+            bad, at = last
+            when = moment(at, environment.time_zone)
+            yield f"{way.service.name} was rolled back from {bad} already, {when}; this goes back further."
+    for way in ways:
         if way.back is not None:
             yield from (f"{way.service.name}: {line}" for line in changes(way.now.body, way.back.body))
     moved = {way.service.name for way in ways}
@@ -338,8 +343,10 @@ def _told(candidate: Candidate, way: Way, environment: Environment, found: Candi
     name = candidate.task_definition
     definition = found.definitions.get(name)
     recorded = _recorded(way.service.name, name, ledger)
+    when = moment(candidate.verified, environment.time_zone)
+    known = f"verified {when}, release {candidate.release.number}" if candidate.release else f"ECS completed it {when}"
     parts = [
-        f"verified {moment(candidate.verified, environment.time_zone)} by {candidate.by}",
+        known,
         f"served {span(candidate.served)}",
         definition.status if definition else "gone from ECS",
     ]

@@ -129,7 +129,7 @@ def start(folder: Path) -> None:
     if not data.is_dir():
         _initialise(folder)
     if _living(data) is None:
-        _clear_strangers_lock(data)
+        _clear_leftovers(data)
         _configure(data)
         _spawn(folder)
     deadline = time.monotonic() + START_TIMEOUT
@@ -326,20 +326,22 @@ def _works_in(pid: int, data: Path) -> bool:
         return False
 
 
-def _clear_strangers_lock(data: Path) -> None:
-    """After a machine's restart the id in the lock file may be a stranger's, and PostgreSQL would take it for its own.
+def _clear_leftovers(data: Path) -> None:
+    """The lock files of a server that was killed. The id in them may be a stranger's by now, or a process that nobody
+    has taken note of, and PostgreSQL would take either for its own and not start.
 
-    The file goes only when no process works in these files any more; until then PostgreSQL's own check decides.
+    They go only when no process works in these files any more; until then PostgreSQL's own check decides.
     """
-    pid = _written(data)
-    if pid is None or not sys.platform.startswith("linux") or not Path(f"/proc/{pid}").exists():
+    left = [*data.glob("postmaster.pid"), *data.glob(".s.PGSQL.*")]
+    if not left or not sys.platform.startswith("linux"):
         return
     deadline = time.monotonic() + 10.0
     while any(_works_in(int(entry.name), data) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
         if time.monotonic() > deadline:
             return
         time.sleep(0.05)
-    (data / "postmaster.pid").unlink(missing_ok=True)
+    for file in left:
+        file.unlink(missing_ok=True)
 
 
 def _answers(data: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The tables of the store. Times are UTC with their zone; documents are JSON in its one canonical text."""
+"""The tables of the store. Times are UTC with their zone; documents are JSON."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ def text_of(value: Any) -> str:
 
 
 class Document(TypeDecorator[Any]):
-    """JSON as text: ``jsonb`` would write numbers its own way, and a hash over them would no longer be theirs."""
+    """JSON as text, with its keys in the order given: ``jsonb`` would sort them and write numbers its own way, and
+    what is planned again from it could come out differently."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else text_of(value)
+        return None if value is None else json.dumps(value, separators=(",", ":"), allow_nan=False)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
         return None if value is None else json.loads(value)

@@ -11,6 +11,9 @@ from omc.stack import Environment, Stack
 URL_VARIABLE = "OMC_STORE_URL"
 FOLDER_VARIABLE = "OMC_STORE_FOLDER"
 FOLDER_NAME = ".omc"
+"""Beside the stack file."""
+LOCAL_FOLDER = "omc"
+"""In a local cloud's state folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def place_of(stack: Stack, environment: Environment | None) -> Place:
     if url := os.environ.get(URL_VARIABLE):
         return Place(url=url)
     if environment is not None and environment.local_state is not None:
-        return Place(folder=environment.local_state.absolute() / "omc")
+        return Place(folder=environment.local_state.absolute() / LOCAL_FOLDER)
     if stack.store.url:
         return Place(url=stack.store.url)
     named = os.environ.get(FOLDER_VARIABLE)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-REDACTED = "[left out]"
+REDACTED = "[redacted]"
 
 _KEY = re.compile(
     r"pass(word|wd|phrase)|secret|(?<!next_)(?<!next)token|api_?key|private_?key|access_?key|credential|authori[sz]ation|cookie",

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
-from omc.facts.definitions import NEWEST, RUN_TAG, STEP_TAG, describe_definition
+from omc.facts.definitions import NEWEST, RUN_TAG, STEP_TAG, describe_definitions
 from omc.facts.services import short_name
 from omc.procedures.plan import Json
 from omc.stack import Environment
@@ -25,9 +25,8 @@ def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
         return True
     family = arguments["definition"]["family"]
     told = context.gateway.client("ecs").list_task_definitions(familyPrefix=family, sort="DESC", maxResults=NEWEST)
-    for arn in told["taskDefinitionArns"]:
-        found = describe_definition(context.gateway, arn)
-        if found and (found.tags.get(RUN_TAG), found.tags.get(STEP_TAG)) == (context.run, context.step):
+    for found in describe_definitions(context.gateway, told["taskDefinitionArns"]).values():
+        if (found.tags.get(RUN_TAG), found.tags.get(STEP_TAG)) == (context.run, context.step):
             context.remember({"task_definition": found.name, "arn": found.arn})
             return True
     return False

@@ -7,6 +7,7 @@ Arguments: ``service``, ``service_deployment`` (ARN), ``failing`` (the revision 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -64,7 +65,7 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     if deployment.status != "ROLLBACK_SUCCESSFUL":
         context.say(f"{name}: {deployment.status.lower().replace('_', ' ')}")
         return None
-    settled = judge(rollout, expected, "")  # the tasks themselves, whatever the deployment says
+    settled = judge(replace(rollout, ours=None), expected, "")  # the tasks themselves, whatever the deployment says
     if settled.verdict is not Verdict.SUCCEEDED:
         context.say(settled.sentence)
         return None

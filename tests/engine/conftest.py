@@ -1,0 +1,75 @@
+"""One real PostgreSQL for all of these tests, and a database of its own for each."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from omc.stack import load
+from omc.store import embedded
+from omc.store.database import Store, open_store
+from omc.store.place import Place
+from support import fake_world
+from support.engine_world import TESTS, World, Zygote, execute, place_in, until
+
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Server]:
+    """The embedded PostgreSQL, with an empty database in omc's newest schema as a template."""
+    running = embedded.Server(tmp_path_factory.mktemp("pg"))
+    running.enter()
+    try:
+        execute(running, "CREATE DATABASE template_omc")
+        with open_store(place_in(running, "template_omc")):
+            pass
+        yield running
+    finally:
+        running.leave()
+
+
+@pytest.fixture
+def place(server: embedded.Server) -> Place:
+    name = f"test{next(_NUMBERS)}"
+    execute(server, f"CREATE DATABASE {name} TEMPLATE template_omc STRATEGY file_copy")
+    return place_in(server, name)
+
+
+@pytest.fixture
+def store(place: Place) -> Iterator[Store]:
+    with open_store(place) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    process = Zygote()
+    try:
+        yield process
+    finally:
+        process.end()
+
+
+@pytest.fixture
+def world(tmp_path: Path, place: Place, zygote: Zygote, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    (tmp_path / "state").mkdir()
+    cloud = {"endpoint": "http://127.0.0.1:9", "access_key_id": "a", "secret_access_key": "b"}
+    (tmp_path / "state" / "cloud.json").write_text(json.dumps(cloud))
+    monkeypatch.setenv("OMC_LOCAL_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("FAKE_WORLD", str(tmp_path))
+    file = tmp_path / "omc.toml"
+    file.write_text((TESTS.parent / "omc.toml").read_text())
+    made = World(tmp_path, place, load(file), zygote)
+    fake_world.install()
+    try:
+        yield made
+    finally:
+        for command in made.started:
+            command.send(signal.SIGKILL)
+            until(lambda command=command: command.poll() is not None)

@@ -1,0 +1,179 @@
+"""Who may let what begin: the policy as a table, and each way in which a yes doesn't count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omc.engine import approvals, journal
+from omc.engine.actors import Actor, person_in
+from omc.engine.approvals import BreakGlass, Given
+from omc.engine.course import State
+from omc.errors import OmcError, Refused, WrongUse
+from omc.procedures.plan import Plan, Risk, Step
+from omc.stack import load
+from omc.stack.model import ApprovalPolicy
+from omc.store.database import Store
+from omc.store.place import Place
+from support.engine_world import World, opened_at, until
+
+ALICE, BOB, CAROL = Actor("alice"), Actor("bob"), Actor("carol")
+ENVIRONMENTS = load(Path(__file__).parents[2] / "omc.toml").environments
+GLASS = BreakGlass("nobody can log in and I am alone", "42", 1)
+
+
+def plan(risk: str, environment: str = "production") -> Plan:
+    step = Step("one", "fake.set", {"key": "one", "value": 1}, "Set one")
+    return Plan("fake", environment, {"values": {"one": 1}}, "Set one", Risk(risk), (step,))
+
+
+def policy(environment: str) -> ApprovalPolicy:
+    return ENVIRONMENTS[environment].approvals
+
+
+@pytest.mark.parametrize(
+    ("environment", "risk", "people"),
+    [
+        ("local", "low", 0),
+        ("local", "high", 0),
+        ("local", "destructive", 0),
+        ("staging", "low", 0),
+        ("staging", "high", 0),
+        ("staging", "destructive", 2),
+        ("production", "low", 0),
+        ("production", "high", 1),
+        ("production", "destructive", 2),
+    ],
+)
+def test_so_many_other_people_have_to_say_yes(store: Store, environment: str, risk: str, people: int) -> None:
+    run = journal.create(store, plan(risk, environment), ALICE, policy(environment))
+    given = 0
+    for person in (BOB, CAROL):
+        if run.state == State.AWAITING:
+            run = approvals.approve(store, run.id, person, policy(environment))
+            given += 1
+    assert (given, run.state) == (people, State.READY)
+
+
+@pytest.mark.parametrize(
+    ("risk", "who", "glass", "expected"),
+    [
+        ("high", BOB, None, None),
+        ("high", ALICE, None, "can't approve it too"),
+        ("high", ALICE, GLASS, None),
+        ("high", ALICE, replace(GLASS, severity=2), "SEV-1 only"),
+        ("high", ALICE, replace(GLASS, reason="because"), "wants a reason"),
+        ("high", ALICE, replace(GLASS, incident=" "), "the incident"),
+        ("destructive", ALICE, GLASS, "allows no break-glass"),
+    ],
+)
+def test_what_counts(store: Store, risk: str, who: Actor, glass: BreakGlass | None, expected: str | None) -> None:
+    run = journal.create(store, plan(risk), ALICE, policy("production"))
+    if expected is None:
+        assert approvals.approve(store, run.id, who, policy("production"), break_glass=glass).state == State.READY
+    else:
+        with pytest.raises(OmcError, match=expected):
+            approvals.approve(store, run.id, who, policy("production"), break_glass=glass)
+
+
+def test_break_glass_only_where_the_policy_allows_it(store: Store) -> None:
+    strict = replace(policy("production"), break_glass=False)
+    run = journal.create(store, plan("high"), ALICE, strict)
+    with pytest.raises(Refused, match="allows no break-glass"):
+        approvals.approve(store, run.id, ALICE, strict, break_glass=GLASS)
+
+
+def test_not_twice_by_the_same_person_and_only_for_this_plan(store: Store) -> None:
+    run = journal.create(store, plan("destructive"), ALICE, policy("production"))
+    with pytest.raises(Refused, match="has the hash"):
+        approvals.approve(store, run.id, BOB, policy("production"), plan_hash="deadbeef00")
+    assert (
+        approvals.approve(store, run.id, BOB, policy("production"), plan_hash=run.plan_hash[:8]).state == State.AWAITING
+    )
+    with pytest.raises(Refused, match=r"has approved .* already"):
+        approvals.approve(store, run.id, BOB, policy("production"))
+    assert approvals.approve(store, run.id, CAROL, policy("production")).state == State.READY
+    with pytest.raises(WrongUse, match="doesn't wait"):
+        approvals.approve(store, run.id, CAROL, policy("production"))
+
+
+def test_an_approval_expires_and_can_be_given_again(place: Place) -> None:
+    now = [datetime(2026, 3, 1, 12, tzinfo=UTC)]
+    with opened_at(place, lambda: now[0]) as store:
+        run = journal.create(store, plan("destructive"), ALICE, policy("production"))
+        approvals.approve(store, run.id, BOB, policy("production"))
+        now[0] += timedelta(minutes=59)
+        with pytest.raises(Refused, match="already"):
+            approvals.approve(store, run.id, BOB, policy("production"))
+        now[0] += timedelta(minutes=1)
+        assert approvals.approve(store, run.id, CAROL, policy("production")).state == State.AWAITING
+        assert approvals.approve(store, run.id, BOB, policy("production")).state == State.READY
+
+
+def test_approvals_given_elsewhere_are_recorded_with_their_proof(store: Store) -> None:
+    run = journal.create(store, plan("high"), ALICE, policy("production"))
+    with pytest.raises(Refused, match="can't approve"):
+        approvals.record_given(store, run.id, [Given("alice", "https://example.com/1")])
+    approvals.record_given(store, run.id, [Given("bob", "https://example.com/1")])
+    assert approvals.ready_if_approved(store, run.id, "alice").state == State.READY
+
+
+def test_an_approved_run_waits_while_another_is_active(store: Store) -> None:
+    waiting = journal.create(store, plan("high"), ALICE, policy("production"))
+    active = journal.create(store, plan("low"), ALICE, policy("production"))
+    assert approvals.approve(store, waiting.id, BOB, policy("production")).state == State.AWAITING
+    with pytest.raises(Refused, match=f"being changed already: {active.id}"):
+        journal.create(store, plan("low"), ALICE, policy("production"))
+    journal.cancel(store, active.id, "alice")
+    assert approvals.ready_if_approved(store, waiting.id, "alice").state == State.READY
+
+
+@pytest.mark.parametrize(
+    ("arn", "person"),
+    [
+        ("arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Admin_0a/ann@example.com", "ann@example.com"),
+        ("arn:aws:sts::123456789012:assumed-role/deploy/botocore-session-1700000000", "role/deploy"),
+        ("arn:aws:iam::123456789012:user/team/ann", "ann"),
+        ("arn:aws:iam::123456789012:root", "arn:aws:iam::123456789012:root"),
+    ],
+)
+def test_a_person_is_the_same_at_each_login(arn: str, person: str) -> None:
+    assert person_in(arn) == person
+
+
+def test_the_command_that_waits_goes_on_when_it_is_approved(world: World) -> None:
+    arguments = ("fake", "--env", "production", "one=1", "--risk", "high", "--yes", "--confirm", "production")
+    waiting = world.start(*arguments)
+    run = until(lambda: [each["run"] for each in world.runs()])[0]
+    own = world.omc("approve", run)
+    assert (own.code, own.err.count("\n")) == (1, 1)
+    approved = world.omc("approve", run, who="bob")
+    assert approved.code == 0, approved.err
+    done = waiting.done()
+    assert done.code == 0, done.err
+    assert "github:bob" in world.omc("runs", "show", run).out
+    assert world.proof().code == 0
+
+
+def test_without_waiting_it_says_what_to_type_and_a_worker_performs_it(world: World) -> None:
+    arguments = ("fake", "--env", "production", "one=1", "--risk", "high", "--yes", "--confirm", "production")
+    done = world.omc(*arguments, "--no-wait", "--output", "json")
+    run = done.json["run"]["run"]
+    assert (done.code, done.json["exit_code"]) == (6, 6)
+    assert f"omc approve {run}" in done.err
+    glass = ("--break-glass", "users can't log in", "--incident", "42")
+    assert world.omc("approve", run, *glass).code == 2
+    assert "SEV-1" in world.omc("approve", run, *glass, "--severity", "2").err
+    broken = world.omc("approve", run, *glass, "--severity", "1")
+    assert broken.code == 0
+    assert "BREAK-GLASS" in broken.err
+    worked = world.omc("work", "--env", "production", "--once")
+    assert worked.code == 0, worked.err
+    shown: Any = world.omc("runs", "show", run, "--output", "json").json
+    assert shown["verdict"] == "succeeded"
+    assert shown["approvals"][0]["incident"] == "42"
+    assert "BREAK-GLASS by github:alice" in world.omc("runs", "show", run).out

@@ -1,0 +1,258 @@
+"""A change from the question to the verdict: planned, asked, performed, undone, cancelled, recorded."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+
+from support.engine_world import World, until
+
+
+def steps(document: dict[str, Any]) -> list[tuple[str, str, str | None]]:
+    return [(step["phase"], step["name"], step["verdict"]) for step in document["run"]["steps"]]
+
+
+def test_a_plan_is_performed_in_order_and_the_record_is_unbroken(world: World) -> None:
+    done = world.set("one=1", "two=2", more=("--chained", "--output", "json"))
+    assert done.code == 0, done.err
+    assert world.effects() == ["one one=1", "two two=2", "copy copy=arn:fake:one"]
+    run = done.json["run"]
+    assert (run["verdict"], run["actor"], run["exit_code"]) == ("succeeded", "github:alice", 0)
+    assert run["steps"][0]["evidence"] == {"value": "1", "password": "[redacted]"}
+    assert run["plan"]["hash"] == done.json["plan"]["hash"]
+    assert done.json["plan"]["commands"] == [
+        "fake set --in local one=1",
+        "fake set --in local two=2",
+        "fake set --in local copy=$ONE_ARN",
+    ]
+    proof = world.proof()
+    assert proof.code == 0, proof.out
+    assert proof.out.startswith("UNBROKEN")
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(world: World) -> None:
+    done = world.omc("fake", "--env", "local", "one=1", "--dry-run")
+    assert done.code == 0
+    for part in ("Set one", "risk low", "None → 1", "undo: one back to None", "fake set --in local one=1", "not real"):
+        assert part in done.out
+    assert (world.effects(), world.runs()) == ([], [])
+
+
+def test_refusals_are_shown_and_nothing_begins(world: World) -> None:
+    for more in ((), ("--dry-run",)):
+        done = world.omc("fake", "--env", "local", "one=broken", "--yes", *more)
+        assert done.code == 1
+        assert "! one must not be broken." in done.out
+    assert (world.effects(), world.runs()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--env", "local"], "say --yes"),
+        (["--env", "production", "--yes"], "--confirm production"),
+        (["--env", "production", "--yes", "--confirm", "staging"], "is not the environment that would be changed"),
+        (["--env", "staging", "--yes", "--risk", "destructive"], "--confirm staging"),
+    ],
+)
+def test_nobody_to_ask_is_a_wrong_use(world: World, arguments: list[str], said: str) -> None:
+    done = world.omc("fake", "one=1", *arguments)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert said in done.err
+    assert world.effects() == []
+
+
+def test_what_could_not_be_asked_is_asked_again_and_done_once(world: World) -> None:
+    world.trouble("look one", "throttled")
+    world.trouble("perform one", "unreachable")
+    world.trouble("after one", "cut")  # the effect took place, the answer got lost
+    world.trouble("watch one", "throttled")
+    done = world.set("one=1", more=("--output", "json"))
+    assert done.code == 0, done.err
+    assert world.effects() == ["one one=1"]
+    assert done.json["run"]["steps"][0]["attempts"] == 4
+
+
+@pytest.mark.parametrize(
+    ("moment", "word", "code", "said"),
+    [
+        ("perform two", "refused", 4, "ValidationException"),
+        ("perform two", "denied", 4, "not allowed"),
+        ("perform two", "bug", 3, "ZeroDivisionError"),
+        ("look two", "bug", 4, "ZeroDivisionError"),
+        ("watch two", "bug", 3, "ZeroDivisionError"),
+        ("watch two", "refused", 3, "can't be found out"),
+        ("outcome two", "failed", 4, "two failed"),
+        ("outcome two", "rolled-back", 4, "two rolled-back"),
+        ("outcome two", "superseded", 5, "two superseded"),
+        ("outcome two", "unknown", 3, "two unknown"),
+    ],
+)
+def test_every_way_to_go_wrong_has_its_verdict(world: World, moment: str, word: str, code: int, said: str) -> None:
+    world.trouble(moment, word)
+    done = world.set("one=1", "two=2", more=("--output", "json"))
+    assert done.code == code, done.err
+    assert said in done.json["run"]["sentence"]
+    undone = [step for step in done.json["run"]["steps"] if step["phase"] == "undo"]
+    assert bool(undone) == (code == 4)
+    assert world.values()["one"] == (None if code == 4 else "1")
+    assert world.proof().code == 0
+
+
+def test_a_failure_is_undone_in_reverse(world: World) -> None:
+    world.trouble("outcome three", "wait", "failed")
+    done = world.set("one=1", "two=2", "three=3", more=("--output", "json"))
+    assert done.code == 4
+    assert world.effects()[3:] == ["three three=None", "two two=None", "one one=None"]
+    assert "Undone: three back to None, two back to None, one back to None." in done.json["run"]["sentence"]
+
+
+def test_a_first_step_that_is_refused_changed_nothing(world: World) -> None:
+    world.trouble("perform one", "refused")
+    done = world.set("one=1", more=("--output", "json"))
+    assert done.code == 1
+    assert done.json["run"]["sentence"].endswith("Nothing was changed.")
+
+
+def test_an_undo_that_fails_is_no_rollback(world: World) -> None:
+    world.trouble("perform two", "refused")
+    world.trouble("outcome one", "succeeded", "failed")
+    done = world.set("one=1", "two=2", more=("--output", "json"))
+    assert done.code == 1
+    assert "Undoing one did not work" in done.json["run"]["sentence"]
+
+
+def test_without_undo_on_failure_what_was_done_stays_and_is_said(world: World) -> None:
+    world.trouble("outcome two", "failed")
+    done = world.set("one=1", "two=2", more=("--no-undo", "--output", "json"))
+    assert done.code == 1
+    assert "Still done: Set one to 1; Set two to 2." in done.json["run"]["sentence"]
+    assert world.values() == {"one": "1", "two": "2"}
+
+
+def test_a_step_past_its_deadline_is_unknown_and_says_why(world: World) -> None:
+    (world.folder / "hold one").touch()
+    done = world.set("one=1", more=("--deadline", "0.3", "--output", "json"))
+    assert (done.code, done.json["run"]["verdict"]) == (3, "unknown")
+    assert "not known after 0 s" in done.json["run"]["sentence"]
+    world.trouble("look two", *["unreachable"] * 20)
+    done = world.set("two=2", more=("--deadline", "0.6", "--output", "json"))
+    assert done.code == 3
+    assert "does not answer" in done.json["run"]["sentence"]
+    assert world.effects() == ["one one=1"]
+
+
+def test_expired_credentials_keep_the_run_for_later(world: World) -> None:
+    world.trouble("perform one", "expired")
+    done = world.set("one=1")
+    assert done.code == 3
+    assert "omc runs resume" in done.err
+    assert world.runs()[0]["state"] == "running"
+    assert world.omc("runs", "resume", world.last_run()).code == 0
+    assert world.effects() == ["one one=1"]
+
+
+def test_only_one_change_at_a_time_in_an_environment(world: World) -> None:
+    (world.folder / "hold one").touch()
+    first = world.start("fake", "--env", "local", "one=1", "--yes")
+    until(lambda: world.effects())
+    run = world.last_run()
+    second = world.set("two=2", who="bob")
+    assert second.code == 1
+    assert f"local is being changed already: {run} (Set one) by github:alice since" in second.err
+    assert f"omc runs cancel {run}" in second.err
+    other = world.set("three=3", env="staging")
+    assert other.code == 0, other.err
+    (world.folder / "hold one").unlink()
+    assert first.done().code == 0
+
+
+def test_a_run_that_is_cancelled_undoes_what_it_did(world: World) -> None:
+    (world.folder / "hold two").touch()
+    first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
+    until(lambda: len(world.effects()) == 2)
+    cancelled = world.omc("runs", "cancel", world.last_run(), who="bob")
+    assert cancelled.code == 0, cancelled.err
+    done = first.done()
+    assert done.code == 4
+    assert "cancelled while it was under way" in done.out
+    assert world.values() == {"one": None, "two": None}
+    assert world.proof().code == 0
+
+
+def test_cancelled_without_undo_says_what_stays(world: World) -> None:
+    (world.folder / "hold one").touch()
+    first = world.start("fake", "--env", "local", "one=1", "two=2", "--no-undo", "--yes")
+    until(lambda: world.effects())
+    assert world.omc("runs", "cancel", world.last_run()).code == 0
+    done = first.done()
+    assert done.code == 7
+    assert "Still done: Set one to 1." in done.out
+    again = world.omc("runs", "cancel", world.last_run())
+    assert again.code == 2
+    assert "has ended (cancelled)" in again.err
+
+
+def test_ctrl_c_leaves_a_run_that_is_resumed(world: World) -> None:
+    (world.folder / "hold one").touch()
+    first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
+    until(lambda: world.effects())
+    first.send(signal.SIGINT)
+    done = first.done()
+    assert done.code == 130
+    run = world.last_run()
+    assert f"omc runs resume {run}" in done.err
+    (world.folder / "hold one").unlink()
+    resumed = world.omc("runs", "resume", run[:5], "--output", "json")
+    assert resumed.code == 0, resumed.err
+    assert world.effects() == ["one one=1", "two two=2"]
+    assert world.omc("runs", "resume", run).code == 2
+
+
+def test_an_ended_run_is_taken_back_by_another(world: World) -> None:
+    world.set("one=1", "two=2")
+    first = world.last_run()
+    shown = world.omc("runs", "undo", first, "--dry-run")
+    assert "two back to None" in shown.out
+    done = world.omc("runs", "undo", first, "--yes", "--output", "json")
+    assert done.code == 0, done.err
+    assert (world.values(), done.json["run"]["undo_of"]) == ({"one": None, "two": None}, first)
+    world.trouble("perform three", "refused")
+    world.set("three=3")
+    refused = world.omc("runs", "undo", world.last_run(), "--yes")
+    assert refused.code == 1
+    assert "left nothing that can be undone" in refused.err
+
+
+def test_a_stale_plan_is_refused_and_shown_anew(world: World) -> None:
+    world.set("one=1")
+    waiting = world.start("fake", "--env", "production", "one=2", "--risk", "high", "--yes", "--confirm", "production")
+    until(lambda: len(world.runs()) == 2)
+    run = world.last_run()
+    world.set("one=3")
+    assert world.omc("approve", run, who="bob").code == 0
+    done = waiting.done()
+    assert done.code == 1
+    assert "It would now be" in done.out
+    assert "3 → 2" in done.out
+    assert world.values() == {"one": "3"}
+    shown = world.omc("runs", "show", run, "--output", "json").json
+    assert shown["approvals"][0]["lost_at"] is not None
+    assert "stale" in shown["sentence"]
+    assert world.proof().code == 0
+
+
+def test_show_and_list_in_every_form(world: World) -> None:
+    world.trouble("outcome two", "failed")
+    world.set("one=1", "two=2")
+    run = world.last_run()
+    table, markdown = world.omc("runs", "show", run).out, world.omc("runs", "show", run, "--output", "markdown").out
+    for text in (table, markdown):
+        for part in (run, "github:alice", "two failed.", "it broke", "None → 1" if text is table else "| None | 1 |"):
+            assert part in text, text
+    assert f"| {run} | local | rolled back |" in world.omc("runs", "list", "--output", "markdown").out
+    assert world.omc("runs", "list", "--env", "staging").out.strip() == "No run yet."
+    missing = world.omc("runs", "show", "zzzzzzzz")
+    assert (missing.code, missing.err) == (2, "omc: There is no run zzzzzzzz. See: omc runs list\n")

@@ -1,0 +1,112 @@
+"""Killed at any moment, paused past its lease, cut off from its database: effects happen once, the run goes on."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.engine_world import World, until
+
+
+def finish(world: World, *, before: int) -> dict[str, Any]:
+    """Whatever is left to do after the kill, as a person would do it."""
+    found = world.runs()
+    if len(found) == before:
+        return {}  # it died before there was a run
+    if found[0]["state"] != "ended":
+        world.omc("runs", "resume", found[0]["run"])
+    return world.runs()[0]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_killed_at_every_moment_each_effect_happens_once(world: World, fails: bool) -> None:
+    """Before and after each commit, and before and after each effect; also while it undoes."""
+    moment = 0
+    while True:
+        moment += 5 if fails else 2
+        (world.folder / "effects").unlink(missing_ok=True)
+        (world.folder / "values.json").unlink(missing_ok=True)
+        world.trouble("outcome two", *(["failed"] if fails else []))
+        before = len(world.runs())
+        killed = world.start(
+            "fake", "--env", "local", "one=1", "two=2", "--yes", FAKE_POINTS="1", FAKE_DIE_AT=str(moment)
+        ).done()
+        if killed.code != -signal.SIGKILL:
+            break  # it came to its end before that moment: every moment was tried
+        run = finish(world, before=before)
+        if not run:
+            assert world.effects() == []
+            continue
+        expected = ["one one=1", "two two=2", *(["two two=None", "one one=None"] if fails else [])]
+        assert (world.effects(), run["verdict"]) == (expected, "rolled back" if fails else "succeeded"), moment
+    assert moment > 30
+    proof = world.proof()
+    assert proof.code == 0, proof.out
+
+
+def test_a_worker_takes_over_within_ten_seconds_of_a_kill(world: World) -> None:
+    (world.folder / "hold two").touch()
+    worker = world.start("work", "--env", "local", who="worker")
+    until(lambda: "works for local" in worker.err.read_text())
+    first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
+    until(lambda: len(world.effects()) == 2)
+    time.sleep(0.1)  # it watches the second step now
+    first.send(signal.SIGKILL)
+    killed = time.monotonic()
+    (world.folder / "hold two").unlink()
+    until(lambda: world.runs()[0]["state"] == "ended")
+    assert time.monotonic() - killed < 10
+    assert world.runs()[0]["verdict"] == "succeeded"
+    assert world.effects() == ["one one=1", "two two=2"]
+    listed = world.omc("runs", "list", "--output", "json").json
+    assert listed["workers"] == 1
+    worker.send(signal.SIGTERM)
+    assert worker.done().code == 0
+    assert world.omc("runs", "list", "--output", "json").json["workers"] == 0
+
+
+@pytest.mark.parametrize("moment", ["look two", "watch one"])
+def test_a_paused_runner_that_wakes_up_neither_writes_nor_performs(world: World, moment: str) -> None:
+    world.trouble(moment, "stop")
+    first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
+    until(lambda: (world.folder / "stopped").exists() and _state(first.pid) == "T")
+    paused = time.monotonic()
+    second = world.omc("runs", "resume", world.last_run(), who="bob")
+    assert second.code == 0, second.err
+    assert 4 < time.monotonic() - paused < 12  # not before the lease had run out
+    effects, events = world.effects(), _events(world)
+    first.send(signal.SIGCONT)
+    done = first.done()
+    assert "taken over" in done.err
+    assert done.code == 0  # it says how the run ended in the other's hands
+    assert effects == world.effects() == ["one one=1", "two two=2"]
+    assert events == _events(world)
+    assert world.proof().code == 0
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def _events(world: World) -> list[str]:
+    return [event["hash"] for event in world.omc("audit", "show", "--last", "1000", "--output", "json").json]
+
+
+def test_a_runner_survives_the_loss_of_its_connections(world: World, server: Any) -> None:
+    from omc.store import embedded
+
+    (world.folder / "hold one").touch()
+    first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
+    until(lambda: world.effects())
+    for _ in range(3):
+        with embedded.connect(server.data) as connection:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'omc'")
+        time.sleep(0.2)
+    (world.folder / "hold one").unlink()
+    done = first.done()
+    assert done.code == 0, done.err
+    assert world.effects() == ["one one=1", "two two=2"]

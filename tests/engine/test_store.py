@@ -1,0 +1,169 @@
+"""The embedded PostgreSQL as a shared thing: started by the first, ended by the last, none the worse for kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from omc.errors import OmcError, StackError
+from omc.stack import load
+from omc.store import audit, embedded
+from omc.store.database import Store, open_store
+from omc.store.models import Base
+from omc.store.place import Place, place_of
+from support.engine_world import until
+
+ROOT = Path(__file__).parents[2]
+USER = """
+import sys, time
+from pathlib import Path
+from omc.store import embedded
+server = embedded.Server(Path(sys.argv[1]))
+server.enter()
+print("in", flush=True)
+sys.stdin.readline()
+server.leave()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A store's folder whose path is longer than a socket's address may be."""
+    made = tmp_path_factory.mktemp("x" * 100) / "store"
+    yield made
+    embedded.remove(made)
+    assert not made.exists()
+
+
+def user(folder: Path) -> subprocess.Popen[str]:
+    """A process that uses the store until it reads a line."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", USER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "in\n"
+    return process
+
+
+def leave(process: subprocess.Popen[str]) -> None:
+    process.communicate("\n", timeout=30)
+    assert process.returncode == 0
+
+
+def running(folder: Path) -> int | None:
+    return embedded._living(folder / "data")
+
+
+def test_the_last_one_to_leave_ends_it_even_after_a_kill(folder: Path) -> None:
+    first, second = user(folder), user(folder)
+    server = running(folder)
+    assert server is not None
+    assert (folder.stat().st_mode & 0o777) == 0o700
+    assert not embedded.end(folder)  # it is in use
+    first.kill()
+    first.communicate()
+    assert running(folder) == server
+    third = user(folder)
+    leave(third)
+    assert running(folder) == server
+    leave(second)
+    assert running(folder) is None
+
+
+def test_a_killed_server_and_a_strangers_id_in_its_lock_file_are_no_obstacle(folder: Path) -> None:
+    with open_store(Place(folder=folder)) as store, store.transaction() as transaction:
+        transaction.session.execute(text("CREATE TABLE IF NOT EXISTS kept (what text)"))
+        transaction.session.execute(text("INSERT INTO kept VALUES ('this')"))
+    killed = user(folder)
+    server = running(folder)
+    assert server is not None
+    os.kill(server, signal.SIGKILL)
+    killed.kill()
+    killed.communicate()
+    until(lambda: running(folder) is None)
+    lock = folder / "data" / "postmaster.pid"
+    lines = lock.read_text().splitlines()
+    lock.write_text("\n".join([str(os.getppid()), *lines[1:]]) + "\n")  # the id lives, and is somebody else's
+    with open_store(Place(folder=folder)) as store, store.reading() as session:
+        assert session.execute(text("SELECT what FROM kept")).scalars().all() == ["this"]
+    assert running(folder) is None
+
+
+def test_a_newer_schema_is_refused_in_one_sentence(place: Place) -> None:
+    with open_store(place) as store, store.transaction() as transaction:
+        transaction.session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(OmcError, match=r"newer omc .* Update omc"), open_store(place):
+        pass
+
+
+def test_the_migrations_come_to_what_the_models_say(store: Store) -> None:
+    audit._recorded()  # every module with a table
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://nobody@127.0.0.1:9/omc", "does not answer"),
+        ("mysql://host/omc", "is a PostgreSQL"),
+        ("nonsense", "is not one"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_sentence(url: str, said: str) -> None:
+    with pytest.raises(OmcError, match=said) as error, open_store(Place(url=url)):
+        pass
+    assert "\n" not in error.value.message
+
+
+def test_without_the_wheel_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMC_POSTGRES_BIN", str(tmp_path))
+    with pytest.raises(OmcError, match="OMC_POSTGRES_BIN"), open_store(Place(folder=tmp_path / "store")):
+        pass
+
+
+def test_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OMC_STORE_URL", "OMC_STORE_FOLDER", "OMC_LOCAL_STATE"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "omc.toml"
+    text_of_file = (ROOT / "omc.toml").read_text()
+    file.write_text(text_of_file)
+    stack = load(file)
+    local, production = stack.environments["local"], stack.environments["production"]
+    assert place_of(stack, local).folder == tmp_path / ".localcloud" / "omc"
+    assert place_of(stack, production).folder == tmp_path / ".omc"
+    file.write_text(text_of_file + '\n[store]\nurl = "postgresql://omc@db/omc"\n')
+    stack = load(file)
+    assert place_of(stack, production).url == "postgresql://omc@db/omc"
+    assert place_of(stack, local).folder == tmp_path / ".localcloud" / "omc"
+    monkeypatch.setenv("OMC_STORE_URL", "postgresql://omc:x@other/omc")
+    assert place_of(stack, local).url == "postgresql://omc:x@other/omc"
+    assert ":x@" not in str(place_of(stack, local))
+    file.write_text(text_of_file + '\n[store]\nurl = "postgresql://omc:secret@db/omc"\n')
+    with pytest.raises(StackError, match="holds a password"):
+        load(file)
+    file.write_text(text_of_file.replace("[approvals.production]", "[approvals.prodution]"))
+    with pytest.raises(StackError, match="Did you mean"):
+        load(file)
+
+
+def test_a_command_without_a_record_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "omc.toml").write_text((ROOT / "omc.toml").read_text())
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OMC_"))}
+    for command in (["runs", "list", "--output", "json"], ["audit", "verify", "--output", "json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "omc", *command], capture_output=True, text=True, check=True, cwd=tmp_path, env=kept
+        )
+        assert json.loads(done.stdout)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["omc.toml"]

@@ -1,0 +1,110 @@
+"""Timers: due when the clock says so, taken exactly once, cancellable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from omc.engine import timers
+from omc.engine.actors import Actor
+from omc.engine.runner import Silent
+from omc.engine.work import Work
+from omc.store.database import Store
+from support import fake_world
+from support.engine_world import World, opened_at
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ALICE = Actor("alice")
+
+
+def worker(world: World, store: Store) -> Work:
+    return Work(world.stack, (world.stack.environments["production"],), store, Actor("worker"), Silent())
+
+
+def set_one(store: Store, key: str = "one", *, after: float = 3600, risk: str = "high") -> str:
+    asked = fake_world.Asked({key: "1"}, risk)
+    due = NOON + timedelta(seconds=after)
+    return timers.set_timer(store, "production", "fake", asked, due, why=f"{key} again", actor=ALICE).id
+
+
+def all_done(work: Work, *, most: int = 20) -> None:
+    for _ in range(most):
+        if not work.once():
+            return
+
+
+def with_clock(world: World, now: list[datetime]) -> Callable[[], datetime]:
+    return lambda: now[0]
+
+
+def test_a_timer_becomes_a_run_when_it_is_due_and_needs_no_new_approval(world: World) -> None:
+    now = [NOON]
+    with opened_at(world.place, with_clock(world, now)) as store:
+        set_one(store)
+        all_done(worker(world, store))
+        assert world.effects() == []
+        now[0] += timedelta(days=730)  # nobody was there for two years
+        all_done(worker(world, store))
+        all_done(worker(world, store))
+    assert world.effects() == ["one one=1"]
+    run = world.runs()[0]
+    assert (run["verdict"], run["actor"]) == ("succeeded", "alice")
+    assert world.proof().code == 0
+
+
+def test_two_workers_do_each_timer_once(world: World) -> None:
+    keys = ["a", "b", "c", "d"]
+    with opened_at(world.place, lambda: NOON) as store:
+        for number, key in enumerate(keys):
+            set_one(store, key, after=number - 10.0)
+        workers = [worker(world, store), worker(world, store)]
+        with ThreadPoolExecutor(2) as pool:
+            for each in pool.map(lambda work: all_done(work), workers):
+                assert each is None
+        with store.reading() as session:
+            put_off = [timer.id for timer in timers.pending(session)]
+    # Whoever finds the environment busy puts its timer off; nothing is done twice in any case.
+    assert len(world.effects()) == len(set(world.effects())) == len(keys) - len(put_off)
+
+
+def test_a_timer_is_listed_and_cancelled(world: World) -> None:
+    with opened_at(world.place, lambda: NOON) as store:
+        timer = set_one(store)
+    listed = world.omc("runs", "list")
+    assert timer in listed.out
+    assert "omc work" in listed.out
+    cancelled = world.omc("runs", "cancel", timer, "--env", "production")
+    assert cancelled.code == 0, cancelled.err
+    assert world.omc("runs", "list", "--output", "json").json["timers"] == []
+    with opened_at(world.place, lambda: NOON + timedelta(days=1)) as store:
+        all_done(worker(world, store))
+    assert world.effects() == []
+    assert world.omc("runs", "cancel", timer, "--env", "production").code == 2
+    assert world.proof().code == 0
+
+
+def test_one_that_is_refused_ends_and_one_whose_facts_are_missing_is_tried_later(world: World) -> None:
+    with opened_at(world.place, lambda: NOON) as store:
+        asked = fake_world.Asked({"one": "broken"})
+        timers.set_timer(store, "production", "fake", asked, NOON, why="never", actor=ALICE)
+        all_done(worker(world, store))
+        with store.reading() as session:
+            assert timers.pending(session) == []
+        Path(world.folder / "trouble facts").write_text("unreachable")
+        set_one(store, after=-1)
+        all_done(worker(world, store))
+        with store.reading() as session:
+            assert [timer.sentence for timer in timers.pending(session)] != [None]
+    assert world.effects() == []
+
+
+def test_asking_twice_for_the_same_timer_of_a_run_gives_one(world: World) -> None:
+    asked = fake_world.Asked({"one": "1"})
+    with opened_at(world.place, lambda: NOON) as store:
+        made = {
+            timers.set_timer(store, "local", "fake", asked, NOON, why="", actor=ALICE, made_by="0vqk3m7x").id
+            for _ in range(3)
+        }
+    assert len(made) == 1

@@ -1,0 +1,176 @@
+"""omc as forked processes in a fake world, and a PostgreSQL with a database for each test."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from omc.stack import Stack
+from omc.store import embedded
+from omc.store.database import Store, open_store, utc_now
+from omc.store.place import Place
+
+TESTS = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Zygote:
+    """A process that has imported everything, and forks a command of omc in a few milliseconds."""
+
+    def __init__(self) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OMC_", "GITHUB_"))}
+        path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "support.fake_world", "--serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=kept | {"PYTHONPATH": path},
+        )
+
+    def tell(self, **message: Any) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
+
+    def end(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+
+@dataclass
+class Command:
+    """A command of omc that runs."""
+
+    world: World
+    pid: int
+    out: Path
+    err: Path
+    code: int | None = None
+
+    def poll(self) -> int | None:
+        if self.code is None and (said := self.world.zygote.tell(poll=self.pid)) != "running":
+            self.code = int(said)
+        return self.code
+
+    def done(self, timeout: float = 60) -> Done:
+        until(lambda: self.poll() is not None, timeout, lambda: f"{self.out.read_text()}{self.err.read_text()}")
+        return Done(self.code or 0, self.out.read_text(), self.err.read_text())
+
+    def send(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+@dataclass
+class World:
+    """One test's world: a folder of values, a stack file, a database."""
+
+    folder: Path
+    place: Place
+    stack: Stack
+    zygote: Zygote
+    started: list[Command] = field(default_factory=list)
+
+    def start(self, *argv: str, who: str = "alice", **env: str) -> Command:
+        number = len(self.started)
+        out, err = self.folder / f"{number}.out", self.folder / f"{number}.err"
+        out.touch()
+        err.touch()
+        given = {
+            "FAKE_WORLD": str(self.folder),
+            "OMC_STACK": str(self.stack.file),
+            "OMC_STORE_URL": self.place.url or "",
+            "OMC_LOCAL_STATE": str(self.folder / "state"),
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_ACTOR": who,
+        }
+        pid = int(self.zygote.tell(argv=list(argv), env=given | env, out=str(out), err=str(err)))
+        command = Command(self, pid, out, err)
+        self.started.append(command)
+        return command
+
+    def omc(self, *argv: str, who: str = "alice", **env: str) -> Done:
+        return self.start(*argv, who=who, **env).done()
+
+    def set(self, *pairs: str, env: str = "local", more: tuple[str, ...] = (), **how: Any) -> Done:
+        """`omc fake one=1 …`, said yes to."""
+        return self.omc("fake", "--env", env, *pairs, "--yes", "--confirm", env, *more, **how)
+
+    def trouble(self, moment: str, *words: str) -> None:
+        (self.folder / f"trouble {moment}").write_text(" ".join(words))
+
+    def values(self) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads((self.folder / "values.json").read_text())
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def effects(self) -> list[str]:
+        file = self.folder / "effects"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All of them, the newest first, read past omc."""
+        with psycopg.connect(self.place.url or "", row_factory=dict_row) as connection:
+            return connection.execute("SELECT *, id AS run FROM runs ORDER BY created_at DESC").fetchall()
+
+    def last_run(self) -> str:
+        return str(self.runs()[0]["run"])
+
+    def proof(self) -> Done:
+        return self.omc("audit", "verify")
+
+
+def until(true: Callable[[], Any], timeout: float = 30, why: Callable[[], str] = lambda: "") -> Any:
+    """Wait until something is true, and give it."""
+    deadline = time.monotonic() + timeout
+    while not (found := true()):
+        assert time.monotonic() < deadline, f"it did not come to pass: {why()}"
+        time.sleep(0.01)
+    return found
+
+
+def place_in(server: embedded.Server, database: str) -> Place:
+    return Place(url=f"postgresql://{embedded.USER}@/{database}?host={server.data}")
+
+
+def execute(server: embedded.Server, statement: str) -> None:
+    with embedded.connect(server.data) as connection:
+        connection.execute(statement.encode())
+
+
+@contextmanager
+def opened_at(place: Place, now: Callable[[], Any] = utc_now) -> Iterator[Store]:
+    with open_store(place, now) as opened:
+        yield opened
