@@ -36,6 +36,7 @@ def test_killed_at_every_moment_each_effect_happens_once(world: World, fails: bo
             "fake", "--env", "local", "one=1", "two=2", "--yes", FAKE_POINTS="1", FAKE_DIE_AT=str(moment)
         ).done()
         if killed.code != -signal.SIGKILL:
+            assert killed.code == (4 if fails else 0), killed.err
             break  # it came to its end before that moment: every moment was tried
         run = finish(world, before=before)
         if not run:

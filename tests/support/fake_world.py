@@ -217,6 +217,7 @@ def plan(asked: Asked, environment: Environment, there: Values) -> Plan:
 @click.pass_context
 def fake(
     context: click.Context,
+    /,
     pairs: Sequence[str],
     risk: str,
     undo: bool,

@@ -14,6 +14,7 @@ from werkzeug.datastructures import Headers
 
 from localcloud.core.addresses import can_bind
 from localcloud.core.registry import AwsError
+from localcloud.faults.component import StackFaults
 from localcloud.front import dispatch, faults
 from localcloud.front.protocol import HttpAnswer, HttpRequest, plain_error
 from localcloud.services.costs.component import Costs
@@ -164,6 +165,7 @@ def _send(request: HttpRequest, result: HttpAnswer, start_response: StartRespons
 def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
     """``GET status``; ``GET faults`` and ``POST faults`` (a JSON list of rules, which replaces those in force;
     ``POST faults?add`` adds to them);
+    ``GET stack-faults`` and ``POST stack-faults`` (``{"start": name, "settings": {…}}`` or ``{"stop": name}``);
     ``GET costs`` and ``POST costs`` (an invented history, see ``services.costs.seeding``).
     """
     page = request.path.removeprefix("/_localcloud/")
@@ -177,14 +179,39 @@ def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
             except ValueError as problem:
                 raise AwsError("ValidationError", f"Faults are a JSON list of rules: {problem}.") from problem
             made = [faults.fault(rule) for rule in (rules if isinstance(rules, list) else [rules])]
-            (held.add if request.query == "add" else held.replace)(made)
+            (held.join if request.query == "add" else held.replace)(made)
         return _json({"faults": held.listed(), "kinds": faults.KINDS})
+    if page == "stack-faults" and cloud.has(StackFaults):
+        stack_faults = cloud.part(StackFaults)
+        return _json(_change(stack_faults, request.body) if request.method == "POST" else _every(stack_faults))
     if page == "costs" and cloud.has(Costs):
         costs = cloud.part(Costs)
         if request.method == "POST":
             costs.seed(request.body)
         return _json(costs.status())
-    raise AwsError("NotFound", f"There is no page {request.path}; there are status, faults and costs.", 404)
+    raise AwsError("NotFound", f"There is no page {request.path}; there are status, faults, stack-faults, costs.", 404)
+
+
+def _every(stack_faults: StackFaults) -> dict[str, Any]:
+    return {"faults": stack_faults.listed()}
+
+
+def _change(stack_faults: StackFaults, body: bytes) -> dict[str, Any]:
+    """Start or stop one fault, as the request's JSON says. Answers once it is so, which may take seconds."""
+    try:
+        wanted = json.loads(body)
+    except ValueError as problem:
+        raise AwsError("ValidationError", f"What to do with a fault is a JSON object: {problem}.") from problem
+    match wanted:
+        case {"start": str(name), "settings": {**settings}} if len(wanted) == 2:
+            return {"started": name, **stack_faults.begin(name, {str(key): it for key, it in settings.items()})}
+        case {"start": str(name)} if len(wanted) == 1:
+            return {"started": name, **stack_faults.begin(name, {})}
+        case {"stop": str(name)} if len(wanted) == 1:
+            return {"stopped": name, "was_in_force": stack_faults.end(name)}
+        case _:
+            wanted_is = '{"start": name, "settings": {…}} or {"stop": name}'
+            raise AwsError("ValidationError", f"What to do with a fault is {wanted_is}.")
 
 
 def status(cloud: Cloud) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import omc
 from omc.aws.calls import Call, record
+from omc.aws.local import reach
 from omc.aws.reads import is_read
 from omc.errors import Unreachable, WriteRefused, WrongAccount
 from omc.stack import Environment
@@ -59,17 +60,10 @@ def access_to(environment: Environment) -> Access:
     """Where the environment's API is. For the local cloud: what its ``cloud.json`` says."""
     if environment.local_state is None:
         return Access()
-    file = environment.local_state / "cloud.json"
-    try:
-        said = json.loads(file.read_text())
-        shift = said.get("port_shift", 0)
-        if os.environ.get("AWS_ENDPOINT_URL") == said["endpoint"] and os.environ.get("AWS_ACCESS_KEY_ID"):
-            return Access(said["endpoint"], port_shift=shift)  # the shell means this cloud, and whom it says
-        return Access(said["endpoint"], said["access_key_id"], said["secret_access_key"], shift)
-    except FileNotFoundError:
-        raise Unreachable(f"No local cloud runs in {environment.local_state}. Start one: omc local up") from None
-    except (OSError, ValueError, KeyError) as error:
-        raise Unreachable(f"{file} can't be read ({error}). Make it anew: omc local up") from error
+    found = reach(environment.local_state)
+    if os.environ.get("AWS_ENDPOINT_URL") == found.endpoint and os.environ.get("AWS_ACCESS_KEY_ID"):
+        return Access(found.endpoint, port_shift=found.port_shift)  # the shell means this cloud, and whom it says
+    return Access(found.endpoint, found.access_key, found.secret_key, found.port_shift)
 
 
 @dataclass(slots=True)

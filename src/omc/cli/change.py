@@ -149,6 +149,11 @@ def _see_through(site: Site, run_id: str, actor: str, shown: Shown, *, wait: boo
                 waits = approvals.in_words(run, approvals.standing(session, run, site.store.now()))
             if waits != told:
                 shown.progress.note(f"{waits} Plan {run.plan_hash[:12]}; see omc runs show {run_id}.")
+                if site.store.place.folder is not None and not site.environment.is_local and not told:
+                    shown.progress.note(
+                        f"The record is in {site.store.place}, so only people at this machine can approve: a team sets "
+                        "[store] url in omc.toml."
+                    )
                 told = waits
             if not wait:
                 return

@@ -51,7 +51,6 @@ def show(context: click.Context, env: str | None, output: str) -> None:
 
 def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
     from omc.cli.table import Row, has_colour, table, width_of
-
     from omc.store.place import place_of
 
     parts = [f"{stack.name}, from {stack.file}"]
