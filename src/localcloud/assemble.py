@@ -30,6 +30,7 @@ from localcloud.services.elasticache import Caches
 from localcloud.services.elbv2 import LoadBalancers
 from localcloud.services.logs import Logs
 from localcloud.services.rds import Databases
+from localcloud.services.vpc import Network
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -39,7 +40,7 @@ os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 log = logging.getLogger(__name__)
 
-ORDER = (Supervisor, Metrics, Logs, Images, LoadBalancers, Databases, Caches, Clusters)
+ORDER = (Supervisor, Metrics, Logs, Network, Images, LoadBalancers, Databases, Caches, Clusters)
 """Components that others lean on start first and stop last; those of ``COMPONENTS`` follow in their modules' order,
 then the faults, which break them."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import pytest
@@ -21,7 +23,8 @@ from localcloud.faults.catalogue import Fault, Memory, Setting, all_faults
 from localcloud.faults.component import StackFaults
 from localcloud.front.faults import Faults
 from localcloud.front.faults import fault as rule
-from support.stack import eventually
+from localcloud.front.identity import Identity
+from support.stack import Stack, eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -197,6 +200,33 @@ def test_two_who_start_the_same_fault_at_once_start_it_once(
     assert len(pumps[0].settings) == 1
 
 
+def test_omc_starts_lists_and_stops_them_and_says_what_failed(
+    start_cloud: Callable[[], Cloud], pumps: tuple[Pump, Pump]
+) -> None:
+    cloud = start_cloud()
+    state, identity = cloud.settings.state, cloud.part(Identity)
+    told = {"endpoint": cloud.settings.endpoint, "region": cloud.settings.region, "account": cloud.settings.account}
+    keys = {"access_key_id": identity.access_key_id, "secret_access_key": identity.secret_access_key}
+    (state / "cloud.json").write_text(json.dumps({**told, **keys, "port_shift": 0}))
+    stack = Stack(state)
+    started = stack.omc("local", "fault", "start", "left", "--set", "level=high")
+    assert (started.code, started.out.splitlines()[0]) == (0, "left is in force with level=high.")
+    assert stack.omc("local", "fault", "start", "right").code == 0
+    listed = stack.omc("local", "fault", "list").out
+    assert re.search(r"left +in force +The pump is stopped\.", listed)
+    assert re.search(r"in force since \w+ .*UTC\) with level=high", listed)
+    markdown = stack.omc("local", "fault", "list", "--output", "markdown").out.splitlines()
+    assert [line.split("|")[1].strip() for line in markdown[2:]] == ["`left`", "`right`"]
+    pumps[1].stuck = True
+    failed = stack.omc("local", "fault", "stop", "--all")
+    assert (failed.code, failed.out) == (1, "left is over.\n")
+    assert failed.err == "omc: right is still in force, it was not stopped: The valve is stuck.\n"
+    assert "problem: not stopped: The valve is stuck" in stack.omc("local", "fault", "list").out
+    assert stack.omc("local", "fault", "start", "right").code == 1
+    assert stack.omc("local", "fault", "stop").code == 2
+    assert stack.omc("local", "fault", "start", "left", "--set", "level").code == 2
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
@@ -234,3 +264,10 @@ def test_every_fault_of_the_catalogue_says_what_it_is() -> None:
         assert fault.injected.endswith(".")
         assert fault.symptom.endswith(".")
         assert all(it.help for it in fault.settings.values())
+
+
+def test_the_documentation_has_every_fault_as_it_is() -> None:
+    root = Path(__file__).parents[2]
+    written = run_path(str(root / "scripts" / "fault_table.py"))
+    text = (root / "docs" / "localcloud.md").read_text()
+    assert text == written["page"](text), "run: python scripts/fault_table.py"

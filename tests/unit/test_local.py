@@ -78,7 +78,7 @@ def test_a_damaged_cloud_file_is_named(site: Site) -> None:
         cloud.reach(site.state)
 
 
-@pytest.mark.parametrize("verb", [("env",), ("status",), ("logs",)])
+@pytest.mark.parametrize("verb", [("env",), ("status",), ("logs",), ("fault", "list"), ("fault", "stop", "--all")])
 def test_commands_on_no_cloud_are_one_sentence(verb: tuple[str, ...], tmp_path: Path) -> None:
     done = run(
         [*("python", "-m", "omc", "local"), *verb],

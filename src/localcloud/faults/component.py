@@ -37,8 +37,10 @@ class InForce:
     since: str
     """ISO 8601, UTC."""
     memory: Memory = field(repr=False)
-    problem: str = ""
-    """Why it could not be kept up or stopped at the last try; empty where it could."""
+    not_stopped: str = ""
+    """Why the last try to stop it failed; empty where nobody tried."""
+    not_kept_up: str = ""
+    """Why it could not be kept up at the last try; empty where it could."""
 
 
 class StackFaults:
@@ -62,7 +64,7 @@ class StackFaults:
     def dump(self) -> object:
         with self._guard:
             return {
-                name: (dict(entry.settings), entry.since, entry.memory, entry.problem)
+                name: (dict(entry.settings), entry.since, entry.memory, entry.not_stopped, entry.not_kept_up)
                 for name, entry in self._in_force.items()
             }
 
@@ -115,7 +117,7 @@ class StackFaults:
             except Exception as problem:
                 log.exception("the fault %s could not be started", name)
                 raise AwsError("FaultNotStarted", f"{name} was not started: {_reason(problem)}.") from problem
-            entry = InForce(settings, self._running().now().isoformat(timespec="seconds"), memory)
+            entry = InForce(settings, self._running().now().isoformat(timespec="milliseconds"), memory)
             self._put(name, entry)
             log.info("the fault %s is in force with %s", name, dict(settings))
             return _shown(entry)
@@ -135,11 +137,16 @@ class StackFaults:
                 if not isinstance(problem, AwsError):
                     log.exception("the fault %s could not be stopped", name)
                 why = _reason(problem)
-                self._put(name, replace(entry, memory=memory, problem=f"not stopped: {why}"))
+                self._put(name, replace(entry, memory=memory, not_stopped=why))
                 raise AwsError("FaultNotStopped", f"{name} is still in force, it was not stopped: {why}.") from problem
             self._put(name, None)
             log.info("the fault %s is over", name)
             return True
+
+    def memories(self) -> dict[str, Memory]:
+        """What each fault in force remembers: for a fault that must know of the others."""
+        with self._guard:
+            return {name: copy.deepcopy(entry.memory) for name, entry in self._in_force.items()}
 
     # -- inner ----------------------------------------------------------------------------------------------------
 
@@ -162,11 +169,13 @@ class StackFaults:
         try:
             keep(self._running(), memory)
         except Exception as failed:
-            problem = f"not kept up: {_reason(failed)}"
-            if problem != entry.problem and not self._running().stopping.is_set():
-                log.warning("the fault %s was %s", name, problem, exc_info=not isinstance(failed, AwsError))
-        if memory != entry.memory or problem != entry.problem:
-            self._put(name, replace(entry, memory=memory, problem=problem))
+            problem = _reason(failed)
+            if problem != entry.not_kept_up and not self._running().stopping.is_set():
+                log.warning(
+                    "the fault %s was not kept up: %s", name, problem, exc_info=not isinstance(failed, AwsError)
+                )
+        if memory != entry.memory or problem != entry.not_kept_up:
+            self._put(name, replace(entry, memory=memory, not_kept_up=problem))
 
     @contextmanager
     def _working(self, name: str) -> Iterator[None]:
@@ -219,4 +228,6 @@ def _reason(problem: Exception) -> str:
 
 
 def _shown(entry: InForce) -> dict[str, Any]:
-    return {"since": entry.since, "settings": dict(entry.settings), "problem": entry.problem}
+    problems = (("not stopped", entry.not_stopped), ("not kept up", entry.not_kept_up))
+    problem = "; ".join(f"{what}: {why}" for what, why in problems if why)
+    return {"since": entry.since, "settings": dict(entry.settings), "problem": problem}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from moto.core.exceptions import ServiceException
@@ -178,4 +179,4 @@ def _error_in(wire: Wire, result: HttpAnswer) -> AwsError | None:
 
 def _with_id(result: HttpAnswer, request_id: str) -> HttpAnswer:
     kept = {name: value for name, value in result.headers.items() if name.lower() != "x-amzn-requestid"}
-    return HttpAnswer(result.status, result.body, {**kept, "x-amzn-RequestId": request_id})
+    return replace(result, headers={**kept, "x-amzn-RequestId": request_id})

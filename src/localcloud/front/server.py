@@ -34,6 +34,8 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 CONNECTION = "localcloud.connection"
 SILENT = "localcloud.silent"
 """In the environment of a request that gets no answer."""
+AS_IT_COMES = "localcloud.as_it_comes"
+"""Called by the application before it answers: nothing of this answer is held back."""
 
 
 class _Gateway(wsgi.Gateway_10):
@@ -50,6 +52,11 @@ class _Gateway(wsgi.Gateway_10):
         connection = self.req.conn
         wire, held = connection.wfile, io.BytesIO()
         connection.wfile = held
+
+        def as_it_comes() -> None:
+            connection.wfile = wire
+
+        self.env[AS_IT_COMES] = as_it_comes
         try:
             super().respond()
         finally:
@@ -114,6 +121,11 @@ class Server:
             environ[CONNECTION].close_connection = True
         if "X-Localcloud-Silence" in result.headers:
             environ[SILENT] = True
+        if result.stream is not None:
+            environ[AS_IT_COMES]()
+            environ[CONNECTION].close_connection = True
+            start_response(f"{result.status} OK", list(result.headers.items()))
+            return result.stream
         return _send(request, result, start_response)
 
 

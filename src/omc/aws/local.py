@@ -20,6 +20,8 @@ class Reach:
     secret_key: str
     port_shift: int
     """Added to ports below 1024 where this user may not listen on them."""
+    exchange_url: str = ""
+    """Where the cloud plays the exchange that the backend asks for quotes."""
 
     def environment(self) -> dict[str, str]:
         """What any AWS client needs in its environment to talk to this cloud and to nothing else."""
@@ -30,6 +32,8 @@ class Reach:
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_EC2_METADATA_DISABLED": "true",
+            # StartLiveTail would go to "stream-" and the endpoint, which is an address and no name.
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         }
 
 
@@ -45,6 +49,7 @@ def reach(state: Path) -> Reach:
             access_key=said["access_key_id"],
             secret_key=said["secret_access_key"],
             port_shift=said["port_shift"],
+            exchange_url=said.get("exchange_url", ""),
         )
     except FileNotFoundError:
         raise Unreachable(f"No local cloud runs in {state}. Start one: omc local up") from None

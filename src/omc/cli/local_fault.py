@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,14 +62,15 @@ def list_(context: click.Context, state: Path | None, output: str) -> None:
     omc local fault list --output json | jq -r '.faults[] | select(.in_force) | .name'
     """
     from omc.local import faults
+    from omc.stack import load
 
-    found = faults.listed(_reach(context, state))
+    found, zone = faults.listed(_reach(context, state)), load(context.obj).time_zone
     if output == "json":
         click.echo(json.dumps({"faults": [_plain(it) for it in found]}, indent=2))
     elif output == "markdown":
-        click.echo(_markdown(found))
+        click.echo(_markdown(found, zone))
     else:
-        click.echo(_table(found))
+        click.echo(_table(found, zone))
 
 
 @fault.command()
@@ -119,7 +121,9 @@ def stop(context: click.Context, state: Path | None, name: str | None, every: bo
     if name is not None:
         click.echo(f"{name} is over." if faults.stop(reach, name) else f"{name} wasn't in force.")
         return
-    in_force = [it.name for it in faults.listed(reach) if it.in_force]
+    # The newest first: one release may stand on another's.
+    newest_first = sorted(faults.listed(reach), key=lambda it: it.since, reverse=True)
+    in_force = [it.name for it in newest_first if it.in_force]
     failed: list[str] = []
     for each in in_force:
         try:
@@ -150,22 +154,26 @@ def _plain(it: Fault) -> dict[str, object]:
     }
 
 
-def _state(it: Fault) -> str:
-    return f"in force since {it.since}{_with(it)}" if it.in_force else "-"
+def _state(it: Fault, zone: str) -> str:
+    if not it.in_force:
+        return "-"
+    from omc.times import moment
+
+    return f"in force since {moment(datetime.fromisoformat(it.since), zone)}{_with(it)}"
 
 
 def _choices(it: Fault) -> tuple[str, ...]:
     return tuple(f"--set {key}={setting.default}: {setting.help}" for key, setting in it.settings.items())
 
 
-def _table(found: Sequence[Fault]) -> str:
+def _table(found: Sequence[Fault], zone: str) -> str:
     from omc.cli.table import Row, has_colour, table, width_of
 
     rows = [
         Row(
             (it.name, "in force" if it.in_force else "-", it.injected),
             (
-                *((f"{_state(it)}",) if it.in_force else ()),
+                *((f"{_state(it, zone)}",) if it.in_force else ()),
                 *((f"problem: {it.problem}",) if it.problem else ()),
                 f"seen: {it.symptom}",
                 *_choices(it),
@@ -176,10 +184,10 @@ def _table(found: Sequence[Fault]) -> str:
     return table(rows, header=("FAULT", "STATE", "INJECTED"), width=width_of(), colour=has_colour())
 
 
-def _markdown(found: Sequence[Fault]) -> str:
+def _markdown(found: Sequence[Fault], zone: str) -> str:
     lines = ["| Fault | State | Injected | To be seen | Settings |", "| --- | --- | --- | --- | --- |"]
     for it in found:
-        state = _state(it) + (f" ({it.problem})" if it.problem else "")
+        state = _state(it, zone) + (f" ({it.problem})" if it.problem else "")
         settings = "<br>".join(f"`{key}={setting.default}` {setting.help}" for key, setting in it.settings.items())
         cells = (f"`{it.name}`", state, it.injected, it.symptom, settings or "-")
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")

@@ -175,7 +175,7 @@ def terraform_arguments(record: Record, reach: cloud.Reach) -> dict[str, str]:
     images = json.dumps(dict(record.images), separators=(",", ":"))
     return {
         "TF_CLI_ARGS_init": " ".join([*mirror, *_backend(reach)]),
-        **{f"TF_CLI_ARGS_{verb}": "-var-file=local.tfvars" for verb in ("plan", "apply", "destroy")},
+        **{f"TF_CLI_ARGS_{verb}": " ".join(_variables(reach)) for verb in ("plan", "apply", "destroy")},
         "TF_VAR_images": images,
     }
 
@@ -273,10 +273,15 @@ def _apply_root(
         ["init", "-no-color", "-reconfigure", *terraform.init_arguments(), *_backend(reach)],
         env=env,
     )
-    arguments = ["apply", "-auto-approve", "-parallelism=20", "-var-file=local.tfvars"]
+    arguments = ["apply", "-auto-approve", "-parallelism=20", *_variables(reach)]
     tf.run(terraform, site.root, arguments, env=env, event=_reporter(progress))
     stack: dict[str, Any] = tf.outputs(terraform, site.root, env=env)["stack"]
     return stack
+
+
+def _variables(reach: cloud.Reach) -> list[str]:
+    """What differs from staging in AWS: the timing, and an exchange that this machine plays."""
+    return ["-var-file=local.tfvars", f"-var=exchange_url={reach.exchange_url}"]
 
 
 def _backend(reach: cloud.Reach) -> list[str]:
