@@ -19,6 +19,7 @@ from omc.errors import OmcError
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("omc.cli.check", "check"),
     "stack": ("omc.cli.stack", "stack"),
+    "infra": ("omc.cli.infra", "infra"),
     "local": ("omc.cli.local", "local"),
     "demo": ("omc.cli.demo", "demo"),
     "restart": ("omc.cli.restart", "restart"),
