@@ -101,15 +101,13 @@ def journal_refuse(site: Site) -> None:
     refuse_second(site.store, site.environment.name)
 
 
-def perform(
-    site: Site, plan: Plan, shown: Shown, *, wait: bool, approved: Sequence[Given] = (), undo_of: str | None = None
-) -> int:
+def perform(site: Site, plan: Plan, shown: Shown, *, wait: bool, approved: Sequence[Given] = ()) -> int:
     """Write the plan down as a run, wait until it may begin, perform it, show how it ended."""
     from omc.engine import approvals, journal
     from omc.engine.actors import actor_of
 
     actor = actor_of(site.reads)
-    run = journal.create(site.store, plan, actor, site.environment.approvals, undo_of=undo_of)
+    run = journal.create(site.store, plan, actor, site.environment.approvals)
     shown.progress.note(f"Run {run.id} by {actor.name}")
     approvals.record_given(site.store, run.id, approved)
     return see_through(site, run.id, actor.name, shown, wait=wait)
@@ -291,7 +289,8 @@ def ask(plan: Plan, environment: Environment, *, yes: bool, confirm: str | None)
                 f"This would change {environment.name}, and there is nobody to ask: say --yes, or look first with "
                 "--dry-run."
             )
-        click.confirm(f"{plan.title}: go ahead?", abort=True, err=True)
+        if not click.confirm(f"{plan.title}: go ahead?", err=True):
+            raise Refused("Nothing was changed.")
     if name_wanted and confirm is None:
         if not at_terminal:
             raise WrongUse(f"A change of {environment.name} wants its name too: --confirm {environment.name}")

@@ -107,6 +107,11 @@ class Server:
                 self._users = None
                 raise
 
+    def revive(self) -> None:
+        """Start the server again if somebody killed it while it is in use."""
+        with _alone(self.folder):
+            start(self.folder)
+
     def leave(self) -> None:
         """No longer be a user; the last one ends the server."""
         users, self._users = self._users, None
