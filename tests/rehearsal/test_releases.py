@@ -171,45 +171,28 @@ def test_the_lie_that_waiters_tell(healthy: Stack) -> None:
     wait_until_healthy(healthy)
 
 
-@pytest.mark.parametrize(
-    ("variant", "said"), [("without its secret", "STRIPE_KEY"), ("unhealthy", "health check")], ids=["secret", "health"]
-)
-def test_a_release_that_never_gets_well_is_rolled_back_with_its_cause(healthy: Stack, variant: str, said: str) -> None:
-    before = running(healthy)
-    done = deploy(healthy, variants.push(healthy, variant), "--no-migrate")
-    assert done.code == ROLLED_BACK, done.out + done.err
-    assert said in ended(done)["sentence"]
-    assert running(healthy) == before
-    wait_until_healthy(healthy)
-
-
-def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack) -> None:
-    """Everything looks well when it is rolled; the watch period finds it out, and it is undone."""
-    before, digest = running(healthy), variants.push(healthy, "failing later")
-    gone = threading.Event()
-
-    def users() -> None:
-        while not gone.is_set():
-            traffic.send(healthy.url, rate=10, seconds=2, paths=("/api/v1/prices", "/api/v1/coins"))
-
-    thread = threading.Thread(target=users)
-    thread.start()
-    try:
-        done = deploy(healthy, digest, "--watch", "120s", "--no-migrate")
-    finally:
-        gone.set()
-        thread.join(30)
+def test_a_release_of_two_services_goes_back_as_one(healthy: Stack) -> None:
+    """The backend is good; the frontend needs a secret that its task definition doesn't give it."""
+    before, image = running(healthy), variants.push(healthy, "without its secret", "frontend")
+    done = deploy(healthy, f"{variants.push(healthy, 'good')},frontend={image}", "--no-migrate")
     assert done.code == ROLLED_BACK, done.out + done.err
     assert step(done, "roll-backend")["verdict"] == "succeeded"
-    assert step(done, "watch")["verdict"] == "failed"
-    assert "The release is worse than what was there" in ended(done)["sentence"]
-    assert f"back to {before}" in ended(done)["sentence"]
+    assert step(done, "roll-frontend")["verdict"] == "rolled back"
+    sentence = ended(done)["sentence"]
+    assert "ECS rolled frontend back to" in sentence
+    assert "STRIPE_KEY" in sentence
+    assert f"Undone: back to {before}" in sentence
     assert running(healthy) == before
     wait_until_healthy(healthy)
 
-    # ECS calls that deployment successful. It is not good all the same, and never gone back to by itself.
-    again = rollback(healthy, "--dry-run")
-    assert "was rolled back from" in again.out + again.err
+
+def test_a_release_that_never_gets_healthy_is_rolled_back_with_its_cause(healthy: Stack) -> None:
+    before = running(healthy)
+    done = deploy(healthy, variants.push(healthy, "unhealthy"), "--no-migrate")
+    assert done.code == ROLLED_BACK, done.out + done.err
+    assert "health check" in ended(done)["sentence"]
+    assert running(healthy) == before
+    wait_until_healthy(healthy)
 
 
 def test_a_failing_migration_stops_the_release_before_anything_is_rolled(healthy: Stack) -> None:
@@ -297,6 +280,44 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
     assert said in done.err
     assert "Traceback" not in done.err
     assert running(healthy) == before
+
+
+def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack) -> None:
+    """Everything looks well when it is rolled; the watch period finds it out, and it is undone."""
+    before, digest = running(healthy), variants.push(healthy, "failing later")
+    gone = threading.Event()
+
+    def users() -> None:
+        while not gone.is_set():
+            traffic.send(healthy.url, rate=10, seconds=2, paths=("/api/v1/prices", "/api/v1/coins"))
+
+    thread = threading.Thread(target=users)
+    thread.start()
+    try:
+        done = deploy(healthy, digest, "--watch", "120s", "--no-migrate")
+    finally:
+        gone.set()
+        thread.join(30)
+    assert done.code == ROLLED_BACK, done.out + done.err
+    assert step(done, "roll-backend")["verdict"] == "succeeded"
+    assert step(done, "watch")["verdict"] == "failed"
+    assert "The release is worse than what was there" in ended(done)["sentence"]
+    assert f"back to {before}" in ended(done)["sentence"]
+    assert running(healthy) == before
+    wait_until_healthy(healthy)
+
+    service = healthy.client("ecs").describe_services(cluster=CLUSTER, services=["backend"])["services"][0]
+    assert service["deploymentConfiguration"]["alarms"]["enable"], "the alarms stayed off after the way back"
+
+    # ECS calls that deployment successful. It is not good all the same, and never gone back to by itself.
+    again = rollback(healthy, "--dry-run")
+    assert "was rolled back from" in again.out + again.err
+
+    def is_quiet() -> bool:
+        alarms = healthy.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+        return not any("5xx" in alarm["AlarmName"] for alarm in alarms)
+
+    eventually("the alarm about 5xx is quiet again", is_quiet, within=180)
 
 
 def update(stack: Stack, digest: str) -> str:

@@ -1,4 +1,4 @@
-"""Copies of the backend that are broken in one way each, pushed as real images: what a bad release is made of."""
+"""Copies of the apps that are broken in one way each, pushed as real images: what a bad release is made of."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from support.stack import ROOT, Stack
 
 FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "good": (),
-    "crashing": (("backend/__main__.py", "import uvicorn\n", "import exchange_rates\nimport uvicorn\n"),),
-    "without its secret": (
-        ("backend/__main__.py", "def main() -> int:\n", 'def main() -> int:\n    os.environ["STRIPE_KEY"]\n'),
-    ),
+    "crashing": (("__main__.py", "import uvicorn\n", "import exchange_rates\nimport uvicorn\n"),),
+    "without its secret": (("__main__.py", "import uvicorn\n", 'import uvicorn\nos.environ["STRIPE_KEY"]\n'),),
     "unhealthy": (
-        ("backend/api.py", '@router.get("/health/live")', '@router.get("/nowhere/live")'),
-        ("backend/api.py", '@router.get("/health/ready")', '@router.get("/nowhere/ready")'),
+        ("api.py", '@router.get("/health/live")', '@router.get("/nowhere/live")'),
+        ("api.py", '@router.get("/health/ready")', '@router.get("/nowhere/ready")'),
     ),
     "failing later": (
-        ("backend/logs.py", "request_id: ContextVar", "STARTED = time.monotonic()\nrequest_id: ContextVar"),
+        ("logs.py", "request_id: ContextVar", "STARTED = time.monotonic()\nrequest_id: ContextVar"),
         (
-            "backend/logs.py",
+            "logs.py",
             "    try:\n        response = await",
             "    try:\n"
             '        if time.monotonic() - STARTED > 20 and not path.startswith("/health"):\n'
@@ -31,23 +29,23 @@ FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ),
     ),
     "with a failing migration": (
-        ("backend/migrations/0099_broken.sql", "", "ALTER TABLE coins ADD COLUMN no_such_type nonsense;\n"),
+        ("migrations/0099_broken.sql", "", "ALTER TABLE coins ADD COLUMN no_such_type nonsense;\n"),
     ),
 }
-"""By name: (file, what is replaced, by what); where nothing is replaced, it is appended."""
+"""By name: (file of the app's package, what is replaced, by what); where nothing is replaced, it is appended."""
 
 
-def push(stack: Stack, variant: str) -> str:
-    """Push a variant of apps/backend, another build each time; its digest."""
+def push(stack: Stack, variant: str, app: str = "backend") -> str:
+    """Push a variant of an app, another build each time; its digest."""
     with tempfile.TemporaryDirectory(prefix="omc-variant-") as folder:
-        source = Path(folder) / "backend"
-        shutil.copytree(ROOT / "apps/backend", source)
+        source = Path(folder) / app
+        shutil.copytree(ROOT / "apps" / app, source)
         for name, old, new in FILES[variant]:
-            file = source / name
+            file = source / app / name
             text = file.read_text() if file.exists() else ""
             assert old in text, f"{name} no longer has {old!r}"
             file.write_text(text.replace(old, new, 1) if old else text + new)
         (source / "build").write_text(uuid.uuid4().hex)
-        done = stack.localcloud("push", str(source), "--repository", "ohmycoins/backend")
+        done = stack.localcloud("push", str(source), "--repository", f"ohmycoins/{app}")
     assert done.code == 0, done.err
     return done.out.strip()

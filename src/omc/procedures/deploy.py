@@ -233,6 +233,7 @@ def _roll(change: Change) -> Step:
             "task_definition": change.old.name,
             "digests": digests_of(change.old),
             "instead_of": [change.revision],
+            "back": True,
         },
         words=f"back to {change.old.name}",
     )

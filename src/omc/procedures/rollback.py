@@ -282,7 +282,7 @@ def _roll(way: Way) -> Step:
             "service": way.service.name,
             "task_definition": way.revision,
             "digests": digests_of(way.back),
-            "force_new": False,
+            "back": True,
         },
         title=f"Put {way.service.name} back on {way.back.name}, and watch until all of it serves",
         before=way.now.name,

@@ -16,7 +16,7 @@ from omc.facts.task_logs import last_lines_if_readable
 from omc.facts.tasks import StoppedTask, read_stopped_tasks
 from omc.procedures.plan import Json
 
-EVENTS = 10
+EVENTS = 25
 CLOCKS = timedelta(seconds=5)
 """This machine's clock may be so far ahead of ECS's."""
 

@@ -2,8 +2,12 @@
 
 Arguments: ``service``; ``task_definition`` (``family:revision``); ``digests``, the image of each container that is
 pinned; ``force_new``, new tasks although the revision runs already; ``instead_of``, the revisions that it may replace
-(empty: any), so that an undo leaves alone what somebody else has put there since. Outputs: ``task_definition``,
-``service_deployment``, ``healthy_seconds`` from the call to all wanted tasks serving.
+(empty: any), so that an undo leaves alone what somebody else has put there since; ``back``, it is a way back. Outputs:
+``task_definition``, ``service_deployment``, ``healthy_seconds`` from the call to all wanted tasks serving.
+
+On a way back ECS must not heed the deployment alarms: one that the bad revision has set off may fire a little after
+the way back has begun, and ECS would take the service to the bad revision again. So the call turns them off, and they
+are on again before this step has an outcome, whatever it is: that one write of ``watch`` sets what was, however often.
 """
 
 from __future__ import annotations
@@ -55,17 +59,41 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
     context.remember({"before": list(before), "asked_at": context.now().isoformat()})
     if service.task_definition == wanted and not arguments.get("force_new"):
         return {"deployment": ""}  # it is there already; to be seen whether it runs well
+    more: dict[str, Any] = {}
+    configuration = _configuration(context, name) if arguments.get("back") else {}
+    if (alarms := configuration.get("alarms", {})).get("enable"):
+        context.remember({"alarms": alarms})
+        more = {"deploymentConfiguration": configuration | {"alarms": {**alarms, "enable": False, "rollback": False}}}
     told: Any = context.gateway.client("ecs").update_service(
         cluster=context.environment.cluster,
         service=name,
         taskDefinition=wanted,
         forceNewDeployment=bool(arguments.get("force_new")),
+        **more,
     )
     current = told["service"].get("currentServiceDeployment", "")
     return {"deployment": current} if current and current not in before else {}
 
 
+def _configuration(context: Context, service: str) -> dict[str, Any]:
+    """The service's deployment configuration. It is always given back whole; a change of it deploys nothing."""
+    told: Any = context.gateway.client("ecs").describe_services(cluster=context.environment.cluster, services=[service])
+    return dict(told["services"][0].get("deploymentConfiguration", {}))
+
+
 def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+    outcome = _outcome(context, arguments)
+    if outcome is not None and "alarms" in context.memory:
+        name = arguments["service"]
+        configuration = _configuration(context, name)
+        wanted: Any = configuration | {"alarms": context.memory["alarms"]}
+        if configuration != wanted:
+            cluster = context.environment.cluster
+            context.gateway.client("ecs").update_service(cluster=cluster, service=name, deploymentConfiguration=wanted)
+    return outcome
+
+
+def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     expected = expected_of(arguments)
     if declined := context.memory.get("declined"):
         sentence = f"{expected.service} was left on {declined}, which somebody else put there."
@@ -101,6 +129,7 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     revision = short_name(definition) if isinstance(definition, str) else '"$REVISION"'
     where = f"--cluster {environment.cluster} --service {arguments['service']}"
     force = " --force-new-deployment" if arguments.get("force_new") else ""
+    # By hand: an alarm that fires only after the way back has begun makes ECS take it back; then do it once more.
     return [
         f"aws ecs update-service {where} --task-definition {revision}{force} --region {environment.region}",
         f"aws ecs list-service-deployments {where} --max-items 1 --region {environment.region}",
