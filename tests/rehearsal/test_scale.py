@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -118,13 +119,13 @@ def token_works(stack: Stack, token: str) -> bool:
 
 
 def test_a_restart_brings_new_tasks_of_the_same_revision_which_read_the_rotated_secret(as_found: Stack) -> None:
-    stack, secrets = as_found, as_found.client("secretsmanager")
+    stack, keeper = as_found, as_found.client("secretsmanager")
     name = stack.output("secret_key_name")
     with urllib.request.urlopen(urllib.request.Request(f"{stack.url}/api/v1/portfolio", method="POST")) as answer:
         token = json.load(answer)["token"]
-    versions = secrets.describe_secret(SecretId=name)["VersionIdsToStages"]
+    versions = keeper.describe_secret(SecretId=name)["VersionIdsToStages"]
     before = next(version for version, stages in versions.items() if "AWSCURRENT" in stages)
-    rotated = secrets.put_secret_value(SecretId=name, SecretString="rotated " * 8)["VersionId"]
+    rotated = keeper.put_secret_value(SecretId=name, SecretString=secrets.token_hex(32))["VersionId"]
     try:
         assert token_works(stack, token), "a rotation alone reaches nobody"
         old, revision = tasks(stack), backend(stack)["taskDefinition"]
@@ -136,7 +137,7 @@ def test_a_restart_brings_new_tasks_of_the_same_revision_which_read_the_rotated_
         assert not tasks(stack) & old
         assert not token_works(stack, token)
     finally:
-        secrets.update_secret_version_stage(
+        keeper.update_secret_version_stage(
             SecretId=name, VersionStage="AWSCURRENT", RemoveFromVersionId=rotated, MoveToVersionId=before
         )
     assert stack.omc("deploy", "--env", "local", "--force-new", "backend", "--watch", "1s", "--yes").code == 0
