@@ -14,7 +14,7 @@ SHARED = {
 }
 """Beginnings of paths below tests/, first match, to the group that runs in one process. Others: a group a file."""
 
-LONGEST = ("localcloud/test_terraform", "terraform tests", "stack", "demo", "apply killed")
+LONGEST = ("localcloud/test_terraform", "terraform tests", "stack", "demo", "apply killed", "killsweep/test_kill_sweep")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -198,6 +198,8 @@ def build(cloud: Cloud, aws: Clients, folder: Path) -> World:
         for third, zone in zip((11, 12), zones, strict=False)
     ]
     group = ec2.create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)["GroupId"]
+    inside = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.0.0.0/16"}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[inside])
     aws("ecs").create_cluster(clusterName="rehearsal", settings=[{"name": "containerInsights", "value": "enabled"}])
     repository = aws("ecr").create_repository(repositoryName="tiny", imageTagMutability="IMMUTABLE")["repository"]
     aws("logs").create_log_group(logGroupName="/ecs/rehearsal")

@@ -18,6 +18,7 @@ import localcloud.services
 from localcloud.core.cloud import Cloud, Component, Settings
 from localcloud.core.processes import Supervisor
 from localcloud.core.snapshot import Snapshots, forget_instances
+from localcloud.faults.component import StackFaults
 from localcloud.front.call_log import CallLog
 from localcloud.front.faults import Faults
 from localcloud.front.identity import Identity
@@ -29,6 +30,7 @@ from localcloud.services.elasticache import Caches
 from localcloud.services.elbv2 import LoadBalancers
 from localcloud.services.logs import Logs
 from localcloud.services.rds import Databases
+from localcloud.services.vpc import Network
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -38,8 +40,9 @@ os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 log = logging.getLogger(__name__)
 
-ORDER = (Supervisor, Metrics, Logs, Images, LoadBalancers, Databases, Caches, Clusters)
-"""Components that others lean on start first and stop last; those of ``COMPONENTS`` follow in their modules' order."""
+ORDER = (Supervisor, Metrics, Logs, Network, Images, LoadBalancers, Databases, Caches, Clusters)
+"""Components that others lean on start first and stop last; those of ``COMPONENTS`` follow in their modules' order,
+then the faults, which break them."""
 
 
 def service_modules() -> list[ModuleType]:
@@ -51,7 +54,7 @@ def service_modules() -> list[ModuleType]:
 def component_classes() -> list[type[Any]]:
     """What to attach, in the order of starting."""
     more = [kind for module in service_modules() for kind in getattr(module, "COMPONENTS", ())]
-    return list(dict.fromkeys((*ORDER, *more)))
+    return list(dict.fromkeys((*ORDER, *more, StackFaults)))
 
 
 def assemble(settings: Settings, access_key_id: str, secret_access_key: str) -> Cloud:

@@ -15,6 +15,7 @@ from typing import Any
 from localcloud import assemble
 from localcloud.core.addresses import Home, write_private
 from localcloud.core.snapshot import SnapshotError
+from localcloud.services import exchange
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ def run(home: Home, cloud_file: Path) -> None:
             "access_key_id": home.access_key_id,
             "secret_access_key": home.secret_access_key,
             "port_shift": settings.port_shift,
+            "exchange_url": exchange.url(settings),
             "pid": os.getpid(),
             "started_at": datetime.now(UTC).isoformat(),
             "state": str(settings.state),

@@ -51,6 +51,11 @@ class Progress:
             self._said, self._said_at = what, time.monotonic()
             print(f"  {what}", file=self._stream, flush=True)
 
+    def done(self) -> None:
+        """Nothing is waited for any more."""
+        self._clear()
+        self._stream.flush()
+
     def _clear(self) -> None:
         if self._drawn:
             self._stream.write("\r\033[K")

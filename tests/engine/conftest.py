@@ -15,7 +15,7 @@ from omc.store import embedded
 from omc.store.database import Store, open_store
 from omc.store.place import Place
 from support import fake_world
-from support.engine_world import TESTS, World, Zygote, execute, place_in, until
+from support.engine_world import TESTS, World, Zygote, execute, place_in
 
 _NUMBERS = count(1)
 
@@ -59,7 +59,14 @@ def zygote() -> Iterator[Zygote]:
 @pytest.fixture
 def world(tmp_path: Path, place: Place, zygote: Zygote, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     (tmp_path / "state").mkdir()
-    cloud = {"endpoint": "http://127.0.0.1:9", "access_key_id": "a", "secret_access_key": "b"}
+    cloud = {
+        "endpoint": "http://127.0.0.1:9",
+        "region": "ap-southeast-2",
+        "account": "123456789012",
+        "access_key_id": "a",
+        "secret_access_key": "b",
+        "port_shift": 0,
+    }
     (tmp_path / "state" / "cloud.json").write_text(json.dumps(cloud))
     monkeypatch.setenv("OMC_LOCAL_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("FAKE_WORLD", str(tmp_path))
@@ -72,4 +79,4 @@ def world(tmp_path: Path, place: Place, zygote: Zygote, monkeypatch: pytest.Monk
     finally:
         for command in made.started:
             command.send(signal.SIGKILL)
-            until(lambda command=command: command.poll() is not None)
+            command.done()

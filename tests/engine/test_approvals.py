@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from omc.engine import approvals, journal
+from omc.engine import approvals, journal, planning
 from omc.engine.actors import Actor, person_in
 from omc.engine.approvals import BreakGlass, Given
+from omc.engine.conducting import NotApproved, conduct
 from omc.engine.course import State
+from omc.engine.runner import Silent
 from omc.errors import OmcError, Refused, WrongUse
 from omc.procedures.plan import Plan, Risk, Step
 from omc.stack import load
@@ -112,6 +114,19 @@ def test_an_approval_expires_and_can_be_given_again(place: Place) -> None:
         now[0] += timedelta(minutes=1)
         assert approvals.approve(store, run.id, CAROL, policy("production")).state == State.AWAITING
         assert approvals.approve(store, run.id, BOB, policy("production")).state == State.READY
+
+
+def test_approvals_that_expire_before_it_begins_have_to_be_given_again(world: World) -> None:
+    now = [datetime(2026, 3, 1, 12, tzinfo=UTC)]
+    with opened_at(world.place, lambda: now[0]) as store:
+        run = journal.create(store, plan("high"), ALICE, policy("production"))
+        assert approvals.approve(store, run.id, BOB, policy("production")).state == State.READY
+        now[0] += timedelta(minutes=60)
+        site = planning.site(world.stack, world.stack.environments["production"], store)
+        with pytest.raises(NotApproved, match=f"omc approve {run.id}"):
+            conduct(site, run.id, "alice", Silent())
+        assert approvals.ready_if_approved(store, run.id, "alice").state == State.AWAITING
+    assert world.effects() == []
 
 
 def test_approvals_given_elsewhere_are_recorded_with_their_proof(store: Store) -> None:

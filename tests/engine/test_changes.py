@@ -80,6 +80,7 @@ def test_what_could_not_be_asked_is_asked_again_and_done_once(world: World) -> N
     [
         ("perform two", "refused", 4, "ValidationException"),
         ("perform two", "denied", 4, "not allowed"),
+        ("perform two", "odd", 4, "said  and ? and password=[redacted]"),
         ("perform two", "bug", 3, "ZeroDivisionError"),
         ("look two", "bug", 4, "ZeroDivisionError"),
         ("watch two", "bug", 3, "ZeroDivisionError"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from omc.store import embedded
 from support.engine_world import World, until
 
 
@@ -36,6 +38,7 @@ def test_killed_at_every_moment_each_effect_happens_once(world: World, fails: bo
             "fake", "--env", "local", "one=1", "two=2", "--yes", FAKE_POINTS="1", FAKE_DIE_AT=str(moment)
         ).done()
         if killed.code != -signal.SIGKILL:
+            assert killed.code == (4 if fails else 0), killed.err
             break  # it came to its end before that moment: every moment was tried
         run = finish(world, before=before)
         if not run:
@@ -96,9 +99,23 @@ def _events(world: World) -> list[str]:
     return [event["hash"] for event in world.omc("audit", "show", "--last", "1000", "--output", "json").json]
 
 
-def test_a_runner_survives_the_loss_of_its_connections(world: World, server: Any) -> None:
-    from omc.store import embedded
+def test_a_runner_starts_its_database_again_when_somebody_kills_it(world: World) -> None:
+    (world.folder / "hold one").touch()
+    first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes", OMC_STORE_URL="")
+    until(world.effects)
+    server = embedded._living(world.folder / "state" / "omc" / "data")
+    assert server is not None
+    os.kill(server, signal.SIGKILL)
+    (world.folder / "hold one").unlink()
+    done = first.done()
+    assert done.code == 0, done.err
+    assert world.effects() == ["one one=1", "two two=2"]
+    proof = world.omc("audit", "verify", OMC_STORE_URL="")
+    assert proof.code == 0, proof.out
+    assert embedded._living(world.folder / "state" / "omc" / "data") is None
 
+
+def test_a_runner_survives_the_loss_of_its_connections(world: World, server: Any) -> None:
     (world.folder / "hold one").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
     until(lambda: world.effects())

@@ -1,8 +1,8 @@
 """Where a process of omc can be stopped: at any write to its record, from outside, with no hook in omc.
 
-A trigger in omc's own database counts each environment's writes and, at the one that is asked for, waits for a lock
-that the sweep holds. The process that writes it stands still in the middle of its transaction, and is killed there:
-what it was about to write down never was. What it did before is done.
+A trigger in omc's own database counts the transactions that write to each environment's record and, in the one that is
+asked for, waits for a lock that the sweep holds. The process stands still in the middle of that transaction, and is
+killed there: what it was about to write down never was. What it did before is done.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ CLASS = 778
 """The first half of the advisory locks' keys; the second is the environment's."""
 INSTALL = f"""
 CREATE SCHEMA sweep;
-CREATE TABLE sweep.gate (environment text PRIMARY KEY, key integer NOT NULL, seen integer, stop_at integer);
+CREATE TABLE sweep.gate (environment text PRIMARY KEY, key integer NOT NULL, seen integer, stop_at integer,
+    transaction bigint);
 CREATE FUNCTION sweep.pass() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE gate sweep.gate;
 BEGIN
-    UPDATE sweep.gate SET seen = seen + 1 WHERE environment IN (SELECT environment FROM fresh) RETURNING * INTO gate;
+    UPDATE sweep.gate AS g
+        SET seen = seen + (transaction IS DISTINCT FROM txid_current())::integer, transaction = txid_current()
+        WHERE g.environment IN (SELECT fresh.environment FROM fresh) RETURNING g.* INTO gate;
     IF FOUND AND gate.seen = gate.stop_at THEN
         PERFORM pg_advisory_xact_lock({CLASS}, gate.key);
     END IF;
@@ -56,7 +59,7 @@ class Gate:
         """Stop whoever makes this write, counted from now on; 0: nobody."""
         self.connection.execute("SELECT pg_advisory_lock(%s, %s)", (CLASS, self.key))
         self.connection.execute(
-            "INSERT INTO sweep.gate VALUES (%(name)s, %(key)s, 0, %(at)s) "
+            "INSERT INTO sweep.gate (environment, key, seen, stop_at) VALUES (%(name)s, %(key)s, 0, %(at)s) "
             "ON CONFLICT (environment) DO UPDATE SET seen = 0, stop_at = %(at)s",
             {"name": self.environment, "key": self.key, "at": write},
         )

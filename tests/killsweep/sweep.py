@@ -56,6 +56,8 @@ class Procedure:
     tasks: int = 0
     """Tasks run by themselves."""
     timers: int = 0
+    alone: bool = False
+    """Lanes would be in each other's way."""
 
 
 def _scale(lane: Lane) -> Sequence[str]:
@@ -66,7 +68,7 @@ def _scale(lane: Lane) -> Sequence[str]:
 
 def _deploy(lane: Lane) -> Sequence[str]:
     other = "red" if lane.image == lane.images["blue"] else "blue"
-    return ["deploy", "--image", f"{SERVICE}={lane.images[other]}", "--watch-for", "1s"]
+    return ["deploy", "--image", f"{SERVICE}={lane.images[other]}", "--watch", "1s"]
 
 
 PROCEDURES = (
@@ -76,6 +78,13 @@ PROCEDURES = (
     Procedure("rollback", lambda _: ["rollback", SERVICE], {"UpdateService": 1}, deployments=1),
 )
 """In an order in which each can follow the one before."""
+TERRAFORM = Procedure(
+    "infra apply",
+    lambda _: ["infra", "apply", "--var", f"note={time.time_ns()}"],
+    {"PutParameter": 1},
+    alone=True,
+)
+"""Terraform makes the calls, and asks again by itself where an answer is lost: omc is killed beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,10 @@ class Case:
 
 def cases(writes: Mapping[str, int]) -> Iterator[Case]:
     """All of them. ``writes``: how many each procedure makes when nobody disturbs it."""
-    for procedure in PROCEDURES:
+    if TERRAFORM.name in writes:
+        yield from (Case(TERRAFORM, write=number) for number in range(1, writes[TERRAFORM.name] + 1))
+        yield Case(TERRAFORM, call="PutParameter", fault="slow", kill=True)
+    for procedure in (each for each in PROCEDURES if each.name in writes):
         yield from (Case(procedure, write=number) for number in range(1, writes[procedure.name] + 1))
         for call in procedure.effects:
             yield Case(procedure, call=call, fault="timeout", kill=True)
@@ -188,7 +200,7 @@ class Sweeper:
             if self._state(run)[0] == "ended":
                 break
             self._turn += 1
-            arguments = ["runs", "resume", run] if self._turn % 2 else ["work", "--once"]
+            arguments = ["runs", "resume", run] if self._turn % 2 else ["work", "--once", "--env", self.lane.name]
             self._run(arguments)
         return self._state(run)
 
@@ -289,10 +301,9 @@ class Sweeper:
 @contextmanager
 def lanes_ready(folder: Path, count: int, result: Result) -> Iterator[list[Sweeper]]:
     """A small world with omc's store held open and the gate in it."""
+    from omc.stack import load
     from omc.store.database import open_store
     from omc.store.place import place_of
-
-    from omc.stack import load
 
     with ExitStack() as stack:
         lanes = stack.enter_context(small_world(folder, count))
@@ -342,10 +353,12 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="omc-sweep-") as folder,
         lanes_ready(Path(folder), given.lanes, result) as sweepers,
     ):
-        writes = {each.name: sweepers[0].undisturbed(each) for each in PROCEDURES}
+        wanted = [each for each in (*PROCEDURES, TERRAFORM) if given.only in (None, each.name)]
+        writes = {each.name: sweepers[0].undisturbed(each) for each in wanted}
         print(f"writes of an undisturbed run: {writes}", file=sys.stderr)
-        work = [case for case in cases(writes) if given.only in (None, case.procedure.name)]
-        sweep(sweepers, work)
+        work = list(cases(writes))
+        sweep(sweepers, [case for case in work if not case.procedure.alone])
+        sweep(sweepers[:1], [case for case in work if case.procedure.alone])
     for line in result.lost + result.doubled:
         print(line, file=sys.stderr)
     print(dict(result.verdicts), file=sys.stderr)

@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 from localcloud.core.processes import Process, Supervisor
-from localcloud.parts import certificates, postgres, valkey
+from localcloud.parts import certificates, exchange, postgres, valkey
 
 APP = Path(__file__).parents[2] / "apps" / "backend"
 PASSWORD = "correct horse"  # of a server that lives for this test run
@@ -586,3 +586,69 @@ def test_the_database_password_is_never_logged(migrated: dict[str, str]) -> None
         until(lambda: backend.logged(level="ERROR"), "the failure is logged")
         assert any("password authentication failed" in line["message"] for line in backend.logged(level="ERROR"))
     assert not any("hunter2-wrong" in line for line in backend.lines)
+
+
+@dataclass(slots=True)
+class StandIn:
+    """localcloud's exchange as a process, without a cloud around it."""
+
+    url: str
+    behaviour: Path
+
+    def behaves(self, mode: str, seconds: float = 0.0) -> None:
+        exchange.write_behaviour(self.behaviour, exchange.Behaviour(mode, seconds))
+
+
+@pytest.fixture
+def stand_in(parts: Parts) -> Iterator[StandIn]:
+    behaviour, port = parts.state / "behaviour.json", free_port(parts.database.address)
+    behaviour.unlink(missing_ok=True)
+    certificate = certificates.server(parts.state, "apps", [parts.database.address])
+    process = parts.supervisor.spawn(
+        "exchange",
+        [
+            *(sys.executable, exchange.__file__, parts.database.address, str(port)),
+            *(certificate.certificate, certificate.key, behaviour),
+        ],
+        env={},
+        cwd=parts.state,
+        output=parts.state / "exchange.log",
+    )
+    yield StandIn(f"https://{parts.database.address}:{port}", behaviour)
+    assert parts.supervisor.end(process, grace=10) == 0
+
+
+def test_the_exchanges_quotes_are_stored_and_shown(parts: Parts, migrated: dict[str, str], stand_in: StandIn) -> None:
+    with serving(migrated | {"EXCHANGE_URL": stand_in.url}) as backend:
+        until(lambda: backend.logged(message="prices stored"), "prices are stored")
+        stored = {row["symbol"]: float(row["price"]) for row in backend.get("/api/v1/prices").json()}
+        assert set(stored) == set(exchange.BASE)
+        assert 90_000 < stored["BTC"] < 110_000
+        answer = backend.get("/api/v1/quote/BTC")
+        assert (answer.status_code, answer.json()["symbol"]) == (200, "BTC")
+        assert float(answer.json()["price"]) == pytest.approx(stored["BTC"], rel=0.05)
+        assert backend.get("/api/v1/quote/XYZ").status_code == 404
+
+
+def test_an_exchange_that_hangs_or_fails_is_named_and_leaves_the_backend_ready(
+    parts: Parts, migrated: dict[str, str], stand_in: StandIn
+) -> None:
+    with serving(migrated | {"EXCHANGE_URL": stand_in.url, "EXCHANGE_TIMEOUT": "0.5"}) as backend:
+        until(lambda: backend.logged(message="prices stored"), "prices are stored")
+        stand_in.behaves("hang")
+        assert backend.get("/api/v1/quote/BTC").status_code == 504
+        timed_out = f"exchange {stand_in.url} did not answer within 0.5 s"
+        assert backend.logged(level="ERROR", message=f"no quote: {timed_out}")
+        until(lambda: backend.logged(level="ERROR", message=f"prices not stored: {timed_out}"), "the loop says so too")
+        until(lambda: backend.get("/api/v1/status").json()["data_age_seconds"] > 2, "the status shows old data")
+        assert backend.get("/health/ready").status_code == 200
+        stand_in.behaves("errors")
+        assert backend.get("/api/v1/quote/BTC").status_code == 502
+        assert backend.logged(level="ERROR", message=f"no quote: exchange {stand_in.url} failed: it answered 503")
+        stand_in.behaves("slow", 0.2)
+        assert backend.get("/api/v1/quote/BTC").elapsed.total_seconds() >= 0.2
+        stand_in.behaves("normal")
+        until(lambda: backend.get("/api/v1/status").json()["data_age_seconds"] < 2, "the data is fresh again")
+    with serving(migrated | {"EXCHANGE_URL": f"https://127.0.0.1:{free_port()}"}) as backend:
+        assert backend.get("/api/v1/quote/BTC").status_code == 502
+        assert "Connection refused" in backend.logged(logger="api", level="ERROR")[0]["message"]

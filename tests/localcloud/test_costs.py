@@ -130,7 +130,10 @@ def test_what_exists_is_charged_and_what_is_gone_is_not(cloud: Cloud, aws: Clien
     aws("kms").create_key()
     aws("secretsmanager").create_secret(Name="key", SecretString="x")
     aws("s3").create_bucket(Bucket="things", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
+    aws("s3").put_bucket_versioning(Bucket="things", VersioningConfiguration={"Status": "Enabled"})
     aws("s3").put_object(Bucket="things", Key="thing", Body=b"x" * (1 << 20))
+    aws("s3").put_object(Bucket="things", Key="lock", Body=b"x")
+    aws("s3").delete_object(Bucket="things", Key="lock")  # leaves a marker, which has no size
     watch = {"Namespace": "Shop", "MetricName": "Orders", "Statistic": "Sum", "Period": 10, "EvaluationPeriods": 1}
     aws("cloudwatch").put_metric_alarm(AlarmName="few", ComparisonOperator="LessThanThreshold", Threshold=1.0, **watch)
     queue = aws("sqs").create_queue(QueueName="orders")["QueueUrl"]

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 import redis
@@ -16,92 +13,9 @@ from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.parts import certificates, tools
 from localcloud.services.elasticache import Caches
+from support.data_layer import Cache, Clients, until
 
 pytestmark = pytest.mark.cloud
-Clients = Callable[..., Any]
-
-
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
-    return found
-
-
-class Cache:
-    """A replication group as the Terraform module makes it."""
-
-    def __init__(self, cloud: Cloud, aws: Clients, name: str, members: int) -> None:
-        self.cloud, self.aws, self.name, self.elasticache = cloud, aws, name, aws("elasticache")
-        ec2 = aws("ec2")
-        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]]
-        subnets = [
-            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=zones[n])["Subnet"]["SubnetId"]
-            for n in range(2)
-        ]
-        client = self.elasticache
-        client.create_cache_subnet_group(CacheSubnetGroupName=name, CacheSubnetGroupDescription="d", SubnetIds=subnets)
-        client.create_cache_parameter_group(
-            CacheParameterGroupName=name, CacheParameterGroupFamily="redis7", Description="p"
-        )
-        self.set("maxmemory-policy", "allkeys-lru")
-        aws("logs").create_log_group(logGroupName=f"/{name}/slow")
-        client.create_replication_group(
-            ReplicationGroupId=name,
-            ReplicationGroupDescription="a cache",
-            NumCacheClusters=members,
-            AutomaticFailoverEnabled=members > 1,
-            CacheNodeType="cache.t4g.micro",
-            Engine="redis",
-            EngineVersion="7.1",
-            CacheParameterGroupName=name,
-            CacheSubnetGroupName=name,
-            TransitEncryptionEnabled=True,
-            AtRestEncryptionEnabled=True,
-            Tags=[{"Key": "a", "Value": "b"}],
-            LogDeliveryConfigurations=[
-                {
-                    "LogType": "slow-log",
-                    "DestinationType": "cloudwatch-logs",
-                    "DestinationDetails": {"CloudWatchLogsDetails": {"LogGroup": f"/{name}/slow"}},
-                    "LogFormat": "json",
-                }
-            ],
-        )
-        self.available()
-
-    def set(self, name: str, value: str) -> None:
-        self.elasticache.modify_cache_parameter_group(
-            CacheParameterGroupName=self.name,
-            ParameterNameValues=[{"ParameterName": name, "ParameterValue": value}],
-        )
-
-    def shown(self) -> dict[str, Any]:
-        groups = self.elasticache.describe_replication_groups(ReplicationGroupId=self.name)["ReplicationGroups"]
-        return dict(groups[0])
-
-    def available(self) -> dict[str, Any]:
-        until(lambda: self.shown()["Status"] == "available")
-        return self.shown()
-
-    def roles(self) -> dict[str, str]:
-        members = self.shown()["NodeGroups"][0]["NodeGroupMembers"]
-        return {member["CacheClusterId"]: member["CurrentRole"] for member in members}
-
-    def connect(self, which: str = "PrimaryEndpoint", **more: Any) -> redis.Redis:
-        endpoint = self.shown()["NodeGroups"][0][which]
-        settings: dict[str, Any] = {
-            "host": endpoint["Address"],
-            "port": endpoint["Port"],
-            "ssl": True,
-            "ssl_ca_certs": str(certificates.bundle(self.cloud.settings.state)),
-            "decode_responses": True,
-            "socket_timeout": 5,
-            **more,
-        }
-        return redis.Redis(**settings)
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +157,9 @@ def test_replicas_copy_and_take_over(pair: Cache) -> None:
 
     until(writable)
     events = pair.elasticache.describe_events(SourceIdentifier="pair")["Events"]
-    assert any("Failover to replica node pair-002 completed" in each["Message"] for each in events)
+    assert any(
+        each["Message"] == "Failover from primary node pair-001 to replica node pair-002 completed" for each in events
+    )
     pair.available()
     pair.elasticache.test_failover(ReplicationGroupId="pair", NodeGroupId="0001")
     until(lambda: pair.roles() == {"pair-001": "primary", "pair-002": "replica"})

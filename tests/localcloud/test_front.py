@@ -315,7 +315,7 @@ def test_an_answer_that_never_comes_may_have_been_obeyed(
 ) -> None:
     iam, rule = shared_aws("iam"), {"service": "iam", "operation": "CreateUser", "kind": kind, "count": 1}
     private(shared_cloud, "faults", [{**rule, "seconds": 0.1}])
-    with pytest.raises(botocore.parsers.ResponseParserError):
+    with pytest.raises(botocore.exceptions.HTTPClientError):
         iam.create_user(UserName=f"after-{kind}")
     assert (f"after-{kind}" in [user["UserName"] for user in iam.list_users()["Users"]]) is done
 
@@ -340,3 +340,13 @@ def test_status_names_every_loop(shared_cloud: Cloud) -> None:
     assert said["ready"]
     assert {"snapshot", "call-log"} <= set(said["loops"])
     assert all(loop["failures"] == 0 for loop in said["loops"].values()), said["loops"]
+
+
+def test_a_secret_goes_back_to_the_version_that_is_made_current_again(shared_aws: Any) -> None:
+    secrets = shared_aws("secretsmanager")
+    made = secrets.create_secret(Name="rotated", SecretString="first")
+    second = secrets.put_secret_value(SecretId="rotated", SecretString="second")["VersionId"]
+    secrets.update_secret_version_stage(
+        SecretId="rotated", VersionStage="AWSCURRENT", RemoveFromVersionId=second, MoveToVersionId=made["VersionId"]
+    )
+    assert secrets.get_secret_value(SecretId="rotated")["SecretString"] == "first"

@@ -11,9 +11,11 @@ import pytest
 
 from ecs_world import SERVER, World, build, until
 from localcloud.core.cloud import Cloud
+from localcloud.front.faults import Faults, fault
 from localcloud.front.identity import Identity
 from omc.actions.action import Context, Outcome, Verdict, action_named
 from omc.aws.gateway import Access, Gateway
+from omc.errors import Unreachable
 from omc.facts.definitions import read_definitions
 from omc.facts.quotas import read_quotas
 from omc.facts.scaling import ScalableTarget, Scaling, read_scaling
@@ -91,27 +93,33 @@ def test_limits_and_the_quota_are_read(world: World, environment: Environment, g
     assert quotas.wanted == sum(service.desired for service in services.services if service.name == "backend") * 0.25
 
 
+def wish(count: int, minimum: int | None = None, maximum: int | None = None, **more: Any) -> dict[str, Any]:
+    """What is asked for; without limits, of a service that has no autoscaler."""
+    return {"service": "frontend", "minimum": minimum, "maximum": maximum, "at_least": count, "at_most": count, **more}
+
+
 def test_limits_then_the_count_and_it_stays(world: World, environment: Environment, gateway: Gateway) -> None:
-    limits = carried_out(gateway, "scaling.set_limits", {"service": "backend", "minimum": 2, "maximum": 3})
-    assert (limits.verdict, limits.sentence) == (Verdict.SUCCEEDED, "backend is kept between 2 and 3 tasks.")
-    count = carried_out(gateway, "scaling.set_count", {"service": "backend", "at_least": 2, "at_most": 2})
-    assert (count.verdict, count.sentence) == (Verdict.SUCCEEDED, "backend: 2 tasks run and are healthy.")
+    two = wish(2, 2, 3, service="backend")
+    done = carried_out(gateway, "scaling.set", two)
+    assert (done.verdict, done.sentence) == (Verdict.SUCCEEDED, "backend: 2 tasks run and are healthy.")
     assert read_scaling(gateway, environment) == Scaling((ScalableTarget("backend", 2, 3, False, ()),))
-    carried_out(gateway, "scaling.set_limits", {"service": "backend", "minimum": 1, "maximum": 3})
-    back = carried_out(gateway, "scaling.set_count", {"service": "backend", "at_least": 1, "at_most": 1})
+    back = carried_out(gateway, "scaling.set", wish(1, 1, 3, service="backend"))
     assert back.sentence == "backend: 1 task runs and is healthy."
+    overruled = action_named("scaling.set").watch(context_of(gateway), two)
+    assert overruled is not None
+    assert (overruled.verdict, "between 1 and 3" in overruled.sentence) == (Verdict.SUPERSEDED, True)
 
 
 def test_within_limits_a_count_is_left_alone(world: World, gateway: Gateway) -> None:
     desired = world.service("backend")["desiredCount"]
-    action, context = action_named("scaling.set_count"), context_of(gateway)
-    assert action.look(context, {"service": "backend", "at_least": 0, "at_most": 3})
+    done = carried_out(gateway, "scaling.set", wish(0, 1, 4, service="backend", at_most=3))
+    assert done.verdict is Verdict.SUCCEEDED
     assert world.service("backend")["desiredCount"] == desired
 
 
 def test_a_count_that_somebody_else_lowers_meanwhile_is_not_ours(world: World, gateway: Gateway) -> None:
-    action, context = action_named("scaling.set_count"), context_of(gateway)
-    arguments = {"service": "frontend", "at_least": 2, "at_most": 2}
+    action, context = action_named("scaling.set"), context_of(gateway)
+    arguments = wish(2)
     assert not action.look(context, arguments)
     context.remember(action.perform(context, arguments))
     world.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0)
@@ -124,8 +132,8 @@ def test_a_count_that_somebody_else_lowers_meanwhile_is_not_ours(world: World, g
 def test_new_tasks_that_fail_are_told_with_their_cause(world: World, gateway: Gateway) -> None:
     broken = world.register("ohmycoins-frontend", world.push("broken", "raise SystemExit(3)\n"))
     world.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0, taskDefinition=broken)
-    action, context = action_named("scaling.set_count"), context_of(gateway)
-    arguments = {"service": "frontend", "at_least": 2, "at_most": 2}
+    action, context = action_named("scaling.set"), context_of(gateway)
+    arguments = wish(2)
     assert not action.look(context, arguments)
     context.remember(action.perform(context, arguments))
     outcome = until(lambda: action.watch(context, arguments), 60)
@@ -135,18 +143,25 @@ def test_new_tasks_that_fail_are_told_with_their_cause(world: World, gateway: Ga
     world.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0)
 
 
+def test_a_call_whose_answer_was_lost_is_not_made_again_by_itself(
+    shared_cloud: Cloud, shared_aws: Callable[..., Any], world: World, gateway: Gateway
+) -> None:
+    """It may have been obeyed: somebody has to look first."""
+    rule = {"operation": "UpdateService", "kind": "lost", "containing": "frontend", "count": 1, "seconds": 0.1}
+    shared_cloud.part(Faults).replace([fault(rule)])
+    with pytest.raises(Unreachable):
+        gateway.client("ecs").update_service(cluster="rehearsal", service="frontend", forceNewDeployment=True)
+    events = shared_aws("cloudtrail").lookup_events(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "UpdateService"}]
+    )["Events"]
+    forced = [event for event in events if '"forceNewDeployment": true' in event["CloudTrailEvent"]]
+    assert len(forced) == 1
+
+
 def test_the_aws_commands_do_the_same(gateway: Gateway) -> None:
-    limits = action_named("scaling.set_limits").commands(
-        gateway.environment, {"service": "backend", "minimum": 4, "maximum": 10}
-    )
-    assert limits == [
+    assert action_named("scaling.set").commands(gateway.environment, wish(4, 4, 10, service="backend")) == [
         "aws application-autoscaling register-scalable-target --service-namespace ecs "
         "--resource-id service/rehearsal/backend --scalable-dimension ecs:service:DesiredCount "
-        "--min-capacity 4 --max-capacity 10 --region ap-southeast-2"
-    ]
-    count = action_named("scaling.set_count").commands(
-        gateway.environment, {"service": "backend", "at_least": 4, "at_most": 4}
-    )
-    assert count == [
-        "aws ecs update-service --cluster rehearsal --service backend --desired-count 4 --region ap-southeast-2"
+        "--min-capacity 4 --max-capacity 10 --region ap-southeast-2",
+        "aws ecs update-service --cluster rehearsal --service backend --desired-count 4 --region ap-southeast-2",
     ]

@@ -2,118 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
-from localcloud.parts import certificates, tools
+from localcloud.parts import tools
 from localcloud.services.rds import Databases, parameters
 from localcloud.services.rds.measure import log_events
 from localcloud.services.rds.model import in_window, size_of
+from support.data_layer import Clients, Database, until
 
 pytestmark = pytest.mark.cloud
-Clients = Callable[..., Any]
-
-
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
-    return found
-
-
-class Database:
-    """An instance with a parameter group of its own, as the Terraform module makes it."""
-
-    def __init__(self, cloud: Cloud, aws: Clients, name: str = "shop", **more: Any) -> None:
-        self.cloud, self.aws, self.rds, self.name = cloud, aws, aws("rds"), name
-        ec2 = aws("ec2")
-        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]]
-        subnets = [
-            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{20 + n}.0/24", AvailabilityZone=zones[n])["Subnet"][
-                "SubnetId"
-            ]
-            for n in range(2)
-        ]
-        group = ec2.create_security_group(GroupName="db", Description="db", VpcId=vpc)["GroupId"]
-        self.rds.create_db_subnet_group(DBSubnetGroupName=name, DBSubnetGroupDescription="d", SubnetIds=subnets)
-        self.rds.create_db_parameter_group(
-            DBParameterGroupName=name, DBParameterGroupFamily="postgres17", Description="p"
-        )
-        self.set(max_connections=("20", "pending-reboot"), log_min_duration_statement=("0", "immediate"))
-        self.created = self.rds.create_db_instance(
-            **{
-                "DBInstanceIdentifier": name,
-                "DBInstanceClass": "db.t4g.micro",
-                "Engine": "postgres",
-                "EngineVersion": "17",
-                "AllocatedStorage": 20,
-                "DBName": "shop",
-                "MasterUsername": "keeper",
-                "ManageMasterUserPassword": True,
-                "DBSubnetGroupName": name,
-                "DBParameterGroupName": name,
-                "VpcSecurityGroupIds": [group],
-                "BackupRetentionPeriod": 0,
-                "EnablePerformanceInsights": True,
-                "Tags": [{"Key": "a", "Value": "b"}],
-                **more,
-            }
-        )["DBInstance"]
-        self.available()
-
-    def set(self, **values: tuple[str, str]) -> None:
-        changes = [
-            {"ParameterName": name.replace("__", "."), "ParameterValue": value, "ApplyMethod": method}
-            for name, (value, method) in values.items()
-        ]
-        self.rds.modify_db_parameter_group(DBParameterGroupName=self.name, Parameters=changes)
-
-    def shown(self) -> dict[str, Any]:
-        instances = self.rds.describe_db_instances(DBInstanceIdentifier=self.name)["DBInstances"]
-        return dict(instances[0])
-
-    def available(self) -> dict[str, Any]:
-        until(lambda: self.shown()["DBInstanceStatus"] == "available")
-        return self.shown()
-
-    def password(self) -> str:
-        arn = self.shown()["MasterUserSecret"]["SecretArn"]
-        secret = json.loads(self.aws("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
-        assert secret["username"] == "keeper"
-        return str(secret["password"])
-
-    def url(self, **more: Any) -> dict[str, Any]:
-        endpoint = self.shown()["Endpoint"]
-        return {
-            "host": endpoint["Address"],
-            "port": endpoint["Port"],
-            "user": "keeper",
-            "password": self.password(),
-            "dbname": "shop",
-            "sslmode": "verify-full",
-            "sslrootcert": str(certificates.authority(self.cloud.settings.state)),
-            "connect_timeout": 5,
-            **more,
-        }
-
-    def ask(self, query: str, **more: Any) -> Any:
-        with psycopg.connect(**self.url(**more), autocommit=True) as connection:
-            cursor = connection.execute(query)
-            row = cursor.fetchone() if cursor.description else None
-            return row[0] if row else None
 
 
 @pytest.fixture(scope="module")
@@ -339,6 +245,34 @@ def test_changes_wait_for_the_window_unless_they_are_to_apply_immediately(databa
     assert database.shown()["AllocatedStorage"] == 25
     with pytest.raises(database.rds.exceptions.ClientError, match="can't be reduced"):
         modify(DBInstanceIdentifier="shop", AllocatedStorage=5)
+
+
+def test_a_failover_changes_the_zone_and_is_told(database: Database) -> None:
+    with pytest.raises(database.rds.exceptions.ClientError, match="not in Multi-AZ"):
+        database.rds.reboot_db_instance(DBInstanceIdentifier="shop", ForceFailover=True)
+    database.rds.modify_db_instance(DBInstanceIdentifier="shop", MultiAZ=True, ApplyImmediately=True)
+    until(lambda: database.available()["MultiAZ"])
+
+    def zones() -> tuple[str, str]:
+        shown = database.shown()
+        return shown["AvailabilityZone"], shown["SecondaryAvailabilityZone"]
+
+    def told() -> list[str]:
+        found = database.rds.describe_events(SourceIdentifier="shop", EventCategories=["failover"])["Events"]
+        return [each["Message"] for each in found]
+
+    first, second = zones()
+    assert first != second
+    database.rds.reboot_db_instance(DBInstanceIdentifier="shop", ForceFailover=True)
+    database.available()
+    assert zones() == (second, first)
+    once = ["Multi-AZ instance failover started.", "Multi-AZ instance failover completed"]
+    assert told() == once
+    postmaster = database.cloud.part(Databases).processes("shop")[0]
+    postmaster.send(signal.SIGKILL)  # the primary dies: nobody has to ask
+    until(lambda: zones() == (first, second))
+    assert told() == 2 * once
+    assert database.ask("SELECT 1") == 1
 
 
 def test_tags_can_be_changed(database: Database) -> None:

@@ -33,6 +33,7 @@ ERRORS: Mapping[str, Exception] = {
     "refused": AwsRefused("fake Set was refused: ValidationException.", "ValidationException"),
     "denied": AccessDenied("fake Set is not allowed.", "fake:Set"),
     "expired": BadCredentials("The credentials have expired."),
+    "odd": AwsRefused("fake Set said \0 and \ud800 and password=hunter2.", "Odd"),
     "bug": ZeroDivisionError("division by zero"),
 }
 
@@ -217,6 +218,7 @@ def plan(asked: Asked, environment: Environment, there: Values) -> Plan:
 @click.pass_context
 def fake(
     context: click.Context,
+    /,
     pairs: Sequence[str],
     risk: str,
     undo: bool,

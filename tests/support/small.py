@@ -1,7 +1,8 @@
 """A small world for many changes in a row: a local cloud without Terraform and load balancer, with light services.
 
-A *lane* is an environment of its own with one service of sleeping processes; lanes change side by side. What a lane
-shares with the others is the cloud, a database that nobody talks to, and omc's store.
+A *lane* is an environment of its own with one service of sleeping processes and a Terraform root of one parameter;
+lanes change side by side. What a lane shares with the others is the cloud, a database that nobody talks to, omc's store,
+and the folder where Terraform works: that is for one of them at a time.
 """
 
 from __future__ import annotations
@@ -53,6 +54,42 @@ ENV HOST=0.0.0.0 PYTHONUNBUFFERED=1
 EXPOSE 8000
 USER 10001
 CMD ["python", "main.py"]
+"""
+TERRAFORM = """\
+terraform {{
+  required_version = ">= 1.11"
+  required_providers {{
+    aws = {{
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }}
+  }}
+}}
+
+variable "note" {{
+  type    = string
+  default = "none"
+}}
+
+provider "aws" {{
+  region = "ap-southeast-2"
+}}
+
+resource "aws_ssm_parameter" "note" {{
+  name  = "/{lane}/note"
+  type  = "String"
+  value = var.note
+}}
+"""
+BACKEND = """\
+terraform {
+  backend "s3" {
+    key          = "staging/terraform.tfstate"
+    region       = "ap-southeast-2"
+    encrypt      = true
+    use_lockfile = true
+  }
+}
 """
 IMAGES = ("red", "blue")
 """Two images that differ by a word."""
@@ -224,7 +261,15 @@ def _lane(
         MaxCapacity=3,
     )
     file = folder / name / "omc.toml"
-    file.parent.mkdir()
+    root = file.parent / "infrastructure/environments/staging"
+    root.mkdir(parents=True)
+    (root / "main.tf").write_text(TERRAFORM.format(lane=name))
+    (root / "backend.tf").write_text(BACKEND)
+    (root / "local.tfvars").write_text("")
+    account = json.loads((world.state / "cloud.json").read_text())["account"]
+    world.client("s3").create_bucket(
+        Bucket=f"{name}-staging-tfstate-{account}", CreateBucketConfiguration={"LocationConstraint": region}
+    )
     file.write_text(STACK.format(lane=name, state=world.state, service=SERVICE))
     return Lane(world, name, file, images)
 

@@ -60,7 +60,7 @@ class Stack:
             "AWS_SECRET_ACCESS_KEY": said["secret_access_key"],
         }
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Any = None) -> Any:
         """A boto3 client with retries off: a gap in the cloud must show."""
         import boto3
         from botocore.config import Config
@@ -72,7 +72,7 @@ class Stack:
             region_name=reach["AWS_REGION"],
             aws_access_key_id=reach["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=reach["AWS_SECRET_ACCESS_KEY"],
-            config=Config(retries={"max_attempts": 0}, read_timeout=20),
+            config=config or Config(retries={"max_attempts": 0}, read_timeout=20),
         )
 
     def output(self, name: str) -> Any:

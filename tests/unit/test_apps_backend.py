@@ -59,6 +59,8 @@ def test_secrets_stay_out_of_what_is_printed() -> None:
         ("DATABASE_POOL_SIZE", "0"),
         ("REDIS_TLS", "maybe"),
         ("POSTGRES_SSLMODE", "off"),
+        ("EXCHANGE_URL", "file:///etc/passwd"),
+        ("EXCHANGE_TIMEOUT", "0"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:

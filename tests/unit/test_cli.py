@@ -55,7 +55,14 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["check", "--help"], ["check", "morning", "--help"], ["stack", "show"]]
+    "arguments",
+    [
+        ["--help"],
+        ["check", "--help"],
+        ["check", "morning", "--help"],
+        ["stack", "show"],
+        *([command, "--help"] for command in ("runs", "approve", "audit", "work")),
+    ],
 )
 def test_help_and_the_stack_file_import_nothing_heavy(arguments: list[str]) -> None:
     program = (
@@ -68,7 +75,24 @@ def test_help_and_the_stack_file_import_nothing_heavy(arguments: list[str]) -> N
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
-@pytest.mark.parametrize("command", [[], ["check"], ["check", "morning"], ["stack"], ["stack", "show"], ["local"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["check"],
+        ["check", "morning"],
+        ["stack"],
+        ["stack", "show"],
+        ["local"],
+        ["runs"],
+        *(["runs", verb] for verb in ("list", "show", "resume", "cancel", "undo")),
+        ["approve"],
+        ["audit"],
+        ["audit", "verify"],
+        ["audit", "show"],
+        ["work"],
+    ],
+)
 def test_every_command_has_help_with_an_example(command: list[str]) -> None:
     done = omc(*command, "--help")
     assert done.returncode == 0, done.stderr
@@ -127,7 +151,8 @@ def test_colour_only_on_a_terminal_that_wants_it(tmp_path: Path) -> None:
     state = tmp_path / "cloud"
     state.mkdir()
     (state / "cloud.json").write_text(
-        '{"endpoint": "http://127.0.0.1:9", "access_key_id": "a", "secret_access_key": "b"}'
+        '{"endpoint": "http://127.0.0.1:9", "region": "ap-southeast-2", "account": "123456789012",'
+        ' "access_key_id": "a", "secret_access_key": "b", "port_shift": 0}'
     )
     assert "\033[" in on_a_terminal(*arguments, OMC_LOCAL_STATE=str(state))
     assert "\033[" not in on_a_terminal(*arguments, OMC_LOCAL_STATE=str(state), NO_COLOR="1")

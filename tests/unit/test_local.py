@@ -14,6 +14,9 @@ from omc.local import cloud, lifecycle
 from omc.local.lifecycle import Phase, Record, Site, site_of
 from omc.progress import Progress
 from omc.stack import load
+from omc.store import embedded
+from omc.store.database import open_store
+from omc.store.place import Place
 from support.stack import ROOT, clean_env, run
 
 
@@ -35,6 +38,19 @@ def test_a_second_up_on_the_same_folder_is_refused(site: Site) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(OmcError, match=r"Another `omc local up` works on .* or use another folder"):
             lifecycle.up(site, Progress())
+
+
+def test_omcs_own_database_ends_with_the_cloud_unless_it_is_used_and_goes_with_a_reset(site: Site) -> None:
+    folder = site.state / "omc"
+    with open_store(Place(folder=folder)):
+        lifecycle.down(site)
+        assert embedded._living(folder / "data") is not None
+    assert embedded._living(folder / "data") is None
+    kept = embedded.Server(folder)
+    kept.enter()
+    lifecycle.reset(site)
+    assert not folder.exists()
+    kept.leave()
 
 
 def test_the_record_comes_back_as_it_was_written(site: Site) -> None:
@@ -62,7 +78,7 @@ def test_a_damaged_cloud_file_is_named(site: Site) -> None:
         cloud.reach(site.state)
 
 
-@pytest.mark.parametrize("verb", [("env",), ("status",), ("logs",)])
+@pytest.mark.parametrize("verb", [("env",), ("status",), ("logs",), ("fault", "list"), ("fault", "stop", "--all")])
 def test_commands_on_no_cloud_are_one_sentence(verb: tuple[str, ...], tmp_path: Path) -> None:
     done = run(
         [*("python", "-m", "omc", "local"), *verb],

@@ -74,24 +74,27 @@ def arguments(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
     return [(step.action, {k: v for k, v in step.arguments.items() if k != "service"}) for step in plan.steps]
 
 
+def kept(plan: Plan) -> tuple[int, int]:
+    """The limits that the autoscaler gets."""
+    [(_, wish)] = arguments(plan)
+    return wish["minimum"], wish["maximum"]
+
+
 def test_a_count_becomes_the_autoscalers_minimum_first_so_that_it_is_not_undone() -> None:
     plan = planned(Asked("backend", 4))
-    assert arguments(plan) == [
-        ("scaling.set_limits", {"minimum": 4, "maximum": 10}),
-        ("scaling.set_count", {"at_least": 4, "at_most": 4}),
-    ]
-    assert [(step.before, step.after) for step in plan.steps] == [
-        ("2-10 tasks", "4-10 tasks"),
-        ("2 tasks", "4 tasks"),
-    ]
-    assert [step.undo and step.undo.words for step in plan.steps] == ["back to 2-10 tasks", "back to 2 tasks"]
+    assert arguments(plan) == [("scaling.set", {"minimum": 4, "maximum": 10, "at_least": 4, "at_most": 4})]
+    [step] = plan.steps
+    assert (step.before, step.after) == ("2 tasks, limits 2-10", "4 tasks, limits 4-10")
+    assert step.undo is not None
+    assert step.undo.words == "back to 2 tasks, limits 2-10"
+    assert step.undo.arguments == {"service": "backend", "minimum": 2, "maximum": 10, "at_least": 2, "at_most": 2}
     assert (plan.risk, plan.refusals) == (Risk.LOW, ())
     assert any("won't go below 4" in note for note in plan.notes)
 
 
 def test_fewer_tasks_than_the_minimum_lower_it() -> None:
     plan = planned(Asked("backend", 3), services=Services((service(desired=6), service("frontend"))))
-    assert arguments(plan)[0][1] == {"minimum": 3, "maximum": 10}
+    assert kept(plan) == (3, 10)
     assert plan.risk is Risk.LOW
 
 
@@ -110,7 +113,7 @@ def test_fewer_tasks_than_the_minimum_lower_it() -> None:
 )
 def test_limits_follow_from_what_is_asked(asked: Asked, limits: tuple[int, int]) -> None:
     plan = planned(asked, connections=Connections(1000, {"backend": 6}))
-    assert arguments(plan)[0][1] == {"minimum": limits[0], "maximum": limits[1]}
+    assert kept(plan) == limits
     within = limits[0] >= 2 and limits[1] <= 10
     assert plan.risk is (Risk.LOW if within else Risk.HIGH)
     assert any("Outside of what omc.toml says" in note for note in plan.notes) is not within
@@ -120,7 +123,7 @@ def test_limits_alone_do_not_depend_on_how_many_run() -> None:
     few = planned(Asked("backend", minimum=3, maximum=8))
     many = planned(Asked("backend", minimum=3, maximum=8), services=Services((service(desired=5), service("frontend"))))
     assert few.hash == many.hash
-    assert arguments(few)[1] == ("scaling.set_count", {"at_least": 3, "at_most": 8})
+    assert arguments(few) == [("scaling.set", {"minimum": 3, "maximum": 8, "at_least": 3, "at_most": 8})]
 
 
 def test_a_count_that_has_changed_since_makes_another_plan() -> None:
@@ -132,7 +135,7 @@ def test_a_count_that_has_changed_since_makes_another_plan() -> None:
 
 def test_for_a_while_sets_the_timer_before_anything_is_changed() -> None:
     plan = planned(Asked("backend", 4, seconds=7200))
-    assert [step.action for step in plan.steps] == ["timers.set", "scaling.set_limits", "scaling.set_count"]
+    assert [step.action for step in plan.steps] == ["timers.set", "scaling.set"]
     timer = plan.steps[0].arguments
     assert (timer["seconds"], timer["procedure"]) == (7200, "scale")
     assert "for 2h: back to 2-10 tasks" in str(timer["why"])
@@ -141,10 +144,7 @@ def test_for_a_while_sets_the_timer_before_anything_is_changed() -> None:
 
     scaled = Scaling((replace(TARGETS[0], minimum=4), TARGETS[1]))
     restored = planned(back, scaling=scaled, services=Services((service(desired=4), service("frontend"))))
-    assert arguments(restored) == [
-        ("scaling.set_limits", {"minimum": 2, "maximum": 10}),
-        ("scaling.set_count", {"at_least": 2, "at_most": 10}),
-    ]
+    assert arguments(restored) == [("scaling.set", {"minimum": 2, "maximum": 10, "at_least": 2, "at_most": 10})]
     assert restored.risk is Risk.LOW
 
     changed = Scaling((replace(TARGETS[0], minimum=5), TARGETS[1]))
@@ -154,7 +154,7 @@ def test_for_a_while_sets_the_timer_before_anything_is_changed() -> None:
 
 def test_without_an_autoscaler_the_count_is_all_there_is() -> None:
     plan = planned(Asked("backend", 4, seconds=600), scaling=Scaling(()))
-    assert [step.action for step in plan.steps] == ["timers.set", "scaling.set_count"]
+    assert [step.action for step in plan.steps] == ["timers.set", "scaling.set"]
     back = Asked(**json.loads(json.dumps(plan.steps[0].arguments["asked"])))
     assert (back.count, back.gives_back) == (2, [4])
     assert any("no autoscaler" in note for note in plan.notes)
@@ -264,10 +264,10 @@ def test_whatever_is_asked_the_plan_survives_json_and_the_autoscaler_holds_the_c
     except OmcError:
         return
     assert from_json(json.loads(json.dumps(to_json(plan)))).hash == plan.hash
-    [(_, kept), (_, brought)] = arguments(plan)
-    assert kept["minimum"] <= brought["at_least"] <= brought["at_most"] <= kept["maximum"]
+    [(_, wish)] = arguments(plan)
+    assert wish["minimum"] <= wish["at_least"] <= wish["at_most"] <= wish["maximum"]
     if count is not None:
-        assert brought == {"at_least": count, "at_most": count}
+        assert wish["at_least"] == wish["at_most"] == count
     assert planned(Asked(**json.loads(json.dumps(plan.asked))), **facts).hash == plan.hash
 
 

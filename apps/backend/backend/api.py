@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import logging
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from backend import logs, prices
 from backend.cache import Cache
 from backend.database import Pool, Row, connection_pool, reason
+from backend.exchange import Exchange, ExchangeError, ExchangeTimeout
 from backend.migrate import NEEDED
 from backend.settings import Settings, from_environment
 
@@ -63,6 +65,7 @@ class Backend:
     settings: Settings
     pool: Pool
     cache: Cache
+    exchange: Exchange | None
 
     async def rows(self, statement: str, *values: object) -> list[Row]:
         async with self.pool.connection() as connection:
@@ -148,6 +151,26 @@ async def history(backend: Here, symbol: Symbol) -> Response:
     return await backend.cached_rows(f"v1:history:{symbol}", 5, HISTORY, symbol)
 
 
+@router.get("/api/v1/quote/{symbol}")
+async def quote(backend: Here, symbol: Symbol) -> dict[str, str]:
+    """What the exchange says now, asked while the caller waits. 404 for a coin that we don't have, 504 where the
+    exchange doesn't answer in time, 502 where it answers with nothing of use."""
+    coins = await backend.rows("SELECT symbol, base_price FROM coins WHERE symbol = %s", symbol)
+    if not coins:
+        raise HTTPException(404, f"there is no coin {symbol}")
+    try:
+        found = await prices.quotes(backend.exchange, coins, int(time.time()))
+        return {"symbol": symbol, "price": str(found[symbol])}
+    except ExchangeTimeout as error:
+        log.error("no quote: %s", error)
+        raise HTTPException(504, "the exchange doesn't answer, try again") from None
+    except ExchangeError as error:
+        log.error("no quote: %s", error)
+    except KeyError:
+        log.error("no quote: the exchange has none of %s", symbol)
+    raise HTTPException(502, "the exchange has no quote, try again")
+
+
 def owned(backend: Here, authorization: Annotated[str, Header()] = "") -> UUID:
     """The portfolio whose token came with the request: its id, signed with SECRET_KEY. 401 otherwise."""
     identifier, _, signature = authorization.removeprefix("Bearer ").partition(".")
@@ -204,7 +227,7 @@ async def database_unavailable(request: Request, error: Exception) -> JSONRespon
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     backend: Backend = app.state.backend
     await backend.pool.open(wait=False)
-    storing = asyncio.create_task(prices.run(backend.pool, backend.settings.price_interval))
+    storing = asyncio.create_task(prices.run(backend.pool, backend.exchange, backend.settings.price_interval))
     log.info("started")
     try:
         yield
@@ -220,7 +243,8 @@ def create() -> FastAPI:
     """uvicorn's factory; each worker process calls it."""
     settings = from_environment(os.environ)
     app = FastAPI(title="Oh My Coins", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.backend = Backend(settings, connection_pool(settings), Cache(settings))
+    exchange = Exchange(settings.exchange_url, settings.exchange_timeout) if settings.exchange_url else None
+    app.state.backend = Backend(settings, connection_pool(settings), Cache(settings), exchange)
     app.include_router(router)
     app.add_middleware(BaseHTTPMiddleware, dispatch=logs.log_request)
     app.add_exception_handler(psycopg.OperationalError, database_unavailable)

@@ -41,6 +41,10 @@ class Settings(BaseModel):
     """Seconds between two sets of prices."""
     create_schema: bool = False
     """A starting process makes the schema in a database that has none, and leaves any other as it is."""
+    exchange_url: str = Field("", pattern="^(https?://[^/?#]+)?$")
+    """Where quotes come from. Empty: a simulated market."""
+    exchange_timeout: float = Field(2.0, gt=0, le=60)
+    """Seconds for a whole answer of the exchange."""
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

@@ -62,4 +62,5 @@ module "stack" {
   secret_key_version  = var.secret_key_version
   log_retention_days  = var.log_retention_days
   responder           = var.responder
+  exchange_url        = var.exchange_url
 }

@@ -6,3 +6,6 @@ log_retention_days  = 365
 
 # Nothing sends a heartbeat until a responder is deployed; then set this to true.
 responder = false
+
+# The exchange whose quotes are stored. An example until a contract with one is signed.
+exchange_url = "https://api.exchange.example"

@@ -58,6 +58,7 @@ module "stack" {
   secret_key_version  = var.secret_key_version
   log_retention_days  = var.log_retention_days
   responder           = var.responder
+  exchange_url        = var.exchange_url
   timing              = var.timing
   traffic_floors      = var.traffic_floors
 }

@@ -62,3 +62,8 @@ variable "responder" {
   description = "Whether a responder runs in this environment, whose heartbeat is expected."
   type        = bool
 }
+
+variable "exchange_url" {
+  description = "Where the backend gets quotes from."
+  type        = string
+}

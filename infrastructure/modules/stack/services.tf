@@ -13,6 +13,7 @@ locals {
       REDIS_TLS          = "true"
       DATABASE_POOL_SIZE = tostring(var.connections.pool_size)
       WEB_CONCURRENCY    = tostring(var.connections.workers)
+      EXCHANGE_URL       = var.exchange_url
     }
     frontend = {
       ENVIRONMENT = var.environment

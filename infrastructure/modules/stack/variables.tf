@@ -124,6 +124,16 @@ variable "cache" {
   })
 }
 
+variable "exchange_url" {
+  description = "Where the backend gets quotes from, over HTTPS: the security groups let nothing else out."
+  type        = string
+
+  validation {
+    condition     = can(regex("^https://[^/?#]+$", var.exchange_url))
+    error_message = "exchange_url is https://HOST, without a path."
+  }
+}
+
 variable "maintenance_window" {
   description = "Weekly window in UTC. Sunday 02:00–04:00 AEST (UTC+10 all year) is sat:16:00-sat:18:00."
   type        = string

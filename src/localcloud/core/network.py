@@ -30,6 +30,17 @@ class Interface:
 
 def allocate(cloud: Cloud, subnet_id: str, groups: Sequence[str], description: str) -> Interface:
     """An interface with a free address of the subnet. Call it under the cloud's lock."""
+    ec2, subnet = cloud.moto("ec2"), find_subnet(cloud, subnet_id)
+    address = free_address(cloud, subnet_id)
+    groups = list(groups) or default_groups(ec2, subnet.vpc_id)
+    made = ec2.create_network_interface(subnet, address, group_ids=groups, description=description)
+    made.requester_managed = True
+    made.status = "in-use"
+    return Interface(made.id, address, subnet_id, subnet.availability_zone)
+
+
+def free_address(cloud: Cloud, subnet_id: str) -> str:
+    """An address of the subnet that nobody has. Call it under the cloud's lock."""
     ec2 = cloud.moto("ec2")
     subnet = find_subnet(cloud, subnet_id)
     network = ipaddress.ip_network(subnet.cidr_block)
@@ -49,11 +60,7 @@ def allocate(cloud: Cloud, subnet_id: str, groups: Sequence[str], description: s
         raise AwsError(
             "InsufficientFreeAddressesInSubnet", f"The subnet {subnet_id} has no free addresses for this request."
         )
-    address = random.choice(free)  # noqa: S311
-    made = ec2.create_network_interface(subnet, address, group_ids=list(groups), description=description)
-    made.requester_managed = True
-    made.status = "in-use"
-    return Interface(made.id, address, subnet_id, subnet.availability_zone)
+    return random.choice(free)  # noqa: S311
 
 
 def release(cloud: Cloud, interface: Interface) -> None:
@@ -63,8 +70,16 @@ def release(cloud: Cloud, interface: Interface) -> None:
 
 def set_groups(cloud: Cloud, interface: Interface, groups: Sequence[str]) -> None:
     """Change the security groups of an interface. Call it under the cloud's lock."""
-    if interface.id in cloud.moto("ec2").enis:
-        cloud.moto("ec2").modify_network_interface_attribute(interface.id, list(groups))
+    ec2 = cloud.moto("ec2")
+    if held := ec2.enis.get(interface.id):
+        chosen = list(groups) or default_groups(ec2, held.subnet.vpc_id)
+        ec2.modify_network_interface_attribute(interface.id, chosen)
+
+
+def default_groups(ec2: Any, vpc: str) -> list[str]:
+    """The VPC's default security group, which an interface is in that is given none."""
+    group = ec2.get_security_group_from_name("default", vpc)
+    return [group.id] if group else []
 
 
 def find_subnet(cloud: Cloud, subnet_id: str) -> Any:

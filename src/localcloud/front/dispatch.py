@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from moto.core.exceptions import ServiceException
@@ -28,7 +29,9 @@ log = logging.getLogger(__name__)
 
 CUT = {"Connection": "close", "X-Localcloud-Cut": "1"}
 """Marks an answer that ``server`` sends only in part."""
-UNHEARD = HttpAnswer(200, b"", CUT)
+SILENCE = {"Connection": "close", "X-Localcloud-Silence": "1"}
+"""Marks an answer that ``server`` doesn't send at all: it closes the connection."""
+UNHEARD = HttpAnswer(200, b"", SILENCE)
 """To a call that never reached AWS: nothing was done, so the call log has nothing of it either."""
 
 
@@ -121,7 +124,7 @@ def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> Http
     true = _true_answer(cloud, wire, call, request)
     if rule.kind == "lost":
         cloud.stopping.wait(rule.seconds)
-        return HttpAnswer(200, b"", CUT)
+        return HttpAnswer(200, b"", SILENCE)
     if rule.kind == "truncate":
         return HttpAnswer(true.status, true.body[: len(true.body) // 2], {**true.headers, **CUT})
     return true
@@ -176,4 +179,4 @@ def _error_in(wire: Wire, result: HttpAnswer) -> AwsError | None:
 
 def _with_id(result: HttpAnswer, request_id: str) -> HttpAnswer:
     kept = {name: value for name, value in result.headers.items() if name.lower() != "x-amzn-requestid"}
-    return HttpAnswer(result.status, result.body, {**kept, "x-amzn-RequestId": request_id})
+    return replace(result, headers={**kept, "x-amzn-RequestId": request_id})

@@ -1,7 +1,8 @@
 """AWS failing on purpose: throttled, broken, slow, silent, lost or cut-off answers to chosen operations.
 
 The rules live in memory and are set through ``POST /_localcloud/faults``, so that a client is tested against an AWS
-that misbehaves without knowing that it is rehearsing. Faults of the *stack* (a bad image, a lock) are not here.
+that misbehaves without knowing that it is rehearsing. A fault of the stack may add rules of its own, under its name.
+Other faults of the *stack* (a bad image, a lock) are not here.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rules: list[Fault] = []
+        self._rules: list[tuple[str, Fault]] = []
+        """With their owners: a named fault's rules and those of a test don't replace each other."""
         self._random = random.Random(0)  # noqa: S311 — not a secret; the same run breaks the same calls
 
     def start(self, cloud: Cloud) -> None:
@@ -78,25 +80,44 @@ class Faults:
         pass
 
     def replace(self, rules: Iterable[Fault]) -> None:
-        with self._lock:
-            self._rules = list(rules)
+        """These instead of the rules that have no owner."""
+        self.add(rules, "")
 
-    def add(self, rules: Iterable[Fault]) -> None:
+    def add(self, rules: Iterable[Fault], owner: str) -> None:
+        """These instead of whatever the owner had in force. Not saved with the cloud: add them again after a restart
+        (see ``owned``)."""
+        made = [(owner, rule) for rule in rules]
         with self._lock:
-            self._rules += rules
+            self._rules = [held for held in self._rules if held[0] != owner] + made
+
+    def join(self, rules: Iterable[Fault]) -> None:
+        """These too, beside all that is in force."""
+        made = [("", rule) for rule in rules]
+        with self._lock:
+            self._rules = self._rules + made
+
+    def remove(self, owner: str) -> None:
+        """Nothing of the owner's is in force any more."""
+        self.add((), owner)
+
+    def owned(self, owner: str) -> list[Fault]:
+        """The owner's rules that aren't spent."""
+        with self._lock:
+            return [rule for held, rule in self._rules if held == owner]
 
     def listed(self) -> list[dict[str, Any]]:
         with self._lock:
-            return [asdict(rule) for rule in self._rules]
+            return [asdict(rule) | ({"owner": owner} if owner else {}) for owner, rule in self._rules]
 
     def take(self, call: Call) -> Fault | None:
         with self._lock:
-            for position, rule in enumerate(self._rules):
+            for position, (owner, rule) in enumerate(self._rules):
                 if not rule.hits(call) or self._random.random() >= rule.probability:
                     continue
                 if rule.count is not None:
                     left = rule.count - 1
-                    self._rules[position : position + 1] = [replace(rule, count=left)] if left > 0 else []
+                    kept = [(owner, replace(rule, count=left))] if left > 0 else []
+                    self._rules[position : position + 1] = kept
                 return rule
         return None
 

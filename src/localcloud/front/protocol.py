@@ -11,7 +11,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from moto.core.utils import get_service_model
 from werkzeug.datastructures import Headers
 
 from localcloud.core.registry import AwsError
-from localcloud.front import cbor
+from localcloud.front import cbor, event_stream
 from localcloud.front.trusted import SERVICES, SIGNING_NAMES
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class HttpAnswer:
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    stream: Iterable[bytes] | None = None
+    """Instead of a body: pieces that are sent as they come. Closed (``close``) when the client has gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,11 @@ def serialise(wire: Wire, answer: Mapping[str, Any]) -> HttpAnswer:
         shape = wire.operation.output_shape
         body = cbor.dumps(answer, shape) if shape is not None else b""
         return HttpAnswer(200, body, {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"})
+    streamed = event_stream.member(wire.operation.output_shape)
+    if streamed:
+        events = answer[streamed]
+        kind = "application/vnd.amazon.eventstream"
+        return HttpAnswer(200, b"", {"Content-Type": kind}, event_stream.Encoded(events))
     return _http(wire, _serializer(wire).serialize(answer))
 
 

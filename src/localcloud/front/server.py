@@ -14,6 +14,7 @@ from werkzeug.datastructures import Headers
 
 from localcloud.core.addresses import can_bind
 from localcloud.core.registry import AwsError
+from localcloud.faults.component import StackFaults
 from localcloud.front import dispatch, faults
 from localcloud.front.protocol import HttpAnswer, HttpRequest, plain_error
 from localcloud.services.costs.component import Costs
@@ -31,6 +32,10 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 CONNECTION = "localcloud.connection"
+SILENT = "localcloud.silent"
+"""In the environment of a request that gets no answer."""
+AS_IT_COMES = "localcloud.as_it_comes"
+"""Called by the application before it answers: nothing of this answer is held back."""
 
 
 class _Gateway(wsgi.Gateway_10):
@@ -47,11 +52,17 @@ class _Gateway(wsgi.Gateway_10):
         connection = self.req.conn
         wire, held = connection.wfile, io.BytesIO()
         connection.wfile = held
+
+        def as_it_comes() -> None:
+            connection.wfile = wire
+
+        self.env[AS_IT_COMES] = as_it_comes
         try:
             super().respond()
         finally:
             connection.wfile = wire
-        wire.write(held.getvalue())
+        if SILENT not in self.env:
+            wire.write(held.getvalue())
 
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
@@ -106,8 +117,15 @@ class Server:
         except Exception as problem:
             log.exception("the front failed on %s %s", request.method, request.path)
             result = plain_error(request, AwsError("LocalcloudFailure", f"{type(problem).__name__}: {problem}"))
-        if "X-Localcloud-Cut" in result.headers:
+        if "X-Localcloud-Cut" in result.headers or "X-Localcloud-Silence" in result.headers:
             environ[CONNECTION].close_connection = True
+        if "X-Localcloud-Silence" in result.headers:
+            environ[SILENT] = True
+        if result.stream is not None:
+            environ[AS_IT_COMES]()
+            environ[CONNECTION].close_connection = True
+            start_response(f"{result.status} OK", list(result.headers.items()))
+            return result.stream
         return _send(request, result, start_response)
 
 
@@ -159,6 +177,7 @@ def _send(request: HttpRequest, result: HttpAnswer, start_response: StartRespons
 def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
     """``GET status``; ``GET faults`` and ``POST faults`` (a JSON list of rules, which replaces those in force;
     ``POST faults?add`` adds to them);
+    ``GET stack-faults`` and ``POST stack-faults`` (``{"start": name, "settings": {…}}`` or ``{"stop": name}``);
     ``GET costs`` and ``POST costs`` (an invented history, see ``services.costs.seeding``).
     """
     page = request.path.removeprefix("/_localcloud/")
@@ -172,14 +191,39 @@ def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
             except ValueError as problem:
                 raise AwsError("ValidationError", f"Faults are a JSON list of rules: {problem}.") from problem
             made = [faults.fault(rule) for rule in (rules if isinstance(rules, list) else [rules])]
-            (held.add if request.query == "add" else held.replace)(made)
+            (held.join if request.query == "add" else held.replace)(made)
         return _json({"faults": held.listed(), "kinds": faults.KINDS})
+    if page == "stack-faults" and cloud.has(StackFaults):
+        stack_faults = cloud.part(StackFaults)
+        return _json(_change(stack_faults, request.body) if request.method == "POST" else _every(stack_faults))
     if page == "costs" and cloud.has(Costs):
         costs = cloud.part(Costs)
         if request.method == "POST":
             costs.seed(request.body)
         return _json(costs.status())
-    raise AwsError("NotFound", f"There is no page {request.path}; there are status, faults and costs.", 404)
+    raise AwsError("NotFound", f"There is no page {request.path}; there are status, faults, stack-faults, costs.", 404)
+
+
+def _every(stack_faults: StackFaults) -> dict[str, Any]:
+    return {"faults": stack_faults.listed()}
+
+
+def _change(stack_faults: StackFaults, body: bytes) -> dict[str, Any]:
+    """Start or stop one fault, as the request's JSON says. Answers once it is so, which may take seconds."""
+    try:
+        wanted = json.loads(body)
+    except ValueError as problem:
+        raise AwsError("ValidationError", f"What to do with a fault is a JSON object: {problem}.") from problem
+    match wanted:
+        case {"start": str(name), "settings": {**settings}} if len(wanted) == 2:
+            return {"started": name, **stack_faults.begin(name, {str(key): it for key, it in settings.items()})}
+        case {"start": str(name)} if len(wanted) == 1:
+            return {"started": name, **stack_faults.begin(name, {})}
+        case {"stop": str(name)} if len(wanted) == 1:
+            return {"stopped": name, "was_in_force": stack_faults.end(name)}
+        case _:
+            wanted_is = '{"start": name, "settings": {…}} or {"stop": name}'
+            raise AwsError("ValidationError", f"What to do with a fault is {wanted_is}.")
 
 
 def status(cloud: Cloud) -> dict[str, Any]:

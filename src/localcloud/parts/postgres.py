@@ -46,6 +46,15 @@ class Server:
     """Holds ``data`` (PostgreSQL's own) and ``server.log``."""
     address: str
     port: int
+    gated: bool = False
+    """A gate listens at ``port`` and leads to the TLS proxy, which then listens at ``tls_port``."""
+
+    @property
+    def tls_port(self) -> int:
+        """Where the TLS proxy listens."""
+        if not self.gated:
+            return self.port
+        return self.port + 20_000 if self.port < 45_000 else self.port - 20_000
 
     @property
     def inner_port(self) -> int:
@@ -151,7 +160,7 @@ def configure(server: Server, settings: Mapping[str, str], certificate: Certific
     _replace(server.data / "pg_hba.conf", "\n".join(access) + "\n")
     proxy = postgres_tls.Configuration(
         address=server.address,
-        port=server.port,
+        port=server.tls_port,
         server_port=server.inner_port,
         certificate=str(certificate.certificate),
         key=str(certificate.key),
@@ -198,7 +207,7 @@ def start(supervisor: Supervisor, server: Server, timeout: float = 60.0) -> list
 def _listens(server: Server) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex((server.address, server.port)) == 0
+        return probe.connect_ex((server.address, server.tls_port)) == 0
 
 
 def ready(server: Server) -> bool:

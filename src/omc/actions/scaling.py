@@ -1,4 +1,8 @@
-"""Counts and limits of ECS services: the autoscaler's minimum and maximum, and how many tasks are wanted."""
+"""``scaling.set``: a service's limits, as the autoscaler keeps them, and its count, until all of it is healthy.
+
+Arguments: ``service``; ``minimum`` and ``maximum``, None for a service without an autoscaler; ``at_least`` and
+``at_most``, between which the count is brought.
+"""
 
 from __future__ import annotations
 
@@ -31,32 +35,31 @@ def _limits(aws: Gateway, environment: Environment, service: str) -> tuple[int, 
     return (told[0]["MinCapacity"], told[0]["MaxCapacity"]) if told else None
 
 
+def _look(context: Context, arguments: Arguments) -> bool:
+    desired = _service(context, arguments).desired
+    if "desired" not in context.memory:
+        context.remember({"desired": desired, "since": context.now().isoformat()})
+    return _limits_are_set(context, arguments) and bool(arguments["at_least"] <= desired <= arguments["at_most"])
+
+
 def _limits_are_set(context: Context, arguments: Arguments) -> bool:
-    found = _limits(context.gateway, context.environment, arguments["service"])
-    return found == (arguments["minimum"], arguments["maximum"])
-
-
-def _set_limits(context: Context, arguments: Arguments) -> Mapping[str, Json]:
-    context.gateway.client("application-autoscaling").register_scalable_target(
-        **_target(context.environment, arguments)
-    )
-    return {"minimum": arguments["minimum"], "maximum": arguments["maximum"]}
-
-
-def _watch_limits(context: Context, arguments: Arguments) -> Outcome:
-    found = _limits(context.gateway, context.environment, arguments["service"])
     wanted = (arguments["minimum"], arguments["maximum"])
-    evidence: dict[str, Json] = {"limits": list(found) if found else None}
-    if found == wanted:
-        return Outcome(
-            Verdict.SUCCEEDED, f"{arguments['service']} is kept between {wanted[0]} and {wanted[1]} tasks.", evidence
-        )
-    now = f"between {found[0]} and {found[1]} tasks" if found else "by no autoscaler"
-    return Outcome(Verdict.SUPERSEDED, f"{arguments['service']} is kept {now}: somebody changed it.", evidence)
+    return wanted == (None, None) or wanted == _limits(context.gateway, context.environment, arguments["service"])
 
 
-def _limits_commands(environment: Environment, arguments: Arguments) -> Sequence[str]:
-    return [_line("application-autoscaling", "RegisterScalableTarget", _target(environment, arguments), environment)]
+def _perform(context: Context, arguments: Arguments) -> Mapping[str, Json]:
+    """The limits first, since the autoscaler would undo a count outside of them; then the nearest count that fits.
+
+    One step, because that is the order in which it is undone too. What is there already isn't done again.
+    """
+    aws, environment, name = context.gateway, context.environment, arguments["service"]
+    if not _limits_are_set(context, arguments):
+        aws.client("application-autoscaling").register_scalable_target(**_target(environment, arguments))
+    desired = _service(context, arguments).desired
+    count = min(max(desired, arguments["at_least"]), arguments["at_most"])
+    if count != desired:
+        aws.client("ecs").update_service(cluster=environment.cluster, service=name, desiredCount=count)
+    return {"set": count}
 
 
 def _target(environment: Environment, arguments: Arguments) -> dict[str, Any]:
@@ -77,24 +80,7 @@ def _service(context: Context, arguments: Arguments) -> EcsService:
     raise Refused(f"{name} does not exist any more in the cluster {context.environment.cluster}.")
 
 
-def _count_is_set(context: Context, arguments: Arguments) -> bool:
-    desired = _service(context, arguments).desired
-    if "desired" not in context.memory:
-        context.remember({"desired": desired, "since": context.now().isoformat()})
-    return bool(arguments["at_least"] <= desired <= arguments["at_most"])
-
-
-def _set_count(context: Context, arguments: Arguments) -> Mapping[str, Json]:
-    """The nearest count that is between the two."""
-    desired = _service(context, arguments).desired
-    count = min(max(desired, arguments["at_least"]), arguments["at_most"])
-    context.gateway.client("ecs").update_service(
-        cluster=context.environment.cluster, service=arguments["service"], desiredCount=count
-    )
-    return {"set": count}
-
-
-def _watch_count(context: Context, arguments: Arguments) -> Outcome | None:
+def _watch(context: Context, arguments: Arguments) -> Outcome | None:
     """Healthy are as many targets as tasks are wanted, in each target group; or tasks that run, where there is none.
 
     The autoscaler may have gone further meanwhile, which is as it should be; somebody else's smaller count is not.
@@ -103,6 +89,10 @@ def _watch_count(context: Context, arguments: Arguments) -> Outcome | None:
     name, desired = service.name, service.desired
     healthy = _healthy(context.gateway, service)
     evidence: dict[str, Json] = {"desired": desired, "running": service.running, "healthy": healthy}
+    if not _limits_are_set(context, arguments):
+        found = _limits(context.gateway, context.environment, name)
+        now = f"between {found[0]} and {found[1]} tasks" if found else "by no autoscaler"
+        return Outcome(Verdict.SUPERSEDED, f"{name} is kept {now}: somebody changed it.", evidence)
     if desired < arguments["at_least"]:
         sentence = f"{name} wants {desired} tasks now, fewer than were asked for: somebody changed it."
         return Outcome(Verdict.SUPERSEDED, sentence, evidence)
@@ -133,17 +123,19 @@ def _failed(context: Context, service: str) -> list[StoppedTask]:
     return [task for task in stopped if task.service == service and task.stopped >= since and is_failure(task)]
 
 
-def _count_commands(environment: Environment, arguments: Arguments) -> Sequence[str]:
-    if arguments["at_least"] != arguments["at_most"]:
-        return []  # the autoscaler brings the count within its limits
-    return [
-        _line(
-            "ecs",
-            "UpdateService",
-            {"cluster": environment.cluster, "service": arguments["service"], "desiredCount": arguments["at_least"]},
-            environment,
-        )
-    ]
+def _commands(environment: Environment, arguments: Arguments) -> Sequence[str]:
+    lines = []
+    if arguments["minimum"] is not None:
+        target = _target(environment, arguments)
+        lines.append(_line("application-autoscaling", "RegisterScalableTarget", target, environment))
+    if arguments["at_least"] == arguments["at_most"]:  # else the autoscaler brings it within its limits
+        wanted = {
+            "cluster": environment.cluster,
+            "service": arguments["service"],
+            "desiredCount": arguments["at_least"],
+        }
+        lines.append(_line("ecs", "UpdateService", wanted, environment))
+    return lines
 
 
 def _line(service: str, operation: str, parameters: dict[str, Any], environment: Environment) -> str:
@@ -151,5 +143,4 @@ def _line(service: str, operation: str, parameters: dict[str, Any], environment:
     return command_line(call, environment.region)
 
 
-register(Action("scaling.set_limits", _set_limits, _limits_are_set, _watch_limits, _limits_commands))
-register(Action("scaling.set_count", _set_count, _count_is_set, _watch_count, _count_commands))
+register(Action("scaling.set", _perform, _look, _watch, _commands))

@@ -101,15 +101,13 @@ def journal_refuse(site: Site) -> None:
     refuse_second(site.store, site.environment.name)
 
 
-def perform(
-    site: Site, plan: Plan, shown: Shown, *, wait: bool, approved: Sequence[Given] = (), undo_of: str | None = None
-) -> int:
+def perform(site: Site, plan: Plan, shown: Shown, *, wait: bool, approved: Sequence[Given] = ()) -> int:
     """Write the plan down as a run, wait until it may begin, perform it, show how it ended."""
     from omc.engine import approvals, journal
     from omc.engine.actors import actor_of
 
     actor = actor_of(site.reads)
-    run = journal.create(site.store, plan, actor, site.environment.approvals, undo_of=undo_of)
+    run = journal.create(site.store, plan, actor, site.environment.approvals)
     shown.progress.note(f"Run {run.id} by {actor.name}")
     approvals.record_given(site.store, run.id, approved)
     return see_through(site, run.id, actor.name, shown, wait=wait)
@@ -149,6 +147,11 @@ def _see_through(site: Site, run_id: str, actor: str, shown: Shown, *, wait: boo
                 waits = approvals.in_words(run, approvals.standing(session, run, site.store.now()))
             if waits != told:
                 shown.progress.note(f"{waits} Plan {run.plan_hash[:12]}; see omc runs show {run_id}.")
+                if site.store.place.folder is not None and not site.environment.is_local and not told:
+                    shown.progress.note(
+                        f"The record is in {site.store.place}, so only people at this machine can approve: a team sets "
+                        "[store] url in omc.toml."
+                    )
                 told = waits
             if not wait:
                 return
@@ -286,7 +289,8 @@ def ask(plan: Plan, environment: Environment, *, yes: bool, confirm: str | None)
                 f"This would change {environment.name}, and there is nobody to ask: say --yes, or look first with "
                 "--dry-run."
             )
-        click.confirm(f"{plan.title}: go ahead?", abort=True, err=True)
+        if not click.confirm(f"{plan.title}: go ahead?", err=True):
+            raise Refused("Nothing was changed.")
     if name_wanted and confirm is None:
         if not at_terminal:
             raise WrongUse(f"A change of {environment.name} wants its name too: --confirm {environment.name}")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from omc.cli.lazy import LazyGroup
+
 if TYPE_CHECKING:
     from omc.local.lifecycle import Site
 
@@ -28,7 +30,9 @@ def site(context: click.Context, state: Path | None) -> Site:
     return site_of(load(context.obj), state)
 
 
-@click.group()
+@click.group(
+    cls=LazyGroup, elsewhere={"fault": ("omc.cli.local_fault", "fault"), "load": ("omc.cli.local_load", "load")}
+)
 def local() -> None:
     """An AWS for this stack on this machine, to try and to rehearse.
 
@@ -36,6 +40,8 @@ def local() -> None:
     omc local up                   start it; the first time, apply the Terraform
     omc check morning --env local  ask it what you would ask AWS
     eval "$(omc local env)"        point aws, terraform, boto3 at it
+    omc local load                 send users to it, and see what they see
+    omc local fault list           what can be broken in it, on purpose
     omc local down                 stop it; its state stays
     """
 

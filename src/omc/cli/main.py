@@ -7,18 +7,19 @@ import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 import omc
+from omc.cli.lazy import LazyGroup
 from omc.errors import OmcError
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("omc.cli.check", "check"),
     "stack": ("omc.cli.stack", "stack"),
+    "infra": ("omc.cli.infra", "infra"),
     "local": ("omc.cli.local", "local"),
     "demo": ("omc.cli.demo", "demo"),
     "restart": ("omc.cli.restart", "restart"),
@@ -39,30 +40,7 @@ BUG = 3
 """A bug leaves unknown what was asked."""
 
 
-class LazyGroup(click.Group):
-    """Imports the module of a command when the command is wanted."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *COMMANDS])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module, name = COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(module), name)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
-            from omc.stack.section import meant
-
-            ctx.fail(f'There is no command "{args[0]}".{meant(args[0], self.list_commands(ctx))}')
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, elsewhere=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--stack",
     type=click.Path(dir_okay=False, path_type=Path),

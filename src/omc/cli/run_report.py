@@ -28,8 +28,10 @@ EXIT_CODES: Mapping[str, int] = {
 WAITS = 6
 """The run waits for an approval."""
 COLOURS = {"succeeded": "green", "failed": "red", "unknown": "magenta", "rolled back": "yellow"}
-LONGEST_EVIDENCE = 12
+LONGEST_EVIDENCE = 16
 """Lines of evidence of a step in the table; JSON and Markdown have all of it."""
+LONGEST_LINE = 100
+ITEMS_SHOWN = 4
 
 
 def exit_code_of(run: Run) -> int:
@@ -48,7 +50,7 @@ def as_table(account: Account, zone: str, *, width: int, colour: bool) -> str:
             f"{run.id}, plan {run.plan_hash[:12]}, risk {run.risk}"
             + (f", undoes {run.undo_of}" if run.undo_of else ""),
         ),
-        ("  by", run.actor + (f" ({run.actor_link})" if run.actor_link else "")),
+        ("  by", run.actor + (f" ({run.actor_link})" if run.actor_link not in (None, run.actor) else "")),
         ("  planned", moment(run.created_at, zone)),
     ]
     if run.started_at:
@@ -74,17 +76,26 @@ def _step_row(account: Account, row: StepRow) -> Row:
     took = span(row.ended_at - row.intended_at) if row.ended_at and row.intended_at else ""
     attempts = f" (attempt {row.attempts})" if row.attempts > 1 else ""
     below = [row.sentence] if row.sentence else []
-    evidence = [f"{name}: {_short(value)}" for name, value in _leaves(row.evidence)]
+    evidence = [line for name, value in _leaves(row.evidence) for line in _lines(name, value)]
     below += evidence[:LONGEST_EVIDENCE]
     if len(evidence) > LONGEST_EVIDENCE:
         below.append(f"and {len(evidence) - LONGEST_EVIDENCE} more (--output json shows all)")
     return Row((f"  {row.number}", row.verdict or row.state, took, title + attempts), tuple(below))
 
 
+def _lines(name: str, value: Any) -> list[str]:
+    """One piece of evidence: on a line, or where it is a list of sentences the first few of them on one each."""
+    line = f"{name}: {_short(value)}"
+    if not isinstance(value, list) or len(line) <= LONGEST_LINE:
+        return [line]
+    more = [f"- and {len(value) - ITEMS_SHOWN} more"] if len(value) > ITEMS_SHOWN else []
+    return [f"{name}:", *(f"- {_short(item)}" for item in value[:ITEMS_SHOWN]), *more]
+
+
 def approval_in_words(approval: Approval, zone: str) -> str:
     """Who, when, until when, and loudly if the policy was passed over."""
     told = f"{approval.by}, {moment(approval.at, zone)}"
-    if approval.link:
+    if approval.link and approval.link != approval.by:
         told += f" ({approval.link})"
     if approval.break_glass:
         return f"BREAK-GLASS by {told}: {approval.break_glass} (incident {approval.incident})"

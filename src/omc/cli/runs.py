@@ -213,7 +213,7 @@ def undo(context: click.Context, /, run_id: str, **how: Any) -> None:
     """
     from omc.cli.change import carry_out
     from omc.cli.stores import store_of_run
-    from omc.engine.planning import UNDO
+    from omc.engine.journal import UNDO
     from omc.engine.undoing import Asked
     from omc.stack import load
 

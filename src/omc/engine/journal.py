@@ -23,7 +23,7 @@ from omc.stack.model import ApprovalPolicy
 from omc.store.database import Store, Transaction
 from omc.store.embedded import StoreUnreachable
 from omc.store.models import Approval, Run, StepRow
-from omc.store.redaction import plain, without_secrets
+from omc.store.redaction import plain, sentence_of, without_secrets
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -37,6 +37,10 @@ MARGIN = 0.5
 
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+UNDO = "undo"
+"""The procedure that takes an ended run back; its facts are in the store."""
 
 
 class LostLease(OmcError):
@@ -124,7 +128,6 @@ def create(
     actor: Actor,
     policy: ApprovalPolicy,
     *,
-    undo_of: str | None = None,
     timer: str | None = None,
     approved_before: bool = False,
     within: Transaction | None = None,
@@ -147,7 +150,7 @@ def create(
         plan_hash=plan.hash,
         actor=actor.name,
         actor_link=actor.link,
-        undo_of=undo_of,
+        undo_of=plan.asked["run"] if plan.procedure == UNDO else None,
         timer=timer,
         approvals_needed=needed,
         approvals_expire_minutes=policy.expires_minutes,
@@ -339,7 +342,7 @@ def concluded(lease: Lease, actor: str, phase: Phase, number: int, outcome: Outc
         row = _step(transaction.session, lease.run, phase, number)
         row.state = StepState.ENDED
         row.verdict = outcome.verdict.value
-        row.sentence = str(without_secrets(outcome.sentence))
+        row.sentence = sentence_of(outcome.sentence)
         row.evidence = without_secrets(plain(outcome.evidence))
         row.outputs = plain(outcome.outputs)
         row.ended_at = transaction.at
@@ -366,7 +369,7 @@ def end(lease: Lease, actor: str, verdict: str, sentence: str) -> None:
 
 
 def _end(transaction: Transaction, run: Run, verdict: str, sentence: str) -> None:
-    run.state, run.verdict, run.sentence = State.ENDED, verdict, str(without_secrets(sentence))
+    run.state, run.verdict, run.sentence = State.ENDED, verdict, sentence_of(sentence)
     run.ended_at = transaction.at
     run.holder, run.lease_until = None, None
     transaction.record("run.ended", run)

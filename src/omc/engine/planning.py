@@ -9,6 +9,7 @@ from typing import Any
 
 from omc.actions.action import action_named
 from omc.aws.gateway import Gateway, access_to
+from omc.engine.journal import UNDO
 from omc.errors import OmcError, Unknown, WrongUse
 from omc.facts.collector import Unreadable, collect, needs
 from omc.facts.scope import Scope
@@ -16,9 +17,6 @@ from omc.procedures import catalogue
 from omc.procedures.plan import Plan, filled_in
 from omc.stack import Environment, Stack
 from omc.store.database import Store
-
-UNDO = "undo"
-"""The procedure that takes an ended run back; its facts are in the store."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from omc.engine.journal import Lease
 from omc.engine.undoing import outputs_of
 from omc.errors import AccessDenied, AwsRefused, BadCredentials, NoCredentials, OmcError, Unknown
 from omc.procedures.plan import Plan, filled_in, from_json
-from omc.store.embedded import StoreUnreachable
+from omc.store.embedded import StoreError, StoreUnreachable
 from omc.store.models import Run, StepRow
+from omc.store.redaction import sentence_of
 
 FIRST_PAUSE = 0.5
 """Seconds before AWS is asked again after it could not answer; twice as many each time."""
@@ -130,8 +131,9 @@ class Runner:
         self.reporter.waiting(f"omc's own database does not answer; trying again ({error.message[:80]})")
         self.sleep(FIRST_PAUSE)
         try:
+            self.site.store.revive()
             self.lease.check()
-        except StoreUnreachable:
+        except (StoreUnreachable, StoreError):
             raise Stuck(
                 f"{error.message} The run {self.lease.run} is kept where it is; go on with: "
                 f"omc runs resume {self.lease.run}"
@@ -159,7 +161,7 @@ class Runner:
 
     def _conclude(self, row: StepRow, outcome: Outcome) -> None:
         journal.concluded(self.lease, self.actor, Phase(row.phase), row.number, outcome)
-        self.reporter.note(f"    {outcome.verdict}: {outcome.sentence}")
+        self.reporter.note(f"    {outcome.verdict}: {sentence_of(outcome.sentence)}")
 
     def is_cancelled(self) -> bool:
         with self.site.store.reading() as session:
@@ -218,7 +220,7 @@ class _Step:
             now=self.runner.site.store.now,
             remember=remember,
             memory=memory,
-            say=lambda text: self.runner.reporter.waiting(f"{self.row.name}: {text}"),
+            say=lambda text: self.runner.reporter.waiting(f"{self.row.name}: {sentence_of(text)}"),
             store=self.runner.site.store,
         )
 
@@ -287,7 +289,7 @@ class _Step:
             ) from error
         except OmcError as error:
             if isinstance(error, Unknown) and not isinstance(error, AwsRefused | AccessDenied):
-                self.problem = error.message
+                self.problem = sentence_of(error.message)
                 return None, None
             return None, self._refused(what, error.message)
         except Exception as error:  # noqa: BLE001 - whatever an action's bug is, the run has to come to an end

@@ -19,6 +19,7 @@ from omc.engine.planning import Site
 from omc.errors import OmcError, Unknown, WrongUse
 from omc.store.database import Store, Transaction
 from omc.store.models import Run, Timer
+from omc.store.redaction import sentence_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -178,8 +179,8 @@ def _put_off(store: Store, timer: Timer, why: str) -> None:
         row = transaction.session.get(Timer, timer.id, with_for_update=True)
         if row is not None and row.state == PENDING and row.holder == timer.holder:
             _hold(transaction, row, row.holder or "", AGAIN)
-            if row.sentence != why:
-                row.sentence = why
+            if row.sentence != sentence_of(why):
+                row.sentence = sentence_of(why)
                 transaction.record("timer.put_off", row)
 
 
@@ -187,5 +188,5 @@ def _finish(store: Store, timer: Timer, state: str, sentence: str) -> None:
     with store.transaction(timer.actor) as transaction:
         row = transaction.session.get(Timer, timer.id, with_for_update=True)
         if row is not None and row.state == PENDING:
-            row.state, row.sentence = state, sentence
+            row.state, row.sentence = state, sentence_of(sentence)
             transaction.record("timer.failed", row)

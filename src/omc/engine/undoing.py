@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from omc.engine.course import Phase, State
-from omc.engine.journal import find, steps_of
+from omc.engine.journal import UNDO, find, steps_of
 from omc.errors import Refused
 from omc.procedures.plan import Plan, Risk, Step, filled_in, from_json
 from omc.store.database import Store
@@ -44,7 +44,7 @@ def plan_of(store: Store, asked: Asked) -> Plan:
     if not steps:
         raise Refused(f"The run {run.id} ({run.title}) left nothing that can be undone.")
     return Plan(
-        procedure="undo",
+        procedure=UNDO,
         environment=run.environment,
         asked={"run": run.id},
         title=f"Undo {run.id}: {run.title}",

@@ -67,6 +67,8 @@ class Work:
                     busy = self.once()
                 except StoreUnreachable as error:
                     self.reporter.waiting(error.message)
+                    self.stopping.wait(LOOK)
+                    self.store.revive()
                     busy = False
                 if not busy:
                     self.stopping.wait(LOOK)

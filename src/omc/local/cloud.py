@@ -11,59 +11,19 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omc.aws.local import Reach, reach
 from omc.errors import OmcError, WrongUse
+
+__all__ = ["LocalCloudError", "Reach", "ask", "command", "reach", "status", "tell"]
 
 COMMAND_TIMEOUT = 120.0
 
 
 class LocalCloudError(OmcError):
     """The local cloud said no; the message is its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """How to reach a running local cloud, as its ``cloud.json`` says."""
-
-    endpoint: str
-    region: str
-    account: str
-    access_key: str
-    secret_key: str
-    port_shift: int
-    """Added to ports below 1024 where this user may not listen on them."""
-
-    def environment(self) -> dict[str, str]:
-        """What any AWS client needs in its environment to talk to this cloud and to nothing else."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": self.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.secret_key,
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
-
-
-def reach(state: Path) -> Reach:
-    """Read ``cloud.json`` of a state folder; ``LocalCloudError`` where there is none."""
-    try:
-        said = json.loads((state / "cloud.json").read_text())
-        return Reach(
-            endpoint=said["endpoint"],
-            region=said["region"],
-            account=said["account"],
-            access_key=said["access_key_id"],
-            secret_key=said["secret_access_key"],
-            port_shift=said["port_shift"],
-        )
-    except FileNotFoundError as error:
-        raise LocalCloudError(f"No local cloud runs in {state}. Start one: omc local up") from error
-    except (ValueError, KeyError) as error:
-        raise LocalCloudError(f"{state / 'cloud.json'} can't be read ({error}). Make it anew: omc local up") from error
 
 
 def command(state: Path, arguments: Sequence[str]) -> list[str]:

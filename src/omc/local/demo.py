@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omc.local import cloud, lifecycle, traffic
+from omc.local import cloud, lifecycle, load_report, traffic
 
 if TYPE_CHECKING:
     from omc.local.lifecycle import Record, Site
@@ -66,8 +66,8 @@ def _play(site: Site, progress: Progress, show: Callable[[str], None]) -> None:
     record = lifecycle.up(site, progress)
     url = lifecycle.url(site)
     with progress.step("Sending some traffic"):
-        met = traffic.send(url, rate=20, seconds=15)
-    show(f"{met.good} of {met.total} requests to {url} were answered well, in {1000 * met.median:.0f} ms (median).")
+        met = load_report.report(traffic.send(traffic.Plan(url, rate=20, duration=15))).total
+    show(f"{met.good} of {met.requests} requests to {url} were answered well, in {1000 * met.p50:.0f} ms (median).")
 
     show("\n== The morning check, on a healthy stack")
     with progress.step("Waiting until every reading is in"):

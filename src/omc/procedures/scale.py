@@ -7,7 +7,7 @@ back; the count then follows the load again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from omc.errors import Refused, WrongUse
@@ -64,7 +64,7 @@ def scale(
     subnets: Subnets,
     quotas: Quotas,
 ) -> Plan:
-    """Limits first, since the autoscaler would undo a count outside of them; then the count, until it is healthy."""
+    """Limits and count together, until it is healthy; with a period, the timer before them."""
     configured, service = _service(asked.service, environment, services)
     target = scaling.of(service.name)
     wish = _wish(asked, service, target)
@@ -133,38 +133,49 @@ def _steps(asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarge
     name = service.name
     if asked.seconds is not None:
         yield _timer(asked, wish, service, target)
-    if target is not None:
-        before: dict[str, Json] = {"service": name, "minimum": target.minimum, "maximum": target.maximum}
-        words = f"{target.minimum}-{target.maximum} tasks"
-        yield Step(
-            name=f"limits-{name}",
-            action="scaling.set_limits",
-            arguments={"service": name, "minimum": wish.minimum, "maximum": wish.maximum},
-            title=f"Let the autoscaler keep {name} between {wish.minimum} and {wish.maximum} tasks",
-            before=words,
-            after=f"{wish.minimum}-{wish.maximum} tasks",
-            undo=Undo("scaling.set_limits", before, f"back to {words}"),
-            deadline=120.0,
-        )
-    exact = asked.count is not None  # limits alone don't depend on how many run now
-    was: Mapping[str, Json] = {"service": name, "at_least": service.desired, "at_most": service.desired}
+    before, after = _now(service, target, exact=asked.count is not None), wish
     yield Step(
-        name=f"count-{name}",
-        action="scaling.set_count",
-        arguments={"service": name, "at_least": wish.at_least, "at_most": wish.at_most},
-        title=f"Bring {name} to {_tasks(wish)}, and wait until all of them are healthy",
-        before=f"{service.desired} tasks" if exact else "",
-        after=_tasks(wish) if exact else "",
-        undo=Undo("scaling.set_count", was, f"back to {service.desired} tasks") if exact else None,
+        name=f"scale-{name}",
+        action="scaling.set",
+        arguments=_arguments(name, after, target),
+        title=f"Bring {name} to {_tasks(after)}, and wait until all of them are healthy",
+        before=_in_words(before, target),
+        after=_in_words(after, target),
+        undo=Undo("scaling.set", _arguments(name, before, target), f"back to {_in_words(before, target)}"),
         deadline=HEALTHY_WITHIN,
     )
+
+
+def _now(service: EcsService, target: ScalableTarget | None, *, exact: bool) -> _Wish:
+    """What would have to be asked for to get what is there now. Limits alone don't depend on how many run."""
+    low, high = (target.minimum, target.maximum) if target else (service.desired, service.desired)
+    if exact:
+        return _Wish(service.desired, service.desired, low, high)
+    return _Wish(low, high, low, high)
+
+
+def _arguments(name: str, wish: _Wish, target: ScalableTarget | None) -> dict[str, Json]:
+    return {
+        "service": name,
+        "minimum": wish.minimum if target else None,
+        "maximum": wish.maximum if target else None,
+        "at_least": wish.at_least,
+        "at_most": wish.at_most,
+    }
+
+
+def _in_words(wish: _Wish, target: ScalableTarget | None) -> str:
+    limits = f"limits {wish.minimum}-{wish.maximum}"
+    if wish.at_least != wish.at_most:
+        return limits
+    return f"{_tasks(wish)}, {limits}" if target else _tasks(wish)
 
 
 def _timer(asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarget | None) -> Step:
     """First, so that a run that dies after its effect gives it back all the same; it finds nothing to do if not."""
     if target is None:
         back = Asked(service.name, count=service.desired, gives_back=(wish.at_least,))
-        words = f"{service.desired} tasks"
+        words = _counted(service.desired)
     else:
         limits = (wish.minimum, wish.maximum)
         back = Asked(service.name, minimum=target.minimum, maximum=target.maximum, gives_back=limits)
@@ -292,7 +303,11 @@ def _title(asked: Asked, wish: _Wish, target: ScalableTarget | None) -> str:
 def _tasks(wish: _Wish) -> str:
     if wish.at_least != wish.at_most:
         return f"{wish.at_least}-{wish.at_most} tasks"
-    return "1 task" if wish.at_least == 1 else f"{wish.at_least} tasks"
+    return _counted(wish.at_least)
+
+
+def _counted(count: int) -> str:
+    return "1 task" if count == 1 else f"{count} tasks"
 
 
 def _period(seconds: int) -> str:

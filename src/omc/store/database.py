@@ -54,6 +54,8 @@ class Store:
     engine: Engine
     now: Callable[[], datetime] = utc_now
     """The one clock: a test gives its own. Leases go by the database's, which all processes share."""
+    revive: Callable[[], None] = lambda: None
+    """For whoever goes on after the database was gone: start it again, where it is an embedded one that was killed."""
 
     @contextmanager
     def transaction(self, actor: str = "") -> Iterator[Transaction]:
@@ -101,6 +103,7 @@ def open_store(place: Place, now: Callable[[], datetime] = utc_now) -> Iterator[
         try:
             url = URL.create("postgresql+psycopg", username=USER, database=DATABASE, query={"host": server.host})
             with _connected(place, url, now) as store:
+                store.revive = server.revive
                 yield store
         finally:
             server.leave()

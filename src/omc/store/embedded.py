@@ -32,6 +32,8 @@ USER = "omc"
 DATABASE = "omc"
 START_TIMEOUT = 60.0
 """Seconds; after a crash the server reads its log first."""
+PATIENCE = 5.0
+"""Seconds in which a server that ends at once is started again."""
 LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432.lock")
 
 _CONFIGURATION = """\
@@ -105,6 +107,11 @@ class Server:
                 self._users = None
                 raise
 
+    def revive(self) -> None:
+        """Start the server again if somebody killed it while it is in use."""
+        with _alone(self.folder):
+            start(self.folder)
+
     def leave(self) -> None:
         """No longer be a user; the last one ends the server."""
         users, self._users = self._users, None
@@ -113,6 +120,9 @@ class Server:
         if self._folder_handle is not None:
             os.close(self._folder_handle)
             self._folder_handle = None
+        if not self.folder.is_dir():  # it was removed under us
+            os.close(users)
+            return
         with _alone(self.folder):
             os.close(users)
             end_unused(self.folder)
@@ -128,19 +138,20 @@ def start(folder: Path) -> None:
     data = folder / "data"
     if not data.is_dir():
         _initialise(folder)
+    process: subprocess.Popen[bytes] | None = None
     if _living(data) is None:
         _clear_leftovers(data)
         _configure(data)
-        _spawn(folder)
+        process = _spawn(folder)
     deadline = time.monotonic() + START_TIMEOUT
-    tries = 0
+    again_until = time.monotonic() + PATIENCE
     while not _answers(data):
-        if _living(data) is None:
-            tries += 1
-            if tries > 40:
+        has_ended = process is None or process.poll() is not None
+        if has_ended and _living(data) is None:
+            if time.monotonic() > again_until:
                 raise StoreError(f"The embedded PostgreSQL does not start: {_last_words(folder / 'server.log')}")
-            if tries % 10 == 0:  # what a killed server left may still hold its shared memory for a moment
-                _spawn(folder)
+            time.sleep(0.2)  # what a killed server left may still hold its shared memory for a moment
+            process = _spawn(folder)
         if time.monotonic() > deadline:
             raise StoreError(
                 f"The embedded PostgreSQL in {folder} took no connection in {START_TIMEOUT:.0f} s: "
@@ -193,17 +204,32 @@ def _private(folder: Path) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Only one process at a time starts or ends the server."""
-    with (folder / "server.lock").open("w") as lock:
-        deadline = time.monotonic() + 2 * START_TIMEOUT
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise StoreUnreachable(f"Another process starts or ends {folder} and doesn't finish.") from None
-                time.sleep(0.01)
-        yield
+    path = folder / "server.lock"
+    deadline = time.monotonic() + 2 * START_TIMEOUT
+    while True:
+        with path.open("w") as lock:
+            if _locked(lock.fileno()) and _is_still(path, lock.fileno()):
+                yield
+                return
+        if time.monotonic() > deadline:
+            raise StoreUnreachable(f"Another process starts or ends {folder} and doesn't finish.")
+        time.sleep(0.01)
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    """Whether the open file is the one of this name, and not one that was deleted with its folder."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _initialise(folder: Path) -> None:
@@ -245,13 +271,13 @@ def _configure(data: Path) -> None:
     fresh.replace(data / "postgresql.conf")
 
 
-def _spawn(folder: Path) -> None:
+def _spawn(folder: Path) -> subprocess.Popen[bytes]:
     """Start the server as nobody's child: it outlives this process if others use it, and any Ctrl-C."""
     with (folder / "server.log").open("ab") as log:
         if log.tell() > 5_000_000:
             log.truncate(0)
         try:
-            subprocess.Popen(
+            return subprocess.Popen(
                 _unprivileged([str(program("postgres")), "-D", "."]),
                 cwd=folder / "data",
                 env=_environment(folder),

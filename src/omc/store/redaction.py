@@ -51,6 +51,12 @@ def _below(key: str, name: str) -> str:
     return name if _KEY.search(name) or _NAME_OF_ONE.search(name) or not _KEY.search(key) else key
 
 
+def sentence_of(text: str) -> str:
+    """A sentence as it may be kept: without secrets, and without what is no text (a log line may hold anything)."""
+    told: str = without_secrets(text.encode("utf-8", "replace").decode().replace("\0", ""))
+    return told
+
+
 def plain(value: Any) -> Any:
     """A value as JSON can hold it: what an action found must never be the reason why it can't be written down."""
     if isinstance(value, Mapping):

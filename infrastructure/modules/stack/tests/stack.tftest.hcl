@@ -18,6 +18,8 @@ variables {
   connections = { workers = 2, pool_size = 3 }
   cache       = { node_type = "cache.t4g.micro", members = 1 }
 
+  exchange_url = "https://api.exchange.example"
+
   images = {
     backend  = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/backend@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
     frontend = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/frontend@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -49,10 +51,11 @@ run "the_parts_fit_together" {
 run "the_backend_is_told_where_its_parts_are" {
   assert {
     condition = {
-      for key in ["POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_SSLMODE", "REDIS_PORT", "REDIS_TLS", "ENVIRONMENT", "PORT"] : key => local.environment.backend[key]
+      for key in ["POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_SSLMODE", "REDIS_PORT", "REDIS_TLS", "ENVIRONMENT", "PORT", "EXCHANGE_URL"] : key => local.environment.backend[key]
       } == {
       POSTGRES_PORT = "5432", POSTGRES_DB = "ohmycoins", POSTGRES_USER = "ohmycoins", POSTGRES_SSLMODE = "require"
       REDIS_PORT    = "6379", REDIS_TLS = "true", ENVIRONMENT = "staging", PORT = "8000"
+      EXCHANGE_URL  = "https://api.exchange.example"
     }
     error_message = "What the backend reads is what it is given."
   }
@@ -111,6 +114,16 @@ run "production_without_https_or_protection_is_refused" {
   }
 
   expect_failures = [var.certificate_arn, var.protected]
+}
+
+run "an_exchange_that_no_task_could_reach_is_refused" {
+  command = plan
+
+  variables {
+    exchange_url = "http://api.exchange.example"
+  }
+
+  expect_failures = [var.exchange_url]
 }
 
 run "a_mutable_image_is_refused" {

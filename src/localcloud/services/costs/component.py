@@ -69,7 +69,7 @@ class Costs:
             self._counted[item] += quantity  # type: ignore[assignment] # a Counter of floats
 
     def nat_bytes(self, amount: int, tags: tuple[tuple[str, str], ...] = ()) -> None:
-        """Bytes that went through a NAT gateway, either way. Whoever sees flows calls this; nobody does yet."""
+        """Bytes that went through a NAT gateway, either way. Called by whoever sees flows (``services.vpc``)."""
         self.count(Item(metering.EC2_OTHER, "APS2-NatGateway-Bytes", "NatGateway", tags), amount / GB)
 
     def seed(self, body: bytes) -> None:

@@ -243,7 +243,8 @@ def _stored(cloud: Cloud) -> Iterator[Rate]:
             yield Rate(item, 1.0, monthly=True)
     buckets = cloud.moto("s3", "aws")
     for bucket in buckets.buckets.values():
-        stored = sum(key.size for key in bucket.keys.values())
+        # The newest version of each key; what is deleted in a versioned bucket has a marker for it, without a size.
+        stored = sum(getattr(key, "size", 0) for key in bucket.keys.values())
         if stored:
             tags = tags_of(buckets.tagger.get_tag_dict_for_resource(bucket.arn))
             yield Rate(Item(S3, "APS2-TimedStorage-ByteHrs", "StandardStorage", tags), stored / GIB, monthly=True)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.parts import certificates
 from localcloud.services.ecr import Image, ImageError, Images
 from localcloud.services.ecs.output import Output, Reader, destination
+from localcloud.services.vpc.clients import VARIABLE as OWN_ADDRESS
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -239,6 +240,8 @@ def _environment(
         "PATH": f"{tools}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         # A container has the port to itself; here the task's address stands for that, so it must bind only there.
         "HOST": settings.real_address(request.address),
+        # By this the network knows whose connections these are.
+        OWN_ADDRESS: request.address,
     }
     mappings = definition.get("portMappings", ())
     port = merged.get("PORT") or (str(mappings[0]["containerPort"]) if mappings else "")

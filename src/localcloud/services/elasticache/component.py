@@ -12,7 +12,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from localcloud.parts.valkey import Server, ValkeyError
 from localcloud.services.elasticache import measure
 from localcloud.services.elasticache.model import Group, Member, ParameterGroup, max_memory
 from localcloud.services.elasticache.parameters import server_settings
+from localcloud.services.vpc import Network
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -54,6 +55,11 @@ class Caches:
         self._jobs: dict[str, threading.Thread] = {}
         self._measure = measure.Measurements()
         self._slow_logs: dict[str, int] = {}
+        self._engine_logs: dict[str, int] = {}
+        """Bytes of each member's log that were delivered."""
+        self._down: set[str] = set()
+        """Members that are kept from running (see ``keep_down``)."""
+        self._recovering: set[str] = set()
         self._cloud: Cloud | None = None
 
     # -- component ------------------------------------------------------------------------------------------------
@@ -68,10 +74,14 @@ class Caches:
         cloud.loop("elasticache-logs", 5.0, self._deliver_logs)
 
     def dump(self) -> object:
-        return copy.deepcopy((self.groups, self.parameter_groups, self.subnet_groups, self.tags, self.events))
+        return copy.deepcopy(
+            (self.groups, self.parameter_groups, self.subnet_groups, self.tags, self.events, self._down)
+        )
 
     def load(self, state: Any) -> None:
-        self.groups, self.parameter_groups, self.subnet_groups, self.tags, self.events = state
+        self.groups, self.parameter_groups, self.subnet_groups, self.tags, self.events, *down = state
+        self._down = set(down[0]) if down else set()
+        self._recovering = set(self._down)
 
     def stop(self) -> None:
         for job in list(self._jobs.values()):
@@ -107,17 +117,30 @@ class Caches:
         del self.events[:-EVENTS_KEPT]
         self._cloud.touch()
 
+    def keep_down(self, member_id: str, down: bool) -> None:
+        """Whether a member stays ended, as on a host that died and isn't replaced. The loop does it."""
+        with self._require().lock:
+            (self._down.add if down else self._down.discard)(member_id)
+        self._require().touch()
+
+    def lives(self, member_id: str) -> bool:
+        """Whether the member's server runs."""
+        process = self._processes.get(member_id)
+        return process is not None and process.poll() is None
+
     def fail_over(self, group_id: str) -> None:
         """Make another living member the primary. Runs without the cloud's lock."""
         group = self.groups[group_id]
-        living = [each for each in group.members if each.id != group.primary and self._lives(each)]
+        living = self._replicas_alive(group)
         if not living:
             return
         chosen = living[0]
         valkey.command(self._server(group, chosen), "REPLICAOF", "NO", "ONE")
         with self._require().lock:
+            message = f"Failover from primary node {group.primary} to replica node {chosen.id} completed"
             group.primary = chosen.id
-            self.tell(group.id, f"Failover to replica node {chosen.id} completed")
+            self.tell(chosen.id, message)
+            self.tell(group.id, message)
         for member in group.members:
             if member.id != chosen.id and self._lives(member):
                 address = self._server(group, chosen).address
@@ -146,10 +169,22 @@ class Caches:
             return self._delete
         if group.status in ("creating", "modifying"):
             return self._bring_up
+        if any(self._lives(member) is (member.id in self._down) for member in group.members):
+            return self._bring_up
+        if self._leaderless(group):
+            return self._bring_up
         proxy = self._proxies.get(group.id)
-        if not all(self._lives(member) for member in group.members) or not (proxy and proxy.running()):
+        if any(self._lives(member) for member in group.members) and not (proxy and proxy.running()):
             return self._bring_up
         return None
+
+    def _leaderless(self, group: Group) -> bool:
+        """Its primary died, and a replica can take over."""
+        gone = group.primary in self._processes and not self.lives(group.primary)
+        return bool(gone and group.settings.get("AutomaticFailoverEnabled") and self._replicas_alive(group))
+
+    def _replicas_alive(self, group: Group) -> list[Member]:
+        return [each for each in group.members if each.id != group.primary and self._lives(each)]
 
     def _do(self, group: Group, work: Callable[[Group], None]) -> None:
         cloud = self._require()
@@ -176,13 +211,12 @@ class Caches:
                 group.settings |= changes
             values = self.group_values(group.parameter_group)
             leaving = [member for member in group.members if member.id in group.deleting_members]
-        primary = next((each for each in group.members if each.id == group.primary), group.members[0])
-        known = primary.id in self._processes
-        if known and not self._lives(primary) and group.settings.get("AutomaticFailoverEnabled"):
+        self._take_down(group)
+        if self._leaderless(group):
             self.fail_over(group.id)
         self._drop(group, leaving)
         for member in sorted(group.members, key=lambda each: each.id != group.primary):
-            if not self._lives(member):
+            if not self._lives(member) and member.id not in self._down:
                 self._start(group, member, values)
         if values != group.parameters or changes:
             self._configure(group, values)
@@ -195,28 +229,41 @@ class Caches:
             for member in group.members:
                 if created:
                     self.tell(member.id, "Cache cluster created")
-                member.status = "available"
+                member.status = "available" if self._lives(member) else "modifying"
             if created:
                 self.tell(group.id, f"Replication group {group.id} created")
 
+    def _take_down(self, group: Group) -> None:
+        """End the members that are kept down, and say of every member that ended that it is being recovered."""
+        ending = [self._processes[each.id] for each in group.members if each.id in self._down and self._lives(each)]
+        self._require().part(Supervisor).end_all(ending, grace=3.0)
+        with self._require().lock:
+            for member in group.members:
+                if member.id in self._processes and not self._lives(member) and member.id not in self._recovering:
+                    self._recovering.add(member.id)
+                    self.tell(member.id, "Recovering cache nodes 0001")
+
     def _start(self, group: Group, member: Member, values: dict[str, str]) -> None:
-        restarted = member.id in self._processes
         settings = server_settings(values, max_memory(group.settings["CacheNodeType"]))
         if password := group.settings.get("AuthToken"):
             settings |= {"requirepass": password, "masterauth": password}
         primary = next(each for each in group.members if each.id == group.primary)
         follows = self._server(group, primary) if member.id != group.primary else None
         server = self._server(group, member)
+        log = server.folder / "server.log"
+        self._engine_logs.setdefault(member.id, log.stat().st_size if log.exists() else 0)
         self._processes[member.id] = valkey.start(self._require().part(Supervisor), server, settings, follows)
-        if restarted:
-            with self._require().lock:
-                self.tell(member.id, "Recovery completed for cache node 0001")
+        with self._require().lock:
+            if member.id in self._recovering:
+                self._recovering.discard(member.id)
+                self.tell(member.id, "Finished recovery for cache nodes 0001")
 
     def _drop(self, group: Group, leaving: list[Member]) -> None:
         cloud = self._require()
         for member in leaving:
             if member.id == group.primary:
                 self.fail_over(group.id)
+            self._close_gates(group, [member.id])
             if process := self._processes.pop(member.id, None):
                 cloud.part(Supervisor).end(process, grace=3.0)
             shutil.rmtree(self._server(group, member).folder, ignore_errors=True)
@@ -224,6 +271,7 @@ class Caches:
                 network.release(cloud, member.interface)
                 group.members.remove(member)
                 group.deleting_members.remove(member.id)
+                self._down.discard(member.id)
                 self.tell(member.id, "Cache cluster deleted")
 
     def _configure(self, group: Group, values: dict[str, str]) -> None:
@@ -231,10 +279,14 @@ class Caches:
         settings = server_settings(values, max_memory(group.settings["CacheNodeType"]))
         commands = [("CONFIG", "SET", name, value) for name, value in settings.items()]
         for member in group.members:
-            valkey.commands(self._server(group, member), commands)
+            if self._lives(member):
+                valkey.commands(self._server(group, member), commands)
 
     def _point(self, group: Group) -> None:
-        """One HAProxy for the group: a listener for each member, one for the primary, one for the readers."""
+        """One HAProxy for the group: a listener for each member, one for the primary, one for the readers.
+
+        Nobody listens for a member that is down, so that its clients are refused.
+        """
         cloud = self._require()
         real = cloud.settings.real_address
         proxy = self._proxies.setdefault(group.id, Haproxy(f"cache-{group.id}", group.folder(self._state) / "tls"))
@@ -242,16 +294,23 @@ class Caches:
         certificate = None
         if group.secure:
             certificate = certificates.server(self._state, f"cache-{group.id}", addresses).combined
-        primary = next(each for each in group.members if each.id == group.primary)
-        replicas = [each for each in group.members if each.id != group.primary] or [primary]
-        wanted = [("primary", group.primary_interface, [primary]), ("reader", group.reader_interface, replicas)]
-        wanted += [(member.id, member.interface, [member]) for member in group.members]
+        living = [each for each in group.members if each.id not in self._down]
+        primary = [each for each in living if each.id == group.primary]
+        replicas = [each for each in living if each.id != group.primary] or primary
+        endpoints = [("primary", group.primary_interface, primary), ("reader", group.reader_interface, replicas)]
+        endpoints += [(each.id, each.interface, [each] if each in living else []) for each in group.members]
+        self._close_gates(group, [name for name, _, members in endpoints if not members])
+        wanted = [endpoint for endpoint in endpoints if endpoint[2]]
+        if not wanted:
+            cloud.part(Supervisor).end_all(proxy.processes(), grace=1.0)
+            return
+        port = group.tls_port if cloud.has(Network) else group.port
         text = tls_configuration(
             [
                 TlsListener(
                     name,
                     real(interface.address),
-                    group.port,
+                    port,
                     certificate,
                     [Path("..") / self._server(group, each).folder.name / valkey.SOCKET for each in members],
                 )
@@ -259,12 +318,20 @@ class Caches:
             ]
         )
         configuration = proxy.folder / "haproxy.cfg"
-        if proxy.running() and configuration.read_text() == text:
-            return
-        proxy.apply(cloud.part(Supervisor), text)
+        if not (proxy.running() and configuration.read_text() == text):
+            proxy.apply(cloud.part(Supervisor), text)
+        if cloud.has(Network):
+            for name, interface, _ in wanted:
+                cloud.part(Network).open(
+                    f"cache {group.id} {name}",
+                    destination=interface.address,
+                    port=group.port,
+                    forward=(real(interface.address), port),
+                )
 
     def _delete(self, group: Group) -> None:
         cloud = self._require()
+        self._close_gates(group, ["primary", "reader", *(member.id for member in group.members)])
         proxy = self._proxies.pop(group.id, None)
         ending = [self._processes.pop(each.id) for each in group.members if each.id in self._processes]
         cloud.part(Supervisor).end_all([*ending, *(proxy.processes() if proxy else ())], grace=3.0)
@@ -275,6 +342,7 @@ class Caches:
                 network.release(cloud, interface)
             self.tell(group.id, f"Replication group {group.id} deleted")
             self.groups.pop(group.id, None)
+            self._down -= {member.id for member in group.members}
         for member in group.members:
             self._measure.forget(member.id)
 
@@ -309,16 +377,26 @@ class Caches:
         for group in list(self.groups.values()):
             for each in group.settings.get("LogDeliveryConfigurations") or ():
                 details = (each.get("DestinationDetails") or {}).get("CloudWatchLogsDetails") or {}
-                if each.get("LogType") != "slow-log" or not details.get("LogGroup"):
+                if not details.get("LogGroup"):
                     continue
                 for member in list(group.members):
-                    if self._lives(member):
-                        events = self._slow_log(group, member, each.get("LogFormat", "json"))
-                        stream = f"{member.id}/0001"
-                        cloud.part(Logs).put(details["LogGroup"], stream, events)
+                    form = each.get("LogFormat", "json")
+                    read = self._slow_log if each.get("LogType") == "slow-log" else self._engine_log
+                    stream = f"{member.id}/0001"
+                    cloud.part(Logs).put(details["LogGroup"], stream, read(group, member, form))
+
+    def _engine_log(self, group: Group, member: Member, form: str) -> list[tuple[int, str]]:
+        """Lines of the server's own log that are new since the last look."""
+        log, known = self._server(group, member).folder / "server.log", self._engine_logs.get(member.id)
+        if known is None:
+            return []
+        lines, self._engine_logs[member.id] = measure.engine_log(log, known)
+        return [measure.engine_log_event(line, group.id, member.id, form) for line in lines]
 
     def _slow_log(self, group: Group, member: Member, form: str) -> list[tuple[int, str]]:
         """Entries of the slow log that are new since the last look."""
+        if not self._lives(member):
+            return []
         try:
             entries, self._slow_logs[member.id] = measure.slow_log(
                 self._server(group, member), self._slow_logs.get(member.id, -1)
@@ -326,6 +404,12 @@ class Caches:
         except (OSError, ValkeyError):
             return []
         return [measure.slow_log_event(entry, group.id, member.id, form) for entry in entries]
+
+    def _close_gates(self, group: Group, names: Iterable[str]) -> None:
+        cloud = self._require()
+        if cloud.has(Network):
+            for name in names:
+                cloud.part(Network).close(f"cache {group.id} {name}")
 
     # -- inner ----------------------------------------------------------------------------------------------------
 
@@ -338,8 +422,7 @@ class Caches:
         return Server(member.id, group.folder(self._state) / member.id, address)
 
     def _lives(self, member: Member) -> bool:
-        process = self._processes.get(member.id)
-        return process is not None and process.poll() is None
+        return self.lives(member.id)
 
     def _require(self) -> Cloud:
         if self._cloud is None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from localcloud.core.processes import Process
 from localcloud.parts import valkey
 from localcloud.parts.valkey import Server, ValkeyError
 
-EVERY = 10.0
-"""Seconds between samples. ElastiCache publishes each minute; short alarm periods need them sooner."""
+EVERY = 5.0
+"""Seconds between samples. ElastiCache publishes each minute; short alarm periods need one in each."""
 NODE_VCPUS = 2
 
 Sample = tuple[str, float, str]
@@ -139,3 +141,52 @@ def slow_log_event(entry: SlowCommand, group: str, member: str, form: str) -> tu
         return entry.at * 1000, json.dumps(told)
     moment = datetime.fromtimestamp(entry.at, UTC).isoformat()
     return entry.at * 1000, f"{moment} {member}/0001 {entry.id} {entry.microseconds} {command} {entry.client}"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLine:
+    """One line of the server's own log."""
+
+    at: datetime
+    role: str
+    """``M`` primary, ``S`` replica, ``C`` a child that saves, ``X`` sentinel."""
+    level: str
+    message: str
+
+
+_ENGINE_LINE = re.compile(r"^\d+:([MSCX]) (\d+ \w{3} \d{4} \d\d:\d\d:\d\d\.\d+) ([.*#-]) (.*)$")
+_LEVELS = {".": "DEBUG", "-": "VERBOSE", "*": "NOTICE", "#": "WARNING"}
+_MOST = 1 << 18
+
+
+def engine_log(path: Path, offset: int) -> tuple[list[EngineLine], int]:
+    """The whole lines after ``offset`` bytes, and where to go on."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(_MOST)
+    except FileNotFoundError:
+        return [], 0
+    whole = data[: data.rfind(b"\n") + 1]
+    found = []
+    for line in whole.decode(errors="replace").splitlines():
+        if match := _ENGINE_LINE.match(line):
+            at = datetime.strptime(match[2], "%d %b %Y %H:%M:%S.%f").replace(tzinfo=UTC)
+            found.append(EngineLine(at, match[1], _LEVELS[match[3]], match[4]))
+    return found, offset + len(whole)
+
+
+def engine_log_event(line: EngineLine, group: str, member: str, form: str) -> tuple[int, str]:
+    """A line as ElastiCache writes it to CloudWatch Logs, in JSON or in text."""
+    moment = f"{line.at:%d %b %Y %H:%M:%S}.{line.at.microsecond // 1000:03d} UTC"
+    told = {
+        "CacheClusterId": member,
+        "CacheNodeId": "0001",
+        "LogLevel": line.level,
+        "Role": line.role,
+        "Time": moment,
+        "Message": line.message,
+        "ReplicationGroupId": group,
+    }
+    text = json.dumps(told) if form == "json" else f"{member}/0001:{line.role} {moment} {line.level} {line.message}"
+    return int(line.at.timestamp() * 1000), text

@@ -74,6 +74,11 @@ class Group:
         return int(self.settings.get("Port") or 6379)
 
     @property
+    def tls_port(self) -> int:
+        """Where its TLS proxy listens when a gate listens at ``port``."""
+        return self.port + 20_000 if self.port < 45_000 else self.port - 20_000
+
+    @property
     def secure(self) -> bool:
         return bool(self.settings.get("TransitEncryptionEnabled"))
 

@@ -24,9 +24,10 @@ from localcloud.parts import certificates, sockets
 from localcloud.parts.haproxy import Haproxy, HaproxyError
 from localcloud.services.elbv2 import configuration, plan, traffic
 from localcloud.services.elbv2.configuration import Server, server_name
+from localcloud.services.elbv2.paths import Paths
 from localcloud.services.elbv2.plan import Balancer, Group
 from localcloud.services.elbv2.probes import probe
-from localcloud.services.elbv2.targets import Target, TargetState, routed
+from localcloud.services.elbv2.targets import TIMED_OUT, Target, TargetState, routed
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -55,6 +56,8 @@ class Running:
     structure: str = ""
     states: dict[tuple[str, str], str] = field(default_factory=dict)
     """Server's state in HAProxy (ready, maint, drain) by backend and name."""
+    places: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    """Where each server is reached, by backend and name."""
     failed_at: float = 0.0
 
 
@@ -81,11 +84,13 @@ class LoadBalancers:
         self._hosts_at = 0.0
         self._requests_at = 0.0
         self._cloud: Cloud | None = None
+        self._paths: Paths
 
     # -- component ------------------------------------------------------------------------------------------------
 
     def start(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._paths = Paths(cloud)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._log_socket = sockets.datagrams(self._folder / "log.sock")
         self._log_socket.settimeout(0.5)
@@ -118,6 +123,8 @@ class LoadBalancers:
             supervisor.end_all([process for each in running for process in each.haproxy.processes()], grace=2.0)
         if self._log_socket:
             self._log_socket.close()
+        if self._cloud:
+            self._paths.close()
 
     # -- joints ---------------------------------------------------------------------------------------------------
 
@@ -264,12 +271,19 @@ class LoadBalancers:
         settings, check = cloud.settings, group.check
         port = target.port if check.port == "traffic-port" else int(check.port)
         source = self._source(group.arn)
-        result = probe(
-            check,
-            settings.real_address(target.address),
-            settings.real_port(port),
-            settings.real_address(source) if source else None,
-        )
+        reached = source is None or self._paths.open(source, target.address, port)
+        if reached:
+            result = probe(
+                check,
+                settings.real_address(target.address),
+                settings.real_port(port),
+                settings.real_address(source) if source else None,
+            )
+        else:
+            cloud.stopping.wait(check.timeout)
+            result = TIMED_OUT
+        if source:
+            self._paths.probed(source, target.address, port, result.source_port, reached=reached)
         with self._lock:
             target.probing = False
             before = target.state
@@ -332,6 +346,11 @@ class LoadBalancers:
             running.structure = structure
             running.haproxy.apply(cloud.part(Supervisor), text)
             running.failed_at = 0.0
+            running.places = {
+                (backend, each.name): (each.address, each.port)
+                for backend, servers in wanted.items()
+                for each in servers
+            }
             running.states = {
                 (backend, each.name): "ready" if each.routed else "maint"
                 for backend, servers in wanted.items()
@@ -346,23 +365,27 @@ class LoadBalancers:
 
     def _servers(self, cloud: Cloud, balancer: Balancer) -> dict[str, list[Server]]:
         """The registered targets of each backend, those that drain left out."""
-        settings = cloud.settings
-        with self._lock:
-            found = {}
-            for group in balancer.groups:
-                targets = self._targets.get(group.arn, {})
+        settings, found = cloud.settings, {}
+        for group in balancer.groups:
+            with self._lock:
+                targets = dict(self._targets.get(group.arn, {}))
                 chosen = routed(targets.values())
-                found[group.backend] = [
-                    Server(
-                        server_name(each.address, each.port),
-                        settings.real_address(each.address),
-                        settings.real_port(each.port),
-                        key in chosen,
-                    )
-                    for key, each in targets.items()
-                    if each.state in ("initial", "healthy", "unhealthy")
-                ]
-            return found
+                registered = [each for each in targets if targets[each].state in ("initial", "healthy", "unhealthy")]
+            source = self._source(group.arn)
+            closed = self._paths.closed(source, registered) if source else ()
+            found[group.backend] = [
+                Server(
+                    server_name(*each),
+                    *(
+                        self._paths.black_hole()
+                        if each in closed
+                        else (settings.real_address(each[0]), settings.real_port(each[1]))
+                    ),
+                    each in chosen,
+                )
+                for each in registered
+            ]
+        return found
 
     def _tell(self, balancer: Balancer, running: Running, wanted: dict[str, list[Server]]) -> None:
         """Add, switch and drain servers at run time."""
@@ -379,6 +402,9 @@ class LoadBalancers:
                         f"add server {backend}/{server.name} {server.address}:{server.port} weight 100{tls}"
                     )
                     states[key] = "maint"
+                elif running.places.get(key) != (server.address, server.port):
+                    commands.append(f"set server {backend}/{server.name} addr {server.address} port {server.port}")
+                running.places[key] = (server.address, server.port)
                 if states[key] != state:
                     commands.append(f"set server {backend}/{server.name} state {state}")
                     states[key] = state
@@ -389,12 +415,16 @@ class LoadBalancers:
                 commands.append(f"set server {backend}/{name} state drain")
                 states[backend, name] = "drain"
             elif state == "gone":
-                commands.append(f"set server {backend}/{name} state maint; shutdown sessions server {backend}/{name}")
+                # What waits in the black hole gets its 504 in its own time; other sessions end with the delay.
+                waits = self._paths.is_black_hole(running.places.get((backend, name)))
+                end = "" if waits else f"; shutdown sessions server {backend}/{name}"
+                commands.append(f"set server {backend}/{name} state maint{end}")
                 commands.append(f"del server {backend}/{name}")
                 states[backend, name] = "gone"
         for command in commands:
             self._command(running, command, states)
         running.states = states
+        running.places = {key: place for key, place in running.places.items() if key in states}
 
     @staticmethod
     def _command(running: Running, command: str, states: dict[tuple[str, str], str]) -> None:
@@ -406,7 +436,7 @@ class LoadBalancers:
                 del states[backend, name]
             else:  # connections still end; tried again at the next step
                 states[backend, name] = "leaving"
-        elif answer and "registered" not in answer:
+        elif answer and "registered" not in answer and " addr " not in command:
             raise HaproxyError(f"HAProxy answered {command!r} with: {answer}")
 
     def _draining(self, balancer: Balancer) -> set[tuple[str, str]]:
@@ -444,6 +474,7 @@ class LoadBalancers:
             with self._lock:
                 requests, self._requests = self._requests, []
             self._publish_requests(metrics, requests)
+            self._paths.served(requests, self._interfaces_of)
             self._publish_connections(metrics)
         if now - self._hosts_at >= PUBLISH_HOSTS:
             self._hosts_at = now
@@ -466,6 +497,11 @@ class LoadBalancers:
             if healthy := sum(1 for each in self.health(arns[dimension]) if each.state == "healthy"):
                 name = "RequestCountPerTarget"
                 metrics.put(traffic.NAMESPACE, name, {"TargetGroup": dimension}, count / healthy, unit="Count")
+
+    def _interfaces_of(self, dimension: str) -> list[Interface]:
+        with self._lock:
+            arn = next((each for each in self._interfaces if each.endswith(f":loadbalancer/{dimension}")), "")
+            return self._interfaces.get(arn, [])
 
     def _publish_connections(self, metrics: Any) -> None:
         for running in list(self._running.values()):

@@ -15,8 +15,13 @@ from typing import Any
 from localcloud.parts.haproxy import GLOBAL, quoted
 from localcloud.services.elbv2.plan import Balancer, Group, Listener, Rule, targets_of
 
-LOG_FIELDS = ("balancer", "backend", "server", "status", "response_ms", "termination", "from_target", "kind", "bytes")
-_LOG_FORMAT = "|%b|%s|%ST|%Tr|%ts|%[var(txn.from_target)]|%[var(txn.kind)]|%B"
+LOG_FIELDS = (
+    *("balancer", "backend", "server", "status", "response_ms", "termination", "from_target", "kind", "bytes"),
+    *("client_address", "client_port", "own_address", "frontend", "source_port", "uploaded"),
+)
+_LOG_FORMAT = "|%b|%s|%ST|%Tr|%ts|%[var(txn.from_target)]|%[var(txn.kind)]|%B|%ci|%cp|%fi|%f|%bp|%U"
+CONNECT_SECONDS = 10
+"""How long a load balancer tries to connect to a target; then it answers 504 (ALB user guide, "HTTP 504")."""
 _ALGORITHMS = {"round_robin": "roundrobin", "least_outstanding_requests": "leastconn", "weighted_random": "random"}
 
 
@@ -33,6 +38,12 @@ class Server:
 
 def server_name(address: str, port: int) -> str:
     return f"t-{address.replace('.', '-')}-{port}"
+
+
+def server_of(name: str) -> tuple[str, int] | None:
+    """The address in the VPC and the port of a server's name."""
+    _, *numbers = name.split("-")
+    return (".".join(numbers[:4]), int(numbers[4])) if len(numbers) == 5 else None
 
 
 def render(
@@ -54,7 +65,7 @@ def render(
                 "  log global",
                 f"  log-format {quoted(balancer.dimension + _LOG_FORMAT)}",
                 "  retries 0",
-                "  timeout connect 10s",
+                f"  timeout connect {CONNECT_SECONDS}s",
                 f"  timeout client {timeout}",
                 f"  timeout server {timeout}",
                 "  timeout http-request 60s",
@@ -75,6 +86,7 @@ def _frontend(listener: Listener, addresses: Sequence[str], port: int, certifica
         yield f"  bind {address}:{port}{tls}"
     scheme = "https" if listener.secure else "http"
     yield "  http-request set-var(txn.rule) int(0)"
+    yield "  http-request set-var(txn.began) date(0,ms)"
     for rule in listener.rules:
         conditions = "".join(f" {condition}" for each in rule.conditions for condition in _condition(each))
         yield f"  http-request set-var(txn.rule) int({rule.number}) if {{ var(txn.rule) -m int 0 }}{conditions}"
@@ -88,6 +100,12 @@ def _frontend(listener: Listener, addresses: Sequence[str], port: int, certifica
         yield from _answer(rule, listener)
     yield "  http-response set-var(txn.from_target) int(1)"
     # A target that was chosen but gave no answer is a bad gateway to AWS's clients; to HAProxy it is unavailable.
+    # The only thing that takes as long as that before it fails is connecting, where nothing answers.
+    yield "  http-after-response set-var(txn.took) date(0,ms),sub(txn.began) if !{ var(txn.from_target) -m found }"
+    yield (
+        "  http-after-response set-status 504 if !{ var(txn.from_target) -m found } { status 503 }"
+        f" {{ var(txn.usable) -m found }} {{ var(txn.took) -m int ge {CONNECT_SECONDS * 1000 - 100} }}"
+    )
     yield (
         "  http-after-response set-status 502 if !{ var(txn.from_target) -m found } { status 503 }"
         " { var(txn.usable) -m found }"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+from dataclasses import replace
 
 from localcloud.services.elbv2.targets import REFUSED, TIMED_OUT, HealthCheck, Probe, answered
 
@@ -16,14 +17,16 @@ def probe(check: HealthCheck, address: str, port: int, source: str | None) -> Pr
         if check.protocol == "TCP":
             socket.create_connection((address, port), check.timeout, origin).close()
             return Probe(True)
-        return answered(check, _status(check, address, port, origin))
+        status, own_port = _status(check, address, port, origin)
+        return replace(answered(check, status), source_port=own_port)
     except TimeoutError:
         return TIMED_OUT
     except (OSError, http.client.HTTPException):
         return REFUSED
 
 
-def _status(check: HealthCheck, address: str, port: int, origin: tuple[str, int] | None) -> int:
+def _status(check: HealthCheck, address: str, port: int, origin: tuple[str, int] | None) -> tuple[int, int]:
+    """The answer's status, and the port that it was asked from."""
     connection: http.client.HTTPConnection
     if check.protocol == "HTTPS":
         trusting = ssl.create_default_context()
@@ -35,7 +38,9 @@ def _status(check: HealthCheck, address: str, port: int, origin: tuple[str, int]
     else:
         connection = http.client.HTTPConnection(address, port, timeout=check.timeout, source_address=origin)
     try:
+        connection.connect()
+        own_port = int(connection.sock.getsockname()[1])
         connection.request("GET", check.path, headers={"User-Agent": "ELB-HealthChecker/2.0", "Connection": "close"})
-        return connection.getresponse().status
+        return connection.getresponse().status, own_port
     finally:
         connection.close()

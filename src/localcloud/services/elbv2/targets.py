@@ -53,6 +53,8 @@ class Probe:
     ok: bool
     reason: str = ""
     description: str = ""
+    source_port: int = field(default=0, compare=False)
+    """Where it was sent from; 0 where that isn't known."""
 
 
 REFUSED = Probe(False, "Target.FailedHealthChecks", "Health checks failed")

@@ -29,6 +29,16 @@ class Request:
     kind: str
     """``fixed``, ``redirect`` or empty."""
     bytes: int
+    failed_to_connect: bool = False
+    """The target was silent for as long as the load balancer waits for a connection."""
+    uploaded: int = 0
+    client: tuple[str, int] = ("", 0)
+    """Where the client connected from, and below where it connected to (real addresses) and the listener's port."""
+    own: str = ""
+    listener: int = 0
+    server: str = ""
+    """The target's name in HAProxy, and below the port from which it was connected to; 0 where it wasn't."""
+    source_port: int = 0
 
 
 def parse(line: str) -> Request | None:
@@ -48,6 +58,13 @@ def parse(line: str) -> Request | None:
         from_target=from_target,
         kind=told["kind"].strip("-"),
         bytes=max(0, _number(told["bytes"])),
+        failed_to_connect=told["termination"] == "sC",
+        uploaded=max(0, _number(told["uploaded"])),
+        client=(told["client_address"], max(0, _number(told["client_port"]))),
+        own=told["own_address"],
+        listener=max(0, _number(told["frontend"].removeprefix("l-").rstrip("~"))),
+        server=told["server"],
+        source_port=max(0, _number(told["source_port"])),
     )
 
 
@@ -62,7 +79,7 @@ def names(request: Request) -> Iterator[tuple[str, bool]]:
         yield f"HTTPCode_ELB_{family}XX_Count", False
         if request.status in (500, 502, 503, 504):
             yield f"HTTPCode_ELB_{request.status}_Count", False
-        if request.chosen and request.status == 502:
+        if request.chosen and (request.status == 502 or request.failed_to_connect):
             yield "TargetConnectionErrorCount", True
     if request.kind == "redirect":
         yield "HTTP_Redirect_Count", False

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core.processes import Supervisor
 from localcloud.services.logs.definitions import Group, ResourcePolicy, SavedQuery, Stream
+from localcloud.services.logs.live_sessions import Sessions
 from localcloud.services.logs.metric_filters import MetricEmitter, Publish
 from localcloud.services.logs.queries import Queries
 from localcloud.services.logs.reader import Page, Question, read_page
@@ -49,6 +50,7 @@ class Logs:
         """Guards everything below. Held for look-ups and changes, never while reading or waiting."""
         self.ingested = 0
         """Bytes taken in since the start, as AWS counts them, for whoever charges for it."""
+        self.tails = Sessions()
         self.groups: dict[str, Group] = {}
         self.saved_queries: dict[str, SavedQuery] = {}
         self.policies: dict[str, ResourcePolicy] = {}
@@ -116,6 +118,7 @@ class Logs:
         with self.lock:
             self.ingested += sum(weight(message) for _, message in events)
             target.saw(min(times), max(times), sequence // 1000)
+        self.tails.offer(group, stream, events, sequence // 1000)
         if filters:
             publish = self._publisher()
             if publish is not None:

@@ -1,4 +1,4 @@
-"""The API of metric filters, and the honest refusal of subscription filters and Live Tail."""
+"""The API of metric filters, and the honest refusal of subscription filters."""
 
 from __future__ import annotations
 
@@ -122,4 +122,3 @@ def _refuse(operation_name: str, reason: str) -> None:
 
 
 _refuse("PutSubscriptionFilter", "it has no Lambda, Kinesis or Firehose to deliver to.")
-_refuse("StartLiveTail", "use FilterLogEvents with startTime and nextToken, as aws logs tail does.")

@@ -1,11 +1,17 @@
-"""EC2: what moto forgets of security group rules."""
+"""EC2: what moto forgets of security group rules, the default group's own, and a NAT gateway's place in its subnet."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
+
+from localcloud.core import network
+from localcloud.core.registry import Answer, Call, mend
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
 
 PREFIX_LIST = list(inspect.signature(SecurityGroupRule).parameters).index("prefix_list_id")
 
@@ -26,3 +32,38 @@ def _description(rule: Any) -> str | None:
 
 SecurityGroupRule.__init__ = _make_and_keep
 SecurityGroupRule.description = property(_description)
+
+_make_group = SecurityGroup.__init__
+
+
+def _make_group_and_open_it_to_itself(group: Any, *given: Any, **named: Any) -> None:
+    """A VPC's default group lets in whatever is in the same group (VPC user guide, "Default security groups")."""
+    _make_group(group, *given, **named)
+    if group.is_default:
+        owner = group.ec2_backend.account_id
+        itself = {"GroupId": group.id, "UserId": owner, "OwnerId": owner}
+        group.ingress_rules.append(
+            SecurityGroupRule(group.ec2_backend, "-1", group.id, None, None, {}, itself, is_egress=False)
+        )
+
+
+SecurityGroup.__init__ = _make_group_and_open_it_to_itself
+
+
+@mend("ec2", "CreateNatGateway")
+def create_nat_gateway(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    """moto gives it any private address at all; it has one of its subnet."""
+    made = answer["NatGateway"]
+    ec2 = cloud.moto("ec2")
+    gateway = ec2.nat_gateways[made["NatGatewayId"]]
+    address = network.free_address(cloud, gateway.subnet_id)
+    gateway.private_ip = gateway._eni.private_ip_address = address
+    gateway._eni.status = "in-use"
+    gateway._eni.requester_managed = True
+    gateway._eni.interface_type = "nat_gateway"
+    gateway._eni.description = f"Interface for NAT Gateway {gateway.id}"
+    for held in (*gateway._eni.private_ip_addresses, *gateway.address_set, *made.get("NatGatewayAddresses", ())):
+        for name in ("PrivateIpAddress", "privateIp", "PrivateIp"):
+            if name in held:
+                held[name] = address
+    return answer

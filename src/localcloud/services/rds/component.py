@@ -26,8 +26,9 @@ from localcloud.core.processes import Process, Supervisor
 from localcloud.parts import certificates, postgres
 from localcloud.parts.postgres import PostgresError, Server
 from localcloud.services.rds import measure, parameters, secret
-from localcloud.services.rds.model import Instance, in_window
+from localcloud.services.rds.model import Instance, in_window, settle_zones
 from localcloud.services.rds.parameters import ParameterGroup
+from localcloud.services.vpc import Network
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -56,6 +57,8 @@ class Databases:
         self.events: list[dict[str, Any]] = []
         self._processes: dict[str, list[Process]] = {}
         self._jobs: dict[str, threading.Thread] = {}
+        self.failing_over: set[str] = set()
+        """Instances whose reboot was asked to be a failover."""
         self._measure = measure.Measurements()
         self._cloud: Cloud | None = None
 
@@ -223,6 +226,9 @@ class Databases:
     def _recover(self, instance: Instance) -> None:
         """The server isn't running: after ``up`` that is as it should be, else it died."""
         died = bool(self._processes.get(instance.identifier))
+        if died and instance.record["MultiAZ"]:
+            self._fail_over(instance)
+            return
         if died:
             with self._lock():
                 message = "Recovery of the DB instance has started. Recovery time will vary with the amount of data."
@@ -233,6 +239,19 @@ class Databases:
                 self.tell(instance.identifier, "Recovery of the DB instance is complete.", "recovery")
                 self.tell(instance.identifier, "DB instance restarted", "availability")
 
+    def _fail_over(self, instance: Instance) -> None:
+        """The standby takes over: here the same files, behind the same address, in the other zone by name."""
+        with self._lock():
+            self.tell(instance.identifier, "Multi-AZ instance failover started.", "failover")
+        self._end(instance)
+        self._launch(instance)
+        with self._lock():
+            record = instance.record
+            zones = record["AvailabilityZone"], record["SecondaryAvailabilityZone"]
+            record["SecondaryAvailabilityZone"], record["AvailabilityZone"] = zones
+            self.tell(instance.identifier, "DB instance restarted", "availability")
+            self.tell(instance.identifier, "Multi-AZ instance failover completed", "failover")
+
     def _halt(self, instance: Instance) -> None:
         self._end(instance)
         with self._lock():
@@ -240,13 +259,18 @@ class Databases:
             self.tell(instance.identifier, "DB instance stopped", "notification")
 
     def _reboot(self, instance: Instance) -> None:
+        if instance.identifier in self.failing_over:
+            self._fail_over(instance)
+        else:
+            with self._lock():
+                self.tell(instance.identifier, "DB instance shutdown", "availability")
+            self._end(instance)
+            self._launch(instance)
+            with self._lock():
+                self.tell(instance.identifier, "DB instance restarted", "availability")
         with self._lock():
-            self.tell(instance.identifier, "DB instance shutdown", "availability")
-        self._end(instance)
-        self._launch(instance)
-        with self._lock():
+            self.failing_over.discard(instance.identifier)
             instance.status = "available"
-            self.tell(instance.identifier, "DB instance restarted", "availability")
 
     def _modify(self, instance: Instance) -> None:
         """Take up pending values, a new password and what is dynamic; restart only for another class."""
@@ -256,6 +280,7 @@ class Databases:
             instance.record["PendingModifiedValues"] = {}
             exports = pending.pop("PendingCloudwatchLogsExports", None)
             instance.record |= {name: value for name, value in pending.items() if name != "MasterUserPassword"}
+            settle_zones(instance.record)
             if exports:
                 kept = set(instance.record["EnabledCloudwatchLogsExports"]) - set(exports["LogTypesToDisable"])
                 instance.record["EnabledCloudwatchLogsExports"] = sorted(kept | set(exports["LogTypesToEnable"]))
@@ -300,7 +325,9 @@ class Databases:
             postgres.copy_to(self._supervisor(), server, target)
         else:
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(server.folder, target, symlinks=True)
+            # Spilled sorts are no data, and may be far larger than what is really on the disk.
+            left_out = shutil.ignore_patterns("pgsql_tmp*")
+            shutil.copytree(server.folder, target, symlinks=True, ignore=left_out)
         with self._lock():
             record |= {"Status": "available", "PercentProgress": 100, "SnapshotCreateTime": self._now()}
             self._touch()
@@ -348,6 +375,13 @@ class Databases:
         postgres.configure(server, settings, certificate, force_tls=parameters.forces_tls(values))
         instance.log_offset = min(instance.log_offset, server.log.stat().st_size if server.log.exists() else 0)
         self._processes[instance.identifier] = postgres.start(self._supervisor(), server)
+        if self._cloud and server.gated:
+            self._cloud.part(Network).open(
+                _gate(instance),
+                destination=instance.interface.address,
+                port=server.port,
+                forward=(server.address, server.tls_port),
+            )
         with self._lock():
             instance.applied = values
             instance.record["DBParameterGroups"][0]["ParameterApplyStatus"] = "in-sync"
@@ -377,6 +411,8 @@ class Databases:
             postgres.reload(self._processes.get(instance.identifier, ()))
 
     def _end(self, instance: Instance) -> None:
+        if self._cloud and self._cloud.has(Network):
+            self._cloud.part(Network).close(_gate(instance))
         self._supervisor().end_all(self._processes.pop(instance.identifier, ()), grace=20.0)
         self._measure.forget(instance.identifier)
 
@@ -388,7 +424,8 @@ class Databases:
         if self._cloud is None:
             raise PostgresError("the cloud has not started yet")
         address = self._cloud.settings.real_address(instance.interface.address)
-        return Server(instance.identifier, instance.folder(self._state), address, instance.record["DbInstancePort"])
+        port, gated = instance.record["DbInstancePort"], self._cloud.has(Network)
+        return Server(instance.identifier, instance.folder(self._state), address, port, gated)
 
     # -- metrics and logs -----------------------------------------------------------------------------------------
 
@@ -439,3 +476,8 @@ class Databases:
     def _touch(self) -> None:
         if self._cloud:
             self._cloud.touch()
+
+
+def _gate(instance: Instance) -> str:
+    """The name of the gate before its server."""
+    return f"database {instance.identifier}"

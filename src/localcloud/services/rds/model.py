@@ -90,6 +90,16 @@ class Instance:
         return state / "rds" / str(self.record["DbiResourceId"])
 
 
+def settle_zones(record: dict[str, Any]) -> None:
+    """A standby's zone where the instance is Multi-AZ and has none yet; none where it isn't."""
+    if not record["MultiAZ"]:
+        record.pop("SecondaryAvailabilityZone", None)
+    elif "SecondaryAvailabilityZone" not in record:
+        own = record["AvailabilityZone"]
+        zones = [each["SubnetAvailabilityZone"]["Name"] for each in record["DBSubnetGroup"]["Subnets"]]
+        record["SecondaryAvailabilityZone"] = next((zone for zone in zones if zone != own), own)
+
+
 def resource_id() -> str:
     """``db-`` and 26 capitals and digits, as Performance Insights wants it."""
     return "db-" + "".join(random.choices(string.ascii_uppercase + string.digits, k=26))  # noqa: S311 - no secret

@@ -11,7 +11,15 @@ from localcloud.core import network
 from localcloud.core.registry import Answer, AwsError, Call, mend, operation
 from localcloud.services.rds import groups, secret
 from localcloud.services.rds.component import Databases
-from localcloud.services.rds.model import ENGINE_VERSIONS, Instance, engine_version, paged, resource_id, size_of
+from localcloud.services.rds.model import (
+    ENGINE_VERSIONS,
+    Instance,
+    engine_version,
+    paged,
+    resource_id,
+    settle_zones,
+    size_of,
+)
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -88,7 +96,6 @@ def add_instance(cloud: Cloud, params: Mapping[str, Any], source: str | None = N
     security_groups = list(params.get("VpcSecurityGroupIds") or ())
     subnets = [each["SubnetIdentifier"] for each in subnet_group["Subnets"]]
     interface = network.allocate(cloud, subnets[0], security_groups, "RDSNetworkInterface")
-    zones = [each["SubnetAvailabilityZone"]["Name"] for each in subnet_group["Subnets"]]
     record = _record(cloud, params, identifier, version)
     record |= {
         "AvailabilityZone": interface.zone,
@@ -101,8 +108,7 @@ def add_instance(cloud: Cloud, params: Mapping[str, Any], source: str | None = N
             "HostedZoneId": "Z32T0VRHXEXS0V",  # RDS's zone in ap-southeast-2
         },
     }
-    if record["MultiAZ"]:
-        record["SecondaryAvailabilityZone"] = next((zone for zone in zones if zone != interface.zone), interface.zone)
+    settle_zones(record)
     instance = Instance(record, interface, source=source)
     databases.instances[identifier] = instance
     return instance
@@ -319,11 +325,7 @@ def reboot(cloud: Cloud, call: Call) -> Answer:
         if not instance.record["MultiAZ"]:
             message = "ForceFailover can't be specified for an instance that is not in Multi-AZ"
             raise AwsError("InvalidParameterCombination", message)
-        record = instance.record
-        zones = record["AvailabilityZone"], record["SecondaryAvailabilityZone"]
-        record["SecondaryAvailabilityZone"], record["AvailabilityZone"] = zones
-        for message in ("Multi-AZ instance failover started.", "Multi-AZ instance failover completed"):
-            cloud.part(Databases).tell(instance.identifier, message, "failover")
+        cloud.part(Databases).failing_over.add(instance.identifier)
     instance.status = "rebooting"
     return {"DBInstance": instance.record}
 

@@ -1,0 +1,8 @@
+"""What a VPC does to connections: who reaches whom, what is dropped, and the flow logs of both."""
+
+from localcloud.services.vpc.component import Network
+
+COMPONENTS = (Network,)
+"""What ``assemble`` attaches."""
+
+__all__ = ["Network"]

@@ -1,0 +1,57 @@
+"""Where a local cloud is: what it writes for any client into ``cloud.json`` of its state folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from omc.errors import Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How to reach a running local cloud."""
+
+    endpoint: str
+    region: str
+    account: str
+    access_key: str
+    secret_key: str
+    port_shift: int
+    """Added to ports below 1024 where this user may not listen on them."""
+    exchange_url: str = ""
+    """Where the cloud plays the exchange that the backend asks for quotes."""
+
+    def environment(self) -> dict[str, str]:
+        """What any AWS client needs in its environment to talk to this cloud and to nothing else."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # StartLiveTail would go to "stream-" and the endpoint, which is an address and no name.
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+        }
+
+
+def reach(state: Path) -> Reach:
+    """Read ``cloud.json`` of a state folder. Raises ``Unreachable`` where there is none, or none that makes sense."""
+    file = state / "cloud.json"
+    try:
+        said = json.loads(file.read_text())
+        return Reach(
+            endpoint=said["endpoint"],
+            region=said["region"],
+            account=said["account"],
+            access_key=said["access_key_id"],
+            secret_key=said["secret_access_key"],
+            port_shift=said["port_shift"],
+            exchange_url=said.get("exchange_url", ""),
+        )
+    except FileNotFoundError:
+        raise Unreachable(f"No local cloud runs in {state}. Start one: omc local up") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise Unreachable(f"{file} can't be read ({error}). Make it anew: omc local up") from error

@@ -1,0 +1,194 @@
+"""``omc local fault``: breaking the stack in the local cloud on purpose, and mending it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from omc.cli.local import STATE_OPTION, site
+
+if TYPE_CHECKING:
+    from omc.local.cloud import Reach
+    from omc.local.faults import Fault
+
+
+def _reach(context: click.Context, state: Path | None) -> Reach:
+    from omc.local import cloud
+
+    return cloud.reach(site(context, state).state)
+
+
+def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The running cloud's faults, for the shell; nothing where none answers."""
+    from omc.errors import OmcError
+    from omc.local import cloud, faults
+    from omc.local.lifecycle import site_of
+    from omc.stack import load
+
+    try:
+        place = site_of(load(context.find_root().params.get("stack")), context.params.get("state"))
+        found = faults.listed(cloud.reach(place.state))
+    except OmcError:
+        return []
+    return [CompletionItem(it.name, help=it.injected) for it in found if it.name.startswith(incomplete)]
+
+
+@click.group()
+def fault() -> None:
+    """Break the stack on purpose, at the cause, to rehearse what is done about it.
+
+    \b
+    omc local fault list
+    omc local fault start crash-on-start
+    omc local fault stop --all
+    """
+
+
+@fault.command("list")
+@STATE_OPTION
+@click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+@click.pass_context
+def list_(context: click.Context, state: Path | None, output: str) -> None:
+    """Every fault: in force or not and since when, what is injected, what will be seen, what can be chosen.
+
+    \b
+    omc local fault list
+    omc local fault list --output json | jq -r '.faults[] | select(.in_force) | .name'
+    """
+    from omc.local import faults
+    from omc.stack import load
+
+    found, zone = faults.listed(_reach(context, state)), load(context.obj).time_zone
+    if output == "json":
+        click.echo(json.dumps({"faults": [_plain(it) for it in found]}, indent=2))
+    elif output == "markdown":
+        click.echo(_markdown(found, zone))
+    else:
+        click.echo(_table(found, zone))
+
+
+@fault.command()
+@STATE_OPTION
+@click.argument("name", shell_complete=_names)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Choose a setting; may be given often.")
+@click.pass_context
+def start(context: click.Context, state: Path | None, name: str, settings: Sequence[str]) -> None:
+    """Bring a fault into force. It stays so, also over `omc local down` and `up`, until it is stopped.
+
+    \b
+    omc local fault start crash-on-start
+    omc local fault start dependency-timeout --set mode=slow --set seconds=3
+    """
+    from omc.errors import WrongUse
+    from omc.local import faults
+
+    chosen: dict[str, str] = {}
+    for pair in settings:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise WrongUse(f'--set wants KEY=VALUE, and got "{pair}".')
+        chosen[key] = value
+    started = faults.start(_reach(context, state), name, chosen)
+    click.echo(f"{name} is in force{_with(started)}.\n{started.injected}\nTo be seen: {started.symptom}")
+    click.echo(f"End it: omc local fault stop {name}")
+
+
+@fault.command()
+@STATE_OPTION
+@click.argument("name", required=False, shell_complete=_names)
+@click.option("--all", "every", is_flag=True, help="Each that is in force.")
+@click.pass_context
+def stop(context: click.Context, state: Path | None, name: str | None, every: bool) -> None:
+    """Undo a fault's cause. What it did to the stack heals as it would in AWS.
+
+    \b
+    omc local fault stop crash-on-start
+    omc local fault stop --all
+    """
+    from omc.errors import OmcError, WrongUse
+    from omc.local import faults
+    from omc.local.cloud import LocalCloudError
+
+    if every == (name is not None):
+        raise WrongUse("Say which fault to stop, or --all.")
+    reach = _reach(context, state)
+    if name is not None:
+        click.echo(f"{name} is over." if faults.stop(reach, name) else f"{name} wasn't in force.")
+        return
+    # The newest first: one release may stand on another's.
+    newest_first = sorted(faults.listed(reach), key=lambda it: it.since, reverse=True)
+    in_force = [it.name for it in newest_first if it.in_force]
+    failed: list[str] = []
+    for each in in_force:
+        try:
+            faults.stop(reach, each)
+            click.echo(f"{each} is over.")
+        except OmcError as error:
+            failed.append(error.message)
+    if failed:
+        raise LocalCloudError(" ".join(failed))
+    if not in_force:
+        click.echo("No fault is in force.")
+
+
+def _with(it: Fault) -> str:
+    return f" with {', '.join(f'{key}={value}' for key, value in it.chosen.items())}" if it.chosen else ""
+
+
+def _plain(it: Fault) -> dict[str, object]:
+    return {
+        "name": it.name,
+        "in_force": it.in_force,
+        "since": it.since or None,
+        "settings": dict(it.chosen),
+        "problem": it.problem or None,
+        "injected": it.injected,
+        "symptom": it.symptom,
+        "may_be_set": {key: {"default": s.default, "help": s.help} for key, s in it.settings.items()},
+    }
+
+
+def _state(it: Fault, zone: str) -> str:
+    if not it.in_force:
+        return "-"
+    from omc.times import moment
+
+    return f"in force since {moment(datetime.fromisoformat(it.since), zone)}{_with(it)}"
+
+
+def _choices(it: Fault) -> tuple[str, ...]:
+    return tuple(f"--set {key}={setting.default}: {setting.help}" for key, setting in it.settings.items())
+
+
+def _table(found: Sequence[Fault], zone: str) -> str:
+    from omc.cli.table import Row, has_colour, table, width_of
+
+    rows = [
+        Row(
+            (it.name, "in force" if it.in_force else "-", it.injected),
+            (
+                *((f"{_state(it, zone)}",) if it.in_force else ()),
+                *((f"problem: {it.problem}",) if it.problem else ()),
+                f"seen: {it.symptom}",
+                *_choices(it),
+            ),
+        )
+        for it in found
+    ]
+    return table(rows, header=("FAULT", "STATE", "INJECTED"), width=width_of(), colour=has_colour())
+
+
+def _markdown(found: Sequence[Fault], zone: str) -> str:
+    lines = ["| Fault | State | Injected | To be seen | Settings |", "| --- | --- | --- | --- | --- |"]
+    for it in found:
+        state = _state(it, zone) + (f" ({it.problem})" if it.problem else "")
+        settings = "<br>".join(f"`{key}={setting.default}` {setting.help}" for key, setting in it.settings.items())
+        cells = (f"`{it.name}`", state, it.injected, it.symptom, settings or "-")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+    return "\n".join(lines)

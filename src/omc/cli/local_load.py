@@ -1,0 +1,89 @@
+"""``omc local load``: users of the local stack, and what they saw."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from omc.cli.local import STATE_OPTION, site
+
+
+@click.command()
+@STATE_OPTION
+@click.option("--rate", type=click.FloatRange(0.1, 2000), default=20, show_default=True, help="Requests a second.")
+@click.option("--duration", type=click.FloatRange(1, 86_400), default=60, show_default=True, help="Seconds.")
+@click.option(
+    "--shape",
+    type=click.Choice(["flat", "diurnal"]),
+    default="flat",
+    show_default=True,
+    help="diurnal: a day in Sydney, from midnight on, pressed into the duration.",
+)
+@click.option(
+    "--users", type=click.IntRange(1, 512), default=64, show_default=True, help="At the site at once, at most."
+)
+@click.option(
+    "--journey",
+    "journeys",
+    metavar="NAME=SHARE",
+    multiple=True,
+    help="How often users do this; again for others.  [default: front-page=20, prices=50, history=20,"
+    " open-portfolio=3, change-portfolio=7]",
+)
+@click.option(
+    "--most-errors",
+    type=click.FloatRange(0, 100),
+    default=1,
+    show_default=True,
+    help="Percent of the requests that may fail; more is exit code 1.",
+)
+@click.option("--seed", type=int, help="The same number gives the same users again.")
+@click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+@click.pass_context
+def load(
+    context: click.Context,
+    state: Path | None,
+    rate: float,
+    duration: float,
+    shape: str,
+    users: int,
+    journeys: tuple[str, ...],
+    most_errors: float,
+    seed: int | None,
+    output: str,
+) -> None:
+    """Send users to the local stack's load balancer, and say what they saw.
+
+    They come when they come, however slow the answers are, and a user's time counts from the arrival. Ctrl-C ends it
+    with the report so far. Exit code 0: users were well; 1: too many requests failed; 3: nobody answered.
+
+    \b
+    omc local load
+    omc local load --rate 100 --duration 300 --shape diurnal
+    omc local load --journey prices=80 --journey change-portfolio=20 --output json
+    """
+    from omc.cli import load_report as show
+    from omc.local import lifecycle, traffic
+    from omc.local.load_report import report
+    from omc.progress import Progress
+
+    place = site(context, state)
+    url = lifecycle.url(place)
+    mix = traffic.mix_of(journeys) if journeys else traffic.MIX
+    progress = Progress()
+
+    def watch(done: int, outcomes: Counter[traffic.Outcome], gone: float) -> None:
+        bad = done - outcomes[traffic.Outcome.OK]
+        progress.waiting(f"{gone:.0f} of {duration:.0f} s: {done} requests, {bad} of them failed")
+
+    plan = traffic.Plan(url, rate, duration, traffic.Shape(shape), users, mix, seed)
+    found = report(traffic.send(plan, watch))
+    progress.done()
+    zone, share = place.environment.time_zone, most_errors / 100
+    if output == "json":
+        click.echo(show.as_json(found, share))
+    else:
+        click.echo((show.as_markdown if output == "markdown" else show.as_table)(found, zone, share))
+    context.exit(130 if found.interrupted else show.exit_code(found, share))

@@ -1,0 +1,124 @@
+"""Faulty releases to a tiny service, and the exchange that hangs: combined, refused, kept up after a restart."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecs_world import WAITER, World, build, cloud_at, until
+from localcloud.core.cloud import Cloud
+from localcloud.core.registry import AwsError
+from localcloud.faults.component import StackFaults
+from localcloud.parts import certificates
+from localcloud.services import exchange
+
+pytestmark = pytest.mark.cloud
+
+
+@pytest.fixture
+def world(cloud: Cloud, aws: Callable[..., Any], tmp_path: Path) -> World:
+    return build(cloud, aws, tmp_path / "apps")
+
+
+def test_one_release_on_another_is_put_back_in_the_reverse_order_only(world: World) -> None:
+    first = world.register("tiny", world.push("good", WAITER))
+    world.create_service("tiny", first)
+    world.steady("tiny")
+    faults = world.cloud.part(StackFaults)
+    faults.begin("bad-environment-variable", {"service": "tiny", "variable": "GREETING", "value": "mud"})
+    second = world.service("tiny")["taskDefinition"]
+    faults.begin("slow-start", {"service": "tiny", "seconds": "1"})
+    third = world.service("tiny")["taskDefinition"]
+    assert len({first, second, third}) == 3
+    container = world.ecs.describe_task_definition(taskDefinition=third)["taskDefinition"]["containerDefinitions"][0]
+    assert {"name": "GREETING", "value": "mud"} in container["environment"]
+    with pytest.raises(AwsError, match="stop slow-start first"):
+        faults.end("bad-environment-variable")
+    assert world.service("tiny")["taskDefinition"] == third
+    assert faults.end("slow-start")
+    assert world.service("tiny")["taskDefinition"] == second
+    assert faults.end("bad-environment-variable")
+    assert world.service("tiny")["taskDefinition"] == first
+    assert faults.status() == {"in_force": {}}
+
+
+def test_what_somebody_deployed_meanwhile_stays(world: World) -> None:
+    image = world.push("good", WAITER)
+    world.create_service("tiny", world.register("tiny", image))
+    faults = world.cloud.part(StackFaults)
+    faults.begin("missing-image", {"service": "tiny"})
+    fixed = world.register("tiny", image, environment=[{"name": "FIXED", "value": "yes"}])
+    world.ecs.update_service(cluster="rehearsal", service="tiny", taskDefinition=fixed)
+    assert faults.end("missing-image")
+    assert world.service("tiny")["taskDefinition"] == fixed
+
+
+def test_a_release_that_cannot_be_made_leaves_nothing_behind(world: World) -> None:
+    first = world.register("tiny", world.push("good", WAITER))
+    world.create_service("tiny", first)
+    faults = world.cloud.part(StackFaults)
+    for name, settings, words in (
+        ("wrong-secret", {"service": "tiny"}, "gets no secret 'POSTGRES_PASSWORD'. It gets: none"),
+        ("crash-on-start", {"service": "other"}, "There is no ECS service 'other'. There are tiny"),
+    ):
+        with pytest.raises(AwsError, match=words):
+            faults.begin(name, settings)
+    iam = world.aws("iam")
+    iam.put_role_policy(
+        RoleName="AWSReservedSSO_Developer_5f1c0ffee0123456",
+        PolicyName="frozen",
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Deny", "Action": "ecs:UpdateService", "Resource": "*"}],
+            }
+        ),
+    )
+    with pytest.raises(AwsError, match=r"Nothing was released to tiny: AccessDeniedException: .*developer-b"):
+        faults.begin("crash-on-start", {"service": "tiny"})
+    assert world.service("tiny")["taskDefinition"] == first
+    assert world.ecs.list_task_definitions(familyPrefix="tiny")["taskDefinitionArns"] == [first]
+    assert faults.status() == {"in_force": {}}
+
+
+def quotes(cloud: Cloud, timeout: float) -> bytes:
+    context = ssl.create_default_context(cafile=certificates.bundle(cloud.settings.state))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    with opener.open(f"{exchange.url(cloud.settings)}/v1/quotes?symbols=BTC,XYZ", timeout=timeout) as answer:
+        said: bytes = answer.read()
+        return said
+
+
+def answers(cloud: Cloud) -> bool:
+    try:
+        return b'"BTC"' in quotes(cloud, 1.0)
+    except OSError:
+        return False
+
+
+def test_the_exchange_hangs_again_after_the_cloud_was_down(tmp_path: Path) -> None:
+    with cloud_at(tmp_path / "state") as cloud:
+        until(lambda: answers(cloud))
+        cloud.part(StackFaults).begin("dependency-timeout", {})
+        assert not answers(cloud)
+    with cloud_at(tmp_path / "state") as cloud:
+        until(lambda: cloud.part(exchange.Exchange).behaviour().mode == "hang")
+        until(lambda: cloud.part(exchange.Exchange).status()["running"])
+        assert not answers(cloud)
+        cloud.part(StackFaults).end("dependency-timeout")
+        until(lambda: answers(cloud))
+
+
+def test_the_exchange_is_started_again_when_its_program_ends(cloud: Cloud) -> None:
+    until(lambda: answers(cloud))
+    process = cloud.part(exchange.Exchange)._process
+    assert process is not None
+    process.send(9)
+    until(lambda: process.poll() is not None)
+    until(lambda: answers(cloud))

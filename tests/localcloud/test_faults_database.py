@@ -1,0 +1,177 @@
+"""Faults of the database: each symptom is to be seen through the AWS API, and gone once the fault is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from localcloud.core.cloud import Cloud
+from localcloud.core.processes import Supervisor
+from localcloud.core.registry import AwsError
+from localcloud.faults.component import StackFaults
+from localcloud.services.rds import Databases
+from support.data_layer import Clients, Database, newest, until
+
+pytestmark = pytest.mark.cloud
+LOG = "/aws/rds/instance/shop/postgresql"
+
+
+@pytest.fixture(scope="module")
+def database(shared_cloud: Cloud, shared_aws: Clients) -> Database:
+    shared_aws("logs").create_log_group(logGroupName=LOG)
+    made = Database(shared_cloud, shared_aws, EnableCloudwatchLogsExports=["postgresql"])
+    made.set(log_min_duration_statement=("200", "immediate"), log_lock_waits=("1", "immediate"))
+    made.ask("CREATE TABLE orders (n int); INSERT INTO orders SELECT generate_series(1, 10)")
+    return made
+
+
+@contextmanager
+def fault(database: Database, name: str, **settings: str) -> Iterator[None]:
+    """In force as long as the context lasts; afterwards nothing of it runs any more."""
+    faults = database.cloud.part(StackFaults)
+    faults.begin(name, settings)
+    try:
+        yield
+    finally:
+        faults.end(name)
+    running = [process.name for process in database.cloud.part(Supervisor).running()]
+    assert [each for each in running if each.startswith("fault ")] == []
+
+
+def metric(database: Database, name: str) -> float | None:
+    return newest(database.aws("cloudwatch"), "AWS/RDS", name, DBInstanceIdentifier="shop")
+
+
+def load(database: Database, group: str, since: datetime) -> dict[str, float]:
+    """Performance Insights: average load since then by wait event or by SQL."""
+    keys = database.aws("pi").describe_dimension_keys(
+        ServiceType="RDS",
+        Identifier=database.shown()["DbiResourceId"],
+        StartTime=since,
+        EndTime=datetime.now(UTC) + timedelta(seconds=1),
+        PeriodInSeconds=1,
+        Metric="db.load.avg",
+        GroupBy={"Group": group},
+    )["Keys"]
+    return {" ".join(key["Dimensions"].values()): key["Total"] for key in keys}
+
+
+def logged(database: Database, text: str) -> bool:
+    events = database.aws("logs").filter_log_events(logGroupName=LOG, filterPattern=f'"{text}"')["events"]
+    return bool(events)
+
+
+def sessions(database: Database, application: str) -> int:
+    with database.cloud.part(Databases).connect("shop") as connection:
+        question = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+        row = connection.execute(question, [application]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def test_slow_queries_are_seen_by_sql_and_in_the_slow_log(database: Database) -> None:
+    since = datetime.now(UTC) - timedelta(seconds=1)
+    with fault(database, "slow-queries", seconds="1"):
+        until(lambda: any("report_trades" in sql for sql in load(database, "db.sql", since)), 60)
+        until(lambda: logged(database, "report_trades later"), 60)
+        until(lambda: (metric(database, "CPUUtilization") or 0) > 4, 60)
+    assert sessions(database, "nightly-report") == 0
+    assert database.ask("SELECT to_regclass('report_trades')") is None
+    until(lambda: (metric(database, "CPUUtilization") or 100) < 4, 60)
+
+
+def test_a_connection_leak_ends_at_max_connections_and_the_application_is_refused(database: Database) -> None:
+    with fault(database, "connection-leak", per_second="50"):
+        until(lambda: (metric(database, "DatabaseConnections") or 0) >= 16, 60)  # of 20, three are reserved
+
+        def refused() -> str:
+            try:
+                database.ask("SELECT 1")
+            except psycopg.OperationalError as problem:
+                return str(problem)
+            return ""
+
+        assert "connection slots" in until(refused)
+        until(lambda: logged(database, "connection slots are reserved"), 60)
+    assert database.ask("SELECT 1") == 1
+    until(lambda: (metric(database, "DatabaseConnections") or 0) < 5, 60)
+
+
+def test_a_leak_goes_on_after_the_server_was_restarted(database: Database) -> None:
+    with fault(database, "connection-leak", per_second="50", connections="5"):
+        until(lambda: sessions(database, "price-export") == 5)
+        database.rds.reboot_db_instance(DBInstanceIdentifier="shop")
+        database.available()
+        until(lambda: sessions(database, "price-export") == 5)
+    assert sessions(database, "price-export") == 0
+
+
+def test_writers_pile_up_behind_a_lock(database: Database) -> None:
+    since = datetime.now(UTC) - timedelta(seconds=1)
+    with fault(database, "lock-pile-up"):
+        until(lambda: sessions(database, "schema-change") == 1)
+
+        def blocked() -> bool:
+            try:
+                database.ask("INSERT INTO orders VALUES (0)", options="-c statement_timeout=3s")
+            except psycopg.errors.QueryCanceled:
+                return True
+            return False
+
+        until(blocked)  # the worker may still be asking for its lock
+        until(lambda: any("Lock:relation" in event for event in load(database, "db.wait_event", since)))
+        until(lambda: logged(database, "still waiting for"), 60)
+    assert database.ask("INSERT INTO orders VALUES (0) RETURNING n", options="-c statement_timeout=5s") == 0
+
+
+def test_a_stopped_database_was_stopped_by_somebody(database: Database) -> None:
+    with fault(database, "database-stopped"):
+        until(lambda: database.shown()["DBInstanceStatus"] == "stopped", 60)
+        with pytest.raises(AwsError, match="isn't available; it is stopped"):
+            database.cloud.part(StackFaults).begin("lock-pile-up", {})
+        events = database.aws("cloudtrail").lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "StopDBInstance"}]
+        )["Events"]
+        assert {"ResourceName": "shop"} in events[0]["Resources"]
+        with pytest.raises(psycopg.OperationalError):
+            database.ask("SELECT 1")
+    assert database.available()["DBInstanceStatus"] == "available"
+    assert database.ask("SELECT count(*) FROM orders") > 0
+
+
+def test_a_database_that_somebody_started_again_stays_started(database: Database) -> None:
+    with fault(database, "database-stopped"):
+        until(lambda: database.shown()["DBInstanceStatus"] == "stopped", 60)
+        database.rds.start_db_instance(DBInstanceIdentifier="shop")
+        database.available()
+    assert database.ask("SELECT 1") == 1
+
+
+def test_storage_runs_full_and_is_given_back(database: Database) -> None:
+    before = until(lambda: metric(database, "FreeStorageSpace"), 40)
+    assert before > 19 << 30
+    with fault(database, "storage-filling", mebibytes="20", free_percent="5"):
+        until(lambda: (metric(database, "FreeStorageSpace") or before) < 0.1 * (20 << 30), 60)
+        until(lambda: database.ask("SELECT pg_total_relation_size('audit_events')") >= 20 << 20, 60)
+        on_disk = sum(each.stat().st_blocks * 512 for each in (database.data() / "base" / "pgsql_tmp").iterdir())
+        assert on_disk < 1 << 20  # as large as it is, it takes nothing of this machine's disk
+    assert database.ask("SELECT to_regclass('audit_events')") is None
+    until(lambda: (metric(database, "FreeStorageSpace") or 0) > 19 << 30, 60)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("slow-queries", {"sessions": "many"}, "sessions is a number from 1 to 8, not 'many'"),
+        ("slow-queries", {"database": "other"}, "no DB instance 'other'; there are shop"),
+        ("lock-pile-up", {"table": "nowhere"}, "no table nowhere in shop"),
+        ("lock-pile-up", {"mode": "TOTAL"}, "one of ACCESS EXCLUSIVE"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(database: Database, name: str, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(AwsError, match=message):
+        database.cloud.part(StackFaults).begin(name, settings)

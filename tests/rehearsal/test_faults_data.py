@@ -1,0 +1,67 @@
+"""Faults of the data layer in the whole stack: the alarms that watch for them fire, and are OK once it is over."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from support.stack import Stack, eventually
+
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
+WATCHED = {"rds-connections-high", "rds-storage-low", "redis-evictions-high", "redis-hit-rate-low"}
+
+
+@pytest.fixture
+def stack_to_break(healthy: Stack) -> Iterator[Stack]:
+    """The healthy stack; whatever fault a test leaves in force is stopped."""
+    yield healthy
+    assert healthy.omc("local", "fault", "stop", "--all").code == 0
+
+
+def in_alarm(stack: Stack) -> set[str]:
+    """The alarms in ALARM, without the prefix that all of them share."""
+    pages = stack.client("cloudwatch").get_paginator("describe_alarms").paginate(StateValue="ALARM")
+    names = {alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]}
+    return {name.removeprefix("ohmycoins-staging-") for name in names}
+
+
+def start(stack: Stack, name: str) -> None:
+    done = stack.omc("local", "fault", "start", name)
+    assert done.code == 0, done.err
+
+
+def test_each_alarm_of_the_data_layer_sees_its_fault_and_its_end(stack_to_break: Stack) -> None:
+    stack = stack_to_break
+    for name in ("connection-leak", "storage-filling", "cache-evicting"):
+        start(stack, name)
+    eventually("all four alarms fire", lambda: in_alarm(stack) >= WATCHED, within=240)
+    logs = stack.client("logs").filter_log_events(
+        logGroupName="/aws/rds/instance/ohmycoins-staging/postgresql", filterPattern='"connection slots are reserved"'
+    )
+    assert logs["events"]
+    ended = stack.omc("local", "fault", "stop", "--all")
+    assert ended.code == 0, ended.err
+    eventually("all four alarms are OK again", lambda: not in_alarm(stack) & WATCHED, within=240)
+
+
+def test_the_site_answers_without_its_cache(stack_to_break: Stack) -> None:
+    stack = stack_to_break
+
+    def cache() -> str:
+        with urllib.request.urlopen(f"{stack.url}/api/v1/status", timeout=20) as answer:
+            return str(json.load(answer)["cache"])
+
+    assert cache() == "available"
+    start(stack, "cache-stopped")
+    eventually("the application notices", lambda: cache() == "unavailable", within=30)
+    with urllib.request.urlopen(f"{stack.url}/api/v1/prices", timeout=20) as answer:
+        assert answer.status == 200
+    logs = stack.client("logs").filter_log_events(
+        logGroupName="/ecs/ohmycoins-staging/backend", filterPattern='"cache unavailable"'
+    )
+    assert logs["events"]
+    assert stack.omc("local", "fault", "stop", "cache-stopped").code == 0
+    eventually("the application has its cache again", lambda: cache() == "available", within=60)
