@@ -190,6 +190,24 @@ def test_the_rule_decides_about_new_connections_and_leaves_those_that_stand(worl
     assert waiting.hears(20).startswith(world.cloud.settings.real_address(world.task.address))
 
 
+def test_who_binds_the_tasks_address_as_nc_does_in_a_session_is_dropped_by_the_kernel(world: World) -> None:
+    def connects(source: str) -> bool:
+        try:
+            socket.create_connection(world.gate, 0.5, (source, 0)).close()
+        except TimeoutError:
+            return False
+        return True
+
+    with world.cloud.part(Network).bound(world.task.address) as source:
+        eventually("the SYN is dropped: no rule allows it", lambda: not connects(source), 30)
+        assert connects("127.0.0.1")  # an operator's isn't
+        world.allow()
+        eventually("the rule lets it through", lambda: connects(source), 30)
+        world.forbid()
+        eventually("and not any more", lambda: not connects(source), 30)
+    eventually("without a session nothing is filtered", lambda: connects(source), 30)
+
+
 def test_what_flowed_and_what_was_rejected_is_in_the_flow_log_of_both_interfaces(world: World) -> None:
     world.allow()
     settle(world, allowed=True)

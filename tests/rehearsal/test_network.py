@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from support.session_client import SessionClient
 from support.stack import CLUSTER, Stack, eventually, wait_until_healthy
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
@@ -79,6 +80,17 @@ def connects(stack: Stack) -> int | None:
     return codes[0]
 
 
+def netcat(stack: Stack) -> str:
+    """What the runbook's ``nc -zv`` in a task says of the database."""
+    ecs = stack.client("ecs")
+    task = ecs.list_tasks(cluster=CLUSTER, serviceName="backend", desiredStatus="RUNNING")["taskArns"][0]
+    command = f"nc -zv -w 3 {stack.output('database')['address']} 5432"
+    session = ecs.execute_command(cluster=CLUSTER, task=task, container="backend", command=command, interactive=True)
+    with SessionClient(session["session"]).begin(30) as client:
+        client.end(60)
+        return client.output
+
+
 def rules(stack: Stack) -> list[dict[str, Any]]:
     found = stack.client("ec2").describe_security_group_rules()["SecurityGroupRules"]
     return sorted(found, key=lambda rule: str(rule["SecurityGroupRuleId"]))
@@ -87,9 +99,11 @@ def rules(stack: Stack) -> list[dict[str, Any]]:
 def test_a_closed_database_lets_no_new_connection_in_until_it_is_opened_again(healthy: Stack) -> None:
     before, began = rules(healthy), time.time()
     assert connects(healthy) == 0
+    assert "succeeded" in netcat(healthy)
     with fault(healthy, "security-group-closed", target="database"):
         assert len(rules(healthy)) < len(before)
         eventually("new connections time out", lambda: connects(healthy) == 7, WITHIN)
+        assert "timed out" in netcat(healthy)
         eventually("the flow log has the rejection", lambda: bool(flows(healthy, began, "REJECT")), WITHIN)
         assert {fields[6] for fields in flows(healthy, began, "REJECT")} == {"5432"}
         # Connections that stand go on: the service answers from its pool.

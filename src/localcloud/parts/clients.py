@@ -87,11 +87,12 @@ def _lines(reply: Reply) -> Iterator[str]:
 
 
 def nc(arguments: Sequence[str]) -> int:
-    """``nc -zv [-w seconds] host port``: whether a connection can be made, in the words of OpenBSD's nc."""
+    """``nc -zv [-w seconds] [-s source] host port``: whether a connection can be made, in the words of OpenBSD's nc."""
     parser = argparse.ArgumentParser("nc")
     parser.add_argument("-z", dest="only_connect", action="store_true")
     parser.add_argument("-v", dest="verbose", action="store_true")
     parser.add_argument("-w", dest="timeout", type=float, default=10.0)
+    parser.add_argument("-s", dest="source", default="")
     parser.add_argument("host")
     parser.add_argument("port", type=int)
     given = parser.parse_args(arguments)
@@ -99,7 +100,8 @@ def nc(arguments: Sequence[str]) -> int:
         print("nc: this stand-in only tries connections; use -z", file=sys.stderr)
         return 2
     try:
-        socket.create_connection((given.host, given.port), given.timeout).close()
+        source = (given.source, 0) if given.source else None
+        socket.create_connection((given.host, given.port), given.timeout, source).close()
     except OSError as problem:
         reason = problem.strerror or str(problem)
         print(f"nc: connect to {given.host} port {given.port} (tcp) failed: {reason}", file=sys.stderr)

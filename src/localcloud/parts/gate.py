@@ -3,11 +3,13 @@
 What a security group or a network ACL forbids is dropped without a word in AWS: the client hears nothing until its own
 timeout. Here the kernel has accepted the connection before anybody can be asked who it comes from, so a client sees
 its connection open and then silence. While it waits, the question is put again when TCP would send its next SYN, so a
-rule that is opened meanwhile lets the connection through, as it would there.
+rule that is opened meanwhile lets the connection through, as it would there. A client that binds its own address before
+it connects can be known by its SYN already: those of ``drop`` are dropped by the kernel, so its connect times out.
 
 Who decides is the cloud (``localcloud.services.vpc``), at the other end of a Unix socket, in JSON lines:
 
-    to the gate     {"listen": [[name, address, port, forward_address, forward_port], …], "version": number}
+    to the gate     {"drop": {name: [address, …]}}  sources whose SYNs the kernel shall drop, for all gates at once
+                    {"listen": [[name, address, port, forward_address, forward_port], …], "version": number}
                       all the gates that there shall be
                     {"verdict": id, "allow": bool, "from": address}  ``from``: the source for the forwarded connection
     from the gate   {"listening": [name, …], "failed": {name: reason}, "version": number}  the answer to ``listen``
@@ -21,7 +23,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import json
+import os
 import socket
 import struct
 import sys
@@ -33,9 +37,13 @@ FIRST_RETRY = 1.0
 GIVE_UP = 127.0
 """After these Linux gives a connection up that never got an answer (tcp_syn_retries = 6)."""
 REPORT_SECONDS = 1.0
+MOST_DROPPED = 250
+"""Sources that one filter holds: a comparison jumps at most 255 places ahead."""
 _BUFFER = 1 << 20
 _TCP_INFO = struct.Struct("=QQII")
 _TCP_INFO_OFFSET = 120  # of tcpi_bytes_acked in Linux's struct tcp_info
+_ATTACH_FILTER, _DETACH_FILTER = 26, 27  # SO_ATTACH_FILTER and SO_DETACH_FILTER, which Python has no names for
+_SOURCE = (-0x100000 + 12) & 0xFFFFFFFF  # SKF_NET_OFF and the place of the source in an IPv4 header
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,23 @@ class Gate:
     """Where clients really connect."""
     forward: tuple[str, int]
     """Where the server really listens."""
+
+
+def drop_from(listener: socket.socket, addresses: list[str]) -> None:
+    """Let the kernel drop whatever comes to this listening socket from these addresses (classic BPF)."""
+    if not addresses:
+        with contextlib.suppress(OSError):  # there was none
+            listener.setsockopt(socket.SOL_SOCKET, _DETACH_FILTER, 0)
+        return
+    program = [struct.pack("=HBBI", 0x20, 0, 0, _SOURCE)]  # load the source
+    for number, address in enumerate(addresses):
+        to_drop = len(addresses) - number  # past the other comparisons and the "keep"
+        program.append(struct.pack("=HBBI", 0x15, to_drop, 0, int.from_bytes(socket.inet_aton(address))))
+    program.append(struct.pack("=HBBI", 0x06, 0, 0, 0xFFFFFFFF))  # keep all of it
+    program.append(struct.pack("=HBBI", 0x06, 0, 0, 0))  # drop it
+    code = ctypes.create_string_buffer(b"".join(program))
+    held = struct.pack("@HP", len(program), ctypes.addressof(code))
+    listener.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, held)
 
 
 class Client(asyncio.Protocol):
@@ -196,6 +221,7 @@ class Gates:
     def __init__(self) -> None:
         self.clients: dict[int, Client] = {}
         self._listeners: dict[tuple[Any, ...], asyncio.Server] = {}
+        self._drop: dict[str, list[str]] = {}
         self._last_id = 0
         self._writer: asyncio.StreamWriter
 
@@ -227,10 +253,18 @@ class Gates:
                     failed = await self._listen([tuple(each) for each in message["listen"]])
                     names = sorted(each[0] for each in self._listeners)
                     self.tell({"listening": names, "failed": failed, "version": message["version"]})
+                elif "drop" in message:
+                    self._drop = message["drop"]
+                    for gate, listener in self._listeners.items():
+                        self._filter(gate[0], listener)
                 elif client := self.clients.get(message["verdict"]):
                     client.verdict(message["allow"], message["from"])
         finally:
             reporting.cancel()
+
+    def _filter(self, name: str, listener: asyncio.Server) -> None:
+        for each in listener.sockets:
+            drop_from(socket.socket(fileno=os.dup(each.fileno())), self._drop.get(name, [])[:MOST_DROPPED])
 
     async def _reporting(self) -> None:
         while True:
@@ -255,6 +289,8 @@ class Gates:
                 )
             except OSError as problem:
                 failed[name] = str(problem)
+            else:
+                self._filter(name, self._listeners[gate])
         return failed
 
 

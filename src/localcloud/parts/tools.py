@@ -18,6 +18,8 @@ from pathlib import Path
 POSTGRES_VARIABLE = "LOCALCLOUD_POSTGRES_BIN"
 VALKEY_VARIABLE = "LOCALCLOUD_VALKEY_SERVER"
 HAPROXY_VARIABLE = "LOCALCLOUD_HAPROXY"
+SOURCE_VARIABLE = "LOCALCLOUD_SOURCE"
+"""In a session within a task: the task's real address."""
 
 
 class MissingPart(Exception):
@@ -79,7 +81,9 @@ def client_folder(state: Path) -> Path:
     for name in ("redis-cli", "nc"):
         real = shutil.which(name)
         stand_in = f"{shlex.quote(sys.executable)} -P -m localcloud.parts.clients {name}"
-        _script(folder / name, f'exec {shlex.quote(real) if real else stand_in} "$@"')
+        # From the task's own address, where there is one, so that the rules of the VPC see it from its first packet.
+        source = f' ${{{SOURCE_VARIABLE}:+-s "${SOURCE_VARIABLE}"}}' if name == "nc" else ""
+        _script(folder / name, f'exec {shlex.quote(real) if real else stand_in}{source} "$@"')
     return folder
 
 

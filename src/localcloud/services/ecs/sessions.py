@@ -15,7 +15,8 @@ import shutil
 import string
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +32,8 @@ from localcloud.services.ecs.session_channel import Channel
 from localcloud.services.ecs.session_messages import BadFrame, Message, PayloadType
 from localcloud.services.ecs.session_terminal import Terminal
 from localcloud.services.logs import Logs
+from localcloud.services.vpc import Network
+from localcloud.services.vpc.clients import VARIABLE as OWN_ADDRESS
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -171,25 +174,38 @@ class Sessions:
         channel = Channel(connection.send, sends=messages.OUTPUT, receives=messages.INPUT)
         channel.tell(Message(messages.START_PUBLICATION))
         why = self._handshake(connection, channel)
-        terminal: Terminal | None = None
         if not why:
-            try:
-                terminal = self._start(session)
-            except OSError as problem:
-                why = f"Unable to start command: {problem.strerror or problem}"
-        if terminal is not None:
-            log.info("session %s runs %s", session.id, session.command[0])
-            seen = bytearray()
-            try:
-                why = _tie(connection, channel, terminal, session.place, seen)
-            finally:
-                terminal.close()
-                self._record(session, seen)
+            with self._address(session.place) as source:
+                why = self._run(connection, channel, session, source)
         _drain(connection, channel)
         channel.tell(messages.channel_closed(session.id, session.place.target, why))
         connection.close()
 
-    def _start(self, session: Session) -> Terminal:
+    @contextmanager
+    def _address(self, place: Place) -> Iterator[str]:
+        """The task's real address, known to the VPC while the session lasts; empty where there is none."""
+        address = place.environment.get(OWN_ADDRESS, "")
+        if self._cloud is None or not address or not self._cloud.has(Network):
+            yield ""
+            return
+        with self._cloud.part(Network).bound(address) as source:
+            yield source
+
+    def _run(self, connection: ServerConnection, channel: Channel, session: Session, source: str) -> str:
+        """Run the command until it or its client ends. Why it ended."""
+        try:
+            terminal = self._start(session, source)
+        except OSError as problem:
+            return f"Unable to start command: {problem.strerror or problem}"
+        log.info("session %s runs %s", session.id, session.command[0])
+        seen = bytearray()
+        try:
+            return _tie(connection, channel, terminal, session.place, seen)
+        finally:
+            terminal.close()
+            self._record(session, seen)
+
+    def _start(self, session: Session, source: str) -> Terminal:
         if self._cloud is None or not session.place.lives():
             raise OSError("the container has stopped")
         folder = tools.client_folder(self._cloud.settings.state)
@@ -197,6 +213,7 @@ class Sessions:
         environment["PATH"] = f"{folder}:{environment['PATH']}"
         # A container's home goes with it; here it would be the machine's.
         environment |= {"HISTFILE": "", "PSQL_HISTORY": "/dev/null", "REDISCLI_HISTFILE": "/dev/null"}
+        environment[tools.SOURCE_VARIABLE] = source
         program = session.command[0]
         if shutil.which(program, path=environment["PATH"]) is None and "/" not in program:
             raise OSError(f'Failed to start pty: exec: "{program}": executable file not found in $PATH')

@@ -15,6 +15,8 @@ import logging
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +41,8 @@ WORLD_SECONDS = 1.0
 UNKNOWN_SECONDS = 0.1
 """How old, when somebody asks about an address that isn't known: a task that has just been given it."""
 REMEMBERED = 10_000
+EPHEMERAL = 40_000
+"""Some port of a client: network ACLs are asked about the answers to it."""
 FLOW_SECONDS = 10.0
 """The aggregation interval of the flow logs, and the period of NAT metrics. AWS has 60 s at least."""
 NOTHING = Moved()
@@ -65,6 +69,7 @@ class Network:
         self._judged: dict[Connection, Verdict] = {}
         self._flows = Flows()
         self._tracked: dict[int, Tracked] = {}
+        self._bound: Counter[str] = Counter()
         self._nat: dict[str, Counter[str]] = defaultdict(Counter)
         self._published_at = time.monotonic()
         self._cloud: Cloud | None = None
@@ -129,6 +134,36 @@ class Network:
                     self._judged.clear()
                 found = self._judged[connection] = judge(self._world, connection)
             return found
+
+    @contextmanager
+    def bound(self, address: str) -> Iterator[str]:
+        """While the block lasts, whoever connects from this interface's real address, which is given, is judged by its
+        SYN: what is forbidden is dropped by the kernel, so ``nc -zv`` says what it says in AWS. Such an attempt is in
+        no flow log, since nobody but the kernel sees it."""
+        with self._lock:
+            self._bound[address] += 1
+        self._drop()
+        try:
+            yield self._require().settings.real_address(address)
+        finally:
+            with self._lock:
+                self._bound -= Counter([address])
+            self._drop()
+
+    def _drop(self) -> None:
+        real = self._require().settings.real_address
+        with self._lock:
+            addresses = sorted(self._bound)
+        forbidden: dict[str, list[str]] = {}
+        for gate in self._keeper.gates() if addresses else ():
+            dropped = [
+                real(each)
+                for each in addresses
+                if not self.judge(Connection(each, gate.destination, EPHEMERAL, gate.port)).allowed
+            ]
+            if dropped:
+                forbidden[gate.name] = dropped
+        self._keeper.drop(forbidden)
 
     def _fresh(self, address: str = "") -> World:
         """Read the rules again if they are old, or an address isn't known that may be new. Takes the cloud's lock."""
@@ -208,6 +243,7 @@ class Network:
     def step(self) -> None:
         """Keep the gates' process alive; publish what flowed when an interval is over."""
         self._keeper.keep(self._require().part(Supervisor))
+        self._drop()
         if time.monotonic() - self._published_at >= FLOW_SECONDS:
             self.publish()
 

@@ -38,6 +38,7 @@ class Keeper:
         self._gates: dict[str, Gate] = {}
         self._listening: set[str] = set()
         self._failed: dict[str, str] = {}
+        self._dropped: dict[str, list[str]] = {}
         self._version = self._answered = 0
         self._told = threading.Condition()
         self._connection: socket.socket | None = None
@@ -113,6 +114,16 @@ class Keeper:
             if self._gates.pop(name, None) is not None:
                 self._tell_gates()
 
+    def gates(self) -> list[Gate]:
+        return list(self._gates.values())
+
+    def drop(self, sources: dict[str, list[str]]) -> None:
+        """By gate, the real addresses whose SYNs shall be dropped; nothing is told where nothing changes."""
+        with self._told:
+            if sources != self._dropped:
+                self._dropped = sources
+                self._send({"drop": sources})
+
     def _tell_gates(self) -> int:
         """Tell the process which gates there shall be; its answer carries the number that is returned."""
         with self._told:
@@ -135,6 +146,7 @@ class Keeper:
             with self._told:
                 self._connection = connection
             self._tell_gates()
+            self._send({"drop": self._dropped})
             self._listen(connection)
             with self._told:
                 self._connection = None
