@@ -17,7 +17,7 @@ SHARED = {
 FRESH = ("rehearsal/test_morning",)
 """Rehearsals that want a stack in which nothing has failed within the hour: first in their group."""
 
-LONGEST = ("localcloud/test_terraform", "terraform tests", "stack", "demo", "apply killed")
+LONGEST = ("localcloud/test_terraform", "terraform tests", "stack", "demo", "apply killed", "killsweep/test_kill_sweep")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,36 @@ _RUNNING: list[subprocess.Popen[str]] = []
 
 class TerraformError(OmcError):
     """Terraform is missing, or it said no. The message carries its own first diagnostic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Who holds the lock of a state, as Terraform writes it into the lock."""
+
+    id: str
+    operation: str
+    """``OperationTypeApply``, ``OperationTypePlan``."""
+    who: str
+    """``user@host``."""
+    created: datetime
+    """UTC, by the clock of that host."""
+
+
+class TerraformKilled(TerraformError):
+    """Terraform was killed: it wrote no state since the last time it did, and left its lock."""
+
+
+class StateLocked(TerraformError):
+    """Somebody works on the state just now, or ended without releasing it."""
+
+    def __init__(self, lock: Lock) -> None:
+        doing = lock.operation.removeprefix("OperationType").lower()
+        super().__init__(
+            f"The state is locked by {lock.who} since {lock.created:%Y-%m-%d %H:%M:%S} UTC ({doing}, lock {lock.id}). "
+            "Wait for them, or ask them; a lock whose holder is known to be dead is released by "
+            f"`terraform force-unlock {lock.id}`."
+        )
+        self.lock = lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +141,8 @@ def run(
     once, so it runs in a session of its own, where the terminal's Ctrl-C doesn't reach it. Dies this process, it is
     interrupted as well. Raises ``TerraformError`` with Terraform's own first error.
     """
-    command = [*_interrupt_when_we_die(), str(terraform.executable), *arguments, *(["-json"] if event else [])]
+    verb, *rest = arguments
+    command = [*_interrupt_when_we_die(), str(terraform.executable), verb, *(["-json"] if event else []), *rest]
     lines: list[str] = []
     failures: list[str] = []
     process = subprocess.Popen(
@@ -138,10 +171,37 @@ def run(
     finally:
         _RUNNING.remove(process)
         _end_session(process.pid)
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise TerraformKilled(f"terraform {verb} was killed in {folder.name} ({name}), not by omc.")
     if code != 0:
         reason = failures[0] if failures else _first_error("".join(lines))
-        raise TerraformError(f"terraform {arguments[0]} failed in {folder.name}: {reason}")
+        if lock := _lock_in(reason):
+            raise StateLocked(lock)
+        raise TerraformError(f"terraform {verb} failed in {folder.name}: {reason}")
     return "".join(lines)
+
+
+def marked(marker: str) -> list[int]:
+    """Processes of this machine that were given ``OMC_STEP=marker`` to know them by: Terraform and its providers."""
+    wanted = f"OMC_STEP={marker}".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+    return found
+
+
+def working_in(folder: Path) -> list[int]:
+    """Terraforms of this machine, whoever started them, that work in ``folder`` itself."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            name = (entry / "comm").read_text().strip()
+            if name in {"terraform", "tofu"} and (entry / "cwd").readlink() == folder:
+                found.append(int(entry.name))
+    return found
 
 
 def end_leftovers(folder: Path) -> None:
@@ -171,6 +231,24 @@ def outputs(terraform: Terraform, folder: Path, *, env: Mapping[str, str]) -> di
     """The root's outputs as plain values."""
     said = json.loads(run(terraform, folder, ["output", "-json"], env=env))
     return {name: value["value"] for name, value in said.items()}
+
+
+def state(terraform: Terraform, folder: Path, *, env: Mapping[str, str]) -> dict[str, Any]:
+    """The state as the backend holds it, secrets and all; an empty mapping where nothing was ever applied."""
+    said = run(terraform, folder, ["state", "pull"], env=env)
+    pulled: dict[str, Any] = json.loads(said) if said.strip() else {}
+    return pulled
+
+
+def show(terraform: Terraform, folder: Path, plan: Path, *, env: Mapping[str, str]) -> dict[str, Any]:
+    """A plan file as Terraform's JSON, secrets and all."""
+    shown: dict[str, Any] = json.loads(run(terraform, folder, ["show", "-json", str(plan)], env=env))
+    return shown
+
+
+def release(terraform: Terraform, folder: Path, lock: Lock, *, env: Mapping[str, str]) -> None:
+    """Take away a lock whose holder is dead. Terraform refuses when the lock has become another one meanwhile."""
+    run(terraform, folder, ["force-unlock", "-force", lock.id], env=env)
 
 
 def _let_finish(process: subprocess.Popen[str]) -> None:
@@ -213,12 +291,28 @@ def _diagnostic(said: Mapping[str, Any]) -> str:
 
 def _first_error(printed: str) -> str:
     """The first error that Terraform printed for people, on one line and without its box."""
-    lines = [line.strip("│╷╵ ") for line in printed.splitlines()]
+    lines = [line.strip("│╷╵ ") for line in _COLOUR.sub("", printed).splitlines()]
     starts = [number for number, line in enumerate(lines) if line.startswith("Error:")]
     if not starts:
-        return " ".join(printed.split())[-400:] or "it said nothing"
+        return " ".join(" ".join(lines).split())[-400:] or "it said nothing"
     following = [line for line in lines[starts[0] : starts[0] + 12] if line]
     return " ".join(following)[:600]
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LOCK = re.compile(
+    r"Lock Info:\s+ID:\s+(?P<id>\S+).*?Operation:\s+(?P<operation>\S+).*?Who:\s+(?P<who>\S+).*?"
+    r"Created:\s+(?P<day>[\d-]+) (?P<time>[\d:]+)"
+)
+
+
+def _lock_in(reason: str) -> Lock | None:
+    """The holder that Terraform names when it can't get the lock."""
+    found = _LOCK.search(reason) if "lock" in reason else None
+    if found is None:
+        return None
+    created = datetime.fromisoformat(f"{found['day']}T{found['time']}").replace(tzinfo=UTC)
+    return Lock(found["id"], found["operation"], found["who"], created)
 
 
 def _executable() -> Path:

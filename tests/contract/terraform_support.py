@@ -25,36 +25,6 @@ FOLDERS = [*MODULES, *ENVIRONMENTS, BOOTSTRAP]
 DIGEST = "sha256:" + "a" * 64
 CERTIFICATE = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
 
-_NOISE = re.compile(r'(#|//)[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"', re.DOTALL)
-
-
-def declared(folder: Path) -> set[str]:
-    """The variables that a root or module declares."""
-    return {
-        name
-        for path in folder.glob("*.tf")
-        for name in re.findall(r'^variable "(\w+)"', path.read_text(), re.MULTILINE)
-    }
-
-
-def assigned(tfvars: str) -> set[str]:
-    """The names that a tfvars file sets: assignments outside of all brackets."""
-    plain = _NOISE.sub(lambda found: '""' if found[0].startswith('"') else "", tfvars)
-    names, depth = set(), 0
-    for line in plain.splitlines():
-        if depth == 0 and (found := re.match(r"\s*([\w-]+)\s*=", line)):
-            names.add(found[1])
-        depth += sum(line.count(bracket) for bracket in "{[(") - sum(line.count(bracket) for bracket in "}])")
-    return names
-
-
-def undeclared(folder: Path) -> dict[str, set[str]]:
-    """Each tfvars file of a root that sets names which the root doesn't declare: Terraform only warns of them."""
-    known = declared(folder)
-    files = [*folder.glob("*.tfvars"), *folder.glob("*.tfvars.json")]
-    found = {path.name: assigned(path.read_text()) - known for path in files}
-    return {name: names for name, names in found.items() if names}
-
 
 def plain_secrets(text: str) -> list[str]:
     """What looks like a secret written down: assignments by their names, keys and tokens by their form."""

@@ -17,8 +17,10 @@ from contract.terraform_support import (
     INFRASTRUCTURE,
     MODULES,
     plain_secrets,
-    undeclared,
 )
+from omc.infrastructure.variables import undeclared
+from omc.procedures.prices import PRICED
+from omc.procedures.resource_kinds import BY_USE, DATA_STORES, FREE, STATELESS
 
 FILES = ("main.tf", "outputs.tf", "variables.tf", "versions.tf")
 TEXTS = sorted(
@@ -86,6 +88,18 @@ def test_an_undeclared_name_is_found_wherever_it_hides(tmp_path: Path) -> None:
     )
     (tmp_path / "b.tfvars").write_text("timing = {}\n")
     assert undeclared(tmp_path) == {"a.tfvars": {"db_size"}}
+
+
+def test_omc_knows_what_every_resource_holds_and_costs() -> None:
+    """A type that stands in no table would be refused as a loss of data, and its price called not known."""
+    used = {
+        kind
+        for path in INFRASTRUCTURE.rglob("*.tf")
+        for kind in re.findall(r'^resource "(\w+)"', path.read_text(), re.MULTILINE)
+    }
+    assert used - set(DATA_STORES) - STATELESS == set()
+    assert used - set(PRICED) - FREE - BY_USE == set()
+    assert set(DATA_STORES) & STATELESS == set()
 
 
 def test_every_environment_has_tfvars_of_its_own() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from omc import terraform as tf
 from omc.errors import WrongUse
+from omc.infrastructure.roots import LOCAL_ROOT, backend, copy_sources, state_bucket
 from omc.local import cloud
 from omc.store import embedded
 from omc.store.place import LOCAL_FOLDER
@@ -31,9 +31,6 @@ from omc.store.place import LOCAL_FOLDER
 if TYPE_CHECKING:
     from omc.progress import Progress
     from omc.stack import Environment, Stack
-
-ENVIRONMENT = "staging"
-"""The root that is applied: the same folder that AWS gets, with its ``local.tfvars``."""
 
 SETTLE_TIMEOUT = 120.0
 """Seconds for the tasks of a started cloud to become healthy: start, two passed health checks, with room."""
@@ -90,7 +87,7 @@ class Site:
 
     @property
     def root(self) -> Path:
-        return self.sources / "environments" / ENVIRONMENT
+        return self.sources / "environments" / LOCAL_ROOT
 
     def read(self) -> Record:
         try:
@@ -200,19 +197,14 @@ def _apply(site: Site, record: Record, reach: cloud.Reach, progress: Progress) -
     first = record.phase is not Phase.APPLIED
     site.write(replace(record, phase=Phase.APPLYING) if first else record)
     try:
-        shutil.copytree(
-            site.project / "infrastructure",
-            site.sources,
-            dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "tests"),
-        )
+        copy_sources(site.project / "infrastructure", site.sources)
         with _bootstrap(site, terraform, reach, progress):
             with progress.step("Pushing the images"):
                 images = {
                     service.name: push_image(site, site.project / "apps" / service.name, f"ohmycoins/{service.name}")
                     for service in site.environment.services
                 }
-            with progress.step(f"Applying infrastructure/environments/{ENVIRONMENT}"):
+            with progress.step(f"Applying infrastructure/environments/{LOCAL_ROOT}"):
                 outputs = _apply_root(site, terraform, reach, images, progress)
     except (KeyboardInterrupt, tf.TerraformError):
         site.write(replace(record, phase=Phase.INTERRUPTED) if first else record)
@@ -246,7 +238,7 @@ def _bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, progress
 
     tf.run(terraform, folder, ["init", "-no-color", *terraform.init_arguments()], env=env)
     arguments = ["apply", "-auto-approve", f"-state={site.state / 'bootstrap.tfstate'}"]
-    arguments += [f"-var=environment={ENVIRONMENT}", "-var=github_repository=example/oh-my-coins"]
+    arguments += [f"-var=environment={LOCAL_ROOT}", "-var=github_repository=example/oh-my-coins"]
     with ThreadPoolExecutor(1) as pool:
         applied = pool.submit(tf.run, terraform, folder, arguments, env=env, event=note)
         try:
@@ -285,7 +277,7 @@ def _variables(reach: cloud.Reach) -> list[str]:
 
 
 def _backend(reach: cloud.Reach) -> list[str]:
-    return [f"-backend-config=bucket=ohmycoins-{ENVIRONMENT}-tfstate-{reach.account}"]
+    return backend(state_bucket("ohmycoins", LOCAL_ROOT, reach.account))
 
 
 def _reporter(progress: Progress) -> Callable[[Mapping[str, Any]], None]:

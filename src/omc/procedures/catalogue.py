@@ -8,7 +8,15 @@ from typing import Any, get_type_hints
 
 from omc.procedures.plan import Plan
 
-PLANNERS: Mapping[str, str] = {}
+PLANNERS: Mapping[str, str] = {
+    "deploy": "omc.procedures.deploy:plan_deploy",
+    "restart": "omc.procedures.restart:restart",
+    "scale": "omc.procedures.scale:scale",
+    "rollback": "omc.procedures.rollback:plan_rollback",
+    "prune": "omc.procedures.prune:plan_prune",
+    "infra-apply": "omc.procedures.infrastructure:apply",
+    "infra-destroy": "omc.procedures.infrastructure:destroy",
+}
 """A procedure's name to ``module:function``. Such a function takes ``asked``, a frozen dataclass of plain values that
 come back from JSON as ``Asked(**json)``, and facts by their types; it returns the plan, or raises ``WrongUse`` for what
 makes no sense (an unknown service) and ``Refused`` where there is no plan to show."""

@@ -1,0 +1,239 @@
+"""Applying a plan file of Terraform, so that a killed apply is found, understood and finished.
+
+Terraform's own record of what it did is the state, which counts up with each change. Equal to the plan's: nothing was
+recorded, and the file still applies. Ahead of it: a new plan says what is left, and only what was approved goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from omc import terraform as tf
+from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.errors import OmcError, Refused, Unknown
+from omc.facts.terraform_json import changes
+from omc.infrastructure import plans
+from omc.infrastructure.roots import LOCAL_ROOT, Root, root_of
+from omc.procedures.infrastructure_summary import is_rest_of
+from omc.procedures.plan import Json
+from omc.stack import Environment
+
+LOCK_WAIT = 60.0
+"""Seconds to wait for somebody else's lock: their plan takes less, and their apply makes ours stale anyway."""
+CLOCK_ERROR = timedelta(seconds=5)
+
+
+def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+    """Whether all of it is there. What is left of a cut-off apply is planned, and remembered as the file to apply."""
+    root = _root(context, arguments)
+    _let_others_end(context)
+    state = root.state()
+    serial, lineage = int(state.get("serial", 0)), str(state.get("lineage", ""))
+    began = "began" in context.memory
+    if (serial, lineage) == (arguments["serial"], arguments["lineage"]) or (not serial and not arguments["serial"]):
+        return False
+    if not began:
+        raise Refused(
+            f"The state is number {serial} now, the plan was made from number {arguments['serial']}: somebody "
+            f"changed it meanwhile, and nothing was applied. "
+            f"Plan again: omc infra plan --env {context.environment.name}"
+        )
+    if context.memory.get("applied"):
+        return True
+    return _nothing_left(context, arguments, root)
+
+
+def _nothing_left(context: Context, arguments: Mapping[str, Any], root: Root) -> bool:
+    """Plan again after an apply that was cut off."""
+    context.say("An apply was cut off; planning what is left of it")
+
+    def plan() -> Path:
+        return plans.make(root, arguments["variables"], context.say, destroy=arguments["destroy"], mark=context.token)
+
+    try:
+        file = _with_lock(context, root, plan)
+    except tf.StateLocked as error:
+        raise Unknown(error.message) from error
+    left = changes(tf.show(root.terraform, root.folder, file, env=root.environment).get("resource_changes"))
+    if not left:
+        return True
+    beyond = is_rest_of(left, arguments["approved"])
+    if beyond:
+        context.remember({"gave_up": list(beyond)})
+        return True
+    context.remember({"rest": str(file), "rest_sha256": plans.sha256_of(file), "left": len(left)})
+    return False
+
+
+def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+    """Apply the file that was approved, or the one with what is left of it."""
+    root = _root(context, arguments)
+    file = Path(context.memory.get("rest") or arguments["plan"])
+    expected = context.memory.get("rest_sha256") or arguments["sha256"]
+    if not file.is_file():
+        raise Refused(
+            f"The plan file {file} is not on this machine ({socket.gethostname()}): it holds secrets, so it stays "
+            f"where it was made. Go on there, or plan again: omc infra plan --env {context.environment.name}"
+        )
+    if plans.sha256_of(file) != expected:
+        raise Refused(
+            f"The plan file {file} is not the one that was approved; nothing was applied. "
+            f"Plan again: omc infra plan --env {context.environment.name}"
+        )
+    if "began" not in context.memory:
+        context.remember({"began": datetime.now(UTC).isoformat(), "who": _who()})
+    events = _Events(context, root)
+    command = ["apply", "-input=false", f"-parallelism={plans.PARALLELISM}", str(file)]
+    marked = replace(root, extra={"OMC_STEP": context.token})
+    try:
+        _with_lock(context, root, lambda: marked.run(command, events))
+    except tf.StateLocked:
+        raise
+    except tf.TerraformKilled as error:
+        raise Unknown(error.message) from error
+    except tf.TerraformError as error:
+        if not events.done:
+            raise
+        raise tf.TerraformError(
+            f"{error.message} Before that {events.done} of {max(events.total, events.done)} resources were changed, and the state knows "
+            f"them. See what is left: omc infra plan --env {context.environment.name}"
+        ) from error
+    context.remember({"applied": True})
+    for path in {file, Path(arguments["plan"])}:
+        if path.parent == root.plans:
+            with suppress(OSError):
+                path.unlink()
+    return {"counts": dict(events.counts), "state": int(root.state().get("serial", 0))}
+
+
+def _watch(context: Context, _: Mapping[str, Any]) -> Outcome:
+    """Terraform has waited for each resource itself."""
+    if beyond := context.memory.get("gave_up"):
+        shown = ", ".join(beyond[:3]) + (f" and {len(beyond) - 3} more" if len(beyond) > 3 else "")
+        return Outcome(
+            Verdict.FAILED,
+            "The apply was cut off, and what is left of it is more than was approved: "
+            f"{shown}. What it did stands. Look at it and approve it: omc infra plan --env {context.environment.name}",
+            dict(context.memory),
+        )
+    counts = context.memory.get("counts")
+    if counts is None:
+        return Outcome(
+            Verdict.SUCCEEDED, "All of the plan is there: an apply that was cut off had done it.", dict(context.memory)
+        )
+    did = f"{counts.get('add', 0)} added, {counts.get('change', 0)} changed, {counts.get('remove', 0)} destroyed"
+    rest = " (the rest of an apply that was cut off)" if context.memory.get("rest") else ""
+    return Outcome(Verdict.SUCCEEDED, f"Terraform applied the plan: {did}{rest}.", dict(context.memory))
+
+
+def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+    name = LOCAL_ROOT if environment.is_local else environment.name
+    folder = f"infrastructure/environments/{name}"
+    lines = [] if not environment.is_local else ['eval "$(omc local env)"']
+    bucket = "" if environment.is_local else f' -backend-config="bucket={arguments["stack"]}-{name}-tfstate-$ACCOUNT"'
+    return [
+        *lines,
+        f"terraform -chdir={folder} init{bucket}",
+        f"terraform -chdir={folder} apply {arguments['plan']}",
+    ]
+
+
+register(Action("terraform.apply_plan", _perform, _look, _watch, _commands))
+
+
+class _Events:
+    """Terraform's events as a line of progress; remembers the lock as soon as it is ours."""
+
+    def __init__(self, context: Context, root: Root) -> None:
+        self.context, self.root = context, root
+        self.done = 0
+        self.total = 0
+        self.counts: Mapping[str, int] = {}
+        self.under_way: dict[str, datetime] = {}
+
+    def __call__(self, said: Mapping[str, Any]) -> None:
+        kind = said.get("type")
+        address = str(said.get("hook", {}).get("resource", {}).get("addr", ""))
+        if kind == "planned_change":
+            self.total += 1
+        elif kind == "change_summary" and said["changes"].get("operation") == "apply":
+            self.counts = {name: int(said["changes"].get(name, 0)) for name in ("add", "change", "remove")}
+        elif kind == "apply_start":
+            self._remember_lock()
+            self.under_way[address] = datetime.now(UTC)
+        elif kind in {"apply_complete", "apply_errored"}:
+            self.under_way.pop(address, None)
+            self.done += kind == "apply_complete"
+        if self.under_way:
+            oldest = min(self.under_way, key=self.under_way.__getitem__)
+            seconds = (datetime.now(UTC) - self.under_way[oldest]).total_seconds()
+            self.context.say(f"{self.done} of {max(self.total, self.done)} resources; {seconds:.0f} s on {oldest}")
+
+    def _remember_lock(self) -> None:
+        """So that, if we are killed, this very lock is known to be ours. Reading it is no condition for going on."""
+        if "lock" in self.context.memory:
+            return
+        with suppress(OmcError, ValueError, KeyError):
+            import json
+
+            answer = self.context.gateway.client("s3").get_object(
+                Bucket=self.root.bucket, Key=f"{self.root.name}/terraform.tfstate.tflock"
+            )
+            self.context.remember({"lock": str(json.loads(answer["Body"].read())["ID"])})
+
+
+def _with_lock(context: Context, root: Root, work: Callable[[], Any]) -> Any:
+    """Do ``work``, after releasing a lock that a dead Terraform of this very step has left."""
+
+    def attempt() -> Any:
+        try:
+            return work()
+        except tf.StateLocked as error:
+            if not _is_left_by_us(context, root, error.lock):
+                raise
+            context.say(f"Releasing the lock {error.lock.id}, which this run's own killed Terraform left")
+            tf.release(root.terraform, root.folder, error.lock, env=root.environment)
+            return work()
+
+    return plans.held(attempt, LOCK_WAIT, context.say)
+
+
+def _is_left_by_us(context: Context, root: Root, lock: tf.Lock) -> bool:
+    """Whether a Terraform of this step, which no longer lives, took the lock.
+
+    By its id where that was written down in time; else by its host and time, if nothing runs in that folder any more.
+    """
+    began = context.memory.get("began")
+    if began is None or lock.who != context.memory.get("who") or lock.who != _who() or tf.marked(context.token):
+        return False
+    if context.memory.get("lock") == lock.id:
+        return True
+    return lock.created >= datetime.fromisoformat(began) - CLOCK_ERROR and not tf.working_in(root.folder)
+
+
+def _let_others_end(context: Context) -> None:
+    """A Terraform that outlived its runner is finishing what it began, and must be let do so."""
+    if pids := tf.marked(context.token):
+        raise Unknown(
+            "Terraform, which this run started before it was cut off, still finishes what it began "
+            f"(process {min(pids)} on {socket.gethostname()})."
+        )
+
+
+def _root(context: Context, arguments: Mapping[str, Any]) -> Root:
+    root = root_of(context.gateway, Path(arguments["project"]), Path(arguments["work"]), arguments["stack"])
+    root.ensure()
+    return root
+
+
+def _who() -> str:
+    """This user and host as Terraform writes them into a lock."""
+    return f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"

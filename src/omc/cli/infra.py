@@ -1,0 +1,427 @@
+"""``omc infra``: plan, apply, destroy and roll back the infrastructure, and find where it drifted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from omc.cli.change import carry_out, change_options
+from omc.cli.options import environment_option
+
+if TYPE_CHECKING:
+    from omc.aws.gateway import Gateway
+    from omc.facts.infrastructure import SavedPlan
+    from omc.infrastructure.asked import PlannedChange
+    from omc.infrastructure.roots import Root
+    from omc.procedures.plan import Plan
+    from omc.stack import Stack
+
+OUTPUT_OPTION = click.option(
+    "--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True
+)
+VAR_OPTION = click.option(
+    "--var",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help='A variable that no tfvars file holds: \'images={"backend": "…@sha256:…", …}\'. Unsaid, what stands is kept.',
+)
+REPLACE_OPTION = click.option(
+    "--allow-replace",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Let this data store be replaced or destroyed, and what it holds be lost.",
+)
+LOCK_OPTION = click.option(
+    "--lock-wait",
+    type=click.IntRange(0, 3600),
+    default=0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for somebody else who works on the state.",
+)
+
+
+@click.group()
+def infra() -> None:
+    """Change the infrastructure by Terraform: read the plan first, then apply exactly that.
+
+    \b
+    omc infra plan --env staging        what would be added, changed, replaced, destroyed, and what it costs
+    omc infra apply --env staging       plan, ask, apply
+    omc infra drift --env production    what somebody changed outside of Terraform
+    omc infra rollback --env staging    take the newest commit back, by plan and approval like any change
+    omc infra destroy --env staging     take all of it down
+    """
+
+
+@infra.command()
+@environment_option
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Also put the plan file here. It holds secrets."
+)
+@VAR_OPTION
+@REPLACE_OPTION
+@LOCK_OPTION
+@click.option("--destroy", is_flag=True, help="Plan to destroy all of it.")
+@click.option(
+    "--summary", type=click.Path(dir_okay=False, path_type=Path), help="Also put the summary here, as JSON: no secrets."
+)
+@OUTPUT_OPTION
+@click.pass_context
+def plan(
+    context: click.Context,
+    env: str | None,
+    out: Path | None,
+    variables: tuple[str, ...],
+    allow_replace: tuple[str, ...],
+    lock_wait: int,
+    destroy: bool,
+    summary: Path | None,
+    output: str,
+) -> None:
+    """Plan the infrastructure's change, and say what it means. Changes nothing.
+
+    The plan file stays in omc's own folder, readable by you alone, since it holds secrets. What is printed holds none.
+
+    \b
+    Exit codes: 0 planned, 1 planned but refused as it is (it would lose data), 2 wrong use, 3 not known.
+
+    \b
+    omc infra plan --env staging
+    omc infra plan --env staging --out reviewed.tfplan
+    omc infra plan --env production --output markdown >> "$GITHUB_STEP_SUMMARY"
+    """
+    from omc.cli import infra_report
+    from omc.infrastructure import plans
+    from omc.infrastructure.asked import PlannedChange
+
+    desk = _Desk.of(context, env)
+    root = desk.root(desk.project)
+    file = desk.planned(root, variables, lock_wait, destroy=destroy)
+    if out:
+        plans.hand_out(file, out)
+    asked = PlannedChange(
+        str(desk.project), str(desk.work), desk.stack.name, str(file), plans.sha256_of(file), allow_replace
+    )
+    judged, saved = desk.judged(asked, destroy=destroy)
+    if summary:
+        summary.write_text(infra_report.as_json(judged, saved, asked, out or file) + "\n")
+    click.echo(infra_report.plan(judged, saved, asked, out or file, output))
+    context.exit(1 if judged.refusals else 0)
+
+
+@infra.command()
+@change_options
+@click.option(
+    "--plan",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file of `omc infra plan --out`: exactly this one is applied. Without it, a plan is made.",
+)
+@VAR_OPTION
+@REPLACE_OPTION
+@LOCK_OPTION
+@click.option("--expect", default="", metavar="FINGERPRINT", help="Refuse changes other than those approved elsewhere.")
+@click.pass_context
+def apply(
+    context: click.Context,
+    /,
+    file: Path | None,
+    variables: tuple[str, ...],
+    allow_replace: tuple[str, ...],
+    lock_wait: int,
+    expect: str,
+    **how: Any,
+) -> None:
+    """Apply a plan: the one in the file, or a new one. What was approved is what is applied, to the byte.
+
+    A data store that would be replaced or destroyed is refused unless it is named. Cut off half-way, the run is
+    resumed: what is left goes on if it was approved.
+
+    \b
+    omc infra apply --env staging
+    omc infra apply --env staging --plan reviewed.tfplan
+    omc infra apply --env staging --dry-run
+    """
+    context.exit(
+        _change(
+            context,
+            "infra-apply",
+            how,
+            file=file,
+            variables=variables,
+            lock_wait=lock_wait,
+            allow_replace=allow_replace,
+            expect=expect,
+        )
+    )
+
+
+@infra.command()
+@change_options
+@VAR_OPTION
+@LOCK_OPTION
+@click.option("--expect", default="", metavar="FINGERPRINT", help="Refuse changes other than those approved elsewhere.")
+@click.pass_context
+def destroy(context: click.Context, /, variables: tuple[str, ...], lock_wait: int, expect: str, **how: Any) -> None:
+    """Destroy everything that Terraform made for the environment, the data too.
+
+    Refused while deletion protection stands on the database or the load balancer. What bootstrap made stays.
+
+    \b
+    omc infra destroy --env staging --dry-run
+    omc infra destroy --env staging
+    """
+    code = _change(
+        context, "infra-destroy", how, variables=variables, lock_wait=lock_wait, expect=expect, is_destroy=True
+    )
+    if code == 0 and not how.get("dry_run"):
+        _forget_local(context, how.get("env"))
+    context.exit(code)
+
+
+@infra.command()
+@environment_option
+@VAR_OPTION
+@LOCK_OPTION
+@click.option("--all", "everything", is_flag=True, help="Also list the values that AWS fills in by itself.")
+@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.pass_context
+def drift(
+    context: click.Context,
+    env: str | None,
+    variables: tuple[str, ...],
+    lock_wait: int,
+    everything: bool,
+    output: str,
+) -> None:
+    """Find what differs from the code: by somebody's hand, by intention (deployments), or not applied yet.
+
+    \b
+    Exit codes: 0 no drift, 1 drift, 2 wrong use, 3 not known.
+
+    \b
+    omc infra drift --env production
+    omc infra drift --env staging --output json
+    """
+    from omc import terraform as tf
+    from omc.cli import infra_report
+    from omc.errors import Unknown
+    from omc.facts.infrastructure import saved_plan
+    from omc.procedures.infrastructure_drift import drift as sorted_out
+
+    desk = _Desk.of(context, env)
+    root = desk.root(desk.project)
+    try:
+        file = desk.planned(root, variables, lock_wait)
+        found = sorted_out(saved_plan(root, file))
+        file.unlink()
+    except tf.TerraformError as error:
+        raise Unknown(f"It is not known whether {desk.name} has drifted. {error.message}") from error
+    click.echo(infra_report.drift(desk.name, found, output, everything=everything))
+    context.exit(0 if found.is_none else 1)
+
+
+@infra.command()
+@change_options
+@click.option("--commit", "commits", multiple=True, metavar="SHA", help="Take this commit back; may be given again.")
+@click.option("--push", is_flag=True, help="Push the branch to origin when it is applied.")
+@VAR_OPTION
+@REPLACE_OPTION
+@LOCK_OPTION
+@click.pass_context
+def rollback(
+    context: click.Context,
+    /,
+    commits: tuple[str, ...],
+    push: bool,
+    variables: tuple[str, ...],
+    allow_replace: tuple[str, ...],
+    lock_wait: int,
+    **how: Any,
+) -> None:
+    """Take a change of the infrastructure back: revert, plan, approval, apply.
+
+    The revert is a commit on a new branch, made beside your checkout, which isn't touched. The branch has to be merged
+    afterwards, or the next apply of main brings back what was taken back. Without --commit: the newest commit that
+    touches infrastructure/.
+
+    \b
+    omc infra rollback --env staging --dry-run
+    omc infra rollback --env staging
+    omc infra rollback --env production --commit 1a2b3c4 --push
+    """
+    from omc.infrastructure import reverts
+
+    desk = _Desk.of(context, how.get("env"))
+    done = reverts.revert(desk.project, commits, desk.work)
+    click.echo(f"On the branch {done.branch}, taken back: {'; '.join(done.commits)}", err=True)
+    try:
+        code = _change(
+            context,
+            "infra-apply",
+            how,
+            variables=variables,
+            lock_wait=lock_wait,
+            allow_replace=allow_replace,
+            reverted=done,
+        )
+    except BaseException:
+        click.echo(f"The branch {done.branch} stays, in {done.folder}.", err=True)
+        raise
+    if how.get("dry_run"):
+        reverts.drop(done, branch=True)
+    elif code == 0:
+        reverts.drop(done)
+        if push:
+            reverts.push(done)
+        pushed = "It is pushed; merge it" if push else f"Merge it: git push -u origin {done.branch}, and a pull request"
+        click.echo(f"main still says what no longer stands, and its next apply brings it back. {pushed}.", err=True)
+    else:
+        click.echo(f"The branch {done.branch} stays, in {done.folder}.", err=True)
+    context.exit(code)
+
+
+class _Desk:
+    """What every command here begins with: the stack, the environment, omc's folder, the way to AWS."""
+
+    def __init__(self, stack: Stack, gateway: Gateway) -> None:
+        self.stack, self.gateway = stack, gateway
+        self.name = gateway.environment.name
+        self.project = stack.file.parent
+
+    @classmethod
+    def of(cls, context: click.Context, env: str | None) -> _Desk:
+        from omc.aws.gateway import Gateway, access_to
+        from omc.stack import environment_of, load
+
+        stack = load(context.obj)
+        environment = environment_of(stack, env)
+        return cls(stack, Gateway(environment, access_to(environment)))
+
+    @property
+    def work(self) -> Path:
+        from omc.infrastructure.roots import work_folder
+
+        return work_folder(self.stack, self.gateway.environment)
+
+    def root(self, project: Path) -> Root:
+        from omc.infrastructure.roots import root_of
+
+        return root_of(self.gateway, project, self.work, self.stack.name)
+
+    def planned(self, root: Root, variables: tuple[str, ...], lock_wait: float, *, destroy: bool = False) -> Path:
+        """A new plan file."""
+        from omc.infrastructure import plans
+        from omc.progress import Progress
+
+        given, progress = _given(variables), Progress()
+        with progress.step(f"Planning the infrastructure of {self.name}"):
+            return plans.make(root, given, progress.waiting, destroy=destroy, lock_wait=lock_wait)
+
+    def judged(self, asked: PlannedChange, *, destroy: bool) -> tuple[Plan, SavedPlan]:
+        """The plan file as omc's own plan, and what is in it."""
+        from omc.aws.gateway import Gateway
+        from omc.facts.collector import Unreadable, collect, needs
+        from omc.facts.infrastructure import SavedPlan
+        from omc.infrastructure.asked import PlannedChange
+        from omc.procedures import infrastructure
+        from omc.stack import Environment
+
+        planner = infrastructure.destroy if destroy else infrastructure.apply
+        given = {Gateway: self.gateway, Environment: self.gateway.environment, PlannedChange: asked}
+        known = {**given, **collect([planner], given)}
+        for fact in known.values():
+            if isinstance(fact, Unreadable):
+                raise fact.error
+        return planner(**{name: known[need] for name, need in needs(planner).items()}), known[SavedPlan]
+
+
+def _change(
+    context: click.Context,
+    procedure: str,
+    how: Mapping[str, Any],
+    *,
+    variables: tuple[str, ...],
+    lock_wait: int,
+    file: Path | None = None,
+    allow_replace: tuple[str, ...] = (),
+    expect: str = "",
+    is_destroy: bool = False,
+    reverted: Any = None,
+) -> int:
+    """Plan where no plan was given, and hand the file to the engine."""
+    from omc.engine.github import given_by_reviewers
+    from omc.infrastructure import plans
+    from omc.infrastructure.asked import PlannedChange
+
+    desk = _Desk.of(context, how.get("env"))
+    project = reverted.project if reverted else desk.project
+    root = desk.root(project)
+    if file is None:
+        kept = desk.planned(root, variables, lock_wait, destroy=is_destroy)
+    else:
+        if variables:
+            from omc.errors import WrongUse
+
+            raise WrongUse("--var and --plan exclude each other: a plan file holds the values that it was made with.")
+        kept = plans.keep(file, root)
+    asked = PlannedChange(
+        project=str(project),
+        work=str(desk.work),
+        stack=desk.stack.name,
+        plan=str(kept),
+        sha256=plans.sha256_of(kept),
+        allow_replace=allow_replace,
+        expect=expect,
+        branch=reverted.branch if reverted else "",
+    )
+    if _is_empty(root, kept, expect):
+        click.echo(f"Nothing is to be changed: {desk.name} is what the code says.")
+        return 0
+    if not how.get("dry_run"):
+        how = {**how, "approved": given_by_reviewers(desk.name)}
+    return carry_out(context, procedure, asked, **how)
+
+
+def _is_empty(root: Root, file: Path, expect: str) -> bool:
+    """Whether there is nothing to do, and nothing else was approved elsewhere."""
+    from omc.facts.infrastructure import saved_plan
+    from omc.procedures.infrastructure_summary import summary
+
+    said = summary(saved_plan(root, file))
+    return said.is_empty and expect in {"", said.fingerprint}
+
+
+def _given(variables: tuple[str, ...]) -> dict[str, Any]:
+    """``NAME=VALUE`` words; a value that is JSON of a list or a mapping is taken as such."""
+    from omc.errors import WrongUse
+
+    given: dict[str, Any] = {}
+    for word in variables:
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise WrongUse(f"--var takes NAME=VALUE, not {word!r}.")
+        try:
+            given[name] = json.loads(value) if value.startswith(("{", "[")) else value
+        except ValueError as error:
+            raise WrongUse(f"The value of --var {name} begins as JSON and isn't: {error}.") from error
+    return given
+
+
+def _forget_local(context: click.Context, env: str | None) -> None:
+    """After a destroy the local cloud is empty: the next ``omc local up`` must apply again."""
+    from dataclasses import replace
+
+    from omc.local.lifecycle import Phase, site_of
+    from omc.stack import environment_of, load
+
+    stack = load(context.obj)
+    if environment_of(stack, env).is_local:
+        site = site_of(stack, None)
+        site.write(replace(site.read(), phase=Phase.INTERRUPTED))

@@ -1,0 +1,94 @@
+"""How ``omc infra`` shows a plan of Terraform and what has drifted: for a person, for a pull request, for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from omc.cli.table import has_colour
+from omc.facts.infrastructure import SavedPlan
+from omc.facts.terraform_json import Change
+from omc.infrastructure.asked import PlannedChange
+from omc.procedures.infrastructure_drift import Drift
+from omc.procedures.infrastructure_summary import SIGNS, details, document, headline, summary
+from omc.procedures.plan import Plan
+
+
+def plan(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, output: str) -> str:
+    """A plan file: what is lost by it first, then what follows from it, then every change."""
+    said = summary(saved)
+    if output == "json":
+        return as_json(judged, saved, asked, file)
+    verb = "destroy" if judged.procedure == "infra-destroy" else "apply"
+    end = [
+        f"Fingerprint of the changes: {said.fingerprint}",
+        f"Plan file, which holds secrets: {file}",
+    ]
+    if said.is_empty:
+        end = ["Nothing is to be changed: the environment is what the code says."]
+    elif not judged.refusals and verb == "apply":
+        end.append(f"Apply exactly this: omc infra apply --env {judged.environment} --plan {file}")
+    listed = [line for one in said.changes for line in (headline(one), *(f"    {line}" for line in details(one)))]
+    lost = [note for note in judged.notes if note.startswith("DATA LOSS")]
+    losses = [note for note in lost if not any(refusal.startswith(note) for refusal in judged.refusals)]
+    notes = [
+        note
+        for note in judged.notes
+        if note not in lost and not note.startswith(tuple(f"{sign} module." for sign in SIGNS.values()))
+    ]
+    if output == "markdown":
+        parts = [f"## {judged.title}", *(f"> **{line}**" for line in losses)]
+        parts += [f"> **Refused:** {line}" for line in judged.refusals]
+        parts += [*(f"- {line}" for line in notes), "", "```text", *listed, "```", ""]
+        parts += [f"- {line}" for line in end if "secrets" not in line]
+        return "\n".join([parts[0], "", *parts[1:]])
+    colour = has_colour()
+
+    def red(line: str) -> str:
+        return click.style(line, fg="red", bold=True) if colour else line
+
+    lines = [judged.title, "", *(red(line) for line in losses), *notes, "", *listed, ""]
+    lines += [red(f"Refused: {line}") for line in judged.refusals]
+    return "\n".join([*lines, *end])
+
+
+def as_json(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path) -> str:
+    """The summary for programs; free of secrets. Keys are added, never renamed."""
+    more = {
+        "plan": str(file),
+        "sha256": asked.sha256,
+        "risk": judged.risk.value,
+        "refusals": list(judged.refusals),
+    }
+    return json.dumps(document(saved) | more, indent=2, ensure_ascii=False)
+
+
+def drift(name: str, found: Drift, output: str, *, everything: bool) -> str:
+    """What differs from the code, by who made it so."""
+    groups: list[tuple[str, str, Sequence[Change]]] = [
+        ("outside", "Changed outside of Terraform; an apply changes it back", found.outside),
+        ("not_applied", "The code says otherwise, and nobody touched it: not applied yet", found.not_applied),
+        ("intended", "Set by deployments and the autoscaler; an apply leaves it", found.intended),
+    ]
+    if everything:
+        groups.append(("filled_in", "Set by no code; an apply leaves it", found.filled_in))
+    if output == "json":
+        paper = {
+            key: [{"address": one.address, "does": one.does.value, "values": list(details(one))} for one in changes]
+            for key, _, changes in groups
+        }
+        return json.dumps({"environment": name, "drift": not found.is_none, **paper}, indent=2, ensure_ascii=False)
+    lines = [f"{name} has not drifted from the code." if found.is_none else f"{name} is not what the code says."]
+    for _, title, changes in groups:
+        if changes:
+            lines += ["", f"{title}:"]
+            for change in changes:
+                lines += [f"  {headline(change)}", *(f"      {line}" for line in details(change))]
+    if not everything and found.filled_in:
+        lines += ["", f"{len(found.filled_in)} resources have values that AWS filled in; --all lists them."]
+    if not found.is_none:
+        lines += ["", f"Settle it: omc infra plan --env {name}, then omc infra apply --env {name}; or change the code."]
+    return "\n".join(lines)

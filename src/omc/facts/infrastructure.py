@@ -1,0 +1,152 @@
+"""Infrastructure as Terraform plans it: what a plan file would do, and whether the world is still the one it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omc import terraform as tf
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.errors import NotFound, WrongUse
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.terraform_json import Change, changes, values_of
+from omc.infrastructure.asked import PlannedChange
+from omc.infrastructure.plans import PlanFile, changed_sources, look_into
+from omc.infrastructure.roots import Root, root_of
+from omc.stack import Environment
+
+_SHOWN: dict[str, dict[str, Any]] = {}
+"""The last plan file that was read, by its hash."""
+KEPT_KINDS = frozenset({"aws_ecs_service", "aws_ecs_task_definition", "aws_db_instance"})
+"""Types whose standing values a judgement needs even where they don't change."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """A plan file, and the state that it would be applied to."""
+
+    sha256: str
+    root: str
+    """The environment that it was made for, as its own sources say; empty where they don't."""
+    serial: int
+    lineage: str
+    made: str
+    """When, as Terraform wrote it."""
+    changes: tuple[Change, ...]
+    drift: tuple[Change, ...]
+    """What is not as Terraform last recorded it; most of it are values that AWS fills in."""
+    outputs: tuple[str, ...]
+    """Outputs that change."""
+    managed: int
+    """Resources that the state holds now."""
+    standing: Mapping[str, Mapping[str, Any]]
+    """Values of the kept kinds, by address."""
+    variables: Mapping[str, Any]
+    """What it was planned with, sensitive ones left out: to plan the rest of it again where an apply is cut off."""
+    changed_sources: tuple[str, ...]
+    """Terraform files that are not what they were when the plan was made."""
+    state_serial: int
+    """Of the state now."""
+    state_lineage: str
+    reading: Reading = UNREAD
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionProtection:
+    """What of the environment AWS refuses to delete."""
+
+    protected: tuple[str, ...]
+    """``the database ohmycoins-production``."""
+    reading: Reading = UNREAD
+
+
+@reads
+def read_saved_plan(aws: Gateway, asked: PlannedChange) -> SavedPlan:
+    """The plan file, by `terraform show`, and the state's serial by `terraform state pull`."""
+    root = root_of(aws, Path(asked.project), Path(asked.work), asked.stack)
+    return saved_plan(root, Path(asked.plan))
+
+
+def saved_plan(root: Root, path: Path) -> SavedPlan:
+    """The plan file as it is now, whoever made it. ``WrongUse`` where it isn't one."""
+    plan = look_into(path)
+    root.ensure()
+
+    document, state = side_by_side(lambda ask: ask(), [lambda: _document_of(root, plan), root.state])
+    prior = document.get("prior_state", {}).get("values", {}).get("root_module", {})
+    return SavedPlan(
+        sha256=plan.sha256,
+        root=_environment_of(document),
+        serial=plan.serial,
+        lineage=plan.lineage,
+        made=str(document.get("timestamp", "")),
+        changes=changes(document.get("resource_changes")),
+        drift=changes(document.get("resource_drift")),
+        outputs=tuple(
+            sorted(
+                name for name, said in (document.get("output_changes") or {}).items() if said["actions"] != ["no-op"]
+            )
+        ),
+        managed=sum(
+            len(resource["instances"]) for resource in state.get("resources", ()) if resource["mode"] == "managed"
+        ),
+        standing=values_of(prior, KEPT_KINDS),
+        variables=_variables(document),
+        changed_sources=tuple(changed_sources(plan, root.folder)),
+        state_serial=int(state.get("serial", 0)),
+        state_lineage=str(state.get("lineage", "")),
+    )
+
+
+@reads
+def read_deletion_protection(aws: Gateway, environment: Environment) -> DeletionProtection:
+    """The database's and the load balancer's own protection."""
+    found = []
+    try:
+        answer = aws.client("rds").describe_db_instances(DBInstanceIdentifier=environment.database)
+        found += [
+            f"the database {one['DBInstanceIdentifier']}" for one in answer["DBInstances"] if one["DeletionProtection"]
+        ]
+    except NotFound:
+        pass
+    elb = aws.client("elbv2")
+    for page in elb.get_paginator("describe_load_balancers").paginate():
+        for balancer in page["LoadBalancers"]:
+            name = balancer["LoadBalancerName"]
+            if name == (environment.load_balancer or environment.prefix) or name.startswith(f"{environment.prefix}-"):
+                said = elb.describe_load_balancer_attributes(LoadBalancerArn=balancer["LoadBalancerArn"])["Attributes"]
+                values = {one["Key"]: one["Value"] for one in said}
+                if values.get("deletion_protection.enabled") == "true":
+                    found.append(f"the load balancer {name}")
+    return DeletionProtection(tuple(found))
+
+
+def _document_of(root: Root, plan: PlanFile) -> dict[str, Any]:
+    """The file as JSON. Terraform takes seconds for it, and a command reads one file several times."""
+    if plan.sha256 not in _SHOWN:
+        try:
+            shown = tf.show(root.terraform, root.folder, plan.path, env=root.environment)
+        except tf.TerraformError as error:
+            raise WrongUse(f"Terraform can't read the plan file {plan.path}: {error.message}") from error
+        _SHOWN.clear()
+        _SHOWN[plan.sha256] = shown
+    return _SHOWN[plan.sha256]
+
+
+def _variables(document: Mapping[str, Any]) -> dict[str, Any]:
+    declared = document.get("configuration", {}).get("root_module", {}).get("variables", {})
+    return {
+        name: said["value"]
+        for name, said in (document.get("variables") or {}).items()
+        if said.get("value") is not None and not declared.get(name, {}).get("sensitive")
+    }
+
+
+def _environment_of(document: Mapping[str, Any]) -> str:
+    """What the plan's own sources call the environment: ``module "stack" { environment = "staging" }``."""
+    calls = document.get("configuration", {}).get("root_module", {}).get("module_calls", {})
+    said = calls.get("stack", {}).get("expressions", {}).get("environment", {})
+    return str(said.get("constant_value", ""))

@@ -1,0 +1,156 @@
+"""Where Terraform works for an environment: which folder, which files, whose state, whose credentials.
+
+``staging`` and ``production`` are worked on in the checkout's own ``infrastructure/environments``, with what Terraform
+downloads kept beside omc's plan files. The local cloud gets the staging root, in a copy of ``infrastructure/``.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omc import terraform as tf
+from omc.aws.gateway import Gateway
+from omc.aws.local import reach
+from omc.errors import WrongUse
+from omc.stack import Environment, Stack
+
+LOCAL_ROOT = "staging"
+"""The root that is applied in a local cloud: the folder that AWS gets, with its ``local.tfvars``."""
+LEFT_OUT = (".terraform", "tests")
+WORK_FOLDER = ".omc"
+"""Beside omc.toml; for a local cloud, its own state folder."""
+
+_PREPARED: set[tuple[Path, str]] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root module and all that Terraform must be told to work in it."""
+
+    name: str
+    """Its folder in ``infrastructure/environments``, and the first part of its state's key."""
+    folder: Path
+    plans: Path
+    """Where plan files are kept. They hold secrets: only the user may read them."""
+    bucket: str
+    """Of the state."""
+    env: Mapping[str, str]
+    var_files: tuple[str, ...]
+    """Beside ``terraform.tfvars``, which Terraform reads by itself."""
+    terraform: tf.Terraform
+    account: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """More of the environment, for one purpose: variables, a mark."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return dict(self.env) | dict(self.extra)
+
+    def prepare(self) -> None:
+        """``terraform init``: about a second where the provider is at hand."""
+        arguments = ["init", "-no-color", "-reconfigure", *self.terraform.init_arguments(), *backend(self.bucket)]
+        tf.run(self.terraform, self.folder, arguments, env=self.environment)
+        _PREPARED.add((self.folder, self.bucket))
+
+    def ensure(self) -> None:
+        """``prepare``, unless this process has done so."""
+        if (self.folder, self.bucket) not in _PREPARED:
+            self.prepare()
+
+    def run(self, arguments: list[str], event: Callable[[Mapping[str, Any]], None]) -> str:
+        return tf.run(self.terraform, self.folder, arguments, env=self.environment, event=event)
+
+    def state(self) -> dict[str, Any]:
+        """The state as it is now, secrets and all; empty where nothing was applied yet."""
+        return tf.state(self.terraform, self.folder, env=self.environment)
+
+
+def backend(bucket: str) -> list[str]:
+    return [f"-backend-config=bucket={bucket}"]
+
+
+def state_bucket(stack: str, root: str, account: str) -> str:
+    """The bucket that bootstrap made in this account."""
+    return f"{stack}-{root}-tfstate-{account}"
+
+
+def copy_sources(source: Path, target: Path) -> None:
+    """Bring a copy of ``infrastructure/`` up to date: what Terraform itself keeps there stays, files that went go.
+
+    Equal files are left alone, so that somebody who works in the copy just now isn't disturbed.
+    """
+    wanted = {
+        path.relative_to(source)
+        for path in source.rglob("*")
+        if path.is_file() and _is_source(path.relative_to(source))
+    }
+    for path in sorted(wanted):
+        if not (target / path).is_file() or not filecmp.cmp(source / path, target / path, shallow=False):
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / path, target / path)
+    for path in target.rglob("*"):
+        inside = path.relative_to(target)
+        if path.is_file() and _is_source(inside) and inside not in wanted:
+            path.unlink()
+
+
+def work_folder(stack: Stack, environment: Environment) -> Path:
+    """omc's own folder for an environment: a local cloud's state folder, else one beside the stack file."""
+    return (environment.local_state or stack.file.parent / WORK_FOLDER).absolute()
+
+
+def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
+    """The root of an environment, ready for ``prepare``.
+
+    ``project`` is the checkout that holds ``infrastructure/``, ``work`` omc's own folder there (``work_folder``),
+    ``stack`` the stack's name. Raises ``WrongUse`` where the environment has no root, ``TerraformError`` where there
+    is no Terraform.
+    """
+    environment = aws.environment
+    name = LOCAL_ROOT if environment.is_local else environment.name
+    sources = project / "infrastructure"
+    if not (sources / "environments" / name).is_dir():
+        raise WrongUse(
+            f"There is no Terraform for {environment.name}: {sources / 'environments' / name} doesn't exist."
+        )
+    plans = work / "plans"
+    plans.mkdir(mode=0o700, parents=True, exist_ok=True)
+    plans.chmod(0o700)
+    if environment.local_state is not None:
+        found = reach(environment.local_state)
+        copy = work / "infrastructure"
+        copy_sources(sources, copy)
+        return Root(
+            name=name,
+            folder=copy / "environments" / name,
+            plans=plans,
+            bucket=state_bucket(stack, name, found.account),
+            env=found.environment(),
+            var_files=("local.tfvars",),
+            terraform=tf.find_terraform(),
+            account=found.account,
+        )
+    account = str(aws.client("sts").get_caller_identity()["Account"])
+    env = {"AWS_REGION": environment.region, "TF_DATA_DIR": str(work / "terraform" / name)}
+    if profile := environment.profile or os.environ.get("AWS_PROFILE"):
+        env["AWS_PROFILE"] = profile
+    return Root(
+        name=name,
+        folder=sources / "environments" / name,
+        plans=plans,
+        bucket=state_bucket(stack, name, account),
+        env=env,
+        var_files=(),
+        terraform=tf.find_terraform(),
+        account=account,
+    )
+
+
+def _is_source(path: Path) -> bool:
+    return not (set(path.parts) & set(LEFT_OUT) or ".tfstate" in path.name or path.name == ".terraform.lock.hcl")

@@ -1,0 +1,104 @@
+"""Terraform's variables, read as far as omc must know them: which are declared, which a file sets, what stands now.
+
+Terraform only warns of a name in a tfvars file that nothing declares, so a setting with a slip in its name is never
+applied and nobody is told. Here it is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omc.errors import WrongUse
+from omc.stack.section import meant
+
+_NOISE = re.compile(r'(#|//)[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"', re.DOTALL)
+_BLOCK = re.compile(r'^variable "(\w+)" \{(.*?)^\}', re.DOTALL | re.MULTILINE)
+
+
+def declared(folder: Path) -> dict[str, bool]:
+    """The variables that a root or module declares; True where one must be given."""
+    return {
+        name: re.search(r"^\s*default\s*=", body, re.MULTILINE) is None
+        for path in sorted(folder.glob("*.tf"))
+        for name, body in _BLOCK.findall(path.read_text())
+    }
+
+
+def assigned(tfvars: str) -> set[str]:
+    """The names that a tfvars file sets: assignments outside of all brackets."""
+    plain = _NOISE.sub(lambda found: '""' if found[0].startswith('"') else "", tfvars)
+    names, depth = set(), 0
+    for line in plain.splitlines():
+        if depth == 0 and (found := re.match(r"\s*([\w-]+)\s*=", line)):
+            names.add(found[1])
+        depth += sum(line.count(bracket) for bracket in "{[(") - sum(line.count(bracket) for bracket in "}])")
+    return names
+
+
+def set_by(path: Path) -> set[str]:
+    """The names that a tfvars file sets, in Terraform's language or as JSON."""
+    return set(json.loads(path.read_text())) if path.suffix == ".json" else assigned(path.read_text())
+
+
+def undeclared(folder: Path) -> dict[str, set[str]]:
+    """Each tfvars file of a root that sets names which the root doesn't declare."""
+    known = set(declared(folder))
+    files = [*folder.glob("*.tfvars"), *folder.glob("*.tfvars.json")]
+    found = {path.name: set_by(path) - known for path in sorted(files)}
+    return {name: names for name, names in found.items() if names}
+
+
+def require_known(folder: Path, given: Mapping[str, Any], var_files: Sequence[str]) -> None:
+    """Refuse names that nothing declares, in a file or given, and variables that nobody sets.
+
+    Raises ``WrongUse`` with the name that was probably meant.
+    """
+    known = declared(folder)
+    where = {name: file for file, names in undeclared(folder).items() for name in sorted(names)}
+    where |= {name: "--var" for name in given if name not in known}
+    for name, place in where.items():
+        raise WrongUse(
+            f"{place} sets {name}, which no variable of {folder.parent.name}/{folder.name} declares, so Terraform "
+            f"would ignore it.{meant(name, list(known))}"
+        )
+    automatic = ["terraform.tfvars", "terraform.tfvars.json", *(path.name for path in folder.glob("*.auto.tfvars*"))]
+    files = [folder / name for name in dict.fromkeys([*automatic, *var_files]) if (folder / name).is_file()]
+    settled = set(given).union(*(set_by(path) for path in files))
+    for name, must in known.items():
+        if must and name not in settled:
+            raise WrongUse(
+                f"The variable {name} of {folder.parent.name}/{folder.name} has no value: no file sets it, and the "
+                f"environment has none yet to keep. Give it: --var '{name}=…'"
+            )
+
+
+def standing(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What the state says of the variables that no file holds: the images that Terraform knows, the certificate.
+
+    Deployments own what runs, so an infrastructure change keeps Terraform's own images as they are.
+    """
+    images: dict[str, str] = {}
+    certificates: list[str] = []
+    for resource in state.get("resources", ()):
+        values = [instance.get("attributes", {}) for instance in resource.get("instances", ())]
+        if resource.get("mode") != "managed" or not values:
+            continue
+        if (resource["type"], resource["name"]) == ("aws_ecs_task_definition", "this"):
+            service = re.search(r'\["([\w-]+)"\]$', resource.get("module", ""))
+            if service:
+                images[service[1]] = json.loads(values[0]["container_definitions"])[0]["image"]
+        if resource["type"] == "aws_lb_listener":
+            certificates += [value["certificate_arn"] for value in values if value.get("certificate_arn")]
+    found: dict[str, Any] = {"images": images} if images else {}
+    return found | ({"certificate_arn": certificates[0]} if certificates else {})
+
+
+def as_environment(variables: Mapping[str, Any]) -> dict[str, str]:
+    """Variables for Terraform's environment, which no list of processes shows."""
+    return {
+        f"TF_VAR_{name}": value if isinstance(value, str) else json.dumps(value) for name, value in variables.items()
+    }

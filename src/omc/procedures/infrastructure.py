@@ -1,0 +1,229 @@
+"""Changing the infrastructure: a plan file of Terraform becomes a plan of one step, or is refused with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from omc.facts.infrastructure import DeletionProtection, SavedPlan
+from omc.facts.services import Services
+from omc.facts.terraform_json import Change, Does
+from omc.infrastructure.asked import PlannedChange
+from omc.procedures.infrastructure_summary import Loss, Summary, approved_changes, details, headline, summary
+from omc.procedures.plan import Json, Plan, Risk, Step
+from omc.procedures.prices import sentences
+from omc.stack import Environment
+
+LONGEST = 7200.0
+"""Seconds for an apply: a Multi-AZ database alone takes half an hour to be made or changed."""
+OWNED = {"aws_ecs_service": ("desired_count", "task_definition")}
+"""What deployments and the autoscaler own, not Terraform: `ignore_changes` in modules/service says the same."""
+
+
+def apply(asked: PlannedChange, environment: Environment, plan: SavedPlan, services: Services) -> Plan:
+    """Apply exactly the plan file."""
+    said = summary(plan)
+    refusals = [*_does_not_fit(asked, environment, plan, said), *_loses(said, asked), *_takes_back(plan)]
+    if _destroys_all(plan):
+        refusals.append(
+            f"This plan destroys all of {environment.name}, which an apply doesn't. "
+            f"Use: omc infra destroy --env {environment.name}"
+        )
+    notes = [*_losses(said), *_deployed(plan, services), *sentences(said.cost)]
+    if asked.branch:
+        notes.append(
+            f"The branch {asked.branch} must be merged afterwards: until then main says what no longer stands."
+        )
+    return Plan(
+        procedure="infra-apply",
+        environment=environment.name,
+        asked=_plain(asked),
+        title=f"Apply to the infrastructure of {environment.name}: {said.counted}",
+        risk=Risk.DESTRUCTIVE if said.losses else Risk.HIGH,
+        steps=() if said.is_empty else (_step(asked, plan, said),),
+        rests_on=_rests_on(plan),
+        notes=(*notes, *_listed(said)),
+        refusals=tuple(refusals),
+        undo_on_failure=False,
+    )
+
+
+def destroy(asked: PlannedChange, environment: Environment, plan: SavedPlan, protection: DeletionProtection) -> Plan:
+    """Destroy everything that Terraform made for the environment."""
+    said = summary(plan)
+    refusals = list(_does_not_fit(asked, environment, plan, said))
+    if not _destroys_all(plan) and not said.is_empty:
+        refusals.append(f"This plan doesn't destroy {environment.name}. Use: omc infra apply --env {environment.name}")
+    refusals += [
+        f"Deletion protection stands on {what}. Take it off by a change of the Terraform that is reviewed and applied "
+        "(`protected = false`), then destroy."
+        for what in protection.protected
+    ]
+    return Plan(
+        procedure="infra-destroy",
+        environment=environment.name,
+        asked=_plain(asked),
+        title=f"Destroy all of {environment.name}: {said.counted}",
+        risk=Risk.DESTRUCTIVE,
+        steps=() if said.is_empty else (_step(asked, plan, said),),
+        rests_on=_rests_on(plan) | {"protected": list(protection.protected)},
+        notes=(*_losses(said), *_snapshots(plan), *sentences(said.cost), *_listed(said)),
+        refusals=tuple(refusals),
+        undo_on_failure=False,
+    )
+
+
+def owned_by_deployments(change: Change) -> bool:
+    """Whether a resource differs only in what deployments and the autoscaler own."""
+    owned = OWNED.get(change.kind, ())
+    return bool(change.differences) and all(one.path in owned for one in change.differences)
+
+
+def _step(asked: PlannedChange, plan: SavedPlan, said: Summary) -> Step:
+    return Step(
+        name="apply",
+        action="terraform.apply_plan",
+        arguments={
+            "project": asked.project,
+            "work": asked.work,
+            "stack": asked.stack,
+            "plan": asked.plan,
+            "sha256": asked.sha256,
+            "serial": plan.serial,
+            "lineage": plan.lineage,
+            "destroy": _destroys_all(plan),
+            "variables": dict(plan.variables),
+            "approved": approved_changes(said.changes),
+        },
+        title=f"Terraform applies the plan {asked.sha256[:12]}",
+        before=f"{plan.managed} resources, state {plan.state_serial}",
+        after=said.counted,
+        deadline=LONGEST,
+    )
+
+
+def _rests_on(plan: SavedPlan) -> dict[str, str | int]:
+    return {"plan": plan.sha256, "serial": plan.state_serial, "lineage": plan.state_lineage}
+
+
+def _plain(asked: PlannedChange) -> dict[str, Json]:
+    """As it comes back from JSON."""
+    values: dict[str, Json] = asdict(asked)
+    return values | {"allow_replace": list(asked.allow_replace)}
+
+
+def _does_not_fit(asked: PlannedChange, environment: Environment, plan: SavedPlan, said: Summary) -> Iterator[str]:
+    """Why this file is not the one to apply here and now."""
+    again = f"Make a new one: omc infra plan --env {environment.name}"
+    wanted = "staging" if environment.is_local else environment.name
+    if plan.sha256 != asked.sha256:
+        yield f"The plan file {asked.plan} is no longer the one that was shown. {again}"
+    if plan.root and plan.root != wanted:
+        yield f"The plan file {asked.plan} was made for {plan.root}, not for {environment.name}. {again}"
+    elif plan.lineage and plan.lineage != plan.state_lineage:
+        yield f"The plan file {asked.plan} was made from another state than that of {environment.name}. {again}"
+    elif plan.serial != plan.state_serial:
+        yield (
+            f"The state changed since the plan was made (it was number {plan.serial}, now it is {plan.state_serial}), "
+            f"so the plan is stale. {again}"
+        )
+    if plan.changed_sources:
+        shown = ", ".join(_named(name) for name in plan.changed_sources[:3])
+        more = f" and {len(plan.changed_sources) - 3} more" if len(plan.changed_sources) > 3 else ""
+        yield f"The Terraform code changed since the plan was made: {shown}{more}. {again}"
+    if asked.expect and asked.expect != said.fingerprint:
+        yield (
+            f"What would be changed now is not what was approved: the changes are {said.fingerprint[:12]}, approved "
+            f"were {asked.expect[:12]}. Look at the new plan and approve that one."
+        )
+
+
+def _loses(said: Summary, asked: PlannedChange) -> Iterator[str]:
+    for loss in said.losses:
+        if loss.address not in asked.allow_replace:
+            yield f"{_loss(loss)} If that is meant: --allow-replace '{loss.address}'"
+    lost = {loss.address for loss in said.losses}
+    for address in asked.allow_replace:
+        if address not in lost:
+            yield f"--allow-replace names {address}, which this plan neither replaces nor destroys."
+
+
+def _losses(said: Summary) -> list[str]:
+    return [_loss(loss) for loss in said.losses]
+
+
+def _loss(loss: Loss) -> str:
+    forced = f", since {', '.join(loss.forced_by)} can't be changed in place" if loss.forced_by else ""
+    return f"DATA LOSS: {loss.address} would be {_done(loss.does)}{forced}; lost would be {loss.what}."
+
+
+def _takes_back(plan: SavedPlan) -> Iterator[str]:
+    """A deployment or a rollback must not be undone by the way."""
+    for change in plan.changes:
+        taken = [one for one in change.differences if one.path in OWNED.get(change.kind, ())]
+        if change.does is Does.UPDATE and taken:
+            what = ", ".join(f"{one.path} {one.before} -> {one.after}" for one in taken)
+            yield (
+                f"The apply would take back what a deployment, a rollback or the autoscaler set on {change.address}: "
+                f"{what}. Keep `ignore_changes` in modules/service; omc deploy and omc rollback change releases."
+            )
+
+
+def _deployed(plan: SavedPlan, services: Services) -> Iterator[str]:
+    """Where what runs isn't what Terraform registered: said, since a reader would expect the apply to change it."""
+    registered = {
+        address.rpartition(".aws_ecs_task_definition.this")[0]: values
+        for address, values in plan.standing.items()
+        if address.endswith(".aws_ecs_task_definition.this")
+    }
+    changed = {change.address for change in plan.changes}
+    for module, values in registered.items():
+        service = next((one for one in services.services if module.endswith(f'["{one.name}"]')), None)
+        if service is None:
+            continue
+        own = f"{values.get('family')}:{values.get('revision')}"
+        if service.task_definition != own:
+            yield (
+                f"{service.name} runs {service.task_definition}, set by a deployment or a rollback; Terraform "
+                f"registered {own}. The apply leaves the service as it is."
+            )
+        if f"{module}.aws_ecs_task_definition.this" in changed:
+            yield (
+                f"Terraform registers a new revision of {values.get('family')}; {service.name} takes what is new in it "
+                "with the next `omc deploy`."
+            )
+
+
+def _snapshots(plan: SavedPlan) -> Iterator[str]:
+    """What is left of the databases."""
+    for change in plan.changes:
+        if change.kind == "aws_db_instance" and change.does is Does.DESTROY:
+            name = change.before.get("identifier")
+            if change.before.get("skip_final_snapshot"):
+                yield f"The database {name} goes WITHOUT a final snapshot."
+            else:
+                snapshot = change.before.get("final_snapshot_identifier")
+                yield f"A final snapshot of the database {name} is made: {snapshot}."
+            if change.before.get("delete_automated_backups"):
+                yield f"The automatic backups of {name} go with it."
+
+
+def _destroys_all(plan: SavedPlan) -> bool:
+    gone = sum(change.does is Does.DESTROY for change in plan.changes)
+    return bool(plan.changes) and gone == len(plan.changes) == plan.managed
+
+
+def _listed(said: Summary) -> Iterator[str]:
+    for change in said.changes:
+        yield "; ".join([headline(change), *details(change)])
+    if said.outputs:
+        yield f"Outputs that change: {', '.join(said.outputs)}"
+
+
+def _done(does: Does) -> str:
+    return {Does.REPLACE: "replaced", Does.DESTROY: "destroyed"}[does]
+
+
+def _named(source: str) -> str:
+    """``modules/service/main.tf``."""
+    return source.removeprefix("../").removeprefix("../")

@@ -1,0 +1,105 @@
+"""What types of resource hold, and how they are paid for: tables that a test compares with what Terraform declares.
+
+A type that stands in none of them is not known: replacing it is treated as losing data, its price as not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+DATA_STORES: Mapping[str, str] = {
+    "aws_cloudwatch_log_group": "every log line in it",
+    "aws_db_instance": "the whole database",
+    "aws_ecr_repository": "every image, those that a rollback needs too",
+    "aws_elasticache_replication_group": "the cache's content",
+    "aws_kms_key": "the key, and with it all that was encrypted by it",
+    "aws_s3_bucket": "the bucket and every object in it",
+    "aws_secretsmanager_secret": "the secret's value",
+    "aws_sqs_queue": "the messages in it",
+}
+"""Types that hold something which no apply brings back, and what is lost with one."""
+
+FREE = frozenset(
+    {
+        "aws_appautoscaling_policy",
+        "aws_appautoscaling_target",
+        "aws_cloudwatch_event_rule",
+        "aws_cloudwatch_event_target",
+        "aws_cloudwatch_query_definition",
+        "aws_db_parameter_group",
+        "aws_db_subnet_group",
+        "aws_default_security_group",
+        "aws_ecr_lifecycle_policy",
+        "aws_elasticache_parameter_group",
+        "aws_elasticache_subnet_group",
+        "aws_iam_openid_connect_provider",
+        "aws_iam_role",
+        "aws_iam_role_policy",
+        "aws_iam_role_policy_attachment",
+        "aws_internet_gateway",
+        "aws_kms_alias",
+        "aws_lb_listener",
+        "aws_lb_listener_rule",
+        "aws_lb_target_group",
+        "aws_route",
+        "aws_route_table",
+        "aws_route_table_association",
+        "aws_s3_bucket_lifecycle_configuration",
+        "aws_s3_bucket_ownership_controls",
+        "aws_s3_bucket_policy",
+        "aws_s3_bucket_public_access_block",
+        "aws_s3_bucket_server_side_encryption_configuration",
+        "aws_s3_bucket_versioning",
+        "aws_secretsmanager_secret_version",
+        "aws_security_group",
+        "aws_sns_topic_policy",
+        "aws_sns_topic_subscription",
+        "aws_sqs_queue_policy",
+        "aws_subnet",
+        "aws_vpc",
+        "aws_vpc_security_group_egress_rule",
+        "aws_vpc_security_group_ingress_rule",
+        "aws_wafv2_web_acl_association",
+        "aws_wafv2_web_acl_logging_configuration",
+    }
+)
+"""Types that cost nothing by themselves."""
+
+BY_USE = frozenset(
+    {
+        "aws_cloudtrail",
+        "aws_cloudwatch_log_group",
+        "aws_ecr_repository",
+        "aws_ecs_cluster",
+        "aws_flow_log",
+        "aws_s3_bucket",
+        "aws_sns_topic",
+        "aws_sqs_queue",
+    }
+)
+"""Types that cost what goes through them or is kept in them. A cluster costs the metrics of Container Insights."""
+
+STATELESS = FREE | {
+    "aws_cloudtrail",
+    "aws_cloudwatch_composite_alarm",
+    "aws_cloudwatch_dashboard",
+    "aws_cloudwatch_metric_alarm",
+    "aws_ecs_cluster",
+    "aws_ecs_service",
+    "aws_ecs_task_definition",
+    "aws_eip",
+    "aws_flow_log",
+    "aws_lb",
+    "aws_nat_gateway",
+    "aws_sns_topic",
+    "aws_vpc_endpoint",
+    "aws_wafv2_web_acl",
+}
+"""Types that an apply makes again as they were."""
+
+
+def lost_with(kind: str) -> str | None:
+    """What is lost when a resource of this type is replaced or destroyed; None: nothing that an apply won't make."""
+    if kind in STATELESS:
+        return None
+    return DATA_STORES.get(kind, f"what it holds, if anything: omc doesn't know the type {kind}")

@@ -1,0 +1,256 @@
+"""Infrastructure changed on the applied stack as a person changes it: planned, applied, drifted, taken back, cut off.
+
+Each reads a checkout of its own, with its own edit, and leaves the stack as the real checkout has it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from support.stack import ROOT, Done, Stack, clean_env, eventually
+
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(900)]
+
+ALARMS = "infrastructure/modules/monitoring/alarm_table.tf"
+ALARM = "ohmycoins-staging-rds-cpu-high"
+THRESHOLD = 'comparison = ">", threshold = 90\n'
+TFVARS = "infrastructure/environments/staging/terraform.tfvars"
+LOCK = "staging/terraform.tfstate.tflock"
+DATABASE = "module.stack.module.database.aws_db_instance.this"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A person's checkout of the stack, worked on with the shared cloud as `local`."""
+
+    folder: Path
+    stack: Stack
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        text = (self.folder / name).read_text()
+        assert old in text, f"{old!r} does not stand in {name}"
+        (self.folder / name).write_text(text.replace(old, new, 1))
+
+    def git(self, *arguments: str) -> str:
+        settings = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
+        command = ["git", *settings, *arguments]
+        return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
+
+    def omc(self, *arguments: str, env: dict[str, str] | None = None) -> Done:
+        return self.stack.omc("--stack", str(self.folder / "omc.toml"), *arguments, env=env, timeout=600)
+
+    def infra(self, verb: str, *arguments: str) -> Done:
+        return self.omc("infra", verb, "--env", "local", *arguments)
+
+
+@pytest.fixture
+def checkout(stack: Stack, tmp_path: Path) -> Checkout:
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    shutil.copy(ROOT / "omc.toml", folder)
+    ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfplan")
+    shutil.copytree(ROOT / "infrastructure", folder / "infrastructure", ignore=ignored)
+    return Checkout(folder, stack)
+
+
+def threshold(stack: Stack) -> float:
+    [alarm] = stack.client("cloudwatch").describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
+    return float(alarm["Threshold"])
+
+
+def retention(stack: Stack) -> set[int]:
+    groups = stack.client("logs").describe_log_groups(logGroupNamePrefix="/ecs/ohmycoins-staging/")["logGroups"]
+    return {int(group["retentionInDays"]) for group in groups}
+
+
+def test_a_change_is_planned_applied_drifts_and_is_taken_back(checkout: Checkout) -> None:
+    """The whole way of an alarm's threshold: 90, 85 by a reviewed plan, 99 by hand, and 90 again by a revert."""
+    stack = checkout.stack
+    checkout.git("init", "--quiet", "--initial-branch=main")
+    checkout.git("add", ".")
+    checkout.git("commit", "--quiet", "-m", "As it stands")
+    nothing = checkout.infra("plan")
+    assert (nothing.code, nothing.out.splitlines()[-1]) == (
+        0,
+        "Nothing is to be changed: the environment is what the code says.",
+    ), nothing.out + nothing.err
+
+    checkout.edit(ALARMS, THRESHOLD, THRESHOLD.replace("90", "85"))
+    checkout.git("commit", "--quiet", "-am", "The database's CPU rings earlier")
+    reviewed = checkout.folder / "reviewed.tfplan"
+    summary = checkout.folder / "summary.json"
+    planned = checkout.infra("plan", "--out", str(reviewed), "--summary", str(summary))
+    assert planned.code == 0, planned.err
+    assert "    threshold: 90 -> 85" in planned.out.splitlines()
+    assert json.loads(summary.read_text())["counts"] == "0 added, 1 changed, 0 replaced, 0 destroyed"
+    assert threshold(stack) == 90
+
+    applied = checkout.infra("apply", "--plan", str(reviewed), "--yes", "--output", "json")
+    assert applied.code == 0, applied.out + applied.err
+    assert threshold(stack) == 85
+    assert applied.json["run"]["verdict"] == "succeeded"
+
+    again = checkout.infra("apply", "--plan", str(reviewed), "--yes")
+    assert again.code == 1
+    assert "so the plan is stale" in again.out
+
+    cloudwatch = stack.client("cloudwatch")
+    [alarm] = cloudwatch.describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
+    kept = ["AlarmName", "AlarmActions", "OKActions", "ComparisonOperator", "EvaluationPeriods", "DatapointsToAlarm"]
+    kept += ["MetricName", "Namespace", "Dimensions", "Period", "Statistic", "TreatMissingData", "AlarmDescription"]
+    cloudwatch.put_metric_alarm(**{name: alarm[name] for name in kept if name in alarm}, Threshold=99)
+    drifted = checkout.infra("drift", "--output", "json")
+    assert drifted.code == 1, drifted.out + drifted.err
+    [found] = drifted.json["outside"]
+    assert found["address"].endswith('aws_cloudwatch_metric_alarm.this["rds-cpu-high"]')
+    assert "threshold: 99 -> 85" in found["values"]
+    assert drifted.json["not_applied"] == []
+
+    before = checkout.git("rev-parse", "HEAD")
+    back = checkout.infra("rollback", "--yes")
+    assert back.code == 0, back.out + back.err
+    assert threshold(stack) == 90
+    assert "taken back: " in back.err
+    assert "main still says what no longer stands" in back.err
+    assert checkout.git("rev-parse", "HEAD") == before
+    [branch] = checkout.git("branch", "--list", "revert-infrastructure-*").split()
+    assert checkout.git("log", "-1", "--format=%s", branch).strip() == 'Revert "The database\'s CPU rings earlier"'
+
+    settled = checkout.stack.omc("infra", "drift", "--env", "local")
+    assert settled.code == 0, settled.out + settled.err
+
+
+def test_what_must_not_be_applied_is_refused_in_a_sentence(checkout: Checkout) -> None:
+    """A database that would be replaced, a plan of another environment, a name that nothing declares."""
+    checkout.edit(
+        "infrastructure/modules/database/main.tf", "storage_encrypted     = true", "storage_encrypted = false"
+    )
+    plan = checkout.folder / "replaces.tfplan"
+    planned = checkout.infra("plan", "--out", str(plan))
+    assert planned.code == 1
+    assert f"DATA LOSS: {DATABASE} would be replaced, since storage_encrypted can't be changed in place" in planned.out
+    refused = checkout.infra("apply", "--plan", str(plan), "--yes")
+    assert refused.code == 1
+    assert f"--allow-replace '{DATABASE}'" in refused.out
+    assert "Refused: nothing was changed." in refused.out
+
+    elsewhere = checkout.omc(
+        *("infra", "apply", "--env", "production", "--plan", str(plan), "--yes", "--confirm", "production"),
+        env=checkout.stack.reach(),
+    )
+    assert (elsewhere.code, elsewhere.err.strip()) == (
+        2,
+        f"omc: The plan file {plan} was made for staging, not for production. "
+        "Make one: omc infra plan --env production",
+    )
+
+    checkout.edit(TFVARS, "log_retention_days  = 365", "log_retention_dayz  = 365")
+    undeclared = checkout.infra("plan")
+    assert undeclared.code == 2
+    assert (
+        "terraform.tfvars sets log_retention_dayz, which no variable of environments/staging declares" in undeclared.err
+    )
+
+
+def test_somebody_elses_lock_is_named_and_left_alone(checkout: Checkout) -> None:
+    stack = checkout.stack
+    s3, bucket = stack.client("s3"), state_bucket(stack)
+    held = {"ID": "1b2c", "Operation": "OperationTypeApply", "Info": "", "Who": "alice@laptop", "Version": "1.11.4"}
+    held |= {"Created": "2026-11-23T14:00:00.5Z", "Path": f"{bucket}/staging/terraform.tfstate"}
+    s3.put_object(Bucket=bucket, Key=LOCK, Body=json.dumps(held).encode())
+    try:
+        refused = checkout.infra("plan")
+        drift = checkout.infra("drift")
+        assert json.loads(s3.get_object(Bucket=bucket, Key=LOCK)["Body"].read())["ID"] == "1b2c"
+    finally:
+        s3.delete_object(Bucket=bucket, Key=LOCK)
+    assert refused.code == 1
+    assert "The state is locked by alice@laptop since 2026-11-23 14:00:00 UTC (apply, lock 1b2c)" in refused.err
+    assert drift.code == 3
+    assert "It is not known whether local has drifted. The state is locked by alice@laptop" in drift.err
+
+
+def test_an_apply_that_was_killed_is_resumed(checkout: Checkout) -> None:
+    """kill -9 while Terraform waits for AWS: killed too, it leaves its lock and no state; let live, it ends well."""
+    stack = checkout.stack
+    assert retention(stack) == {365}
+    for value, with_terraform in ((400, True), (365, False)):
+        text = (checkout.folder / TFVARS).read_text()
+        (checkout.folder / TFVARS).write_text(
+            re.sub(r"log_retention_days  = \d+", f"log_retention_days  = {value}", text)
+        )
+        faults(stack, [{"service": "logs", "operation": "PutRetentionPolicy", "kind": "slow", "seconds": 5.0}])
+        try:
+            run = kill_while_applying(checkout, with_terraform=with_terraform)
+        finally:
+            faults(stack, [])
+        resumed = checkout.omc("runs", "resume", run, "--env", "local", "--output", "json")
+        assert resumed.code == 0, resumed.out + resumed.err
+        assert resumed.json["run"]["verdict"] == "succeeded"
+        assert retention(stack) == {value}
+        assert "Contents" not in stack.client("s3").list_objects_v2(Bucket=state_bucket(stack), Prefix=LOCK)
+
+
+def kill_while_applying(checkout: Checkout, *, with_terraform: bool) -> str:
+    """Begin an apply, kill it while Terraform holds the lock and works; returns the run."""
+    stack = checkout.stack
+    s3, bucket = stack.client("s3"), state_bucket(stack)
+    command = [sys.executable, "-m", "omc", "--stack", str(checkout.folder / "omc.toml")]
+    command += ["infra", "apply", "--env", "local", "--yes"]
+    first = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=clean_env(OMC_LOCAL_STATE=str(stack.state)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    children: Sequence[psutil.Process] = ()
+    try:
+
+        def applying() -> bool:
+            assert first.poll() is None, "the apply ended before it was killed"
+            try:
+                lock: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=LOCK)["Body"].read())
+            except (s3.exceptions.NoSuchKey, ValueError):
+                return False
+            return bool(lock["Operation"] == "OperationTypeApply")
+
+        eventually("Terraform holds the lock", applying, within=300)
+        run = checkout.omc("runs", "list", "--env", "local", "--output", "json").json["runs"][0]["run"]
+        children = psutil.Process(first.pid).children(recursive=True)
+        if with_terraform:
+            for child in children:
+                if child.name().startswith("terraform"):
+                    child.send_signal(signal.SIGKILL)
+    finally:
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait(30)
+    psutil.wait_procs(children, timeout=120)
+    return str(run)
+
+
+def faults(stack: Stack, rules: list[dict[str, Any]]) -> None:
+    """Let AWS misbehave; an empty list ends it."""
+    request = urllib.request.Request(
+        f"{stack.reach()['AWS_ENDPOINT_URL']}/_localcloud/faults", json.dumps(rules).encode(), method="POST"
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def state_bucket(stack: Stack) -> str:
+    account = json.loads((stack.state / "cloud.json").read_text())["account"]
+    return f"ohmycoins-staging-tfstate-{account}"

@@ -1,0 +1,130 @@
+"""A program that answers as Terraform does for a world of a few numbered things: for what real Terraform is too slow
+and too well behaved for, such as dying after the second of five resources.
+
+The world is a JSON file named by SMALL_WORLD: what is wanted, what there is, the state's number, its lock, and after
+how many changes the next apply is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+WORLD = Path(os.environ.get("SMALL_WORLD", "world.json"))
+
+
+def read() -> dict[str, Any]:
+    world: dict[str, Any] = json.loads(WORLD.read_text())
+    return world
+
+
+def write(world: dict[str, Any]) -> None:
+    fresh = WORLD.with_suffix(".new")
+    fresh.write_text(json.dumps(world))
+    fresh.replace(WORLD)
+
+
+def say(**event: Any) -> None:
+    print(json.dumps(event), flush=True)
+
+
+def take_lock(world: dict[str, Any], operation: str) -> None:
+    if lock := world["lock"]:
+        detail = "Lock Info:\n" + "".join(f"  {name}: {value}\n" for name, value in lock.items())
+        say(**{"@level": "error"}, diagnostic={"summary": "Error acquiring the state lock", "detail": detail})
+        sys.exit(1)
+    world["locks"] += 1
+    world["lock"] = {
+        "ID": f"lock-{world['locks']}",
+        "Path": "bucket/staging/terraform.tfstate",
+        "Operation": f"OperationType{operation}",
+        "Who": world["who"],
+        "Version": "1.11.4",
+        "Created": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} +0000 UTC",
+    }
+    write(world)
+
+
+def changes(world: dict[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for name in sorted({*world["wanted"], *world["there"]}):
+        before, after = world["there"].get(name), world["wanted"].get(name)
+        if before == after:
+            continue
+        actions = ["create"] if before is None else ["delete"] if after is None else ["update"]
+        values = [None if value is None else {"value": value} for value in (before, after)]
+        change = {"actions": actions, "before": values[0], "after": values[1]}
+        found.append({"address": f"aws_route.{name}", "type": "aws_route", "mode": "managed", "change": change})
+    return found
+
+
+def plan(arguments: list[str]) -> None:
+    world = read()
+    take_lock(world, "Plan")
+    path = next(word for word in arguments if word.startswith("-out=")).removeprefix("-out=")
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("tfplan", json.dumps(changes(world)))
+        packed.writestr("tfstate", json.dumps({"serial": world["serial"], "lineage": "l"}))
+        packed.writestr("tfconfig/modules.json", json.dumps([{"Key": "", "Dir": "."}]))
+    write(read() | {"lock": None})
+
+
+def apply(path: str) -> None:
+    with zipfile.ZipFile(path) as packed:
+        planned, state = json.loads(packed.read("tfplan")), json.loads(packed.read("tfstate"))
+    world = read()
+    take_lock(world, "Apply")
+    if state["serial"] != world["serial"]:
+        say(**{"@level": "error"}, diagnostic={"summary": "Saved plan is stale", "detail": ""})
+        write(world | {"lock": None})
+        sys.exit(1)
+    dies_after, world["dies_after"] = world["dies_after"], None
+    for number, change in enumerate(planned, start=1):
+        if dies_after is not None and number > dies_after:
+            if world["saves"]:
+                world["serial"] += 1
+            write(world)
+            os.kill(os.getpid(), signal.SIGKILL)
+        address = change["address"]
+        say(type="apply_start", hook={"resource": {"addr": address}})
+        name, after = address.partition(".")[2], change["change"]["after"]
+        world["applied"].append(name)
+        world["there"] = {key: value for key, value in world["there"].items() if key != name}
+        if after is not None:
+            world["there"][name] = after["value"]
+        write(world)
+        say(type="apply_complete", hook={"resource": {"addr": address}})
+    write(world | {"serial": world["serial"] + 1, "lock": None})
+    say(type="change_summary", changes={"operation": "apply", "add": 0, "change": len(planned), "remove": 0})
+
+
+def main(arguments: list[str]) -> None:
+    match arguments:
+        case ["version", *_]:
+            say(terraform_version="1.11.4")
+        case ["state", "pull"]:
+            world = read()
+            say(serial=world["serial"], lineage="l", resources=[])
+        case ["plan", *rest]:
+            plan(rest)
+        case ["show", "-json", path]:
+            with zipfile.ZipFile(path) as packed:
+                say(resource_changes=json.loads(packed.read("tfplan")))
+        case ["apply", *rest]:
+            apply(rest[-1])
+        case ["force-unlock", "-force", lock]:
+            world = read()
+            if not world["lock"] or world["lock"]["ID"] != lock:
+                print("Error: Failed to unlock state: another lock")
+                sys.exit(1)
+            write(world | {"lock": None})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

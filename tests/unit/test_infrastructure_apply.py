@@ -1,0 +1,237 @@
+"""Applying a plan file when things go wrong in the middle, with a small program in Terraform's place.
+
+The same with real Terraform, once, is in tests/rehearsal/test_infrastructure.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omc import terraform as tf
+from omc.actions.action import Context, Outcome, Verdict, action_named
+from omc.aws.gateway import Access, Gateway
+from omc.errors import Refused, Unknown
+from omc.facts.terraform_json import changes
+from omc.infrastructure import plans
+from omc.infrastructure.roots import Root, root_of
+from omc.procedures.infrastructure_summary import approved_changes
+from omc.stack import load
+from support import small_terraform
+
+ROOT = Path(__file__).parents[2]
+HERE = f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
+APPLY = action_named("terraform.apply_plan")
+
+
+@dataclass
+class Rig:
+    """A local environment whose Terraform is the small one, and one step of one run."""
+
+    work: Path
+    project: Path
+    gateway: Gateway
+    memory: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Root:
+        return root_of(self.gateway, self.project, self.work, "ohmycoins")
+
+    @property
+    def world(self) -> dict[str, Any]:
+        return small_terraform.read()
+
+    def change(self, **values: Any) -> None:
+        small_terraform.write(self.world | values)
+
+    def planned(self) -> dict[str, Any]:
+        """The step's arguments, for a plan made now."""
+        file = plans.make(self.root, {}, lambda _: None)
+        document = tf.show(self.root.terraform, self.root.folder, file, env=self.root.environment)
+        looked = plans.look_into(file)
+        return {
+            "project": str(self.project),
+            "work": str(self.work),
+            "stack": "ohmycoins",
+            "plan": str(file),
+            "sha256": looked.sha256,
+            "serial": looked.serial,
+            "lineage": looked.lineage,
+            "destroy": False,
+            "variables": {},
+            "approved": approved_changes(changes(document["resource_changes"])),
+        }
+
+    def context(self) -> Context:
+        def remember(more: Mapping[str, Any]) -> None:
+            self.memory.update(json.loads(json.dumps(more)))
+
+        return Context(
+            gateway=self.gateway,
+            environment=self.gateway.environment,
+            run="r",
+            step="apply",
+            token="0123456789abcdef",
+            now=lambda: datetime.now(UTC),
+            remember=remember,
+            memory=self.memory,
+            say=lambda _: None,
+        )
+
+    def go(self, arguments: Mapping[str, Any]) -> Outcome | None:
+        """As the engine does: look, perform if it isn't there, watch."""
+        if not APPLY.look(self.context(), arguments):
+            self.memory.update(APPLY.perform(self.context(), arguments))
+        return APPLY.watch(self.context(), arguments)
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    project, work = tmp_path / "project", tmp_path / "cloud"
+    root = project / "infrastructure/environments/staging"
+    root.mkdir(parents=True)
+    (root / "main.tf").write_text("")
+    (root / "local.tfvars").write_text("")
+    work.mkdir()
+    reach = {"endpoint": "http://127.0.0.1:9", "region": "ap-southeast-2", "account": "100000000000"}
+    reach |= {"access_key_id": "AKIAEXAMPLE", "secret_access_key": "example"}
+    (work / "cloud.json").write_text(json.dumps(reach | {"port_shift": 0}))
+    program = tmp_path / "terraform"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {small_terraform.__file__} "$@"\n')
+    program.chmod(0o755)
+    mirror = tmp_path / "mirror"
+    (mirror / tf.HOSTS["terraform"] / tf.PROVIDER / tf.PROVIDER_VERSION / tf._platform()).mkdir(parents=True)
+    world = tmp_path / "world.json"
+    monkeypatch.setenv("OMC_TERRAFORM", str(program))
+    monkeypatch.setenv("OMC_TERRAFORM_MIRROR", str(mirror))
+    monkeypatch.setenv("SMALL_WORLD", str(world))
+    monkeypatch.setattr(small_terraform, "WORLD", world)
+    monkeypatch.setattr("omc.actions.terraform.LOCK_WAIT", 0.2)
+    small_terraform.write(
+        {
+            "wanted": dict.fromkeys("abcde", 2),
+            "there": dict.fromkeys("abcde", 1),
+            "applied": [],
+            "serial": 7,
+            "lock": None,
+            "locks": 0,
+            "who": HERE,
+            "dies_after": None,
+            "saves": True,
+        }
+    )
+    environment = replace(load(ROOT / "omc.toml").environments["local"], local_state=work)
+    return Rig(work, project, Gateway(environment, Access("http://127.0.0.1:9", "AKIAEXAMPLE", "example"), writes=True))
+
+
+def test_the_file_is_applied_and_gone(rig: Rig) -> None:
+    arguments = rig.planned()
+    outcome = rig.go(arguments)
+    assert outcome is not None
+    assert (outcome.verdict, outcome.sentence) == (
+        Verdict.SUCCEEDED,
+        "Terraform applied the plan: 0 added, 5 changed, 0 destroyed.",
+    )
+    assert rig.world["there"] == rig.world["wanted"]
+    assert not Path(arguments["plan"]).exists()
+
+
+@pytest.mark.parametrize("saves", [True, False], ids=["its state was written", "its state was lost"])
+@pytest.mark.parametrize("dies_after", [0, 2])
+def test_a_killed_apply_is_finished_and_its_lock_released(rig: Rig, dies_after: int, saves: bool) -> None:
+    arguments = rig.planned()
+    rig.change(dies_after=dies_after, saves=saves)
+    APPLY.look(rig.context(), arguments)
+    with pytest.raises(Unknown, match=r"terraform apply was killed in staging \(SIGKILL\)"):
+        APPLY.perform(rig.context(), arguments)
+    assert rig.world["lock"] is not None
+    outcome = rig.go(arguments)
+    assert outcome is not None
+    assert outcome.verdict is Verdict.SUCCEEDED
+    assert rig.world["there"] == rig.world["wanted"]
+    assert rig.world["lock"] is None
+    if saves:
+        assert sorted(rig.world["applied"]) == list("abcde")  # nothing twice
+
+
+def test_an_apply_that_was_finished_before_omc_died_is_seen_to_be(rig: Rig) -> None:
+    arguments = rig.planned()
+    APPLY.look(rig.context(), arguments)
+    APPLY.perform(rig.context(), arguments)
+    del rig.memory["applied"]
+    outcome = rig.go(arguments)
+    assert outcome is not None
+    assert outcome.sentence == "All of the plan is there: an apply that was cut off had done it."
+    assert sorted(rig.world["applied"]) == list("abcde")
+
+
+def test_what_is_left_goes_on_only_if_it_was_approved(rig: Rig) -> None:
+    """Between the kill and the resume somebody changed the code."""
+    arguments = rig.planned()
+    rig.change(dies_after=2)
+    APPLY.look(rig.context(), arguments)
+    with pytest.raises(Unknown, match="terraform apply was killed"):
+        APPLY.perform(rig.context(), arguments)
+    rig.change(wanted=rig.world["wanted"] | {"surprise": 1})
+    outcome = rig.go(arguments)
+    assert outcome is not None
+    assert outcome.verdict is Verdict.FAILED
+    assert "what is left of it is more than was approved: aws_route.surprise" in outcome.sentence
+    assert "surprise" not in rig.world["there"]
+
+
+def test_a_state_that_somebody_else_changed_is_refused_before_anything_happens(rig: Rig) -> None:
+    arguments = rig.planned()
+    rig.change(serial=8)
+    with pytest.raises(Refused, match="The state is number 8 now, the plan was made from number 7"):
+        rig.go(arguments)
+    assert rig.world["applied"] == []
+
+
+def test_a_file_that_was_exchanged_is_refused(rig: Rig) -> None:
+    arguments = rig.planned()
+    Path(arguments["plan"]).write_bytes(b"another")
+    with pytest.raises(Refused, match="is not the one that was approved; nothing was applied"):
+        rig.go(arguments)
+
+
+def test_a_file_that_is_on_another_machine_is_said_to_be_there(rig: Rig) -> None:
+    arguments = rig.planned()
+    Path(arguments["plan"]).unlink()
+    with pytest.raises(Refused, match="is not on this machine"):
+        rig.go(arguments)
+
+
+@pytest.mark.parametrize("who", ["alice@laptop", HERE])
+def test_a_lock_that_is_not_this_runs_own_is_left_alone(rig: Rig, who: str) -> None:
+    """Also one of this very user and host: it was there before this run began."""
+    arguments = rig.planned()
+    lock = {"ID": "theirs", "Path": "p", "Operation": "OperationTypeApply", "Who": who, "Version": "1"}
+    rig.change(lock=lock | {"Created": "2026-01-01 00:00:00 +0000 UTC"})
+    with pytest.raises(tf.StateLocked, match=f"locked by {who} since 2026-01-01"):
+        rig.go(arguments)
+    assert rig.world["lock"]["ID"] == "theirs"
+    assert rig.world["applied"] == []
+
+
+def test_a_terraform_that_outlived_its_runner_is_let_finish(rig: Rig) -> None:
+    arguments = rig.planned()
+    import subprocess
+
+    lives = subprocess.Popen(["sleep", "60"], env=os.environ | {"OMC_STEP": rig.context().token})
+    try:
+        with pytest.raises(Unknown, match=f"still finishes what it began .process {lives.pid} on"):
+            APPLY.look(rig.context(), arguments)
+    finally:
+        lives.kill()
+        lives.wait()
