@@ -1,8 +1,8 @@
 """A small world for many changes in a row: a local cloud without Terraform and load balancer, with light services.
 
 A *lane* is an environment of its own with one service of sleeping processes and a Terraform root of one parameter;
-lanes change side by side. What a lane shares with the others is the cloud, a database that nobody talks to, omc's store,
-and the folder where Terraform works: that is for one of them at a time.
+lanes change side by side. What a lane shares with the others is the cloud, a database that nobody talks to, omc's
+store, and the folder where Terraform works: that is for one of them at a time.
 """
 
 from __future__ import annotations
