@@ -7,6 +7,10 @@ import pytest
 SHARED = {
     "rehearsal/test_demo": "demo",
     "rehearsal/test_apply_killed": "apply killed",
+    "rehearsal/test_deploy_workflow": "changed stack",
+    "rehearsal/test_infrastructure": "changed stack",
+    "rehearsal/test_releases": "changed stack",
+    "rehearsal/test_scale": "changed stack",
     "rehearsal/": "stack",
     "contract/test_infrastructure_terraform": "terraform tests",
     "contract/test_infrastructure": "infrastructure",
@@ -17,7 +21,15 @@ SHARED = {
 FRESH = ("rehearsal/test_morning",)
 """Rehearsals that want a stack in which nothing has failed within the hour: first in their group."""
 
-LONGEST = ("localcloud/test_terraform", "terraform tests", "stack", "demo", "apply killed", "killsweep/test_kill_sweep")
+LONGEST = (
+    "changed stack",
+    "stack",
+    "localcloud/test_terraform",
+    "terraform tests",
+    "demo",
+    "apply killed",
+    "killsweep/test_kill_sweep",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
