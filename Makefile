@@ -10,7 +10,8 @@ BIN := $(VENV)/bin
 # Much of the tests is waiting for Terraform's provider, so more of them run at a time than there are cores.
 PYTEST_ARGS ?= -n 3 --dist loadgroup
 
-.PHONY: help install demo test check format lock clean bench bench-morning bench-local-up bench-localcloud
+.PHONY: help install demo test check format lock clean bench bench-morning bench-local-up bench-localcloud \
+	bench-rollback kill-sweep
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,7 +40,7 @@ check: install ## linters, types, import contracts, Terraform, workflows
 format: install ## ruff and terraform fmt
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet . ; terraform fmt -recursive infrastructure
 
-bench: bench-morning bench-local-up bench-localcloud ## every benchmark
+bench: bench-morning bench-local-up bench-localcloud bench-rollback ## every benchmark
 
 bench-morning: install ## omc check morning against the runbook's aws commands
 	@$(BIN)/python benchmarks/morning.py
@@ -49,6 +50,12 @@ bench-local-up: install ## the first and a later start of the local cloud
 
 bench-localcloud: install ## latency, 2,000 tasks and a million log events in the local cloud
 	@$(BIN)/python benchmarks/localcloud.py
+
+bench-rollback: install ## what omc rollback adds to the time that ECS needs
+	@$(BIN)/python benchmarks/rollback.py
+
+kill-sweep: install ## omc killed at every write and in every call of its changes, and AWS failing at each
+	@$(BIN)/python tests/killsweep/sweep.py
 
 lock: install ## the hashed locks, made anew from pyproject.toml
 	@UV=$$(command -v uv || echo $(BIN)/uv); \

@@ -241,14 +241,37 @@ def test_it_is_not_ready_until_the_schema_is_what_it_needs(parts: Parts) -> None
         assert backend.get("/health/ready").status_code == 200, "a newer schema must not stop the release before it"
 
 
-def test_it_migrates_itself_at_the_start_only_when_told(parts: Parts) -> None:
-    environment = parts.environment(parts.fresh_database(), MIGRATE_ON_START="true")
+def test_the_first_to_start_on_an_empty_database_makes_the_schema(parts: Parts) -> None:
+    environment = parts.environment(parts.fresh_database(), CREATE_SCHEMA="true")
     with serving(environment) as one, serving(environment) as other:
         assert one.get("/health/ready").status_code == other.get("/health/ready").status_code == 200
         applied = [
             line for each in (one, other) for line in each.logged(message="applying migration 0002_portfolios.sql")
         ]
         assert len(applied) == 1
+
+
+def test_a_task_that_starts_leaves_an_older_schema_to_the_migration(parts: Parts) -> None:
+    environment = parts.environment(parts.fresh_database(), CREATE_SCHEMA="true")
+    assert migrate(environment).returncode == 0
+    administer(parts, environment["POSTGRES_DB"], "DELETE FROM schema_version WHERE version = 2; DROP TABLE holdings")
+    with serving(environment) as backend:
+        assert backend.get("/health/ready").status_code == 503
+        assert backend.logged(logger="migrate") == []
+        assert administer(parts, environment["POSTGRES_DB"], "SELECT version FROM schema_version") == [(1,)]
+
+
+def test_a_schema_that_a_start_can_not_make_whole_is_not_made_at_all(parts: Parts) -> None:
+    environment = parts.environment(parts.fresh_database(), CREATE_SCHEMA="true")
+    administer(parts, environment["POSTGRES_DB"], "SET ROLE ohmycoins; CREATE TABLE portfolios (other integer)")
+    done = subprocess.run(
+        [sys.executable, "-m", "backend"], cwd=APP, env=environment, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    [(version, coins)] = administer(
+        parts, environment["POSTGRES_DB"], "SELECT to_regclass('schema_version'), to_regclass('coins')"
+    )
+    assert (version, coins) == (None, None)
 
 
 def test_prices_are_stored_by_one_process_and_read_through_the_cache(parts: Parts, migrated: dict[str, str]) -> None:

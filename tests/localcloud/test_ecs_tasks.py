@@ -54,6 +54,17 @@ def test_every_line_reaches_the_log_also_the_last_before_death(world: World) -> 
     assert world.log_lines(arn) == expected
 
 
+def test_a_token_starts_its_task_once(world: World) -> None:
+    definition = world.register("once-only", world.push("once-only", "print('once')\n"))
+    first = world.run(definition, clientToken="the same")
+    assert world.run(definition, clientToken="the same") == first
+    assert world.stopped(first)["containers"][0]["exitCode"] == 0
+    assert world.run(definition, clientToken="the same") == first, "also when it has ended"
+    assert world.run(definition, clientToken="another") != first
+    with pytest.raises(ClientError, match="already in use with a different RunTask request"):
+        world.run(definition, clientToken="the same", startedBy="somebody else")
+
+
 def test_a_one_off_task_takes_another_command_and_more_environment(world: World) -> None:
     image = world.push("once", "raise SystemExit('the image was started with its own command')")
     code = "import os; print(os.environ['MIGRATE_TO'], os.environ['LEVEL'], os.getcwd().endswith('rootfs'))"

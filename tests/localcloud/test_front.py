@@ -282,7 +282,18 @@ def test_faults_are_injected_counted_and_gone(shared_cloud: Cloud, shared_aws: A
     assert private(shared_cloud, "faults")["faults"] == []
 
 
-@pytest.mark.parametrize("kind", ["500", "timeout", "truncate", "slow"])
+def test_a_fault_can_be_for_calls_about_one_thing_and_join_others(shared_cloud: Cloud, shared_aws: Any) -> None:
+    iam = shared_aws("iam")
+    rule = {"service": "iam", "operation": "GetUser", "kind": "throttle", "count": 1}
+    private(shared_cloud, "faults", [{**rule, "containing": "hers"}])
+    private(shared_cloud, "faults?add", [{**rule, "containing": "his"}])
+    assert refused(iam.get_user, UserName="theirs")["Code"] == "NoSuchEntity"
+    assert refused(iam.get_user, UserName="his")["Code"] == "Throttling"
+    assert [left["containing"] for left in private(shared_cloud, "faults")["faults"]] == ["hers"]
+    private(shared_cloud, "faults", [])
+
+
+@pytest.mark.parametrize("kind", ["500", "timeout", "truncate", "slow", "lost"])
 def test_each_kind_of_fault_is_what_a_client_would_see(shared_cloud: Cloud, shared_aws: Any, kind: str) -> None:
     private(shared_cloud, "faults", [{"service": "iam", "kind": kind, "count": 1, "seconds": 0.3}])
     iam = shared_aws("iam")
@@ -298,6 +309,25 @@ def test_each_kind_of_fault_is_what_a_client_would_see(shared_cloud: Cloud, shar
     iam.list_roles()
 
 
+@pytest.mark.parametrize(("kind", "done"), [("timeout", False), ("lost", True)])
+def test_an_answer_that_never_comes_may_have_been_obeyed(
+    shared_cloud: Cloud, shared_aws: Any, kind: str, done: bool
+) -> None:
+    iam, rule = shared_aws("iam"), {"service": "iam", "operation": "CreateUser", "kind": kind, "count": 1}
+    private(shared_cloud, "faults", [{**rule, "seconds": 0.1}])
+    with pytest.raises(botocore.exceptions.HTTPClientError):
+        iam.create_user(UserName=f"after-{kind}")
+    assert (f"after-{kind}" in [user["UserName"] for user in iam.list_users()["Users"]]) is done
+
+
+def test_the_quota_of_fargate_is_told(shared_aws: Any) -> None:
+    quotas = shared_aws("service-quotas")
+    quota = quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")["Quota"]
+    assert (quota["QuotaName"], quota["Value"]) == ("Fargate On-Demand vCPU resource count", 64.0)
+    said = refused(lambda: quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-0"))
+    assert said["Code"] == "NoSuchResourceException"
+
+
 def test_a_rule_that_makes_no_sense_is_refused(shared_cloud: Cloud) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         private(shared_cloud, "faults", [{"kind": "explode"}])
@@ -310,3 +340,13 @@ def test_status_names_every_loop(shared_cloud: Cloud) -> None:
     assert said["ready"]
     assert {"snapshot", "call-log"} <= set(said["loops"])
     assert all(loop["failures"] == 0 for loop in said["loops"].values()), said["loops"]
+
+
+def test_a_secret_goes_back_to_the_version_that_is_made_current_again(shared_aws: Any) -> None:
+    secrets = shared_aws("secretsmanager")
+    made = secrets.create_secret(Name="rotated", SecretString="first")
+    second = secrets.put_secret_value(SecretId="rotated", SecretString="second")["VersionId"]
+    secrets.update_secret_version_stage(
+        SecretId="rotated", VersionStage="AWSCURRENT", RemoveFromVersionId=second, MoveToVersionId=made["VersionId"]
+    )
+    assert secrets.get_secret_value(SecretId="rotated")["SecretString"] == "first"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.logs import JsonFormatter
-from backend.migrate import FILES, NEEDED
+from backend.migrate import FILES, NEEDED, oldest_code
 from backend.prices import quote
 from backend.settings import SettingsError, from_environment
 from localcloud.services.ecr import read_dockerfile
@@ -32,7 +32,16 @@ def test_defaults_are_those_of_the_task() -> None:
     )
     assert settings.postgres_sslmode == "require"
     assert settings.redis_tls
-    assert not settings.migrate_on_start
+    assert not settings.create_schema
+
+
+def test_a_migration_that_removes_something_says_which_code_still_works(tmp_path: Path) -> None:
+    texts = ("CREATE TABLE a ();", "-- contract: code of version 1 or newer\nDROP TABLE b;", "-- a contract\nSELECT 1;")
+    files = [tmp_path / f"{number}.sql" for number in range(len(texts))]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text)
+    assert oldest_code(files) == 1
+    assert oldest_code(FILES) == 0
 
 
 def test_secrets_stay_out_of_what_is_printed() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import threading
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from omc.aws.command_lines import command_line, command_lines
 from omc.aws.gateway import Access, Gateway, get_json
 from omc.aws.permissions import action_for
 from omc.aws.reads import SERVICES, is_read
-from omc.errors import AccessDenied, AwsRefused, NotFound, Throttled, Unreachable, WriteRefused
+from omc.errors import AccessDenied, AwsRefused, BadAnswer, NotFound, Throttled, Unreachable, WriteRefused
 from omc.stack import Environment, load
 
 STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
@@ -239,3 +241,24 @@ def test_parameters_that_json_cannot_hold_are_shown() -> None:
     line = command_line(told)
     assert json.loads(shlex.split(line)[4]) == [{"Id": "a"}]
     assert "2026-01-01T00:00:00+00:00" in line
+
+
+def test_an_answer_that_was_cut_off_before_its_first_byte_is_no_answer() -> None:
+    """botocore would take it for an empty one: of a list that there is nothing, of a change that it is made."""
+
+    class Cut(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "18")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Tests are quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cut) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        gateway = Gateway(STAGING, Access(f"http://127.0.0.1:{server.server_address[1]}", "key", "secret"), writes=True)
+        with pytest.raises(BadAnswer, match="ecs UpdateService: the answer was cut off"):
+            gateway.client("ecs").update_service(cluster="c", service="s", desiredCount=1)
+        server.shutdown()

@@ -100,6 +100,13 @@ def test_the_window_is_aest_all_year(folder: Path) -> None:
         ("[channels]", "[chanels]", "[chanels]", ['Did you mean "channels"?']),
         ('time_zone = "Australia/Sydney"', 'time_zone = "Sydney"', '"Sydney"', ["such as Australia/Sydney"]),
         ('local_state = ".localcloud"', "local_state = 7", "local_state = 7", ["is 7"]),
+        (
+            "# [[environments.production.freeze]]",
+            "[[environments.production.freeze]]\nbegin = 2026-12-20\nend = 2027-01-04\nreason = 'holidays'",
+            "begin = 2026-12-20",
+            ["a date and time with its offset"],
+        ),
+        ("release_watch_seconds = 15", "release_watch_seconds = -1", "seconds = -1", ["a whole number from 0"]),
         ("[services.frontend]", "[services.Front_End]", "Front_End", ["small letters, digits and hyphens"]),
         ("port = 8000", "port = true", "port = true", ["is true"]),
     ],
@@ -145,6 +152,19 @@ def test_names_can_be_overridden(folder: Path) -> None:
     staging = load().environments["staging"]
     assert (staging.cluster, staging.database, staging.alarm_prefix) == ("shop", "shop-test", "shop-test-")
     assert [service.log_group for service in staging.services] == ["/ecs/shop-test/backend", "/shop/web"]
+
+
+def test_a_freeze_is_read_in_utc_and_releases_are_watched_for_a_while(folder: Path) -> None:
+    assert TEXT.count("# [[environments.production.freeze]]\n") == 1
+    commented, rest = TEXT.split("# [[environments.production.freeze]]\n")
+    freeze, after = rest.split("\n\n", 1)
+    text = f"{commented}[[environments.production.freeze]]\n{freeze.replace('# ', '')}\n\n{after}"
+    (folder / "omc.toml").write_text(text)
+    production = load().environments["production"]
+    assert [freeze.begin for freeze in production.freezes] == [datetime(2026, 12, 19, 13, tzinfo=UTC)]
+    assert production.freezes[0].reason == "holidays"
+    assert production.release_watch_seconds == 120
+    assert load().environments["local"].release_watch_seconds == 15
 
 
 def test_the_file_is_found_from_a_folder_below(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 """``python -m backend``: serve until SIGTERM, then finish the requests under way and exit with 0.
 
-With MIGRATE_ON_START=true the schema is brought up first. That is for a first start and for rehearsals; a deployment
-runs ``python -m backend.migrate`` as a task of its own before the new revision takes traffic.
+With CREATE_SCHEMA=true a database without any schema gets it first, so that a new environment comes up by itself:
+nothing runs on it yet that a migration could disturb. Any other database is left as it is: a deployment runs
+``python -m backend.migrate`` as a task of its own before the new revision takes traffic, and until then a task whose
+schema is too old isn't ready.
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ def main() -> int:
     except SettingsError as error:
         log.error("%s", error)
         return 2
-    if settings.migrate_on_start and (failed := migrate.main()):
+    if settings.create_schema and (failed := migrate.main(only_if_empty=True)):
         return failed
     listener = socket.create_server((settings.host, settings.port))
     # Connections inherit it. Without, an answer's body waits 40 ms for the client to acknowledge its headers: asyncio

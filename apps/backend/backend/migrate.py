@@ -3,14 +3,17 @@
 ``python -m backend.migrate`` brings the database to the schema that this code needs. An advisory lock makes it safe
 to run twice at once: the second waits, then finds nothing to do. Exit codes: 0 the schema is as needed, 1 a migration
 failed (and was rolled back), 2 a setting is wrong, 3 the database couldn't be reached or the lock wasn't free in time.
-A file that was applied is never edited; a change is a new file.
+A file that was applied is never edited; a change is a new file. One that removes what older code needs says so in its
+first line, ``-- contract: code of version 3 or newer``; deployments never go back beyond that.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import psycopg
@@ -26,28 +29,39 @@ NEEDED = len(FILES)
 LOCK = 0x6F6D63  # any number, the same in every process: advisory locks are a name space of the database
 
 
-def migrate(settings: Settings) -> None:
-    """Apply what is missing. Raises psycopg.Error."""
+def migrate(settings: Settings, *, only_if_empty: bool = False) -> None:
+    """Apply what is missing; with ``only_if_empty``, all of it to a database that has no schema at all, or nothing.
+
+    Raises psycopg.Error.
+    """
     with psycopg.connect(**parameters(settings), options="-c lock_timeout=60s") as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))  # freed with the connection
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_version ("
-            " version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
-        done = {version for (version,) in connection.execute("SELECT version FROM schema_version")}
-        for version, path in enumerate(FILES, start=1):
-            if version in done:
-                continue
-            log.info("applying migration %s", path.name)
-            with connection.transaction():
-                connection.execute(path.read_text())
-                connection.execute("INSERT INTO schema_version VALUES (%s, %s)", (version, path.stem))
+        if not only_if_empty:
+            _apply_missing(connection)
+        elif connection.execute("SELECT to_regclass('schema_version') IS NULL").fetchone() == (True,):
+            with connection.transaction():  # whole or not at all: a half-made schema would count as one
+                _apply_missing(connection)
 
 
-def main() -> int:
+def _apply_missing(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_version ("
+        " version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    done = {version for (version,) in connection.execute("SELECT version FROM schema_version")}
+    for version, path in enumerate(FILES, start=1):
+        if version in done:
+            continue
+        log.info("applying migration %s", path.name)
+        with connection.transaction():
+            connection.execute(path.read_text())
+            connection.execute("INSERT INTO schema_version VALUES (%s, %s)", (version, path.stem))
+
+
+def main(*, only_if_empty: bool = False) -> int:
     logs.configure()
     try:
-        migrate(from_environment(os.environ))
+        migrate(from_environment(os.environ), only_if_empty=only_if_empty)
     except SettingsError as error:
         log.error("%s", error)
         return 2
@@ -57,8 +71,19 @@ def main() -> int:
     except psycopg.Error as error:
         log.error("the migration failed and was rolled back: %s", reason(error))
         return 1
-    log.info("the schema is at version %d", NEEDED)
+    oldest = oldest_code(FILES)
+    if not only_if_empty and oldest:
+        log.info("the schema is at version %d; code of version %d or newer works with it", NEEDED, oldest)
+    elif not only_if_empty:
+        log.info("the schema is at version %d", NEEDED)
     return 0
+
+
+def oldest_code(files: Iterable[Path]) -> int:
+    """The oldest version of code that the whole schema works with; 0 where no migration removed anything."""
+    first_lines = (path.read_text().partition("\n")[0] for path in files)
+    said = (re.fullmatch(r"-- contract: code of version (\d+) or newer", line.strip()) for line in first_lines)
+    return max((int(found[1]) for found in said if found), default=0)
 
 
 if __name__ == "__main__":

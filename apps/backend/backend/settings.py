@@ -39,11 +39,12 @@ class Settings(BaseModel):
     secret_key: SecretStr
     price_interval: int = Field(5, ge=1, le=3600)
     """Seconds between two sets of prices."""
+    create_schema: bool = False
+    """A starting process makes the schema in a database that has none, and leaves any other as it is."""
     exchange_url: str = Field("", pattern="^(https?://[^/?#]+)?$")
     """Where quotes come from. Empty: a simulated market."""
     exchange_timeout: float = Field(2.0, gt=0, le=60)
     """Seconds for a whole answer of the exchange."""
-    migrate_on_start: bool = False
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 
 CUT = {"Connection": "close", "X-Localcloud-Cut": "1"}
 """Marks an answer that ``server`` sends only in part."""
+SILENCE = {"Connection": "close", "X-Localcloud-Silence": "1"}
+"""Marks an answer that ``server`` doesn't send at all: it closes the connection."""
+UNHEARD = HttpAnswer(200, b"", SILENCE)
+"""To a call that never reached AWS: nothing was done, so the call log has nothing of it either."""
 
 
 def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
@@ -63,7 +67,7 @@ def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
     if not is_read(call.operation) and problem is None:
         cloud.touch()
     problem = problem or _error_in(wire, result)
-    if cloud.has(CallLog):
+    if cloud.has(CallLog) and result is not UNHEARD:
         took = (time.monotonic() - began) * 1000
         cloud.part(CallLog).append(record(call, caller, wire.operation.input_shape, problem, took))
     return _with_id(result, request_id)
@@ -106,7 +110,7 @@ def _parse(wire: Wire, request: HttpRequest) -> dict[str, Any]:
 
 def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> HttpAnswer:
     """The true answer, unless a fault rule says otherwise."""
-    rule = cloud.part(faults.Faults).take(call.service, call.operation) if cloud.has(faults.Faults) else None
+    rule = cloud.part(faults.Faults).take(call) if cloud.has(faults.Faults) else None
     if rule is None:
         return _true_answer(cloud, wire, call, request)
     if rule.kind == "throttle":
@@ -116,8 +120,11 @@ def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> Http
     if rule.kind in ("slow", "timeout"):
         cloud.stopping.wait(rule.seconds)
     if rule.kind == "timeout":
-        return HttpAnswer(200, b"", CUT)
+        return UNHEARD
     true = _true_answer(cloud, wire, call, request)
+    if rule.kind == "lost":
+        cloud.stopping.wait(rule.seconds)
+        return HttpAnswer(200, b"", SILENCE)
     if rule.kind == "truncate":
         return HttpAnswer(true.status, true.body[: len(true.body) // 2], {**true.headers, **CUT})
     return true

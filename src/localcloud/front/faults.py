@@ -1,4 +1,4 @@
-"""AWS failing on purpose: throttled, broken, slow, silent or cut-off answers to chosen operations.
+"""AWS failing on purpose: throttled, broken, slow, silent, lost or cut-off answers to chosen operations.
 
 The rules live in memory and are set through ``POST /_localcloud/faults``, so that a client is tested against an AWS
 that misbehaves without knowing that it is rehearsing. A fault of the stack may add rules of its own, under its name.
@@ -14,12 +14,13 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import AwsError
+from localcloud.core.registry import AwsError, Call
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
-KINDS = ("throttle", "500", "timeout", "truncate", "slow")
+KINDS = ("throttle", "500", "timeout", "truncate", "slow", "lost")
+"""``timeout`` does nothing and stays silent; ``lost`` does what was asked and then stays silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,14 @@ class Fault:
     count: int | None = None
     """How many calls it hits before it is spent; None: until it is removed."""
     probability: float = 1.0
+    containing: str = ""
+    """Only calls with this text somewhere in their parameters."""
     seconds: float = 2.0
-    """How long ``slow`` delays, and how long ``timeout`` stays silent."""
+    """How long ``slow`` delays, and how long ``timeout`` and ``lost`` stay silent."""
 
-    def hits(self, service: str, operation: str) -> bool:
-        return fnmatchcase(service, self.service) and fnmatchcase(operation, self.operation)
+    def hits(self, call: Call) -> bool:
+        named = fnmatchcase(call.service, self.service) and fnmatchcase(call.operation, self.operation)
+        return named and self.containing in str(call.params)
 
 
 def fault(rule: Mapping[str, Any]) -> Fault:
@@ -86,6 +90,12 @@ class Faults:
         with self._lock:
             self._rules = [held for held in self._rules if held[0] != owner] + made
 
+    def join(self, rules: Iterable[Fault]) -> None:
+        """These too, beside all that is in force."""
+        made = [("", rule) for rule in rules]
+        with self._lock:
+            self._rules = self._rules + made
+
     def remove(self, owner: str) -> None:
         """Nothing of the owner's is in force any more."""
         self.add((), owner)
@@ -99,10 +109,10 @@ class Faults:
         with self._lock:
             return [asdict(rule) | ({"owner": owner} if owner else {}) for owner, rule in self._rules]
 
-    def take(self, service: str, operation: str) -> Fault | None:
+    def take(self, call: Call) -> Fault | None:
         with self._lock:
             for position, (owner, rule) in enumerate(self._rules):
-                if not rule.hits(service, operation) or self._random.random() >= rule.probability:
+                if not rule.hits(call) or self._random.random() >= rule.probability:
                     continue
                 if rule.count is not None:
                     left = rule.count - 1

@@ -32,6 +32,8 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 CONNECTION = "localcloud.connection"
+SILENT = "localcloud.silent"
+"""In the environment of a request that gets no answer."""
 AS_IT_COMES = "localcloud.as_it_comes"
 """Called by the application before it answers: nothing of this answer is held back."""
 
@@ -59,7 +61,8 @@ class _Gateway(wsgi.Gateway_10):
             super().respond()
         finally:
             connection.wfile = wire
-        wire.write(held.getvalue())
+        if SILENT not in self.env:
+            wire.write(held.getvalue())
 
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
@@ -114,8 +117,10 @@ class Server:
         except Exception as problem:
             log.exception("the front failed on %s %s", request.method, request.path)
             result = plain_error(request, AwsError("LocalcloudFailure", f"{type(problem).__name__}: {problem}"))
-        if "X-Localcloud-Cut" in result.headers:
+        if "X-Localcloud-Cut" in result.headers or "X-Localcloud-Silence" in result.headers:
             environ[CONNECTION].close_connection = True
+        if "X-Localcloud-Silence" in result.headers:
+            environ[SILENT] = True
         if result.stream is not None:
             environ[AS_IT_COMES]()
             environ[CONNECTION].close_connection = True
@@ -170,7 +175,8 @@ def _send(request: HttpRequest, result: HttpAnswer, start_response: StartRespons
 
 
 def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
-    """``GET status``; ``GET faults`` and ``POST faults`` (a JSON list of rules, which replaces those in force);
+    """``GET status``; ``GET faults`` and ``POST faults`` (a JSON list of rules, which replaces those in force;
+    ``POST faults?add`` adds to them);
     ``GET stack-faults`` and ``POST stack-faults`` (``{"start": name, "settings": {…}}`` or ``{"stop": name}``);
     ``GET costs`` and ``POST costs`` (an invented history, see ``services.costs.seeding``).
     """
@@ -184,7 +190,8 @@ def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
                 rules = json.loads(request.body)
             except ValueError as problem:
                 raise AwsError("ValidationError", f"Faults are a JSON list of rules: {problem}.") from problem
-            held.replace(faults.fault(rule) for rule in (rules if isinstance(rules, list) else [rules]))
+            made = [faults.fault(rule) for rule in (rules if isinstance(rules, list) else [rules])]
+            (held.join if request.query == "add" else held.replace)(made)
         return _json({"faults": held.listed(), "kinds": faults.KINDS})
     if page == "stack-faults" and cloud.has(StackFaults):
         stack_faults = cloud.part(StackFaults)

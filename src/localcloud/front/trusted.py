@@ -83,6 +83,7 @@ SERVICES: dict[str, Trust] = {
     "s3": Trust("s3"),
     "s3control": Trust("s3control"),
     "secretsmanager": Trust("secretsmanager"),
+    "service-quotas": Trust(None),
     "servicediscovery": Trust("servicediscovery"),
     "sns": Trust("sns"),
     "sqs": Trust("sqs"),
@@ -94,9 +95,15 @@ SERVICES: dict[str, Trust] = {
 SIGNING_NAMES = {
     "elasticloadbalancing": "elbv2",
     "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
     "tagging": "resourcegroupstaggingapi",
 }
 """Names in a signature's credential scope that differ from botocore's service name."""
 
-IAM_PREFIXES = {"elbv2": "elasticloadbalancing", "resourcegroupstaggingapi": "tag", "s3control": "s3"}
+IAM_PREFIXES = {
+    "elbv2": "elasticloadbalancing",
+    "resourcegroupstaggingapi": "tag",
+    "s3control": "s3",
+    "service-quotas": "servicequotas",
+}
 """Prefixes of IAM actions that differ from botocore's service name."""

@@ -23,16 +23,25 @@ from omc.errors import Unreachable, WriteRefused, WrongAccount
 from omc.stack import Environment
 
 if TYPE_CHECKING:
+    from types_boto3_application_autoscaling import ApplicationAutoScalingClient
     from types_boto3_cloudwatch import CloudWatchClient
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_ecr import ECRClient
     from types_boto3_ecs import ECSClient
     from types_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from types_boto3_iam import IAMClient
     from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_rds import RDSClient
     from types_boto3_s3 import S3Client
+    from types_boto3_secretsmanager import SecretsManagerClient
+    from types_boto3_ssm import SSMClient
     from types_boto3_sts import STSClient
 
 RETRIES: Final = {"mode": "standard", "total_max_attempts": 3}
 """The one retry policy: throttling, 5xx and lost connections, twice more, with botocore's jittered back-off (≤ 3 s)."""
+ONCE: Final = {"mode": "standard", "total_max_attempts": 1}
+"""Of a gateway that writes: a call whose answer was lost may have been obeyed, so that somebody has to look before it
+is made again. The engine does."""
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 20.0
 
@@ -73,15 +82,29 @@ class Gateway:
     """The account that the credentials belong to, once STS was asked."""
 
     @overload
+    def client(self, service: Literal["application-autoscaling"]) -> ApplicationAutoScalingClient: ...
+    @overload
     def client(self, service: Literal["cloudwatch"]) -> CloudWatchClient: ...
+    @overload
+    def client(self, service: Literal["ec2"]) -> EC2Client: ...
+    @overload
+    def client(self, service: Literal["ecr"]) -> ECRClient: ...
     @overload
     def client(self, service: Literal["ecs"]) -> ECSClient: ...
     @overload
     def client(self, service: Literal["elbv2"]) -> ElasticLoadBalancingv2Client: ...
     @overload
+    def client(self, service: Literal["iam"]) -> IAMClient: ...
+    @overload
     def client(self, service: Literal["logs"]) -> CloudWatchLogsClient: ...
     @overload
     def client(self, service: Literal["rds"]) -> RDSClient: ...
+    @overload
+    def client(self, service: Literal["secretsmanager"]) -> SecretsManagerClient: ...
+    @overload
+    def client(self, service: Literal["ssm"]) -> SSMClient: ...
+    @overload
+    def client(self, service: Literal["service-quotas"]) -> Any: ...
     @overload
     def client(self, service: Literal["s3"]) -> S3Client: ...
     @overload
@@ -126,7 +149,7 @@ class Gateway:
                 region_name=self.environment.region,
                 endpoint_url=self.access.endpoint,
                 config=Config(
-                    retries=RETRIES,  # type: ignore[arg-type]  # the stub wants its own TypedDict
+                    retries=ONCE if self.writes else RETRIES,  # type: ignore[arg-type]  # the stub wants its own TypedDict
                     connect_timeout=CONNECT_TIMEOUT,
                     read_timeout=READ_TIMEOUT,
                     max_pool_connections=32,
@@ -151,7 +174,7 @@ class Gateway:
         elif session.get_credentials() is None:
             raise no_credentials(self.environment)
         session.register("creating-client-class", self._guard_clients)
-        session.register("after-call", _refuse_cut_json)
+        session.register("after-call", _refuse_cut)
         self._session = session
         return session
 
@@ -185,7 +208,7 @@ class Gateway:
         except (BotoCoreError, ClientError, ResponseParserError) as error:
             from omc.aws.failures import plain
 
-            response = getattr(error, "response", {})
+            response = getattr(error, "response", None) or {}  # None: it got no answer at all
             metadata = response.get("ResponseMetadata", {})
             code = response.get("Error", {}).get("Code", type(error).__name__)
             raise plain(error, service, operation, self.environment, self.endpoint) from error
@@ -195,10 +218,19 @@ class Gateway:
             record(Call(service, operation, parameters, at, time.monotonic() - began, requests, code, is_next))
 
 
-def _refuse_cut_json(**event: Any) -> None:
-    """botocore takes a JSON answer that was cut off for an empty one, which would read as "there is nothing"."""
+def _refuse_cut(**event: Any) -> None:
+    """botocore takes a JSON answer that was cut off for an empty one, which would read as "there is nothing", or as
+    "it is done" where nothing may have been."""
     http_response, parsed, model = event["http_response"], event["parsed"], event["model"]
-    if http_response.status_code != 200 or set(parsed) - {"ResponseMetadata"} or not model.output_shape:
+    if http_response.status_code != 200 or model.http.get("method") == "HEAD" or model.has_streaming_output:
+        return
+    headers = http_response.headers
+    announced = headers.get("content-length", "")
+    if announced.isdigit() and "content-encoding" not in headers and len(http_response.content) < int(announced):
+        from botocore.parsers import ResponseParserError
+
+        raise ResponseParserError("cut off")
+    if set(parsed) - {"ResponseMetadata"} or not model.output_shape:
         return
     if model.service_model.protocol == "json" and http_response.content:
         try:

@@ -59,7 +59,7 @@ def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
         rows.append(Row(("  record", f"{place_of(stack, environment)}")))
         parts.append(f"{environment.name}\n{table(rows, width=width_of(), colour=has_colour())}")
     shared = environments[0]
-    header = ("service", "tasks", "scales on", "port", "task definition", "container", "status page")
+    header = ("service", "tasks", "scales on", "port", "task definition", "container", "status page", "migrates by")
     services = [
         Row(
             (
@@ -71,6 +71,7 @@ def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
                 service.family,
                 service.container,
                 service.status_path or "-",
+                " ".join(service.migrate) or "-",
             )
         )
         for service in shared.services
@@ -114,6 +115,12 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         weekly = f"{window.day} {window.start:%H:%M}-{window.end:%H:%M} {window.zone_name} (for AWS: {window.aws})"
         zone = environment.time_zone
         rows.append(("  maintenance", f"{weekly}; next: {moment(begin, zone)} to {moment(end, zone)}"))
+    rows.append(("  releases", f"watched for {environment.release_watch_seconds} s before they count as good"))
+    rows += [
+        ("  freeze", f"{moment(freeze.begin, environment.time_zone)} to {moment(freeze.end, environment.time_zone)}: "
+                     f"{freeze.reason}")
+        for freeze in environment.freezes
+    ]  # fmt: skip
     return rows
 
 

@@ -120,14 +120,17 @@ def read_target_groups(aws: Gateway, environment: Environment, scope: Scope) -> 
 def read_target_health(aws: Gateway, groups: TargetGroups) -> TargetHealth:
     """One call a target group; ELB has no other way."""
 
-    def health(group: TargetGroup) -> GroupHealth:
-        try:
-            told = aws.client("elbv2").describe_target_health(TargetGroupArn=group.arn)["TargetHealthDescriptions"]
-        except NotFound:  # deleted since it was listed
-            told = []
-        return GroupHealth(group, tuple(_target(target) for target in told))
+    healths = side_by_side(lambda group: GroupHealth(group, describe_targets(aws, group.arn)), groups.groups)
+    return TargetHealth(tuple(healths))
 
-    return TargetHealth(tuple(side_by_side(health, groups.groups)))
+
+def describe_targets(aws: Gateway, arn: str) -> tuple[Target, ...]:
+    """The targets of one target group, fresh; none where it was deleted since it was listed."""
+    try:
+        told = aws.client("elbv2").describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+    except NotFound:
+        return ()
+    return tuple(_target(target) for target in told)
 
 
 def _target(told: TargetHealthDescriptionTypeDef) -> Target:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omc.aws.batches import batches
 from omc.aws.calls import side_by_side
@@ -63,6 +63,23 @@ class EcsService:
     deployments: tuple[Deployment, ...]
     events: tuple[Event, ...]
     """Newest first; ECS keeps a hundred."""
+    network: Mapping[str, Any] = field(default_factory=dict)
+    """``networkConfiguration`` as ECS takes it: subnets, security groups."""
+    launch: Mapping[str, Any] = field(default_factory=dict)
+    """``launchType`` or ``capacityProviderStrategy``, and ``platformVersion``: what another task of it needs."""
+    breaker: bool = False
+    """ECS gives up on a deployment whose tasks fail, and rolls back."""
+    alarms: tuple[str, ...] = ()
+    """Alarms at which ECS rolls a deployment back."""
+    alarms_off: tuple[str, ...] = ()
+    """Alarms that are named for that, but turned off."""
+    most_percent: int = 200
+    """Tasks while a deployment goes on, percent of the desired."""
+    controller: str = "ECS"
+    """Who deploys: ECS, CODE_DEPLOY or EXTERNAL."""
+    target_groups: tuple[str, ...] = ()
+    """ARNs."""
+    created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +111,17 @@ def read_services(aws: Gateway, environment: Environment) -> Services:
     )
 
 
+def describe_service(aws: Gateway, name: str) -> EcsService | None:
+    """One service, fresh; None where there is none of that name."""
+    told = aws.client("ecs").describe_services(cluster=aws.environment.cluster, services=[name])["services"]
+    return _service(told[0]) if told and told[0]["status"] != "INACTIVE" else None
+
+
 def _service(told: ServiceTypeDef) -> EcsService:
+    said: Mapping[str, Any] = told
+    configuration = told.get("deploymentConfiguration", {})
+    breaker, alarms = configuration.get("deploymentCircuitBreaker", {}), configuration.get("alarms", {})
+    heeded = bool(alarms.get("enable") and alarms.get("rollback"))
     return EcsService(
         name=told["serviceName"],
         status=told["status"],
@@ -104,6 +131,17 @@ def _service(told: ServiceTypeDef) -> EcsService:
         task_definition=short_name(told.get("taskDefinition", "")),
         deployments=tuple(_deployment(deployment) for deployment in told.get("deployments", [])),
         events=tuple(Event(event["createdAt"].astimezone(UTC), event["message"]) for event in told.get("events", [])),
+        network=told.get("networkConfiguration", {}),
+        launch={key: said[key] for key in ("launchType", "capacityProviderStrategy", "platformVersion") if key in said},
+        breaker=bool(breaker.get("enable") and breaker.get("rollback")),
+        alarms=tuple(alarms.get("alarmNames", [])) if heeded else (),
+        alarms_off=() if heeded else tuple(alarms.get("alarmNames", [])),
+        most_percent=configuration.get("maximumPercent", 200),
+        controller=told.get("deploymentController", {}).get("type", "ECS"),
+        target_groups=tuple(
+            balancer["targetGroupArn"] for balancer in told.get("loadBalancers", []) if "targetGroupArn" in balancer
+        ),
+        created=told["createdAt"].astimezone(UTC) if "createdAt" in told else None,
     )
 
 

@@ -1,8 +1,8 @@
-"""ECS tasks that stopped. ECS remembers them for an hour."""
+"""ECS tasks: those of a service that run, and those that stopped, which ECS remembers for an hour."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -53,6 +53,56 @@ class StoppedTasks:
 
     tasks: tuple[StoppedTask, ...]
     reading: Reading = UNREAD
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTask:
+    """A task that is wanted, and how far it has come."""
+
+    id: str
+    task_definition: str
+    """``family:revision``."""
+    status: str
+    """PROVISIONING, PENDING, ACTIVATING, RUNNING, DEACTIVATING …"""
+    health: str
+    """HEALTHY, UNHEALTHY or UNKNOWN: of its containers' own checks."""
+    images: Mapping[str, str]
+    """Each container's image as it was named."""
+    digests: Mapping[str, str]
+    """Each container's image as it was pulled, where ECS tells."""
+    addresses: tuple[str, ...] = ()
+
+
+def list_running_tasks(aws: Gateway, service: str) -> tuple[RunningTask, ...]:
+    """The tasks of a service that shall run: one listing, then a hundred a call."""
+    ecs, cluster = aws.client("ecs"), aws.environment.cluster
+    arns = [
+        arn
+        for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=service)
+        for arn in page["taskArns"]
+    ]
+    answers = side_by_side(
+        lambda some: ecs.describe_tasks(cluster=cluster, tasks=list(some)), batches(arns, TASKS_A_CALL)
+    )
+    return tuple(_running(task) for answer in answers for task in answer["tasks"])
+
+
+def _running(told: TaskTypeDef) -> RunningTask:
+    containers = told.get("containers", [])
+    return RunningTask(
+        id=short_name(told["taskArn"]),
+        task_definition=short_name(told["taskDefinitionArn"]),
+        status=told.get("lastStatus", ""),
+        health=told.get("healthStatus", "UNKNOWN"),
+        images={container.get("name", ""): container.get("image", "") for container in containers},
+        digests={c.get("name", ""): c["imageDigest"] for c in containers if "imageDigest" in c},
+        addresses=tuple(
+            detail.get("value", "")
+            for attachment in told.get("attachments", [])
+            for detail in attachment.get("details", [])
+            if detail.get("name") == "privateIPv4Address"
+        ),
+    )
 
 
 @reads

@@ -9,6 +9,11 @@ from typing import Any, get_type_hints
 from omc.procedures.plan import Plan
 
 PLANNERS: Mapping[str, str] = {
+    "deploy": "omc.procedures.deploy:plan_deploy",
+    "restart": "omc.procedures.restart:restart",
+    "scale": "omc.procedures.scale:scale",
+    "rollback": "omc.procedures.rollback:plan_rollback",
+    "prune": "omc.procedures.prune:plan_prune",
     "infra-apply": "omc.procedures.infrastructure:apply",
     "infra-destroy": "omc.procedures.infrastructure:destroy",
 }

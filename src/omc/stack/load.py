@@ -21,6 +21,7 @@ from omc.stack.model import (
     ApprovalPolicy,
     Channels,
     Environment,
+    Freeze,
     MaintenanceWindow,
     OnCall,
     Responder,
@@ -156,6 +157,8 @@ def _environment(
         services=tuple(_service(service, part, prefix, stack_name) for service, part in services),
         thresholds=thresholds,
         maintenance_window=_window(window) if window else None,
+        release_watch_seconds=section.whole_number("release_watch_seconds", 120, least=0, most=86_400),
+        freezes=tuple(_freeze(part) for part in section.sections("freeze", required=False)),
     )
     section.finish()
     return environment
@@ -224,6 +227,7 @@ def _service(name: str, section: Section, prefix: str, stack_name: str) -> Servi
         cpu_target=section.whole_number("cpu_target", least=1, most=100),
         memory_target=section.whole_number("memory_target", None, least=1, most=100),
         status_path=section.text("status_path", None, allowed="a path such as /api/v1/status", pattern=r"/\S*"),
+        migrate=section.words("migrate", allowed='a command in words, ["python", "-m", "backend.migrate"]'),
     )
 
 
@@ -242,6 +246,14 @@ def _thresholds(section: Section | None) -> Thresholds:
     if thresholds.error_minutes > thresholds.error_minutes_of:
         raise section.error("error_minutes", f"is more than error_minutes_of, {thresholds.error_minutes_of}.")
     return thresholds
+
+
+def _freeze(section: Section) -> Freeze:
+    freeze = Freeze(section.moment("begin"), section.moment("end"), section.text("reason"))
+    if freeze.end <= freeze.begin:
+        raise section.error("end", "is not after begin.")
+    section.finish()
+    return freeze
 
 
 def _window(section: Section) -> MaintenanceWindow:

@@ -31,6 +31,9 @@ class Service:
     """Average memory, percent, that target tracking aims at; None where memory doesn't scale it."""
     status_path: str | None
     """A path that answers JSON with ``data_age_seconds``."""
+    migrate: tuple[str, ...] = ()
+    """What brings the database to the schema that the service's code needs, run in a task of its own before the new
+    revision takes traffic; empty for a service without a schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,15 @@ class MaintenanceWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """A time in which nothing is deployed without a reason that is recorded."""
+
+    begin: datetime
+    end: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalPolicy:
     """How many other people must say yes to a plan of each risk before it is performed in an environment."""
 
@@ -148,6 +160,9 @@ class Environment:
     services: tuple[Service, ...]
     thresholds: Thresholds
     maintenance_window: MaintenanceWindow | None
+    release_watch_seconds: int = 120
+    """How long a release is watched before it counts as good."""
+    freezes: tuple[Freeze, ...] = ()
     approvals: ApprovalPolicy = LOCAL_POLICY
 
     @property

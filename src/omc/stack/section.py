@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,13 @@ class Section:
             raise self.error(key, f"is {shown(value)}; allowed is a number from {least:g} to {most:g}.")
         return float(value)
 
+    def words(self, key: str, *, allowed: str) -> tuple[str, ...]:
+        """A list of strings, such as a command; empty where the key is missing."""
+        value = self._value(key, [], allowed)
+        if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
+            raise self.error(key, f"is {shown(value)}; allowed is {allowed}.")
+        return tuple(value)
+
     def yes_or_no(self, key: str, default: bool) -> bool:
         value = self._value(key, default, "")
         if not isinstance(value, bool):
@@ -90,10 +97,20 @@ class Section:
             raise self.error(key, f"is {shown(value)}; allowed is a table, [{dotted((*self.path, key))}].")
         return Section(self.source, (*self.path, key), value)
 
-    def sections(self, key: str) -> list[Section]:
+    def moment(self, key: str) -> datetime:
+        """A date and time with its offset, in UTC."""
+        allowed = "a date and time with its offset, 2026-12-20T00:00:00+11:00"
+        value = self._value(key, _MISSING, allowed)
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            raise self.error(key, f"is {shown(value)}; allowed is {allowed}.")
+        return value.astimezone(UTC)
+
+    def sections(self, key: str, *, required: bool = True) -> list[Section]:
         """The items of a list of tables."""
         allowed = f"one table or more, [[{dotted((*self.path, key))}]]"
-        value = self._value(key, _MISSING, allowed)
+        value = self._value(key, _MISSING if required else None, allowed)
+        if value is None and not required:
+            return []
         if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):
             raise self.error(key, f"is {shown(value)}; allowed is {allowed}.")
         return [Section(self.source, (*self.path, key, number), item) for number, item in enumerate(value)]

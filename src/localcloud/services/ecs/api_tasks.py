@@ -9,7 +9,7 @@ from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.ecs import lookup, shapes
 from localcloud.services.ecs.engine import Clusters
 from localcloud.services.ecs.factory import new_task, propagated_tags
-from localcloud.services.ecs.model import StopCode
+from localcloud.services.ecs.model import StopCode, Task
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 @operation("ecs", "RunTask")
 def run_task(cloud: Cloud, call: Call) -> Answer:
+    """With a ``clientToken`` that was used already, the tasks of then are answered and none is started."""
     clusters = cloud.part(Clusters)
     params = call.params
     cluster = lookup.cluster(clusters, params.get("cluster"))
+    asked = {"clientToken": params["clientToken"], "request": repr(params)} if params.get("clientToken") else {}
+    if earlier := _run_with(clusters, cluster.name, asked):
+        return {"tasks": [shapes.task(clusters, task, ["TAGS"]) for task in earlier], "failures": []}
     definition = lookup.usable_definition(clusters, params["taskDefinition"])
     count = params.get("count", 1)
     if not 1 <= count <= 10:
@@ -38,6 +42,7 @@ def run_task(cloud: Cloud, call: Call) -> Answer:
         for key in ("networkConfiguration", "overrides", "platformVersion", "capacityProviderStrategy", "launchType")
         if params.get(key)
     }
+    spec |= {"asked": asked} if asked else {}
     spec["enableExecuteCommand"] = params.get("enableExecuteCommand", False)
     tasks = []
     for _ in range(count):
@@ -49,6 +54,22 @@ def run_task(cloud: Cloud, call: Call) -> Answer:
         clusters.add_task(task)
         tasks.append(shapes.task(clusters, task, ["TAGS"]))
     return {"tasks": tasks, "failures": []}
+
+
+def _run_with(clusters: Clusters, cluster: str, asked: dict[str, str]) -> list[Task]:
+    """The tasks that a request with this token started. Another request with the same token is refused."""
+    tasks = [
+        task
+        for task in clusters.state.tasks.values()
+        if asked and task.cluster == cluster and task.spec.get("asked", {}).get("clientToken") == asked["clientToken"]
+    ]
+    if tasks and any(task.spec["asked"] != asked for task in tasks):
+        raise AwsError(
+            "ConflictException",
+            "The RunTask request could not be processed due to conflicts. The provided clientToken is already in use "
+            f"with a different RunTask request. The resourceIds are {', '.join(task.arn for task in tasks)}.",
+        )
+    return tasks
 
 
 @operation("ecs", "StopTask")

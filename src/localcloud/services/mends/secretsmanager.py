@@ -1,0 +1,19 @@
+"""What moto forgets of Secrets Manager: whoever asks for the current version gets the one that AWSCURRENT moved to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localcloud.core.registry import Answer, Call, mend
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+
+@mend("secretsmanager", "UpdateSecretVersionStage")
+def update_secret_version_stage(cloud: Cloud, call: Call, answer: Answer) -> Answer:
+    secret = cloud.moto("secretsmanager").secrets[call.params["SecretId"]]
+    for version, held in secret.versions.items():
+        if "AWSCURRENT" in held["version_stages"]:
+            secret.default_version_id = version
+    return answer

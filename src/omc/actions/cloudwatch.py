@@ -1,0 +1,147 @@
+"""Actions that only look: how the environment was before a release, and whether it is as good after.
+
+``cloudwatch.note_before``: outputs ``reading``. ``cloudwatch.settle``: arguments ``seconds``; ``before``, that reading;
+``services``, the revision that each runs now. Outputs ``proof``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.checks.task_causes import cause_of, is_failure
+from omc.errors import OmcError
+from omc.facts.alarms import read_alarms
+from omc.facts.answers import Answers, read_answers
+from omc.facts.load_balancers import read_load_balancers
+from omc.facts.services import EcsService, describe_service, short_name
+from omc.facts.tasks import StoppedTask, read_stopped_tasks
+from omc.procedures.plan import Json
+from omc.procedures.preflight import is_firing
+from omc.procedures.settling import Readings, worse
+from omc.stack import Environment
+
+BEFORE = timedelta(minutes=10)
+"""How far back "before" reaches."""
+PERIOD, LOCAL_PERIOD = 60, 10
+"""Seconds of a datapoint: a load balancer's in AWS, and in the local cloud."""
+WHOLE_AGAIN = 60.0
+"""Seconds that a service may take to be whole when the watch ends."""
+
+
+def _nothing(context: Context, arguments: Mapping[str, Any]) -> bool:
+    return False
+
+
+def _note(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+    now = context.now()
+    answers = _answers(context, now - BEFORE, now)
+    return {"reading": asdict(Readings(_firing(context), answers.total, answers.error_percent, answers.p95_seconds))}
+
+
+def _noted(context: Context, arguments: Mapping[str, Any]) -> Outcome:
+    reading = context.memory["reading"]
+    firing = ", ".join(reading["firing"]) or "no alarm"
+    slow = "" if reading["p95_seconds"] is None else f", 95th percentile {reading['p95_seconds']:.2f} s"
+    sentence = (
+        f"Before: {firing} fires, {reading['error_percent']:.1f} % of {reading['requests']:.0f} answers were 5xx{slow}."
+    )
+    return Outcome(Verdict.SUCCEEDED, sentence, {"reading": reading}, {"reading": reading})
+
+
+def _begun(context: Context, arguments: Mapping[str, Any]) -> bool:
+    return "began" in context.memory
+
+
+def _begin(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+    return {"began": context.now().isoformat()}
+
+
+def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+    began, now = datetime.fromisoformat(context.memory["began"]), context.now()
+    passed, seconds = (now - began).total_seconds(), float(arguments["seconds"])
+    revisions = {name: short_name(revision) for name, revision in arguments["services"].items()}
+    services = {name: describe_service(context.gateway, name) for name in revisions}
+    for name, service in services.items():
+        if service is None or service.task_definition != revisions[name]:
+            there = service.task_definition if service else "nothing"
+            return Outcome(Verdict.SUPERSEDED, f"{name} runs {there} now, which somebody else put there.")
+    there_now = [service for service in services.values() if service]
+    failed = _failed_tasks(context, revisions, began)
+    answers = _answers(context, began, now)
+    reading = Readings(
+        firing=_firing(context),
+        requests=answers.total,
+        error_percent=answers.error_percent,
+        p95_seconds=answers.p95_seconds,
+        failed_tasks={name: len(tasks) for name, tasks in failed.items()},
+        desired={service.name: service.desired for service in there_now},
+    )
+    before = Readings(**arguments["before"])
+    evidence: dict[str, Json] = {"seconds": round(passed, 1), "before": asdict(before), "after": asdict(reading)}
+    if why := worse(before, reading, context.environment.thresholds, passed):
+        causes = [cause_of(task).text for tasks in failed.values() for task in tasks]
+        told = f" {causes[0]}." if causes else ""
+        return Outcome(Verdict.FAILED, f"The release is worse than what was there: {why}{told}", evidence)
+    if passed < seconds:
+        context.say(f"watching for {seconds - passed:.0f} s more: {_figures(reading)}")
+        return None
+    lacking = [_lacking(service) for service in there_now if service.running < service.desired]
+    if lacking and passed < seconds + WHOLE_AGAIN:
+        context.say(lacking[0])
+        return None
+    if lacking:
+        return Outcome(Verdict.FAILED, f"The release is not whole: {lacking[0]}.", evidence)
+    sentence = f"As good as before for {seconds:.0f} s: {_figures(reading)}."
+    return Outcome(Verdict.SUCCEEDED, sentence, evidence, {"proof": evidence})
+
+
+def _lacking(service: EcsService) -> str:
+    return f"{service.running} of {service.desired} tasks of {service.name} run"
+
+
+def _figures(reading: Readings) -> str:
+    parts = [f"{reading.error_percent:.1f} % of {reading.requests:.0f} answers 5xx"]
+    parts += [f"95th percentile {reading.p95_seconds:.2f} s"] if reading.p95_seconds is not None else []
+    return ", ".join(parts)
+
+
+def _firing(context: Context) -> list[str]:
+    alarms = read_alarms(context.gateway)
+    return [alarm.name for alarm in alarms.alarms if is_firing(alarm.name, alarms, context.environment)]
+
+
+def _answers(context: Context, begin: datetime, end: datetime) -> Answers:
+    balancers = read_load_balancers(context.gateway, context.environment).load_balancers
+    period = LOCAL_PERIOD if context.environment.is_local else PERIOD
+    try:
+        return read_answers(context.gateway, balancers, begin.astimezone(UTC), end.astimezone(UTC), period)
+    except OmcError as error:
+        context.say(f"CloudWatch can't be read: {error.message}")
+        raise
+
+
+def _failed_tasks(context: Context, revisions: Mapping[str, str], since: datetime) -> dict[str, list[StoppedTask]]:
+    stopped = read_stopped_tasks(context.gateway, context.environment).tasks
+    return {
+        name: [
+            task
+            for task in stopped
+            if task.service == name and task.task_definition == revision and task.stopped >= since and is_failure(task)
+        ]
+        for name, revision in revisions.items()
+    }
+
+
+def _look_commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+    return [
+        f"aws cloudwatch describe-alarms --state-value ALARM --region {environment.region} "
+        "--query 'MetricAlarms[*].[AlarmName,StateReason]'"
+    ]
+
+
+NOTE_BEFORE = register(Action("cloudwatch.note_before", _note, _nothing, _noted, _look_commands))
+SETTLE = register(Action("cloudwatch.settle", _begin, _begun, _settle, _look_commands, every=2.0))

@@ -1,0 +1,38 @@
+"""``ecs.deregister``: make one revision INACTIVE. Only ``omc releases prune`` asks for it.
+
+Arguments: ``task_definition`` (``family:revision``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.facts.definitions import describe_definition
+from omc.procedures.plan import Json
+from omc.stack import Environment
+
+
+def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+    found = describe_definition(context.gateway, arguments["task_definition"])
+    return found is None or found.status != "ACTIVE"
+
+
+def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+    context.gateway.client("ecs").deregister_task_definition(taskDefinition=arguments["task_definition"])
+    return {}
+
+
+def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
+    return Outcome(Verdict.SUCCEEDED, f"{arguments['task_definition']} is deregistered.")
+
+
+def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+    return [
+        f"aws ecs deregister-task-definition --task-definition {arguments['task_definition']} "
+        f"--region {environment.region}"
+    ]
+
+
+ACTION = register(Action("ecs.deregister", _perform, _look, _watch, _commands))

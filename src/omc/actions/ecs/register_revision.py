@@ -1,0 +1,58 @@
+"""``ecs.register_revision``: a new revision of a task definition, exactly as the plan shows it.
+
+Arguments: ``service``, for the command by hand; ``definition``, what RegisterTaskDefinition takes; ``tags``, beside
+those that say which run made it.
+Outputs: ``task_definition`` (``family:revision``) and ``arn``. Nothing undoes it: a revision that no service runs
+costs nothing, and deregistering is what ``omc releases prune`` does.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.facts.definitions import NEWEST, RUN_TAG, STEP_TAG, describe_definitions
+from omc.facts.services import short_name
+from omc.procedures.plan import Json
+from omc.stack import Environment
+
+
+def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+    """Among the newest revisions of the family: the one that carries this run and this step."""
+    if "task_definition" in context.memory:
+        return True
+    family = arguments["definition"]["family"]
+    told = context.gateway.client("ecs").list_task_definitions(familyPrefix=family, sort="DESC", maxResults=NEWEST)
+    for found in describe_definitions(context.gateway, told["taskDefinitionArns"]).values():
+        if (found.tags.get(RUN_TAG), found.tags.get(STEP_TAG)) == (context.run, context.step):
+            context.remember({"task_definition": found.name, "arn": found.arn})
+            return True
+    return False
+
+
+def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+    tags = dict(arguments.get("tags", {})) | {RUN_TAG: context.run, STEP_TAG: context.step}
+    wire: Any = {**arguments["definition"], "tags": [{"key": key, "value": value} for key, value in tags.items()]}
+    arn = context.gateway.client("ecs").register_task_definition(**wire)["taskDefinition"]["taskDefinitionArn"]
+    return {"task_definition": short_name(arn), "arn": arn}
+
+
+def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
+    name = context.memory["task_definition"]
+    outputs = {"task_definition": name, "arn": context.memory["arn"]}
+    return Outcome(Verdict.SUCCEEDED, f"{name} is registered.", outputs, outputs)
+
+
+def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+    body = json.dumps(arguments["definition"], separators=(",", ":"))
+    variable = f"REGISTER_{arguments['service']}_TASK_DEFINITION".upper().replace("-", "_")  # later lines name it so
+    return [
+        f"{variable}=$(aws ecs register-task-definition --cli-input-json {shlex.quote(body)} "
+        f"--region {environment.region} --query taskDefinition.taskDefinitionArn --output text)"
+    ]
+
+
+ACTION = register(Action("ecs.register_revision", _perform, _look, _watch, _commands))

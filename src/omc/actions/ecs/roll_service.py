@@ -1,0 +1,139 @@
+"""``ecs.roll_service``: put a service on a revision, and stay until it is known what became of it.
+
+Arguments: ``service``; ``task_definition`` (``family:revision``); ``digests``, the image of each container that is
+pinned; ``force_new``, new tasks although the revision runs already; ``instead_of``, the revisions that it may replace
+(empty: any), so that an undo leaves alone what somebody else has put there since; ``back``, it is a way back. Outputs:
+``task_definition``, ``service_deployment``, ``healthy_seconds`` from the call to all wanted tasks serving.
+
+On a way back ECS must not heed the deployment alarms: one that the bad revision has set off may fire a little after
+the way back has begun, and ECS would take the service to the bad revision again. So the call turns them off, and they
+are on again before this step has an outcome, whatever it is: that one write of ``watch`` sets what was, however often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.actions.ecs.evidence import as_json, why_it_failed
+from omc.actions.ecs.verdict import Expected, all_healthy, judge
+from omc.errors import NotFound
+from omc.facts.deployments import describe_deployments, list_deployments
+from omc.facts.rollouts import read_rollout
+from omc.facts.services import describe_service, short_name
+from omc.procedures.plan import Json
+from omc.stack import Environment
+
+
+def expected_of(arguments: Mapping[str, Any]) -> Expected:
+    return Expected(arguments["service"], short_name(arguments["task_definition"]), arguments.get("digests", {}))
+
+
+def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+    """A deployment of the wanted revision that was not there before we asked for one."""
+    if "deployment" in context.memory or "declined" in context.memory:
+        return True
+    if "before" not in context.memory:
+        return False
+    before = set(context.memory["before"])
+    wanted = short_name(arguments["task_definition"])
+    fresh = [arn for arn in list_deployments(context.gateway, arguments["service"]) if arn not in before]
+    ours = [found for found in describe_deployments(context.gateway, fresh) if found.task_definition == wanted]
+    if not ours:
+        return False
+    context.remember({"deployment": ours[-1].arn})  # the oldest: whoever came after ours superseded it
+    return True
+
+
+def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+    name, wanted = arguments["service"], short_name(arguments["task_definition"])
+    service = describe_service(context.gateway, name)
+    if service is None:
+        raise NotFound(f"There is no service {name} in {context.environment.cluster}.", "ServiceNotFoundException")
+    allowed = [short_name(revision) for revision in arguments.get("instead_of", ())]
+    if allowed and service.task_definition not in (*allowed, wanted):
+        return {"declined": service.task_definition}
+    before = list_deployments(context.gateway, name)
+    context.remember({"before": list(before), "asked_at": context.now().isoformat()})
+    if service.task_definition == wanted and not arguments.get("force_new"):
+        return {"deployment": ""}  # it is there already; to be seen whether it runs well
+    more: dict[str, Any] = {}
+    configuration = _configuration(context, name) if arguments.get("back") else {}
+    if (alarms := configuration.get("alarms", {})).get("enable"):
+        context.remember({"alarms": alarms})
+        more = {"deploymentConfiguration": configuration | {"alarms": {**alarms, "enable": False, "rollback": False}}}
+    told: Any = context.gateway.client("ecs").update_service(
+        cluster=context.environment.cluster,
+        service=name,
+        taskDefinition=wanted,
+        forceNewDeployment=bool(arguments.get("force_new")),
+        **more,
+    )
+    current = told["service"].get("currentServiceDeployment", "")
+    return {"deployment": current} if current and current not in before else {}
+
+
+def _configuration(context: Context, service: str) -> dict[str, Any]:
+    """The service's deployment configuration. It is always given back whole; a change of it deploys nothing."""
+    told: Any = context.gateway.client("ecs").describe_services(cluster=context.environment.cluster, services=[service])
+    return dict(told["services"][0].get("deploymentConfiguration", {}))
+
+
+def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+    outcome = _outcome(context, arguments)
+    if outcome is not None and "alarms" in context.memory:
+        name = arguments["service"]
+        configuration = _configuration(context, name)
+        wanted: Any = configuration | {"alarms": context.memory["alarms"]}
+        if configuration != wanted:
+            cluster = context.environment.cluster
+            context.gateway.client("ecs").update_service(cluster=cluster, service=name, deploymentConfiguration=wanted)
+    return outcome
+
+
+def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+    expected = expected_of(arguments)
+    if declined := context.memory.get("declined"):
+        sentence = f"{expected.service} was left on {declined}, which somebody else put there."
+        return Outcome(Verdict.SUPERSEDED, sentence, {"task_definition": declined})
+    if "deployment" not in context.memory and not _look(context, arguments):
+        context.say(f"{expected.service}: ECS does not tell of the deployment yet")
+        return None
+    ours = context.memory["deployment"]
+    asked_at = datetime.fromisoformat(context.memory["asked_at"])
+    rollout = read_rollout(context.gateway, expected.service, ours)
+    if "healthy_seconds" not in context.memory and all_healthy(rollout, expected):
+        context.remember({"healthy_seconds": round((context.now() - asked_at).total_seconds(), 1)})
+    judgement = judge(rollout, expected, ours)
+    if judgement.verdict is None:
+        context.say(judgement.sentence)
+        return None
+    sentence, evidence = judgement.sentence, as_json(rollout)
+    if judgement.verdict is Verdict.SUCCEEDED:
+        outputs = {
+            "task_definition": expected.task_definition,
+            "service_deployment": ours,
+            "healthy_seconds": context.memory.get("healthy_seconds", 0.0),
+        }
+        return Outcome(judgement.verdict, sentence, evidence | outputs, outputs)
+    if judgement.verdict is not Verdict.SUPERSEDED:
+        failure = why_it_failed(context, rollout, expected.task_definition, asked_at)
+        sentence, evidence = f"{sentence} {failure.text}".strip(), evidence | dict(failure.evidence)
+    return Outcome(judgement.verdict, sentence, evidence)
+
+
+def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+    definition = arguments["task_definition"]
+    revision = short_name(definition) if isinstance(definition, str) else '"$REVISION"'
+    where = f"--cluster {environment.cluster} --service {arguments['service']}"
+    force = " --force-new-deployment" if arguments.get("force_new") else ""
+    # By hand: an alarm that fires only after the way back has begun makes ECS take it back; then do it once more.
+    return [
+        f"aws ecs update-service {where} --task-definition {revision}{force} --region {environment.region}",
+        f"aws ecs list-service-deployments {where} --max-items 1 --region {environment.region}",
+    ]
+
+
+ACTION = register(Action("ecs.roll_service", _perform, _look, _watch, _commands))

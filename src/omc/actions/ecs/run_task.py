@@ -1,0 +1,135 @@
+"""``ecs.run_task``: one task that does something and ends, such as a migration. Its exit code is the verdict.
+
+Arguments: ``task_definition``, ``container``, ``command``, ``network``, ``launch`` (as DescribeServices told them),
+``what`` (for sentences: ``the migration``). Outputs: ``task``, ``exit_code``, and ``schema``, the number in a last line
+like ``the schema is at version 7``, with ``schema_floor``, the oldest code that works on it, where the line says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.checks.task_causes import cause_of
+from omc.errors import AwsRefused
+from omc.facts.services import short_name
+from omc.facts.task_logs import last_lines_if_readable
+from omc.facts.tasks import Container, StoppedTask
+from omc.procedures.plan import Json
+from omc.stack import Environment
+
+SCHEMA = re.compile(r"schema is at version (\d+)(?:.*?code (?:of |for )?version (\d+) (?:or|and) newer)?")
+
+
+def _started_by(context: Context) -> str:
+    """ECS takes 128 letters, digits, hyphens, underscores and slashes."""
+    return re.sub(r"[^A-Za-z0-9_/-]", "-", f"omc/{context.run}/{context.step}")[:128]
+
+
+def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+    """Any task, running or stopped within the hour, that this step started."""
+    if "task" in context.memory:
+        return True
+    ecs, cluster, mine = context.gateway.client("ecs"), context.environment.cluster, _started_by(context)
+    arns = list(ecs.list_tasks(cluster=cluster, startedBy=mine)["taskArns"])
+    if not arns:
+        arns = list(ecs.list_tasks(cluster=cluster, desiredStatus="STOPPED", startedBy=mine)["taskArns"])
+    if arns:
+        context.remember({"task": arns[0]})
+    return bool(arns)
+
+
+def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+    wire: Any = {
+        "cluster": context.environment.cluster,
+        "taskDefinition": arguments["task_definition"],
+        "networkConfiguration": arguments["network"],
+        "overrides": {"containerOverrides": [{"name": arguments["container"], "command": list(arguments["command"])}]},
+        "startedBy": _started_by(context),
+        "clientToken": context.token,
+        "count": 1,
+        "propagateTags": "TASK_DEFINITION",
+        **arguments.get("launch", {}),
+    }
+    answer = context.gateway.client("ecs").run_task(**wire)
+    if not answer["tasks"]:
+        reason = "; ".join(failure.get("reason", "") for failure in answer["failures"]) or "ECS gave no reason"
+        raise AwsRefused(f"ECS started no task for {arguments['what']}: {reason}.", "TaskNotStarted")
+    return {"task": answer["tasks"][0]["taskArn"]}
+
+
+def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+    arn, name = context.memory["task"], arguments["container"]
+    told: Any = context.gateway.client("ecs").describe_tasks(cluster=context.environment.cluster, tasks=[arn])
+    if not told["tasks"]:
+        return Outcome(
+            Verdict.UNKNOWN, f"ECS knows no more of the task {short_name(arn)} that ran {arguments['what']}."
+        )
+    task = told["tasks"][0]
+    if task["lastStatus"] != "STOPPED":
+        context.say(f"{arguments['what']}: task {short_name(arn)} is {task['lastStatus']}")
+        return None
+    container: Any = next((each for each in task["containers"] if each["name"] == name), {})
+    code = container.get("exitCode")
+    lines = last_lines_if_readable(context.gateway, short_name(task["taskDefinitionArn"]), name, short_name(arn))
+    evidence: dict[str, Json] = {"task": short_name(arn), "exit_code": code, "log": lines}
+    if code == 0:
+        outputs = {"task": arn, "exit_code": 0, **schema_of(lines)}
+        level = f"; the schema is at version {outputs['schema']}" if outputs["schema"] else ""
+        return Outcome(Verdict.SUCCEEDED, f"{arguments['what']} ended with 0{level}.", evidence, outputs)
+    stopped = StoppedTask(
+        id=short_name(arn),
+        service=None,
+        task_definition=short_name(task["taskDefinitionArn"]),
+        stop_code=task.get("stopCode", ""),
+        reason=task.get("stoppedReason", ""),
+        containers=(Container(name, code, container.get("reason", "")),),
+        started=None,
+        stopped=context.now(),
+    )
+    said = f" Last it said: {message_of(lines[-1])}" if lines else " It wrote no log."
+    cause = cause_of(stopped).text.rstrip(".")
+    return Outcome(Verdict.FAILED, f"{arguments['what']} failed: {cause}.{said}", evidence)
+
+
+def schema_of(lines: Sequence[str]) -> dict[str, Json]:
+    """What a migration's last words say of the schema."""
+    for line in reversed(lines):
+        if found := SCHEMA.search(line):
+            return {"schema": int(found[1]), "schema_floor": int(found[2]) if found[2] else None}
+    return {"schema": None, "schema_floor": None}
+
+
+def message_of(line: str) -> str:
+    """The message of a JSON log line, else the line."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return line
+    return str(said.get("message", line)) if isinstance(said, dict) else line
+
+
+def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+    overrides = {"containerOverrides": [{"name": arguments["container"], "command": list(arguments["command"])}]}
+    words = [
+        *("aws", "ecs", "run-task", "--cluster", environment.cluster, "--region", environment.region),
+        *("--task-definition", str(arguments["task_definition"])),
+        *("--network-configuration", json.dumps(arguments["network"], separators=(",", ":"))),
+        *("--overrides", json.dumps(overrides, separators=(",", ":"))),
+        *(["--launch-type", arguments["launch"]["launchType"]] if "launchType" in arguments["launch"] else []),
+        *("--query", "tasks[0].taskArn", "--output", "text"),
+    ]
+    line = re.sub(r"'(\$[A-Z0-9_]+)'", r'"\1"', shlex.join(words))  # what only an earlier line finds out is a variable
+    return [
+        f"TASK=$({line})",
+        f'aws ecs wait tasks-stopped --cluster {environment.cluster} --tasks "$TASK" --region {environment.region}',
+        f'aws ecs describe-tasks --cluster {environment.cluster} --tasks "$TASK" --region {environment.region} '
+        "--query 'tasks[0].containers[*].[name,exitCode,reason]'",
+    ]
+
+
+ACTION = register(Action("ecs.run_task", _perform, _look, _watch, _commands))

@@ -1,0 +1,86 @@
+"""``ecs.stop_deployment``: roll back a deployment that is still going on, by ECS's own StopServiceDeployment.
+
+Arguments: ``service``, ``service_deployment`` (ARN), ``failing`` (the revision that it deploys). Outputs:
+``task_definition`` that the service is back on, ``healthy_seconds``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.actions.ecs.evidence import as_json, why_it_failed
+from omc.actions.ecs.verdict import Expected, all_healthy, judge
+from omc.errors import AwsRefused
+from omc.facts.deployments import ROLLED_BACK, describe_deployments
+from omc.facts.rollouts import read_rollout
+from omc.procedures.plan import Json
+from omc.stack import Environment
+
+OVER = frozenset({"ConflictException", "ServiceDeploymentNotFoundException"})
+"""ECS's answers when there is nothing to stop any more."""
+
+
+def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+    """It rolls back already, by us, by ECS or by somebody else; or it has ended."""
+    if "asked_at" not in context.memory:
+        return False
+    found = describe_deployments(context.gateway, [arguments["service_deployment"]])
+    return bool(found) and (found[0].status in (*ROLLED_BACK, "STOP_REQUESTED") or not found[0].under_way)
+
+
+def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+    context.remember({"asked_at": context.now().isoformat()})
+    try:
+        context.gateway.client("ecs").stop_service_deployment(
+            serviceDeploymentArn=arguments["service_deployment"], stopType="ROLLBACK"
+        )
+    except AwsRefused as error:
+        if error.code not in OVER:
+            raise
+        return {"too_late": error.message}
+    return {}
+
+
+def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+    name, ours = arguments["service"], arguments["service_deployment"]
+    asked_at = datetime.fromisoformat(context.memory["asked_at"])
+    rollout = read_rollout(context.gateway, name, ours)
+    deployment = rollout.ours
+    if deployment is None:
+        return Outcome(Verdict.UNKNOWN, f"ECS knows no more of the deployment {ours.rpartition('/')[2]} of {name}.")
+    evidence = as_json(rollout)
+    if deployment.status == "SUCCESSFUL":
+        why = f"{deployment.task_definition} was completed before it could be stopped. Run the rollback again."
+        return Outcome(Verdict.FAILED, f"{name}: {why}", evidence)
+    if deployment.status in ("STOPPED", "ROLLBACK_FAILED"):
+        why = f"{deployment.status.lower().replace('_', ' ')}: {deployment.reason or 'ECS gives no reason'}"
+        return Outcome(Verdict.FAILED, f"The deployment of {name} did not go back; it is {why}.", evidence)
+    expected = Expected(name, deployment.back_to)
+    if "healthy_seconds" not in context.memory and deployment.back_to and all_healthy(rollout, expected):
+        context.remember({"healthy_seconds": round((context.now() - asked_at).total_seconds(), 1)})
+    if deployment.status != "ROLLBACK_SUCCESSFUL":
+        context.say(f"{name}: {deployment.status.lower().replace('_', ' ')}")
+        return None
+    settled = judge(replace(rollout, ours=None), expected, "")  # the tasks themselves, whatever the deployment says
+    if settled.verdict is not Verdict.SUCCEEDED:
+        context.say(settled.sentence)
+        return None
+    failure = why_it_failed(context, rollout, arguments["failing"], asked_at)
+    outputs = {"task_definition": deployment.back_to, "healthy_seconds": context.memory.get("healthy_seconds", 0.0)}
+    return Outcome(Verdict.SUCCEEDED, settled.sentence, evidence | dict(failure.evidence) | outputs, outputs)
+
+
+def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+    arn = arguments["service_deployment"]
+    return [
+        f"aws ecs stop-service-deployment --service-deployment-arn {arn} --stop-type ROLLBACK "
+        f"--region {environment.region}",
+        f"aws ecs describe-service-deployments --service-deployment-arns {arn} --region {environment.region}",
+    ]
+
+
+ACTION = register(Action("ecs.stop_deployment", _perform, _look, _watch, _commands))

@@ -1,0 +1,62 @@
+"""``releases.record``: write what serves now into the release ledger, as verified.
+
+Arguments: ``services``, the revision of each; ``commits``; ``schema`` and ``schema_floor`` (None: as before);
+``proof``. Outputs: ``number``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.errors import Unknown
+from omc.facts.definitions import describe_definitions
+from omc.facts.releases import ReleasedService
+from omc.facts.services import short_name
+from omc.procedures.plan import Json
+from omc.stack import Environment
+from omc.store import releases
+
+
+def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+    if known := releases.release_of_run(context.store, context.run):
+        context.remember({"number": known.number})
+    return known is not None
+
+
+def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+    names = {service: short_name(revision) for service, revision in arguments["services"].items()}
+    found = describe_definitions(context.gateway, list(names.values()))
+    if missing := [name for name in names.values() if name not in found]:
+        raise Unknown(f"ECS does not tell of {', '.join(missing)}, which the release is made of.")
+    services = {
+        service: ReleasedService(
+            name, dict(found[name].images), dict(found[name].body), arguments["commits"].get(service, "")
+        )
+        for service, name in names.items()
+    }
+    release = releases.record(
+        context.store,
+        context.environment.name,
+        context.run,
+        services,
+        schema=arguments["schema"],
+        schema_floor=arguments["schema_floor"],
+        proof=arguments["proof"],
+    )
+    return {"number": release.number}
+
+
+def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
+    number = context.memory["number"]
+    names = ", ".join(f"{service} {short_name(name)}" for service, name in sorted(arguments["services"].items()))
+    sentence = f"Release {number} of {context.environment.name} is verified: {names}."
+    return Outcome(Verdict.SUCCEEDED, sentence, {"number": number}, {"number": number})
+
+
+def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+    return []
+
+
+ACTION = register(Action("releases.record", _perform, _look, _watch, _commands))

@@ -1,0 +1,146 @@
+"""``scaling.set``: a service's limits, as the autoscaler keeps them, and its count, until all of it is healthy.
+
+Arguments: ``service``; ``minimum`` and ``maximum``, None for a service without an autoscaler; ``at_least`` and
+``at_most``, between which the count is brought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.aws.calls import Call
+from omc.aws.command_lines import command_line
+from omc.aws.gateway import Gateway
+from omc.checks.task_causes import cause_of, is_failure
+from omc.errors import Refused
+from omc.facts.scaling import DIMENSION, NAMESPACE, resource_id
+from omc.facts.services import EcsService, read_services
+from omc.facts.tasks import StoppedTask, read_stopped_tasks
+from omc.procedures.plan import Json
+from omc.stack import Environment
+
+GIVE_UP_AFTER = 3
+"""Tasks of the service that failed since the count was changed. ECS goes on trying for ever; waiting gains nothing."""
+
+Arguments = Mapping[str, Any]
+
+
+def _limits(aws: Gateway, environment: Environment, service: str) -> tuple[int, int] | None:
+    told = aws.client("application-autoscaling").describe_scalable_targets(
+        ServiceNamespace=NAMESPACE, ResourceIds=[resource_id(environment, service)], ScalableDimension=DIMENSION
+    )["ScalableTargets"]
+    return (told[0]["MinCapacity"], told[0]["MaxCapacity"]) if told else None
+
+
+def _look(context: Context, arguments: Arguments) -> bool:
+    desired = _service(context, arguments).desired
+    if "desired" not in context.memory:
+        context.remember({"desired": desired, "since": context.now().isoformat()})
+    return _limits_are_set(context, arguments) and bool(arguments["at_least"] <= desired <= arguments["at_most"])
+
+
+def _limits_are_set(context: Context, arguments: Arguments) -> bool:
+    wanted = (arguments["minimum"], arguments["maximum"])
+    return wanted == (None, None) or wanted == _limits(context.gateway, context.environment, arguments["service"])
+
+
+def _perform(context: Context, arguments: Arguments) -> Mapping[str, Json]:
+    """The limits first, since the autoscaler would undo a count outside of them; then the nearest count that fits.
+
+    One step, because that is the order in which it is undone too. What is there already isn't done again.
+    """
+    aws, environment, name = context.gateway, context.environment, arguments["service"]
+    if not _limits_are_set(context, arguments):
+        aws.client("application-autoscaling").register_scalable_target(**_target(environment, arguments))
+    desired = _service(context, arguments).desired
+    count = min(max(desired, arguments["at_least"]), arguments["at_most"])
+    if count != desired:
+        aws.client("ecs").update_service(cluster=environment.cluster, service=name, desiredCount=count)
+    return {"set": count}
+
+
+def _target(environment: Environment, arguments: Arguments) -> dict[str, Any]:
+    return {
+        "ServiceNamespace": NAMESPACE,
+        "ResourceId": resource_id(environment, arguments["service"]),
+        "ScalableDimension": DIMENSION,
+        "MinCapacity": arguments["minimum"],
+        "MaxCapacity": arguments["maximum"],
+    }
+
+
+def _service(context: Context, arguments: Arguments) -> EcsService:
+    name = arguments["service"]
+    for service in read_services(context.gateway, context.environment).services:
+        if service.name == name and service.status == "ACTIVE":
+            return service
+    raise Refused(f"{name} does not exist any more in the cluster {context.environment.cluster}.")
+
+
+def _watch(context: Context, arguments: Arguments) -> Outcome | None:
+    """Healthy are as many targets as tasks are wanted, in each target group; or tasks that run, where there is none.
+
+    The autoscaler may have gone further meanwhile, which is as it should be; somebody else's smaller count is not.
+    """
+    service = _service(context, arguments)
+    name, desired = service.name, service.desired
+    healthy = _healthy(context.gateway, service)
+    evidence: dict[str, Json] = {"desired": desired, "running": service.running, "healthy": healthy}
+    if not _limits_are_set(context, arguments):
+        found = _limits(context.gateway, context.environment, name)
+        now = f"between {found[0]} and {found[1]} tasks" if found else "by no autoscaler"
+        return Outcome(Verdict.SUPERSEDED, f"{name} is kept {now}: somebody changed it.", evidence)
+    if desired < arguments["at_least"]:
+        sentence = f"{name} wants {desired} tasks now, fewer than were asked for: somebody changed it."
+        return Outcome(Verdict.SUPERSEDED, sentence, evidence)
+    if service.running == desired and healthy >= desired and not service.pending:
+        more = "" if desired <= arguments["at_most"] else ", after the autoscaler raised it further"
+        tasks = "1 task runs and is" if desired == 1 else f"{desired} tasks run and are"
+        return Outcome(Verdict.SUCCEEDED, f"{name}: {tasks} healthy{more}.", evidence)
+    if service.running < desired and len(failed := _failed(context, name)) >= GIVE_UP_AFTER:
+        causes = list(dict.fromkeys(cause_of(task).text for task in failed))
+        sentence = f"{name}: {service.running} of {desired} tasks run, and {len(failed)} new ones failed: {causes[0]}."
+        return Outcome(Verdict.FAILED, sentence, {**evidence, "failed": len(failed), "causes": causes})
+    context.say(f"{name}: {service.running} of {desired} tasks run, {healthy} are healthy, {service.pending} start")
+    return None
+
+
+def _healthy(aws: Gateway, service: EcsService) -> int:
+    counts = [service.running]
+    for group in service.target_groups:
+        told = aws.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        counts.append(sum(each["TargetHealth"].get("State") == "healthy" for each in told))
+    return min(counts)
+
+
+def _failed(context: Context, service: str) -> list[StoppedTask]:
+    """Tasks of the service that failed since this step began."""
+    since = datetime.fromisoformat(str(context.memory["since"]))
+    stopped = read_stopped_tasks(context.gateway, context.environment).tasks
+    return [task for task in stopped if task.service == service and task.stopped >= since and is_failure(task)]
+
+
+def _commands(environment: Environment, arguments: Arguments) -> Sequence[str]:
+    lines = []
+    if arguments["minimum"] is not None:
+        target = _target(environment, arguments)
+        lines.append(_line("application-autoscaling", "RegisterScalableTarget", target, environment))
+    if arguments["at_least"] == arguments["at_most"]:  # else the autoscaler brings it within its limits
+        wanted = {
+            "cluster": environment.cluster,
+            "service": arguments["service"],
+            "desiredCount": arguments["at_least"],
+        }
+        lines.append(_line("ecs", "UpdateService", wanted, environment))
+    return lines
+
+
+def _line(service: str, operation: str, parameters: dict[str, Any], environment: Environment) -> str:
+    call = Call(service, operation, parameters, datetime.now(UTC), 0.0, 0, None, is_next_page=False)
+    return command_line(call, environment.region)
+
+
+register(Action("scaling.set", _perform, _look, _watch, _commands))

@@ -1,0 +1,72 @@
+"""Timers as steps of a plan: set so that a run that dies after its effect still gives it back, cancelled as an undo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.procedures.plan import Json
+from omc.stack import Environment
+
+Arguments = Mapping[str, Any]
+
+
+def _look(context: Context, arguments: Arguments) -> bool:
+    """Setting it twice gives the one that there is."""
+    return False
+
+
+def _set(context: Context, arguments: Arguments) -> Mapping[str, Json]:
+    from omc.engine import planning, timers
+    from omc.engine.actors import Actor
+    from omc.engine.journal import find
+
+    with context.store.reading() as session:
+        run = find(session, context.run)
+        actor = Actor(run.actor, run.actor_link)
+    timer = timers.set_timer(
+        context.store,
+        context.environment.name,
+        arguments["procedure"],
+        planning.asked_from(arguments["procedure"], arguments["asked"]),
+        context.now() + timedelta(seconds=arguments["seconds"]),
+        why=arguments["why"],
+        actor=actor,
+        made_by=context.run,
+    )
+    return {"timer": timer.id, "due_at": timer.due_at.isoformat()}
+
+
+def _watch(context: Context, arguments: Arguments) -> Outcome:
+    sentence = f"The timer is set: {arguments['why']}. See: omc runs list; a worker performs it: omc work"
+    return Outcome(Verdict.SUCCEEDED, sentence, dict(context.memory), dict(context.memory))
+
+
+def _is_over(context: Context, arguments: Arguments) -> bool:
+    from omc.engine.timers import PENDING
+    from omc.store.models import Timer
+
+    with context.store.reading() as session:
+        timer = session.get(Timer, arguments["timer"])
+        return timer is None or timer.state != PENDING
+
+
+def _cancel(context: Context, arguments: Arguments) -> Mapping[str, Json]:
+    from omc.engine.timers import cancel
+
+    cancel(context.store, arguments["timer"], f"run {context.run}")
+    return {}
+
+
+def _watch_cancelled(context: Context, arguments: Arguments) -> Outcome:
+    return Outcome(Verdict.SUCCEEDED, "The timer will not be done.")
+
+
+def _by_hand(environment: Environment, arguments: Arguments) -> Sequence[str]:
+    return ()
+
+
+register(Action("timers.set", _set, _look, _watch, _by_hand))
+register(Action("timers.cancel", _cancel, _is_over, _watch_cancelled, _by_hand))

@@ -1,0 +1,104 @@
+"""``omc deploy``: other images, or new tasks, as one release of the services together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from omc.cli.change import carry_out, change_options
+
+
+class Images(click.ParamType[dict[str, str]]):
+    """``backend=REF[,frontend=REF]``."""
+
+    name = "images"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        if isinstance(value, dict):
+            return value
+        found: dict[str, str] = {}
+        for part in str(value).split(","):
+            service, equals, reference = part.strip().partition("=")
+            if not equals or not service or not reference:
+                self.fail(f"{part!r} is not SERVICE=REFERENCE, such as backend=sha256:0123….", param, ctx)
+            if service in found:
+                self.fail(f"{service} is named twice.", param, ctx)
+            found[service] = reference
+        return found
+
+
+class Length(click.ParamType[float]):
+    """``90s``, ``2m``, ``1h``, in seconds; ``0`` for none."""
+
+    name = "length"
+    units = {"s": 1, "m": 60, "h": 3600}  # noqa: RUF012 - click's own convention for class attributes
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value)
+        number, unit = (text[:-1], text[-1:]) if text[-1:] in self.units else (text, "s")
+        if not number.isdigit() or not (text == "0" or text[-1:] in self.units):
+            self.fail(f"{value!r} is not a length of time; allowed are 0, 90s, 2m, 1h.", param, ctx)
+        seconds = int(number) * self.units[unit]
+        if seconds > timedelta(days=1).total_seconds():
+            self.fail("a release is watched for a day at most.", param, ctx)
+        return float(seconds)
+
+
+@click.command()
+@click.option(
+    "--image", "images", type=Images(), metavar="SERVICE=REF[,…]", default={}, help="Digest, repository@digest or tag."
+)
+@click.option(
+    "--force-new", multiple=True, metavar="SERVICE", help="New tasks without a change: after a secret rotates."
+)
+@click.option("--watch", type=Length(), metavar="TIME", help="Watch the release for so long.  [omc.toml: 2m]")
+@click.option("--no-migrate", is_flag=True, help="Don't run the migration.")
+@click.option("--allow-tag", is_flag=True, help="Accept a tag in a repository that lets tags be moved.")
+@click.option("--keep-definition", is_flag=True, help="Change the image only, whatever Terraform has changed since.")
+@click.option("--override", default="", metavar="WHY", help="Do it although something speaks against it; recorded.")
+@change_options
+@click.pass_context
+def deploy(
+    context: click.Context,
+    /,
+    images: dict[str, str],
+    force_new: tuple[str, ...],
+    watch: float | None,
+    no_migrate: bool,
+    allow_tag: bool,
+    keep_definition: bool,
+    override: str,
+    **how: Any,
+) -> None:
+    """Deploy images by digest, migrate, roll the services, and watch until it is known what became of it.
+
+    Registers revisions that differ from the running ones only where the plan says, runs the migration as a task of its
+    own, rolls backend before frontend, and compares errors, latency and alarms with before. What fails is undone in
+    reverse order. A tag is resolved to the digest that it names now, and that digest is deployed.
+
+    \b
+    Exit codes: 0 succeeded, 1 failed or refused, 2 wrong use, 3 unknown, 4 rolled back, 5 superseded, 6 waits for an
+    approval, 7 cancelled.
+
+    \b
+    omc deploy --env staging --image backend=sha256:4f5e… --dry-run
+    omc deploy --env staging --image backend=build-1a2b3c4,frontend=build-1a2b3c4
+    omc deploy --env production --image backend=sha256:4f5e… --watch 10m
+    omc deploy --env staging --force-new backend
+    """
+    from omc.procedures.asking import Deploy
+
+    asked = Deploy(
+        images=images,
+        force_new=list(force_new),
+        watch_seconds=watch,
+        migrate=not no_migrate,
+        allow_tag=allow_tag,
+        keep_definition=keep_definition,
+        override=override.strip(),
+    )
+    context.exit(carry_out(context, "deploy", asked, **how))

@@ -1,0 +1,168 @@
+"""``omc deployments``: what was deployed, when, and how it ended. Reads only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from omc.cli.options import environment_option
+
+if TYPE_CHECKING:
+    from omc.facts.deployments import History
+    from omc.facts.releases import Ledger, Release
+    from omc.stack import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One deployment of one service, or one release of several."""
+
+    at: datetime
+    state: str
+    what: str
+    revisions: str
+    until: datetime | None
+    who: str
+    proof: str
+
+
+@click.command()
+@environment_option
+@click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+@click.option("--most", type=click.IntRange(1, 200), default=15, show_default=True, help="So many, newest first.")
+@click.pass_context
+def deployments(context: click.Context, env: str | None, output: str, most: int) -> None:
+    """The releases that omc verified, and ECS's own history where the ledger has nothing.
+
+    \b
+    omc deployments --env staging
+    omc deployments --env production --most 50 --output markdown
+    """
+    from omc.stack import environment_of, load
+
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    history, ledger = read(stack, environment)
+    lines = sorted(_lines(history, ledger), key=lambda line: line.at, reverse=True)[:most]
+    click.echo(_shown(lines, environment, output))
+
+
+def read(stack: Any, environment: Environment) -> tuple[History, Ledger]:
+    """Both histories. Raises what made one of them unreadable."""
+    from omc.aws.gateway import Gateway, access_to
+    from omc.facts.collector import Unreadable, collect
+    from omc.facts.deployments import History
+    from omc.facts.releases import Ledger
+    from omc.facts.scope import Scope
+    from omc.stack import Environment
+    from omc.store.database import Store, open_store
+    from omc.store.place import place_of
+
+    def wanted(history: History, ledger: Ledger) -> None:
+        """What is needed, by its types."""
+
+    wanted.__annotations__ = {"history": History, "ledger": Ledger}
+    with open_store(place_of(stack, environment)) as store:
+        gateway = Gateway(environment, access_to(environment))
+        scope = Scope(datetime.now(UTC), timedelta(days=90))
+        given = {Environment: environment, Gateway: gateway, Store: store, Scope: scope}
+        facts = collect([wanted], given)
+    for fact in (facts[History], facts[Ledger]):
+        if isinstance(fact, Unreadable):
+            raise fact.error
+    return facts[History], facts[Ledger]
+
+
+def _lines(history: History, ledger: Ledger) -> list[Line]:
+    lines = [_of_release(release) for release in ledger.releases]
+    verified = {
+        (name, service.task_definition, release.verified)
+        for release in ledger.releases
+        for name, service in release.services.items()
+    }
+    for service, found in history.of.items():
+        for deployment in found:
+            at = deployment.finished or deployment.created
+            if any(
+                (name, revision) == (service, deployment.left) and timedelta(0) <= moment - at < timedelta(days=1)
+                for name, revision, moment in verified
+            ):
+                continue  # the ledger tells of it, with more
+            why = deployment.rollback_reason or deployment.reason
+            back = f", back to {deployment.back_to}" if deployment.back_to else ""
+            lines.append(
+                Line(
+                    at=deployment.created,
+                    state=deployment.status.lower().replace("_", " "),
+                    what="ECS",
+                    revisions=f"{service} {deployment.task_definition}{back}",
+                    until=None,
+                    who="",
+                    proof=why,
+                )
+            )
+    return lines
+
+
+def _of_release(release: Release) -> Line:
+    revisions = ", ".join(f"{name} {service.task_definition}" for name, service in sorted(release.services.items()))
+    schema = f"schema {release.schema}" if release.schema is not None else ""
+    commits = ", ".join(sorted({service.commit for service in release.services.values() if service.commit}))
+    proof = [part for part in (schema, f"commit {commits}" if commits else "", f"run {release.run}") if part]
+    return Line(
+        at=release.verified,
+        state="ended" if release.ended else "serving",
+        what=f"release {release.number}{', a rollback' if release.is_rollback else ''}",
+        revisions=revisions,
+        until=release.ended,
+        who=release.who,
+        proof=", ".join(proof),
+    )
+
+
+def _shown(lines: list[Line], environment: Environment, output: str) -> str:
+    from omc.cli.table import Row, table, width_of
+    from omc.times import moment, span
+
+    def served(line: Line) -> str:
+        if line.what == "ECS":
+            return ""
+        return span((line.until or datetime.now(UTC)) - line.at)
+
+    if output == "json":
+        told = [
+            {
+                "at": line.at.isoformat(),
+                "state": line.state,
+                "source": "ecs" if line.what == "ECS" else "ledger",
+                "what": line.what,
+                "revisions": line.revisions,
+                "until": line.until.isoformat() if line.until else None,
+                "who": line.who,
+                "proof": line.proof,
+            }
+            for line in lines
+        ]
+        return json.dumps({"environment": environment.name, "deployments": told}, indent=2)
+    header = ("when", "what", "state", "served", "by", "revisions and proof")
+    cells = [
+        (
+            moment(line.at, environment.time_zone),
+            line.what,
+            line.state,
+            served(line),
+            line.who.rpartition("/")[2],
+            "; ".join(part for part in (line.revisions, line.proof) if part),
+        )
+        for line in lines
+    ]
+    if output == "markdown":
+        rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in (header, *cells)]
+        return "\n".join([rows[0], "|" + "---|" * len(header), *rows[1:]])
+    if not lines:
+        return f"Nothing was deployed to {environment.name} yet, as far as the ledger and ECS know."
+    return table([Row(row) for row in cells], header=header, width=width_of())

@@ -1,0 +1,36 @@
+"""``omc releases``: care of what was released."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from omc.cli.change import carry_out, change_options
+
+
+@click.group()
+def releases() -> None:
+    """Care of what was released. The list itself: omc deployments.
+
+    \b
+    omc releases prune --env staging --keep 10 --dry-run
+    """
+
+
+@releases.command()
+@click.option("--keep", type=click.IntRange(1, 1000), default=10, show_default=True, help="Verified releases to keep.")
+@change_options
+@click.pass_context
+def prune(context: click.Context, /, keep: int, **how: Any) -> None:
+    """Deregister task definition revisions that nobody would go back to.
+
+    Kept are those that run, are in flight or that a task uses, the newest verified releases, the last good one, and
+    the newest that Terraform made. Nothing else in omc deregisters a revision.
+
+    \b
+    omc releases prune --env staging --keep 5
+    """
+    from omc.procedures.asking import Prune
+
+    context.exit(carry_out(context, "prune", Prune(keep=keep), **how))

@@ -1,0 +1,28 @@
+"""``omc restart``: new tasks of what runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from omc.cli.change import carry_out, change_options
+
+
+@click.command()
+@change_options
+@click.argument("services", nargs=-1)
+@click.pass_context
+def restart(context: click.Context, /, services: tuple[str, ...], **how: Any) -> None:
+    """Replace the tasks of services by new ones of the same revision, and watch until they serve.
+
+    Rolling: old tasks go when new ones are healthy. A task reads its secrets when it starts, so this is what makes a
+    rotated secret take effect.
+
+    \b
+    omc restart --env staging backend
+    omc restart --env staging all
+    """
+    from omc.procedures.restart import Asked
+
+    context.exit(carry_out(context, "restart", Asked(services), **how))

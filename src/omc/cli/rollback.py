@@ -1,0 +1,44 @@
+"""``omc rollback``: back to what was good in this environment."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from omc.cli.change import carry_out, change_options
+
+
+@click.command()
+@click.argument("service", default="all", metavar="[backend|frontend|all]")
+@click.option(
+    "--to", default="", metavar="REVISION", help="This revision instead of the last good one: 7, or family:7."
+)
+@click.option("--override", default="", metavar="WHY", help="Do it although something speaks against it; recorded.")
+@change_options
+@click.pass_context
+def rollback(context: click.Context, /, service: str, to: str, override: str, **how: Any) -> None:
+    """Go back to the last release that was verified here.
+
+    A deployment that still goes on is stopped and rolled back by ECS; a completed one is replaced by the revision
+    before, from the release ledger or else from ECS's own history. --dry-run lists what could be gone back to, with
+    the proof of each. Says how long it took until every target was healthy on the old revision.
+
+    \b
+    Exit codes: 0 succeeded, 1 failed or refused, 2 wrong use, 3 unknown, 5 superseded, 6 waits for an approval.
+
+    \b
+    omc rollback --env staging --dry-run
+    omc rollback --env staging
+    omc rollback --env production backend
+    omc rollback --env staging backend --to 7
+    """
+    from omc.procedures.asking import Rollback
+
+    began = time.monotonic()
+    asked = Rollback(services=[] if service == "all" else [service], to=to, override=override.strip())
+    code = carry_out(context, "rollback", asked, **how)
+    if not how.get("dry_run") and code == 0:
+        click.echo(f"{time.monotonic() - began:.1f} s from the command to its end; every target is healthy.", err=True)
+    context.exit(code)

@@ -1,0 +1,69 @@
+"""What could be gone back to: the revisions that history and ledger name, as they are now, and their images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from omc.aws.gateway import Gateway
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.definitions import Definition, Definitions, describe_definitions
+from omc.facts.deployments import History
+from omc.facts.images import existing_digests, parse
+from omc.facts.releases import Ledger
+from omc.procedures.asking import Rollback
+from omc.stack import Environment
+
+MOST = 10
+"""Revisions of a service that are looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """By ``family:revision``."""
+
+    definitions: Mapping[str, Definition]
+    """Those that ECS still knows, ACTIVE or not."""
+    images: frozenset[tuple[str, str]]
+    """(repository, digest) of those of their images that are in the registry."""
+    reading: Reading = UNREAD
+
+    def missing_images(self, images: Mapping[str, str]) -> list[str]:
+        """Of a definition's images, those that are pinned and no longer in the registry."""
+        parsed = [parse(image) for image in images.values()]
+        pinned = [image for image in parsed if image and image.repository and image.digest]
+        return [f"{i.repository}@{i.digest[:19]}" for i in pinned if (i.repository, i.digest) not in self.images]
+
+
+@reads
+def read_candidates(
+    aws: Gateway,
+    environment: Environment,
+    asked: Rollback,
+    definitions: Definitions,
+    history: History,
+    ledger: Ledger,
+) -> Candidates:
+    """A call a revision, and one a repository."""
+    names: list[str] = []
+    for service in environment.services:
+        recorded = [r.services[service.name].task_definition for r in ledger.releases if service.name in r.services]
+        deployed = [deployment.left for deployment in history.of.get(service.name, ()) if deployment.left]
+        names += list(dict.fromkeys([*recorded, *deployed]))[:MOST]
+        names += [named_revision(asked.to, service.family)] if asked.to else []
+    known = {definition.name: definition for definition in definitions.running.values()}
+    wanted = [name for name in dict.fromkeys(names) if name not in known]
+    found = {**known, **describe_definitions(aws, wanted)}
+    images = [parse(image) for definition in found.values() for image in definition.images.values()]
+    images += [
+        parse(image)
+        for release in ledger.releases[:MOST]
+        for service_then in release.services.values()
+        for image in service_then.images.values()
+    ]
+    return Candidates(found, existing_digests(aws, [image for image in images if image]))
+
+
+def named_revision(to: str, family: str) -> str:
+    """``7`` of a family as ``family:7``; a whole name as it is."""
+    return f"{family}:{to}" if to.isdigit() else to.rpartition("/")[2]

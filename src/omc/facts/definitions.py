@@ -1,0 +1,128 @@
+"""Task definitions: what the services run, whole, and what Terraform would have them run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.errors import AwsRefused
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.services import Services
+from omc.stack import Environment
+
+if TYPE_CHECKING:
+    from types_boto3_ecs.type_defs import DescribeTaskDefinitionResponseTypeDef
+
+ANSWERED_ONLY = frozenset(
+    {
+        *("taskDefinitionArn", "revision", "status", "requiresAttributes", "compatibilities", "registeredAt"),
+        *("registeredBy", "deregisteredAt", "deleteRequestedAt"),
+    }
+)
+"""Members of an answer that RegisterTaskDefinition doesn't take."""
+NEWEST = 10
+"""Revisions of a family that are looked through for the newest one that Terraform made."""
+RUN_TAG, STEP_TAG = "omc:run", "omc:step"
+"""Tags that omc puts on the revisions that it registers."""
+TERRAFORM_TAG = ("ManagedBy", "terraform")
+"""A tag that the stack's Terraform puts on everything that it makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One revision of a task definition."""
+
+    name: str
+    """``family:revision``."""
+    arn: str
+    status: str
+    """ACTIVE, INACTIVE or DELETE_IN_PROGRESS."""
+    body: Mapping[str, Any]
+    """What RegisterTaskDefinition takes to make the same again, without tags."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    registered: datetime | None = None
+
+    @property
+    def revision(self) -> int:
+        return int(self.name.rpartition(":")[2])
+
+    @property
+    def images(self) -> Mapping[str, str]:
+        """Each container's image reference."""
+        return {container["name"]: container["image"] for container in self.body["containerDefinitions"]}
+
+    @property
+    def made_by_omc(self) -> bool:
+        return RUN_TAG in self.tags
+
+    @property
+    def made_by_terraform(self) -> bool:
+        key, value = TERRAFORM_TAG
+        return not self.made_by_omc and self.tags.get(key) == value
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """By service."""
+
+    running: Mapping[str, Definition]
+    """What the service is set to."""
+    applied: Mapping[str, Definition]
+    """The newest of the family that Terraform made, where there is one among its newest ten."""
+    reading: Reading = UNREAD
+
+
+@reads
+def read_definitions(aws: Gateway, environment: Environment, services: Services) -> Definitions:
+    """A call for each revision; one listing a family."""
+    families = {service.name: service.family for service in environment.services}
+    ours = [service for service in services.services if service.task_definition]
+    running = side_by_side(lambda service: describe_definition(aws, service.task_definition), ours)
+
+    def newest(name: str) -> Definition | None:
+        told = aws.client("ecs").list_task_definitions(familyPrefix=families[name], sort="DESC", maxResults=NEWEST)
+        for arn in told["taskDefinitionArns"]:
+            definition = describe_definition(aws, arn)
+            if definition is not None and definition.made_by_terraform:
+                return definition
+        return None
+
+    names = [service.name for service in ours]
+    applied = dict(zip(names, side_by_side(newest, names), strict=True))
+    return Definitions(
+        running={name: found for name, found in zip(names, running, strict=True) if found},
+        applied={name: found for name, found in applied.items() if found},
+    )
+
+
+def describe_definition(aws: Gateway, name: str) -> Definition | None:
+    """One revision with its tags; None where there is no such revision."""
+    try:
+        return definition_of(aws.client("ecs").describe_task_definition(taskDefinition=name, include=["TAGS"]))
+    except AwsRefused as error:
+        if error.code == "ClientException":  # ECS's word for a revision that doesn't exist
+            return None
+        raise
+
+
+def describe_definitions(aws: Gateway, names: Sequence[str]) -> Mapping[str, Definition]:
+    """Those of the revisions that exist, by the name that was asked for."""
+    found = side_by_side(lambda name: describe_definition(aws, name), names)
+    return {name: definition for name, definition in zip(names, found, strict=True) if definition}
+
+
+def definition_of(answer: DescribeTaskDefinitionResponseTypeDef) -> Definition:
+    told: Mapping[str, Any] = answer["taskDefinition"]
+    registered = told.get("registeredAt")
+    return Definition(
+        name=f"{told['family']}:{told['revision']}",
+        arn=told["taskDefinitionArn"],
+        status=told.get("status", "ACTIVE"),
+        body={key: value for key, value in told.items() if key not in ANSWERED_ONLY},
+        tags={tag.get("key", ""): tag.get("value", "") for tag in answer.get("tags", [])},
+        registered=registered.astimezone(UTC) if registered else None,
+    )

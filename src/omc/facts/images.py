@@ -1,0 +1,190 @@
+"""Images in ECR: what a reference names, for which processor it was built, and what else is known of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.errors import AwsRefused, NotFound
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.definitions import Definitions
+from omc.procedures.asking import Deploy
+from omc.stack import Environment
+
+REFERENCE = re.compile(
+    r"(?:(?P<registry>[^/@]+\.[^/@]+)/)?(?P<repository>[a-z0-9][a-z0-9._/-]*)?"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+INDEX_TYPES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+COMMIT = re.compile(r"(?:build-|sha-|git-)?([0-9a-f]{7,40})")
+"""Tags that are a commit, as the workflow puts them on its builds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image as a person or a task definition names it."""
+
+    registry: str = ""
+    repository: str = ""
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def by_tag(self) -> bool:
+        return not self.digest
+
+
+def parse(text: str) -> Reference | None:
+    """The parts of ``registry/repository:tag@digest``; a lone digest or tag too. None: it is no reference."""
+    if text.startswith("sha256:"):
+        return Reference(digest=text) if DIGEST.fullmatch(text) else None
+    if re.fullmatch(r":?[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", text):
+        return Reference(tag=text.lstrip(":"))  # a name without a slash, colon or @ is a tag
+    found = REFERENCE.fullmatch(text)
+    if found is None or not found["repository"]:
+        return None
+    return Reference(found["registry"] or "", found["repository"], found["tag"] or "", found["digest"] or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image in a repository."""
+
+    registry: str
+    repository: str
+    digest: str
+    tags: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
+    """As the registry tells: ``amd64``, ``arm64``. Empty: its manifest doesn't say."""
+    pushed: datetime | None = None
+
+    @property
+    def pinned(self) -> str:
+        """What a task definition should name."""
+        return f"{self.registry}/{self.repository}@{self.digest}"
+
+    @property
+    def commit(self) -> str:
+        """The commit that it was built of, where a tag says; else empty."""
+        return next((found[1] for tag in sorted(self.tags) if (found := COMMIT.fullmatch(tag))), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for, for one service."""
+
+    asked: str
+    image: Image | None
+    """None: there is no such image."""
+    problem: str = ""
+    """Why there is none."""
+    tags_move: bool = False
+    """The repository lets tags be moved to other images."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedImages:
+    """By service, those that a deployment names."""
+
+    of: Mapping[str, Wanted]
+    reading: Reading = UNREAD
+
+
+@reads
+def read_wanted_images(aws: Gateway, environment: Environment, asked: Deploy, definitions: Definitions) -> WantedImages:
+    """Two calls an image: what the repository is, and what is in it."""
+    containers = {service.name: service.container for service in environment.services}
+
+    def look_up(item: tuple[str, str]) -> Wanted:
+        service, text = item
+        running = definitions.running.get(service)
+        current = parse(running.images.get(containers[service], "")) if running else None
+        return _wanted(aws, text, current)
+
+    known = [(service, text) for service, text in asked.images.items() if service in containers]
+    found = side_by_side(look_up, known)
+    return WantedImages({service: wanted for (service, _), wanted in zip(known, found, strict=True)})
+
+
+def _wanted(aws: Gateway, text: str, current: Reference | None) -> Wanted:
+    reference = parse(text)
+    if reference is None:
+        return Wanted(text, None, f'"{text}" is no image: allowed are a digest, repository@digest or a tag.')
+    if current is None or not current.repository:
+        return Wanted(text, None, "the service runs no image of a repository that could be looked in.")
+    if reference.repository not in ("", current.repository):
+        problem = f"it is of the repository {reference.repository}, but the service runs {current.repository}."
+        return Wanted(text, None, problem)
+    if reference.registry not in ("", current.registry):
+        return Wanted(text, None, f"it is of the registry {reference.registry}, not {current.registry}.")
+    ecr = aws.client("ecr")
+    try:
+        said = ecr.describe_repositories(repositoryNames=[current.repository])["repositories"][0]
+    except NotFound:
+        return Wanted(text, None, f"there is no repository {current.repository}.")
+    moves = said.get("imageTagMutability", "MUTABLE") != "IMMUTABLE"
+    image = find_image(aws, current.registry, current.repository, reference)
+    if image is None:
+        what = f"digest {reference.digest}" if reference.digest else f"tag {reference.tag}"
+        return Wanted(text, None, f"there is no image with the {what} in {current.repository}.", moves)
+    return Wanted(text, image, "", moves)
+
+
+def find_image(aws: Gateway, registry: str, repository: str, reference: Reference) -> Image | None:
+    """The image that a tag or digest names, with its architectures; None where there is none."""
+    ecr = aws.client("ecr")
+    identity: Any = {"imageDigest": reference.digest} if reference.digest else {"imageTag": reference.tag}
+    try:
+        detail = ecr.describe_images(repositoryName=repository, imageIds=[identity])["imageDetails"][0]
+    except AwsRefused as error:
+        if error.code in ("ImageNotFoundException", "RepositoryNotFoundException", "InvalidParameterException"):
+            return None
+        raise
+    digest = detail["imageDigest"]
+    answer = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+    manifest = answer["images"][0].get("imageManifest", "{}") if answer["images"] else "{}"
+    pushed = detail.get("imagePushedAt")
+    return Image(
+        registry=registry,
+        repository=repository,
+        digest=digest,
+        tags=tuple(detail.get("imageTags", [])),
+        architectures=architectures(manifest),
+        pushed=pushed.astimezone(UTC) if pushed else None,
+    )
+
+
+def architectures(manifest: str) -> tuple[str, ...]:
+    """The processors that an image index lists. A manifest of a single image leaves it to its configuration, which
+    only a pull can read, so that nothing is said."""
+    try:
+        said = json.loads(manifest)
+    except ValueError:
+        return ()
+    platforms = [entry.get("platform", {}).get("architecture", "") for entry in said.get("manifests", [])]
+    return tuple(sorted({name for name in platforms if name and name != "unknown"}))
+
+
+def existing_digests(aws: Gateway, images: Sequence[Reference]) -> frozenset[tuple[str, str]]:
+    """Of these images, (repository, digest) of those that are still in the registry; a call a repository."""
+    wanted: dict[str, set[str]] = {}
+    for image in images:
+        if image.repository and image.digest:
+            wanted.setdefault(image.repository, set()).add(image.digest)
+
+    def ask(repository: str) -> list[tuple[str, str]]:
+        identities: Any = [{"imageDigest": digest} for digest in sorted(wanted[repository])][:100]
+        try:
+            answer = aws.client("ecr").batch_get_image(repositoryName=repository, imageIds=identities)
+        except NotFound:
+            return []
+        return [(repository, image["imageId"].get("imageDigest", "")) for image in answer["images"]]
+
+    return frozenset(pair for pairs in side_by_side(ask, sorted(wanted)) for pair in pairs)

@@ -1,0 +1,50 @@
+"""Every revision of the services' task definitions that is ACTIVE, and those that any task of the cluster runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from omc.aws.batches import batches
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.services import short_name
+from omc.facts.tasks import TASKS_A_CALL
+from omc.stack import Environment
+
+if TYPE_CHECKING:
+    from types_boto3_ecs.type_defs import DescribeTasksResponseTypeDef
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What is registered, and what of it is in use."""
+
+    active: Mapping[str, tuple[str, ...]]
+    """By service: ``family:revision``, oldest first."""
+    used_by_tasks: frozenset[str]
+    reading: Reading = UNREAD
+
+
+@reads
+def read_registered(aws: Gateway, environment: Environment) -> Registered:
+    """A listing for each family, and all running tasks of the cluster, services' or not."""
+    ecs = aws.client("ecs")
+
+    def of_family(family: str) -> tuple[str, ...]:
+        pages = ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="ACTIVE", sort="ASC")
+        names = [short_name(arn) for page in pages for arn in page["taskDefinitionArns"]]
+        return tuple(name for name in names if name.rpartition(":")[0] == family)
+
+    def describe(tasks: Sequence[str]) -> DescribeTasksResponseTypeDef:
+        return ecs.describe_tasks(cluster=environment.cluster, tasks=list(tasks))
+
+    services = environment.services
+    found = side_by_side(of_family, [service.family for service in services])
+    pages = ecs.get_paginator("list_tasks").paginate(cluster=environment.cluster)
+    arns = [arn for page in pages for arn in page["taskArns"]]
+    answers = side_by_side(describe, batches(arns, TASKS_A_CALL))
+    used = frozenset(short_name(task["taskDefinitionArn"]) for answer in answers for task in answer["tasks"])
+    return Registered({service.name: names for service, names in zip(services, found, strict=True)}, used)

@@ -1,0 +1,78 @@
+"""The release ledger: what was verified to run well in this environment, and when. Its table is in ``omc.store``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.stack import Environment
+from omc.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedService:
+    """One service of a release."""
+
+    task_definition: str
+    """``family:revision``."""
+    images: Mapping[str, str]
+    """Each container's image, pinned."""
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    """All that RegisterTaskDefinition takes to make the revision anew."""
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The services together, as they were verified."""
+
+    number: int
+    """Counts up in its environment."""
+    environment: str
+    services: Mapping[str, ReleasedService]
+    verified: datetime
+    ended: datetime | None
+    """When another release took its place; None: it is the one that serves."""
+    who: str
+    run: str
+    schema: int | None = None
+    """The database's schema version when it was verified."""
+    schema_floor: int | None = None
+    """The oldest version of code that works on that schema; None: no migration ever said that it removes anything."""
+    is_rollback: bool = False
+    """It went back to what had been there: what it replaced was not good."""
+    proof: Mapping[str, Any] = field(default_factory=dict)
+    """What it was verified by: tasks, targets, error rate and alarms through the watch period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """This environment's releases, newest first."""
+
+    releases: tuple[Release, ...]
+    reading: Reading = UNREAD
+
+    @property
+    def current(self) -> Release | None:
+        """The one that was verified last, if nothing has ended it."""
+        return self.releases[0] if self.releases and self.releases[0].ended is None else None
+
+    @property
+    def schema(self) -> int | None:
+        return next((release.schema for release in self.releases if release.schema is not None), None)
+
+    @property
+    def schema_floor(self) -> int | None:
+        """The highest floor that any migration has set."""
+        return max((release.schema_floor or 0 for release in self.releases), default=0) or None
+
+
+@reads
+def read_ledger(store: Store, environment: Environment) -> Ledger:
+    """From omc's own database: nothing is asked of AWS."""
+    from omc.store.releases import releases_of
+
+    return Ledger(releases_of(store, environment.name))

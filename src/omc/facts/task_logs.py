@@ -1,0 +1,41 @@
+"""The last lines that one task's container wrote: what it said before it ended."""
+
+from __future__ import annotations
+
+from omc.aws.gateway import Gateway
+from omc.errors import NotFound, OmcError
+from omc.facts.definitions import Definition, describe_definition
+
+LINES = 20
+
+
+def last_lines(aws: Gateway, definition: Definition | str, container: str, task: str, most: int = LINES) -> list[str]:
+    """Oldest first. Empty where it wrote nothing, or where it logs somewhere else than CloudWatch."""
+    described = describe_definition(aws, definition) if isinstance(definition, str) else definition
+    options = log_options(described, container) if described else {}
+    group, prefix = options.get("awslogs-group"), options.get("awslogs-stream-prefix")
+    if not group or not prefix:
+        return []
+    stream = f"{prefix}/{container}/{task}"
+    try:
+        told = aws.client("logs").get_log_events(
+            logGroupName=group, logStreamName=stream, limit=most, startFromHead=False
+        )
+    except NotFound:
+        return []
+    return [event.get("message", "").rstrip() for event in told["events"]][-most:]
+
+
+def last_lines_if_readable(aws: Gateway, definition: Definition | str, container: str, task: str) -> list[str]:
+    """As evidence beside a verdict: where logs can't be read, the verdict stands all the same."""
+    try:
+        return last_lines(aws, definition, container, task)
+    except OmcError as error:
+        return [f"(its log could not be read: {error.message})"]
+
+
+def log_options(definition: Definition, container: str) -> dict[str, str]:
+    for defined in definition.body["containerDefinitions"]:
+        if defined["name"] == container and defined.get("logConfiguration", {}).get("logDriver") == "awslogs":
+            return dict(defined["logConfiguration"].get("options", {}))
+    return {}

@@ -1,0 +1,47 @@
+"""What people ask for: the plain values with which deploy, rollback and prune are planned, and planned again.
+
+They stand apart from the planners since some facts are read of what is asked for: an image, a revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """``omc deploy``."""
+
+    images: Mapping[str, str] = field(default_factory=dict)
+    """By service: a digest, ``repository@digest`` or a tag."""
+    force_new: Sequence[str] = ()
+    """Services that get new tasks although nothing of them changes."""
+    watch_seconds: float | None = None
+    """How long the release is watched before it counts as good; None: as omc.toml says."""
+    migrate: bool = True
+    allow_tag: bool = False
+    """A tag that can be moved may be named."""
+    keep_definition: bool = False
+    """Leave out what Terraform changed in the task definition since the running revision."""
+    override: str = ""
+    """Why what would be refused shall be done all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """``omc rollback``."""
+
+    services: Sequence[str] = ()
+    """None named: all."""
+    to: str = ""
+    """A revision: ``7`` or ``ohmycoins-backend:7``; empty: the last release that was verified here."""
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """``omc releases prune``."""
+
+    keep: int = 10
+    """Verified releases, newest first, whose revisions stay registered."""

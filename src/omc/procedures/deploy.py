@@ -1,0 +1,341 @@
+"""Deploy: other images, or new tasks of the same ones, as one release of the services together.
+
+Register, migrate, roll in the order of omc.toml, watch, protect, record. What fails is undone in reverse order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+
+from omc.errors import Refused, WrongUse
+from omc.facts.alarms import Alarms
+from omc.facts.connections import Connections
+from omc.facts.definitions import RUN_TAG, STEP_TAG, Definition, Definitions
+from omc.facts.deployments import History
+from omc.facts.images import WantedImages, parse
+from omc.facts.releases import Ledger
+from omc.facts.requirements import Requirements
+from omc.facts.scaling import Scaling
+from omc.facts.scope import Scope
+from omc.facts.services import EcsService, Services
+from omc.facts.subnets import Subnets
+from omc.procedures import preflight
+from omc.procedures.asking import Deploy
+from omc.procedures.definition_changes import changes, with_image
+from omc.procedures.plan import Json, Plan, Risk, Step, Undo, output_of
+from omc.stack import Environment, Service
+
+ROLL_DEADLINE = 1800.0
+"""Seconds: three failing starts with a start period of a minute, and the way back, take ECS most of half an hour."""
+MIGRATION_DEADLINE = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a deployment does to one service."""
+
+    service: Service
+    running: EcsService
+    old: Definition
+    new: Definition
+    """Not registered yet where it differs from ``old``: then its name is the family alone."""
+    taken: Definition | None
+    """The revision of Terraform's whose changes are taken up."""
+
+    @property
+    def registers(self) -> bool:
+        return self.new.body != self.old.body
+
+    @property
+    def revision(self) -> Json:
+        """As an argument of a step."""
+        return output_of(f"register-{self.service.name}", "task_definition") if self.registers else self.old.name
+
+    @property
+    def after(self) -> str:
+        return f"{self.service.family}:next" if self.registers else f"{self.old.name}, new tasks"
+
+
+def plan_deploy(
+    asked: Deploy,
+    environment: Environment,
+    scope: Scope,
+    services: Services,
+    definitions: Definitions,
+    images: WantedImages,
+    requirements: Requirements,
+    history: History,
+    alarms: Alarms,
+    subnets: Subnets,
+    connections: Connections,
+    scaling: Scaling,
+    ledger: Ledger,
+) -> Plan:
+    """The plan of ``omc deploy``."""
+    _check_use(asked, environment)
+    work = list(_changes(asked, environment, services, definitions, images))
+    if not work:
+        runs = ", ".join(f"{name} runs {definitions.running[name].name}" for name in asked.images)
+        raise Refused(f"Nothing to deploy: {runs} with that very image. New tasks without a change: --force-new")
+    rolled = {change.service.name: change.new for change in work}
+    refusals = [
+        *preflight.calendar_refusals(environment, scope),
+        *(refusal for change in work for refusal in preflight.service_refusals(change.running, history)),
+        *(
+            refusal
+            for change in work
+            if change.service.name in images.of
+            for refusal in preflight.image_refusals(
+                change.service.name, images.of[change.service.name], change.new, allow_tag=asked.allow_tag
+            )
+        ),
+        *(refusal for name, wanted in images.of.items() for refusal in preflight.schema_refusals(name, wanted, ledger)),
+        *(refusal for change in work for refusal in preflight.requirement_refusals(change.new, requirements)),
+        *preflight.room_refusals(rolled, services.services, subnets, connections),
+        *preflight.autoscaler_refusals((change.running for change in work), scaling),
+        *preflight.alarm_refusals(alarms, environment),
+    ]
+    stand, overridden = preflight.sorted_out(refusals, asked.override)
+    steps = list(_steps(asked, environment, work, definitions, images))
+    return Plan(
+        procedure="deploy",
+        environment=environment.name,
+        asked=_plain(asked),
+        title=_title(work, environment),
+        risk=Risk.LOW if all(change.running.breaker for change in work) else Risk.HIGH,
+        steps=tuple(steps),
+        rests_on={
+            "running": {name: definition.name for name, definition in definitions.running.items()},
+            "taken": {change.service.name: change.taken.name for change in work if change.taken},
+        },
+        notes=(*overridden, *_notes(environment, scope, work, images, alarms, connections, scaling, ledger)),
+        refusals=stand,
+    )
+
+
+def _plain(asked: Deploy) -> Mapping[str, Json]:
+    return {**asdict(asked), "images": dict(asked.images), "force_new": list(asked.force_new)}
+
+
+def _check_use(asked: Deploy, environment: Environment) -> None:
+    there = [service.name for service in environment.services]
+    for name in (*asked.images, *asked.force_new):
+        if name not in there:
+            raise WrongUse(f'{environment.name} has no service "{name}"; it has {", ".join(there)}.')
+    if not asked.images and not asked.force_new:
+        raise WrongUse(f"Say what to deploy: --image {there[0]}=REFERENCE, or --force-new {there[0]}.")
+
+
+def _changes(
+    asked: Deploy, environment: Environment, services: Services, definitions: Definitions, images: WantedImages
+) -> Iterator[Change]:
+    """In the order of omc.toml. A service that runs the image already is left out. Raises ``Refused``."""
+    known = {service.name: service for service in services.services}
+    for service in environment.services:
+        if service.name not in asked.images and service.name not in asked.force_new:
+            continue
+        if service.name not in known or service.name not in definitions.running:
+            raise Refused(f"There is no service {service.name} in the cluster {environment.cluster}.")
+        old = definitions.running[service.name]
+        image = old.images.get(service.container)
+        if image is None:
+            raise Refused(f"{old.name} has no container {service.container}; say in omc.toml which one it is.")
+        if service.name in asked.images:
+            wanted = images.of[service.name]
+            if wanted.image is None:
+                raise Refused(f"{wanted.asked} can't be deployed to {service.name}: {wanted.problem}")
+            image = wanted.image.pinned
+        taken = _taken(asked, old, definitions.applied.get(service.name))
+        body = with_image((taken or old).body, service.container, image)
+        if body == old.body and service.name not in asked.force_new:
+            continue
+        new = replace(old, name=f"{service.family}:0", body=body, tags=(taken or old).tags)
+        yield Change(service, known[service.name], old, new, taken)
+
+
+def _taken(asked: Deploy, old: Definition, applied: Definition | None) -> Definition | None:
+    """A revision of Terraform's that is newer than the running one: a deployment is how its changes reach the tasks."""
+    if asked.keep_definition or applied is None or applied.status != "ACTIVE" or applied.revision <= old.revision:
+        return None
+    return applied
+
+
+def _steps(
+    asked: Deploy, environment: Environment, work: list[Change], definitions: Definitions, images: WantedImages
+) -> Iterator[Step]:
+    seconds = environment.release_watch_seconds if asked.watch_seconds is None else asked.watch_seconds
+    yield Step("before", "cloudwatch.note_before", {}, "Note how it is now: alarms, errors, latency", deadline=120.0)
+    for change in work:
+        if change.registers:
+            yield _register(change)
+    migrated = None
+    for change in work:
+        if asked.migrate and change.service.migrate and change.registers:
+            migrated = _migrate(change)
+            yield migrated
+    for change in work:
+        yield _roll(change)
+    yield Step(
+        name="watch",
+        action="cloudwatch.settle",
+        arguments={
+            "seconds": seconds,
+            "before": output_of("before", "reading"),
+            "services": {change.service.name: change.revision for change in work},
+        },
+        title=f"Watch errors, latency, alarms and tasks for {seconds:g} s, against before",
+        deadline=seconds + 300,
+    )
+    for change in work:
+        yield from _protect(change)
+    yield _record(work, definitions, images, migrated)
+
+
+def _register(change: Change) -> Step:
+    kept = {key: value for key, value in change.new.tags.items() if not key.startswith("aws:")}
+    tags = {key: value for key, value in kept.items() if key not in (RUN_TAG, STEP_TAG, "ManagedBy")}
+    return Step(
+        name=f"register-{change.service.name}",
+        action="ecs.register_revision",
+        arguments={"service": change.service.name, "definition": dict(change.new.body), "tags": tags},
+        title=f"Register a revision of {change.service.family} with the new image",
+        before=_short(change.old.images[change.service.container]),
+        after=_short(change.new.images[change.service.container]),
+        deadline=120.0,
+    )
+
+
+def _migrate(change: Change) -> Step:
+    name = change.service.name
+    return Step(
+        name=f"migrate-{name}",
+        action="ecs.run_task",
+        arguments={
+            "task_definition": change.revision,
+            "container": change.service.container,
+            "command": list(change.service.migrate),
+            "network": dict(change.running.network),
+            "launch": dict(change.running.launch),
+            "what": f"the migration of {name}",
+        },
+        title=f"Migrate the database in a task of its own: {' '.join(change.service.migrate)}",
+        deadline=MIGRATION_DEADLINE,
+    )
+
+
+def _roll(change: Change) -> Step:
+    name = change.service.name
+    back = Undo(
+        action="ecs.roll_service",
+        arguments={
+            "service": name,
+            "task_definition": change.old.name,
+            "digests": digests_of(change.old),
+            "instead_of": [change.revision],
+            "back": True,
+        },
+        words=f"back to {change.old.name}",
+    )
+    return Step(
+        name=f"roll-{name}",
+        action="ecs.roll_service",
+        arguments={
+            "service": name,
+            "task_definition": change.revision,
+            "digests": digests_of(change.new),
+            "force_new": not change.registers,
+        },
+        title=f"Roll {name}, and watch until it is known what became of it",
+        before=change.old.name,
+        after=change.after,
+        undo=back if change.registers else None,
+        deadline=ROLL_DEADLINE,
+    )
+
+
+def _protect(change: Change) -> Iterator[Step]:
+    image = parse(change.new.images[change.service.container])
+    if image and image.repository and image.digest:
+        yield Step(
+            name=f"protect-{change.service.name}",
+            action="ecr.protect_image",
+            arguments={"repository": image.repository, "digest": image.digest},
+            title=f"Keep the image of {change.service.name} from expiring: it may be rolled back to",
+            deadline=120.0,
+        )
+
+
+def _record(work: list[Change], definitions: Definitions, images: WantedImages, migrated: Step | None) -> Step:
+    revisions: dict[str, Json] = {name: definition.name for name, definition in definitions.running.items()}
+    revisions |= {change.service.name: change.revision for change in work}
+    return Step(
+        name="record",
+        action="releases.record",
+        arguments={
+            "services": revisions,
+            "commits": {name: wanted.image.commit for name, wanted in images.of.items() if wanted.image},
+            "schema": output_of(migrated.name, "schema") if migrated else None,
+            "schema_floor": output_of(migrated.name, "schema_floor") if migrated else None,
+            "proof": output_of("watch", "proof"),
+        },
+        title="Write the release into the ledger: verified here",
+        deadline=120.0,
+    )
+
+
+def digests_of(definition: Definition) -> dict[str, Json]:
+    """The digest of each container whose image is pinned by one."""
+    parsed = {container: parse(image) for container, image in definition.images.items()}
+    return {container: image.digest for container, image in parsed.items() if image and image.digest}
+
+
+def _title(work: list[Change], environment: Environment) -> str:
+    parts = [
+        f"{change.service.name} {_short(change.new.images[change.service.container])}"
+        if change.registers
+        else f"new tasks of {change.service.name}"
+        for change in work
+    ]
+    return f"Deploy {', '.join(parts)} to {environment.name}"
+
+
+def _short(image: str) -> str:
+    """``ohmycoins/backend@sha256:ad1285657c95``."""
+    reference = parse(image)
+    if reference is None or not reference.digest:
+        return image
+    return f"{reference.repository}@{reference.digest[:19]}"
+
+
+def _notes(
+    environment: Environment,
+    scope: Scope,
+    work: list[Change],
+    images: WantedImages,
+    alarms: Alarms,
+    connections: Connections,
+    scaling: Scaling,
+    ledger: Ledger,
+) -> Iterator[str]:
+    for change in work:
+        wanted = images.of.get(change.service.name)
+        if wanted and wanted.image and "sha256:" not in wanted.asked:
+            yield f"{wanted.asked} is {wanted.image.digest} now; that digest is what will run, wherever the tag goes."
+        if wanted and wanted.image and not wanted.image.architectures:
+            yield f"The registry doesn't tell for which processor the image of {change.service.name} was built."
+        if change.taken:
+            yield f"{change.old.name} runs; what Terraform changed in {change.taken.name} since is taken up with it."
+        shown = f"{change.service.container}.image: "  # the step says it, shorter
+        lines = (line for line in changes(change.old.body, change.new.body) if not line.startswith(shown))
+        yield from (f"{change.service.name}: {line}" for line in lines)
+        if not change.running.breaker:
+            yield f"{change.service.name} has no circuit breaker that rolls back: ECS will not give up by itself."
+        if change.old.status != "ACTIVE":
+            yield f"{change.old.name}, which runs, is {change.old.status}: there is no way back to it by an update."
+    yield from preflight.alarm_notes(alarms, (change.running for change in work), environment)
+    yield from preflight.autoscaler_notes((change.running for change in work), scaling)
+    yield from preflight.calendar_notes(environment, scope)
+    yield from preflight.room_notes(connections)
+    if not ledger.releases:
+        yield "No release was verified here yet; going back rests on ECS's own history until this one is."

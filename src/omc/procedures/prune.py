@@ -1,0 +1,104 @@
+"""Prune: deregister revisions that nobody would go back to. Nothing else in omc ever deregisters one.
+
+Kept: what runs or is going to, in whatever deployment or task; the newest verified releases; the last that ECS knows
+good; and the newest that Terraform made, which its state names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+from omc.errors import Refused, WrongUse
+from omc.facts.definitions import Definitions
+from omc.facts.deployments import History
+from omc.facts.registered import Registered
+from omc.facts.releases import Ledger
+from omc.facts.scope import Scope
+from omc.facts.services import Services
+from omc.procedures.asking import Prune
+from omc.procedures.candidates import candidates
+from omc.procedures.plan import Plan, Risk, Step
+from omc.stack import Environment
+
+
+def plan_prune(
+    asked: Prune,
+    environment: Environment,
+    scope: Scope,
+    services: Services,
+    definitions: Definitions,
+    history: History,
+    registered: Registered,
+    ledger: Ledger,
+) -> Plan:
+    """The plan of ``omc releases prune``."""
+    if asked.keep < 1:
+        raise WrongUse("Keep at least one release: --keep 1")
+    kept = dict(_kept(asked, scope, services, definitions, history, registered, ledger))
+    gone = [name for names in registered.active.values() for name in names if name not in kept]
+    if not gone:
+        raise Refused(f"Nothing to prune: each of the {len(kept)} registered revisions is still needed.")
+    return Plan(
+        procedure="prune",
+        environment=environment.name,
+        asked=asdict(asked),
+        title=f"Deregister {len(gone)} revisions in {environment.name}",
+        risk=Risk.LOW,
+        steps=tuple(
+            Step(
+                name=f"deregister-{name.replace(':', '-')}",
+                action="ecs.deregister",
+                arguments={"task_definition": name},
+                title=f"Deregister {name}",
+                before="ACTIVE",
+                after="INACTIVE",
+                deadline=120.0,
+            )
+            for name in gone
+        ),
+        rests_on={"kept": dict(sorted(kept.items()))},
+        notes=(
+            *(f"{name} stays: {why}." for name, why in sorted(kept.items())),
+            "Running tasks go on with a revision that is deregistered; it is registered anew when it is gone back to.",
+        ),
+    )
+
+
+def _kept(
+    asked: Prune,
+    scope: Scope,
+    services: Services,
+    definitions: Definitions,
+    history: History,
+    registered: Registered,
+    ledger: Ledger,
+) -> Iterator[tuple[str, str]]:
+    """(revision, why). The weightiest reason comes last, so that it is the one that a dictionary keeps."""
+    there = {name for names in registered.active.values() for name in names}
+    for release in reversed(ledger.releases[: asked.keep]):
+        for service in release.services.values():
+            if service.task_definition in there:
+                yield service.task_definition, f"release {release.number}"
+    for service_now in services.services:
+        name = service_now.name
+        running = definitions.running[name].name if name in definitions.running else ""
+        found = candidates(name, running, history, ledger, scope.now)
+        good = next((candidate for candidate in found if not candidate.rolled_back_from), None)
+        if good and good.task_definition in there:
+            yield good.task_definition, "the last that was good before"
+    for definition in definitions.applied.values():
+        yield definition.name, "Terraform's newest"
+    for name in registered.used_by_tasks:
+        yield name, "a task runs it"
+    yield from _in_service(services, definitions, history)
+
+
+def _in_service(services: Services, definitions: Definitions, history: History) -> Iterator[tuple[str, str]]:
+    for service in services.services:
+        for deployment in service.deployments:
+            yield deployment.task_definition, "it is being deployed"
+        if goes_on := history.under_way(service.name):
+            yield from ((name, "it is in flight") for name in (goes_on.task_definition, goes_on.back_to) if name)
+    running: Mapping[str, str] = {name: definition.name for name, definition in definitions.running.items()}
+    yield from ((name, f"{service_name} runs it") for service_name, name in running.items())

@@ -1,0 +1,330 @@
+"""Scaling a service by hand, together with the autoscaler and not against it.
+
+The autoscaler undoes a count outside its limits within a second, and one inside of them as soon as load allows. So
+what is asked for becomes its minimum, and the count follows. For a while only (``seconds``), a timer gives the limits
+back; the count then follows the load again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from omc.errors import Refused, WrongUse
+from omc.facts.connections import Connections
+from omc.facts.quotas import Quotas
+from omc.facts.scaling import ScalableTarget, Scaling
+from omc.facts.services import EcsService, Services
+from omc.facts.subnets import Subnets
+from omc.procedures.plan import Json, Plan, Risk, Step, Undo, output_of
+from omc.procedures.preflight import Refusal, sorted_out
+from omc.stack import Environment, Service
+from omc.stack.section import meant
+
+PRODUCTION = "production"
+HEALTHY_WITHIN = 900.0
+"""Seconds for new tasks to start, pass their health checks and be drained where they leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """``omc scale``: a count, limits, or both."""
+
+    service: str
+    count: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    seconds: int | None = None
+    """Give the limits back after so long."""
+    override: str = ""
+    """Why what would be refused shall be done all the same."""
+    gives_back: Sequence[int] = ()
+    """Of a timer: the limits (or, without an autoscaler, the count) that it takes back. Where somebody has changed
+    them since, they stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What it comes to."""
+
+    at_least: int
+    at_most: int
+    """The count is brought between the two; both are the count where one was asked for."""
+    minimum: int
+    maximum: int
+    """The autoscaler's limits; where there is none, the same as the two above."""
+
+
+def scale(
+    asked: Asked,
+    environment: Environment,
+    services: Services,
+    scaling: Scaling,
+    connections: Connections,
+    subnets: Subnets,
+    quotas: Quotas,
+) -> Plan:
+    """Limits and count together, until it is healthy; with a period, the timer before them."""
+    configured, service = _service(asked.service, environment, services)
+    target = scaling.of(service.name)
+    wish = _wish(asked, service, target)
+    objections = [
+        *_zero(asked, wish, configured, environment),
+        *_connections(wish, target, configured, services, scaling, connections),
+        *_addresses(wish, service, subnets),
+        *_quota(wish, service, quotas),
+    ]
+    stand, overridden = sorted_out([Refusal(objection, overridable=True) for objection in objections], asked.override)
+    return Plan(
+        procedure="scale",
+        environment=environment.name,
+        asked=_asked(asked),
+        title=_title(asked, wish, target),
+        risk=_risk(wish, configured),
+        steps=tuple(_steps(asked, wish, service, target)),
+        rests_on=_rests_on(asked, service, target),
+        notes=(*overridden, *_notes(asked, wish, configured, service, target, connections, quotas)),
+        refusals=stand,
+    )
+
+
+def _service(name: str, environment: Environment, services: Services) -> tuple[Service, EcsService]:
+    configured = next((service for service in environment.services if service.name == name), None)
+    if configured is None:
+        names = [service.name for service in environment.services]
+        raise WrongUse(f'There is no service "{name}" in omc.toml; there are {", ".join(names)}.{meant(name, names)}')
+    found = next((service for service in services.services if service.name == name), None)
+    if found is None or found.status != "ACTIVE":
+        state = f"is {found.status}" if found else "does not exist"
+        raise Refused(f"{name} {state} in the cluster {environment.cluster}, so it can't be scaled.")
+    return configured, found
+
+
+def _wish(asked: Asked, service: EcsService, target: ScalableTarget | None) -> _Wish:
+    count, minimum, maximum = asked.count, asked.minimum, asked.maximum
+    if count is None and minimum is None and maximum is None:
+        raise WrongUse("Say what to scale to: a count, --min, --max.")
+    if target is None:
+        if count is None or minimum is not None or maximum is not None:
+            raise Refused(f"{service.name} has no autoscaler, so it has no limits to set. Scale it by a count.")
+        _unless_changed(asked, (service.desired,), service.name)
+        return _Wish(count, count, count, count)
+    _unless_changed(asked, (target.minimum, target.maximum), service.name)
+    if minimum is None:
+        minimum = target.minimum if count is None else count
+    if maximum is None:
+        maximum = max(target.maximum, minimum) if count is None else max(target.maximum, count)
+    if minimum > maximum:
+        raise WrongUse(f"The minimum, {minimum}, is more than the maximum, {maximum}.")
+    if count is None:
+        return _Wish(minimum, maximum, minimum, maximum)
+    if not minimum <= count <= maximum:
+        raise WrongUse(f"{count} tasks are not between {minimum} and {maximum}: the autoscaler would undo it.")
+    return _Wish(count, count, minimum, maximum)
+
+
+def _unless_changed(asked: Asked, now: tuple[int, ...], service: str) -> None:
+    if asked.gives_back and tuple(asked.gives_back) != now:
+        left, found = ("-".join(str(number) for number in numbers) for numbers in (asked.gives_back, now))
+        raise Refused(f"{service} was to be given back from {left}, but it is {found} now: somebody changed it since.")
+
+
+def _steps(asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarget | None) -> Iterator[Step]:
+    name = service.name
+    if asked.seconds is not None:
+        yield _timer(asked, wish, service, target)
+    before, after = _now(service, target, exact=asked.count is not None), wish
+    yield Step(
+        name=f"scale-{name}",
+        action="scaling.set",
+        arguments=_arguments(name, after, target),
+        title=f"Bring {name} to {_tasks(after)}, and wait until all of them are healthy",
+        before=_in_words(before, target),
+        after=_in_words(after, target),
+        undo=Undo("scaling.set", _arguments(name, before, target), f"back to {_in_words(before, target)}"),
+        deadline=HEALTHY_WITHIN,
+    )
+
+
+def _now(service: EcsService, target: ScalableTarget | None, *, exact: bool) -> _Wish:
+    """What would have to be asked for to get what is there now. Limits alone don't depend on how many run."""
+    low, high = (target.minimum, target.maximum) if target else (service.desired, service.desired)
+    if exact:
+        return _Wish(service.desired, service.desired, low, high)
+    return _Wish(low, high, low, high)
+
+
+def _arguments(name: str, wish: _Wish, target: ScalableTarget | None) -> dict[str, Json]:
+    return {
+        "service": name,
+        "minimum": wish.minimum if target else None,
+        "maximum": wish.maximum if target else None,
+        "at_least": wish.at_least,
+        "at_most": wish.at_most,
+    }
+
+
+def _in_words(wish: _Wish, target: ScalableTarget | None) -> str:
+    limits = f"limits {wish.minimum}-{wish.maximum}"
+    if wish.at_least != wish.at_most:
+        return limits
+    return f"{_tasks(wish)}, {limits}" if target else _tasks(wish)
+
+
+def _timer(asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarget | None) -> Step:
+    """First, so that a run that dies after its effect gives it back all the same; it finds nothing to do if not."""
+    if target is None:
+        back = Asked(service.name, count=service.desired, gives_back=(wish.at_least,))
+        words = _counted(service.desired)
+    else:
+        limits = (wish.minimum, wish.maximum)
+        back = Asked(service.name, minimum=target.minimum, maximum=target.maximum, gives_back=limits)
+        words = f"{target.minimum}-{target.maximum} tasks"
+    name = f"give-back-{service.name}"
+    return Step(
+        name=name,
+        action="timers.set",
+        arguments={
+            "seconds": asked.seconds,
+            "procedure": "scale",
+            "asked": _asked(back),
+            "why": f"{service.name} was scaled for {_period(asked.seconds or 0)}: back to {words}",
+        },
+        title=f"Set the timer that brings {service.name} back to {words} after {_period(asked.seconds or 0)}",
+        undo=Undo("timers.cancel", {"timer": output_of(name, "timer")}, "the timer is cancelled"),
+        deadline=60.0,
+    )
+
+
+def _risk(wish: _Wish, configured: Service) -> Risk:
+    within = configured.minimum <= wish.minimum and wish.maximum <= configured.maximum
+    return Risk.LOW if within else Risk.HIGH
+
+
+def _rests_on(asked: Asked, service: EcsService, target: ScalableTarget | None) -> dict[str, Json]:
+    """The count too where a count was asked for: whether that is more or less than now is what is agreed to."""
+    return {
+        "limits": [target.minimum, target.maximum] if target else None,
+        "desired": service.desired if asked.count is not None else None,
+    }
+
+
+def _zero(asked: Asked, wish: _Wish, configured: Service, environment: Environment) -> Iterator[str]:
+    if wish.at_most == 0 and environment.name == PRODUCTION and configured.minimum > 0:
+        yield f"With 0 tasks {asked.service} serves nobody, and this is production."
+
+
+def _connections(
+    wish: _Wish,
+    target: ScalableTarget | None,
+    configured: Service,
+    services: Services,
+    scaling: Scaling,
+    connections: Connections,
+) -> Iterator[str]:
+    """What is sure to run is always judged; what the autoscaler may make of it, where the maximum is raised."""
+    if configured.name not in connections.each_task or connections.budget is None:
+        return
+    raised = target is not None and wish.maximum > target.maximum
+    tasks = {
+        service.name: found.maximum if (found := scaling.of(service.name)) else service.desired
+        for service in services.services
+    }
+    tasks[configured.name] = wish.maximum if raised else wish.at_least
+    needed = connections.needed(tasks)
+    if needed > connections.budget:
+        sum_of = " + ".join(
+            f"{tasks[name]} {name} at {each} each" for name, each in connections.each_task.items() if name in tasks
+        )
+        yield (
+            f"{tasks[configured.name]} tasks of {configured.name} may open {needed} database connections ({sum_of}), "
+            f"more than the {connections.budget} that are for tasks (80 % of max_connections, {connections.limit})."
+        )
+
+
+def _addresses(wish: _Wish, service: EcsService, subnets: Subnets) -> Iterator[str]:
+    more = wish.at_least - service.desired
+    if service.name in subnets.of and more > subnets.free(service.name):
+        each = ", ".join(f"{subnet.zone} {subnet.free}" for subnet in subnets.of[service.name])
+        yield (
+            f"{more} more tasks of {service.name} need {more} addresses, and its subnets have "
+            f"{subnets.free(service.name)} left ({each})."
+        )
+
+
+def _quota(wish: _Wish, service: EcsService, quotas: Quotas) -> Iterator[str]:
+    more = wish.at_least - service.desired
+    each = quotas.each_task.get(service.name, 0.0)
+    total = quotas.wanted + more * each
+    if quotas.vcpus is not None and more > 0 and total > quotas.vcpus:
+        yield (
+            f"{more} more tasks of {service.name} make {total:g} vCPUs ({quotas.wanted:g} now, {each:g} a task), more "
+            f"than the {quotas.vcpus:g} that Fargate gives this account. Ask AWS for more: Service Quotas, L-3032A538."
+        )
+
+
+def _notes(
+    asked: Asked,
+    wish: _Wish,
+    configured: Service,
+    service: EcsService,
+    target: ScalableTarget | None,
+    connections: Connections,
+    quotas: Quotas,
+) -> Iterator[str]:
+    if _risk(wish, configured) is Risk.HIGH:
+        yield f"Outside of what omc.toml says: {configured.minimum} to {configured.maximum} tasks."
+    if target is None:
+        yield f"{service.name} has no autoscaler: nothing else moves its count."
+    elif target.suspended:
+        yield f"The autoscaler of {service.name} is suspended, so it won't follow the load."
+    elif asked.count is not None and asked.seconds is None:
+        yield f"The autoscaler won't go below {wish.minimum} tasks until its minimum is set again: --min."
+    if len(service.deployments) > 1 or any(each.rollout == "IN_PROGRESS" for each in service.deployments):
+        fewer = " Fewer tasks than run now are taken from old and new ones." if wish.at_most < service.running else ""
+        yield f"A deployment of {service.name} is in progress, and goes on with the new count.{fewer}"
+    if wish.at_most == 0:
+        yield "With 0 tasks it serves nobody, and without tasks there is no load that would bring it back."
+    if configured.name in connections.each_task and connections.budget is None:
+        yield f"Whether the database has connections enough is not known: {connections.why_unknown}."
+    if wish.at_least > service.desired:
+        if quotas.vcpus is None:
+            yield f"Whether Fargate's quota is enough is not known: {quotas.why_unknown}"
+        else:
+            yield "Fargate's quota was compared with this environment's services; other tasks of the account count too."
+
+
+def _title(asked: Asked, wish: _Wish, target: ScalableTarget | None) -> str:
+    what = f"Scale {asked.service} to {_tasks(wish)}"
+    limits = f", limits {wish.minimum}-{wish.maximum}" if target and asked.count is not None else ""
+    return what + limits + (f", for {_period(asked.seconds)}" if asked.seconds else "")
+
+
+def _tasks(wish: _Wish) -> str:
+    if wish.at_least != wish.at_most:
+        return f"{wish.at_least}-{wish.at_most} tasks"
+    return _counted(wish.at_least)
+
+
+def _counted(count: int) -> str:
+    return "1 task" if count == 1 else f"{count} tasks"
+
+
+def _period(seconds: int) -> str:
+    """As it is typed: ``2h``, ``45m``."""
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds and seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+def _asked(asked: Asked) -> dict[str, Json]:
+    return {
+        "service": asked.service,
+        "count": asked.count,
+        "minimum": asked.minimum,
+        "maximum": asked.maximum,
+        "seconds": asked.seconds,
+        "override": asked.override,
+        "gives_back": list(asked.gives_back),
+    }

@@ -1,0 +1,370 @@
+"""The kill sweep: omc is killed at every write to its record and in the middle of every call that changes something,
+and AWS misbehaves at each of those calls; then another process goes on. Each run must come to a clear end, with every
+effect there once.
+
+    python tests/killsweep/sweep.py [--lanes N] [--only PROCEDURE]
+
+The last line is JSON: ``{"cases": …, "lost": 0, "doubled": 0}``. *Lost*: no clear end, or an effect that isn't there.
+*Doubled*: an effect that took place twice. Exit code 1 with any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import psycopg
+
+from killsweep.gate import Gate, gate_of, install
+from support.small import SERVICE, Lane, add_fault, faults_of, small_world
+from support.stack import clean_env
+
+WITHIN = 120.0
+"""Seconds for one process of omc: many times what it needs."""
+HOLD = 1.5
+"""Seconds that a call is held in which omc is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """A change that is swept."""
+
+    name: str
+    arguments: Callable[[Lane], Sequence[str]]
+    """Of the command, from how the lane is now."""
+    effects: Mapping[str, int]
+    """Calls that change something, each to how often it is obeyed in a run."""
+    deployments: int = 0
+    """New deployments of the service."""
+    tasks: int = 0
+    """Tasks run by themselves."""
+    timers: int = 0
+    alone: bool = False
+    """Lanes would be in each other's way."""
+
+
+def _scale(lane: Lane) -> Sequence[str]:
+    """One task or two; the minimum stays, so that it is omc and not the autoscaler that changes the count."""
+    count, maximum = (1, 3) if lane.service["desiredCount"] == 2 else (2, 2)
+    return ["scale", SERVICE, str(count), "--min", "1", "--max", str(maximum), "--for", "14d"]
+
+
+def _deploy(lane: Lane) -> Sequence[str]:
+    other = "red" if lane.image == lane.images["blue"] else "blue"
+    return ["deploy", "--image", f"{SERVICE}={lane.images[other]}", "--watch", "1s"]
+
+
+PROCEDURES = (
+    Procedure("scale", _scale, {"RegisterScalableTarget": 1, "UpdateService": 1}, timers=1),
+    Procedure("restart", lambda _: ["restart", SERVICE], {"UpdateService": 1}, deployments=1),
+    Procedure("deploy", _deploy, {"RegisterTaskDefinition": 1, "RunTask": 1, "UpdateService": 1}, 1, tasks=1),
+    Procedure("rollback", lambda _: ["rollback", SERVICE], {"UpdateService": 1}, deployments=1),
+)
+"""In an order in which each can follow the one before."""
+TERRAFORM = Procedure(
+    "infra apply",
+    lambda _: ["infra", "apply", "--var", f"note={time.time_ns()}"],
+    {"PutParameter": 1},
+    alone=True,
+)
+"""Terraform makes the calls, and asks again by itself where an answer is lost: omc is killed beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run, and what happens to it."""
+
+    procedure: Procedure
+    write: int = 0
+    """Killed at this write to the record."""
+    call: str = ""
+    """Something happens to this call …"""
+    fault: str = ""
+    """… of localcloud's kinds of faults."""
+    kill: bool = False
+    """Killed while the call is held."""
+
+    def __str__(self) -> str:
+        if self.write:
+            return f"{self.procedure.name}: killed at write {self.write}"
+        return f"{self.procedure.name}: {self.call} {self.fault}" + (", killed in it" if self.kill else "")
+
+
+def cases(writes: Mapping[str, int]) -> Iterator[Case]:
+    """All of them. ``writes``: how many each procedure makes when nobody disturbs it."""
+    if TERRAFORM.name in writes:
+        yield from (Case(TERRAFORM, write=number) for number in range(1, writes[TERRAFORM.name] + 1))
+        yield Case(TERRAFORM, call="PutParameter", fault="slow", kill=True)
+    for procedure in (each for each in PROCEDURES if each.name in writes):
+        yield from (Case(procedure, write=number) for number in range(1, writes[procedure.name] + 1))
+        for call in procedure.effects:
+            yield Case(procedure, call=call, fault="timeout", kill=True)
+            yield Case(procedure, call=call, fault="lost", kill=True)
+            yield from (
+                Case(procedure, call=call, fault=kind) for kind in ("throttle", "500", "timeout", "lost", "truncate")
+            )
+
+
+@dataclass(slots=True)
+class Result:
+    """What a sweep has found."""
+
+    cases: int = 0
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    verdicts: Counter[str] = field(default_factory=Counter)
+
+    def line(self) -> str:
+        return json.dumps({"cases": self.cases, "lost": len(self.lost), "doubled": len(self.doubled)})
+
+
+@dataclass(slots=True)
+class Sweeper:
+    """One lane at work."""
+
+    lane: Lane
+    gate: Gate
+    store: psycopg.Connection[Any]
+    folder: Path
+    result: Result
+    _turn: int = 0
+
+    def undisturbed(self, procedure: Procedure) -> int:
+        """How many writes a run of it makes."""
+        self.gate.close_at(-1)
+        process = self._start(procedure)
+        code = process.wait(WITHIN)
+        assert code == 0, f"{procedure.name}, undisturbed, ended with {code}: {self._said()}"
+        self.lane.settled()
+        return self.gate.open()
+
+    def try_case(self, case: Case) -> None:
+        """Run it, disturb it, go on with it, and judge."""
+        if case.procedure.name == "rollback" and self._last_run()[1] != "deploy":
+            self.undisturbed(next(each for each in PROCEDURES if each.name == "deploy"))
+        before = self._last_run()[0]
+        since = datetime.now(UTC)
+        deployments, tasks = set(self.lane.deployments()), self._tasks()
+        self.gate.close_at(case.write or -1)
+        if case.call:
+            seconds = HOLD if case.kill else 0.2
+            add_fault(
+                self.lane.world,
+                operation=case.call,
+                kind=case.fault,
+                containing=self.lane.name,
+                count=1,
+                seconds=seconds,
+            )
+        met = self._disturb(case)
+        self.gate.open()
+        run = self._last_run()[0]
+        state, verdict = ("ended", "nothing begun") if run == before else self._go_on(run)
+        self._judge(case, met, state, verdict, run, since, deployments, tasks)
+
+    def _disturb(self, case: Case) -> bool:
+        """Whether the run met what was prepared for it."""
+        process = self._start(case.procedure)
+        deadline = time.monotonic() + WITHIN
+        while process.poll() is None and time.monotonic() < deadline:
+            held = bool(case.kill and not faults_of(self.lane.world, self.lane.name))
+            if held or (case.write and self.gate.somebody_waits()):
+                process.send_signal(signal.SIGKILL)
+                process.wait(10)
+                return True
+            time.sleep(0.01 if case.write else 0.03)
+        process.kill()
+        process.wait(10)
+        return not case.write and not faults_of(self.lane.world, self.lane.name)
+
+    def _go_on(self, run: str) -> tuple[str, str]:
+        """Another process takes the run to its end: by name, or a worker that finds it."""
+        for _ in range(3):
+            if self._state(run)[0] == "ended":
+                break
+            self._turn += 1
+            arguments = ["runs", "resume", run] if self._turn % 2 else ["work", "--once", "--env", self.lane.name]
+            self._run(arguments)
+        return self._state(run)
+
+    def _judge(
+        self,
+        case: Case,
+        met: bool,
+        state: str,
+        verdict: str,
+        run: str,
+        since: datetime,
+        deployments: set[str],
+        tasks: set[str],
+    ) -> None:
+        self.result.cases += 1
+        self.result.verdicts[verdict] += 1
+        self.lane.settled()
+        procedure = case.procedure
+        found = {call: self._obeyed(call, since) for call in procedure.effects}
+        found["deployments"] = len(set(self.lane.deployments()) - deployments)
+        found["tasks"] = len(self._tasks() - tasks)
+        found["timers"] = self._timers(run)
+        wanted = dict(procedure.effects) | {
+            "deployments": procedure.deployments,
+            "tasks": procedure.tasks,
+            "timers": procedure.timers,
+        }
+        if verdict == "nothing begun":
+            wanted = dict.fromkeys(wanted, 0) | {"timers": found["timers"]}
+        told = f"{self.lane.name}: {case} → {state}, {verdict}"
+        if "RunTask" in found:  # asked again with the same token it starts no second task: those are counted
+            found["RunTask"] = min(found["RunTask"], 1)
+        if not met:
+            self.result.lost.append(f"{told}: the run never came to what was prepared for it: {self._said()}")
+        elif state != "ended" or verdict not in ("succeeded", "nothing begun"):
+            self.result.lost.append(f"{told}: {self._said()}")
+        if more := {what: found[what] for what in wanted if found[what] > wanted[what]}:
+            self.result.doubled.append(f"{told}: {more} instead of {wanted}")
+        elif less := {what: found[what] for what in wanted if found[what] < wanted[what]}:
+            self.result.lost.append(f"{told}: {less} instead of {wanted}")
+        print(told, found, file=sys.stderr, flush=True)
+
+    # -- omc as a process
+
+    def _start(self, procedure: Procedure) -> subprocess.Popen[bytes]:
+        return self._spawn([*procedure.arguments(self.lane), "--env", self.lane.name, "--yes"])
+
+    def _run(self, arguments: Sequence[str]) -> int:
+        return self._spawn(arguments).wait(WITHIN)
+
+    def _spawn(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{self.lane.name}.log").open("wb") as log:
+            return subprocess.Popen(
+                self.lane.command(*arguments), env=clean_env(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def _said(self) -> str:
+        return (self.folder / f"{self.lane.name}.log").read_text(errors="replace")[-600:]
+
+    # -- what is written down, and what happened
+
+    def _last_run(self) -> tuple[str, str]:
+        row = self.store.execute(
+            "SELECT id, procedure FROM runs WHERE environment = %s ORDER BY created_at DESC LIMIT 1", (self.lane.name,)
+        ).fetchone()
+        return (str(row[0]), str(row[1])) if row else ("", "")
+
+    def _state(self, run: str) -> tuple[str, str]:
+        row = self.store.execute("SELECT state, verdict FROM runs WHERE id = %s", (run,)).fetchone()
+        return (str(row[0]), str(row[1])) if row else ("gone", "")
+
+    def _timers(self, run: str) -> int:
+        row = self.store.execute("SELECT count(*) FROM timers WHERE made_by = %s", (run,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def _obeyed(self, call: str, since: datetime) -> int:
+        """How often AWS did it, as CloudTrail has it."""
+        trail = self.lane.world.client("cloudtrail")
+        events = trail.lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": call}],
+            StartTime=since - timedelta(seconds=1),
+        )["Events"]
+        told = [json.loads(event["CloudTrailEvent"]) for event in events if event["EventTime"] >= since]
+        return sum(self.lane.name in str(each["requestParameters"]) and "errorCode" not in each for each in told)
+
+    def _tasks(self) -> set[str]:
+        """Tasks that no service started."""
+        ecs = self.lane.world.client("ecs")
+        arns = [
+            arn
+            for status in ("RUNNING", "STOPPED")
+            for arn in ecs.list_tasks(cluster=self.lane.name, desiredStatus=status)["taskArns"]
+        ]
+        told = ecs.describe_tasks(cluster=self.lane.name, tasks=arns)["tasks"] if arns else []
+        return {task["taskArn"] for task in told if not task["group"].startswith("service:")}
+
+
+@contextmanager
+def lanes_ready(folder: Path, count: int, result: Result) -> Iterator[list[Sweeper]]:
+    """A small world with omc's store held open and the gate in it."""
+    from omc.stack import load
+    from omc.store.database import open_store
+    from omc.store.place import place_of
+
+    with ExitStack() as stack:
+        lanes = stack.enter_context(small_world(folder, count))
+        loaded = load(lanes[0].file)
+        store = stack.enter_context(open_store(place_of(loaded, loaded.environments[lanes[0].name])))
+        dsn = store.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        install(dsn)
+        sweepers = []
+        for lane in lanes:
+            gate = stack.enter_context(gate_of(dsn, lane.name))
+            rows = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+            sweepers.append(Sweeper(lane, gate, rows, folder, result))
+        yield sweepers
+
+
+def sweep(sweepers: Sequence[Sweeper], work: Sequence[Case]) -> None:
+    """All cases, the lanes side by side. A case whose check itself breaks counts as lost."""
+    waiting: queue.SimpleQueue[Case] = queue.SimpleQueue()
+    for case in work:
+        waiting.put(case)
+
+    def go(sweeper: Sweeper) -> None:
+        while True:
+            try:
+                case = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                sweeper.try_case(case)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must be in the result
+                sweeper.result.lost.append(f"{sweeper.lane.name}: {case}: {type(error).__name__}: {error}")
+
+    threads = [threading.Thread(target=go, args=(sweeper,)) for sweeper in sweepers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lanes", type=int, default=3)
+    parser.add_argument("--only", help="one procedure")
+    given = parser.parse_args()
+    result = Result()
+    with (
+        tempfile.TemporaryDirectory(prefix="omc-sweep-") as folder,
+        lanes_ready(Path(folder), given.lanes, result) as sweepers,
+    ):
+        wanted = [each for each in (*PROCEDURES, TERRAFORM) if given.only in (None, each.name)]
+        writes = {each.name: sweepers[0].undisturbed(each) for each in wanted}
+        print(f"writes of an undisturbed run: {writes}", file=sys.stderr)
+        work = list(cases(writes))
+        sweep(sweepers, [case for case in work if not case.procedure.alone])
+        sweep(sweepers[:1], [case for case in work if case.procedure.alone])
+    for line in result.lost + result.doubled:
+        print(line, file=sys.stderr)
+    print(dict(result.verdicts), file=sys.stderr)
+    print(result.line())
+    return 1 if result.lost or result.doubled else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

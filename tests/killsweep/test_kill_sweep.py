@@ -1,0 +1,30 @@
+"""A sample of the kill sweep; the whole is ``make kill-sweep``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from killsweep.sweep import PROCEDURES, Case, Result, lanes_ready, sweep
+
+pytestmark = [pytest.mark.cloud, pytest.mark.timeout(600)]
+
+SCALE, RESTART, *_ = PROCEDURES
+SAMPLE = (
+    Case(SCALE, write=1),  # before there is a run at all
+    Case(SCALE, write=9),  # between the effect and its line in the record
+    Case(SCALE, call="UpdateService", fault="timeout", kill=True),
+    Case(RESTART, call="UpdateService", fault="lost"),
+    Case(RESTART, call="UpdateService", fault="lost", kill=True),
+)
+
+
+def test_killed_and_cut_off_a_run_ends_clearly_and_nothing_is_done_twice(tmp_path: Path) -> None:
+    result = Result()
+    with lanes_ready(tmp_path, 2, result) as sweepers:
+        sweep(sweepers, SAMPLE)
+        audits = [sweeper.lane.omc("audit", "verify", "--env", sweeper.lane.name) for sweeper in sweepers]
+    assert (result.cases, result.lost, result.doubled) == (len(SAMPLE), [], [])
+    assert [audit.code for audit in audits] == [0, 0], audits
+    assert result.verdicts["nothing begun"] == 1

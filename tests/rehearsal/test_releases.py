@@ -1,0 +1,333 @@
+"""Deploy and rollback on a real stack: releases that are good, bad in each way, in flight, and overtaken.
+
+The images are real copies of the backend, broken at the cause; what is said of them must be the truth.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omc.local import traffic
+from omc.store.embedded import Server
+from support import variants
+from support.stack import CLUSTER, ROOT, Done, Stack, clean_env, eventually, run, wait_until_healthy
+
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
+
+AWS = str(Path(sys.executable).parent / "aws")
+SUCCEEDED, FAILED, WRONG_USE, ROLLED_BACK, SUPERSEDED = 0, 1, 2, 4, 5
+
+
+@pytest.fixture(autouse=True, scope="module")
+def record_kept_open(stack: Stack) -> Iterator[None]:
+    """Be a user of omc's database, so that it isn't started and ended with each of the commands below."""
+    server = Server(stack.state / "omc")
+    server.enter()
+    try:
+        yield
+    finally:
+        server.leave()
+
+
+def deploy(stack: Stack, image: str, *arguments: str) -> Done:
+    words = ("deploy", "--env", "local", "--image", f"backend={image}", "--yes", "--watch", "2s", "--output", "json")
+    # What an earlier story broke may still be in an alarm: that it would be refused has a story of its own.
+    return stack.omc(*words, "--override", "a rehearsal", *arguments)
+
+
+def rollback(stack: Stack, *arguments: str) -> Done:
+    return stack.omc("rollback", "--env", "local", "--yes", "--output", "json", *arguments)
+
+
+def running(stack: Stack) -> str:
+    """The revision that the backend is set to."""
+    service = stack.client("ecs").describe_services(cluster=CLUSTER, services=["backend"])["services"][0]
+    return str(service["taskDefinition"]).rpartition("/")[2]
+
+
+def tasks(stack: Stack) -> set[str]:
+    """The backend's tasks that are to run."""
+    return set(stack.client("ecs").list_tasks(cluster=CLUSTER, serviceName="backend")["taskArns"])
+
+
+def digests(stack: Stack) -> set[str]:
+    """The images that the backend's tasks really run."""
+    told = stack.client("ecs").describe_tasks(cluster=CLUSTER, tasks=sorted(tasks(stack)))["tasks"]
+    return {container["imageDigest"] for task in told for container in task["containers"]}
+
+
+def ended(done: Done) -> dict[str, Any]:
+    """The run as the command showed it."""
+    return dict(done.json["run"])
+
+
+def step(done: Done, name: str) -> dict[str, Any]:
+    return next(step for step in ended(done)["steps"] if step["name"] == name and step["phase"] == "perform")
+
+
+@contextmanager
+def omc_running(stack: Stack, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """omc as a process that goes on while the story does something else."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "omc", *arguments],
+        cwd=ROOT,
+        env=clean_env(OMC_LOCAL_STATE=str(stack.state)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=60)
+
+
+def is_deploying(stack: Stack, digest: str) -> bool:
+    """Whether ECS's newest deployment of the backend is of this image, and goes on."""
+    ecs = stack.client("ecs")
+    service = ecs.describe_services(cluster=CLUSTER, services=["backend"])["services"][0]
+    definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+    image = str(definition["containerDefinitions"][0]["image"])
+    return image.endswith(digest) and service["deployments"][0]["rolloutState"] == "IN_PROGRESS"
+
+
+def test_a_good_release_is_verified_recorded_and_gone_back_from(healthy: Stack) -> None:
+    before, digest = running(healthy), variants.push(healthy, "good")
+    done = deploy(healthy, digest)
+    assert done.code == SUCCEEDED, done.out + done.err
+    assert digests(healthy) == {digest}
+    after = running(healthy)
+    assert step(done, "roll-backend")["verdict"] == "succeeded"
+    assert step(done, "migrate-backend")["evidence"]["exit_code"] == 0
+
+    tags = healthy.client("ecr").describe_images(
+        repositoryName="ohmycoins/backend", imageIds=[{"imageDigest": digest}]
+    )["imageDetails"][0]["imageTags"]
+    assert any(tag.startswith("release-local-") for tag in tags), "the image may expire"
+
+    listed = healthy.omc("deployments", "--env", "local", "--output", "json").json["deployments"]
+    assert listed[0]["source"] == "ledger"
+    assert f"backend {after}" in listed[0]["revisions"]
+    assert listed[0]["state"] == "serving"
+    assert any(line["source"] == "ecs" for line in listed), "ECS's own history fills what the ledger lacks"
+
+    again = deploy(healthy, digest)
+    assert again.code == FAILED
+    assert "Nothing to deploy" in again.err
+
+    shown = healthy.omc("rollback", "--env", "local", "--dry-run").out
+    assert f"→ candidate {before}: " in shown
+    assert "ACTIVE, image in the registry" in shown
+    assert running(healthy) == after
+
+    back = rollback(healthy)
+    assert back.code == SUCCEEDED, back.out + back.err
+    assert running(healthy) == before
+    assert step(back, "roll-backend")["evidence"]["healthy_seconds"] > 0
+    assert "every target is healthy" in back.err
+
+
+def test_new_tasks_without_a_change(healthy: Stack) -> None:
+    revision, before = running(healthy), tasks(healthy)
+    done = healthy.omc("deploy", "--env", "local", "--force-new", "backend", "--yes", "--watch", "0", "--override", "-")
+    assert done.code == SUCCEEDED, done.out + done.err
+    assert running(healthy) == revision
+    assert not before & tasks(healthy)
+
+
+def test_the_lie_that_waiters_tell(healthy: Stack) -> None:
+    """The image can't start. ECS's circuit breaker rolls back; a waiter then sees a stable service, and says so."""
+    before, digest = running(healthy), variants.push(healthy, "crashing")
+    words = ("deploy", "--env", "local", "--image", f"backend={digest}", "--yes", "--no-migrate", "--output", "json")
+    with omc_running(healthy, *words, "--override", "a rehearsal") as omc:
+        eventually("the deployment begins", lambda: is_deploying(healthy, digest), within=60)
+        command = [AWS, "ecs", "wait", "services-stable", "--cluster", CLUSTER, "--services", "backend"]
+        waiter = run(command, clean_env(**healthy.reach()), timeout=300)
+        out, err = omc.communicate(timeout=300)
+    assert waiter.code == 0, "the waiter no longer lies"
+    assert running(healthy) == before, "what the waiter calls stable is the old revision"
+
+    said = Done(omc.returncode, out, err)
+    assert said.code == ROLLED_BACK, out + err
+    sentence = ended(said)["sentence"]
+    assert f"rolled backend back to {before}" in sentence
+    assert "circuit breaker" in sentence
+    assert "No module named 'exchange_rates'" in sentence
+    evidence = step(said, "roll-backend")["evidence"]
+    assert evidence["stopped_tasks"][0]["exit_codes"] == [1]
+    assert evidence["stopped_tasks"][0]["tasks"] >= 3
+    assert any("rolling back" in event for event in evidence["events"])
+    wait_until_healthy(healthy)
+
+
+def test_a_release_of_two_services_goes_back_as_one(healthy: Stack) -> None:
+    """The backend is good; the frontend needs a secret that its task definition doesn't give it."""
+    before, image = running(healthy), variants.push(healthy, "without its secret", "frontend")
+    done = deploy(healthy, f"{variants.push(healthy, 'good')},frontend={image}", "--no-migrate")
+    assert done.code == ROLLED_BACK, done.out + done.err
+    assert step(done, "roll-backend")["verdict"] == "succeeded"
+    assert step(done, "roll-frontend")["verdict"] == "rolled back"
+    sentence = ended(done)["sentence"]
+    assert "ECS rolled frontend back to" in sentence
+    assert "STRIPE_KEY" in sentence
+    assert f"Undone: back to {before}" in sentence
+    assert running(healthy) == before
+    wait_until_healthy(healthy)
+
+
+def test_a_release_that_never_gets_healthy_is_rolled_back_with_its_cause(healthy: Stack) -> None:
+    before = running(healthy)
+    done = deploy(healthy, variants.push(healthy, "unhealthy"), "--no-migrate")
+    assert done.code == ROLLED_BACK, done.out + done.err
+    assert "health check" in ended(done)["sentence"]
+    assert running(healthy) == before
+    wait_until_healthy(healthy)
+
+
+def test_a_failing_migration_stops_the_release_before_anything_is_rolled(healthy: Stack) -> None:
+    before = running(healthy)
+    done = deploy(healthy, variants.push(healthy, "with a failing migration"))
+    assert done.code == FAILED, done.out + done.err
+    assert "the migration of backend failed" in ended(done)["sentence"]
+    assert "nonsense" in ended(done)["sentence"]
+    assert step(done, "migrate-backend")["evidence"]["exit_code"] == 1
+    assert running(healthy) == before
+
+
+def test_a_deployment_in_flight_is_stopped_and_taken_back(healthy: Stack) -> None:
+    """Somebody else's, by UpdateService: it would need a minute to fail by itself."""
+    before, ecs = running(healthy), healthy.client("ecs")
+    digest = variants.push(healthy, "unhealthy")
+    update(healthy, digest)
+    eventually("the deployment begins", lambda: is_deploying(healthy, digest), within=60)
+    began = time.monotonic()
+    done = rollback(healthy, "backend")
+    assert done.code == SUCCEEDED, done.out + done.err
+    assert step(done, "stop-backend")["verdict"] == "succeeded"
+    assert running(healthy) == before
+    newest = ecs.list_service_deployments(cluster=CLUSTER, service="backend")["serviceDeployments"][0]
+    assert newest["status"] == "ROLLBACK_SUCCESSFUL"
+    assert time.monotonic() - began < 120
+    wait_until_healthy(healthy)
+
+
+def test_a_competing_deployment_supersedes_ours_and_is_left_alone(healthy: Stack) -> None:
+    before, ecs = running(healthy), healthy.client("ecs")
+    ours, theirs = variants.push(healthy, "good"), variants.push(healthy, "good")
+    words = ("deploy", "--env", "local", "--image", f"backend={ours}", "--yes", "--no-migrate", "--output", "json")
+    with omc_running(healthy, *words, "--override", "a rehearsal") as omc:
+        eventually("our deployment begins", lambda: is_deploying(healthy, ours), within=60)
+        their_revision = update(healthy, theirs)
+        out, err = omc.communicate(timeout=300)
+    said = Done(omc.returncode, out, err)
+    assert said.code == SUPERSEDED, out + err
+    assert f"another deployment, of {their_revision}, took its place" in ended(said)["sentence"]
+    assert running(healthy) == their_revision
+    wait_until_healthy(healthy)
+
+    # Back, to a revision that somebody has deregistered meanwhile: it is registered anew.
+    ecs.deregister_task_definition(taskDefinition=before)
+    done = rollback(healthy, "backend", "--to", before)
+    assert done.code == SUCCEEDED, done.out + done.err
+    anew = ecs.describe_task_definition(taskDefinition=running(healthy))["taskDefinition"]
+    old = ecs.describe_task_definition(taskDefinition=before)["taskDefinition"]
+    assert anew["status"] == "ACTIVE"
+    assert anew["containerDefinitions"] == old["containerDefinitions"]
+
+
+def test_prune_keeps_what_runs_and_what_could_be_gone_back_to(healthy: Stack) -> None:
+    ecs, revision = healthy.client("ecs"), running(healthy)
+    done = healthy.omc("releases", "prune", "--env", "local", "--keep", "1", "--yes", "--output", "json")
+    assert done.code == SUCCEEDED, done.out + done.err
+    active = [
+        arn.rpartition("/")[2]
+        for arn in ecs.list_task_definitions(familyPrefix="ohmycoins-backend")["taskDefinitionArns"]
+    ]
+    assert revision in active
+    assert len(active) <= 3
+    wait_until_healthy(healthy)
+    nothing = healthy.omc("releases", "prune", "--env", "local", "--keep", "1", "--yes")
+    assert nothing.code == FAILED
+    assert "Nothing to prune" in nothing.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("deploy", "--image", "backend=build-0000000"), FAILED, "no image with the tag build-0000000"),
+        (("deploy", "--image", f"backend=ohmycoins/frontend@sha256:{'0' * 64}"), FAILED, "of the repository"),
+        (("rollback", "backend", "--to", "ohmycoins-frontend:1"), WRONG_USE, "revision of another family"),
+        (("rollback", "backend", "--to", "9999"), FAILED, "ohmycoins-backend:9999 doesn't exist"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_changes_nothing(
+    healthy: Stack, words: tuple[str, ...], code: int, said: str
+) -> None:
+    before = running(healthy)
+    done = healthy.omc(*words, "--env", "local", "--yes")
+    assert done.code == code, done.out + done.err
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert running(healthy) == before
+
+
+def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack) -> None:
+    """Everything looks well when it is rolled; the watch period finds it out, and it is undone."""
+    before, digest = running(healthy), variants.push(healthy, "failing later")
+    gone = threading.Event()
+
+    def users() -> None:
+        while not gone.is_set():
+            traffic.send(healthy.url, rate=10, seconds=2, paths=("/api/v1/prices", "/api/v1/coins"))
+
+    thread = threading.Thread(target=users)
+    thread.start()
+    try:
+        done = deploy(healthy, digest, "--watch", "120s", "--no-migrate")
+    finally:
+        gone.set()
+        thread.join(30)
+    assert done.code == ROLLED_BACK, done.out + done.err
+    assert step(done, "roll-backend")["verdict"] == "succeeded"
+    assert step(done, "watch")["verdict"] == "failed"
+    assert "The release is worse than what was there" in ended(done)["sentence"]
+    assert f"back to {before}" in ended(done)["sentence"]
+    assert running(healthy) == before
+    wait_until_healthy(healthy)
+
+    service = healthy.client("ecs").describe_services(cluster=CLUSTER, services=["backend"])["services"][0]
+    assert service["deploymentConfiguration"]["alarms"]["enable"], "the alarms stayed off after the way back"
+
+    # ECS calls that deployment successful. It is not good all the same, and never gone back to by itself.
+    again = rollback(healthy, "--dry-run")
+    assert "was rolled back from" in again.out + again.err
+
+    def is_quiet() -> bool:
+        alarms = healthy.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+        return not any("5xx" in alarm["AlarmName"] for alarm in alarms)
+
+    eventually("the alarm about 5xx is quiet again", is_quiet, within=180)
+
+
+def update(stack: Stack, digest: str) -> str:
+    """What somebody does who knows no omc: register a revision with another image and give it to the service."""
+    ecs = stack.client("ecs")
+    told = ecs.describe_task_definition(taskDefinition=running(stack))["taskDefinition"]
+    accepted = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
+    wanted = {key: value for key, value in told.items() if key in accepted}
+    container = wanted["containerDefinitions"][0]
+    container["image"] = f"{container['image'].partition('@')[0]}@{digest}"
+    arn = ecs.register_task_definition(**wanted)["taskDefinition"]["taskDefinitionArn"]
+    ecs.update_service(cluster=CLUSTER, service="backend", taskDefinition=arn)
+    return str(arn).rpartition("/")[2]

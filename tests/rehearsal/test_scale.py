@@ -1,0 +1,144 @@
+"""Scaling and restarting a real stack: with the autoscaler, for a while, killed half-way, refused; a rotated secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from support.stack import CLUSTER, ROOT, Done, Stack, clean_env, eventually, wait_until_healthy
+
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
+
+RESOURCE = f"service/{CLUSTER}/backend"
+
+
+def limits(stack: Stack) -> tuple[int, int]:
+    client = stack.client("application-autoscaling")
+    [target] = client.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[RESOURCE])["ScalableTargets"]
+    return target["MinCapacity"], target["MaxCapacity"]
+
+
+def backend(stack: Stack) -> dict[str, Any]:
+    return dict(stack.client("ecs").describe_services(cluster=CLUSTER, services=["backend"])["services"][0])
+
+
+def tasks(stack: Stack) -> set[str]:
+    return set(stack.client("ecs").list_tasks(cluster=CLUSTER, serviceName="backend")["taskArns"])
+
+
+def scale(stack: Stack, *arguments: str) -> Done:
+    return stack.omc("scale", "--env", "local", "backend", *arguments, "--yes", "--output", "json")
+
+
+@pytest.fixture
+def as_found(healthy: Stack) -> Iterator[Stack]:
+    """The stack, which gets its limits and its count back."""
+    yield healthy
+    healthy.client("application-autoscaling").register_scalable_target(
+        ServiceNamespace="ecs",
+        ResourceId=RESOURCE,
+        ScalableDimension="ecs:service:DesiredCount",
+        MinCapacity=2,
+        MaxCapacity=10,
+    )
+    healthy.client("ecs").update_service(cluster=CLUSTER, service="backend", desiredCount=2)
+    wait_until_healthy(healthy)
+
+
+def test_scaling_within_the_limits_holds_against_the_autoscaler(as_found: Stack) -> None:
+    done = scale(as_found, "3")
+    assert done.code == 0, done.err
+    assert done.json["run"]["sentence"] == "backend: 3 tasks run and are healthy."
+    assert limits(as_found) == (3, 10)
+    assert (backend(as_found)["desiredCount"], backend(as_found)["runningCount"]) == (3, 3)
+    undone = as_found.omc("runs", "undo", done.json["run"]["run"], "--yes", "--output", "json")
+    assert undone.code == 0, undone.err
+    assert limits(as_found) == (2, 10)
+    assert backend(as_found)["desiredCount"] == 2
+
+
+def test_more_than_the_database_can_bear_is_refused_with_the_sum_and_nothing_changes(as_found: Stack) -> None:
+    refused = scale(as_found, "12")
+    assert refused.code == 1
+    assert "12 tasks of backend may open 72 database connections (12 backend at 6 each)" in refused.out
+    assert (limits(as_found), backend(as_found)["desiredCount"]) == ((2, 10), 2)
+    beyond = scale(as_found, "12", "--override", "the sale starts", "--dry-run")
+    assert beyond.code == 0, beyond.err
+    assert beyond.json["plan"]["risk"] == "high"
+    assert any("Overridden (the sale starts)" in note for note in beyond.json["plan"]["notes"])
+    assert (limits(as_found), backend(as_found)["desiredCount"]) == ((2, 10), 2)
+
+
+def test_killed_half_way_a_worker_goes_on_and_the_time_is_over_when_it_was_to_be(as_found: Stack) -> None:
+    command = [sys.executable, "-m", "omc", "scale", "--env", "local", "backend", "3", "--for", "1m", "--yes"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=clean_env(OMC_LOCAL_STATE=str(as_found.state)), stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("[2/2]"):
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    process.communicate(timeout=10)
+    assert as_found.omc("work", "--once", "--env", "local").code == 0
+    runs = as_found.omc("runs", "list", "--env", "local", "--output", "json").json
+    assert (runs["runs"][0]["procedure"], runs["runs"][0]["verdict"]) == ("scale", "succeeded")
+    assert [timer["why"] for timer in runs["timers"]] == ["backend was scaled for 1m: back to 2-10 tasks"]
+    assert limits(as_found) == (3, 10)
+    wait_until_healthy(as_found)
+
+    def given_back() -> bool:
+        assert as_found.omc("work", "--once", "--env", "local").code == 0
+        return limits(as_found) == (2, 10)
+
+    eventually("the limits are given back", given_back, within=150)
+    last = as_found.omc("runs", "list", "--env", "local", "--output", "json").json
+    assert last["timers"] == []
+    assert (last["runs"][0]["verdict"], last["runs"][0]["title"]) == ("succeeded", "Scale backend to 2-10 tasks")
+
+
+def token_works(stack: Stack, token: str) -> bool:
+    request = urllib.request.Request(f"{stack.url}/api/v1/portfolio", headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=10):
+            return True
+    except urllib.error.HTTPError as error:
+        if error.code != 401:
+            raise
+        return False
+
+
+def test_a_restart_brings_new_tasks_of_the_same_revision_which_read_the_rotated_secret(as_found: Stack) -> None:
+    stack, keeper = as_found, as_found.client("secretsmanager")
+    name = stack.output("secret_key_name")
+    with urllib.request.urlopen(urllib.request.Request(f"{stack.url}/api/v1/portfolio", method="POST")) as answer:
+        token = json.load(answer)["token"]
+    versions = keeper.describe_secret(SecretId=name)["VersionIdsToStages"]
+    before = next(version for version, stages in versions.items() if "AWSCURRENT" in stages)
+    rotated = keeper.put_secret_value(SecretId=name, SecretString=secrets.token_hex(32))["VersionId"]
+    try:
+        assert token_works(stack, token), "a rotation alone reaches nobody"
+        old, revision = tasks(stack), backend(stack)["taskDefinition"]
+        done = stack.omc("restart", "--env", "local", "backend", "--yes", "--output", "json")
+        assert done.code == 0, done.err
+        assert done.json["run"]["verdict"] == "succeeded"
+        assert backend(stack)["taskDefinition"] == revision
+        assert len(tasks(stack)) == 2
+        assert not tasks(stack) & old
+        assert not token_works(stack, token)
+    finally:
+        keeper.update_secret_version_stage(
+            SecretId=name, VersionStage="AWSCURRENT", RemoveFromVersionId=rotated, MoveToVersionId=before
+        )
+    assert stack.omc("deploy", "--env", "local", "--force-new", "backend", "--watch", "1s", "--yes").code == 0
+    assert token_works(stack, token), "so does a deployment that forces new tasks"

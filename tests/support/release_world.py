@@ -1,0 +1,141 @@
+"""A small world of plain values for stories about releases: two services, their revisions, what is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from omc.facts.alarms import Alarms
+from omc.facts.candidates import Candidates
+from omc.facts.connections import Connections
+from omc.facts.definitions import RUN_TAG, Definition, Definitions
+from omc.facts.deployments import History, ServiceDeployment
+from omc.facts.images import Image, Wanted, WantedImages
+from omc.facts.releases import Ledger, Release, ReleasedService
+from omc.facts.requirements import Requirements
+from omc.facts.scaling import ScalableTarget, Scaling
+from omc.facts.scope import Scope
+from omc.facts.services import Deployment, EcsService, Services
+from omc.facts.subnets import Subnet, Subnets
+from omc.stack import Environment, load
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+REGISTRY = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com"
+SCOPE = Scope(NOW)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def digest(letter: str) -> str:
+    return f"sha256:{letter * 64}"
+
+
+def pinned(service: str, letter: str) -> str:
+    return f"{REGISTRY}/ohmycoins/{service}@{digest(letter)}"
+
+
+def environment(**more: Any) -> Environment:
+    return replace(load(ROOT / "omc.toml").environments["staging"], **more)
+
+
+def definition(service: str, revision: int, letter: str, *, by: str = "omc", **variables: str) -> Definition:
+    body = {
+        "family": f"ohmycoins-{service}",
+        "containerDefinitions": [
+            {
+                "name": service,
+                "image": pinned(service, letter),
+                "environment": [{"name": name, "value": value} for name, value in sorted(variables.items())],
+                "secrets": [{"name": "SECRET_KEY", "valueFrom": "arn:aws:secretsmanager:a:1:secret:key-AbCdEf"}],
+                "logConfiguration": {
+                    "logDriver": "awslogs",
+                    "options": {"awslogs-group": f"/ecs/ohmycoins-staging/{service}", "awslogs-stream-prefix": service},
+                },
+            }
+        ],
+        "executionRoleArn": f"arn:aws:iam::123456789012:role/{service}-execution",
+        "runtimePlatform": {"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"},
+        "cpu": "256",
+        "memory": "512",
+    }
+    name = f"ohmycoins-{service}:{revision}"
+    tags = {RUN_TAG: "run-0"} if by == "omc" else {"ManagedBy": "terraform"}
+    return Definition(name, f"arn:aws:ecs:a:1:task-definition/{name}", "ACTIVE", body, tags)
+
+
+def service(name: str, revision: int, *, desired: int = 2, **more: Any) -> EcsService:
+    running = f"ohmycoins-{name}:{revision}"
+    primary = Deployment("ecs-svc/1", "PRIMARY", "COMPLETED", "", desired, desired, 0, 0, running, NOW, NOW)
+    known: dict[str, Any] = {
+        "network": {"awsvpcConfiguration": {"subnets": ["subnet-a"], "securityGroups": ["sg-a"]}},
+        "launch": {"launchType": "FARGATE"},
+        "breaker": True,
+        "alarms": (f"ohmycoins-staging-{name}-unhealthy",),
+        "target_groups": (f"arn:aws:elasticloadbalancing:a:1:targetgroup/{name}/1",),
+    }
+    return EcsService(name, "ACTIVE", desired, desired, 0, running, (primary,), (), **(known | more))
+
+
+def deployed(revision: str, hours_ago: float, status: str = "SUCCESSFUL", **more: Any) -> ServiceDeployment:
+    at = NOW - timedelta(hours=hours_ago)
+    finished = None if status in ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS") else at
+    return ServiceDeployment(f"arn:{revision}:{hours_ago}", status, "", revision, at, finished, **more)
+
+
+def release(number: int, hours_ago: float, backend: int, frontend: int, **more: Any) -> Release:
+    services = {
+        "backend": ReleasedService(f"ohmycoins-backend:{backend}", {"backend": pinned("backend", "a")}),
+        "frontend": ReleasedService(f"ohmycoins-frontend:{frontend}", {"frontend": pinned("frontend", "a")}),
+    }
+    verified = NOW - timedelta(hours=hours_ago)
+    known: dict[str, Any] = {
+        "services": services,
+        "verified": verified,
+        "ended": None,
+        "who": "ann",
+        "run": f"r{number}",
+    }
+    return Release(number=number, environment="staging", **(known | more))
+
+
+def ledger(*releases: Release) -> Ledger:
+    return Ledger(tuple(sorted(releases, key=lambda each: each.number, reverse=True)))
+
+
+def wanted(letter: str = "b", *, name: str = "backend", **more: Any) -> Wanted:
+    image = Image(REGISTRY, f"ohmycoins/{name}", digest(letter), ("build-1a2b3c4",), ("amd64",))
+    return Wanted(**({"asked": digest(letter), "image": image} | more))
+
+
+def facts(**more: Any) -> dict[str, Any]:
+    """Everything that a deployment is planned from, healthy; by the planner's parameters."""
+    one, two = definition("backend", 7, "a"), definition("frontend", 3, "a")
+    healthy: dict[str, Any] = {
+        "environment": environment(),
+        "scope": SCOPE,
+        "services": Services((service("backend", 7), service("frontend", 3))),
+        "definitions": Definitions({"backend": one, "frontend": two}, {}),
+        "images": WantedImages({"backend": wanted()}),
+        "requirements": Requirements({}),
+        "history": History(
+            {"backend": (deployed("ohmycoins-backend:7", 5),), "frontend": (deployed("ohmycoins-frontend:3", 5),)}
+        ),
+        "alarms": Alarms(()),
+        "subnets": Subnets({name: (Subnet("subnet-a", "a", 200),) for name in ("backend", "frontend")}),
+        "connections": Connections(80, {"backend": 6}),
+        "scaling": Scaling(tuple(ScalableTarget(name, 2, 10, False, ("cpu",)) for name in ("backend", "frontend"))),
+        "ledger": ledger(release(1, 5, 7, 3)),
+    }
+    return healthy | more
+
+
+def candidates(*definitions: Definition, gone: tuple[str, ...] = ()) -> Candidates:
+    """The registry holds the images of all of them but those of ``gone`` (letters of digests)."""
+    images = {
+        (f"ohmycoins/{name}", digest(letter))
+        for name in ("backend", "frontend")
+        for letter in "abcdef"
+        if letter not in gone
+    }
+    return Candidates({each.name: each for each in definitions}, frozenset(images))

@@ -1,0 +1,300 @@
+"""A small world for many changes in a row: a local cloud without Terraform and load balancer, with light services.
+
+A *lane* is an environment of its own with one service of sleeping processes and a Terraform root of one parameter;
+lanes change side by side. What a lane shares with the others is the cloud, a database that nobody talks to, omc's
+store, and the folder where Terraform works: that is for one of them at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.stack import Done, Stack, clean_env, run
+
+SERVICE = "worker"
+STACK = """\
+name = "{lane}"
+time_zone = "Australia/Sydney"
+
+[environments.{lane}]
+prefix = "{lane}"
+local_state = "{state}"
+database = "small"
+cache = "small"
+
+[services.{service}]
+port = 8000
+minimum = 1
+maximum = 3
+cpu_target = 70
+migrate = ["python", "migrate.py"]
+
+[on_call]
+everyone_again_after_minutes = 60
+mitigation_minutes = 30
+business_hours = ["09:00", "17:00"]
+chain = [{{ role = "Primary", name = "A", after_minutes = 0 }}]
+
+[channels]
+incidents = "#incidents"
+alerts = "#alerts"
+general = "#devops"
+"""
+DOCKERFILE = """\
+FROM python:3.11-slim
+WORKDIR /app
+ENV HOST=0.0.0.0 PYTHONUNBUFFERED=1
+EXPOSE 8000
+USER 10001
+CMD ["python", "main.py"]
+"""
+TERRAFORM = """\
+terraform {{
+  required_version = ">= 1.11"
+  required_providers {{
+    aws = {{
+      source  = "hashicorp/aws"
+      version = "~> 5.100"
+    }}
+  }}
+}}
+
+variable "note" {{
+  type    = string
+  default = "none"
+}}
+
+provider "aws" {{
+  region = "ap-southeast-2"
+}}
+
+resource "aws_ssm_parameter" "note" {{
+  name  = "/{lane}/note"
+  type  = "String"
+  value = var.note
+}}
+"""
+BACKEND = """\
+terraform {
+  backend "s3" {
+    key          = "staging/terraform.tfstate"
+    region       = "ap-southeast-2"
+    encrypt      = true
+    use_lockfile = true
+  }
+}
+"""
+IMAGES = ("red", "blue")
+"""Two images that differ by a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One environment: a stack file, a cluster, a service with an autoscaler."""
+
+    world: Stack
+    name: str
+    file: Path
+    images: Mapping[str, str]
+    """``red`` and ``blue`` to references pinned by digest."""
+
+    def command(self, *arguments: str) -> list[str]:
+        import sys
+
+        return [sys.executable, "-m", "omc", "--stack", str(self.file), *arguments]
+
+    def omc(self, *arguments: str, timeout: float = 120) -> Done:
+        return run(self.command(*arguments), clean_env(), timeout)
+
+    @property
+    def service(self) -> dict[str, Any]:
+        ecs = self.world.client("ecs")
+        return dict(ecs.describe_services(cluster=self.name, services=[SERVICE])["services"][0])
+
+    @property
+    def image(self) -> str:
+        """What the service is set to run."""
+        ecs = self.world.client("ecs")
+        told = ecs.describe_task_definition(taskDefinition=self.service["taskDefinition"])
+        return str(told["taskDefinition"]["containerDefinitions"][0]["image"])
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        scaling = self.world.client("application-autoscaling")
+        told = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[self.resource])
+        target = told["ScalableTargets"][0]
+        return target["MinCapacity"], target["MaxCapacity"]
+
+    @property
+    def resource(self) -> str:
+        return f"service/{self.name}/{SERVICE}"
+
+    def deployments(self) -> list[str]:
+        """ARNs of all service deployments, newest first."""
+        ecs = self.world.client("ecs")
+        pages = ecs.list_service_deployments(cluster=self.name, service=SERVICE, maxResults=100)
+        return [each["serviceDeploymentArn"] for each in pages["serviceDeployments"]]
+
+    def settled(self, within: float = 90) -> dict[str, Any]:
+        """The service once it runs what it wants with one deployment, complete."""
+        deadline = time.monotonic() + within
+        while True:
+            service = self.service
+            rollouts = [each["rolloutState"] for each in service["deployments"]]
+            if rollouts == ["COMPLETED"] and service["runningCount"] == service["desiredCount"]:
+                return service
+            assert time.monotonic() < deadline, f"{self.name} has not settled within {within:.0f} s: {rollouts}"
+            time.sleep(0.1)
+
+
+@contextmanager
+def small_world(folder: Path, lanes: int) -> Iterator[list[Lane]]:
+    """The cloud with so many lanes, each settled; gone afterwards."""
+    world = Stack(folder / "cloud")
+    started = world.localcloud("up")
+    try:
+        assert started.code == 0, started.err
+        yield _furnish(world, folder, lanes)
+    finally:
+        ended = world.localcloud("reset", "--force")
+    assert ended.code == 0, ended.err
+
+
+def _furnish(world: Stack, folder: Path, lanes: int) -> list[Lane]:
+    ec2 = world.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{third}.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for third, zone in zip((11, 12), zones, strict=False)
+    ]
+    group = ec2.create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)["GroupId"]
+    rds = world.client("rds")
+    rds.create_db_subnet_group(DBSubnetGroupName="small", DBSubnetGroupDescription="small", SubnetIds=subnets)
+    rds.create_db_instance(
+        DBInstanceIdentifier="small",
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        EngineVersion="17",
+        AllocatedStorage=20,
+        MasterUsername="keeper",
+        ManageMasterUserPassword=True,
+        DBSubnetGroupName="small",
+        VpcSecurityGroupIds=[group],
+        BackupRetentionPeriod=0,
+    )
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}
+        ],
+    }
+    role = world.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument=json.dumps(trust))
+    images = _images(world, folder)
+    made = [_lane(world, folder, f"lane{n}", images, subnets, group, role["Role"]["Arn"]) for n in range(1, lanes + 1)]
+    for lane in made:
+        lane.settled()
+    return made
+
+
+def _images(world: Stack, folder: Path) -> dict[str, str]:
+    repository = world.client("ecr").create_repository(repositoryName="small", imageTagMutability="IMMUTABLE")
+    images = {}
+    for name in IMAGES:
+        app = folder / name
+        app.mkdir()
+        (app / "main.py").write_text(f"import time\nprint('{name}')\ntime.sleep(86400)\n")
+        (app / "migrate.py").write_text("print('the schema is at version 1')\n")
+        (app / "Dockerfile").write_text(DOCKERFILE)
+        pushed = world.localcloud("push", str(app), "--repository", "small", "--tag", name)
+        assert pushed.code == 0, pushed.err
+        images[name] = f"{repository['repository']['repositoryUri']}@{pushed.out.strip()}"
+    return images
+
+
+def _lane(
+    world: Stack, folder: Path, name: str, images: Mapping[str, str], subnets: list[str], group: str, role: str
+) -> Lane:
+    ecs = world.client("ecs")
+    ecs.create_cluster(clusterName=name)
+    world.client("logs").create_log_group(logGroupName=f"/ecs/{name}/{SERVICE}")
+    region = world.reach()["AWS_REGION"]
+    options = {"awslogs-group": f"/ecs/{name}/{SERVICE}", "awslogs-region": region, "awslogs-stream-prefix": SERVICE}
+    definition = ecs.register_task_definition(
+        family=f"{name}-{SERVICE}",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        executionRoleArn=role,
+        containerDefinitions=[
+            {
+                "name": SERVICE,
+                "image": images["red"],
+                "essential": True,
+                "stopTimeout": 2,
+                "logConfiguration": {"logDriver": "awslogs", "options": options},
+            }
+        ],
+    )["taskDefinition"]["taskDefinitionArn"]
+    ecs.create_service(
+        cluster=name,
+        serviceName=SERVICE,
+        taskDefinition=definition,
+        desiredCount=1,
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "securityGroups": [group]}},
+        deploymentConfiguration={"deploymentCircuitBreaker": {"enable": True, "rollback": True}},
+    )
+    world.client("application-autoscaling").register_scalable_target(
+        ServiceNamespace="ecs",
+        ResourceId=f"service/{name}/{SERVICE}",
+        ScalableDimension="ecs:service:DesiredCount",
+        MinCapacity=1,
+        MaxCapacity=3,
+    )
+    file = folder / name / "omc.toml"
+    root = file.parent / "infrastructure/environments/staging"
+    root.mkdir(parents=True)
+    (root / "main.tf").write_text(TERRAFORM.format(lane=name))
+    (root / "backend.tf").write_text(BACKEND)
+    (root / "local.tfvars").write_text("")
+    account = json.loads((world.state / "cloud.json").read_text())["account"]
+    world.client("s3").create_bucket(
+        Bucket=f"{name}-staging-tfstate-{account}", CreateBucketConfiguration={"LocationConstraint": region}
+    )
+    file.write_text(STACK.format(lane=name, state=world.state, service=SERVICE))
+    return Lane(world, name, file, images)
+
+
+def add_fault(world: Stack, **rule: Any) -> None:
+    """One more rule, whatever others wait for their calls."""
+    _private(world, "faults?add", [rule])
+
+
+def faults_of(world: Stack, text: str) -> list[Any]:
+    """Rules for calls that contain the text and that still wait for one."""
+    return [rule for rule in _private(world, "faults")["faults"] if rule["containing"] == text]
+
+
+def _private(world: Stack, page: str, body: Any = None) -> dict[str, Any]:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{world.reach()['AWS_ENDPOINT_URL']}/_localcloud/{page}", data)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return dict(json.load(answer))
+
+
+def until(what: str, ask: Callable[[], Any], within: float) -> Any:
+    """The first true answer; fails with what was waited for."""
+    deadline = time.monotonic() + within
+    while not (found := ask()):
+        assert time.monotonic() < deadline, f"not so within {within:.0f} s: {what}"
+        time.sleep(0.02)
+    return found

@@ -1,0 +1,51 @@
+"""Copies of the apps that are broken in one way each, pushed as real images: what a bad release is made of."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+from support.stack import ROOT, Stack
+
+FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "good": (),
+    "crashing": (("__main__.py", "import uvicorn\n", "import exchange_rates\nimport uvicorn\n"),),
+    "without its secret": (("__main__.py", "import uvicorn\n", 'import uvicorn\nos.environ["STRIPE_KEY"]\n'),),
+    "unhealthy": (
+        ("api.py", '@router.get("/health/live")', '@router.get("/nowhere/live")'),
+        ("api.py", '@router.get("/health/ready")', '@router.get("/nowhere/ready")'),
+    ),
+    "failing later": (
+        ("logs.py", "request_id: ContextVar", "STARTED = time.monotonic()\nrequest_id: ContextVar"),
+        (
+            "logs.py",
+            "    try:\n        response = await",
+            "    try:\n"
+            '        if time.monotonic() - STARTED > 20 and not path.startswith("/health"):\n'
+            '            raise RuntimeError("the price feed is gone")\n'
+            "        response = await",
+        ),
+    ),
+    "with a failing migration": (
+        ("migrations/0099_broken.sql", "", "ALTER TABLE coins ADD COLUMN no_such_type nonsense;\n"),
+    ),
+}
+"""By name: (file of the app's package, what is replaced, by what); where nothing is replaced, it is appended."""
+
+
+def push(stack: Stack, variant: str, app: str = "backend") -> str:
+    """Push a variant of an app, another build each time; its digest."""
+    with tempfile.TemporaryDirectory(prefix="omc-variant-") as folder:
+        source = Path(folder) / app
+        shutil.copytree(ROOT / "apps" / app, source)
+        for name, old, new in FILES[variant]:
+            file = source / app / name
+            text = file.read_text() if file.exists() else ""
+            assert old in text, f"{name} no longer has {old!r}"
+            file.write_text(text.replace(old, new, 1) if old else text + new)
+        (source / "build").write_text(uuid.uuid4().hex)
+        done = stack.localcloud("push", str(source), "--repository", f"ohmycoins/{app}")
+    assert done.code == 0, done.err
+    return done.out.strip()

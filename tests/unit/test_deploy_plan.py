@@ -1,0 +1,327 @@
+"""What a deployment would do, and why it would not: the planner with plain values, no AWS."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from omc.cli.deploy import Images, Length, deploy
+from omc.engine.planning import commands
+from omc.errors import Refused, WrongUse
+from omc.facts.alarms import Alarm, Alarms
+from omc.facts.connections import Connections
+from omc.facts.definitions import Definitions
+from omc.facts.deployments import History
+from omc.facts.images import Image, Wanted, WantedImages, architectures, parse
+from omc.facts.releases import ReleasedService
+from omc.facts.requirements import Requirements
+from omc.facts.scaling import ScalableTarget, Scaling
+from omc.facts.services import Services
+from omc.facts.subnets import Subnet, Subnets
+from omc.procedures.asking import Deploy
+from omc.procedures.definition_changes import changes
+from omc.procedures.deploy import plan_deploy
+from omc.procedures.plan import Plan, Risk, from_json, to_json
+from omc.stack.model import Freeze, MaintenanceWindow
+from support import release_world as world
+
+BACKEND = Deploy(images={"backend": world.digest("b")})
+
+
+def plan(asked: Deploy = BACKEND, **more: Any) -> Plan:
+    return plan_deploy(asked, **world.facts(**more))
+
+
+def names(made: Plan) -> list[str]:
+    return [step.name for step in made.steps]
+
+
+def test_a_deployment_registers_migrates_rolls_watches_and_records() -> None:
+    made = plan()
+    assert names(made) == [
+        *("before", "register-backend", "migrate-backend", "roll-backend", "watch", "protect-backend", "record")
+    ]
+    assert made.refusals == ()
+    assert made.risk is Risk.LOW
+    assert made.undo_on_failure
+
+
+def test_the_new_revision_is_the_running_one_with_another_image() -> None:
+    made = plan()
+    register = next(step for step in made.steps if step.name == "register-backend")
+    running = world.facts()["definitions"].running["backend"]
+    definition: Any = register.arguments["definition"]
+    assert changes(running.body, definition) == [
+        f"backend.image: {world.pinned('backend', 'a')} → {world.pinned('backend', 'b')}"
+    ]
+    assert register.before == f"ohmycoins/backend@{world.digest('a')[:19]}"
+    assert register.after == f"ohmycoins/backend@{world.digest('b')[:19]}"
+
+
+def test_both_services_are_one_release_and_are_undone_in_reverse() -> None:
+    both = WantedImages({"backend": world.wanted(), "frontend": world.wanted("c", name="frontend")})
+    made = plan(Deploy(images={"frontend": world.digest("c"), "backend": world.digest("b")}), images=both)
+    rolls = [name for name in names(made) if name.startswith("roll-")]
+    assert rolls == ["roll-backend", "roll-frontend"]
+    undos = {step.name: step.undo.words for step in made.steps if step.undo}
+    assert undos == {"roll-backend": "back to ohmycoins-backend:7", "roll-frontend": "back to ohmycoins-frontend:3"}
+
+
+def test_an_undo_leaves_alone_what_somebody_else_has_put_there_since() -> None:
+    roll = next(step for step in plan().steps if step.name == "roll-backend")
+    assert roll.undo is not None
+    assert roll.undo.arguments["instead_of"] == [{"output_of": "register-backend", "key": "task_definition"}]
+
+
+def test_what_terraform_changed_since_is_taken_up_and_shown() -> None:
+    newer = world.definition("backend", 8, "a", by="terraform", LOG_LEVEL="debug")
+    running = world.facts()["definitions"].running
+    made = plan(definitions=Definitions(running, {"backend": newer}))
+    register = next(step for step in made.steps if step.name == "register-backend")
+    definition: Any = register.arguments["definition"]
+    assert definition["containerDefinitions"][0]["environment"] == [{"name": "LOG_LEVEL", "value": "debug"}]
+    assert definition["containerDefinitions"][0]["image"] == world.pinned("backend", "b")
+    assert "backend: backend.environment.LOG_LEVEL: nothing → debug" in made.notes
+    kept = plan(replace(BACKEND, keep_definition=True), definitions=Definitions(running, {"backend": newer}))
+    assert not any("LOG_LEVEL" in note for note in kept.notes)
+
+
+def test_an_older_revision_of_terraforms_is_not_taken_up() -> None:
+    older = world.definition("backend", 6, "a", by="terraform", LOG_LEVEL="debug")
+    made = plan(definitions=Definitions(world.facts()["definitions"].running, {"backend": older}))
+    assert not any("LOG_LEVEL" in note for note in made.notes)
+
+
+def test_the_same_image_again_is_nothing_to_deploy() -> None:
+    with pytest.raises(Refused, match=r"backend runs ohmycoins-backend:7 with that very image.*--force-new"):
+        plan(images=WantedImages({"backend": world.wanted("a")}))
+
+
+def test_new_tasks_without_a_change_need_no_revision_and_no_migration() -> None:
+    made = plan(Deploy(force_new=["backend"]), images=WantedImages({}))
+    assert names(made) == ["before", "roll-backend", "watch", "protect-backend", "record"]
+    roll = made.steps[1]
+    assert roll.arguments["force_new"] is True
+    assert roll.undo is None
+
+
+def test_a_migration_can_be_left_out() -> None:
+    assert "migrate-backend" not in names(plan(replace(BACKEND, migrate=False)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Deploy(), "Say what to deploy"),
+        (Deploy(images={"api": "x"}), 'no service "api"; it has backend, frontend'),
+        (Deploy(force_new=["web"]), 'no service "web"'),
+    ],
+)
+def test_what_makes_no_sense_is_wrong_use(asked: Deploy, said: str) -> None:
+    with pytest.raises(WrongUse, match=said):
+        plan(asked)
+
+
+def test_an_unknown_image_is_refused_in_a_sentence() -> None:
+    unknown = Wanted("build-0", None, "there is no image with the tag build-0 in ohmycoins/backend.")
+    with pytest.raises(Refused, match="build-0 can't be deployed to backend: there is no image with the tag"):
+        plan(images=WantedImages({"backend": unknown}))
+
+
+def test_a_service_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(Refused, match="There is no service backend in the cluster ohmycoins-staging"):
+        plan(services=Services((), ("backend", "frontend")))
+
+
+def test_a_tag_is_pinned_and_a_tag_that_can_move_is_refused() -> None:
+    by_tag = world.wanted(asked="build-1a2b3c4")
+    made = plan(images=WantedImages({"backend": by_tag}))
+    assert made.refusals == ()
+    assert any(f"build-1a2b3c4 is {world.digest('b')} now" in note for note in made.notes)
+    movable = WantedImages({"backend": replace(by_tag, tags_move=True)})
+    assert "lets tags be moved" in plan(images=movable).refusals[0]
+    assert plan(replace(BACKEND, allow_tag=True), images=movable).refusals == ()
+
+
+def test_an_image_for_another_processor_is_refused_and_an_override_does_not_help() -> None:
+    arm = Image(world.REGISTRY, "ohmycoins/backend", world.digest("b"), (), ("arm64",))
+    made = plan(replace(BACKEND, override="hurry"), images=WantedImages({"backend": world.wanted(image=arm)}))
+    assert made.refusals == ("The image for backend is built for arm64, but its tasks run on amd64. Build one for it.",)
+
+
+def test_what_the_registry_does_not_tell_is_said() -> None:
+    unknown = Image(world.REGISTRY, "ohmycoins/backend", world.digest("b"))
+    made = plan(images=WantedImages({"backend": world.wanted(image=unknown)}))
+    assert "The registry doesn't tell for which processor the image of backend was built." in made.notes
+
+
+def test_a_missing_secret_is_refused() -> None:
+    name = "arn:aws:secretsmanager:a:1:secret:key-AbCdEf"
+    made = plan(requirements=Requirements({name: "The secret key does not exist."}))
+    assert made.refusals == ("The secret key does not exist. ohmycoins-backend can't start without it.",)
+
+
+def firing(name: str) -> Alarms:
+    return Alarms((Alarm(name, f"arn:{name}", "metric", "ALARM", world.NOW, "high", acts=True, suppressed_by=""),))
+
+
+def test_an_alarm_that_fires_already_is_said_beforehand_with_what_ecs_makes_of_it() -> None:
+    alarms = firing("ohmycoins-staging-backend-unhealthy")
+    made = plan(alarms=alarms)
+    assert "Alarm ohmycoins-staging-backend-unhealthy fires already" in made.refusals[0]
+    overridden = plan(replace(BACKEND, override="the fix for it"), alarms=alarms)
+    assert overridden.refusals == ()
+    assert any(note.startswith("Overridden (the fix for it)") for note in overridden.notes)
+    assert any("ECS will not roll backend back for ohmycoins-staging-backend-unhealthy" in n for n in overridden.notes)
+
+
+def test_deployment_alarms_that_are_off_are_said() -> None:
+    services = Services((world.service("backend", 7, alarms=(), alarms_off=("x-5xx",)), world.service("frontend", 3)))
+    assert any("back for x-5xx: its deployment alarms are turned off" in note for note in plan(services=services).notes)
+
+
+def test_another_stacks_alarm_is_none_of_our_business() -> None:
+    assert plan(alarms=firing("ohmycoins-production-backend-unhealthy")).refusals == ()
+
+
+def test_a_deployment_under_way_is_not_run_over() -> None:
+    goes_on = History({"backend": (world.deployed("ohmycoins-backend:8", 0, "IN_PROGRESS"),)})
+    assert "A deployment of ohmycoins-backend:8 to backend is in progress" in plan(history=goes_on).refusals[0]
+
+
+def test_scaled_to_zero_can_not_be_verified() -> None:
+    services = Services((world.service("backend", 7, desired=0), world.service("frontend", 3)))
+    assert "scaled to zero" in plan(services=services).refusals[0]
+
+
+def test_old_and_new_tasks_together_must_fit_the_connection_budget() -> None:
+    busy = Services((world.service("backend", 7, desired=8), world.service("frontend", 3)))
+    env = {"POSTGRES_SERVER": "db", "WEB_CONCURRENCY": "2", "DATABASE_POOL_SIZE": "3"}
+    running = {"backend": world.definition("backend", 7, "a", **env), "frontend": world.definition("frontend", 3, "a")}
+    made = plan(services=busy, definitions=Definitions(running, {}))
+    assert "up to 96 database connections, but PostgreSQL takes 80" in made.refusals[0]
+    assert plan(definitions=Definitions(running, {})).refusals == ()
+    unknown = plan(connections=Connections(None, {"backend": 6}, "a formula"))
+    assert any("connection limit is not known (a formula)" in note for note in unknown.notes)
+
+
+def test_a_full_subnet_is_seen_before_the_tasks_fail_in_it() -> None:
+    full = Subnets({"backend": (Subnet("subnet-a", "a", 1),)})
+    assert "needs 2 more addresses and its subnets have 1 free" in plan(subnets=full).refusals[0]
+
+
+def test_an_autoscaler_about_to_change_the_count_is_waited_for() -> None:
+    fights = Scaling((ScalableTarget("backend", 4, 10, False, ()),))
+    assert "backend wants 2 tasks, but its autoscaler keeps 4 to 10" in plan(scaling=fights).refusals[0]
+    rests = plan(scaling=Scaling((ScalableTarget("backend", 4, 10, True, ()),)))
+    assert rests.refusals == ()
+    assert any("The autoscaler of backend is suspended" in note for note in rests.notes)
+
+
+def test_an_old_release_is_not_deployed_beyond_what_a_migration_took_away() -> None:
+    then = {"backend": ReleasedService("ohmycoins-backend:5", {"backend": world.pinned("backend", "b")})}
+    old = world.release(1, 48, 5, 3, schema=3, services=then)
+    newer = world.release(2, 24, 7, 3, schema=5, schema_floor=4)
+    assert "was release 1, made for schema 3" in plan(ledger=world.ledger(old, newer)).refusals[0]
+    assert plan(ledger=world.ledger(old, replace(newer, schema_floor=3))).refusals == ()
+
+
+def test_a_freeze_is_kept_unless_there_is_a_reason() -> None:
+    freeze = Freeze(world.NOW - timedelta(days=1), world.NOW + timedelta(days=1), "holidays")
+    frozen = world.environment(freezes=(freeze,))
+    assert "is frozen until" in plan(environment=frozen).refusals[0]
+    assert plan(replace(BACKEND, override="SEV-1"), environment=frozen).refusals == ()
+    over = world.environment(freezes=(replace(freeze, end=world.NOW),))
+    assert plan(environment=over).refusals == ()
+
+
+def test_a_closed_maintenance_window_is_said() -> None:
+    from datetime import time, timezone
+
+    window = MaintenanceWindow("sunday", time(2), time(4), timezone(timedelta(hours=10)), "AEST")
+    made = plan(environment=world.environment(maintenance_window=window))
+    assert any("maintenance window is closed" in note for note in made.notes)
+
+
+def test_without_a_circuit_breaker_the_risk_is_high() -> None:
+    services = Services((world.service("backend", 7, breaker=False), world.service("frontend", 3)))
+    made = plan(services=services)
+    assert made.risk is Risk.HIGH
+    assert any("no circuit breaker" in note for note in made.notes)
+
+
+def test_the_plan_survives_being_written_down_and_its_hash_does_not_move_with_the_clock() -> None:
+    made = plan()
+    assert from_json(to_json(made)).hash == made.hash
+    later = plan(scope=replace(world.SCOPE, now=world.NOW + timedelta(hours=3)))
+    assert later.hash == made.hash
+    assert Deploy(**to_json(made)["asked"]) == Deploy(**to_json(later)["asked"])  # type: ignore[arg-type]
+
+
+def test_another_running_revision_is_another_plan() -> None:
+    moved = Definitions({**world.facts()["definitions"].running, "backend": world.definition("backend", 9, "e")}, {})
+    assert plan(definitions=moved).hash != plan().hash
+
+
+@pytest.mark.parametrize(
+    ("text", "repository", "tag", "is_digest"),
+    [
+        (world.digest("a"), "", "", True),
+        ("build-1a2b3c4", "", "build-1a2b3c4", False),
+        (f"ohmycoins/backend@{world.digest('a')}", "ohmycoins/backend", "", True),
+        ("ohmycoins/backend:v1.2", "ohmycoins/backend", "v1.2", False),
+        (world.pinned("backend", "a"), "ohmycoins/backend", "", True),
+    ],
+)
+def test_references_are_read_as_people_write_them(text: str, repository: str, tag: str, is_digest: bool) -> None:
+    reference = parse(text)
+    assert reference is not None
+    assert (reference.repository, reference.tag, bool(reference.digest)) == (repository, tag, is_digest)
+
+
+@pytest.mark.parametrize("text", ["", "sha256:short", "Some Thing", "a b:c", "-x"])
+def test_what_is_no_reference_is_none(text: str) -> None:
+    assert parse(text) is None
+
+
+def test_an_index_tells_its_processors_and_a_single_manifest_does_not() -> None:
+    index = '{"manifests": [{"platform": {"architecture": "arm64"}}, {"platform": {"architecture": "unknown"}}]}'
+    assert architectures(index) == ("arm64",)
+    assert architectures('{"config": {}}') == ()
+    assert architectures("cut off") == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--image", "backend"], "is not SERVICE=REFERENCE"),
+        (["--image", "backend=a,backend=b"], "backend is named twice"),
+        (["--image", "backend=a", "--watch", "soon"], "is not a length of time"),
+        (["--image", "backend=a", "--watch", "25h"], "a day at most"),
+    ],
+)
+def test_the_command_line_refuses_what_it_can_not_read(words: list[str], said: str) -> None:
+    done = CliRunner().invoke(deploy, words)
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_lengths_of_time_are_read_as_people_write_them() -> None:
+    read = [Length().convert(text, None, None) for text in ("0", "90s", "2m", "1h")]
+    assert read == [0, 90, 120, 3600]
+    assert Images().convert("backend=a, frontend=b@c", None, None) == {"backend": "a", "frontend": "b@c"}
+
+
+def test_the_same_by_hand_can_be_pasted() -> None:
+    """What only a step finds out is a variable that an earlier line sets."""
+    lines = commands(plan(), world.environment())
+    script = "\n".join(lines)
+    assert "REGISTER_BACKEND_TASK_DEFINITION=$(aws ecs register-task-definition" in script
+    assert '--task-definition "$REGISTER_BACKEND_TASK_DEFINITION"' in script
+    assert "--service backend --task-definition $REGISTER_BACKEND_TASK_DEFINITION" in script
+    assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0

@@ -1,0 +1,322 @@
+"""Scaling and restarting, planned from plain values: what is done, what is refused with the sum, what is only said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from omc.errors import OmcError, Refused, WrongUse
+from omc.facts.connections import Connections
+from omc.facts.definitions import Definition, Definitions
+from omc.facts.quotas import Quotas
+from omc.facts.scaling import ScalableTarget, Scaling
+from omc.facts.services import Deployment, EcsService, Services
+from omc.facts.subnets import Subnet, Subnets
+from omc.procedures.plan import Plan, Risk, from_json, to_json
+from omc.procedures.restart import Asked as Restart
+from omc.procedures.restart import restart
+from omc.procedures.scale import Asked, scale
+from omc.stack import load
+
+STACK = load(Path(__file__).parents[2] / "omc.toml")
+STAGING, PRODUCTION = STACK.environments["staging"], STACK.environments["production"]
+NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+
+
+def deployment(
+    status: str = "PRIMARY", rollout: str = "COMPLETED", revision: str = "ohmycoins-backend:7"
+) -> Deployment:
+    return Deployment("ecs-svc/1", status, rollout, "", 2, 2, 0, 0, "ohmycoins-backend:7", NOW, NOW)
+
+
+def service(name: str = "backend", desired: int = 2, **more: Any) -> EcsService:
+    plain = EcsService(
+        name=name,
+        status="ACTIVE",
+        desired=desired,
+        running=desired,
+        pending=0,
+        task_definition=f"ohmycoins-{name}:7",
+        deployments=(deployment(),),
+        events=(),
+        breaker=True,
+    )
+    return replace(plain, **more)
+
+
+TARGETS = (
+    ScalableTarget("backend", 2, 10, suspended=False, policies=("cpu", "memory")),
+    ScalableTarget("frontend", 2, 10, suspended=False, policies=("cpu",)),
+)
+FACTS: Mapping[str, Any] = {
+    "environment": STAGING,
+    "services": Services((service(), service("frontend"))),
+    "scaling": Scaling(TARGETS),
+    "connections": Connections(80, {"backend": 6}),
+    "subnets": Subnets({"backend": (Subnet("subnet-a", "2a", 240), Subnet("subnet-b", "2b", 239))}),
+    "quotas": Quotas(64.0, {"backend": 1.0, "frontend": 0.25}, 2.5),
+}
+
+
+def planned(asked: Asked, **facts: Any) -> Plan:
+    return scale(asked, **{**FACTS, **facts})
+
+
+def arguments(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
+    return [(step.action, {k: v for k, v in step.arguments.items() if k != "service"}) for step in plan.steps]
+
+
+def kept(plan: Plan) -> tuple[int, int]:
+    """The limits that the autoscaler gets."""
+    [(_, wish)] = arguments(plan)
+    return wish["minimum"], wish["maximum"]
+
+
+def test_a_count_becomes_the_autoscalers_minimum_first_so_that_it_is_not_undone() -> None:
+    plan = planned(Asked("backend", 4))
+    assert arguments(plan) == [("scaling.set", {"minimum": 4, "maximum": 10, "at_least": 4, "at_most": 4})]
+    [step] = plan.steps
+    assert (step.before, step.after) == ("2 tasks, limits 2-10", "4 tasks, limits 4-10")
+    assert step.undo is not None
+    assert step.undo.words == "back to 2 tasks, limits 2-10"
+    assert step.undo.arguments == {"service": "backend", "minimum": 2, "maximum": 10, "at_least": 2, "at_most": 2}
+    assert (plan.risk, plan.refusals) == (Risk.LOW, ())
+    assert any("won't go below 4" in note for note in plan.notes)
+
+
+def test_fewer_tasks_than_the_minimum_lower_it() -> None:
+    plan = planned(Asked("backend", 3), services=Services((service(desired=6), service("frontend"))))
+    assert kept(plan) == (3, 10)
+    assert plan.risk is Risk.LOW
+
+
+@pytest.mark.parametrize(
+    ("asked", "limits"),
+    [
+        (Asked("backend", 10), (10, 10)),
+        (Asked("backend", 12), (12, 12)),
+        (Asked("backend", 1), (1, 10)),
+        (Asked("backend", 4, maximum=6), (4, 6)),
+        (Asked("backend", 4, minimum=2), (2, 10)),
+        (Asked("backend", minimum=3), (3, 10)),
+        (Asked("backend", minimum=12), (12, 12)),
+        (Asked("backend", minimum=3, maximum=8), (3, 8)),
+    ],
+)
+def test_limits_follow_from_what_is_asked(asked: Asked, limits: tuple[int, int]) -> None:
+    plan = planned(asked, connections=Connections(1000, {"backend": 6}))
+    assert kept(plan) == limits
+    within = limits[0] >= 2 and limits[1] <= 10
+    assert plan.risk is (Risk.LOW if within else Risk.HIGH)
+    assert any("Outside of what omc.toml says" in note for note in plan.notes) is not within
+
+
+def test_limits_alone_do_not_depend_on_how_many_run() -> None:
+    few = planned(Asked("backend", minimum=3, maximum=8))
+    many = planned(Asked("backend", minimum=3, maximum=8), services=Services((service(desired=5), service("frontend"))))
+    assert few.hash == many.hash
+    assert arguments(few) == [("scaling.set", {"minimum": 3, "maximum": 8, "at_least": 3, "at_most": 8})]
+
+
+def test_a_count_that_has_changed_since_makes_another_plan() -> None:
+    """Four tasks instead of two is help; four instead of six, which the autoscaler has made of it, is not."""
+    before = planned(Asked("backend", 4))
+    after = planned(Asked("backend", 4), services=Services((service(desired=6), service("frontend"))))
+    assert before.hash != after.hash
+
+
+def test_for_a_while_sets_the_timer_before_anything_is_changed() -> None:
+    plan = planned(Asked("backend", 4, seconds=7200))
+    assert [step.action for step in plan.steps] == ["timers.set", "scaling.set"]
+    timer = plan.steps[0].arguments
+    assert (timer["seconds"], timer["procedure"]) == (7200, "scale")
+    assert "for 2h: back to 2-10 tasks" in str(timer["why"])
+    back = Asked(**json.loads(json.dumps(timer["asked"])))
+    assert (back.minimum, back.maximum, back.count) == (2, 10, None)
+
+    scaled = Scaling((replace(TARGETS[0], minimum=4), TARGETS[1]))
+    restored = planned(back, scaling=scaled, services=Services((service(desired=4), service("frontend"))))
+    assert arguments(restored) == [("scaling.set", {"minimum": 2, "maximum": 10, "at_least": 2, "at_most": 10})]
+    assert restored.risk is Risk.LOW
+
+    changed = Scaling((replace(TARGETS[0], minimum=5), TARGETS[1]))
+    with pytest.raises(Refused, match="backend was to be given back from 4-10, but it is 5-10 now"):
+        planned(back, scaling=changed)
+
+
+def test_without_an_autoscaler_the_count_is_all_there_is() -> None:
+    plan = planned(Asked("backend", 4, seconds=600), scaling=Scaling(()))
+    assert [step.action for step in plan.steps] == ["timers.set", "scaling.set"]
+    back = Asked(**json.loads(json.dumps(plan.steps[0].arguments["asked"])))
+    assert (back.count, back.gives_back) == (2, [4])
+    assert any("no autoscaler" in note for note in plan.notes)
+    with pytest.raises(Refused, match="has no limits to set"):
+        planned(Asked("backend", minimum=4), scaling=Scaling(()))
+
+
+def test_more_connections_than_the_database_has_are_refused_with_the_sum() -> None:
+    plan = planned(Asked("backend", 11))
+    [refusal] = plan.refusals
+    assert "11 tasks of backend may open 66 database connections (11 backend at 6 each)" in refusal
+    assert "more than the 64 that are for tasks (80 % of max_connections, 80)" in refusal
+    assert "--override" in refusal
+
+    overridden = planned(Asked("backend", 11, override="the sale starts"))
+    assert overridden.refusals == ()
+    assert overridden.notes[0].startswith("Overridden (the sale starts): 11 tasks of backend may open 66")
+    assert overridden.hash != plan.hash
+
+
+def test_a_maximum_that_is_too_high_already_does_not_stop_a_small_step() -> None:
+    narrow = Connections(40, {"backend": 6})
+    assert planned(Asked("backend", 4), connections=narrow).refusals == ()
+    assert planned(Asked("backend", 6), connections=narrow).refusals
+    assert planned(Asked("backend", maximum=11), connections=narrow).refusals
+
+
+def test_a_limit_that_is_a_formula_is_said_to_be_unknown() -> None:
+    plan = planned(Asked("backend", 4), connections=Connections(None, {"backend": 6}, "the group sets no number"))
+    assert "Whether the database has connections enough is not known: the group sets no number." in plan.notes
+
+
+def test_addresses_that_are_not_there_are_refused() -> None:
+    full = Subnets({"backend": (Subnet("subnet-a", "2a", 1), Subnet("subnet-b", "2b", 0))})
+    [refusal] = planned(Asked("backend", 4), subnets=full).refusals
+    assert "2 more tasks of backend need 2 addresses, and its subnets have 1 left (2a 1, 2b 0)" in refusal
+    assert planned(Asked("backend", 3), subnets=full).refusals == ()
+    assert planned(Asked("backend", 1), subnets=full).refusals == ()
+
+
+def test_a_quota_that_is_too_small_is_refused_and_one_that_is_unknown_is_said() -> None:
+    small = Quotas(6.0, {"backend": 1.0}, 2.5)
+    [refusal] = planned(Asked("backend", 8), quotas=small).refusals
+    assert "6 more tasks of backend make 8.5 vCPUs (2.5 now, 1 a task), more than the 6 that Fargate" in refusal
+    assert planned(Asked("backend", 5), quotas=small).refusals == ()
+    unknown = planned(Asked("backend", 8), quotas=Quotas(None, {}, 0.0, "not allowed."))
+    assert unknown.refusals == ()
+    assert "Whether Fargate's quota is enough is not known: not allowed." in unknown.notes
+
+
+def test_production_is_not_scaled_to_nothing_without_a_reason() -> None:
+    [refusal] = planned(Asked("backend", 0), environment=PRODUCTION).refusals
+    assert "serves nobody, and this is production" in refusal
+    assert planned(Asked("backend", 0, override="it is under attack"), environment=PRODUCTION).refusals == ()
+    staging = planned(Asked("backend", 0))
+    assert (staging.refusals, staging.risk) == ((), Risk.HIGH)
+    assert any("serves nobody" in note for note in staging.notes)
+
+
+def test_a_deployment_in_progress_is_said() -> None:
+    going_on = service(deployments=(deployment(rollout="IN_PROGRESS"), deployment("ACTIVE")))
+    plan = planned(Asked("backend", 1), services=Services((going_on, service("frontend"))))
+    assert any("A deployment of backend is in progress" in note and "Fewer tasks" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (Asked("backnd", 4), 'no service "backnd" in omc.toml; there are backend, frontend. Did you mean "backend"'),
+        (Asked("backend"), "Say what to scale to"),
+        (Asked("backend", minimum=8, maximum=3), "The minimum, 8, is more than the maximum, 3"),
+        (Asked("backend", 4, minimum=5), "4 tasks are not between 5 and 10"),
+        (Asked("backend", 4, maximum=3), "minimum, 4, is more than the maximum, 3"),
+    ],
+)
+def test_what_makes_no_sense_is_wrong_use(asked: Asked, sentence: str) -> None:
+    with pytest.raises(WrongUse, match=sentence):
+        planned(asked)
+
+
+def test_a_service_that_is_gone_is_refused() -> None:
+    with pytest.raises(Refused, match="backend does not exist in the cluster ohmycoins-staging"):
+        planned(Asked("backend", 4), services=Services((service("frontend"),), ("backend",)))
+
+
+numbers = st.none() | st.integers(0, 40)
+
+
+@given(
+    count=numbers,
+    minimum=numbers,
+    maximum=numbers,
+    now=st.integers(0, 20),
+    limits=st.tuples(st.integers(0, 20), st.integers(0, 20)).map(lambda pair: (min(pair), max(pair))),
+    override=st.sampled_from(["", "because"]),
+)
+def test_whatever_is_asked_the_plan_survives_json_and_the_autoscaler_holds_the_count(
+    count: int | None, minimum: int | None, maximum: int | None, now: int, limits: tuple[int, int], override: str
+) -> None:
+    asked = Asked("backend", count, minimum, maximum, override=override)
+    facts = {
+        "scaling": Scaling((ScalableTarget("backend", *limits, suspended=False, policies=()),)),
+        "services": Services((service(desired=now), service("frontend"))),
+    }
+    try:
+        plan = planned(asked, **facts)
+    except OmcError:
+        return
+    assert from_json(json.loads(json.dumps(to_json(plan)))).hash == plan.hash
+    [(_, wish)] = arguments(plan)
+    assert wish["minimum"] <= wish["at_least"] <= wish["at_most"] <= wish["maximum"]
+    if count is not None:
+        assert wish["at_least"] == wish["at_most"] == count
+    assert planned(Asked(**json.loads(json.dumps(plan.asked))), **facts).hash == plan.hash
+
+
+# -- restart
+
+
+def definition(name: str, image: str) -> Definition:
+    body = {"containerDefinitions": [{"name": name, "image": image}]}
+    return Definition(f"ohmycoins-{name}:7", f"arn:{name}", "ACTIVE", body)
+
+
+DEFINITIONS = Definitions(
+    running={
+        "backend": definition("backend", "registry/ohmycoins/backend@sha256:aaaa"),
+        "frontend": definition("frontend", "registry/ohmycoins/frontend:latest"),
+    },
+    applied={},
+)
+
+
+def test_a_restart_is_new_tasks_of_the_same_revision_one_service_after_the_other() -> None:
+    plan = restart(Restart(("all",)), STAGING, Services((service(), service("frontend"))), DEFINITIONS)
+    assert [step.name for step in plan.steps] == ["restart-backend", "restart-frontend"]
+    assert plan.steps[0].action == "ecs.roll_service"
+    assert plan.steps[0].arguments == {
+        "service": "backend",
+        "task_definition": "ohmycoins-backend:7",
+        "digests": {"backend": "sha256:aaaa"},
+        "force_new": True,
+        "instead_of": ["ohmycoins-backend:7"],
+    }
+    assert plan.steps[1].arguments["digests"] == {}, "a tag may have moved since: nothing is expected of it"
+    assert (plan.risk, plan.refusals, plan.notes) == (Risk.LOW, (), ())
+    assert [s.name for s in restart(Restart(["frontend"]), STAGING, FACTS["services"], DEFINITIONS).steps] == [
+        "restart-frontend"
+    ]
+
+
+def test_a_restart_does_not_take_the_place_of_a_deployment() -> None:
+    going_on = service(deployments=(deployment(rollout="IN_PROGRESS"), deployment("ACTIVE")))
+    [refusal] = restart(Restart(("backend",)), STAGING, Services((going_on,)), DEFINITIONS).refusals
+    assert "A deployment of backend is in progress" in refusal
+    asleep = Services((service(desired=0),))
+    [refusal] = restart(Restart(("backend",)), STAGING, asleep, DEFINITIONS).refusals
+    assert "scaled to zero" in refusal
+
+
+def test_a_restart_of_what_is_not_there_is_wrong_use() -> None:
+    with pytest.raises(WrongUse, match=r'no service "fronted" in omc.toml; .* Did you mean "frontend"'):
+        restart(Restart(("fronted",)), STAGING, FACTS["services"], DEFINITIONS)
+    with pytest.raises(Refused, match="no active service frontend"):
+        restart(Restart(), STAGING, Services((service(),)), DEFINITIONS)

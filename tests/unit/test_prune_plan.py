@@ -1,0 +1,73 @@
+"""What prune deregisters: nothing that runs, is in flight, was good, or is Terraform's newest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from omc.errors import Refused, WrongUse
+from omc.facts.definitions import Definitions
+from omc.facts.deployments import History
+from omc.facts.registered import Registered
+from omc.facts.services import Services
+from omc.procedures.asking import Prune
+from omc.procedures.plan import Plan
+from omc.procedures.prune import plan_prune
+from support import release_world as world
+
+B, F = "ohmycoins-backend", "ohmycoins-frontend"
+RELEASES = world.ledger(
+    world.release(1, 96, 4, 3), world.release(2, 48, 6, 3), world.release(3, 24, 9, 3), world.release(4, 1, 10, 3)
+)
+
+
+def plan(keep: int = 2, *, used: frozenset[str] = frozenset(), **more: Any) -> Plan:
+    facts = world.facts(**({"ledger": RELEASES} | more))
+    registered = Registered(
+        {"backend": tuple(f"{B}:{number}" for number in range(1, 13)), "frontend": (f"{F}:3",)}, used
+    )
+    running = {"backend": world.definition("backend", 10, "a"), "frontend": world.definition("frontend", 3, "a")}
+    applied = {"backend": world.definition("backend", 7, "a", by="terraform")}
+    return plan_prune(
+        Prune(keep),
+        facts["environment"],
+        facts["scope"],
+        Services((world.service("backend", 10), world.service("frontend", 3))),
+        Definitions(running, applied),
+        more.get("history", History({"backend": (world.deployed(f"{B}:10", 1), world.deployed(f"{B}:9", 24))})),
+        registered,
+        facts["ledger"],
+    )
+
+
+def gone(made: Plan) -> set[int]:
+    assert all(step.action == "ecs.deregister" for step in made.steps)
+    return {int(str(step.arguments["task_definition"]).rpartition(":")[2]) for step in made.steps}
+
+
+def test_what_nobody_needs_goes_and_what_stays_says_why() -> None:
+    made = plan()
+    assert gone(made) == {1, 2, 3, 4, 5, 6, 8, 11, 12}
+    assert f"{B}:10 stays: backend runs it." in made.notes
+    assert f"{B}:9 stays: the last that was good before." in made.notes
+    assert f"{B}:7 stays: Terraform's newest." in made.notes
+
+
+def test_more_releases_are_kept_when_asked() -> None:
+    assert {4, 6} & gone(plan(keep=10)) == set()
+
+
+def test_what_is_in_flight_or_in_a_task_stays() -> None:
+    history = History({"backend": (world.deployed(f"{B}:12", 0, "IN_PROGRESS"), world.deployed(f"{B}:10", 1))})
+    made = plan(history=history, used=frozenset({f"{B}:2"}))
+    assert {2, 12} & gone(made) == set()
+    assert f"{B}:12 stays: it is in flight." in made.notes
+    assert f"{B}:2 stays: a task runs it." in made.notes
+
+
+def test_nothing_to_prune_and_nothing_kept() -> None:
+    with pytest.raises(Refused, match="Nothing to prune"):
+        plan(keep=10, used=frozenset(f"{B}:{number}" for number in range(1, 13)))
+    with pytest.raises(WrongUse, match="at least one"):
+        plan(keep=0)

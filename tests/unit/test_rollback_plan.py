@@ -1,0 +1,200 @@
+"""What a rollback goes back to, and why it would not: the planner with plain values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from omc.errors import Refused, WrongUse
+from omc.facts.definitions import Definitions
+from omc.facts.deployments import History
+from omc.facts.releases import ReleasedService
+from omc.procedures.asking import Rollback
+from omc.procedures.plan import Plan, Risk
+from omc.procedures.rollback import plan_rollback
+from support import release_world as world
+
+B, F = "ohmycoins-backend", "ohmycoins-frontend"
+OLD = world.definition("backend", 7, "a")
+NEW = world.definition("backend", 8, "b")
+FRONTEND = world.definition("frontend", 3, "a")
+DEPLOYED_TWICE = History(
+    {
+        "backend": (world.deployed(f"{B}:8", 1), world.deployed(f"{B}:7", 24)),
+        "frontend": (world.deployed(f"{F}:3", 24),),
+    }
+)
+
+
+def plan(asked: Rollback | None = None, **more: Any) -> Plan:
+    facts = world.facts(**({"history": DEPLOYED_TWICE, "ledger": world.ledger()} | more))
+    running = more.get("definitions", Definitions({"backend": NEW, "frontend": FRONTEND}, {}))
+    return plan_rollback(
+        asked or Rollback(),
+        facts["environment"],
+        facts["scope"],
+        facts["services"],
+        running,
+        facts["history"],
+        more.get("found", world.candidates(OLD, NEW, FRONTEND)),
+        facts["ledger"],
+    )
+
+
+def targets(made: Plan) -> dict[str, Any]:
+    return {step.name: step.arguments["task_definition"] for step in made.steps if step.name.startswith("roll-")}
+
+
+def test_without_a_ledger_ecs_own_history_says_what_was_good() -> None:
+    made = plan()
+    assert targets(made) == {"roll-backend": f"{B}:7"}
+    assert made.risk is Risk.HIGH
+    assert f"frontend stays on {F}:3." in made.notes
+    shown = next(note for note in made.notes if note.startswith("→"))
+    assert f"candidate {B}:7: ECS completed it Sun 22 Nov" in shown
+    assert "served 23 h, ACTIVE, image in the registry" in shown
+
+
+def test_the_ledger_goes_before_what_only_ecs_says() -> None:
+    """:9 was put there by hand and completed; :7 was verified."""
+    newest = world.definition("backend", 9, "c")
+    history = History({**DEPLOYED_TWICE.of, "backend": (world.deployed(f"{B}:9", 0.5), *DEPLOYED_TWICE.of["backend"])})
+    made = plan(
+        Rollback(services=["backend"]),
+        history=history,
+        ledger=world.ledger(world.release(1, 24, 7, 3)),
+        definitions=Definitions({"backend": newest, "frontend": FRONTEND}, {}),
+        found=world.candidates(OLD, NEW, newest, FRONTEND),
+    )
+    assert targets(made) == {"roll-backend": f"{B}:7"}
+
+
+def test_a_release_goes_back_as_a_whole_in_reverse_order() -> None:
+    newer = world.definition("frontend", 4, "b")
+    made = plan(
+        definitions=Definitions({"backend": NEW, "frontend": newer}, {}),
+        ledger=world.ledger(world.release(1, 24, 7, 3), world.release(2, 1, 8, 4)),
+        found=world.candidates(OLD, NEW, FRONTEND, newer),
+    )
+    assert list(targets(made).items()) == [("roll-frontend", f"{F}:3"), ("roll-backend", f"{B}:7")]
+
+
+def test_what_was_rolled_back_from_is_not_gone_back_to() -> None:
+    """1, 2, back to 1: asked again, 2 is not the answer."""
+    history = History(
+        {
+            "backend": (world.deployed(f"{B}:7", 1), world.deployed(f"{B}:8", 2), world.deployed(f"{B}:7", 24)),
+            "frontend": (world.deployed(f"{F}:3", 24),),
+        }
+    )
+    with pytest.raises(Refused, match=rf"Nothing is known good.*\({B}:8 ran, but was rolled back from"):
+        plan(history=history, definitions=Definitions({"backend": OLD, "frontend": FRONTEND}, {}))
+
+
+def test_a_release_that_was_rolled_back_from_is_not_either() -> None:
+    releases = (
+        world.release(1, 48, 6, 3),
+        world.release(2, 24, 7, 3),
+        world.release(3, 12, 8, 3),
+        world.release(4, 1, 7, 3, is_rollback=True),
+    )
+    oldest = world.definition("backend", 6, "c")
+    made = plan(
+        ledger=world.ledger(*releases),
+        definitions=Definitions({"backend": OLD, "frontend": FRONTEND}, {}),
+        found=world.candidates(oldest, OLD, NEW, FRONTEND),
+    )
+    assert targets(made) == {"roll-backend": f"{B}:6"}
+    assert any(note.startswith(f"backend was rolled back from {B}:8 already") for note in made.notes)
+
+
+def test_nothing_known_good_is_refused_with_the_way_out() -> None:
+    history = History({"backend": (world.deployed(f"{B}:8", 1),), "frontend": ()})
+    with pytest.raises(Refused, match="omc rollback backend --to REVISION"):
+        plan(Rollback(services=["backend"]), history=history)
+
+
+def test_a_deployment_in_flight_is_stopped_and_ecs_takes_it_back() -> None:
+    history = History(
+        {**DEPLOYED_TWICE.of, "backend": (world.deployed(f"{B}:9", 0, "IN_PROGRESS"), *DEPLOYED_TWICE.of["backend"])}
+    )
+    made = plan(history=history)
+    assert [step.name for step in made.steps] == ["stop-backend", "record"]
+    assert made.steps[0].arguments["failing"] == f"{B}:9"
+    assert made.rests_on["goes_on"] == {"backend": f"arn:{B}:9:0"}
+
+
+def test_what_ecs_rolls_back_already_needs_nobody() -> None:
+    history = History({**DEPLOYED_TWICE.of, "backend": (world.deployed(f"{B}:9", 0, "ROLLBACK_IN_PROGRESS"),)})
+    with pytest.raises(Refused, match=f"The deployment of {B}:9 to backend is being rolled back already"):
+        plan(history=history)
+
+
+def test_a_revision_that_ecs_made_inactive_is_registered_anew() -> None:
+    made = plan(found=world.candidates(replace(OLD, status="INACTIVE"), NEW, FRONTEND))
+    assert [step.name for step in made.steps] == ["register-backend", "roll-backend", "record"]
+    assert targets(made) == {"roll-backend": {"output_of": "register-backend", "key": "task_definition"}}
+
+
+def test_a_revision_that_ecs_deleted_is_made_anew_from_the_ledger() -> None:
+    recorded = ReleasedService(f"{B}:7", dict(OLD.images), dict(OLD.body))
+    before = world.release(1, 24, 7, 3)
+    before = replace(before, services={**before.services, "backend": recorded})
+    made = plan(ledger=world.ledger(before, world.release(2, 1, 8, 3)), found=world.candidates(NEW, FRONTEND))
+    assert made.steps[0].arguments["definition"] == OLD.body
+    forgotten = world.release(1, 24, 7, 3)
+    with pytest.raises(Refused, match="doesn't exist, and the ledger has no record"):
+        plan(ledger=world.ledger(forgotten, world.release(2, 1, 8, 3)), found=world.candidates(NEW, FRONTEND))
+
+
+def test_an_image_that_is_gone_is_refused_unless_overridden() -> None:
+    found = world.candidates(OLD, NEW, FRONTEND, gone=("a",))
+    assert "is no longer in the registry" in plan(found=found).refusals[0]
+    assert plan(Rollback(override="it is cached"), found=found).refusals == ()
+
+
+def test_a_crossed_schema_contract_is_refused() -> None:
+    releases = (world.release(1, 24, 7, 3, schema=4), world.release(2, 1, 8, 3, schema=6, schema_floor=5))
+    made = plan(ledger=world.ledger(*releases))
+    assert f"{B}:7 was made for schema 4, and a migration since removed what code before schema 5" in made.refusals[0]
+    harmless = (world.release(1, 24, 7, 3, schema=4), world.release(2, 1, 8, 3, schema=6))
+    assert plan(ledger=world.ledger(*harmless)).refusals == ()
+
+
+def test_a_named_revision_that_was_never_verified_wants_a_reason() -> None:
+    stranger = world.definition("backend", 5, "a")
+    found = world.candidates(stranger, OLD, NEW, FRONTEND)
+    made = plan(Rollback(services=["backend"], to="5"), found=found)
+    assert "never verified in this environment" in made.refusals[0]
+    made = plan(Rollback(to=f"{B}:5", override="I know it"), found=found)
+    assert made.refusals == ()
+    assert targets(made) == {"roll-backend": f"{B}:5"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (Rollback(services=["api"]), 'no service "api"'),
+        (Rollback(to="7"), "Say of which service 7 is a revision"),
+        (Rollback(services=["backend"], to=f"{F}:3"), "revision of another family: backend's family is"),
+        (Rollback(to="latest"), "is no revision"),
+    ],
+)
+def test_wrong_use_is_said(asked: Rollback, said: str) -> None:
+    with pytest.raises(WrongUse, match=said):
+        plan(asked)
+
+
+@pytest.mark.parametrize(("to", "said"), [("99", f"{B}:99 doesn't exist"), ("8", f"runs {B}:8 already")])
+def test_a_revision_that_can_not_be_gone_back_to(to: str, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        plan(Rollback(services=["backend"], to=to))
+
+
+def test_what_terraform_makes_of_it_is_said() -> None:
+    applied = world.definition("backend", 8, "b", by="terraform")
+    made = plan(definitions=Definitions({"backend": NEW, "frontend": FRONTEND}, {"backend": applied}))
+    assert any("an apply does not undo this rollback" in note for note in made.notes)
+    assert any(f"Terraform's newest revision {B}:8 is newer than {B}:7" in note for note in made.notes)

@@ -1,0 +1,201 @@
+"""What became of a deployment, judged from one reading: never success unless it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from omc.actions.action import Verdict
+from omc.actions.ecs.run_task import message_of, schema_of
+from omc.actions.ecs.verdict import Expected, Judgement, all_healthy, judge
+from omc.facts.deployments import ServiceDeployment
+from omc.facts.load_balancers import Target
+from omc.facts.rollouts import Rollout
+from omc.facts.services import Deployment
+from omc.facts.tasks import RunningTask
+from omc.procedures.definition_changes import changes, with_image
+from omc.procedures.settling import Readings, worse
+from omc.stack import Thresholds
+from support import release_world as world
+
+NEW, OLD = "ohmycoins-backend:8", "ohmycoins-backend:7"
+EXPECTED = Expected("backend", NEW, {"backend": world.digest("b")})
+OURS = "arn:ours"
+
+
+def ours(status: str, **more: Any) -> ServiceDeployment:
+    return replace(world.deployed(NEW, 0, status, **more), arn=OURS)
+
+
+def task(number: int, revision: str = NEW, letter: str = "b", status: str = "RUNNING") -> RunningTask:
+    images = {"backend": world.pinned("backend", letter)}
+    digests = {"backend": world.digest(letter)}
+    return RunningTask(f"task{number}", revision, status, "HEALTHY", images, digests, (f"10.0.0.{number}",))
+
+
+def target(number: int, state: str = "healthy") -> Target:
+    return Target(f"10.0.0.{number}", 8000, state, "", "")
+
+
+def rollout(deployment: ServiceDeployment | None, **more: Any) -> Rollout:
+    """Two tasks of the new revision, healthy."""
+    told: dict[str, Any] = {
+        "service": world.service("backend", 8),
+        "ours": deployment,
+        "newest": deployment,
+        "tasks": (task(1), task(2)),
+        "targets": (target(1), target(2)),
+    }
+    return Rollout(**(told | more))
+
+
+def judged(deployment: ServiceDeployment | None, **more: Any) -> Judgement:
+    return judge(rollout(deployment, **more), EXPECTED, OURS)
+
+
+def test_completed_with_the_right_image_on_healthy_targets_is_success() -> None:
+    assert judged(ours("SUCCESSFUL")) == Judgement(
+        Verdict.SUCCEEDED, f"backend runs {NEW} on 2 tasks, 2 targets healthy."
+    )
+
+
+def test_a_deployment_that_goes_on_tells_how_far_it_is() -> None:
+    deployments = (
+        Deployment("1", "PRIMARY", "IN_PROGRESS", "", 2, 1, 1, 1, NEW, world.NOW, world.NOW),
+        Deployment("0", "ACTIVE", "COMPLETED", "", 2, 2, 0, 0, OLD, world.NOW, world.NOW),
+    )
+    service = world.service("backend", 8)
+    found = judged(ours("IN_PROGRESS"), service=replace(service, deployments=deployments))
+    assert found == Judgement(
+        None, "backend: 1 of 2 new tasks run, 1 starting, 1 failed, 2 old, 2 of 2 targets healthy"
+    )
+
+
+@pytest.mark.parametrize(
+    ("deployment", "said"),
+    [
+        (ours("ROLLBACK_SUCCESSFUL", back_to=OLD, breaker="TRIGGERED", rollback_reason="tasks failed to start"),
+         "circuit breaker: tasks failed to start"),
+        (ours("ROLLBACK_SUCCESSFUL", back_to=OLD, alarms=("5xx", "unhealthy")), "alarm 5xx, unhealthy"),
+        (ours("ROLLBACK_SUCCESSFUL", back_to=OLD), "ECS gives no reason"),
+    ],
+)  # fmt: skip
+def test_ecs_settled_on_the_old_revision_is_rolled_back_with_why(deployment: ServiceDeployment, said: str) -> None:
+    """Everything is stable and healthy, on what ran before."""
+    old = (task(1, OLD, "a"), task(2, OLD, "a"))
+    found = judged(deployment, service=world.service("backend", 7), tasks=old)
+    assert found == Judgement(Verdict.ROLLED_BACK, f"ECS rolled backend back to {OLD}: {said}.")
+
+
+def test_a_rollback_under_way_is_no_verdict_yet() -> None:
+    assert judged(ours("ROLLBACK_IN_PROGRESS", back_to=OLD)).verdict is None
+
+
+def test_a_rollback_that_failed_is_a_failure() -> None:
+    assert judged(ours("ROLLBACK_FAILED", back_to=OLD)).verdict is Verdict.FAILED
+
+
+def test_stopped_by_another_deployment_is_superseded_and_stopped_by_hand_failed() -> None:
+    theirs = world.deployed("ohmycoins-backend:9", 0, "IN_PROGRESS")
+    found = judged(ours("STOPPED"), newest=theirs)
+    assert found.verdict is Verdict.SUPERSEDED
+    assert "another deployment, of ohmycoins-backend:9, took its place" in found.sentence
+    assert judged(ours("STOPPED")).verdict is Verdict.FAILED
+
+
+def test_superseded_even_where_ours_was_completed_first() -> None:
+    assert judged(ours("SUCCESSFUL"), newest=world.deployed(OLD, 0)).verdict is Verdict.SUPERSEDED
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tasks": (task(1),)},
+        {"tasks": (task(1), task(2, OLD, "a"))},
+        {"tasks": (task(1), task(2, NEW, "a"))},
+        {"tasks": (task(1), task(2, status="PENDING"))},
+        {"targets": (target(1), target(2, "initial"))},
+        {"targets": (target(1),)},
+        {"service": replace(world.service("backend", 8), deployments=world.service("backend", 7).deployments)},
+    ],
+    ids=["a task lacks", "an old task", "another image", "starts", "target not healthy", "target lacks", "primary"],
+)
+def test_completed_is_not_enough(more: dict[str, Any]) -> None:
+    assert judged(ours("SUCCESSFUL"), **more).verdict is None
+
+
+def test_nothing_wanted_is_no_success() -> None:
+    found = judged(ours("SUCCESSFUL"), service=world.service("backend", 8, desired=0), tasks=(), targets=())
+    assert found.verdict is Verdict.FAILED
+    assert "scaled to zero" in found.sentence
+
+
+def test_a_service_that_is_gone_and_a_deployment_that_is_not_told_of() -> None:
+    assert judged(ours("IN_PROGRESS"), service=None).verdict is Verdict.FAILED
+    assert judged(None).verdict is None
+
+
+def test_what_runs_already_is_judged_by_what_runs() -> None:
+    there = rollout(None)
+    assert judge(there, EXPECTED, "").verdict is Verdict.SUCCEEDED
+    assert judge(replace(there, tasks=(task(1, OLD, "a"),)), EXPECTED, "").verdict is None
+
+
+def test_all_healthy_is_seen_while_old_tasks_still_go() -> None:
+    leaving = (task(1), task(2), task(3, OLD, "a"))
+    assert all_healthy(rollout(ours("IN_PROGRESS"), tasks=leaving), EXPECTED)
+    assert not all_healthy(rollout(ours("IN_PROGRESS"), targets=(target(1), target(3))), EXPECTED)
+
+
+LIMITS = Thresholds()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (Readings(), Readings(firing=("x-5xx",)), "Alarm x-5xx fired since."),
+        (Readings(firing=("x-5xx",)), Readings(firing=("x-5xx",)), ""),
+        (Readings(), Readings(requests=100, error_percent=20.0), "20.0 % of 100 answers are 5xx, above 5 %"),
+        (Readings(requests=100, error_percent=15.0), Readings(requests=100, error_percent=20.0), ""),
+        (Readings(), Readings(requests=5, error_percent=100.0), ""),
+        (Readings(p95_seconds=0.1), Readings(requests=100, p95_seconds=3.0), "take 3.00 s or more; before: 0.10 s"),
+        (Readings(p95_seconds=2.0), Readings(requests=100, p95_seconds=3.0), ""),
+        (Readings(p95_seconds=0.01), Readings(requests=100, p95_seconds=0.3), ""),
+        (Readings(), Readings(failed_tasks={"backend": 2}, desired={"backend": 2}), "2 tasks of the new backend"),
+        (Readings(), Readings(failed_tasks={"backend": 1}, desired={"backend": 2}), ""),
+        (Readings(), Readings(failed_tasks={"backend": 3}, desired={"backend": 9}), "3 tasks of the new backend"),
+    ],
+)
+def test_a_release_is_worse_only_than_what_was_there(before: Readings, now: Readings, said: str) -> None:
+    assert (said in worse(before, now, LIMITS, 60)) if said else worse(before, now, LIMITS, 60) == ""
+
+
+def test_what_a_migration_says_of_the_schema() -> None:
+    line = '{"level": "INFO", "message": "the schema is at version 7; code for version 5 or newer works with it"}'
+    assert schema_of(["applying", line]) == {"schema": 7, "schema_floor": 5}
+    assert schema_of(["the schema is at version 7"]) == {"schema": 7, "schema_floor": None}
+    assert schema_of(["done"]) == {"schema": None, "schema_floor": None}
+    assert message_of(line).startswith("the schema is at")
+    assert message_of("plain") == "plain"
+
+
+def test_changes_of_a_definition_are_lines_whatever_the_order() -> None:
+    before = world.definition("backend", 7, "a", A="1", B="2").body
+    after: dict[str, Any] = with_image(world.definition("backend", 7, "a", B="3", C="4").body, "backend", "x")
+    after["cpu"] = "512"
+    assert changes(before, after) == [
+        "backend.environment.A: 1 → nothing",
+        "backend.environment.B: 2 → 3",
+        "backend.environment.C: nothing → 4",
+        f"backend.image: {world.pinned('backend', 'a')} → x",
+        "cpu: 256 → 512",
+    ]
+    shuffled = {**before, "containerDefinitions": [dict(reversed(list(before["containerDefinitions"][0].items())))]}
+    shuffled["containerDefinitions"][0]["environment"] = list(
+        reversed(before["containerDefinitions"][0]["environment"])
+    )
+    assert changes(before, shuffled) == []
+    with pytest.raises(KeyError):
+        with_image(before, "sidecar", "x")
