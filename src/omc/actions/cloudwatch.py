@@ -99,8 +99,8 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         sentence = f"As good as before for {seconds:.0f} s: {_figures(reading)}."
     else:
         sentence = (
-            f"No alarm fired and no task failed for {seconds:.0f} s. With only {reading.requests:.0f} answers, error rate "
-            "and latency could not be compared."
+            f"No alarm fired and no task failed for {seconds:.0f} s. With only {reading.requests:.0f} answers, error "
+            "rate and latency could not be compared."
         )
     return Outcome(Verdict.SUCCEEDED, sentence, evidence, {"proof": evidence})
 
