@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Much of the tests is waiting for Terraform's provider, so more of them run at a time than there are cores.
-PYTEST_ARGS ?= -n 3 --dist loadgroup
+PYTEST_ARGS ?= -n 3 --dist loadscope
 
 .PHONY: help install demo test check format lock clean bench bench-morning bench-local-up bench-localcloud \
 	bench-rollback kill-sweep

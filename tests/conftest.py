@@ -1,8 +1,17 @@
-"""How the tests are spread over processes: what shares something costly stays together, and the longest begin."""
+"""How the tests are spread over processes: what shares something costly stays together, and the longest begin.
+
+xdist's own marks for groups do nothing with this pytest (they write an attribute that it no longer has), so the groups
+are given to its scheduler.
+"""
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING, Any
+
+from xdist.scheduler import LoadScopeScheduling
+
+if TYPE_CHECKING:
+    import pytest
 
 SHARED = {
     "rehearsal/test_demo": "demo",
@@ -18,7 +27,7 @@ SHARED = {
 }
 """Beginnings of paths below tests/, first match, to the group that runs in one process. Others: a group a file."""
 
-FRESH = ("rehearsal/test_morning",)
+FRESH = "rehearsal/test_morning"
 """Rehearsals that want a stack in which nothing has failed within the hour: first in their group."""
 
 LONGEST = (
@@ -32,17 +41,31 @@ LONGEST = (
 )
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    root = config.rootpath / "tests"
-    groups: dict[pytest.Item, str] = {}
-    places: dict[pytest.Item, str] = {}
-    for item in items:
-        place = places[item] = item.path.relative_to(root).with_suffix("").as_posix()
-        groups[item] = next((group for start, group in SHARED.items() if place.startswith(start)), place)
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
+def place_of(nodeid: str) -> str:
+    """``rehearsal/test_demo`` of ``tests/rehearsal/test_demo.py::test_it``."""
+    return nodeid.partition("::")[0].removeprefix("tests/").removesuffix(".py")
 
+
+def group_of(nodeid: str) -> str:
+    place = place_of(nodeid)
+    return next((group for start, group in SHARED.items() if place.startswith(start)), place)
+
+
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist's classes are untyped here
+    """Sends a whole group to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    config.option.loadscopereorder = False  # else groups with many tests go before those that take long
+    return GroupScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def order(item: pytest.Item) -> tuple[int, bool]:
-        group = groups[item]
-        return LONGEST.index(group) if group in LONGEST else len(LONGEST), places[item] not in FRESH
+        group = group_of(item.nodeid)
+        return LONGEST.index(group) if group in LONGEST else len(LONGEST), place_of(item.nodeid) != FRESH
 
     items.sort(key=order)

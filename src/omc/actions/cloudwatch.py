@@ -21,7 +21,7 @@ from omc.facts.services import EcsService, describe_service, short_name
 from omc.facts.tasks import StoppedTask, read_stopped_tasks
 from omc.procedures.plan import Json
 from omc.procedures.preflight import is_firing
-from omc.procedures.settling import Readings, worse
+from omc.procedures.settling import Readings, enough_to_judge, worse
 from omc.stack import Environment
 
 BEFORE = timedelta(minutes=10)
@@ -95,7 +95,13 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         return None
     if lacking:
         return Outcome(Verdict.FAILED, f"The release is not whole: {lacking[0]}.", evidence)
-    sentence = f"As good as before for {seconds:.0f} s: {_figures(reading)}."
+    if enough_to_judge(reading, context.environment.thresholds, passed):
+        sentence = f"As good as before for {seconds:.0f} s: {_figures(reading)}."
+    else:
+        sentence = (
+            f"No alarm fired and no task failed for {seconds:.0f} s. With only {reading.requests:.0f} answers, error "
+            "rate and latency could not be compared."
+        )
     return Outcome(Verdict.SUCCEEDED, sentence, evidence, {"proof": evidence})
 
 

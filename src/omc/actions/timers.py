@@ -40,7 +40,8 @@ def _set(context: Context, arguments: Arguments) -> Mapping[str, Json]:
 
 
 def _watch(context: Context, arguments: Arguments) -> Outcome:
-    sentence = f"The timer is set: {arguments['why']}. See: omc runs list; a worker performs it: omc work"
+    work = f"omc work --env {context.environment.name}"
+    sentence = f"The timer is set: {arguments['why']}. See: omc runs list; a worker performs it: {work}"
     return Outcome(Verdict.SUCCEEDED, sentence, dict(context.memory), dict(context.memory))
 
 

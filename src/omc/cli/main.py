@@ -54,6 +54,10 @@ def root(context: click.Context, stack: Path | None) -> None:
     \b
     omc local up                     an AWS for the stack, on this machine
     omc check morning --env local    the runbook's morning checks
+    omc deploy --env local --image backend=DIGEST --dry-run
+    omc rollback --env local         back to the last release that was verified here
+    omc scale --env local backend 4 --for 2h
+    omc runs list                    what was changed, by whom, and how it went
     omc stack show                   what omc.toml comes to
     omc demo                         see it all: up, healthy, broken, explained
 

@@ -73,7 +73,8 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
     else:
         click.echo(run_report.runs_table(found, to_come, zone, width=width_of()))
         if to_come and not workers:
-            click.echo("\nNo worker runs that would perform them: omc work")
+            where = ", ".join(f"omc work --env {name}" for name in sorted({timer.environment for timer in to_come}))
+            click.echo(f"\nNo worker runs that would perform them. Start one: {where}")
 
 
 @runs.command()

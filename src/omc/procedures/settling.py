@@ -29,6 +29,11 @@ class Readings:
     desired: Mapping[str, int] = field(default_factory=dict)
 
 
+def enough_to_judge(now: Readings, limits: Thresholds, seconds: float) -> bool:
+    """Whether there was the traffic without which error rate and latency say nothing."""
+    return now.requests >= limits.requests_floor * min(1.0, seconds / 60)
+
+
 def worse(before: Readings, now: Readings, limits: Thresholds, seconds: float) -> str:
     """Why the release is not good, in a sentence; empty while nothing says so.
 
@@ -40,7 +45,7 @@ def worse(before: Readings, now: Readings, limits: Thresholds, seconds: float) -
     for service, failed in now.failed_tasks.items():
         if failed >= min(limits.failed_tasks, max(1, now.desired.get(service, 1))):
             return f"{failed} task{'s' if failed != 1 else ''} of the new {service} failed since."
-    enough = now.requests >= limits.requests_floor * min(1.0, seconds / 60)
+    enough = enough_to_judge(now, limits, seconds)
     if enough and now.error_percent > max(limits.error_percent, WORSE * before.error_percent):
         return (
             f"{now.error_percent:.1f} % of {now.requests:.0f} answers are 5xx, above {limits.error_percent:g} %; "
