@@ -22,10 +22,11 @@ def levels(stack: Stack, *arguments: str) -> dict[str, set[str]]:
 
 
 def test_a_healthy_stack_passes_once_every_reading_is_in(healthy: Stack) -> None:
-    from omc.local import traffic
+    from omc.local import load_report, traffic
 
-    met = traffic.send(healthy.url, rate=20, seconds=5)
-    assert met.good == met.total
+    seen = load_report.report(traffic.send(traffic.Plan(healthy.url, rate=20, duration=5))).total
+    assert seen.requests > 0
+    assert seen.errors == 0
     eventually("the morning check is all ok", lambda: healthy.check().code == 0, within=240)
     said = healthy.check("--output", "json").json
     assert {finding["level"] for finding in said["findings"]} <= {"ok", "warn"}

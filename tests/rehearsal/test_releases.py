@@ -289,7 +289,7 @@ def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack) -> None:
 
     def users() -> None:
         while not gone.is_set():
-            traffic.send(healthy.url, rate=10, seconds=2, paths=("/api/v1/prices", "/api/v1/coins"))
+            traffic.send(traffic.Plan(healthy.url, rate=10, duration=2))
 
     thread = threading.Thread(target=users)
     thread.start()

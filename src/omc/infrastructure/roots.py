@@ -45,6 +45,8 @@ class Root:
     """Beside ``terraform.tfvars``, which Terraform reads by itself."""
     terraform: tf.Terraform
     account: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Variables that stand above those of the files: what is of this machine in a local cloud."""
     extra: Mapping[str, str] = field(default_factory=dict)
     """More of the environment, for one purpose: variables, a mark."""
 
@@ -135,6 +137,7 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
             var_files=("local.tfvars",),
             terraform=tf.find_terraform(),
             account=found.account,
+            settings={"exchange_url": found.exchange_url},
         )
     account = str(aws.client("sts").get_caller_identity()["Account"])
     env = {"AWS_REGION": environment.region, "TF_DATA_DIR": str(work / "terraform" / name)}
