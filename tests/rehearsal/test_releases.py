@@ -320,6 +320,16 @@ def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack) -> None:
     eventually("the alarm about 5xx is quiet again", is_quiet, within=180)
 
 
+def test_a_release_that_leaks_until_it_is_killed_is_undone_with_the_cause(healthy: Stack) -> None:
+    before = running(healthy)
+    done = deploy(healthy, variants.push(healthy, "leaking"), "--watch", "180s", "--no-migrate")
+    assert done.code == ROLLED_BACK, done.out + done.err
+    assert step(done, "watch")["verdict"] == "failed"
+    assert "OutOfMemory" in done.out
+    assert running(healthy) == before
+    wait_until_healthy(healthy)
+
+
 def update(stack: Stack, digest: str) -> str:
     """What somebody does who knows no omc: register a revision with another image and give it to the service."""
     ecs = stack.client("ecs")

@@ -28,6 +28,16 @@ FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
             "        response = await",
         ),
     ),
+    "leaking": (
+        (
+            "__main__.py",
+            "import uvicorn\n",
+            "import threading\nimport time\n\nimport uvicorn\n\n\n"
+            "def leak():\n    time.sleep(15)\n    kept = []\n    while True:\n"
+            "        kept.append(bytearray(b'x' * 16_000_000))\n        time.sleep(0.05)\n\n\n"
+            "threading.Thread(target=leak, daemon=True).start()\n",
+        ),
+    ),
     "with a failing migration": (
         ("migrations/0099_broken.sql", "", "ALTER TABLE coins ADD COLUMN no_such_type nonsense;\n"),
     ),
