@@ -115,8 +115,12 @@ def left(aws: Any) -> dict[str, list[str]]:
     return {kind: names for kind, names in found.items() if names}
 
 
+def processes(cloud: Cloud) -> set[str]:
+    return {process.name for process in cloud.part(Supervisor).running()}
+
+
 def test_apply_plan_destroy(cloud: Cloud, aws: Any, roots: Callable[[str], Root]) -> None:
-    untouched = left(aws)
+    untouched, own_processes = left(aws), processes(cloud)
     bootstrap = roots("bootstrap")
     bootstrap.init()
     bootstrap.run("apply", "-auto-approve", *BOOTSTRAP)
@@ -139,7 +143,7 @@ def test_apply_plan_destroy(cloud: Cloud, aws: Any, roots: Callable[[str], Root]
     remaining = left(aws)
     bootstrapped = {kind for kind in ("buckets", "images", "keys' names", "roles") if kind in remaining}
     assert set(remaining) - set(untouched) == bootstrapped, remaining
-    assert [process.name for process in cloud.part(Supervisor).running()] == []
+    assert processes(cloud) == own_processes
 
     _empty(aws("s3"), bootstrap.outputs()["state_bucket"])
     _forget_images(aws("ecr"))

@@ -257,7 +257,8 @@ class Network:
             counted, self._nat = self._nat, defaultdict(Counter)
             active = Counter(each.verdict.nat for each in self._tracked.values() if each.verdict.nat)
         if cloud.has(Logs):
-            subnets = {each.id: world.subnets[each.subnet] for each in world.interfaces.values()}
+            # An interface may outlive its subnet for a moment while a VPC is destroyed.
+            subnets = {each.id: world.subnets.get(each.subnet) for each in world.interfaces.values()}
             for interface, flows in records.items():
                 if subnet := subnets.get(interface):
                     named = [nat.placed(record, subnet) for record in flows]
