@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from omc.facts.releases import Release, ReleasedService
@@ -35,6 +35,8 @@ class ReleaseRow(Base):
     proof: Mapped[Any] = mapped_column(Document)
     verified_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("one_release_per_run", "run", unique=True),)
 
 
 def releases_of(store: Store, environment: str, most: int = 200) -> tuple[Release, ...]:
