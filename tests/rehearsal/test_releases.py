@@ -140,10 +140,14 @@ def test_a_good_release_is_verified_recorded_and_gone_back_from(healthy: Stack) 
 
 def test_new_tasks_without_a_change(healthy: Stack) -> None:
     revision, before = running(healthy), tasks(healthy)
-    done = healthy.omc("deploy", "--env", "local", "--force-new", "backend", "--yes", "--watch", "0", "--override", "-")
+    done = healthy.omc(
+        *("deploy", "--env", "local", "--force-new", "backend", "--yes", "--watch", "0", "--override", "-"),
+        *("--output", "json"),
+    )
     assert done.code == SUCCEEDED, done.out + done.err
     assert running(healthy) == revision
     assert not before & tasks(healthy)
+    assert step(done, "roll-backend")["evidence"]["healthy_seconds"] > 1  # of the new tasks, not the old
 
 
 def test_the_lie_that_waiters_tell(healthy: Stack) -> None:

@@ -13,6 +13,7 @@ are on again before this step has an outcome, whatever it is: that one write of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ from omc.errors import NotFound
 from omc.facts.deployments import describe_deployments, list_deployments
 from omc.facts.rollouts import read_rollout
 from omc.facts.services import describe_service, short_name
+from omc.facts.tasks import list_running_tasks
 from omc.procedures.plan import Json
 from omc.stack import Environment
 
@@ -59,6 +61,8 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
     context.remember({"before": list(before), "asked_at": context.now().isoformat()})
     if service.task_definition == wanted and not arguments.get("force_new"):
         return {"deployment": ""}  # it is there already; to be seen whether it runs well
+    if service.task_definition == wanted:  # the old tasks run the same revision: they are known by their ids
+        context.remember({"old_tasks": [task.id for task in list_running_tasks(context.gateway, name)]})
     more: dict[str, Any] = {}
     configuration = _configuration(context, name) if arguments.get("back") else {}
     if (alarms := configuration.get("alarms", {})).get("enable"):
@@ -104,7 +108,9 @@ def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     ours = context.memory["deployment"]
     asked_at = datetime.fromisoformat(context.memory["asked_at"])
     rollout = read_rollout(context.gateway, expected.service, ours)
-    if "healthy_seconds" not in context.memory and all_healthy(rollout, expected):
+    old = context.memory.get("old_tasks", ())
+    fresh = replace(rollout, tasks=tuple(task for task in rollout.tasks if task.id not in old))
+    if "healthy_seconds" not in context.memory and all_healthy(fresh, expected):
         context.remember({"healthy_seconds": round((context.now() - asked_at).total_seconds(), 1)})
     judgement = judge(rollout, expected, ours)
     if judgement.verdict is None:
