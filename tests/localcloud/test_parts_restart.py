@@ -119,6 +119,7 @@ def test_down_and_up_keep_data_addresses_and_endpoints(tmp_path: Path) -> None:
 
 PROGRAM = """
 import pathlib, sys, time
+sys.path.insert(0, "tests")
 from tests.localcloud.conftest import clients, running_cloud
 from tests.localcloud.test_elasticache import Cache
 from tests.localcloud.test_rds import Database

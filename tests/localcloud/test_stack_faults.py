@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from runpy import run_path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from localcloud import assemble
 from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
-from localcloud.core.registry import AwsError
+from localcloud.core.registry import AwsError, Call
 from localcloud.faults.catalogue import Fault, Memory, Setting, all_faults
 from localcloud.faults.component import StackFaults
 from localcloud.front.faults import Faults
@@ -250,9 +251,14 @@ def test_the_rules_of_a_named_fault_and_of_a_test_leave_each_other_alone() -> No
     faults.replace([rule({"service": "kms", "kind": "500", "count": 1})])
     faults.add([rule({"service": "iam", "kind": "slow"})], "aws-throttling")
     assert [(it["service"], it.get("owner")) for it in faults.listed()] == [("kms", None), ("iam", "aws-throttling")]
-    assert faults.take("kms", "ListKeys") is not None
-    assert faults.take("kms", "ListKeys") is None
-    assert faults.take("ecs", "ListClusters") is None
+
+    def hit(service: str, operation: str) -> bool:
+        someone = ("123456789012", "ap-southeast-2", "arn:aws:iam::123456789012:root", "key", "127.0.0.1", "test", "id")
+        return faults.take(Call(service, operation, {}, *someone, datetime.now(UTC))) is not None
+
+    assert hit("kms", "ListKeys")
+    assert not hit("kms", "ListKeys")
+    assert not hit("ecs", "ListClusters")
     assert [it.service for it in faults.owned("aws-throttling")] == ["iam"]
     faults.remove("aws-throttling")
     assert faults.listed() == []

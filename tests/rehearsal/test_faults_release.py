@@ -190,7 +190,8 @@ def test_a_release_with_errors_shows_in_the_load_balancers_count_and_in_the_log(
 
         eventually("the load balancer counts 5xx of its targets", counted, 120)
         eventually("the log has the reason", lambda: logged(healthy, "the order book is empty", began), WITHIN)
-    assert [ask(healthy, "/api/v1/prices")[0] for _ in range(20)] == [200] * 20
+    # A task that is on its way out may still answer a little.
+    eventually("users see no error", lambda: {ask(healthy, "/api/v1/prices")[0] for _ in range(20)} == {200}, WITHIN)
     cloudwatch = healthy.client("cloudwatch")
     eventually(
         "no alarm of errors is left",

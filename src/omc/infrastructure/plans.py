@@ -103,11 +103,13 @@ def make(
     known = declared(root.folder)
     kept = {name: value for name, value in standing(root.state()).items() if name in known}
     variables = kept | dict(given)
-    require_known(root.folder, {**root.settings, **variables}, root.var_files)
+    require_known(root.folder, variables, root.var_files)
+    # Files stand above the environment, in which Terraform finds the other variables.
+    settings = {name: given.get(name, value) for name, value in root.settings.items() if name in known}
     fresh = root.plans / f"{os.getpid()}-{time.monotonic_ns()}.new"
     arguments = ["plan", f"-out={fresh}", "-input=false", f"-parallelism={PARALLELISM}"]
     arguments += [f"-var-file={name}" for name in root.var_files]
-    arguments += [f"-var={name}={value}" for name, value in root.settings.items() if name not in given]
+    arguments += [f"-var={name}={value}" for name, value in settings.items()]
     arguments += ["-destroy"] if destroy else []
     prepared = replace(root, extra=as_environment(variables) | _mark(mark))
     try:
