@@ -141,7 +141,8 @@ def test_a_good_release_is_verified_recorded_and_gone_back_from(healthy: Stack) 
 def test_new_tasks_without_a_change(healthy: Stack) -> None:
     revision, before = running(healthy), tasks(healthy)
     done = healthy.omc(
-        *("deploy", "--env", "local", "--force-new", "backend", "--yes", "--watch", "0", "--override", "-"),
+        *("deploy", "--env", "local", "--force-new", "backend", "--keep-definition"),
+        *("--yes", "--watch", "0", "--override", "-"),
         *("--output", "json"),
     )
     assert done.code == SUCCEEDED, done.out + done.err
