@@ -33,7 +33,7 @@ FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
             "__main__.py",
             "import uvicorn\n",
             "import threading\nimport time\n\nimport uvicorn\n\n\n"
-            "def leak():\n    time.sleep(15)\n    kept = []\n    while True:\n"
+            "def leak():\n    time.sleep(45)\n    kept = []\n    while True:\n"
             "        kept.append(bytearray(b'x' * 16_000_000))\n        time.sleep(0.05)\n\n\n"
             "threading.Thread(target=leak, daemon=True).start()\n",
         ),
