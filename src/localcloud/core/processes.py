@@ -78,12 +78,13 @@ def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def _marker_of(pid: int) -> str:
+def variable_of(pid: int, name: str) -> str:
+    """An environment variable that a process was started with; empty where it has none, or may not be read."""
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return ""
-    prefix = f"{MARKER}=".encode()
+    prefix = f"{name}=".encode()
     for item in environment.split(b"\0"):
         if item.startswith(prefix):
             return item[len(prefix) :].decode(errors="replace")
@@ -359,7 +360,7 @@ class Supervisor:
                 leaders[entry.pid] = record.get("signal", signal.SIGTERM)
         found = _family(table, leaders)
         for pid, entry in table.items():
-            if pid != os.getpid() and not entry.zombie and _marker_of(pid) in records:
+            if pid != os.getpid() and not entry.zombie and variable_of(pid, MARKER) in records:
                 found |= _family(table, [pid])
         found.discard(os.getpid())
         return [(table[pid], leaders.get(pid, signal.SIGTERM)) for pid in sorted(found)]
@@ -407,7 +408,7 @@ class Supervisor:
         left |= {
             pid
             for pid, entry in table.items()
-            if not entry.zombie and entry.session not in others and _marker_of(pid) in markers
+            if not entry.zombie and entry.session not in others and variable_of(pid, MARKER) in markers
         }
         left.discard(os.getpid())
         for pid in left:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from omc.cli.table import Row, table
+from omc.cli.wording import cell, inline, leaves, short
 from omc.procedures.plan import Plan, to_json
 from omc.stack import Environment
 from omc.store.redaction import without_secrets
@@ -29,7 +30,7 @@ def as_table(plan: Plan, commands: Sequence[str], environment: Environment, *, w
         rows.append(Row((f"  {number}", step.title), tuple(str(without_secrets(line)) for line in below)))
     parts.append(table(rows, width=width, colour=colour) if rows else "There is nothing to do.")
     if plan.rests_on:
-        facts = [Row((f"  {name}", _short(value))) for name, value in _leaves(without_secrets(plan.rests_on))]
+        facts = [Row((f"  {name}", short(value))) for name, value in leaves(without_secrets(plan.rests_on))]
         parts.append("It rests on\n" + table(facts, width=width))
     if commands:
         parts.append("The same by hand\n" + "\n".join(f"  {without_secrets(line)}" for line in commands))
@@ -43,18 +44,16 @@ def as_markdown(plan: Plan, commands: Sequence[str], environment: Environment) -
     lines = [f"## {plan.title}", "", f"{plan.environment} (`{environment.cluster}` in {environment.region}), "]
     lines[-1] += f"risk **{plan.risk.value}**, plan `{plan.hash[:12]}`"
     for sentence in plan.refusals:
-        lines += ["", f"**Refused:** {_inline(sentence)}"]
+        lines += ["", f"**Refused:** {inline(sentence)}"]
     if plan.notes:
-        lines += ["", *(f"- {_inline(sentence)}" for sentence in plan.notes)]
+        lines += ["", *(f"- {inline(sentence)}" for sentence in plan.notes)]
     lines += ["", "| | step | before | after | undo |", "|---|---|---|---|---|"]
     for number, step in enumerate(plan.steps, start=1):
         cells = (str(number), step.title, step.before, step.after, step.undo.words if step.undo else "")
-        lines.append(
-            "| " + " | ".join(_inline(str(without_secrets(cell))).replace("|", "\\|") for cell in cells) + " |"
-        )
+        lines.append("| " + " | ".join(cell(str(without_secrets(text))) for text in cells) + " |")
     if plan.rests_on:
         lines += ["", "Rests on:", ""]
-        lines += [f"- {name}: {_inline(_short(value))}" for name, value in _leaves(without_secrets(plan.rests_on))]
+        lines += [f"- {name}: {inline(short(value))}" for name, value in leaves(without_secrets(plan.rests_on))]
     if commands:
         lines += ["", "### The same by hand", "", "```bash", *(str(without_secrets(line)) for line in commands), "```"]
     return "\n".join(lines)
@@ -63,20 +62,3 @@ def as_markdown(plan: Plan, commands: Sequence[str], environment: Environment) -
 def as_document(plan: Plan, commands: Sequence[str] = ()) -> dict[str, Any]:
     """For programs. Keys are added, never renamed."""
     return {**without_secrets(to_json(plan)), "hash": plan.hash, "commands": list(without_secrets(list(commands)))}
-
-
-def _leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
-    """Nested facts as one line each: ``backend.running``."""
-    if not isinstance(value, dict):
-        return [(name, value)]
-    return [leaf for key, item in value.items() for leaf in _leaves(item, f"{name}.{key}" if name else str(key))]
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_short(item) for item in value) or "(none)"
-    return "(none)" if value is None else str(value)
-
-
-def _inline(text: str) -> str:
-    return " ".join(text.split()).replace("<", "&lt;")

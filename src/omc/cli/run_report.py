@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from omc.cli.table import Row, table
+from omc.cli.wording import cell, inline, leaves, short
 from omc.engine.accounts import Account
 from omc.engine.course import State
 from omc.procedures.plan import from_json
@@ -76,7 +77,7 @@ def _step_row(account: Account, row: StepRow) -> Row:
     took = span(row.ended_at - row.intended_at) if row.ended_at and row.intended_at else ""
     attempts = f" (attempt {row.attempts})" if row.attempts > 1 else ""
     below = [row.sentence] if row.sentence else []
-    evidence = [line for name, value in _leaves(row.evidence) for line in _lines(name, value)]
+    evidence = [line for name, value in leaves(row.evidence) for line in _lines(name, value)]
     below += evidence[:LONGEST_EVIDENCE]
     if len(evidence) > LONGEST_EVIDENCE:
         below.append(f"and {len(evidence) - LONGEST_EVIDENCE} more (--output json shows all)")
@@ -85,11 +86,11 @@ def _step_row(account: Account, row: StepRow) -> Row:
 
 def _lines(name: str, value: Any) -> list[str]:
     """One piece of evidence: on a line, or where it is a list of sentences the first few of them on one each."""
-    line = f"{name}: {_short(value)}"
+    line = f"{name}: {short(value)}"
     if not isinstance(value, list) or len(line) <= LONGEST_LINE:
         return [line]
     more = [f"- and {len(value) - ITEMS_SHOWN} more"] if len(value) > ITEMS_SHOWN else []
-    return [f"{name}:", *(f"- {_short(item)}" for item in value[:ITEMS_SHOWN]), *more]
+    return [f"{name}:", *(f"- {short(item)}" for item in value[:ITEMS_SHOWN]), *more]
 
 
 def approval_in_words(approval: Approval, zone: str) -> str:
@@ -167,21 +168,21 @@ def as_document(account: Account) -> dict[str, Any]:
 def as_markdown(account: Account, zone: str) -> str:
     """For a ticket."""
     run = account.run
-    lines = [f"## {run.title}, {run.environment}", "", f"**{_inline(verdict_line(run, colour=False))}**", ""]
+    lines = [f"## {run.title}, {run.environment}", "", f"**{inline(verdict_line(run, colour=False))}**", ""]
     lines += [f"- Run `{run.id}`, plan `{run.plan_hash[:12]}`, risk {run.risk}, by {run.actor}"]
     lines += [f"- Planned {moment(run.created_at, zone)}"]
     lines += [f"- Began {moment(run.started_at, zone)}"] if run.started_at else []
     lines += [f"- Ended {moment(run.ended_at, zone)}"] if run.ended_at else []
-    lines += [f"- Approved: {_inline(approval_in_words(approval, zone))}" for approval in account.approvals]
+    lines += [f"- Approved: {inline(approval_in_words(approval, zone))}" for approval in account.approvals]
     lines += ["", "| | step | verdict | |", "|---|---|---|---|"]
     for row in account.steps:
         name = f"undo {row.name}" if row.phase == "undo" else row.name
         cells = (str(row.number), name, row.verdict or row.state, row.sentence or "")
-        lines.append("| " + " | ".join(_inline(cell).replace("|", "\\|") for cell in cells) + " |")
+        lines.append("| " + " | ".join(cell(text) for text in cells) + " |")
     for row in account.steps:
         if row.evidence:
             lines += ["", f"**{row.name}**", ""]
-            lines += [f"- {name}: {_inline(_short(value))}" for name, value in _leaves(row.evidence)]
+            lines += [f"- {name}: {inline(short(value))}" for name, value in leaves(row.evidence)]
     return "\n".join(lines)
 
 
@@ -209,13 +210,13 @@ def runs_markdown(runs: Sequence[Run], timers: Sequence[Timer], zone: str) -> st
     lines = ["| run | environment | state | planned | by | |", "|---|---|---|---|---|---|"]
     for run in runs:
         cells = (run.id, run.environment, run.verdict or run.state, moment(run.created_at, zone), run.actor, run.title)
-        lines.append("| " + " | ".join(_inline(cell).replace("|", "\\|") for cell in cells) + " |")
+        lines.append("| " + " | ".join(cell(text) for text in cells) + " |")
     if timers:
         lines += ["", "| timer | environment | procedure | due | by | |", "|---|---|---|---|---|---|"]
     for timer in timers:
         due = moment(timer.due_at, zone)
         cells = (timer.id, timer.environment, timer.procedure, due, timer.actor, _why(timer))
-        lines.append("| " + " | ".join(_inline(cell).replace("|", "\\|") for cell in cells) + " |")
+        lines.append("| " + " | ".join(cell(text) for text in cells) + " |")
     return "\n".join(lines)
 
 
@@ -257,19 +258,3 @@ def _why(timer: Timer) -> str:
 
 def _time(at: datetime | None) -> str | None:
     return at.isoformat(timespec="milliseconds") if at else None
-
-
-def _leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
-    if not isinstance(value, dict):
-        return [(name, value)]
-    return [leaf for key, item in value.items() for leaf in _leaves(item, f"{name}.{key}" if name else str(key))]
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_short(item) for item in value) or "(none)"
-    return "(none)" if value is None else str(value)
-
-
-def _inline(text: str) -> str:
-    return " ".join(text.split()).replace("<", "&lt;")

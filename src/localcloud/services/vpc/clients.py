@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from localcloud.core.processes import read_entry
+from localcloud.core.processes import read_entry, variable_of
 
 VARIABLE = "LOCALCLOUD_ADDRESS"
 """The environment variable with a task's address in the VPC."""
@@ -62,7 +62,7 @@ class Clients:
             return ""
         if known and known[0] == entry.started_at:
             return known[1]
-        address = _from_environment(pid)
+        address = variable_of(pid, VARIABLE)
         if not address and entry.parent > 1:
             # One that was started with an empty environment is still its parent's.
             address = self._address_of(entry.parent)
@@ -100,15 +100,3 @@ def _holds(pid: int, wanted: str) -> bool:
             return any(os.readlink(handle.path) == wanted for handle in handles)  # noqa: PTH115 - it is asked often
     except OSError:
         return False
-
-
-def _from_environment(pid: int) -> str:
-    try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return ""
-    prefix = f"{VARIABLE}=".encode()
-    for item in environment.split(b"\0"):
-        if item.startswith(prefix):
-            return item[len(prefix) :].decode(errors="replace")
-    return ""
