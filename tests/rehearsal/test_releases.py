@@ -287,9 +287,35 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
     assert running(healthy) == before
 
 
-def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack) -> None:
+def newest_run(stack: Stack) -> str:
+    listed = stack.omc("runs", "list", "--env", "local", "--last", "1", "--output", "json").json["runs"]
+    return str(listed[0]["run"]) if listed else ""
+
+
+def deploy_and_cue(stack: Stack, image: str, cue: Path, *arguments: str) -> Done:
+    """Deploy an image that goes wrong on cue, and give the cue when all of it runs and is being watched."""
+    words = ("deploy", "--env", "local", "--image", f"backend={image}", "--yes", "--no-migrate", "--output", "json")
+    known = newest_run(stack)
+    with omc_running(stack, *words, "--override", "a rehearsal", *arguments) as omc:
+
+        def is_watched() -> bool:
+            assert omc.poll() is None, omc.communicate()
+            ours = newest_run(stack)
+            if ours == known:
+                return False
+            shown = stack.omc("runs", "show", ours, "--output", "json").json
+            return any(step["name"] == "watch" and step["state"] != "pending" for step in shown["steps"])
+
+        eventually("the release is watched", is_watched, within=300)
+        cue.touch()
+        out, err = omc.communicate(timeout=300)
+    return Done(omc.returncode, out, err)
+
+
+def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack, tmp_path: Path) -> None:
     """Everything looks well when it is rolled; the watch period finds it out, and it is undone."""
-    before, digest = running(healthy), variants.push(healthy, "failing later")
+    cue = tmp_path / "cue"
+    before, digest = running(healthy), variants.push(healthy, "failing on cue", cue=cue)
     gone = threading.Event()
 
     def users() -> None:
@@ -299,7 +325,7 @@ def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack) -> None:
     thread = threading.Thread(target=users)
     thread.start()
     try:
-        done = deploy(healthy, digest, "--watch", "120s", "--no-migrate")
+        done = deploy_and_cue(healthy, digest, cue, "--watch", "120s")
     finally:
         gone.set()
         thread.join(30)
@@ -325,9 +351,11 @@ def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack) -> None:
     eventually("the alarm about 5xx is quiet again", is_quiet, within=180)
 
 
-def test_a_release_that_leaks_until_it_is_killed_is_undone_with_the_cause(healthy: Stack) -> None:
-    before = running(healthy)
-    done = deploy(healthy, variants.push(healthy, "leaking"), "--watch", "180s", "--no-migrate")
+def test_a_release_that_leaks_until_it_is_killed_is_undone_with_the_cause(healthy: Stack, tmp_path: Path) -> None:
+    cue = tmp_path / "cue"
+    before, digest = running(healthy), variants.push(healthy, "leaking on cue", cue=cue)
+    done = deploy_and_cue(healthy, digest, cue, "--watch", "180s")
+    assert step(done, "roll-backend")["verdict"] == "succeeded"
     assert done.code == ROLLED_BACK, done.out + done.err
     assert step(done, "watch")["verdict"] == "failed"
     assert "OutOfMemory" in done.out

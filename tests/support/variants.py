@@ -17,23 +17,24 @@ FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("api.py", '@router.get("/health/live")', '@router.get("/nowhere/live")'),
         ("api.py", '@router.get("/health/ready")', '@router.get("/nowhere/ready")'),
     ),
-    "failing later": (
-        ("logs.py", "request_id: ContextVar", "STARTED = time.monotonic()\nrequest_id: ContextVar"),
+    "failing on cue": (
         (
             "logs.py",
             "    try:\n        response = await",
             "    try:\n"
-            '        if time.monotonic() - STARTED > 20 and not path.startswith("/health"):\n'
+            '        if Path("{cue}").exists() and not path.startswith("/health"):\n'
             '            raise RuntimeError("the price feed is gone")\n'
             "        response = await",
         ),
+        ("logs.py", "import uuid\n", "import uuid\nfrom pathlib import Path\n"),
     ),
-    "leaking": (
+    "leaking on cue": (
         (
             "__main__.py",
             "import uvicorn\n",
-            "import threading\nimport time\n\nimport uvicorn\n\n\n"
-            "def leak():\n    time.sleep(45)\n    kept = []\n    while True:\n"
+            "import threading\nimport time\nfrom pathlib import Path\n\nimport uvicorn\n\n\n"
+            'def leak():\n    while not Path("{cue}").exists():\n        time.sleep(0.2)\n'
+            "    kept = []\n    while True:\n"
             "        kept.append(bytearray(b'x' * 16_000_000))\n        time.sleep(0.05)\n\n\n"
             "threading.Thread(target=leak, daemon=True).start()\n",
         ),
@@ -45,8 +46,12 @@ FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
 """By name: (file of the app's package, what is replaced, by what); where nothing is replaced, it is appended."""
 
 
-def push(stack: Stack, variant: str, app: str = "backend") -> str:
-    """Push a variant of an app, another build each time; its digest."""
+def push(stack: Stack, variant: str, app: str = "backend", *, cue: Path | None = None) -> str:
+    """Push a variant of an app, another build each time; its digest.
+
+    Those ``on cue`` go wrong once the file ``cue`` exists: a test says when, so no machine is too slow or too quick.
+    """
+    assert (cue is not None) == variant.endswith("on cue")
     with tempfile.TemporaryDirectory(prefix="omc-variant-") as folder:
         source = Path(folder) / app
         shutil.copytree(ROOT / "apps" / app, source)
@@ -54,7 +59,8 @@ def push(stack: Stack, variant: str, app: str = "backend") -> str:
             file = source / app / name
             text = file.read_text() if file.exists() else ""
             assert old in text, f"{name} no longer has {old!r}"
-            file.write_text(text.replace(old, new, 1) if old else text + new)
+            broken = new.replace("{cue}", str(cue))
+            file.write_text(text.replace(old, broken, 1) if old else text + broken)
         (source / "build").write_text(uuid.uuid4().hex)
         done = stack.localcloud("push", str(source), "--repository", f"ohmycoins/{app}")
     assert done.code == 0, done.err
