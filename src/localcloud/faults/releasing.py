@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SERVICE = Setting("backend", "the ECS service that gets the release")
 VARIANTS = Path(__file__).parent / "variants"
-"""The small programs that a faulty image starts its application with."""
+"""``start.py``, with which a faulty image starts its application, and what it makes faulty before: a module each."""
 
 Definition = dict[str, Any]
 Change = Callable[["Cloud", Definition, dict[str, Any]], None]
@@ -93,9 +93,11 @@ def variant(cloud: Cloud, container: dict[str, Any], program: str, values: Mappi
     with tempfile.TemporaryDirectory(prefix="localcloud-release-") as folder:
         copy = Path(folder) / "image"
         shutil.copytree(image.folder, copy, symlinks=True)
-        shutil.copy(VARIANTS / f"{program}.py", copy)
+        for name in ("start.py", f"{program}.py"):
+            shutil.copy(VARIANTS / name, copy)
         (copy / f"{program}.json").write_text(json.dumps(values))
-        command = json.dumps(["python", f"{image.config.working_directory}/{program}.py", *image.config.command])
+        start = f"{image.config.working_directory}/start.py"
+        command = json.dumps(["python", start, program, *image.config.command])
         with (copy / "Dockerfile").open("a") as dockerfile:
             dockerfile.write(f"\nCMD {command}\n")
         pushed = ecr.push(person.client(cloud, "ecr"), cloud.settings.state, copy, repository)

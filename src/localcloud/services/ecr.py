@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core import paging
 from localcloud.core.registry import Answer, AwsError, Call, mend, operation
 
 if TYPE_CHECKING:
@@ -466,10 +467,9 @@ def _chosen(repository: Any, identity: Mapping[str, str]) -> Any | None:
 
 
 def _page(items: list[Any], params: Mapping[str, Any], default: int) -> tuple[list[Any], dict[str, str]]:
-    start = int(params.get("nextToken") or 0)
-    size = int(params.get("maxResults") or default)
-    more = {"nextToken": str(start + size)} if start + size < len(items) else {}
-    return items[start : start + size], more
+    refused = AwsError("InvalidParameterException", "Invalid parameter at 'nextToken': no page ended with this token.")
+    shown, following = paging.page(items, params.get("nextToken"), int(params.get("maxResults") or default), refused)
+    return shown, {"nextToken": following} if following else {}
 
 
 def _filtered(repository: Any, params: Mapping[str, Any]) -> list[Any]:

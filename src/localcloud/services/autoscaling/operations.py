@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core import paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.ecs import calls
 
@@ -52,9 +53,9 @@ def _target(scaling: Autoscaling, params: Mapping[str, Any]) -> ScalableTarget:
 
 
 def _page(items: list[Any], params: Mapping[str, Any]) -> tuple[list[Any], dict[str, str]]:
-    start, size = int(params.get("NextToken") or 0), params.get("MaxResults") or 50
-    more = {"NextToken": str(start + size)} if start + size < len(items) else {}
-    return items[start : start + size], more
+    refused = AwsError("InvalidNextTokenException", "The NextToken isn't one that this operation gave.")
+    shown, following = paging.page(items, params.get("NextToken"), params.get("MaxResults") or 50, refused)
+    return shown, {"NextToken": following} if following else {}
 
 
 @operation("application-autoscaling", "RegisterScalableTarget")

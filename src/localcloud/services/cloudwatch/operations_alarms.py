@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core import paging
 from localcloud.core.registry import AwsError, Call, operation
 from localcloud.services.cloudwatch.alarm import ACTIONS, COMPOSITE, METRIC, Alarm, invalid
 from localcloud.services.cloudwatch.metrics import Metrics
@@ -143,7 +144,8 @@ def describe_alarms_for_metric(cloud: Cloud, call: Call) -> Mapping[str, Any]:
 def describe_alarm_history(cloud: Cloud, call: Call) -> Mapping[str, Any]:
     params = call.params
     most = params.get("MaxRecords") or PAGE
-    skipped = int(position(params["NextToken"])) if params.get("NextToken") else 0
+    refused = AwsError("InvalidNextToken", "The NextToken is not one that this operation gave")
+    skipped = paging.position(params.get("NextToken"), refused)
     items = cloud.part(Metrics).store.history(
         alarm=params.get("AlarmName"),
         types=params.get("AlarmTypes") or [METRIC],
@@ -168,7 +170,7 @@ def describe_alarm_history(cloud: Cloud, call: Call) -> Mapping[str, Any]:
         ]
     }
     if len(items) > most:
-        answer["NextToken"] = token(skipped + most)
+        answer["NextToken"] = paging.token_of(skipped + most)
     return answer
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core import paging
 from localcloud.core.registry import Answer, AwsError, Call, mend, operation
 from localcloud.front import moto_calls
 from localcloud.services.costs import explorer, expressions, forecast, periods
@@ -115,11 +116,11 @@ def describe_budget(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
 @mend("budgets", "DescribeBudgets")
 def describe_budgets(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     found = sorted(answer.get("Budgets", []), key=lambda budget: str(budget["BudgetName"]))
-    start, size = int(call.params.get("NextToken") or 0), int(call.params.get("MaxResults", 100))
-    page: dict[str, Any] = {"Budgets": [_described(cloud, call, budget) for budget in found[start : start + size]]}
-    if start + size < len(found):
-        page["NextToken"] = str(start + size)
-    return page
+    refused = AwsError("InvalidNextTokenException", "The pagination token is invalid.")
+    size = int(call.params.get("MaxResults", 100))
+    shown, following = paging.page(found, call.params.get("NextToken"), size, refused)
+    told: dict[str, Any] = {"Budgets": [_described(cloud, call, budget) for budget in shown]}
+    return told | ({"NextToken": following} if following else {})
 
 
 @operation("budgets", "DescribeBudgetPerformanceHistory")

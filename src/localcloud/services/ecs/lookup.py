@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from localcloud.core import paging
 from localcloud.core.registry import AwsError
 from localcloud.services.ecs.model import Cluster, Service, Task, TaskDefinition
 
@@ -88,12 +88,5 @@ def page(
     size = params.get("maxResults") or default
     if not 1 <= size <= most:
         raise invalid(f"maxResults must be between 1 and {most}.")
-    start = 0
-    if params.get("nextToken"):
-        try:
-            start = int(base64.urlsafe_b64decode(params["nextToken"]).decode())
-        except ValueError:
-            raise invalid("Invalid token in request") from None
-    following = start + size
-    more = {"nextToken": base64.urlsafe_b64encode(str(following).encode()).decode()} if following < len(items) else {}
-    return list(items[start:following]), more
+    shown, following = paging.page(items, params.get("nextToken"), size, invalid("Invalid token in request"))
+    return shown, {"nextToken": following} if following else {}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core import network
+from localcloud.core import network, paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.elasticache import parameters
 from localcloud.services.elasticache.component import Caches
@@ -19,18 +18,6 @@ FAMILIES = ("redis6.x", "redis7", "valkey7", "valkey8")
 
 def arn(cloud: Cloud, kind: str, name: str) -> str:
     return f"arn:aws:elasticache:{cloud.settings.region}:{cloud.settings.account}:{kind}:{name}"
-
-
-def paged(items: list[Any], params: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """One page of a list, with ElastiCache's ``Marker`` where there is more."""
-    marker = str(params.get("Marker") or "0")
-    if not marker.isdigit():
-        raise AwsError("InvalidParameterValue", f"Invalid marker: {marker}")
-    start, size = int(marker), int(params.get("MaxRecords") or 100)
-    page: dict[str, Any] = {key: items[start : start + size]}
-    if start + size < len(items):
-        page["Marker"] = str(start + size)
-    return page
 
 
 # -- subnet groups --------------------------------------------------------------------------------------------------
@@ -82,7 +69,7 @@ def describe_subnet_groups(cloud: Cloud, call: Call) -> Answer:
     if name := call.params.get("CacheSubnetGroupName"):
         return {"CacheSubnetGroups": [subnet_group(cloud, name)]}
     every = cloud.part(Caches).subnet_groups
-    return paged([every[name] for name in sorted(every)], call.params, "CacheSubnetGroups")
+    return paging.marked([every[name] for name in sorted(every)], call.params, "CacheSubnetGroups")
 
 
 @operation("elasticache", "ModifyCacheSubnetGroup")
@@ -154,7 +141,7 @@ def describe_parameter_groups(cloud: Cloud, call: Call) -> Answer:
     own = cloud.part(Caches).parameter_groups
     every = [*own.values(), *(parameter_group(cloud, f"default.{family}") for family in FAMILIES)]
     shown = [group.shown() for group in sorted(every, key=lambda group: group.name)]
-    return paged(shown, call.params, "CacheParameterGroups")
+    return paging.marked(shown, call.params, "CacheParameterGroups")
 
 
 @operation("elasticache", "DescribeCacheParameters")
@@ -162,7 +149,7 @@ def describe_parameters(cloud: Cloud, call: Call) -> Answer:
     rows = parameters.shown(parameter_group(cloud, call.params["CacheParameterGroupName"]))
     if source := call.params.get("Source"):
         rows = [row for row in rows if row["Source"] == source]
-    return paged(rows, call.params, "Parameters")
+    return paging.marked(rows, call.params, "Parameters")
 
 
 @operation("elasticache", "ModifyCacheParameterGroup")

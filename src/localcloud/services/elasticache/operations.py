@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core import network
+from localcloud.core import network, paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.elasticache import groups
 from localcloud.services.elasticache.component import Caches
@@ -218,7 +218,7 @@ def describe(cloud: Cloud, call: Call) -> Answer:
     if identifier := call.params.get("ReplicationGroupId"):
         return {"ReplicationGroups": [shown(cloud, find(cloud, identifier))]}
     every = [shown(cloud, caches.groups[name]) for name in sorted(caches.groups)]
-    return groups.paged(every, call.params, "ReplicationGroups")
+    return paging.marked(every, call.params, "ReplicationGroups")
 
 
 @operation("elasticache", "DescribeCacheClusters")
@@ -236,7 +236,7 @@ def describe_members(cloud: Cloud, call: Call) -> Answer:
             raise AwsError("CacheClusterNotFound", f"CacheCluster not found: {identifier}", 404)
     if params.get("ShowCacheClustersNotInReplicationGroups"):
         found = []
-    return groups.paged(found, params, "CacheClusters")
+    return paging.marked(found, params, "CacheClusters")
 
 
 def _member(cloud: Cloud, group: Group, member: Member, with_nodes: bool) -> dict[str, Any]:
@@ -409,4 +409,4 @@ def describe_events(cloud: Cloud, call: Call) -> Answer:
         and params.get("SourceIdentifier") in (None, each["SourceIdentifier"])
         and params.get("SourceType") in (None, each["SourceType"])
     ]
-    return groups.paged(found, params, "Events")
+    return paging.marked(found, params, "Events")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from localcloud.core import paging
 from localcloud.core.cloud import Cloud
 from localcloud.core.registry import AwsError, Call
 from localcloud.services.logs.component import Logs
@@ -73,14 +74,9 @@ def pattern_of(text: str) -> FilterPattern:
 
 def paged(items: Sequence[T], call: Call, key: str, default: int, limit_name: str = "limit") -> dict[str, Any]:
     """One page of a list under ``key``, with a ``nextToken`` where more follows."""
-    start = token_data(call.params.get("nextToken"), 0)
-    if not isinstance(start, int):
-        raise invalid("The specified nextToken is invalid.")
-    end = start + int(call.params.get(limit_name) or default)
-    answer: dict[str, Any] = {key: list(items[start:end])}
-    if end < len(items):
-        answer["nextToken"] = token(end)
-    return answer
+    size, refused = int(call.params.get(limit_name) or default), invalid("The specified nextToken is invalid.")
+    shown, following = paging.page(items, call.params.get("nextToken"), size, refused)
+    return {key: shown} | ({"nextToken": following} if following else {})
 
 
 def token(data: object) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from localcloud.core import paging
 from localcloud.core.registry import AwsError
 from localcloud.services.pi.catalogue import COUNTERS, DIMENSIONS, GROUPS, LOADS, PERIODS, STATISTICS
 from localcloud.services.pi.store import KEPT, Load, Span
@@ -159,13 +158,5 @@ def paged(items: list[Any], params: Mapping[str, Any], key: str, default: int = 
     size = int(params.get("MaxResults") or default)
     if not 1 <= size <= MOST:
         raise constraint("maxResults")
-    try:
-        start = int(base64.urlsafe_b64decode(params["NextToken"])) if params.get("NextToken") else 0
-    except (ValueError, binascii.Error):
-        raise invalid("The NextToken is not valid.") from None
-    if start < 0:
-        raise invalid("The NextToken is not valid.")
-    page: dict[str, Any] = {key: items[start : start + size]}
-    if start + size < len(items):
-        page["NextToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
-    return page
+    shown, following = paging.page(items, params.get("NextToken"), size, invalid("The NextToken is not valid."))
+    return {key: shown} | ({"NextToken": following} if following else {})

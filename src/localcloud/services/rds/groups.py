@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core import network
+from localcloud.core import network, paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.rds import parameters
 from localcloud.services.rds.component import Databases
-from localcloud.services.rds.model import ENGINE_VERSIONS, paged
+from localcloud.services.rds.model import ENGINE_VERSIONS
 from localcloud.services.rds.parameters import ParameterGroup
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def describe_subnet_groups(cloud: Cloud, call: Call) -> Answer:
     if name := call.params.get("DBSubnetGroupName"):
         return {"DBSubnetGroups": [subnet_group(cloud, name)]}
     every = cloud.part(Databases).subnet_groups
-    return paged([every[name] for name in sorted(every)], call.params, "DBSubnetGroups")
+    return paging.marked([every[name] for name in sorted(every)], call.params, "DBSubnetGroups")
 
 
 @operation("rds", "ModifyDBSubnetGroup")
@@ -152,7 +152,7 @@ def describe_parameter_groups(cloud: Cloud, call: Call) -> Answer:
     own = cloud.part(Databases).parameter_groups
     defaults = [parameter_group(cloud, f"default.postgres{major}") for major in ENGINE_VERSIONS]
     every = sorted([*own.values(), *defaults], key=lambda group: group.name)
-    return paged([group.shown() for group in every], call.params, "DBParameterGroups")
+    return paging.marked([group.shown() for group in every], call.params, "DBParameterGroups")
 
 
 @operation("rds", "DescribeDBParameters")
@@ -160,7 +160,7 @@ def describe_parameters(cloud: Cloud, call: Call) -> Answer:
     rows = parameters.shown(parameter_group(cloud, call.params["DBParameterGroupName"]))
     if source := call.params.get("Source"):
         rows = [row for row in rows if row["Source"] == source]
-    return paged(rows, call.params, "Parameters")
+    return paging.marked(rows, call.params, "Parameters")
 
 
 @operation("rds", "ModifyDBParameterGroup")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 import string
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -126,16 +125,3 @@ def in_window(window: str, now: datetime) -> bool:
     end = (_DAYS.index(match[4]) * 24 + int(match[5])) * 60 + int(match[6])
     minute = (now.weekday() * 24 + now.hour) * 60 + now.minute
     return begin <= minute < end if begin <= end else minute >= begin or minute < end
-
-
-def paged(items: list[Any], params: Mapping[str, Any], key: str, default: int = 100) -> dict[str, Any]:
-    """One page of a list, with RDS's ``Marker`` where there is more."""
-    try:
-        start = int(params.get("Marker") or 0)
-    except ValueError:
-        raise AwsError("InvalidParameterValue", f"Invalid marker: {params['Marker']}") from None
-    size = int(params.get("MaxRecords") or default)
-    page: dict[str, Any] = {key: items[start : start + size]}
-    if start + size < len(items):
-        page["Marker"] = str(start + size)
-    return page

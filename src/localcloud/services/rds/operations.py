@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core import network
+from localcloud.core import network, paging
 from localcloud.core.registry import Answer, AwsError, Call, mend, operation
 from localcloud.services.rds import groups, secret
 from localcloud.services.rds.component import Databases
@@ -15,7 +15,6 @@ from localcloud.services.rds.model import (
     ENGINE_VERSIONS,
     Instance,
     engine_version,
-    paged,
     resource_id,
     settle_zones,
     size_of,
@@ -215,7 +214,7 @@ def describe(cloud: Cloud, call: Call) -> Answer:
         if record["DBInstanceStatus"] == "creating":
             record.pop("Endpoint", None)  # RDS shows it when it can be reached
         shown.append(record)
-    return paged(shown, params, "DBInstances")
+    return paging.marked(shown, params, "DBInstances")
 
 
 @operation("rds", "ModifyDBInstance")
@@ -360,7 +359,7 @@ def describe_events(cloud: Cloud, call: Call) -> Answer:
         and params.get("SourceType") in (None, each["SourceType"])
         and (not categories or categories & set(each["EventCategories"]))
     ]
-    return paged(found, params, "Events")
+    return paging.marked(found, params, "Events")
 
 
 @operation("rds", "DescribePendingMaintenanceActions")

@@ -6,9 +6,10 @@ import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core import paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.rds.component import Databases
-from localcloud.services.rds.model import Instance, paged
+from localcloud.services.rds.model import Instance
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -116,7 +117,7 @@ def describe_snapshots(cloud: Cloud, call: Call) -> Answer:
         found = [each for each in found if each["SnapshotType"] == kind]
     if resource := params.get("DbiResourceId"):
         found = [each for each in found if each["DbiResourceId"] == resource]
-    return paged([_shown(each) for each in found], params, "DBSnapshots")
+    return paging.marked([_shown(each) for each in found], params, "DBSnapshots")
 
 
 @operation("rds", "DeleteDBSnapshot")
