@@ -13,8 +13,10 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from omc.errors import Refused, WrongUse
-from omc.facts.incidents import read_open_incidents
+from omc.facts.collector import collect
+from omc.facts.incidents import OpenIncidents
 from omc.incidents.events import Noted, Resolved, SeverityChanged
+from omc.stack import Environment
 from omc.store import audit
 from omc.store.database import Store
 from omc.store.incidents import add, incident_of, incidents_of, open_incident
@@ -165,7 +167,12 @@ def test_the_fact_is_what_is_open_here_the_worst_first(store: Store) -> None:
         open_incident(store, environment.name, severity, summary, "ann")
     open_incident(store, "production", 1, "elsewhere", "ann")
     add(store, environment.name, 3, Resolved("rolled back"), "ann")
-    found = read_open_incidents(store, environment).incidents
+
+    def wanted(incidents: OpenIncidents) -> None:
+        """What is needed, by its type."""
+
+    wanted.__annotations__ = {"incidents": OpenIncidents, "return": None}
+    found = collect([wanted], {Store: store, Environment: environment})[OpenIncidents].incidents
     assert [(incident.number, incident.summary) for incident in found] == [(2, "down"), (4, "odd"), (1, "slow")]
 
 

@@ -14,7 +14,7 @@ from omc.cli.options import environment_option
 @environment_option
 @click.option("--plan", "plan_hash", metavar="HASH", help="The hash that you have looked at; another plan is refused.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--break-glass", metavar="REASON", help="In a SEV-1: go ahead without the approvals. Recorded.")
+@click.option("--break-glass", metavar="REASON", help="In an open SEV-1: go ahead without the approvals.")
 @click.option("--incident", type=click.IntRange(1), metavar="NUMBER", help="The open SEV-1, with --break-glass.")
 @click.pass_context
 def approve(
