@@ -190,7 +190,8 @@ def test_an_incident_from_the_command_line(world: World) -> None:
     def omc(verb: str, *words: str, **how: Any) -> Any:
         return world.omc("incident", verb, *words, "--env", "production", **how)
 
-    assert omc("list").out == "No incident of production.\n"
+    assert omc("list").out == "No incident is open in production.\n"
+    assert omc("list", "--all").out == "There was no incident in production yet.\n"
     assert omc("show", "1").code == 2
     assert omc("open", "Users can't log in").code == 2  # how bad?
     assert omc("open", "--severity", "4", "Users can't log in").code == 2

@@ -92,9 +92,9 @@ def list_incidents(context: click.Context, env: str | None, everything: bool, ou
     if output == "json":
         click.echo(incident_report.list_as_json(shown, environment))
     elif output == "markdown":
-        click.echo(incident_report.list_as_markdown(shown, environment))
+        click.echo(incident_report.list_as_markdown(shown, environment, everything=everything))
     else:
-        click.echo(incident_report.list_as_table(shown, environment, width=width_of()))
+        click.echo(incident_report.list_as_table(shown, environment, everything=everything, width=width_of()))
 
 
 @incident.command()

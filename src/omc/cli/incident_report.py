@@ -17,15 +17,15 @@ from omc.times import moment, span
 HEADER = ("incident", "severity", "state", "opened", "by", "summary")
 
 
-def list_as_table(incidents: Sequence[Incident], environment: Environment, *, width: int) -> str:
+def list_as_table(incidents: Sequence[Incident], environment: Environment, *, everything: bool, width: int) -> str:
     if not incidents:
-        return _none(environment)
+        return _none(environment, everything=everything)
     return table([Row(_cells(each, environment.time_zone)) for each in incidents], header=HEADER, width=width)
 
 
-def list_as_markdown(incidents: Sequence[Incident], environment: Environment) -> str:
+def list_as_markdown(incidents: Sequence[Incident], environment: Environment, *, everything: bool) -> str:
     if not incidents:
-        return _none(environment)
+        return _none(environment, everything=everything)
     rows = [HEADER, *(_cells(each, environment.time_zone) for each in incidents)]
     lines = ["| " + " | ".join(cell(text) for text in row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "---|" * len(HEADER), *lines[1:]])
@@ -74,8 +74,12 @@ def in_words(event: Event) -> str:
     return f"resolved: {' '.join(what.how.split())}"
 
 
-def _none(environment: Environment) -> str:
-    return f"No incident of {environment.name}."
+def _none(environment: Environment, *, everything: bool) -> str:
+    return (
+        f"There was no incident in {environment.name} yet."
+        if everything
+        else f"No incident is open in {environment.name}."
+    )
 
 
 def _heading(incident: Incident) -> str:
