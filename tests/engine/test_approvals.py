@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from omc.engine import approvals, journal, planning
 from omc.engine.actors import Actor, person_in
@@ -16,16 +18,19 @@ from omc.engine.conducting import NotApproved, conduct
 from omc.engine.course import State
 from omc.engine.runner import Silent
 from omc.errors import OmcError, Refused, WrongUse
+from omc.incidents.events import Resolved, SeverityChanged
 from omc.procedures.plan import Plan, Risk, Step
 from omc.stack import load
 from omc.stack.model import ApprovalPolicy
+from omc.store import incidents
 from omc.store.database import Store
+from omc.store.models import Event
 from omc.store.place import Place
 from support.engine_world import World, opened_at, until
 
 ALICE, BOB, CAROL = Actor("alice"), Actor("bob"), Actor("carol")
 ENVIRONMENTS = load(Path(__file__).parents[2] / "omc.toml").environments
-GLASS = BreakGlass("nobody can log in and I am alone", "42", 1)
+GLASS = BreakGlass("nobody can log in and I am alone", 1)
 
 
 def plan(risk: str, environment: str = "production") -> Plan:
@@ -67,19 +72,43 @@ def test_so_many_other_people_have_to_say_yes(store: Store, environment: str, ri
         ("high", BOB, None, None),
         ("high", ALICE, None, "can't approve it too"),
         ("high", ALICE, GLASS, None),
-        ("high", ALICE, replace(GLASS, severity=2), "SEV-1 only"),
         ("high", ALICE, replace(GLASS, reason="because"), "wants a reason"),
-        ("high", ALICE, replace(GLASS, incident=" "), "the incident"),
         ("destructive", ALICE, GLASS, "allows no break-glass"),
     ],
 )
 def test_what_counts(store: Store, risk: str, who: Actor, glass: BreakGlass | None, expected: str | None) -> None:
+    incidents.open_incident(store, "production", 1, "Users can't log in", "alice")
     run = journal.create(store, plan(risk), ALICE, policy("production"))
     if expected is None:
         assert approvals.approve(store, run.id, who, policy("production"), break_glass=glass).state == State.READY
     else:
         with pytest.raises(OmcError, match=expected):
             approvals.approve(store, run.id, who, policy("production"), break_glass=glass)
+
+
+def test_break_glass_only_in_a_sev_1_that_is_open_in_the_runs_environment(store: Store) -> None:
+    incidents.open_incident(store, "staging", 1, "Users can't log in", "alice")
+    run = journal.create(store, plan("high"), ALICE, policy("production"))
+    opening = r'Open it: omc incident open --env production --severity 1 "what users suffer"$'
+
+    def refused(match: str) -> None:
+        with pytest.raises(Refused, match=match):
+            approvals.approve(store, run.id, ALICE, policy("production"), break_glass=GLASS)
+
+    refused(f"there is no incident 1 of production. {opening}")
+    incidents.open_incident(store, "production", 2, "Users can't log in", "alice")
+    refused(rf"is a SEV-2\. Ask for an approval: omc approve {run.id}\. .* omc incident severity 1 1 --env production$")
+    incidents.add(store, "production", 1, SeverityChanged(1), "alice")
+    incidents.add(store, "production", 1, Resolved("it went away"), "alice")
+    refused(r"incident 1 of production is resolved\. Is it another\? omc incident open --env production")
+    incidents.open_incident(store, "production", 1, "Again", "alice")
+    again = replace(GLASS, incident=2)
+    assert approvals.approve(store, run.id, ALICE, policy("production"), break_glass=again).state == State.READY
+    with store.reading() as session:
+        [given] = approvals.standing(session, run, store.now())
+        [event] = session.scalars(select(Event).where(Event.kind == "approval.break_glass"))
+    assert (given.incident, given.break_glass) == ("2", GLASS.reason)
+    assert json.loads(event.body)["details"] == {"severity": 1, "approvals_passed_over": 1}
 
 
 def test_break_glass_only_where_the_policy_allows_it(store: Store) -> None:
@@ -180,15 +209,20 @@ def test_without_waiting_it_says_what_to_type_and_a_worker_performs_it(world: Wo
     run = done.json["run"]["run"]
     assert (done.code, done.json["exit_code"]) == (6, 6)
     assert f"omc approve {run}" in done.err
-    glass = ("--break-glass", "users can't log in", "--incident", "42")
-    assert world.omc("approve", run, *glass).code == 2
-    assert "SEV-1" in world.omc("approve", run, *glass, "--severity", "2").err
-    broken = world.omc("approve", run, *glass, "--severity", "1")
-    assert broken.code == 0
-    assert "BREAK-GLASS" in broken.err
+    glass = ("--break-glass", "users can't log in", "--incident", "1")
+    assert world.omc("approve", run, *glass[:2]).code == 2
+    refused = world.omc("approve", run, *glass)
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert "omc incident open --env production --severity 1" in refused.err
+    opened = world.omc("incident", "open", "--env", "production", "--severity", "1", "Users can't log in")
+    assert opened.out == "Incident 1 of production is open: SEV-1, Users can't log in\n"
+    broken = world.omc("approve", run, *glass)
+    assert broken.code == 0, broken.err
+    assert f"BREAK-GLASS: github:alice let {run} go ahead without its 1 approvals in incident 1." in broken.err
     worked = world.omc("work", "--env", "production", "--once")
     assert worked.code == 0, worked.err
     shown: Any = world.omc("runs", "show", run, "--output", "json").json
     assert shown["verdict"] == "succeeded"
-    assert shown["approvals"][0]["incident"] == "42"
+    assert shown["approvals"][0]["incident"] == "1"
     assert "BREAK-GLASS by github:alice" in world.omc("runs", "show", run).out
+    assert world.proof().code == 0

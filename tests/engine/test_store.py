@@ -161,9 +161,14 @@ def test_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_command_without_a_record_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "omc.toml").write_text((ROOT / "omc.toml").read_text())
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OMC_"))}
-    for command in (["runs", "list", "--output", "json"], ["audit", "verify", "--output", "json"]):
+    for command in (["runs", "list"], ["audit", "verify"], ["incident", "list", "--env", "production"]):
         done = subprocess.run(
-            [sys.executable, "-m", "omc", *command], capture_output=True, text=True, check=True, cwd=tmp_path, env=kept
+            [sys.executable, "-m", "omc", *command, "--output", "json"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+            env=kept,
         )
         assert json.loads(done.stdout)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["omc.toml"]

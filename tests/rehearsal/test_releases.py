@@ -176,6 +176,26 @@ def test_the_lie_that_waiters_tell(healthy: Stack) -> None:
     wait_until_healthy(healthy)
 
 
+def test_in_an_incident_nothing_is_deployed_but_its_fix(healthy: Stack) -> None:
+    words = ("deploy", "--env", "local", "--force-new", "backend", "--dry-run", "--output", "json")
+    assert healthy.omc("incident", "open", "--env", "local", "--severity", "2", "It is slow").code == SUCCEEDED
+    [incident] = healthy.omc("incident", "list", "--env", "local", "--output", "json").json["incidents"]
+    number = str(incident["number"])
+    try:
+        refused = healthy.omc(*words)
+        said = f"Incident {number} (SEV-2: It is slow) is open"
+        assert refused.code == FAILED
+        assert any(sentence.startswith(said) for sentence in refused.json["plan"]["refusals"])
+        fix = healthy.omc(*words, "--override", "the fix")
+        assert fix.code == SUCCEEDED, fix.out + fix.err
+        assert any(f"Overridden (the fix): {said}" in note for note in fix.json["plan"]["notes"])
+        assert healthy.omc("restart", "--env", "local", "backend", "--dry-run").code == SUCCEEDED
+    finally:
+        ended = healthy.omc("incident", "resolve", number, "a rehearsal", "--env", "local")
+    assert ended.code == SUCCEEDED, ended.err
+    assert not any("Incident" in sentence for sentence in healthy.omc(*words).json["plan"]["refusals"])
+
+
 def test_a_release_of_two_services_goes_back_as_one(healthy: Stack) -> None:
     """The backend is good; the frontend needs a secret that its task definition doesn't give it."""
     before, image = running(healthy), variants.push(healthy, "without its secret", "frontend")

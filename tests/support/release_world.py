@@ -13,6 +13,7 @@ from omc.facts.connections import Connections
 from omc.facts.definitions import RUN_TAG, Definition, Definitions
 from omc.facts.deployments import History, ServiceDeployment
 from omc.facts.images import Image, Wanted, WantedImages
+from omc.facts.incidents import OpenIncidents
 from omc.facts.releases import Ledger, Release, ReleasedService
 from omc.facts.requirements import Requirements
 from omc.facts.scaling import ScalableTarget, Scaling
@@ -126,6 +127,7 @@ def facts(**more: Any) -> dict[str, Any]:
         "connections": Connections(80, {"backend": 6}),
         "scaling": Scaling(tuple(ScalableTarget(name, 2, 10, False, ("cpu",)) for name in ("backend", "frontend"))),
         "ledger": ledger(release(1, 5, 7, 3)),
+        "incidents": OpenIncidents(()),
     }
     return healthy | more
 

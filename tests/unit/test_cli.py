@@ -61,7 +61,8 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
         ["check", "--help"],
         ["check", "morning", "--help"],
         ["stack", "show"],
-        *([command, "--help"] for command in ("runs", "approve", "audit", "work")),
+        *([command, "--help"] for command in ("runs", "approve", "incident", "audit", "work")),
+        ["incident", "open", "--help"],
     ],
 )
 def test_help_and_the_stack_file_import_nothing_heavy(arguments: list[str]) -> None:
@@ -87,6 +88,8 @@ def test_help_and_the_stack_file_import_nothing_heavy(arguments: list[str]) -> N
         ["runs"],
         *(["runs", verb] for verb in ("list", "show", "resume", "cancel", "undo")),
         ["approve"],
+        ["incident"],
+        *(["incident", verb] for verb in ("open", "list", "show", "severity", "note", "resolve")),
         ["audit"],
         ["audit", "verify"],
         ["audit", "show"],
@@ -143,7 +146,19 @@ def test_stack_show_resolves_everything() -> None:
     assert "CPU 70 %, memory 80 %" in said
     assert re.search(r"after 45 min +Engineering Manager", said)
     told = json.loads(omc("stack", "show", "--env", "production", "--output", "json").stdout)
-    assert told["environments"]["production"]["maintenance_window"]["aws"] == "sat:16:00-sat:18:00"
+    window = told["environments"]["production"]["maintenance_window"]
+    assert (window["aws"], window["required"]) == ("sat:16:00-sat:18:00", False)
+    assert "deployments in it only" not in said
+
+
+def test_stack_show_says_where_deployments_wait_for_the_window(tmp_path: Path) -> None:
+    text = (REPOSITORY / "omc.toml").read_text()
+    assert text.count("# required = true ") == 1
+    (tmp_path / "omc.toml").write_text(text.replace("# required = true ", "required = true "))
+    file = str(tmp_path / "omc.toml")
+    assert "; deployments in it only" in omc("--stack", file, "stack", "show", "--env", "production").stdout
+    told = json.loads(omc("--stack", file, "stack", "show", "--env", "production", "--output", "json").stdout)
+    assert told["environments"]["production"]["maintenance_window"]["required"] is True
 
 
 def test_colour_only_on_a_terminal_that_wants_it(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -14,16 +14,21 @@ from omc.cli.deploy import Images, Length, deploy
 from omc.engine.planning import commands
 from omc.errors import Refused, WrongUse
 from omc.facts.alarms import Alarm, Alarms
+from omc.facts.collector import needs
 from omc.facts.connections import Connections
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.images import Image, Wanted, WantedImages, architectures, parse
+from omc.facts.incidents import OpenIncidents
 from omc.facts.releases import ReleasedService
 from omc.facts.requirements import Requirements
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Services
 from omc.facts.subnets import Subnet, Subnets
+from omc.incidents.events import Event, Opened
+from omc.incidents.state import begun
 from omc.procedures.asking import Deploy
+from omc.procedures.catalogue import planner
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy import plan_deploy
 from omc.procedures.plan import Plan, Risk, from_json, to_json
@@ -241,11 +246,62 @@ def test_a_freeze_is_kept_unless_there_is_a_reason() -> None:
 
 
 def test_a_closed_maintenance_window_is_said() -> None:
-    from datetime import time, timezone
-
     window = MaintenanceWindow("sunday", time(2), time(4), timezone(timedelta(hours=10)), "AEST")
     made = plan(environment=world.environment(maintenance_window=window))
-    assert any("maintenance window is closed" in note for note in made.notes)
+    assert made.refusals == ()
+    assert (
+        "The maintenance window is closed; the next one opens at Sun 29 Nov 03:00:00 AEDT (Sat 16:00 UTC)."
+        in made.notes
+    )
+
+
+def test_where_deployments_wait_for_the_window_a_closed_one_is_kept_unless_there_is_a_reason() -> None:
+    window = MaintenanceWindow("sunday", time(2), time(4), timezone(timedelta(hours=10)), "AEST", required=True)
+    strict = world.environment(maintenance_window=window)
+    closed = plan(environment=strict)
+    assert closed.refusals == (
+        "staging is deployed to in its maintenance window only, which is closed; the next one opens at Sun 29 Nov "
+        '03:00:00 AEDT (Sat 16:00 UTC). Do it all the same: --override "why"',
+    )
+    assert not any("maintenance window" in note for note in closed.notes)
+    overridden = plan(replace(BACKEND, override="users wait"), environment=strict)
+    assert overridden.refusals == ()
+    assert sum("maintenance window" in note for note in overridden.notes) == 1
+    during = replace(world.SCOPE, now=window.next_after(world.NOW)[0])
+    opened = plan(environment=strict, scope=during)
+    assert opened.refusals == ()
+    assert not any("maintenance window" in note for note in opened.notes)
+
+
+def an_incident(severity: int) -> OpenIncidents:
+    event = Event(world.NOW - timedelta(hours=1), "ann", Opened(severity, "Users can't log in"))
+    return OpenIncidents((begun("staging", 3, event),))
+
+
+@pytest.mark.parametrize("severity", [1, 2])
+def test_in_a_bad_incident_nothing_is_deployed_but_its_fix(severity: int) -> None:
+    made = plan(incidents=an_incident(severity))
+    assert made.refusals == (
+        f"Incident 3 (SEV-{severity}: Users can't log in) is open: until it is resolved, nothing but its fix is "
+        'deployed. Do it all the same: --override "why"',
+    )
+    fix = plan(replace(BACKEND, override="the fix for it"), incidents=an_incident(severity))
+    assert fix.refusals == ()
+    assert any(note.startswith("Overridden (the fix for it): Incident 3") for note in fix.notes)
+    assert fix.hash != made.hash  # an approval is for the plan with its reason
+    assert plan(incidents=an_incident(severity)).hash == made.hash
+
+
+def test_a_lesser_incident_is_said() -> None:
+    made = plan(incidents=an_incident(3))
+    assert made.refusals == ()
+    assert "Incident 3 (SEV-3: Users can't log in) is open." in made.notes
+
+
+@pytest.mark.parametrize("procedure", ["rollback", "restart", "scale"])
+def test_what_one_does_in_an_incident_does_not_ask_whether_there_is_one(procedure: str) -> None:
+    assert OpenIncidents in needs(plan_deploy).values()
+    assert OpenIncidents not in needs(planner(procedure)).values()
 
 
 def test_without_a_circuit_breaker_the_risk_is_high() -> None:

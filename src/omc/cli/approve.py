@@ -14,9 +14,8 @@ from omc.cli.options import environment_option
 @environment_option
 @click.option("--plan", "plan_hash", metavar="HASH", help="The hash that you have looked at; another plan is refused.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--break-glass", metavar="REASON", help="In a SEV-1: go ahead without the approvals. Recorded.")
-@click.option("--incident", metavar="ID", help="The incident, with --break-glass.")
-@click.option("--severity", type=click.IntRange(1, 4), help="Its severity, with --break-glass: only 1 will do.")
+@click.option("--break-glass", metavar="REASON", help="In an open SEV-1: go ahead without the approvals.")
+@click.option("--incident", type=click.IntRange(1), metavar="NUMBER", help="The open SEV-1, with --break-glass.")
 @click.pass_context
 def approve(
     context: click.Context,
@@ -25,8 +24,7 @@ def approve(
     plan_hash: str | None,
     yes: bool,
     break_glass: str | None,
-    incident: str | None,
-    severity: int | None,
+    incident: int | None,
 ) -> None:
     """Approve the plan of a run that waits for it.
 
@@ -36,7 +34,7 @@ def approve(
     \b
     omc approve 0vqk3m7x
     omc approve 0vqk3m7x --plan 3f8a91c2
-    omc approve 0vqk3m7x --break-glass "users can't log in; nobody else is awake" --incident 42 --severity 1
+    omc approve 0vqk3m7x --break-glass "users can't log in; nobody else is awake" --incident 42
     """
     from omc.aws.gateway import Gateway, access_to
     from omc.cli import plan_report
@@ -50,8 +48,10 @@ def approve(
     from omc.procedures.plan import from_json
     from omc.stack import load
 
-    if (break_glass is None) != (incident is None) or (break_glass is None) != (severity is None):
-        raise WrongUse("--break-glass, --incident and --severity belong together.")
+    if (break_glass is None) != (incident is None):
+        raise WrongUse(
+            "--break-glass and --incident NUMBER belong together; which incidents are open: omc incident list"
+        )
     stack = load(context.obj)
     with store_of_run(stack, env, run_id) as (store, found):
         run = found
@@ -62,17 +62,16 @@ def approve(
             click.echo(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour()) + "\n")
             click.confirm(f"Approve {run.id}, asked for by {run.actor}?", abort=True, err=True)
         glass = None
-        if break_glass is not None:
-            glass = approvals.BreakGlass(break_glass, incident or "", severity or 0)
+        if break_glass is not None and incident is not None:
+            glass = approvals.BreakGlass(break_glass, incident)
         run = approvals.approve(store, run.id, actor, environment.approvals, break_glass=glass, plan_hash=plan_hash)
         with store.reading() as session:
             standing = approvals.standing(session, run, store.now())
             working = bool(alive(session))
     if glass:
         click.echo(
-            f"BREAK-GLASS: {actor.name} let {run.id} go ahead without its {run.approvals_needed} approvals "
-            f"(incident {glass.incident}, SEV-{glass.severity} as they say; omc keeps no incidents yet to compare it "
-            "with). This is in the record.",
+            f"BREAK-GLASS: {actor.name} let {run.id} go ahead without its {run.approvals_needed} approvals in incident "
+            f"{glass.incident}. This is in the record.",
             err=True,
         )
     if run.state == State.AWAITING:

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "releases": ("omc.cli.releases", "releases"),
     "runs": ("omc.cli.runs", "runs"),
     "approve": ("omc.cli.approve", "approve"),
+    "incident": ("omc.cli.incident", "incident"),
     "audit": ("omc.cli.audit", "audit"),
     "work": ("omc.cli.work", "work"),
 }
@@ -58,6 +59,7 @@ def root(context: click.Context, stack: Path | None) -> None:
     omc rollback --env local         back to the last release that was verified here
     omc scale --env local backend 4 --for 2h
     omc runs list                    what was changed, by whom, and how it went
+    omc incident list --env local    what is wrong just now, as people recorded it
     omc stack show                   what omc.toml comes to
     omc demo                         see it all: up, healthy, broken, explained
 

@@ -114,7 +114,8 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         begin, end = window.next_after(now)
         weekly = f"{window.day} {window.start:%H:%M}-{window.end:%H:%M} {window.zone_name} (for AWS: {window.aws})"
         zone = environment.time_zone
-        rows.append(("  maintenance", f"{weekly}; next: {moment(begin, zone)} to {moment(end, zone)}"))
+        told = f"{weekly}; next: {moment(begin, zone)} to {moment(end, zone)}"
+        rows.append(("  maintenance", told + ("; deployments in it only" if window.required else "")))
     rows.append(("  releases", f"watched for {environment.release_watch_seconds} s before they count as good"))
     rows += [
         ("  freeze", f"{moment(freeze.begin, environment.time_zone)} to {moment(freeze.end, environment.time_zone)}: "
@@ -169,6 +170,7 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> d
             "start": f"{window.start:%H:%M}",
             "end": f"{window.end:%H:%M}",
             "zone": window.zone_name,
+            "required": window.required,
             "aws": window.aws,
             "next": [moment.isoformat() for moment in window.next_after(now)],
         }

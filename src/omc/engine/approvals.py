@@ -17,8 +17,11 @@ from omc.engine import journal
 from omc.engine.actors import Actor
 from omc.engine.course import State
 from omc.errors import Refused, WrongUse
+from omc.incidents.severities import BREAK_GLASS
+from omc.incidents.state import Incident
 from omc.procedures.plan import Risk
 from omc.stack.model import ApprovalPolicy
+from omc.store import incidents
 from omc.store.database import Store, Transaction
 from omc.store.models import Approval, Run
 
@@ -39,9 +42,16 @@ class BreakGlass:
     """Going ahead without the approvals that the policy wants."""
 
     reason: str
-    incident: str
-    severity: int
-    """As the person says; there is no record of incidents yet to compare it with."""
+    incident: int
+    """The number of an incident that is open in the run's environment; how bad it is, its record says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """A break-glass that may be: why, and in which SEV-1."""
+
+    reason: str
+    incident: Incident
 
 
 def standing(session: Session, run: Run, now: datetime) -> list[Approval]:
@@ -97,11 +107,10 @@ def _approve(
                 f"The plan of {run.id} has the hash {run.plan_hash[:12]} and not {plan_hash}; look at it again: "
                 f"omc runs show {run.id}"
             )
-        if break_glass is None:
+        emergency = _emergency(transaction, run, policy, break_glass) if break_glass else None
+        if emergency is None:
             _refuse_own(run, actor)
-        else:
-            _require_emergency(run, policy, break_glass)
-        _give(transaction, run, actor, break_glass)
+        _give(transaction, run, actor, emergency)
         _make_ready(transaction, run)
         return run
 
@@ -118,7 +127,7 @@ def _record_given(store: Store, run_id: str, given: Sequence[Given]) -> Run:
         for each in given:
             person = Actor(each.by, each.link)
             _refuse_own(run, person)
-            _give(transaction, run, person, None)
+            _give(transaction, run, person)
         _make_ready(transaction, run)
         return run
 
@@ -160,26 +169,41 @@ def _refuse_own(run: Run, actor: Actor) -> None:
         )
 
 
-def _require_emergency(run: Run, policy: ApprovalPolicy, glass: BreakGlass) -> None:
+def _emergency(transaction: Transaction, run: Run, policy: ApprovalPolicy, glass: BreakGlass) -> Emergency:
+    """Why the approvals may be passed over. ``Refused`` where they may not."""
     if run.risk != Risk.HIGH or not policy.break_glass:
         raise Refused(
             f"The policy of {run.environment} allows no break-glass for a plan of {run.risk} risk. It needs approvals: "
             f"omc approve {run.id}"
         )
-    if glass.severity != 1:
-        raise Refused("Break-glass is for a SEV-1 only: say so with --severity 1, or ask for an approval.")
-    if len(glass.reason.strip()) < 10 or not glass.incident.strip():
-        raise WrongUse(
-            'Break-glass wants a reason that can be read later and the incident: --break-glass "…" --incident ID'
+    if len(glass.reason.strip()) < 10:
+        raise WrongUse('Break-glass wants a reason that can be read later: --break-glass "…"')
+    named = f"incident {glass.incident} of {run.environment}"
+    opening = f'omc incident open --env {run.environment} --severity {BREAK_GLASS} "what users suffer"'
+    incident = incidents.locked(transaction.session, run.environment, glass.incident)
+    if incident is None:
+        raise Refused(
+            f"Break-glass is for a SEV-{BREAK_GLASS} that is open, and there is no {named}. Open it: {opening}"
         )
+    if not incident.is_open:
+        raise Refused(
+            f"Break-glass is for a SEV-{BREAK_GLASS} that is open, and {named} is resolved. Is it another? {opening}"
+        )
+    if incident.severity != BREAK_GLASS:
+        raise Refused(
+            f"Break-glass is for a SEV-{BREAK_GLASS}, and {named} is a SEV-{incident.severity}. Ask for an approval: "
+            f"omc approve {run.id}. If it has become worse: omc incident severity {incident.number} {BREAK_GLASS} "
+            f"--env {run.environment}"
+        )
+    return Emergency(glass.reason, incident)
 
 
-def _give(transaction: Transaction, run: Run, actor: Actor, glass: BreakGlass | None) -> None:
+def _give(transaction: Transaction, run: Run, actor: Actor, emergency: Emergency | None = None) -> None:
     session, now = transaction.session, transaction.at
     approval = session.execute(
         select(Approval).where(Approval.run == run.id, Approval.plan_hash == run.plan_hash, Approval.by == actor.name)
     ).scalar_one_or_none()
-    if approval is not None and approval.lost_at is None and now < approval.expires_at and glass is None:
+    if approval is not None and approval.lost_at is None and now < approval.expires_at and emergency is None:
         raise Refused(f"{actor.name} has approved {run.id} already; it wants {run.approvals_needed} different people.")
     if approval is None:
         approval = Approval(run=run.id, plan_hash=run.plan_hash, by=actor.name)
@@ -187,10 +211,10 @@ def _give(transaction: Transaction, run: Run, actor: Actor, glass: BreakGlass | 
     approval.link, approval.at, approval.lost_at = actor.link, now, None
     approval.expires_at = now + timedelta(minutes=run.approvals_expire_minutes)
     details: dict[str, object] = {}
-    if glass is not None:
-        approval.break_glass, approval.incident = glass.reason, glass.incident
-        details = {"severity": glass.severity, "approvals_passed_over": run.approvals_needed}
-    transaction.record("approval.break_glass" if glass else "approval.given", approval, **details)
+    if emergency is not None:
+        approval.break_glass, approval.incident = emergency.reason, str(emergency.incident.number)
+        details = {"severity": emergency.incident.severity, "approvals_passed_over": run.approvals_needed}
+    transaction.record("approval.break_glass" if emergency else "approval.given", approval, **details)
 
 
 def _make_ready(transaction: Transaction, run: Run) -> None:

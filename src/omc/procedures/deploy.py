@@ -14,6 +14,7 @@ from omc.facts.connections import Connections
 from omc.facts.definitions import RUN_TAG, STEP_TAG, Definition, Definitions
 from omc.facts.deployments import History
 from omc.facts.images import WantedImages, parse
+from omc.facts.incidents import OpenIncidents
 from omc.facts.releases import Ledger
 from omc.facts.requirements import Requirements
 from omc.facts.scaling import Scaling
@@ -71,6 +72,7 @@ def plan_deploy(
     connections: Connections,
     scaling: Scaling,
     ledger: Ledger,
+    incidents: OpenIncidents,
 ) -> Plan:
     """The plan of ``omc deploy``."""
     _check_use(asked, environment)
@@ -80,6 +82,7 @@ def plan_deploy(
         raise Refused(f"Nothing to deploy: {runs} with that very image. New tasks without a change: --force-new")
     rolled = {change.service.name: change.new for change in work}
     refusals = [
+        *preflight.incident_refusals(incidents),
         *preflight.calendar_refusals(environment, scope),
         *(refusal for change in work for refusal in preflight.service_refusals(change.running, history)),
         *(
@@ -109,7 +112,7 @@ def plan_deploy(
             "running": {name: definition.name for name, definition in definitions.running.items()},
             "taken": {change.service.name: change.taken.name for change in work if change.taken},
         },
-        notes=(*overridden, *_notes(environment, scope, work, images, alarms, connections, scaling, ledger)),
+        notes=(*overridden, *_notes(environment, scope, work, images, alarms, connections, scaling, ledger, incidents)),
         refusals=stand,
     )
 
@@ -317,6 +320,7 @@ def _notes(
     connections: Connections,
     scaling: Scaling,
     ledger: Ledger,
+    incidents: OpenIncidents,
 ) -> Iterator[str]:
     for change in work:
         wanted = images.of.get(change.service.name)
@@ -335,6 +339,7 @@ def _notes(
             yield f"{change.old.name}, which runs, is {change.old.status}: there is no way back to it by an update."
     yield from preflight.alarm_notes(alarms, (change.running for change in work), environment)
     yield from preflight.autoscaler_notes((change.running for change in work), scaling)
+    yield from preflight.incident_notes(incidents)
     yield from preflight.calendar_notes(environment, scope)
     yield from preflight.room_notes(connections)
     if not ledger.releases:

@@ -14,12 +14,14 @@ from omc.facts.connections import Connections, connections_of
 from omc.facts.definitions import Definition
 from omc.facts.deployments import History
 from omc.facts.images import Wanted
+from omc.facts.incidents import OpenIncidents
 from omc.facts.releases import Ledger
 from omc.facts.requirements import Requirements, needs_of
 from omc.facts.scaling import Scaling
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService
 from omc.facts.subnets import Subnets
+from omc.incidents.severities import SEVERITIES
 from omc.stack import Environment
 from omc.times import moment
 
@@ -193,18 +195,48 @@ def _listed(what: str, names: list[str]) -> str:
     return f"{what} {names[0]} fires" if len(names) == 1 else f"{what}s {', '.join(names)} fire"
 
 
+def incident_refusals(incidents: OpenIncidents) -> Iterator[Refusal]:
+    """A bad incident that is open: whoever deals with it must know what changes, and that nothing else does."""
+    for incident in incidents.incidents:
+        if SEVERITIES[incident.severity].stops_deployments:
+            yield Refusal(
+                f"{incident.title} is open: until it is resolved, nothing but its fix is deployed.",
+                overridable=True,
+            )
+
+
+def incident_notes(incidents: OpenIncidents) -> Iterator[str]:
+    for incident in incidents.incidents:
+        if not SEVERITIES[incident.severity].stops_deployments:
+            yield f"{incident.title} is open."
+
+
 def calendar_refusals(environment: Environment, scope: Scope) -> Iterator[Refusal]:
-    """Freezes of omc.toml."""
+    """Freezes of omc.toml, and its maintenance window where deployments have to wait for it."""
     for freeze in environment.freezes:
         if freeze.begin <= scope.now < freeze.end:
             until = moment(freeze.end, environment.time_zone)
             yield Refusal(f"{environment.name} is frozen until {until}: {freeze.reason}.", overridable=True)
 
+    window = environment.maintenance_window
+    if window and window.required and (opens := _opens(environment, scope)):
+        yield Refusal(
+            f"{environment.name} is deployed to in its maintenance window only, which is closed; the next one opens "
+            f"at {opens}.",
+            overridable=True,
+        )
+
 
 def calendar_notes(environment: Environment, scope: Scope) -> Iterator[str]:
     window = environment.maintenance_window
+    if window and not window.required and (opens := _opens(environment, scope)):
+        yield f"The maintenance window is closed; the next one opens at {opens}."
+
+
+def _opens(environment: Environment, scope: Scope) -> str:
+    """When the next maintenance window opens; empty where none is wanted, or it is open."""
+    window = environment.maintenance_window
     if window is None:
-        return
+        return ""
     begin, end = window.next_after(scope.now)
-    if not begin <= scope.now < end:
-        yield f"The maintenance window is closed; the next one opens at {moment(begin, environment.time_zone)}."
+    return "" if begin <= scope.now < end else moment(begin, environment.time_zone)

@@ -267,7 +267,14 @@ def _window(section: Section) -> MaintenanceWindow:
     else:
         problem = f'is {shown(zone_name)}; allowed is AEST (UTC+10 all year), UTC or an offset such as "+10:00".'
         raise section.error("zone", problem)
-    window = MaintenanceWindow(section.one_of("day", DAYS), section.time("start"), section.time("end"), zone, zone_name)
+    window = MaintenanceWindow(
+        day=section.one_of("day", DAYS),
+        start=section.time("start"),
+        end=section.time("end"),
+        zone=zone,
+        zone_name=zone_name,
+        required=section.yes_or_no("required", False),
+    )
     if window.start == window.end:
         raise section.error("end", "is the same as start; a window needs a length.")
     section.finish()

@@ -66,6 +66,8 @@ class MaintenanceWindow:
     end: time
     zone: timezone
     zone_name: str
+    required: bool = False
+    """Deployments wait for it; else it is a note that it is closed."""
 
     def next_after(self, now: datetime) -> tuple[datetime, datetime]:
         """Begin and end of the window that is open at ``now``, or else of the next one."""

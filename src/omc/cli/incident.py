@@ -1,0 +1,203 @@
+"""``omc incident``: the record of incidents: opening one, adding to it, ending it, reading it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from omc.cli.options import environment_option
+from omc.incidents.severities import SEVERITIES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from omc.incidents.events import Noted, Resolved, SeverityChanged
+    from omc.incidents.state import Incident
+
+NUMBER = click.argument("number", type=click.IntRange(1), metavar="NUMBER")
+LEVEL = click.IntRange(min(SEVERITIES), max(SEVERITIES))
+LEVELS = "; ".join(f"{number}: {each.meaning}" for number, each in SEVERITIES.items())
+OUTPUT = click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+
+
+@click.group()
+def incident() -> None:
+    """The record of incidents: what users suffer, how bad it is, what was done, how it ended. Nothing is ever edited.
+
+    While a SEV-1 or SEV-2 is open, omc deploy deploys nothing but its fix; in a SEV-1, omc approve --break-glass lets a
+    change go ahead without its approvals.
+
+    \b
+    omc incident open --env production --severity 1 "Users can't log in"
+    omc incident list --env production
+    omc incident resolve 3 "rolled back to release 41" --env production
+    """
+
+
+@incident.command(name="open")
+@click.argument("summary")
+@click.option("--severity", type=LEVEL, required=True, help=LEVELS)
+@environment_option
+@click.pass_context
+def open_one(context: click.Context, summary: str, severity: int, env: str | None) -> None:
+    """Open an incident: what users suffer, in a sentence. It gets the environment's next number.
+
+    \b
+    omc incident open --env production --severity 1 "Users can't log in"
+    omc incident open --env staging --severity 3 "Prices are a minute late"
+    """
+    from omc.aws.gateway import Gateway, access_to
+    from omc.engine.actors import actor_of
+    from omc.stack import environment_of, load
+    from omc.store.database import open_store
+    from omc.store.incidents import open_incident
+    from omc.store.place import place_of
+
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    actor = actor_of(Gateway(environment, access_to(environment)))
+    with open_store(place_of(stack, environment)) as store:
+        opened = open_incident(store, environment.name, severity, summary, actor.name, actor.link)
+    click.echo(f"Incident {opened.number} of {environment.name} is open: SEV-{severity}, {opened.summary}")
+
+
+@incident.command(name="list")
+@environment_option
+@click.option("--all", "everything", is_flag=True, help="Also those that are resolved.")
+@OUTPUT
+@click.pass_context
+def list_incidents(context: click.Context, env: str | None, everything: bool, output: str) -> None:
+    """The incidents that are open, newest first.
+
+    \b
+    omc incident list --env production
+    omc incident list --env production --all --output markdown
+    """
+    from omc.cli import incident_report
+    from omc.cli.table import width_of
+    from omc.stack import environment_of, load
+    from omc.store.database import open_store
+    from omc.store.incidents import incidents_of
+    from omc.store.place import place_of
+
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    place = place_of(stack, environment)
+    found: tuple[Incident, ...] = ()
+    if place.exists:
+        with open_store(place) as store:
+            found = incidents_of(store, environment.name)
+    shown = [each for each in found if everything or each.is_open]
+    if output == "json":
+        click.echo(incident_report.list_as_json(shown, environment))
+    elif output == "markdown":
+        click.echo(incident_report.list_as_markdown(shown, environment, everything=everything))
+    else:
+        click.echo(incident_report.list_as_table(shown, environment, everything=everything, width=width_of()))
+
+
+@incident.command()
+@NUMBER
+@environment_option
+@OUTPUT
+@click.pass_context
+def show(context: click.Context, number: int, env: str | None, output: str) -> None:
+    """One incident: how it is now, and each of its events.
+
+    \b
+    omc incident show 3 --env production
+    omc incident show 3 --env production --output markdown
+    """
+    from omc.cli import incident_report
+    from omc.cli.table import width_of
+    from omc.stack import environment_of, load
+    from omc.store.database import open_store
+    from omc.store.incidents import incident_of, missing
+    from omc.store.place import place_of
+
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    place = place_of(stack, environment)
+    if not place.exists:
+        raise missing(environment.name, number)
+    with open_store(place) as store:
+        found = incident_of(store, environment.name, number)
+    if output == "json":
+        click.echo(incident_report.as_json(found))
+    elif output == "markdown":
+        click.echo(incident_report.as_markdown(found, environment.time_zone))
+    else:
+        click.echo(incident_report.as_table(found, environment.time_zone, width=width_of()))
+
+
+@incident.command()
+@NUMBER
+@click.argument("level", type=LEVEL, metavar="SEVERITY")
+@environment_option
+@click.pass_context
+def severity(context: click.Context, number: int, level: int, env: str | None) -> None:
+    """Say that an open incident is worse, or less bad, than it was taken for.
+
+    \b
+    omc incident severity 3 2 --env production
+    """
+    from omc.incidents.events import SeverityChanged
+
+    changed = _add(context.obj, env, number, SeverityChanged(level))
+    click.echo(f"Incident {number} of {changed.environment} is a SEV-{level} now.")
+
+
+@incident.command()
+@NUMBER
+@click.argument("text")
+@environment_option
+@click.pass_context
+def note(context: click.Context, number: int, text: str, env: str | None) -> None:
+    """Write down what you see or do, when you do it. Also what is learnt after the end.
+
+    \b
+    omc incident note 3 "scaled the backend to 6" --env production
+    """
+    from omc.incidents.events import Noted
+
+    noted = _add(context.obj, env, number, Noted(text))
+    click.echo(f"Noted in incident {number} of {noted.environment}.")
+
+
+@incident.command()
+@NUMBER
+@click.argument("how")
+@environment_option
+@click.pass_context
+def resolve(context: click.Context, number: int, how: str, env: str | None) -> None:
+    """End an incident: users are served again, and by what. An incident that comes back is a new one.
+
+    \b
+    omc incident resolve 3 "rolled back to release 41" --env production
+    """
+    from omc.incidents.events import Resolved
+    from omc.times import span
+
+    ended = _add(context.obj, env, number, Resolved(how))
+    lasted = span(ended.events[-1].at - ended.opened_at)
+    click.echo(f"Incident {number} of {ended.environment} is resolved, after {lasted}.")
+
+
+def _add(file: Path | None, env: str | None, number: int, what: SeverityChanged | Noted | Resolved) -> Incident:
+    """One more event of an incident, by whoever types this."""
+    from omc.aws.gateway import Gateway, access_to
+    from omc.engine.actors import actor_of
+    from omc.stack import environment_of, load
+    from omc.store.database import open_store
+    from omc.store.incidents import add, missing
+    from omc.store.place import place_of
+
+    stack = load(file)
+    environment = environment_of(stack, env)
+    place = place_of(stack, environment)
+    if not place.exists:
+        raise missing(environment.name, number)
+    actor = actor_of(Gateway(environment, access_to(environment)))
+    with open_store(place) as store:
+        return add(store, environment.name, number, what, actor.name, actor.link)

@@ -1,0 +1,132 @@
+"""Incidents, shown: a list of them, and one with its events; as a table, as JSON for programs, as Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from omc.cli.table import Row, table
+from omc.cli.wording import cell, inline
+from omc.incidents.events import Event, Noted, Opened, SeverityChanged, written
+from omc.incidents.state import Incident
+from omc.stack import Environment
+from omc.times import moment, span
+
+HEADER = ("incident", "severity", "state", "opened", "by", "summary")
+
+
+def list_as_table(incidents: Sequence[Incident], environment: Environment, *, everything: bool, width: int) -> str:
+    if not incidents:
+        return _none(environment, everything=everything)
+    return table([Row(_cells(each, environment.time_zone)) for each in incidents], header=HEADER, width=width)
+
+
+def list_as_markdown(incidents: Sequence[Incident], environment: Environment, *, everything: bool) -> str:
+    if not incidents:
+        return _none(environment, everything=everything)
+    rows = [HEADER, *(_cells(each, environment.time_zone) for each in incidents)]
+    lines = ["| " + " | ".join(cell(text) for text in row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(HEADER), *lines[1:]])
+
+
+def list_as_json(incidents: Sequence[Incident], environment: Environment) -> str:
+    document = {"environment": environment.name, "incidents": [_document(each) for each in incidents]}
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def as_table(incident: Incident, zone: str, *, width: int) -> str:
+    facts = table([Row((f"  {name}", told)) for name, told in _facts(incident, zone)], width=width)
+    rows = [Row((f"  {moment(event.at, zone)}", event.by, in_words(event))) for event in incident.events]
+    return "\n\n".join([f"{_heading(incident)}: {incident.summary}", facts, table(rows, width=width)])
+
+
+def as_markdown(incident: Incident, zone: str) -> str:
+    """For a ticket."""
+    lines = [f"## {inline(f'{_heading(incident)}: {incident.summary}')}", ""]
+    lines += [f"- {name}: {inline(told)}" for name, told in _facts(incident, zone)]
+    lines += ["", "| at | by | |", "|---|---|---|"]
+    for event in incident.events:
+        lines.append(
+            "| " + " | ".join(cell(text) for text in (moment(event.at, zone), event.by, in_words(event))) + " |"
+        )
+    return "\n".join(lines)
+
+
+def as_json(incident: Incident) -> str:
+    """Keys are added, never renamed; times are ISO 8601 in UTC."""
+    events = [
+        {"at": _time(event.at), "by": event.by, "kind": event.kind, **written(event.what)} for event in incident.events
+    ]
+    return json.dumps({**_document(incident), "events": events}, indent=2, ensure_ascii=False)
+
+
+def in_words(event: Event) -> str:
+    """An event in a line."""
+    what = event.what
+    if isinstance(what, Opened):
+        return f"opened as SEV-{what.severity}: {what.summary}"
+    if isinstance(what, SeverityChanged):
+        return f"is a SEV-{what.severity} now"
+    if isinstance(what, Noted):
+        return " ".join(what.text.split())
+    return f"resolved: {' '.join(what.how.split())}"
+
+
+def _none(environment: Environment, *, everything: bool) -> str:
+    return (
+        f"There was no incident in {environment.name} yet."
+        if everything
+        else f"No incident is open in {environment.name}."
+    )
+
+
+def _heading(incident: Incident) -> str:
+    return f"Incident {incident.number}, {incident.environment}"
+
+
+def _state(incident: Incident) -> str:
+    return "open" if incident.is_open else "resolved"
+
+
+def _cells(incident: Incident, zone: str) -> tuple[str, ...]:
+    return (
+        str(incident.number),
+        f"SEV-{incident.severity}",
+        _state(incident),
+        moment(incident.opened_at, zone),
+        incident.opened_by,
+        incident.summary,
+    )
+
+
+def _facts(incident: Incident, zone: str) -> list[tuple[str, str]]:
+    facts = [
+        ("severity", f"SEV-{incident.severity}"),
+        ("state", _state(incident)),
+        ("opened", f"{moment(incident.opened_at, zone)} by {incident.opened_by}"),
+    ]
+    if incident.resolved_at is not None:
+        lasted = span(incident.resolved_at - incident.opened_at)
+        facts.append(("resolved", f"{moment(incident.resolved_at, zone)} by {incident.resolved_by}, after {lasted}"))
+    return facts
+
+
+def _document(incident: Incident) -> dict[str, Any]:
+    return {
+        "number": incident.number,
+        "environment": incident.environment,
+        "severity": incident.severity,
+        "summary": incident.summary,
+        "state": _state(incident),
+        "opened_by": incident.opened_by,
+        "opened_at": _time(incident.opened_at),
+        "resolved_by": incident.resolved_by,
+        "resolved_at": _time(incident.resolved_at),
+        "resolution": incident.resolution,
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="milliseconds") if at else None

@@ -1,0 +1,27 @@
+"""Incidents that are open in this environment. Their table is in ``omc.store``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.incidents.state import Incident
+from omc.stack import Environment
+from omc.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIncidents:
+    """The environment's incidents that nobody has resolved, the worst first."""
+
+    incidents: tuple[Incident, ...]
+    reading: Reading = UNREAD
+
+
+@reads
+def read_open_incidents(store: Store, environment: Environment) -> OpenIncidents:
+    """From omc's own database: nothing is asked of AWS."""
+    from omc.store.incidents import incidents_of
+
+    found = [incident for incident in incidents_of(store, environment.name) if incident.is_open]
+    return OpenIncidents(tuple(sorted(found, key=lambda incident: (incident.severity, incident.number))))

@@ -1,0 +1,235 @@
+"""The record of incidents in a real database: counted without gaps, never edited, and part of the record."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from omc.errors import Refused, WrongUse
+from omc.facts.collector import collect
+from omc.facts.incidents import OpenIncidents
+from omc.incidents.events import Noted, Resolved, SeverityChanged
+from omc.stack import Environment
+from omc.store import audit
+from omc.store.database import Store
+from omc.store.incidents import add, incident_of, incidents_of, open_incident
+from omc.store.place import Place
+from support import release_world
+from support.engine_world import World, opened_at, until
+
+
+def numbers(store: Store, environment: str = "staging") -> list[int]:
+    return [incident.number for incident in incidents_of(store, environment)]
+
+
+def test_an_incident_is_kept_as_its_events(place: Place) -> None:
+    now = [datetime(2026, 11, 23, 12, tzinfo=UTC)]
+    with opened_at(place, lambda: now[0]) as store:
+        opened = open_incident(store, "staging", 2, "Users  can't\nlog in", "ann", "https://example.com/1")
+        assert (opened.number, opened.severity, opened.summary) == (1, 2, "Users can't log in")
+        now[0] += timedelta(minutes=5)
+        add(store, "staging", 1, Noted("scaled out"), "bob")
+        add(store, "staging", 1, SeverityChanged(1), "bob")
+        ended = add(store, "staging", 1, Resolved("rolled back"), "ann")
+        assert incident_of(store, "staging", 1) == ended
+        assert (ended.opened_by, ended.resolved_by, ended.severity) == ("ann", "ann", 1)
+        assert ended.resolved_at == opened.opened_at + timedelta(minutes=5)
+        with pytest.raises(Refused, match="was resolved by ann and stays so"):
+            add(store, "staging", 1, Resolved("again"), "ann")
+        assert incident_of(store, "staging", 1) == ended
+
+
+def test_an_incident_that_there_is_not_is_wrong_use(store: Store) -> None:
+    open_incident(store, "production", 1, "Users can't log in", "ann")
+    for attempt in (
+        lambda: incident_of(store, "staging", 1),
+        lambda: add(store, "staging", 1, Noted("what?"), "ann"),
+    ):
+        with pytest.raises(WrongUse, match=r"staging has no incident 1\. See: omc incident list --env staging --all"):
+            attempt()
+
+
+def test_environments_count_for_themselves_and_a_refused_one_takes_no_number(store: Store) -> None:
+    open_incident(store, "staging", 1, "one", "ann")
+    open_incident(store, "production", 1, "one", "ann")
+    with pytest.raises(WrongUse):
+        open_incident(store, "staging", 1, " ", "ann")
+    open_incident(store, "staging", 1, "two", "ann")
+    assert (numbers(store), numbers(store, "production")) == ([2, 1], [1])
+
+
+def test_who_opens_one_while_another_is_being_opened_gets_the_next_number(place: Place, store: Store) -> None:
+    with (
+        opened_at(place) as other,
+        psycopg.connect(place.url or "", autocommit=True) as holder,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        holder.execute("SELECT pg_advisory_lock(%s)", [audit.CHAIN_LOCK])  # so that neither can come to its end
+        first = pool.submit(open_incident, store, "staging", 1, "one", "ann")
+        until(lambda: waiting(holder) == 1, why=lambda: "the first doesn't come to the record")
+        second = pool.submit(open_incident, other, "staging", 1, "two", "bob")
+        until(lambda: waiting(holder) == 2, why=lambda: "the second doesn't wait for the first")
+        holder.execute("SELECT pg_advisory_unlock(%s)", [audit.CHAIN_LOCK])
+        assert [each.result(30).number for each in (first, second)] == [1, 2]
+
+
+def waiting(connection: psycopg.Connection[Any]) -> int:
+    """How many wait for an advisory lock in this database."""
+    mine = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    query = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND {mine}"
+    found = connection.execute(query.encode()).fetchone()
+    return int(found[0]) if found else 0
+
+
+def test_many_at_the_same_time_have_each_their_number(place: Place, store: Store) -> None:
+    with opened_at(place) as other:
+        start = threading.Barrier(4)
+
+        def several(which: Store, who: str) -> list[int]:
+            start.wait(30)
+            return [open_incident(which, "staging", 3, "again", who).number for _ in range(5)]
+
+        with ThreadPoolExecutor(4) as pool:
+            given = [pool.submit(several, which, who) for which, who in zip((store, other) * 2, "abcd", strict=True)]
+            taken = sorted(number for each in given for number in each.result(60))
+    assert taken == list(range(1, 21))
+    with store.reading() as session:
+        assert audit.verify(session).problems == []
+
+
+def test_of_two_who_resolve_it_at_the_same_time_one_is_told(place: Place, store: Store) -> None:
+    open_incident(store, "staging", 1, "one", "ann")
+    with opened_at(place) as other:
+        start = threading.Barrier(2)
+
+        def resolve(which: Store) -> str:
+            start.wait(30)
+            try:
+                add(which, "staging", 1, Resolved("rolled back"), "ann")
+            except Refused as error:
+                return error.message
+            return ""
+
+        with ThreadPoolExecutor(2) as pool:
+            said = sorted(each.result(60) for each in [pool.submit(resolve, which) for which in (store, other)])
+    assert said[0] == ""
+    assert "stays so" in said[1]
+    assert len(incident_of(store, "staging", 1).events) == 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE incident_events SET body = '{}'", "DELETE FROM incident_events", "TRUNCATE incident_events"],
+)
+def test_the_database_itself_refuses_to_edit_an_incident(store: Store, statement: str) -> None:
+    open_incident(store, "staging", 1, "one", "ann")
+    with pytest.raises(DBAPIError, match="append-only"), store.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE incident_events SET by = 'mallory' WHERE number = 1", "incident_events staging 1 1: by is not what"),
+        (
+            "DELETE FROM incident_events WHERE number = 2",
+            "incident_events staging 1 2 is in the record but was deleted",
+        ),
+        (
+            "INSERT INTO incident_events SELECT environment, incident, 3, at, by, link, kind, body FROM incident_events"
+            " WHERE number = 2",
+            "incident_events staging 1 3 is not in the record",
+        ),
+    ],
+)
+def test_whoever_edits_an_incident_behind_its_back_is_found_out(store: Store, statement: str, said: str) -> None:
+    open_incident(store, "staging", 1, "one", "ann")
+    add(store, "staging", 1, Noted("scaled out"), "ann")
+    with store.reading() as session:
+        assert audit.verify(session).problems == []
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE incident_events DISABLE TRIGGER USER")
+        connection.exec_driver_sql(statement)
+    with store.reading() as session:
+        assert any(said in problem for problem in audit.verify(session).problems)
+
+
+def test_the_fact_is_what_is_open_here_the_worst_first(store: Store) -> None:
+    environment = release_world.environment()
+    for severity, summary in ((3, "slow"), (1, "down"), (1, "over"), (2, "odd")):
+        open_incident(store, environment.name, severity, summary, "ann")
+    open_incident(store, "production", 1, "elsewhere", "ann")
+    add(store, environment.name, 3, Resolved("rolled back"), "ann")
+
+    def wanted(incidents: OpenIncidents) -> None:
+        """What is needed, by its type."""
+
+    wanted.__annotations__ = {"incidents": OpenIncidents, "return": None}
+    found = collect([wanted], {Store: store, Environment: environment})[OpenIncidents].incidents
+    assert [(incident.number, incident.summary) for incident in found] == [(2, "down"), (4, "odd"), (1, "slow")]
+
+
+def test_no_secret_of_a_note_is_kept(store: Store) -> None:
+    open_incident(store, "staging", 1, "one", "ann")
+    add(store, "staging", 1, Noted("tried postgresql://omc:hunter2@db/omc and\0 failed"), "ann")
+    with store.engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT body FROM incident_events UNION SELECT body FROM events").all()
+    assert "hunter2" not in str(kept)
+    with store.reading() as session:
+        assert audit.verify(session).problems == []
+
+
+def test_an_incident_from_the_command_line(world: World) -> None:
+    def omc(verb: str, *words: str, **how: Any) -> Any:
+        return world.omc("incident", verb, *words, "--env", "production", **how)
+
+    assert omc("list").out == "No incident is open in production.\n"
+    assert omc("list", "--all").out == "There was no incident in production yet.\n"
+    assert omc("show", "1").code == 2
+    assert omc("open", "Users can't log in").code == 2  # how bad?
+    assert omc("open", "--severity", "4", "Users can't log in").code == 2
+    assert omc("open", "--severity", "1", " ").code == 2
+    assert omc("open", "--severity", "1", "Users can't log in").out == (
+        "Incident 1 of production is open: SEV-1, Users can't log in\n"
+    )
+    assert omc("open", "--severity", "3", "Prices | are late").code == 0
+    assert omc("note", "1", "scaled the backend to 6", who="bob").out == "Noted in incident 1 of production.\n"
+    assert omc("severity", "1", "2").out == "Incident 1 of production is a SEV-2 now.\n"
+    assert omc("resolve", "1", "rolled back").out.startswith("Incident 1 of production is resolved, after ")
+    again = omc("resolve", "1", "rolled back")
+    assert (again.code, again.err.count("\n")) == (1, 1)
+    assert "github:alice" in again.err
+
+    listed = omc("list", "--output", "json").json
+    assert [(each["number"], each["severity"], each["state"]) for each in listed["incidents"]] == [(2, 3, "open")]
+    every = omc("list", "--all", "--output", "json").json["incidents"]
+    assert [each["number"] for each in every] == [2, 1]
+    assert "Users can't log in" in omc("list", "--all").out
+    assert "Users can't log in" not in omc("list").out
+    assert "Prices \\| are late" in omc("list", "--output", "markdown").out
+
+    told = omc("show", "1", "--output", "json").json
+    assert (told["state"], told["resolution"], told["opened_by"]) == ("resolved", "rolled back", "github:alice")
+    assert [(each["kind"], each["by"]) for each in told["events"]] == [
+        ("opened", "github:alice"),
+        ("noted", "github:bob"),
+        ("severity changed", "github:alice"),
+        ("resolved", "github:alice"),
+    ]
+    assert datetime.fromisoformat(told["resolved_at"]) >= datetime.fromisoformat(told["opened_at"])
+    for output in ("table", "markdown"):
+        shown = omc("show", "1", "--output", output).out
+        assert "scaled the backend to 6" in shown
+        assert "resolved: rolled back" in shown
+    recorded = json.loads(world.omc("audit", "show", "--env", "production", "--output", "json").out)
+    assert [event["kind"] for event in recorded] == [
+        *("incident opened", "incident opened", "incident noted", "incident severity changed", "incident resolved")
+    ]
+    assert world.proof().code == 0

@@ -1,0 +1,86 @@
+"""What an incident's events come to, one story at a time. What holds for all of them is in tests/property."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from omc.errors import OmcError, Refused, WrongUse
+from omc.incidents.events import KINDS, Event, Noted, Opened, Resolved, SeverityChanged, What, read, written
+from omc.incidents.state import Incident, after, begun, folded
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def story(*happened: What) -> Incident:
+    """A minute between two events; ann and bob in turn."""
+    return folded("staging", 3, [event(number, what) for number, what in enumerate(happened)])
+
+
+def event(number: int, what: What) -> Event:
+    return Event(NOON + timedelta(minutes=number), ("ann", "bob")[number % 2], what)
+
+
+DOWN = Opened(1, "Users can't log in")
+
+
+def test_an_incident_is_opened_changes_and_ends() -> None:
+    incident = story(DOWN, Noted("scaled out"), SeverityChanged(2), Resolved("rolled back"))
+    assert (incident.number, incident.environment) == (3, "staging")
+    assert (incident.severity, incident.summary, incident.is_open) == (2, "Users can't log in", False)
+    assert (incident.opened_by, incident.opened_at) == ("ann", NOON)
+    assert (incident.resolved_by, incident.resolved_at) == ("bob", NOON + timedelta(minutes=3))
+    assert incident.resolution == "rolled back"
+    assert [each.kind for each in incident.events] == ["opened", "noted", "severity changed", "resolved"]
+
+
+def test_a_note_may_follow_on_the_end() -> None:
+    incident = story(DOWN, Resolved("rolled back"), Noted("it was the cache"))
+    assert not incident.is_open
+    assert len(incident.events) == 3
+
+
+@pytest.mark.parametrize(
+    ("happened", "error", "said"),
+    [
+        ((Noted("what?"),), WrongUse, 'was never opened: its first event is "noted"'),
+        ((Opened(0, "x"),), WrongUse, "no severity 0; allowed are 1 (a service is down), 2"),
+        ((Opened(4, "x"),), WrongUse, "no severity 4"),
+        ((Opened(1, " "),), WrongUse, "say a summary"),
+        ((DOWN, DOWN), Refused, "is opened already"),
+        ((DOWN, SeverityChanged(1)), Refused, "is a SEV-1 already"),
+        ((DOWN, SeverityChanged(9)), WrongUse, "no severity 9"),
+        ((DOWN, Noted("")), WrongUse, "say a text"),
+        ((DOWN, Resolved("\n")), WrongUse, "say what ended"),
+        ((DOWN, Resolved("done"), Resolved("done")), Refused, "was resolved by bob and stays so"),
+        ((DOWN, Resolved("done"), SeverityChanged(2)), Refused, "was resolved by bob and stays so"),
+    ],
+)
+def test_what_may_not_happen_is_refused_in_one_sentence(
+    happened: tuple[What, ...], error: type[OmcError], said: str
+) -> None:
+    with pytest.raises(error) as raised:
+        story(*happened)
+    assert said in raised.value.message
+    assert "\n" not in raised.value.message
+
+
+def test_what_happens_next_leaves_what_was_as_it_was() -> None:
+    before = begun("staging", 3, event(0, DOWN))
+    ended = after(before, event(1, Resolved("rolled back")))
+    assert before.is_open
+    assert not ended.is_open
+    assert len(before.events) == 1
+
+
+@pytest.mark.parametrize("what", [DOWN, SeverityChanged(2), Noted("scaled out"), Resolved("rolled back")])
+def test_each_event_is_read_as_it_was_written(what: What) -> None:
+    kind = Event(NOON, "ann", what).kind
+    assert KINDS[kind] is type(what)
+    assert read(kind, written(what)) == what
+
+
+def test_an_event_of_a_newer_omc_is_not_guessed_at() -> None:
+    with pytest.raises(WrongUse, match=r'no event "paged" of an incident\. Update it'):
+        read("paged", {})
