@@ -40,6 +40,10 @@ class CannedAws:
     endpoint: str = ""
     asked: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     status_page: Any = field(default_factory=lambda: (200, b'{"data_age_seconds": 12.5}'))
+    pages: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    """Other pages, by path."""
+    visits: list[protocol.HttpRequest] = field(default_factory=list)
+    """How these were asked for."""
 
     def operations(self) -> list[str]:
         return [operation for _, operation, _ in self.asked]
@@ -49,6 +53,10 @@ def _answer(aws: CannedAws, request: protocol.HttpRequest) -> protocol.HttpAnswe
     if request.path == "/api/v1/status":
         status, body = aws.status_page
         return protocol.HttpAnswer(status, body, {"Content-Type": "application/json"})
+    if request.path in aws.pages:
+        aws.visits.append(request)
+        status, body = aws.pages[request.path]
+        return protocol.HttpAnswer(status, body, {})
     wire = protocol.identify(request, protocol.service_of(request, protocol.signature(request)), "request-1")
     params = protocol.parse(wire, request)
     aws.asked.append((wire.service, wire.operation.name, params))

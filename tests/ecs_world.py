@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,6 +77,15 @@ class World:
         folder = app(self.folder / name, source, more=more)
         ecr.push(self.aws("ecr"), self.cloud.settings.state, folder, "tiny", name)
         return f"{self.repository}:{name}"
+
+    def allow(self, action: str, *resources: str) -> None:
+        """Let the role that starts the tasks do this on these resources; nothing else is allowed to it."""
+        iam = self.aws("iam")
+        if not any(role["RoleName"] == "execution" for role in iam.list_roles()["Roles"]):
+            iam.create_role(RoleName="execution", AssumeRolePolicyDocument="{}")
+        statement = {"Effect": "Allow", "Action": action, "Resource": list(resources)}
+        document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        iam.put_role_policy(RoleName="execution", PolicyName=action.replace(":", "-"), PolicyDocument=document)
 
     def register(self, family: str, image: str, **container: Any) -> str:
         """Register a task definition with one container ``app``."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
+import tarfile
+import urllib.request
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from botocore.exceptions import ClientError
@@ -48,6 +54,23 @@ CMD ["app"]
 
 def test_the_shell_form_runs_in_a_shell() -> None:
     assert read_dockerfile("FROM x\nCMD echo hello && sleep 1").command == ("/bin/sh", "-c", "echo hello && sleep 1")
+
+
+@pytest.mark.parametrize(
+    ("stages", "architecture"),
+    [
+        ("FROM x", "amd64"),
+        ("FROM --platform=linux/arm64/v8 x", "arm64"),
+        ("FROM --platform=aarch64 x AS built", "arm64"),
+        ("FROM --platform=linux/x86_64 x", "amd64"),
+        ("FROM --platform=linux x", "amd64"),
+        ("FROM --platform=$BUILDPLATFORM x", "amd64"),
+        ("FROM --platform=linux/arm64 x AS build\nFROM y", "amd64"),
+        ("FROM --platform=linux/arm64 x AS Base\nFROM base", "arm64"),
+    ],
+)
+def test_an_image_is_for_the_processor_that_its_dockerfile_names(stages: str, architecture: str) -> None:
+    assert read_dockerfile(f"{stages}\nCMD true").architecture == architecture
 
 
 def test_equal_content_is_an_equal_digest_whatever_its_times_and_caches(tmp_path: Path) -> None:
@@ -121,3 +144,71 @@ def test_a_mutable_tag_moves_and_leaves_the_older_image_untagged(cloud: Cloud, a
     with pytest.raises(ClientError) as nowhere:
         client.describe_images(repositoryName="nowhere")
     assert nowhere.value.response["Error"]["Code"] == "RepositoryNotFoundException"
+
+
+def fetched(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return bytes(answer.read())
+
+
+def refused(url: str) -> tuple[int, str]:
+    with pytest.raises(HTTPError) as answer:
+        fetched(url)
+    return answer.value.code, answer.value.read().decode()
+
+
+@pytest.mark.cloud
+def test_configuration_and_layers_are_downloaded_at_an_address_for_an_hour(
+    cloud: Cloud, aws: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, state = aws("ecr"), cloud.settings.state
+    client.create_repository(repositoryName="tiny")
+    folder = app(tmp_path / "one", SERVER)
+    dockerfile = (folder / "Dockerfile").read_text()
+    (folder / "Dockerfile").write_text(dockerfile.replace("FROM python", "FROM --platform=linux/arm64 python"))
+    ecr.push(client, state, folder, "tiny", "v1")
+    answer = client.batch_get_image(repositoryName="tiny", imageIds=[{"imageTag": "v1"}])
+    manifest = json.loads(answer["images"][0]["imageManifest"])
+
+    def address(digest: str) -> str:
+        given = client.get_download_url_for_layer(repositoryName="tiny", layerDigest=digest)
+        assert given["layerDigest"] == digest
+        return str(given["downloadUrl"])
+
+    for part in (manifest["config"], *manifest["layers"]):
+        content = fetched(address(part["digest"]))
+        assert (f"sha256:{hashlib.sha256(content).hexdigest()}", len(content)) == (part["digest"], part["size"])
+    assert json.loads(fetched(address(manifest["config"]["digest"])))["architecture"] == "arm64"
+    with tarfile.open(fileobj=io.BytesIO(fetched(address(manifest["layers"][0]["digest"])))) as layer:
+        assert sorted(layer.getnames()) == ["Dockerfile", "main.py"]
+
+    url = address(manifest["config"]["digest"])
+    assert refused(url.replace("3600", "9999"))[0] == 403
+    assert refused(url.partition("?")[0])[0] == 403
+    later = cloud.now() + timedelta(hours=1, seconds=1)
+    monkeypatch.setattr(Cloud, "now", lambda _: later)
+    status, said = refused(url)
+    assert status == 403
+    assert "<Message>Request has expired</Message>" in said
+
+
+@pytest.mark.cloud
+def test_a_layer_that_can_not_be_had_is_refused_as_in_aws(cloud: Cloud, aws: Clients, tmp_path: Path) -> None:
+    client = aws("ecr")
+    for name in ("tiny", "other"):
+        client.create_repository(repositoryName=name)
+    pushed = ecr.push(client, cloud.settings.state, app(tmp_path / "one", SERVER), "tiny", "v1")
+    answer = client.batch_get_image(repositoryName="tiny", imageIds=[{"imageTag": "v1"}])
+    configuration = json.loads(answer["images"][0]["imageManifest"])["config"]["digest"]
+
+    def code(repository: str, digest: str) -> str:
+        with pytest.raises(ClientError) as refusal:
+            client.get_download_url_for_layer(repositoryName=repository, layerDigest=digest)
+        return str(refusal.value.response["Error"]["Code"])
+
+    assert code("nowhere", configuration) == "RepositoryNotFoundException"
+    assert code("tiny", "sha256") == "InvalidParameterException"
+    assert code("tiny", pushed.digest) == "LayersNotFoundException"
+    assert code("other", configuration) == "LayersNotFoundException"
+    client.batch_delete_image(repositoryName="tiny", imageIds=[{"imageDigest": pushed.digest}])
+    assert code("tiny", configuration) == "LayerInaccessibleException"

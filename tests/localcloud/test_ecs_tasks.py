@@ -117,6 +117,8 @@ def test_secrets_arrive_by_reference_whole_or_by_key_and_an_unreadable_one_fails
     source = "import os\nprint(os.environ['PASSWORD'], os.environ['WHOLE'], os.environ['LEVEL'])\n"
     image = world.push("secretive", source)
     parameter = f"arn:aws:ssm:{world.cloud.settings.region}:{world.cloud.settings.account}:parameter/app/level"
+    world.allow("secretsmanager:GetSecretValue", "*")
+    world.allow("ssm:GetParameters", "*")
     good = [
         {"name": "PASSWORD", "valueFrom": f"{secret}:password::"},
         {"name": "WHOLE", "valueFrom": secret},
@@ -138,6 +140,42 @@ def test_secrets_arrive_by_reference_whole_or_by_key_and_an_unreadable_one_fails
             "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed"
         )
         assert words in stopped["stoppedReason"]
+
+
+def test_a_secret_that_the_execution_role_may_not_read_fails_the_start(world: World) -> None:
+    settings = world.cloud.settings
+    own, other = (
+        world.aws("secretsmanager").create_secret(Name=f"role-reads/{name}", SecretString="hidden")["ARN"]
+        for name in ("own", "other")
+    )
+    parameter = f"arn:aws:ssm:{settings.region}:{settings.account}:parameter/role-reads/level"
+    world.aws("ssm").put_parameter(Name="/role-reads/level", Value="high", Type="String")
+    world.allow("secretsmanager:GetSecretValue", own)
+    world.allow("ssm:GetParameters", f"arn:aws:ssm:{settings.region}:{settings.account}:parameter/elsewhere/*")
+    image = world.push("reading", "import os\nprint(os.environ['SECRET'])\n")
+
+    def task(reference: str) -> str:
+        return world.run(world.register("reading", image, secrets=[{"name": "SECRET", "valueFrom": reference}]))
+
+    arn = task(own)
+    assert world.stopped(arn)["containers"][0]["exitCode"] == 0
+    assert until(lambda: world.log_lines(arn)) == ["hidden"]
+    for reference, action, store in (
+        (
+            other,
+            "secretsmanager:GetSecretValue",
+            f"asm: service call has been retried 1 time(s): failed to fetch secret {other}",
+        ),
+        (parameter, "ssm:GetParameters", "ssm: service call has been retried 1 time(s): AccessDeniedException"),
+    ):
+        stopped = world.stopped(task(reference))
+        assert stopped["stopCode"] == "TaskFailedToStart"
+        reason = stopped["stoppedReason"]
+        assert reason.startswith("ResourceInitializationError: unable to pull secrets or registry auth")
+        assert f"unable to retrieve secret from {store}" in reason
+        user = f"arn:aws:sts::{settings.account}:assumed-role/execution/"
+        assert f"AccessDeniedException: User: {user}" in reason
+        assert f" is not authorized to perform: {action} on resource: {reference} because no identity" in reason
 
 
 def test_a_command_that_is_not_there_cannot_start(world: World) -> None:

@@ -19,7 +19,8 @@ from localcloud.core.registry import AwsError
 from omc.aws.batches import batches
 from omc.aws.calls import Call, recording, side_by_side
 from omc.aws.command_lines import command_line, command_lines
-from omc.aws.gateway import Access, Gateway, get_json
+from omc.aws.gateway import Access, Gateway
+from omc.aws.pages import get_json
 from omc.aws.permissions import action_for
 from omc.aws.reads import SERVICES, is_read
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, NotFound, Throttled, Unreachable, WriteRefused
@@ -215,7 +216,7 @@ def test_a_page_that_fails_says_how() -> None:
         get_json(f"{aws.endpoint}/api/v1/status")
     assert [asked.error for asked in calls] == [
         None,
-        "not JSON",
+        "answered something that is not JSON",
         "redirects to nowhere",
     ]
 

@@ -18,7 +18,7 @@ from omc.facts.collector import needs
 from omc.facts.connections import Connections
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
-from omc.facts.images import Image, Wanted, WantedImages, architectures, parse
+from omc.facts.images import Image, Wanted, WantedImages, parse
 from omc.facts.incidents import OpenIncidents
 from omc.facts.releases import ReleasedService
 from omc.facts.requirements import Requirements
@@ -162,7 +162,12 @@ def test_an_image_for_another_processor_is_refused_and_an_override_does_not_help
 def test_what_the_registry_does_not_tell_is_said() -> None:
     unknown = Image(world.REGISTRY, "ohmycoins/backend", world.digest("b"))
     made = plan(images=WantedImages({"backend": world.wanted(image=unknown)}))
-    assert "The registry doesn't tell for which processor the image of backend was built." in made.notes
+    said = "The registry doesn't tell for which processor the image of backend was built."
+    assert said in made.notes
+    why = "ecr GetDownloadUrlForLayer is not allowed: the credentials lack ecr:GetDownloadUrlForLayer."
+    made = plan(images=WantedImages({"backend": world.wanted(image=replace(unknown, why_unknown=why))}))
+    assert made.refusals == ()
+    assert f"{said} {why}" in made.notes
 
 
 def test_a_missing_secret_is_refused() -> None:
@@ -343,13 +348,6 @@ def test_references_are_read_as_people_write_them(text: str, repository: str, ta
 @pytest.mark.parametrize("text", ["", "sha256:short", "Some Thing", "a b:c", "-x"])
 def test_what_is_no_reference_is_none(text: str) -> None:
     assert parse(text) is None
-
-
-def test_an_index_tells_its_processors_and_a_single_manifest_does_not() -> None:
-    index = '{"manifests": [{"platform": {"architecture": "arm64"}}, {"platform": {"architecture": "unknown"}}]}'
-    assert architectures(index) == ("arm64",)
-    assert architectures('{"config": {}}') == ()
-    assert architectures("cut off") == ()
 
 
 @pytest.mark.parametrize(

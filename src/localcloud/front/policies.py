@@ -1,7 +1,7 @@
 """What a caller may do: the identity policies of IAM users and roles, as far as this cloud evaluates them.
 
-Evaluated: Allow and Deny, Action and NotAction with wildcards, Resource for S3 (elsewhere the ARN of what a call
-touches isn't known here, so a statement's Resource is taken to match, except that a Deny must be on ``*``).
+Evaluated: Allow and Deny, Action and NotAction, Resource and NotResource with wildcards, where ``resources`` knows what
+a call touches. Where it doesn't, a statement's Resource is taken to match, except that a Deny must be on ``*``.
 Not evaluated: conditions (a Deny with one is left out), resource policies, boundaries, organisations.
 """
 
@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core.registry import AwsError
+from localcloud.front.resources import resources_of
 from localcloud.front.trusted import IAM_PREFIXES
 
 if TYPE_CHECKING:
@@ -47,15 +48,31 @@ def check(cloud: Cloud, caller: Caller, call: Call, protocol: str) -> None:
     action = action_of(call.service, call.operation)
     if caller.kind == "Root" or action in ALWAYS_ALLOWED:
         return
-    resource = _s3_resource(call) if call.service == "s3" else "*"
     with cloud.lock:
-        held = list(statements(_documents(cloud, caller)))
+        held = list(statements(_documents(_holders(cloud, caller))))
+        resources = resources_of(cloud, call) or (None,)
+    for resource in resources:
+        because = _why_not(held, action, resource)
+        if because:
+            raise denied(caller, action, resource or "*", protocol, because)
+
+
+def why_role_may_not(cloud: Cloud, role_arn: str, session: str, action: str, resource: str) -> str:
+    """What AWS answers a service that takes on a role for this; empty where the role's policies allow it."""
+    name = role_arn.rpartition("/")[2]
+    with cloud.lock:
+        because = _why_not(list(statements(_documents(_roles(cloud, name)))), action, resource)
+    if not because:
+        return ""
+    user = f"arn:aws:sts::{cloud.settings.account}:assumed-role/{name}/{session}"
+    return f"User: {user} is not authorized to perform: {action} on resource: {resource} {because}"
+
+
+def _why_not(held: Iterable[dict[str, Any]], action: str, resource: str | None) -> str:
     verdicts = {statement["Effect"] for statement in held if applies(statement, action, resource)}
     if "Deny" in verdicts:
-        raise denied(caller, action, resource, protocol, "with an explicit deny in an identity-based policy")
-    if "Allow" not in verdicts:
-        because = f"because no identity-based policy allows the {action} action"
-        raise denied(caller, action, resource, protocol, because)
+        return "with an explicit deny in an identity-based policy"
+    return "" if "Allow" in verdicts else f"because no identity-based policy allows the {action} action"
 
 
 def denied(caller: Caller, action: str, resource: str, protocol: str, because: str) -> AwsError:
@@ -67,14 +84,20 @@ def denied(caller: Caller, action: str, resource: str, protocol: str, because: s
     return AwsError("AccessDeniedException", message)
 
 
-def _documents(cloud: Cloud, caller: Caller) -> Iterator[str]:
-    iam = cloud.moto("iam", "aws")
+def _roles(cloud: Cloud, name: str) -> list[Any]:
+    return [role for role in cloud.moto("iam", "aws").roles.values() if role.name == name]
+
+
+def _holders(cloud: Cloud, caller: Caller) -> list[Any]:
+    """The role, or the user and the user's groups, whose policies count."""
     if caller.kind == "AssumedRole":
-        role = next((role for role in iam.roles.values() if role.name == caller.policy_owner), None)
-        holders = [role] if role else []
-    else:
-        user = iam.users.get(caller.policy_owner)
-        holders = ([user] if user else []) + list(iam.get_groups_for_user(caller.policy_owner) if user else [])
+        return _roles(cloud, caller.policy_owner)
+    iam = cloud.moto("iam", "aws")
+    user = iam.users.get(caller.policy_owner)
+    return [user, *iam.get_groups_for_user(caller.policy_owner)] if user else []
+
+
+def _documents(holders: Iterable[Any]) -> Iterator[str]:
     for holder in holders:
         yield from (_document(policy) for policy in holder.policies.values())
         yield from (policy.document for policy in holder.managed_policies.values())
@@ -91,8 +114,8 @@ def statements(documents: Iterable[str]) -> Iterator[dict[str, Any]]:
         yield from (held if isinstance(held, list) else [held])
 
 
-def applies(statement: dict[str, Any], action: str, resource: str) -> bool:
-    """Whether a statement speaks of this action on this resource (``*``: a resource that isn't known)."""
+def applies(statement: dict[str, Any], action: str, resource: str | None) -> bool:
+    """Whether a statement speaks of this action on this resource (None: it isn't known)."""
     if statement["Effect"] == "Deny" and "Condition" in statement:
         return False
     if "NotAction" in statement:
@@ -101,10 +124,11 @@ def applies(statement: dict[str, Any], action: str, resource: str) -> bool:
         concerned = _matches(statement.get("Action", []), action.lower(), lower=True)
     if not concerned:
         return False
-    patterns = statement.get("Resource", "*")
-    if resource == "*":
-        return statement["Effect"] == "Allow" or "*" in ([patterns] if isinstance(patterns, str) else patterns)
-    return _matches(patterns, resource)
+    if resource is None:
+        return statement["Effect"] == "Allow" or _matches(statement.get("Resource", []), "*")
+    if "NotResource" in statement:
+        return not _matches(statement["NotResource"], resource)
+    return _matches(statement.get("Resource", []), resource)
 
 
 def _matches(patterns: str | list[str], value: str, *, lower: bool = False) -> bool:
@@ -113,10 +137,3 @@ def _matches(patterns: str | list[str], value: str, *, lower: bool = False) -> b
         if fnmatchcase(value, wanted):
             return True
     return False
-
-
-def _s3_resource(call: Call) -> str:
-    bucket, key = call.params.get("Bucket"), call.params.get("Key")
-    if not bucket:
-        return "*"
-    return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"

@@ -17,6 +17,7 @@ from localcloud.core.registry import AwsError
 from localcloud.faults.component import StackFaults
 from localcloud.front import dispatch, faults
 from localcloud.front.protocol import HttpAnswer, HttpRequest, plain_error
+from localcloud.services import layers
 from localcloud.services.costs.component import Costs
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
     """``GET status``; ``GET faults`` and ``POST faults`` (a JSON list of rules, which replaces those in force;
     ``POST faults?add`` adds to them);
     ``GET stack-faults`` and ``POST stack-faults`` (``{"start": name, "settings": {…}}`` or ``{"stop": name}``);
-    ``GET costs`` and ``POST costs`` (an invented history, see ``services.costs.seeding``).
+    ``GET costs`` and ``POST costs`` (an invented history, see ``services.costs.seeding``);
+    ``GET layers/…``, at addresses that ECR gave (``services.layers``).
     """
     page = request.path.removeprefix("/_localcloud/")
     if page == "status" and request.method == "GET":
@@ -201,6 +203,9 @@ def private(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
         if request.method == "POST":
             costs.seed(request.body)
         return _json(costs.status())
+    if request.path.startswith(layers.PATH) and request.method == "GET":
+        content = layers.download(cloud, request.path, request.query)
+        return HttpAnswer(200, content, {"Content-Type": "application/octet-stream"})
     raise AwsError("NotFound", f"There is no page {request.path}; there are status, faults, stack-faults, costs.", 404)
 
 

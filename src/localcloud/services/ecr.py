@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar"
+PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64"}
+"""Other names that Docker takes for a processor."""
 
 IGNORED_NAMES = frozenset(
     {".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "node_modules", ".DS_Store"}
@@ -55,6 +57,8 @@ class ImageConfig:
     exposed_ports: tuple[int, ...] = ()
     working_directory: str = "/"
     user: str = ""
+    architecture: str = "amd64"
+    """The processor that it is built for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +123,12 @@ def read_dockerfile(text: str) -> ImageConfig:
     environment: dict[str, str] = {}
     ports: list[int] = []
     directory, user = "/", ""
+    architecture, stages = "amd64", dict[str, str]()
     for word, rest in _instructions(text):
         match word:
             case "FROM":
                 command, entrypoint, environment, ports, directory, user = (), (), {}, [], "/", ""
+                architecture = _architecture(rest, stages)
             case "CMD":
                 command = _command(rest, word)
             case "ENTRYPOINT":
@@ -137,7 +143,23 @@ def read_dockerfile(text: str) -> ImageConfig:
                 user = rest
             case _:
                 pass
-    return ImageConfig(command, entrypoint, environment, tuple(ports), directory, user)
+    return ImageConfig(command, entrypoint, environment, tuple(ports), directory, user, architecture)
+
+
+def _architecture(rest: str, stages: dict[str, str]) -> str:
+    """The processor of a stage by what follows its ``FROM``; kept in ``stages`` under the stage's name.
+
+    A platform is ``linux/arm64/v8`` or ``arm64``. Where none is said, or by a variable, it is that of the stage it
+    begins with, else amd64, which the stack's images are built for.
+    """
+    words = rest.split()
+    names = [word for word in words if not word.startswith("--")]
+    platform = next((word.partition("=")[2] for word in words if word.startswith("--platform=")), "")
+    said = "" if "$" in platform else platform.removeprefix("linux").strip("/").partition("/")[0].lower()
+    found = PROCESSORS.get(said, said) or stages.get(names[0].lower() if names else "", "amd64")
+    if len(names) == 3 and names[1].upper() == "AS":
+        stages[names[2].lower()] = found
+    return found
 
 
 # --- the store
@@ -159,7 +181,7 @@ class _HashingWriter(io.RawIOBase):
         return len(data)
 
 
-def _files(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
     found: list[Path] = []
     for parent, names, files in os.walk(folder):
         names[:] = sorted(n for n in names if n not in IGNORED_NAMES and not n.endswith(IGNORED_SUFFIXES))
@@ -168,9 +190,15 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _layer(folder: Path, files: list[Path]) -> tuple[str, int]:
-    """Digest and size of the folder as a tar without times and owners, so that equal content is an equal digest."""
+    """Digest and size of the folder as a layer."""
     writer = _HashingWriter()
-    with tarfile.open(fileobj=writer, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+    pack(folder, files, writer)
+    return f"sha256:{writer.hash.hexdigest()}", writer.length
+
+
+def pack(folder: Path, files: list[Path], into: Any) -> None:
+    """Write the folder as a tar without times and owners, so that equal content is an equal digest."""
+    with tarfile.open(fileobj=into, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for path in files:
             info = tar.gettarinfo(str(path), path.relative_to(folder).as_posix())
             info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""
@@ -180,12 +208,11 @@ def _layer(folder: Path, files: list[Path]) -> tuple[str, int]:
                     tar.addfile(info, content)
             else:
                 tar.addfile(info)
-    return f"sha256:{writer.hash.hexdigest()}", writer.length
 
 
 def _config_json(config: ImageConfig, layer_digest: str) -> str:
     document = {
-        "architecture": "amd64",
+        "architecture": config.architecture,
         "os": "linux",
         "created": "1970-01-01T00:00:00Z",  # a build time would give equal content another digest
         "config": {
@@ -202,7 +229,8 @@ def _config_json(config: ImageConfig, layer_digest: str) -> str:
 
 
 def _read_config(text: str) -> ImageConfig:
-    document = json.loads(text)["config"]
+    whole = json.loads(text)
+    document = whole["config"]
     return ImageConfig(
         command=tuple(document["Cmd"]),
         entrypoint=tuple(document["Entrypoint"]),
@@ -210,6 +238,7 @@ def _read_config(text: str) -> ImageConfig:
         exposed_ports=tuple(int(port.split("/")[0]) for port in document["ExposedPorts"]),
         working_directory=document["WorkingDir"],
         user=document["User"],
+        architecture=whole["architecture"],
     )
 
 
@@ -225,7 +254,7 @@ def store(directory: Path, root: Path) -> tuple[str, str]:
     config = read_dockerfile(dockerfile.read_text(encoding="utf-8"))
     if not config.command and not config.entrypoint:
         raise ImageError(f"{dockerfile} has neither CMD nor ENTRYPOINT; say there what to start.")
-    files = _files(directory)
+    files = files_of(directory)
     layer_digest, layer_size = _layer(directory, files)
     config_text = _config_json(config, layer_digest)
     manifest = json.dumps(
@@ -357,8 +386,12 @@ class Images:
         except ImageError as error:
             raise ImageError(f"failed to resolve ref {image}: {image}: not found") from error
 
+    def place(self, digest: str) -> Path:
+        """Where an image's ``config.json``, ``manifest.json`` and ``rootfs`` lie, if it is in the store."""
+        return image_root(self._require_cloud().settings.state) / digest.removeprefix("sha256:")
+
     def _open(self, digest: str) -> Image:
-        place = image_root(self._require_cloud().settings.state) / digest.removeprefix("sha256:")
+        place = self.place(digest)
         try:
             config = _read_config((place / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError, KeyError) as error:
@@ -374,7 +407,7 @@ class Images:
 # --- the API
 
 
-def _repository(cloud: Cloud, name: str) -> Any:
+def repository_of(cloud: Cloud, name: str) -> Any:
     repository = cloud.moto("ecr").repositories.get(name)
     if repository is None:
         raise AwsError(
@@ -388,7 +421,7 @@ def _repository(cloud: Cloud, name: str) -> Any:
 def put_image(cloud: Cloud, call: Call) -> Answer:
     """A manifest's digest is the hash of its bytes; an immutable repository refuses to move a tag."""
     name, manifest, tag = call.params["repositoryName"], call.params["imageManifest"], call.params.get("imageTag")
-    repository = _repository(cloud, name)
+    repository = repository_of(cloud, name)
     try:
         media_type = call.params.get("imageManifestMediaType") or json.loads(manifest)["mediaType"]
     except (ValueError, KeyError, TypeError):
@@ -480,7 +513,7 @@ def _filtered(repository: Any, params: Mapping[str, Any]) -> list[Any]:
 @operation("ecr", "DescribeImages")
 def describe_images(cloud: Cloud, call: Call) -> Answer:
     """Sizes from the manifest, a stable order, pages; one unknown image is an error of the whole call."""
-    repository = _repository(cloud, call.params["repositoryName"])
+    repository = repository_of(cloud, call.params["repositoryName"])
     if call.params.get("imageIds"):
         details = []
         for identity in call.params["imageIds"]:
@@ -501,7 +534,7 @@ def describe_images(cloud: Cloud, call: Call) -> Answer:
 @operation("ecr", "ListImages")
 def list_images(cloud: Cloud, call: Call) -> Answer:
     """One entry a tag; an untagged image has an entry with its digest alone."""
-    repository = _repository(cloud, call.params["repositoryName"])
+    repository = repository_of(cloud, call.params["repositoryName"])
     identities = [
         {"imageDigest": image.get_image_digest()} | ({"imageTag": tag} if tag else {})
         for image in _filtered(repository, call.params)
@@ -514,7 +547,7 @@ def list_images(cloud: Cloud, call: Call) -> Answer:
 @operation("ecr", "BatchGetImage")
 def batch_get_image(cloud: Cloud, call: Call) -> Answer:
     """Manifests of the images found; the others are failures, not an error."""
-    repository = _repository(cloud, call.params["repositoryName"])
+    repository = repository_of(cloud, call.params["repositoryName"])
     images, failures = [], []
     for identity in call.params["imageIds"]:
         image = _chosen(repository, identity)

@@ -19,7 +19,7 @@ import omc
 from omc.aws.calls import Call, record
 from omc.aws.local import reach
 from omc.aws.reads import is_read
-from omc.errors import Unreachable, WriteRefused, WrongAccount
+from omc.errors import WriteRefused, WrongAccount
 from omc.stack import Environment
 
 if TYPE_CHECKING:
@@ -239,38 +239,3 @@ def _refuse_cut(**event: Any) -> None:
             from botocore.parsers import ResponseParserError
 
             raise ResponseParserError("not JSON") from error
-
-
-def get_json(url: str, timeout: float = 5.0) -> Any:
-    """The JSON that a URL answers with, recorded like any other reading. Errors are ``Unreachable``.
-
-    It speaks HTTP by http.client, since urllib costs 30 ms to import and follows proxies and redirects.
-    """
-    from http.client import HTTPConnection, HTTPException, HTTPSConnection
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=timeout)
-    at, began = datetime.now(UTC), time.monotonic()
-    problem: str | None = None
-    try:
-        connection.request("GET", parts.path or "/", headers={"User-Agent": f"omc/{omc.__version__}"})
-        answer = connection.getresponse()
-        body = answer.read(1_000_000)
-        if answer.status in (301, 302, 303, 307, 308):
-            problem = f"redirects to {answer.headers.get('Location', 'nowhere')}"
-            raise Unreachable(f"{url} {problem}. Set the environment's url in omc.toml to where users go.")
-        if answer.status != 200:
-            problem = f"answered {answer.status}"
-            raise Unreachable(f"{url} answered {answer.status} {answer.reason}.")
-        return json.loads(body)
-    except (OSError, HTTPException) as error:
-        problem = type(error).__name__
-        raise Unreachable(f"{url} can't be reached ({error}).") from error
-    except ValueError as error:
-        problem = "not JSON"
-        raise Unreachable(f"{url} answered something that is not JSON.") from error
-    finally:
-        connection.close()
-        record(Call("http", "GET", {"url": url}, at, time.monotonic() - began, 1, problem, is_next_page=False))

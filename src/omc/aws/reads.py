@@ -1,7 +1,8 @@
 """Which operations are reads. Whatever is not listed here can't be sent by code that may only read.
 
 An operation is a read when its service is one that omc reads, its name begins with a reading verb, and it is not among
-the exceptions: answers that hold secrets, or names that promise a read and change something.
+the exceptions: answers that hold secrets, or names that promise a read and change something. A download URL of a layer
+(ecr GetDownloadUrlForLayer) is a read: it leads to an image, which holds no secret, and no answer is recorded.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ NOT_READS = frozenset(
         ("ec2", "GetConsoleOutput"),
         ("ec2", "GetConsoleScreenshot"),
         ("ecr", "GetAuthorizationToken"),
-        ("ecr", "GetDownloadUrlForLayer"),
         ("s3", "GetObject"),  # state files and logs: read by what needs them, with a right of its own
         ("sts", "GetFederationToken"),
         ("sts", "GetSessionToken"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omc.aws.gateway import Gateway, get_json
+from omc.aws.gateway import Gateway
+from omc.aws.pages import get_json
 from omc.errors import BadAnswer, Unreachable
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.load_balancers import LoadBalancers

@@ -11,7 +11,8 @@ from typing import Any
 
 from omc.aws.calls import side_by_side
 from omc.aws.gateway import Gateway
-from omc.errors import AwsRefused, NotFound
+from omc.aws.pages import get_blob
+from omc.errors import AwsRefused, NotFound, Unknown
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.definitions import Definitions
 from omc.procedures.asking import Deploy
@@ -22,7 +23,8 @@ REFERENCE = re.compile(
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-INDEX_TYPES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+CONFIGURATION_TYPES = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
+"""Of the configuration of an image that runs. Anything else (a chart, a signature) tells of no processor."""
 COMMIT = re.compile(r"(?:build-|sha-|git-)?([0-9a-f]{7,40})")
 """Tags that are a commit, as the workflow puts them on its builds."""
 
@@ -62,7 +64,9 @@ class Image:
     digest: str
     tags: tuple[str, ...] = ()
     architectures: tuple[str, ...] = ()
-    """As the registry tells: ``amd64``, ``arm64``. Empty: its manifest doesn't say."""
+    """As the registry tells: ``amd64``, ``arm64``. Empty: not known."""
+    why_unknown: str = ""
+    """Why they aren't known, in a sentence; empty where nothing of the image tells."""
     pushed: datetime | None = None
 
     @property
@@ -99,7 +103,8 @@ class WantedImages:
 
 @reads
 def read_wanted_images(aws: Gateway, environment: Environment, asked: Deploy, definitions: Definitions) -> WantedImages:
-    """Two calls an image: what the repository is, and what is in it."""
+    """Three calls an image: what the repository is, and what is in it. Two more where a single image's configuration
+    has to be read for its processor."""
     containers = {service.name: service.container for service in environment.services}
 
     def look_up(item: tuple[str, str]) -> Wanted:
@@ -150,26 +155,62 @@ def find_image(aws: Gateway, registry: str, repository: str, reference: Referenc
     digest = detail["imageDigest"]
     answer = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])
     manifest = answer["images"][0].get("imageManifest", "{}") if answer["images"] else "{}"
+    processors, why_unknown = _processors(aws, repository, manifest)
     pushed = detail.get("imagePushedAt")
     return Image(
         registry=registry,
         repository=repository,
         digest=digest,
         tags=tuple(detail.get("imageTags", [])),
-        architectures=architectures(manifest),
+        architectures=processors,
+        why_unknown=why_unknown,
         pushed=pushed.astimezone(UTC) if pushed else None,
     )
 
 
-def architectures(manifest: str) -> tuple[str, ...]:
-    """The processors that an image index lists. A manifest of a single image leaves it to its configuration, which
-    only a pull can read, so that nothing is said."""
+def _processors(aws: Gateway, repository: str, manifest: str) -> tuple[tuple[str, ...], str]:
+    """(for which processors, why that isn't known). An image index lists them; of a single image, its configuration
+    says it, which the registry keeps like a layer."""
+    listed, configuration = architectures(manifest), configuration_of(manifest)
+    if listed or not configuration:
+        return listed, ""
     try:
-        said = json.loads(manifest)
-    except ValueError:
-        return ()
-    platforms = [entry.get("platform", {}).get("architecture", "") for entry in said.get("manifests", [])]
+        found = aws.client("ecr").get_download_url_for_layer(repositoryName=repository, layerDigest=configuration)
+        processor = processor_of(get_blob(found.get("downloadUrl", ""), configuration, aws.endpoint))
+    except Unknown as error:
+        return (), error.message
+    return ((processor,), "") if processor else ((), "Its configuration names none.")
+
+
+def architectures(manifest: str) -> tuple[str, ...]:
+    """The processors that an image index lists; none of a single image's manifest, which leaves it to its
+    configuration."""
+    platforms = [entry.get("platform", {}).get("architecture", "") for entry in _object(manifest).get("manifests", [])]
     return tuple(sorted({name for name in platforms if name and name != "unknown"}))
+
+
+def configuration_of(manifest: str) -> str:
+    """The digest of a single image's configuration; empty where the manifest is of something else."""
+    said = _object(manifest).get("config")
+    if not isinstance(said, dict) or said.get("mediaType") not in CONFIGURATION_TYPES:
+        return ""
+    digest = str(said.get("digest"))
+    return digest if DIGEST.fullmatch(digest) else ""
+
+
+def processor_of(configuration: bytes) -> str:
+    """``amd64`` of an image's configuration; empty where it names none."""
+    said = _object(configuration).get("architecture")
+    return said if isinstance(said, str) and said != "unknown" else ""
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    """The JSON object that the text is; an empty one where it is none."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def existing_digests(aws: Gateway, images: Sequence[Reference]) -> frozenset[tuple[str, str]]:

@@ -327,7 +327,8 @@ def _notes(
         if wanted and wanted.image and "sha256:" not in wanted.asked:
             yield f"{wanted.asked} is {wanted.image.digest} now; that digest is what will run, wherever the tag goes."
         if wanted and wanted.image and not wanted.image.architectures:
-            yield f"The registry doesn't tell for which processor the image of {change.service.name} was built."
+            untold = f"The registry doesn't tell for which processor the image of {change.service.name} was built."
+            yield f"{untold} {wanted.image.why_unknown}".rstrip()
         if change.taken:
             yield f"{change.old.name} runs; what Terraform changed in {change.taken.name} since is taken up with it."
         shown = f"{change.service.container}.image: "  # the step says it, shorter

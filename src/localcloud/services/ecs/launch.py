@@ -17,6 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localcloud.front.policies import why_role_may_not
+from localcloud.front.resources import parameter, secret
 from localcloud.parts import certificates
 from localcloud.services.ecr import Image, ImageError, Images
 from localcloud.services.ecs.output import Output, Reader, destination
@@ -58,6 +60,8 @@ class Request:
     """In the VPC."""
     family: str
     containers: tuple[ContainerRequest, ...]
+    execution_role: str = ""
+    """The ARN of the role that reads the secrets; Fargate knows no task with secrets and without it."""
 
 
 @dataclass(slots=True)
@@ -86,7 +90,8 @@ def launch(cloud: Cloud, output: Output, request: Request) -> Outcome:
         images = {c.definition["name"]: _pull(cloud, c) for c in request.containers}
         outcome.pull_stopped_at = cloud.now()
         secrets = {
-            c.definition["name"]: read_secrets(cloud, c.definition.get("secrets", ())) for c in request.containers
+            container.definition["name"]: read_secrets(cloud, request, container.definition.get("secrets", ()))
+            for container in request.containers
         }
         for container in request.containers:
             name = container.definition["name"]
@@ -118,14 +123,24 @@ SECRET = re.compile(
 )
 
 
-def read_secrets(cloud: Cloud, secrets: Any) -> dict[str, str]:
+def read_secrets(cloud: Cloud, request: Request, secrets: Any) -> dict[str, str]:
     """The values of a container definition's ``secrets``; ``StartError`` for the first that can't be read."""
-    return {secret["name"]: _read_secret(cloud, secret["valueFrom"]) for secret in secrets}
+    return {each["name"]: _read_secret(cloud, request, each["valueFrom"]) for each in secrets}
 
 
-def _read_secret(cloud: Cloud, reference: str) -> str:
+def _read_secret(cloud: Cloud, request: Request, reference: str) -> str:
     match = SECRET.match(reference)
-    return _from_secrets_manager(cloud, match) if match else _from_parameter_store(cloud, reference)
+    if match:
+        return _from_secrets_manager(cloud, request, match)
+    return _from_parameter_store(cloud, request, reference)
+
+
+def _why_not(cloud: Cloud, request: Request, action: str, resource: str) -> str:
+    """Why the execution role may not; empty where it may."""
+    if not request.execution_role:
+        return ""
+    why = why_role_may_not(cloud, request.execution_role, request.task_id, action, resource)
+    return f"AccessDeniedException: {why}" if why else ""
 
 
 def _unreadable(service: str, detail: str) -> StartError:
@@ -135,9 +150,13 @@ def _unreadable(service: str, detail: str) -> StartError:
     )
 
 
-def _from_secrets_manager(cloud: Cloud, match: re.Match[str]) -> str:
+def _from_secrets_manager(cloud: Cloud, request: Request, match: re.Match[str]) -> str:
     arn, key = match["arn"], match["key"] or ""
     failed = f"failed to fetch secret {arn} from secrets manager: "
+    with cloud.lock:
+        whole = secret(cloud, arn, cloud.settings.region)
+    if why := _why_not(cloud, request, "secretsmanager:GetSecretValue", whole):
+        raise _unreadable("asm", failed + why)
     try:
         with cloud.lock:
             found = cloud.moto("secretsmanager").get_secret_value(arn, match["version"] or "", match["stage"] or "")
@@ -155,7 +174,10 @@ def _from_secrets_manager(cloud: Cloud, match: re.Match[str]) -> str:
         raise _unreadable("asm", f"retrieved secret from Secrets Manager did not contain json key {key}") from error
 
 
-def _from_parameter_store(cloud: Cloud, reference: str) -> str:
+def _from_parameter_store(cloud: Cloud, request: Request, reference: str) -> str:
+    arn = parameter(reference, cloud.settings.region, cloud.settings.account)
+    if why := _why_not(cloud, request, "ssm:GetParameters", arn):
+        raise _unreadable("ssm", why)
     name = reference.split(":parameter", 1)[1] if ":parameter/" in reference else reference
     with cloud.lock:
         backend = cloud.moto("ssm")

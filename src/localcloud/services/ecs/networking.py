@@ -161,7 +161,8 @@ def launch_request(clusters: Clusters, task: Task) -> Request:
             image = f"{image.split('@')[0].rsplit(':', 1)[0] if ':' in image.rsplit('/', 1)[-1] else image}@{digest}"
         requests.append(ContainerRequest(merged, image, environment))
     address = task.interface.address if task.interface else ""
-    return Request(task.id, task.arn, address, definition.family, tuple(requests))
+    role = task.spec.get("overrides", {}).get("executionRoleArn") or definition.body.get("executionRoleArn", "")
+    return Request(task.id, task.arn, address, definition.family, tuple(requests), role)
 
 
 def _settled_digests(clusters: Clusters, task: Task) -> dict[str, str]:

@@ -1,0 +1,246 @@
+"""What a user may do is judged on the resource that a call names, as AWS does; where none is known, by action alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.core.cloud import Cloud
+from localcloud.front.policies import applies
+
+Clients = Callable[..., Any]
+Ask = Callable[[Any], object]
+
+ANYTHING = "*"
+
+
+@pytest.mark.parametrize(
+    ("statement", "resource", "concerned"),
+    [
+        ({"Resource": "arn:aws:sqs:*:1:orders*"}, "arn:aws:sqs:r:1:orders-dead", True),
+        ({"Resource": "arn:aws:sqs:*:1:order?"}, "arn:aws:sqs:r:1:orders-dead", False),
+        ({"Resource": ["arn:aws:sqs:*:1:a", "arn:aws:sqs:*:1:[b]"]}, "arn:aws:sqs:r:1:[b]", True),
+        ({"Resource": "arn:aws:sqs:*:1:ORDERS"}, "arn:aws:sqs:r:1:orders", False),
+        ({"Resource": "arn:aws:sqs:*"}, ANYTHING, False),
+        ({"Resource": "*"}, ANYTHING, True),
+        ({"NotResource": "arn:aws:sqs:*:1:orders"}, "arn:aws:sqs:r:1:orders", False),
+        ({"NotResource": "arn:aws:sqs:*:1:orders"}, "arn:aws:sqs:r:1:other", True),
+        ({"NotResource": "arn:aws:sqs:*:1:orders"}, ANYTHING, True),
+    ],
+)
+def test_a_statement_is_of_the_resources_that_its_patterns_fit(
+    statement: dict[str, Any], resource: str, concerned: bool
+) -> None:
+    for effect in ("Allow", "Deny"):
+        whole = {"Effect": effect, "Action": "sqs:*", **statement}
+        assert applies(whole, "sqs:SendMessage", resource) is concerned
+
+
+def test_where_the_resource_is_not_known_an_allowance_counts_and_only_a_refusal_of_everything() -> None:
+    for more, denies in (({"Resource": "*"}, True), ({"Resource": "arn:x"}, False), ({"NotResource": "arn:x"}, False)):
+        assert applies({"Effect": "Allow", "Action": "*", **more}, "rds:DescribeDBInstances", None)
+        assert applies({"Effect": "Deny", "Action": "*", **more}, "rds:DescribeDBInstances", None) is denies
+
+
+@pytest.fixture(scope="module")
+def world(shared_cloud: Cloud, shared_aws: Clients) -> dict[str, str]:
+    """Two of everything, ``ours`` and ``other``; their identifiers."""
+    said: dict[str, str] = {}
+    for name in ("ours", "other"):
+        shared_aws("logs").create_log_group(logGroupName=f"/ecs/{name}")
+        shared_aws("ssm").put_parameter(Name=f"/{name}/level", Value="high", Type="String")
+        made = shared_aws("secretsmanager").create_secret(Name=f"{name}/key", SecretString="hidden")
+        said[f"{name} secret"] = made["ARN"]
+        said[f"{name} queue"] = shared_aws("sqs").create_queue(QueueName=f"{name}-queue")["QueueUrl"]
+        said[f"{name} topic"] = shared_aws("sns").create_topic(Name=f"{name}-topic")["TopicArn"]
+        said[f"{name} key"] = shared_aws("kms").create_key()["KeyMetadata"]["Arn"]
+        shared_aws("kms").create_alias(AliasName=f"alias/{name}", TargetKeyId=said[f"{name} key"])
+        shared_aws("ecr").create_repository(repositoryName=name)
+        shared_aws("ecs").create_cluster(clusterName=name)
+        shared_aws("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
+        container = {"name": "app", "image": "app"}
+        shared_aws("ecs").register_task_definition(family=name, containerDefinitions=[container])
+    said["arn"] = f"{shared_cloud.settings.region}:{shared_cloud.settings.account}"
+    return said
+
+
+@pytest.fixture
+def user(shared_aws: Clients, world: dict[str, str]) -> Iterator[Callable[..., Clients]]:
+    """``user(statement, …)`` answers clients of a user with these statements, who is gone afterwards."""
+    iam = shared_aws("iam")
+    iam.create_user(UserName="ann")
+    key = iam.create_access_key(UserName="ann")["AccessKey"]
+
+    def with_statements(*statements: dict[str, Any]) -> Clients:
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        iam.put_user_policy(UserName="ann", PolicyName="may", PolicyDocument=document)
+        secret = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+        return lambda service: shared_aws(service, **secret)
+
+    yield with_statements
+    iam.delete_user_policy(UserName="ann", PolicyName="may")
+    iam.delete_access_key(UserName="ann", AccessKeyId=key["AccessKeyId"])
+    iam.delete_user(UserName="ann")
+
+
+def refused_on(ask: Callable[[], object]) -> str:
+    """The resource that a refusal for want of rights names; empty where the call was let through, whatever came."""
+    try:
+        ask()
+    except ClientError as error:
+        said = str(error.response["Error"]["Message"])
+        return said.partition(" on resource: ")[2].split(" ")[0]
+    return ""
+
+
+CASES: dict[str, tuple[str, str, Callable[[Clients, dict[str, str], str], object]]] = {
+    "a log group's events": (
+        "logs:FilterLogEvents",
+        "arn:aws:logs:{arn}:log-group:/ecs/{name}:log-stream:",
+        lambda aws, _, name: aws("logs").filter_log_events(logGroupName=f"/ecs/{name}"),
+    ),
+    "a log stream": (
+        "logs:CreateLogStream",
+        "arn:aws:logs:{arn}:log-group:/ecs/{name}:log-stream:web",
+        lambda aws, _, name: aws("logs").create_log_stream(logGroupName=f"/ecs/{name}", logStreamName="web"),
+    ),
+    "log groups by their ARN": (
+        "logs:StartQuery",
+        "arn:aws:logs:{arn}:log-group:/ecs/{name}:log-stream:",
+        lambda aws, world, name: aws("logs").start_query(
+            logGroupIdentifiers=[f"arn:aws:logs:{world['arn']}:log-group:/ecs/{name}"],
+            startTime=1,
+            endTime=2,
+            queryString="limit 1",
+        ),
+    ),
+    "a parameter": (
+        "ssm:GetParameter",
+        "arn:aws:ssm:{arn}:parameter/{name}/level",
+        lambda aws, _, name: aws("ssm").get_parameter(Name=f"/{name}/level:1"),
+    ),
+    "a secret by its name": (
+        "secretsmanager:GetSecretValue",
+        "{secret}",
+        lambda aws, _, name: aws("secretsmanager").get_secret_value(SecretId=f"{name}/key"),
+    ),
+    "a queue": (
+        "sqs:GetQueueAttributes",
+        "arn:aws:sqs:{arn}:{name}-queue",
+        lambda aws, world, name: aws("sqs").get_queue_attributes(QueueUrl=world[f"{name} queue"]),
+    ),
+    "a topic": (
+        "sns:Publish",
+        "{topic}",
+        lambda aws, world, name: aws("sns").publish(TopicArn=world[f"{name} topic"], Message="hello"),
+    ),
+    "a key by its alias": (
+        "kms:DescribeKey",
+        "{key}",
+        lambda aws, _, name: aws("kms").describe_key(KeyId=f"alias/{name}"),
+    ),
+    "a key by its id": (
+        "kms:Encrypt",
+        "{key}",
+        lambda aws, world, name: aws("kms").encrypt(KeyId=world[f"{name} key"].rpartition("/")[2], Plaintext=b"x"),
+    ),
+    "a repository": (
+        "ecr:ListImages",
+        "arn:aws:ecr:{arn}:repository/{name}",
+        lambda aws, _, name: aws("ecr").list_images(repositoryName=name),
+    ),
+    "a cluster": (
+        "ecs:DescribeClusters",
+        "arn:aws:ecs:{arn}:cluster/{name}",
+        lambda aws, _, name: aws("ecs").describe_clusters(clusters=[name]),
+    ),
+    "a service": (
+        "ecs:DescribeServices",
+        "arn:aws:ecs:{arn}:service/{name}/web",
+        lambda aws, _, name: aws("ecs").describe_services(cluster=name, services=["web"]),
+    ),
+    "a task": (
+        "ecs:DescribeTasks",
+        "arn:aws:ecs:{arn}:task/{name}/0123",
+        lambda aws, world, name: aws("ecs").describe_tasks(
+            cluster=f"arn:aws:ecs:{world['arn']}:cluster/{name}", tasks=["0123"]
+        ),
+    ),
+    "a task of a family's newest revision": (
+        "ecs:RunTask",
+        "arn:aws:ecs:{arn}:task-definition/{name}:1",
+        lambda aws, _, name: aws("ecs").run_task(cluster="ours", taskDefinition=name),
+    ),
+    "an object": (
+        "s3:PutObject",
+        "arn:aws:s3:::{name}/a/b",
+        lambda aws, _, name: aws("s3").put_object(Bucket=name, Key="a/b", Body=b"x"),
+    ),
+}
+
+
+@pytest.mark.cloud
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_allowed_on_one_resource_is_refused_on_another(
+    user: Callable[..., Clients], world: dict[str, str], case: str
+) -> None:
+    action, pattern, ask = CASES[case]
+
+    def resource(name: str) -> str:
+        own = {kind: world[f"{name} {kind}"] for kind in ("secret", "topic", "key")}
+        return pattern.format(arn=world["arn"], name=name, **own)
+
+    ann = user({"Effect": "Allow", "Action": action, "Resource": resource("ours")})
+    assert refused_on(lambda: ask(ann, world, "ours")) == ""
+    assert refused_on(lambda: ask(ann, world, "other")) == resource("other")
+    ann = user(
+        {"Effect": "Allow", "Action": action, "Resource": "*"},
+        {"Effect": "Deny", "Action": action, "NotResource": resource("ours")},
+    )
+    assert refused_on(lambda: ask(ann, world, "ours")) == ""
+    assert refused_on(lambda: ask(ann, world, "other")) == resource("other")
+
+
+@pytest.mark.cloud
+def test_each_resource_of_a_call_has_to_be_allowed(user: Callable[..., Clients], world: dict[str, str]) -> None:
+    ours = f"arn:aws:ssm:{world['arn']}:parameter/ours/*"
+    ann = user({"Effect": "Allow", "Action": "ssm:GetParameters", "Resource": ours})
+    assert ann("ssm").get_parameters(Names=["/ours/level", "/ours/none"])["InvalidParameters"] == ["/ours/none"]
+    both = refused_on(lambda: ann("ssm").get_parameters(Names=["/ours/level", "/other/level"]))
+    assert both == f"arn:aws:ssm:{world['arn']}:parameter/other/level"
+
+
+@pytest.mark.cloud
+def test_what_has_no_resources_is_allowed_on_everything_only(
+    user: Callable[..., Clients], world: dict[str, str]
+) -> None:
+    asks: tuple[Ask, ...] = (
+        lambda aws: aws("ecr").get_authorization_token(),
+        lambda aws: aws("ecs").describe_task_definition(taskDefinition="ours"),
+        lambda aws: aws("kms").list_keys(),
+        lambda aws: aws("secretsmanager").list_secrets(),
+    )
+    actions = ["ecr:*", "ecs:*", "kms:*", "secretsmanager:*", "logs:*"]
+    narrow = [f"arn:aws:{action[:-2]}:{world['arn']}:*" for action in actions]
+    ann = user({"Effect": "Allow", "Action": actions, "Resource": narrow})
+    assert [refused_on(lambda ask=ask: ask(ann)) for ask in asks] == ["*"] * len(asks)  # type: ignore[misc]
+    assert refused_on(lambda: ann("ecr").describe_repositories()) == ""
+    assert refused_on(lambda: ann("logs").describe_log_groups()) == ""
+    ann = user(
+        {"Effect": "Allow", "Action": actions, "Resource": [f"arn:aws:logs:{world['arn']}:log-group:/ecs/ours:*"]}
+    )
+    everywhere = f"arn:aws:logs:{world['arn']}:log-group::log-stream:"
+    assert refused_on(lambda: ann("logs").describe_log_groups()) == everywhere
+    ann = user({"Effect": "Allow", "Action": actions, "Resource": "*"})
+    assert [refused_on(lambda ask=ask: ask(ann)) for ask in asks] == [""] * len(asks)  # type: ignore[misc]
+
+
+@pytest.mark.cloud
+def test_where_no_resource_is_known_the_action_decides(user: Callable[..., Clients]) -> None:
+    ann = user({"Effect": "Allow", "Action": "rds:Describe*", "Resource": "arn:aws:rds:*:*:db:other"})
+    assert refused_on(lambda: ann("rds").describe_db_instances()) == ""
+    assert refused_on(lambda: ann("rds").delete_db_instance(DBInstanceIdentifier="other")) == "*"
