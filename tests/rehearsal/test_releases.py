@@ -8,7 +8,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -250,14 +249,13 @@ def test_a_deployment_in_flight_is_stopped_and_taken_back(healthy: Stack) -> Non
     digest = variants.push(healthy, "unhealthy")
     update(healthy, digest)
     eventually("the deployment begins", lambda: is_deploying(healthy, digest), within=60)
-    began = time.monotonic()
     done = rollback(healthy, "backend")
     assert done.code == SUCCEEDED, done.out + done.err
     assert step(done, "stop-backend")["verdict"] == "succeeded"
     assert running(healthy) == before
     newest = ecs.list_service_deployments(cluster=CLUSTER, service="backend")["serviceDeployments"][0]
     assert newest["status"] == "ROLLBACK_SUCCESSFUL"
-    assert time.monotonic() - began < 120
+    assert newest["deploymentCircuitBreaker"]["status"] != "TRIGGERED", "it failed by itself"
     wait_until_healthy(healthy)
 
 
