@@ -28,6 +28,11 @@ def in_alarm(stack: Stack) -> set[str]:
     return {name.removeprefix("ohmycoins-staging-") for name in names}
 
 
+def logged(stack: Stack, group: str, words: str) -> bool:
+    found = stack.client("logs").filter_log_events(logGroupName=group, filterPattern=f'"{words}"')
+    return bool(found["events"])
+
+
 def start(stack: Stack, name: str) -> None:
     done = stack.omc("local", "fault", "start", name)
     assert done.code == 0, done.err
@@ -38,10 +43,8 @@ def test_each_alarm_of_the_data_layer_sees_its_fault_and_its_end(stack_to_break:
     for name in ("connection-leak", "storage-filling", "cache-evicting"):
         start(stack, name)
     eventually("all four alarms fire", lambda: in_alarm(stack) >= WATCHED, within=240)
-    logs = stack.client("logs").filter_log_events(
-        logGroupName="/aws/rds/instance/ohmycoins-staging/postgresql", filterPattern='"connection slots are reserved"'
-    )
-    assert logs["events"]
+    group, words = "/aws/rds/instance/ohmycoins-staging/postgresql", "connection slots are reserved"
+    eventually("PostgreSQL's log says it", lambda: logged(stack, group, words), within=120)
     ended = stack.omc("local", "fault", "stop", "--all")
     assert ended.code == 0, ended.err
     eventually("all four alarms are OK again", lambda: not in_alarm(stack) & WATCHED, within=240)
@@ -56,12 +59,10 @@ def test_the_site_answers_without_its_cache(stack_to_break: Stack) -> None:
 
     assert cache() == "available"
     start(stack, "cache-stopped")
-    eventually("the application notices", lambda: cache() == "unavailable", within=30)
+    eventually("the application notices", lambda: cache() == "unavailable", within=120)
     with urllib.request.urlopen(f"{stack.url}/api/v1/prices", timeout=20) as answer:
         assert answer.status == 200
-    logs = stack.client("logs").filter_log_events(
-        logGroupName="/ecs/ohmycoins-staging/backend", filterPattern='"cache unavailable"'
-    )
-    assert logs["events"]
+    group = "/ecs/ohmycoins-staging/backend"
+    eventually("its log says it", lambda: logged(stack, group, "cache unavailable"), within=120)
     assert stack.omc("local", "fault", "stop", "cache-stopped").code == 0
-    eventually("the application has its cache again", lambda: cache() == "available", within=60)
+    eventually("the application has its cache again", lambda: cache() == "available", within=120)

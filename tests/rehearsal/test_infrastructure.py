@@ -225,7 +225,6 @@ def kill_while_applying(checkout: Checkout, *, with_terraform: bool) -> str:
             return bool(lock["Operation"] == "OperationTypeApply")
 
         eventually("Terraform holds the lock", applying, within=300)
-        run = checkout.omc("runs", "list", "--env", "local", "--output", "json").json["runs"][0]["run"]
         children = [
             child
             for child in psutil.Process(first.pid).children(recursive=True)
@@ -237,7 +236,7 @@ def kill_while_applying(checkout: Checkout, *, with_terraform: bool) -> str:
         os.kill(first.pid, signal.SIGKILL)
         first.wait(30)
     psutil.wait_procs(children, timeout=120)
-    return str(run)
+    return str(checkout.omc("runs", "list", "--env", "local", "--output", "json").json["runs"][0]["run"])
 
 
 def faults(stack: Stack, rules: list[dict[str, Any]]) -> None:

@@ -115,6 +115,30 @@ def test_new_tasks_without_a_change_need_no_revision_and_no_migration() -> None:
     assert roll.undo is None
 
 
+def test_what_runs_but_was_deregistered_is_registered_anew_with_new_tasks() -> None:
+    running = world.facts()["definitions"].running
+    gone = replace(running["backend"], status="INACTIVE")
+    there = Definitions({**running, "backend": gone}, {})
+    made = plan(Deploy(force_new=["backend"]), images=WantedImages({}), definitions=there)
+    assert names(made) == ["before", "register-backend", "roll-backend", "watch", "protect-backend", "record"]
+    assert made.steps[1].title == "Register ohmycoins-backend:7 anew: it is INACTIVE"
+    assert made.steps[1].arguments["definition"] == gone.body
+    assert made.steps[2].arguments["task_definition"] == {"output_of": "register-backend", "key": "task_definition"}
+    assert made.steps[2].arguments["force_new"] is False
+
+
+def test_no_undo_is_promised_that_ecs_would_refuse_and_the_way_back_is_said() -> None:
+    running = world.facts()["definitions"].running
+    there = Definitions({**running, "backend": replace(running["backend"], status="INACTIVE")}, {})
+    made = plan(definitions=there)
+    assert next(step for step in made.steps if step.name == "roll-backend").undo is None
+    assert any(
+        "ohmycoins-backend:7, which runs, is INACTIVE" in note
+        and "omc rollback backend --to ohmycoins-backend:7" in note
+        for note in made.notes
+    )
+
+
 def test_a_migration_can_be_left_out() -> None:
     assert "migrate-backend" not in names(plan(replace(BACKEND, migrate=False)))
 

@@ -315,6 +315,14 @@ def test_a_restart_does_not_take_the_place_of_a_deployment() -> None:
     assert "scaled to zero" in refusal
 
 
+def test_a_restart_of_a_deregistered_revision_is_refused_with_what_to_do_instead() -> None:
+    gone = replace(DEFINITIONS.running["backend"], status="INACTIVE")
+    there = Definitions({**DEFINITIONS.running, "backend": gone}, {})
+    [refusal] = restart(Restart(), STAGING, FACTS["services"], there).refusals
+    assert refusal.startswith("backend runs ohmycoins-backend:7, which is INACTIVE")
+    assert "omc deploy --force-new backend" in refusal
+
+
 def test_a_restart_of_what_is_not_there_is_wrong_use() -> None:
     with pytest.raises(WrongUse, match=r'no service "fronted" in omc.toml; .* Did you mean "frontend"'):
         restart(Restart(("fronted",)), STAGING, FACTS["services"], DEFINITIONS)

@@ -51,6 +51,11 @@ class Definition:
         return int(self.name.rpartition(":")[2])
 
     @property
+    def is_active(self) -> bool:
+        """Whether a service can be put on it."""
+        return self.status == "ACTIVE"
+
+    @property
     def images(self) -> Mapping[str, str]:
         """Each container's image reference."""
         return {container["name"]: container["image"] for container in self.body["containerDefinitions"]}

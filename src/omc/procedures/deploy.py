@@ -40,13 +40,18 @@ class Change:
     running: EcsService
     old: Definition
     new: Definition
-    """Not registered yet where it differs from ``old``: then its name is the family alone."""
+    """Not registered yet where ``registers``: then its name is the family alone."""
     taken: Definition | None
     """The revision of Terraform's whose changes are taken up."""
 
     @property
-    def registers(self) -> bool:
+    def differs(self) -> bool:
         return self.new.body != self.old.body
+
+    @property
+    def registers(self) -> bool:
+        """ECS deploys no revision that was deregistered, even if it runs: it is registered anew."""
+        return self.differs or not self.old.is_active
 
     @property
     def revision(self) -> Json:
@@ -159,7 +164,7 @@ def _changes(
 
 def _taken(asked: Deploy, old: Definition, applied: Definition | None) -> Definition | None:
     """A revision of Terraform's that is newer than the running one: a deployment is how its changes reach the tasks."""
-    if asked.keep_definition or applied is None or applied.status != "ACTIVE" or applied.revision <= old.revision:
+    if asked.keep_definition or applied is None or not applied.is_active or applied.revision <= old.revision:
         return None
     return applied
 
@@ -174,7 +179,7 @@ def _steps(
             yield _register(change)
     migrated = None
     for change in work:
-        if asked.migrate and change.service.migrate and change.registers:
+        if asked.migrate and change.service.migrate and change.differs:
             migrated = _migrate(change)
             yield migrated
     for change in work:
@@ -196,15 +201,17 @@ def _steps(
 
 
 def _register(change: Change) -> Step:
+    old = change.old
+    title = f"Register a revision of {change.service.family} with the new image"
     kept = {key: value for key, value in change.new.tags.items() if not key.startswith("aws:")}
     tags = {key: value for key, value in kept.items() if key not in (RUN_TAG, STEP_TAG, "ManagedBy")}
     return Step(
         name=f"register-{change.service.name}",
         action="ecs.register_revision",
         arguments={"service": change.service.name, "definition": dict(change.new.body), "tags": tags},
-        title=f"Register a revision of {change.service.family} with the new image",
-        before=_short(change.old.images[change.service.container]),
-        after=_short(change.new.images[change.service.container]),
+        title=title if change.differs else f"Register {old.name} anew: it is {old.status}",
+        before=_short(old.images[change.service.container]) if change.differs else "",
+        after=_short(change.new.images[change.service.container]) if change.differs else "",
         deadline=120.0,
     )
 
@@ -252,7 +259,7 @@ def _roll(change: Change) -> Step:
         title=f"Roll {name}, and watch until it is known what became of it",
         before=change.old.name,
         after=change.after,
-        undo=back if change.registers else None,
+        undo=back if change.differs and change.old.is_active else None,
         deadline=ROLL_DEADLINE,
     )
 
@@ -296,7 +303,7 @@ def digests_of(definition: Definition) -> dict[str, Json]:
 def _title(work: list[Change], environment: Environment) -> str:
     parts = [
         f"{change.service.name} {_short(change.new.images[change.service.container])}"
-        if change.registers
+        if change.differs
         else f"new tasks of {change.service.name}"
         for change in work
     ]
@@ -336,8 +343,11 @@ def _notes(
         yield from (f"{change.service.name}: {line}" for line in lines)
         if not change.running.breaker:
             yield f"{change.service.name} has no circuit breaker that rolls back: ECS will not give up by itself."
-        if change.old.status != "ACTIVE":
-            yield f"{change.old.name}, which runs, is {change.old.status}: there is no way back to it by an update."
+        if not change.old.is_active:
+            yield (
+                f"{change.old.name}, which runs, is {change.old.status}: somebody deregistered it, and ECS does not go "
+                f"back to it by an update. The way back: omc rollback {change.service.name} --to {change.old.name}"
+            )
     yield from preflight.alarm_notes(alarms, (change.running for change in work), environment)
     yield from preflight.autoscaler_notes((change.running for change in work), scaling)
     yield from preflight.incident_notes(incidents)

@@ -37,7 +37,7 @@ def restart(asked: Asked, environment: Environment, services: Services, definiti
         steps=tuple(_step(service, definitions) for service in chosen),
         rests_on={"task_definitions": dict(running)},
         notes=tuple(_notes(chosen)),
-        refusals=tuple(_refusals(chosen)),
+        refusals=tuple(_refusals(chosen, definitions)),
         undo_on_failure=False,  # there is nothing to go back to: the revision stays the same
     )
 
@@ -78,8 +78,14 @@ def _step(service: EcsService, definitions: Definitions) -> Step:
     )
 
 
-def _refusals(chosen: Sequence[EcsService]) -> Iterator[str]:
+def _refusals(chosen: Sequence[EcsService], definitions: Definitions) -> Iterator[str]:
     for service in chosen:
+        definition = definitions.running.get(service.name)
+        if definition is not None and not definition.is_active:
+            yield (
+                f"{service.name} runs {definition.name}, which is {definition.status}: somebody deregistered it, and "
+                f"ECS deploys it no more. Register it anew, with new tasks: omc deploy --force-new {service.name}"
+            )
         if len(service.deployments) > 1 or any(each.rollout == "IN_PROGRESS" for each in service.deployments):
             yield (
                 f"A deployment of {service.name} is in progress, and a restart would take its place. Wait until it "

@@ -43,7 +43,7 @@ class Way:
 
     @property
     def registers(self) -> bool:
-        return self.back is not None and self.back.status != "ACTIVE"
+        return self.back is not None and not self.back.is_active
 
     @property
     def revision(self) -> Json:
