@@ -240,6 +240,37 @@ def test_what_has_no_resources_is_allowed_on_everything_only(
 
 
 @pytest.mark.cloud
+def test_a_managed_policy_counts_in_its_default_version(
+    shared_aws: Clients, user: Callable[..., Clients], world: dict[str, str]
+) -> None:
+    ann, iam = user({"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"}), shared_aws("iam")
+
+    def document(queue: str) -> str:
+        allowed = {"Effect": "Allow", "Action": "sqs:*", "Resource": f"arn:aws:sqs:{world['arn']}:{queue}"}
+        return json.dumps({"Version": "2012-10-17", "Statement": allowed})
+
+    def readable() -> list[bool]:
+        asks = [
+            lambda url=world[f"{name} queue"]: ann("sqs").get_queue_attributes(QueueUrl=url)
+            for name in ("ours", "other")
+        ]
+        return [refused_on(ask) == "" for ask in asks]
+
+    own = iam.create_policy(PolicyName="queues", PolicyDocument=document("ours-queue"))["Policy"]["Arn"]
+    amazons = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess"
+    try:
+        iam.attach_user_policy(UserName="ann", PolicyArn=own)
+        assert readable() == [True, False]
+        iam.create_policy_version(PolicyArn=own, PolicyDocument=document("other-queue"), SetAsDefault=True)
+        assert readable() == [False, True]
+        iam.attach_user_policy(UserName="ann", PolicyArn=amazons)
+        assert readable() == [True, True]
+    finally:
+        for attached in iam.list_attached_user_policies(UserName="ann")["AttachedPolicies"]:
+            iam.detach_user_policy(UserName="ann", PolicyArn=attached["PolicyArn"])
+
+
+@pytest.mark.cloud
 def test_where_no_resource_is_known_the_action_decides(user: Callable[..., Clients]) -> None:
     ann = user({"Effect": "Allow", "Action": "rds:Describe*", "Resource": "arn:aws:rds:*:*:db:other"})
     assert refused_on(lambda: ann("rds").describe_db_instances()) == ""

@@ -100,7 +100,8 @@ def _holders(cloud: Cloud, caller: Caller) -> list[Any]:
 def _documents(holders: Iterable[Any]) -> Iterator[str]:
     for holder in holders:
         yield from (_document(policy) for policy in holder.policies.values())
-        yield from (policy.document for policy in holder.managed_policies.values())
+        for policy in holder.managed_policies.values():
+            yield from (each.document for each in policy.versions if each.version_id == policy.default_version_id)
 
 
 def _document(policy: Any) -> str:

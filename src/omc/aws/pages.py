@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -24,6 +25,10 @@ Result = TypeVar("Result")
 
 MOST = 1 << 20
 """Bytes of an answer. What is asked for here has a few thousand."""
+
+
+WELL_FORMED = re.compile(r"[!-~]+")
+"""Other characters would be named in an error, with the URL around them."""
 
 
 class _Unusable(Exception):
@@ -49,7 +54,7 @@ def get_blob(url: str, digest: str, endpoint: str | None = None, timeout: float 
     right to read, so that its query is neither shown nor recorded.
     """
     if not _is_safe(url, endpoint):
-        raise Unreachable(f"The registry's download address for {digest} is not https, so it was not asked.")
+        raise Unreachable(f"The registry's download address for {digest} is not one over https, so it was not asked.")
 
     def verified(body: bytes) -> bytes:
         if f"sha256:{hashlib.sha256(body).hexdigest()}" != digest:
@@ -62,6 +67,8 @@ def get_blob(url: str, digest: str, endpoint: str | None = None, timeout: float 
 def _is_safe(url: str, endpoint: str | None) -> bool:
     import ipaddress
 
+    if not WELL_FORMED.fullmatch(url):
+        return False
     try:
         asked, local = urlsplit(url), urlsplit(endpoint or "")
         if asked.scheme == "https":
@@ -85,7 +92,7 @@ def _get(url: str, shown: str, timeout: float, understood: Callable[[bytes], Res
         connection.request("GET", target, headers={"User-Agent": f"omc/{omc.__version__}"})
         answer = connection.getresponse()
         if answer.status in (301, 302, 303, 307, 308):
-            problem = f"redirects to {answer.headers.get('Location', 'nowhere')}"
+            problem = f"redirects to {answer.headers.get('Location', 'nowhere').partition('?')[0]}"
             raise Unreachable(f"{shown} {problem}.{moved}")
         if answer.status != 200:
             raise _Unusable(f"answered {answer.status} {answer.reason}")
