@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SHARED = {
     "rehearsal/test_demo": "demo",
+    "rehearsal/test_apply_cancelled": "apply cancelled",
     "rehearsal/test_apply_killed": "apply killed",
     "rehearsal/test_deploy_workflow": "changed stack",
     "rehearsal/test_infrastructure": "changed stack",
@@ -37,6 +38,7 @@ LONGEST = (
     "terraform tests",
     "demo",
     "apply killed",
+    "apply cancelled",
     "killsweep/test_kill_sweep",
 )
 

@@ -197,6 +197,19 @@ def test_cancelled_without_undo_says_what_stays(world: World) -> None:
     assert "has ended (cancelled)" in again.err
 
 
+def test_what_goes_on_unwatched_is_said(world: World) -> None:
+    for step in ("one", "two"):
+        (world.folder / f"goes on {step}").touch()
+        (world.folder / f"hold {step}").touch()
+    first = world.start("fake", "--env", "local", "one=1", "--no-undo", "--yes", "--output", "json")
+    until(world.effects)
+    assert world.omc("runs", "cancel", world.last_run()).code == 0
+    said = "Set one to 1: cancelled while it was under way. one goes on. Still done: Set one to 1."
+    assert first.done().json["run"]["sentence"] == said
+    late = world.set("two=2", more=("--deadline", "0.3", "--no-undo", "--output", "json"))
+    assert "nothing says that it failed. two goes on." in late.json["run"]["sentence"]
+
+
 def test_a_cancel_is_seen_while_an_effect_takes_long(world: World) -> None:
     """What it did of it stays and is said; the steps before it are taken back."""
     (world.folder / "long two").touch()

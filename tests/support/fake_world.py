@@ -141,6 +141,10 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     )
 
 
+def _goes_on(context: Context, arguments: Mapping[str, Any]) -> str:
+    return f"{arguments['key']} goes on." if (world() / f"goes on {context.step}").exists() else ""
+
+
 def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
     return [f"fake set --in {environment.name} {arguments['key']}={arguments['value']}"]
 
@@ -245,7 +249,7 @@ def install(every: float = 0.02) -> None:
     catalogue.PLANNERS["fake"] = "support.fake_world:plan"  # type: ignore[index]
     cli.COMMANDS["fake"] = ("support.fake_world", "fake")  # type: ignore[index]
     if "fake.set" not in actions._ACTIONS:
-        actions.register(Action("fake.set", _perform, _look, _watch, _commands, every))
+        actions.register(Action("fake.set", _perform, _look, _watch, _commands, every, _goes_on))
 
 
 def count_transactions() -> None:
