@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Much of the tests is waiting for Terraform's provider, so more of them run at a time than there are cores.
 PYTEST_ARGS ?= -n 3 --dist loadscope
+# A part of the kill sweep: make kill-sweep SWEEP_ARGS="--only scale --only restart"; --help names them all.
+SWEEP_ARGS ?=
 
 .PHONY: help install demo test check format lock clean bench bench-morning bench-local-up bench-localcloud \
 	bench-rollback kill-sweep
@@ -55,7 +57,7 @@ bench-rollback: install ## what omc rollback adds to the time that ECS needs
 	@$(BIN)/python benchmarks/rollback.py
 
 kill-sweep: install ## omc killed at every write and in every call of its changes, and AWS failing at each
-	@$(BIN)/python tests/killsweep/sweep.py
+	@$(BIN)/python tests/killsweep/sweep.py $(SWEEP_ARGS)
 
 lock: install ## the hashed locks, made anew from pyproject.toml
 	@UV=$$(command -v uv || echo $(BIN)/uv); \

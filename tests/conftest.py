@@ -21,6 +21,7 @@ and not where a machine is busy. New examples: ``make test PYTEST_ARGS=--hypothe
 
 SHARED = {
     "rehearsal/test_demo": "demo",
+    "rehearsal/test_apply_cancelled": "apply cancelled",
     "rehearsal/test_apply_killed": "apply killed",
     "rehearsal/test_deploy_workflow": "changed stack",
     "rehearsal/test_infrastructure": "changed stack",
@@ -43,6 +44,7 @@ LONGEST = (
     "terraform tests",
     "demo",
     "apply killed",
+    "apply cancelled",
     "killsweep/test_kill_sweep",
 )
 

@@ -39,8 +39,15 @@ SEARCH_DEPTH = 4
 REGISTRY_TIMEOUT = 3.0
 LOOK = 0.05
 """Seconds between two looks at what Terraform has printed."""
+ASK = 1.0
+"""Seconds between two questions whether Terraform is to stop."""
 STOP_TIMEOUT = 120.0
 """Seconds for Terraform to finish the resources under way after an interrupt; then nothing more can be saved."""
+LAUNCH = 'exec 3<&0; (read -r _ <&3; kill -INT $$) 2>/dev/null & exec "$@" </dev/null 3<&-'
+"""Becomes Terraform, and leaves a process beside it that waits for the end of its stdin and then interrupts it once.
+
+We close that stdin to interrupt Terraform, and so does the kernel when we die: whoever comes second does nothing, where
+a second SIGINT would make Terraform give up at once. The process is one of Terraform's group, and ends with it."""
 
 
 _RUNNING: list[subprocess.Popen[str]] = []
@@ -138,22 +145,25 @@ def run(
     *,
     env: Mapping[str, str],
     event: Callable[[Mapping[str, Any]], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> str:
     """Run one Terraform command in ``folder`` and return what it printed.
 
-    With ``event`` the command is run with ``-json`` and each line that it prints is handed over as it comes. An
-    interrupt is passed on once, and waits for Terraform to write its state: a second one would make it give up at
-    once, so it runs in a session of its own, where the terminal's Ctrl-C doesn't reach it. Dies this process, it is
-    interrupted as well. Raises ``TerraformError`` with Terraform's own first error.
+    With ``event`` the command is run with ``-json`` and each line that it prints is handed over as it comes. ``stop``
+    is asked about once a second; at its first yes Terraform is interrupted, and takes as long as it needs to finish
+    what is under way. An interrupt of this process is passed on too, and waits for Terraform to write its state. It is
+    never interrupted twice, which would make it give up at once: it runs in a session of its own, where the terminal's
+    Ctrl-C doesn't reach it. Dies this process, it is interrupted as well. Raises ``TerraformError`` with Terraform's
+    own first error.
     """
     verb, *rest = arguments
-    command = [*_interrupt_when_we_die(), str(terraform.executable), verb, *(["-json"] if event else []), *rest]
+    command = [str(terraform.executable), verb, *(["-json"] if event else []), *rest]
     lines: list[str] = []
     failures: list[str] = []
     process, printed = _spawn(command, folder, environment(env))
     _RUNNING.append(process)
     try:
-        for line in _lines(process, printed):
+        for line in _lines(process, printed, stop):
             lines.append(line)
             if event:
                 for said in _events(line):
@@ -167,10 +177,13 @@ def run(
     finally:
         printed.close()
         _RUNNING.remove(process)
+        told = _is_interrupted(process)
         _end_session(process.pid)
+        _interrupt(process)  # closes what is open; nobody is there any more to be interrupted
     if code < 0:
         name = signal.Signals(-code).name
-        raise TerraformKilled(f"terraform {verb} was killed in {folder.name} ({name}), not by omc.")
+        how = "after it was told to stop" if told else "not by omc"
+        raise TerraformKilled(f"terraform {verb} was killed in {folder.name} ({name}), {how}.")
     if code != 0:
         reason = failures[0] if failures else _first_error("".join(lines))
         if lock := _lock_in(reason):
@@ -228,7 +241,7 @@ def end_leftovers(folder: Path) -> None:
 def interrupt() -> None:
     """Tell every Terraform that other threads of this process run to stop; each ``run`` returns once its own has."""
     for process in _RUNNING:
-        process.send_signal(signal.SIGINT)
+        _interrupt(process)
 
 
 def outputs(terraform: Terraform, folder: Path, *, env: Mapping[str, str]) -> dict[str, Any]:
@@ -256,7 +269,7 @@ def release(terraform: Terraform, folder: Path, lock: Lock, *, env: Mapping[str,
 
 
 def _spawn(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> tuple[subprocess.Popen[str], IO[str]]:
-    """Start it with its output in a file that has no name any more, and give the file for reading.
+    """Start it by ``LAUNCH`` with its output in a file that has no name any more, and give the file for reading.
 
     Not in a pipe: were this process killed, the next word that Terraform prints into it would kill Terraform too, in
     the middle of what it does and without its state.
@@ -264,10 +277,10 @@ def _spawn(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> tupl
     with tempfile.NamedTemporaryFile("w") as out:
         printed = Path(out.name).open(encoding="utf-8", errors="replace")  # noqa: SIM115 - closed by the caller
         process = subprocess.Popen(
-            command,
+            ["/bin/sh", "-c", LAUNCH, "sh", *command],
             cwd=folder,
             env=env,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=out,
             stderr=subprocess.STDOUT,
             text=True,
@@ -276,11 +289,16 @@ def _spawn(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> tupl
     return process, printed
 
 
-def _lines(process: subprocess.Popen[str], printed: IO[str]) -> Iterator[str]:
-    """What the process prints, line by line as it comes, until it has ended."""
-    rest = ""
+def _lines(process: subprocess.Popen[str], printed: IO[str], stop: Callable[[], bool] | None = None) -> Iterator[str]:
+    """What the process prints, line by line as it comes, until it has ended; interrupts it when it is to ``stop``."""
+    rest, asked = "", time.monotonic()
     while True:
         ended = process.poll() is not None
+        if stop is not None and not ended and time.monotonic() - asked >= ASK:
+            if stop():
+                _interrupt(process)
+                stop = None
+            asked = time.monotonic()
         new = printed.read()
         *whole, rest = (rest + new).split("\n")
         yield from (f"{line}\n" for line in whole)
@@ -293,8 +311,8 @@ def _lines(process: subprocess.Popen[str], printed: IO[str]) -> Iterator[str]:
 
 
 def _let_finish(process: subprocess.Popen[str]) -> None:
-    """Tell Terraform once to stop, and let it finish what it began; end it where it doesn't."""
-    process.send_signal(signal.SIGINT)
+    """Tell Terraform to stop, if nobody has, and let it finish what it began; end it where it doesn't."""
+    _interrupt(process)
     try:
         process.wait(timeout=STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
@@ -302,15 +320,20 @@ def _let_finish(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
+def _interrupt(process: subprocess.Popen[str]) -> None:
+    """Tell a Terraform to stop. Only the first time does anything."""
+    assert process.stdin is not None  # it was asked for  # noqa: S101
+    process.stdin.close()
+
+
+def _is_interrupted(process: subprocess.Popen[str]) -> bool:
+    return process.stdin is not None and process.stdin.closed
+
+
 def _end_session(leader: int) -> None:
-    """End what an interrupted Terraform left of its session: it can go without its provider's processes."""
+    """End what Terraform left of its session: who would interrupt it, and a provider that outlived it."""
     with suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
-
-
-def _interrupt_when_we_die() -> list[str]:
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "INT"] if setpriv else []
 
 
 def _events(line: str) -> Iterator[Mapping[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from omc.store import embedded
 from support.engine_world import World, until
 
 
@@ -194,6 +195,85 @@ def test_cancelled_without_undo_says_what_stays(world: World) -> None:
     again = world.omc("runs", "cancel", world.last_run())
     assert again.code == 2
     assert "has ended (cancelled)" in again.err
+
+
+def test_what_goes_on_unwatched_is_said(world: World) -> None:
+    for step in ("one", "two"):
+        (world.folder / f"goes on {step}").touch()
+        (world.folder / f"hold {step}").touch()
+    first = world.start("fake", "--env", "local", "one=1", "--no-undo", "--yes", "--output", "json")
+    until(world.effects)
+    assert world.omc("runs", "cancel", world.last_run()).code == 0
+    said = "Set one to 1: cancelled while it was under way. one goes on. Still done: Set one to 1."
+    assert first.done().json["run"]["sentence"] == said
+    late = world.set("two=2", more=("--deadline", "0.3", "--no-undo", "--output", "json"))
+    assert "nothing says that it failed. two goes on." in late.json["run"]["sentence"]
+
+
+def test_a_cancel_is_seen_while_an_effect_takes_long(world: World) -> None:
+    """What it did of it stays and is said; the steps before it are taken back."""
+    (world.folder / "long two").touch()
+    first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
+    until(lambda: len(world.effects()) == 2)
+    assert world.omc("runs", "cancel", world.last_run()).code == 0
+    done = first.done()
+    assert done.code == 4, done.err
+    assert "Set two to 2: cancelled; two is half set. Undone: one back to None." in done.out
+    assert world.effects() == ["one one=1", "two two=2", "one one=None"]
+    assert world.proof().code == 0
+
+
+def test_of_a_run_that_was_cut_short_it_is_not_said_that_nothing_was_changed(world: World) -> None:
+    (world.folder / "long one").touch()
+    first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes", "--output", "json")
+    until(world.effects)
+    assert world.omc("runs", "cancel", world.last_run()).code == 0
+    done = first.done()
+    assert (done.code, done.json["run"]["sentence"]) == (7, "Set one to 1: cancelled; one is half set.")
+    assert world.effects() == ["one one=1"]
+
+
+def test_after_an_effect_that_could_not_be_stopped_the_next_is_not_begun(world: World) -> None:
+    (world.folder / "long one").touch()
+    (world.folder / "deaf").touch()
+    first = world.start("fake", "--env", "local", "one=1", "two=2", "--no-undo", "--yes", "--output", "json")
+    until(world.effects)
+    assert world.omc("runs", "cancel", world.last_run(), "--no-wait").code == 0
+    (world.folder / "long one").unlink()
+    done = first.done()
+    assert (done.code, done.json["run"]["sentence"]) == (7, "Cancelled. Still done: Set one to 1.")
+    assert steps(done.json) == [("perform", "one", "succeeded"), ("perform", "two", None)]
+
+
+def test_undoing_is_not_cancelled(world: World) -> None:
+    (world.folder / "hold two").touch()
+    first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
+    until(lambda: len(world.effects()) == 2)
+    (world.folder / "long one").touch()
+    cancel = world.start("runs", "cancel", world.last_run())
+    until(lambda: world.effects()[-1] == "one one=None")
+    (world.folder / "long one").unlink()
+    assert first.done().code == 4
+    assert cancel.done().code == 0
+    assert world.values() == {"one": None, "two": None}
+
+
+def test_a_record_that_does_not_answer_ends_no_effect(world: World, server: Any) -> None:
+    (world.folder / "long one").touch()
+    first = world.start("fake", "--env", "local", "one=1", "--yes")
+    until(world.effects)
+    connections = "FROM pg_stat_activity WHERE application_name = 'omc'"
+    for _ in range(3):
+        with embedded.connect(server.data) as connection:
+            old = connection.execute(f"SELECT pid, pg_terminate_backend(pid) {connections}").fetchall()
+            gone = [pid for pid, _ in old]
+            until(
+                lambda: connection.execute(f"SELECT 1 {connections} AND pid <> ALL (%s)", [gone]).fetchone()  # noqa: B023
+            )
+    (world.folder / "long one").unlink()
+    done = first.done()
+    assert done.code == 0, done.err
+    assert world.effects() == ["one one=1"]
 
 
 def test_ctrl_c_leaves_a_run_that_is_resumed(world: World) -> None:

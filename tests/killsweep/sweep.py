@@ -2,10 +2,12 @@
 and AWS misbehaves at each of those calls; then another process goes on. Each run must come to a clear end, with every
 effect there once.
 
-    python tests/killsweep/sweep.py [--lanes N] [--only PROCEDURE]
+    python tests/killsweep/sweep.py [--lanes N] [--only PROCEDURE]…
 
-The last line is JSON: ``{"cases": …, "lost": 0, "doubled": 0}``. *Lost*: no clear end, or an effect that isn't there.
-*Doubled*: an effect that took place twice. Exit code 1 with any.
+The whole takes long; ``--only`` sweeps a part of it, and all parts together are the whole. The last line is JSON:
+``{"cases": …, "lost": 0, "doubled": 0, "complete": true}``. *Lost*: no clear end, or an effect that isn't there.
+*Doubled*: an effect that took place twice. Exit code 1 with any. Ended by Ctrl-C or SIGTERM it says at once what it has
+found so far, with ``"complete": false``, lets the cases under way end, cleans up, and exits with 130.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,9 +132,19 @@ class Result:
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     verdicts: Counter[str] = field(default_factory=Counter)
+    complete: bool = False
+    _reported: bool = False
 
-    def line(self) -> str:
-        return json.dumps({"cases": self.cases, "lost": len(self.lost), "doubled": len(self.doubled)})
+    def report(self) -> None:
+        """Print it, once."""
+        if self._reported:
+            return
+        self._reported = True
+        for line in self.lost + self.doubled:
+            print(line, file=sys.stderr)
+        print(dict(self.verdicts), file=sys.stderr)
+        counts = {"cases": self.cases, "lost": len(self.lost), "doubled": len(self.doubled)}
+        print(json.dumps(counts | {"complete": self.complete}), flush=True)
 
 
 @dataclass(slots=True)
@@ -148,6 +160,7 @@ class Sweeper:
 
     def undisturbed(self, procedure: Procedure) -> int:
         """How many writes a run of it makes."""
+        self._give_way_back(procedure)
         self.gate.close_at(-1)
         process = self._start(procedure)
         code = process.wait(WITHIN)
@@ -157,8 +170,7 @@ class Sweeper:
 
     def try_case(self, case: Case) -> None:
         """Run it, disturb it, go on with it, and judge."""
-        if case.procedure.name == "rollback" and self._last_run()[1] != "deploy":
-            self.undisturbed(next(each for each in PROCEDURES if each.name == "deploy"))
+        self._give_way_back(case.procedure)
         before = self._last_run()[0]
         since = datetime.now(UTC)
         deployments, tasks = set(self.lane.deployments()), self._tasks()
@@ -178,6 +190,11 @@ class Sweeper:
         run = self._last_run()[0]
         state, verdict = ("ended", "nothing begun") if run == before else self._go_on(run)
         self._judge(case, met, state, verdict, run, since, deployments, tasks)
+
+    def _give_way_back(self, procedure: Procedure) -> None:
+        """A rollback takes a deployment back."""
+        if procedure.name == "rollback" and self._last_run()[1] != "deploy":
+            self.undisturbed(next(each for each in PROCEDURES if each.name == "deploy"))
 
     def _disturb(self, case: Case) -> bool:
         """Whether the run met what was prepared for it."""
@@ -254,7 +271,12 @@ class Sweeper:
     def _spawn(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         with (self.folder / f"{self.lane.name}.log").open("wb") as log:
             return subprocess.Popen(
-                self.lane.command(*arguments), env=clean_env(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                self.lane.command(*arguments),
+                env=clean_env(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C is meant for the sweep
             )
 
     def _said(self) -> str:
@@ -339,30 +361,53 @@ def sweep(sweepers: Sequence[Sweeper], work: Sequence[Case]) -> None:
     threads = [threading.Thread(target=go, args=(sweeper,)) for sweeper in sweepers]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        sweepers[0].result.report()  # at once: whoever ends a sweep may not wait for long
+        with suppress(queue.Empty):
+            while True:
+                waiting.get_nowait()
+        for thread in threads:
+            thread.join()
+        raise
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--lanes", type=int, default=3)
-    parser.add_argument("--only", help="one procedure")
+    every = (*PROCEDURES, TERRAFORM)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lanes", type=int, default=3, help="how many changes side by side (default: 3)")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=[each.name for each in every],
+        metavar="PROCEDURE",
+        help=f"sweep this one, and whichever else is named: {', '.join(each.name for each in every)}",
+    )
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, interrupted)
     result = Result()
-    with (
-        tempfile.TemporaryDirectory(prefix="omc-sweep-") as folder,
-        lanes_ready(Path(folder), given.lanes, result) as sweepers,
-    ):
-        wanted = [each for each in (*PROCEDURES, TERRAFORM) if given.only in (None, each.name)]
-        writes = {each.name: sweepers[0].undisturbed(each) for each in wanted}
-        print(f"writes of an undisturbed run: {writes}", file=sys.stderr)
-        work = list(cases(writes))
-        sweep(sweepers, [case for case in work if not case.procedure.alone])
-        sweep(sweepers[:1], [case for case in work if case.procedure.alone])
-    for line in result.lost + result.doubled:
-        print(line, file=sys.stderr)
-    print(dict(result.verdicts), file=sys.stderr)
-    print(result.line())
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="omc-sweep-") as folder,
+            lanes_ready(Path(folder), given.lanes, result) as sweepers,
+        ):
+            wanted = [each for each in every if given.only is None or each.name in given.only]
+            writes = {each.name: sweepers[0].undisturbed(each) for each in wanted}
+            print(f"writes of an undisturbed run: {writes}", file=sys.stderr)
+            work = list(cases(writes))
+            sweep(sweepers, [case for case in work if not case.procedure.alone])
+            sweep(sweepers[:1], [case for case in work if case.procedure.alone])
+            result.complete = True
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        result.report()
     return 1 if result.lost or result.doubled else 0
 
 

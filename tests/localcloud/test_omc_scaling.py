@@ -69,6 +69,7 @@ def context_of(gateway: Gateway) -> Context:
         remember=memory.update,
         memory=memory,
         say=lambda _: None,
+        cancelled=lambda: False,
     )
 
 

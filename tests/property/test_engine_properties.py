@@ -72,15 +72,16 @@ ends = st.sampled_from(Verdict)
 
 @settings(max_examples=300)
 @given(
-    st.lists(st.tuples(st.booleans(), ends, st.booleans()), min_size=1, max_size=5),
+    st.lists(st.tuples(st.booleans(), ends, st.booleans(), st.booleans()), min_size=1, max_size=5),
     st.lists(ends, min_size=5, max_size=5),
     st.booleans(),
     st.integers(0, 12),
 )
 def test_a_run_comes_to_an_end_that_is_true(
-    world: list[tuple[bool, Verdict, bool]], undone: list[Verdict], undo_on_failure: bool, cancelled_at: int
+    world: list[tuple[bool, Verdict, bool, bool]], undone: list[Verdict], undo_on_failure: bool, cancelled_at: int
 ) -> None:
-    """``world``: of each step whether it can be undone, how it would end, and whether its effect takes place first."""
+    """``world``: of each step whether it can be undone, how it would end, whether its effect takes place first, and
+    whether a part of it does."""
     plan = Plan(
         "p",
         "e",
@@ -89,7 +90,7 @@ def test_a_run_comes_to_an_end_that_is_true(
         Risk.LOW,
         tuple(
             Step(f"s{number}", "a.b", {}, "", undo=Undo("a.b", {}, f"back {number}") if undoable else None)
-            for number, (undoable, _, _) in enumerate(world)
+            for number, (undoable, *_) in enumerate(world)
         ),
         undo_on_failure=undo_on_failure,
     )
@@ -109,10 +110,12 @@ def test_a_run_comes_to_an_end_that_is_true(
             continue
         assert isinstance(move, Do)
         if move.phase is Phase.PERFORM:
-            _, verdict, effect = world[move.number - 1]
+            _, verdict, effect, part = world[move.number - 1]
             effect = effect or verdict is Verdict.SUCCEEDED
             done.append(marks[move.number - 1].name)
-            marks[move.number - 1] = Mark(done[-1], StepState.ENDED, effect, verdict, "it so ended.")
+            marks[move.number - 1] = Mark(
+                done[-1], StepState.ENDED, effect, verdict, "it so ended.", part and not effect
+            )
         else:
             name = back[move.number - 1].name
             back[move.number - 1] = Mark(name, StepState.ENDED, True, undone[move.number - 1], "so undone.")
@@ -134,3 +137,4 @@ def test_a_run_comes_to_an_end_that_is_true(
         assert "Still done" in move.sentence
     if "Nothing was changed" in move.sentence:
         assert standing == []
+        assert not any(mark.cut_short for mark in marks)

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import click
 
 from omc.actions import action as actions
-from omc.actions.action import Action, Context, Outcome, Verdict
+from omc.actions.action import Action, Context, CutShort, Outcome, Verdict
 from omc.cli import main as cli
 from omc.cli.change import carry_out, change_options
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, BadCredentials, Throttled, Unreachable
@@ -112,6 +113,10 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any
     with (world() / "effects").open("a") as file:
         file.write(f"{context.step} {arguments['key']}={arguments['value']}\n")
     put(arguments["key"], arguments["value"])
+    while (world() / f"long {context.step}").exists():
+        if not (world() / "deaf").exists() and context.cancelled():
+            raise CutShort(Verdict.CANCELLED, f"cancelled; {arguments['key']} is half set.", {"half": True})
+        time.sleep(0.02)
     point()
     context.say(f"{arguments['key']} is {arguments['value']}")
     stumble(f"after {context.step}")
@@ -134,6 +139,10 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         {"value": values()[arguments["key"]], "password": "hunter2"},
         {"was": context.memory.get("before")},
     )
+
+
+def _goes_on(context: Context, arguments: Mapping[str, Any]) -> str:
+    return f"{arguments['key']} goes on." if (world() / f"goes on {context.step}").exists() else ""
 
 
 def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
@@ -240,7 +249,7 @@ def install(every: float = 0.02) -> None:
     catalogue.PLANNERS["fake"] = "support.fake_world:plan"  # type: ignore[index]
     cli.COMMANDS["fake"] = ("support.fake_world", "fake")  # type: ignore[index]
     if "fake.set" not in actions._ACTIONS:
-        actions.register(Action("fake.set", _perform, _look, _watch, _commands, every))
+        actions.register(Action("fake.set", _perform, _look, _watch, _commands, every, _goes_on))
 
 
 def count_transactions() -> None:

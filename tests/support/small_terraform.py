@@ -1,8 +1,9 @@
 """A program that answers as Terraform does for a world of a few numbered things: for what real Terraform is too slow
 and too well behaved for, such as dying after the second of five resources.
 
-The world is a JSON file named by SMALL_WORLD: what is wanted, what there is, the state's number, its lock, and after
-how many changes the next apply is killed.
+The world is a JSON file named by SMALL_WORLD: what is wanted, what there is, the state's number, its lock, after how
+many changes the next apply is killed or fails, and in which change it stands still and says nothing until it is
+interrupted. Each interrupt is a line of the file ``interrupts`` beside it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import time
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,6 +77,16 @@ def plan(arguments: list[str]) -> None:
     write(read() | {"lock": None})
 
 
+def interrupts() -> list[str]:
+    file = WORLD.with_name("interrupts")
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def note_interrupt(*_: object) -> None:
+    with WORLD.with_name("interrupts").open("a") as file:
+        file.write("SIGINT\n")
+
+
 def apply(path: str) -> None:
     with zipfile.ZipFile(path) as packed:
         planned, state = json.loads(packed.read("tfplan")), json.loads(packed.read("tfstate"))
@@ -85,14 +97,29 @@ def apply(path: str) -> None:
         write(world | {"lock": None})
         sys.exit(1)
     dies_after, world["dies_after"] = world["dies_after"], None
+    holds_in, world["holds_in"] = world["holds_in"], None
+    signal.signal(signal.SIGINT, note_interrupt)
+    for change in planned:
+        say(type="planned_change", change={"resource": {"addr": change["address"]}, "action": "update"})
     for number, change in enumerate(planned, start=1):
         if dies_after is not None and number > dies_after:
             if world["saves"]:
                 world["serial"] += 1
             write(world)
             os.kill(os.getpid(), signal.SIGKILL)
+        if interrupts() or number - 1 == world["fails_after"]:
+            write(world | {"serial": world["serial"] + 1, "lock": None})
+            say(
+                **{"@level": "error"},
+                diagnostic={"summary": "execution halted" if interrupts() else "no quota", "detail": ""},
+            )
+            sys.exit(1)
         address = change["address"]
         say(type="apply_start", hook={"resource": {"addr": address}})
+        if number == holds_in:
+            WORLD.with_name("holds").touch()
+            while not interrupts():
+                time.sleep(0.01)
         name, after = address.partition(".")[2], change["change"]["after"]
         world["applied"].append(name)
         world["there"] = {key: value for key, value in world["there"].items() if key != name}

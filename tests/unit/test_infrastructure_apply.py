@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from omc import terraform as tf
-from omc.actions.action import Context, Outcome, Verdict, action_named
+from omc.actions.action import Context, CutShort, Outcome, Verdict, action_named
 from omc.aws.gateway import Access, Gateway
 from omc.errors import Refused, Unknown
 from omc.facts.terraform_json import changes
@@ -45,6 +45,8 @@ class Rig:
     project: Path
     gateway: Gateway
     memory: dict[str, Any] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+    cancelled: Callable[[], bool] = lambda: False
 
     @property
     def root(self) -> Root:
@@ -88,7 +90,8 @@ class Rig:
             now=lambda: datetime.now(UTC),
             remember=remember,
             memory=self.memory,
-            say=lambda _: None,
+            say=self.said.append,
+            cancelled=self.cancelled,
         )
 
     def go(self, arguments: Mapping[str, Any]) -> Outcome | None:
@@ -130,6 +133,8 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
             "locks": 0,
             "who": HERE,
             "dies_after": None,
+            "fails_after": None,
+            "holds_in": None,
             "saves": True,
         }
     )
@@ -246,3 +251,78 @@ def test_a_terraform_that_outlived_its_runner_is_let_finish(rig: Rig) -> None:
         for process in (lives, provider):
             process.kill()
             process.wait()
+
+
+@pytest.mark.parametrize("change", [1, 3])
+def test_a_cancel_stops_a_terraform_that_says_nothing(rig: Rig, change: int) -> None:
+    arguments = rig.planned()
+    rig.change(holds_in=change)
+    rig.cancelled = (rig.work.parent / "holds").exists
+    with pytest.raises(CutShort) as stopped:
+        rig.go(arguments)
+    assert stopped.value.verdict is Verdict.CANCELLED
+    assert stopped.value.message == (
+        f"cancelled while Terraform applied. {change} of 5 resources were changed, and the state knows them. "
+        "See what is left: omc infra plan --env local"
+    )
+    assert rig.world["applied"] == list("abcde")[:change]  # what was under way was finished, and nothing begun after it
+    assert (rig.world["serial"], rig.world["lock"]) == (8, None)
+    assert small_terraform.interrupts() == ["SIGINT"]
+    assert any("cancelled, so Terraform was told to stop" in line for line in rig.said)
+
+
+def test_a_cancel_that_comes_when_all_is_under_way_changes_nothing(rig: Rig) -> None:
+    arguments = rig.planned()
+    rig.change(holds_in=5)
+    rig.cancelled = (rig.work.parent / "holds").exists
+    outcome = rig.go(arguments)
+    assert outcome is not None
+    assert outcome.sentence == "Terraform applied the plan: 0 added, 5 changed, 0 destroyed."
+    assert small_terraform.interrupts() == ["SIGINT"]
+
+
+def test_a_cancel_is_seen_while_somebody_elses_lock_is_waited_for(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omc.actions.terraform.LOCK_WAIT", 60.0)
+    arguments = rig.planned()
+    lock = {"ID": "theirs", "Path": "p", "Operation": "OperationTypeApply", "Who": "alice@laptop", "Version": "1"}
+    rig.change(lock=lock | {"Created": "2026-01-01 00:00:00 +0000 UTC"})
+    rig.cancelled = lambda: any("Waiting for the state's lock" in line for line in rig.said)
+    with pytest.raises(CutShort, match="cancelled before Terraform changed anything") as stopped:
+        rig.go(arguments)
+    assert (stopped.value.verdict, stopped.value.begun) == (Verdict.CANCELLED, False)
+    assert rig.world["applied"] == []
+    assert rig.world["lock"]["ID"] == "theirs"
+
+
+@pytest.mark.parametrize("saves", [True, False], ids=["its state was written", "its state was lost"])
+def test_a_cancelled_apply_that_was_cut_off_is_not_begun_again(rig: Rig, saves: bool) -> None:
+    """Killed in the middle, with its runner or by itself; when another goes on, the run is cancelled."""
+    arguments = rig.planned()
+    rig.change(dies_after=2, saves=saves)
+    with pytest.raises(Unknown, match="terraform apply was killed"):
+        rig.go(arguments)
+    rig.cancelled = lambda: True
+    with pytest.raises(CutShort, match="of 5 resources 3 are still to be changed") as stopped:
+        APPLY.look(rig.context(), arguments)
+    assert (stopped.value.verdict, stopped.value.begun) == (Verdict.CANCELLED, True)
+    assert rig.world["applied"] == list("ab")
+    assert rig.world["lock"] is None  # the dead Terraform's lock is released all the same
+
+
+def test_a_cancelled_apply_that_had_done_all_of_it_has_succeeded(rig: Rig) -> None:
+    arguments = rig.planned()
+    rig.go(arguments)
+    del rig.memory["applied"]
+    rig.cancelled = lambda: True
+    outcome = rig.go(arguments)
+    assert outcome is not None
+    assert outcome.verdict is Verdict.SUCCEEDED
+
+
+def test_an_apply_that_failed_midway_says_what_it_did(rig: Rig) -> None:
+    arguments = rig.planned()
+    rig.change(fails_after=2)
+    with pytest.raises(CutShort, match=r"no quota\. Before that 2 of 5 resources were changed") as stopped:
+        rig.go(arguments)
+    assert stopped.value.verdict is Verdict.FAILED
+    assert stopped.value.evidence["changed"] == ["aws_route.a", "aws_route.b"]

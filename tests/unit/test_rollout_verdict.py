@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from omc.actions.action import Verdict
+from omc.actions.action import Context, Verdict, action_named
 from omc.actions.ecs.run_task import message_of, schema_of
 from omc.actions.ecs.verdict import Expected, Judgement, all_healthy, judge
 from omc.facts.deployments import ServiceDeployment
@@ -199,3 +199,33 @@ def test_changes_of_a_definition_are_lines_whatever_the_order() -> None:
     assert changes(before, shuffled) == []
     with pytest.raises(KeyError):
         with_image(before, "sidecar", "x")
+
+
+def unwatched(action: str, memory: dict[str, Any]) -> str:
+    nothing: Any = None
+    context = Context(
+        gateway=nothing,
+        environment=world.environment(),
+        run="r",
+        step="s",
+        token="t",
+        now=lambda: world.NOW,
+        remember=memory.update,
+        memory=memory,
+        say=lambda _: None,
+        cancelled=lambda: True,
+    )
+    return action_named(action).goes_on(context, {"service": "backend", "what": "the migration"})
+
+
+def test_of_a_task_that_nobody_waits_for_any_more_it_is_said_that_it_runs() -> None:
+    told = unwatched("ecs.run_task", {"task": "arn:aws:ecs:ap-southeast-2:123456789012:task/ohmycoins/0a1b2c"})
+    assert told.startswith("Its task 0a1b2c isn't stopped by this: it still ran when ECS was last asked.")
+    assert "aws ecs wait tasks-stopped --cluster ohmycoins-" in told
+    assert "--tasks 0a1b2c --region ap-southeast-2" in told
+
+
+def test_of_a_way_back_that_nobody_watches_any_more_it_is_said_that_its_alarms_are_off() -> None:
+    assert unwatched("ecs.roll_service", {"deployment": OURS}) == ""
+    told = unwatched("ecs.roll_service", {"deployment": OURS, "alarms": {"enable": True}})
+    assert told.startswith("The deployment alarms of backend are off for its way back.")

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from omc import terraform as tf
@@ -174,3 +176,133 @@ def test_terraform_writes_its_state_when_we_are_stopped(tmp_path: Path, how: sig
     while not (tmp_path / "state-written").exists():
         assert time.monotonic() < deadline, "Terraform was not let finish"
         time.sleep(0.02)
+
+
+def until(what: str, true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline, f"it did not come to pass: {what}"
+        time.sleep(0.02)
+
+
+NOTES_INTERRUPTS = """
+    import os, pathlib, signal
+    def note(*_):
+        with open("interrupts", "a") as file:
+            file.write("SIGINT ")
+    signal.signal(signal.SIGINT, note)
+    pathlib.Path("pid").write_text(str(os.getpid()))
+    pathlib.Path("started").touch()
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
+    pathlib.Path("state-written").touch()
+"""
+STOPS = """
+import pathlib, sys
+from omc import terraform as tf
+interrupt = tf._interrupt
+def noted(process):
+    interrupt(process)
+    with open("told", "a") as file:
+        file.write("x")
+tf._interrupt = noted
+here = pathlib.Path.cwd()
+tf.run(tf.Terraform(here / "terraform", None), here, ["apply"], env={}, stop=(here / "started").exists)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_a_terraform_that_was_told_to_stop_is_not_told_again(tmp_path: Path, how: signal.Signals) -> None:
+    """The caller sees the cancel, and then it ends itself: a second SIGINT would end Terraform without its state."""
+    program(tmp_path, NOTES_INTERRUPTS)
+    told = tmp_path / "told"
+    told.touch()
+    caller = subprocess.Popen(
+        [sys.executable, "-c", STOPS], cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        until("Terraform is interrupted", lambda: told.read_text() and (tmp_path / "interrupts").exists())
+        if how is signal.SIGINT:
+            os.killpg(caller.pid, how)
+            until("the caller passes it on", lambda: told.read_text() == "xx")
+        else:
+            caller.kill()
+            caller.wait(60)
+        pid = int((tmp_path / "pid").read_text())
+        until("nobody is left to interrupt it", lambda: group_of(pid) == [pid])
+        (tmp_path / "go").touch()
+        caller.wait(60)
+        until("Terraform writes its state", (tmp_path / "state-written").exists)
+        assert (tmp_path / "interrupts").read_text() == "SIGINT "
+    finally:
+        (tmp_path / "go").touch()
+        caller.kill()
+        caller.wait()
+
+
+def group_of(leader: int) -> list[int]:
+    """The living processes of a process group."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except (OSError, psutil.NoSuchProcess):
+            continue
+    return found
+
+
+def test_a_silent_terraform_is_asked_about_all_the_time(tmp_path: Path) -> None:
+    """It says nothing between its start and its end, and is interrupted nevertheless; then nobody is asked any more."""
+    executable = program(tmp_path, NOTES_INTERRUPTS.replace('"go"', '"interrupts"'))
+    asked: list[bool] = []
+
+    def stop() -> bool:
+        asked.append((tmp_path / "started").exists())
+        return asked[-1]
+
+    tf.run(tf.Terraform(executable, None), tmp_path, ["apply"], env={}, event=lambda _: None, stop=stop)
+    assert (tmp_path / "interrupts").read_text() == "SIGINT "
+    assert asked.count(True) == 1
+
+
+def test_nothing_is_left_of_a_terraform_that_has_ended(tmp_path: Path) -> None:
+    executable = program(tmp_path, "import os; print(os.getpid())")
+    pid = int(tf.run(tf.Terraform(executable, None), tmp_path, ["version"], env={}, stop=lambda: False))
+    until("its group is gone", lambda: group_of(pid) == [])
+
+
+@pytest.mark.terraform
+def test_the_real_terraform_stops_after_what_is_under_way(tmp_path: Path) -> None:
+    """Its state is written, its lock released, and what depends on the one under way isn't begun."""
+    (tmp_path / "main.tf").write_text(
+        """
+        resource "terraform_data" "first" {}
+        resource "terraform_data" "second" {
+          depends_on = [terraform_data.first]
+          provisioner "local-exec" {
+            command = "touch started; while [ ! -e never ]; do sleep 0.05; done"
+          }
+        }
+        resource "terraform_data" "third" {
+          depends_on = [terraform_data.second]
+        }
+        """
+    )
+    terraform = tf.Terraform(tf._executable(), None)
+    tf.run(terraform, tmp_path, ["init"], env={})
+    said: list[str] = []
+    with pytest.raises(tf.TerraformError, match="terraform apply failed in"):
+        tf.run(
+            terraform,
+            tmp_path,
+            ["apply", "-auto-approve"],
+            env={},
+            event=lambda event: said.append(f"{event.get('type')} {event['@message']}"),
+            stop=(tmp_path / "started").exists,
+        )
+    assert len([line for line in said if "Interrupt received" in line]) == 1
+    assert not [line for line in said if "Two interrupts" in line]
+    there = [resource["name"] for resource in tf.state(terraform, tmp_path, env={})["resources"]]
+    assert there == ["first", "second"]
+    assert not (tmp_path / ".terraform.tfstate.lock.info").exists()

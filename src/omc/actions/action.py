@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from omc.aws.gateway import Gateway
+from omc.errors import OmcError
 from omc.procedures.plan import Json
 from omc.stack import Environment
 
@@ -45,6 +46,17 @@ class Outcome:
     """For later steps (``output_of``)."""
 
 
+class CutShort(OmcError):
+    """The effect isn't there as a whole and isn't gone on with; the step ends with ``verdict``. What there is stays."""
+
+    def __init__(self, verdict: Verdict, message: str, evidence: Mapping[str, Json], *, begun: bool = True) -> None:
+        super().__init__(message)
+        self.verdict = verdict
+        self.evidence = evidence
+        self.begun = begun
+        """Whether some of it may be there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What an action may use."""
@@ -65,6 +77,9 @@ class Context:
     """What this step has remembered so far, also in an earlier life of the run. Read it anew after ``remember``."""
     say: Callable[[str], None]
     """A line of progress: counts, events, time left."""
+    cancelled: Callable[[], bool]
+    """Whether somebody has cancelled the run, for an effect that takes long: it stops what it can and raises
+    ``CutShort``. Reads the record, which is cheap: ask at most about once a second. Never while undoing."""
     store: Any = None
     """omc's own record (``omc.store.database.Store``), for actions whose effect is in it: timers, releases."""
 
@@ -85,6 +100,8 @@ class Action:
     commands: Callable[[Environment, Mapping[str, Any]], Sequence[str]]
     """The same by hand: ``aws …`` or ``terraform …`` lines."""
     every: float = 1.0
+    goes_on: Callable[[Context, Mapping[str, Any]], str] = lambda *_: ""
+    """What goes on in the world when nobody watches it to its end any more, as a sentence; empty: nothing to mind."""
 
 
 _ACTIONS: dict[str, Action] = {}

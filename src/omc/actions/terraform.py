@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from omc import terraform as tf
-from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.actions.action import Action, Context, CutShort, Outcome, Verdict, register
 from omc.errors import OmcError, Refused, Unknown
 from omc.facts.terraform_json import changes
 from omc.infrastructure import plans
@@ -38,8 +38,10 @@ def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
     state = root.state()
     serial, lineage = int(state.get("serial", 0)), str(state.get("lineage", ""))
     began = "began" in context.memory
-    if (serial, lineage) == (arguments["serial"], arguments["lineage"]) or (not serial and not arguments["serial"]):
-        return False
+    planned_from = arguments["serial"], arguments["lineage"]
+    as_planned = (serial, lineage) == planned_from or not (serial or arguments["serial"])
+    if as_planned and not (began and context.cancelled()):
+        return False  # the file can be applied, also after an apply that was cut off before it wrote its state
     if not began:
         raise Refused(
             f"The state is number {serial} now, the plan was made from number {arguments['serial']}: somebody "
@@ -65,6 +67,14 @@ def _nothing_left(context: Context, arguments: Mapping[str, Any], root: Root) ->
     left = changes(tf.show(root.terraform, root.folder, file, env=root.environment).get("resource_changes"))
     if not left:
         return True
+    if context.cancelled():
+        approved = len(arguments["approved"])
+        raise CutShort(
+            Verdict.CANCELLED,
+            f"cancelled. The apply was cut off: of {approved} resources {len(left)} are still to be changed. "
+            f"{_next(context)}",
+            {"left": [change.address for change in left]},
+        )
     beyond = is_rest_of(left, arguments["approved"])
     if beyond:
         context.remember({"gave_up": list(beyond)})
@@ -93,19 +103,20 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
     events = _Events(context, root)
     command = ["apply", "-input=false", f"-parallelism={plans.PARALLELISM}", str(file)]
     marked = replace(root, extra={"OMC_STEP": context.token})
+
+    def apply() -> None:
+        if context.cancelled():  # while somebody else's lock was waited for
+            raise _cancelled(context, events)
+        marked.run(command, events, events.stop)
+
     try:
-        _with_lock(context, root, lambda: marked.run(command, events))
+        _with_lock(context, root, apply)
     except tf.StateLocked:
         raise
     except tf.TerraformKilled as error:
         raise Unknown(error.message) from error
     except tf.TerraformError as error:
-        if not events.done:
-            raise
-        raise tf.TerraformError(
-            f"{error.message} Before that {events.done} of {max(events.total, events.done)} resources were changed, "
-            f"and the state knows them. See what is left: omc infra plan --env {context.environment.name}"
-        ) from error
+        raise (_cancelled if events.stopping else _failed)(context, events, error) from error
     context.remember({"applied": True})
     for path in {file, Path(arguments["plan"])}:
         if path.parent == root.plans:
@@ -150,14 +161,16 @@ register(Action("terraform.apply_plan", _perform, _look, _watch, _commands))
 
 
 class _Events:
-    """Terraform's events as a line of progress; remembers the lock as soon as it is ours."""
+    """Terraform's events as a line of progress; remembers the lock as soon as it is ours, and sees a cancel."""
 
     def __init__(self, context: Context, root: Root) -> None:
         self.context, self.root = context, root
-        self.done = 0
+        self.done: set[str] = set()
+        self.errored: set[str] = set()
         self.total = 0
         self.counts: Mapping[str, int] = {}
         self.under_way: dict[str, datetime] = {}
+        self.stopping = False
 
     def __call__(self, said: Mapping[str, Any]) -> None:
         kind = said.get("type")
@@ -169,13 +182,48 @@ class _Events:
         elif kind == "apply_start":
             self._remember_lock()
             self.under_way[address] = datetime.now(UTC)
+            self.done.discard(address)  # one that is replaced is begun twice
         elif kind in {"apply_complete", "apply_errored"}:
             self.under_way.pop(address, None)
-            self.done += kind == "apply_complete"
+            (self.done if kind == "apply_complete" else self.errored).add(address)
+        if self.under_way:
+            self._say()
+
+    def stop(self) -> bool:
+        """Whether Terraform is to stop, for ``tf.run``."""
+        self.stopping = self.context.cancelled()
+        if self.stopping:
+            self._say()
+        return self.stopping
+
+    @property
+    def counted(self) -> str:
+        """``2 of 5 resources``."""
+        return f"{len(self.done)} of {max(self.total, len(self.done))} resources"
+
+    @property
+    def told(self) -> str:
+        """How far it came, for a sentence."""
+        rest = " (of the rest of an apply that was cut off)" if self.context.memory.get("rest") else ""
+        return f"{self.counted} were changed{rest}, and the state knows them"
+
+    @property
+    def broken(self) -> list[str]:
+        """What was begun and did not come to its end."""
+        return sorted(self.errored | set(self.under_way))
+
+    @property
+    def evidence(self) -> Mapping[str, Json]:
+        return {"changed": sorted(self.done), "not_finished": self.broken}
+
+    def _say(self) -> None:
+        parts = [self.counted]
         if self.under_way:
             oldest = min(self.under_way, key=self.under_way.__getitem__)
-            seconds = (datetime.now(UTC) - self.under_way[oldest]).total_seconds()
-            self.context.say(f"{self.done} of {max(self.total, self.done)} resources; {seconds:.0f} s on {oldest}")
+            parts.append(f"{(datetime.now(UTC) - self.under_way[oldest]).total_seconds():.0f} s on {oldest}")
+        if self.stopping:
+            parts.insert(0, "cancelled, so Terraform was told to stop and finishes what is under way")
+        self.context.say("; ".join(parts))
 
     def _remember_lock(self) -> None:
         """So that, if we are killed, this very lock is known to be ours. Reading it is no condition for going on."""
@@ -188,6 +236,31 @@ class _Events:
                 Bucket=self.root.bucket, Key=f"{self.root.name}/terraform.tfstate.tflock"
             )
             self.context.remember({"lock": str(json.loads(answer["Body"].read())["ID"])})
+
+
+def _failed(context: Context, events: _Events, error: tf.TerraformError) -> OmcError:
+    """What an apply comes to that Terraform could not finish."""
+    if not events.done:
+        return error
+    message = f"{error.message.rstrip('.')}. Before that {events.told}. {_next(context)}"
+    return CutShort(Verdict.FAILED, message, events.evidence)
+
+
+def _cancelled(context: Context, events: _Events, error: tf.TerraformError | None = None) -> CutShort:
+    """What an apply comes to that was cancelled before Terraform had finished."""
+    begun = bool(events.done or events.broken or context.memory.get("rest"))
+    middle = f" Not finished: {', '.join(events.broken)} ({error.message})." if events.broken and error else ""
+    told = f"cancelled while Terraform applied.{middle} {events.told}. {_next(context)}"
+    return CutShort(
+        Verdict.CANCELLED,
+        told if begun else "cancelled before Terraform changed anything.",
+        events.evidence,
+        begun=begun,
+    )
+
+
+def _next(context: Context) -> str:
+    return f"See what is left: omc infra plan --env {context.environment.name}"
 
 
 def _with_lock(context: Context, root: Root, work: Callable[[], Any]) -> Any:

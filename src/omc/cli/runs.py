@@ -154,8 +154,9 @@ def resume(context: click.Context, run_id: str, env: str | None, wait: bool, out
 def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> None:
     """End a run before its next step, or a timer before it is due.
 
-    A step that is being watched isn't waited for any longer. What was done is undone, latest first, if the plan says
-    so.
+    A step that is being watched isn't waited for any longer. A Terraform that applies is told to stop: it finishes the
+    calls that are under way, writes its state and releases its lock, and is waited for. What was done is undone, latest
+    first, if the plan says so; what Terraform did stays.
 
     \b
     omc runs cancel 0vqk3m7x
@@ -188,7 +189,9 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
         run = journal.cancel(store, found, actor.name)
         if run.state == State.ENDED or not wait:
             click.echo(
-                f"{run.id}: {run.sentence}" if run.state == State.ENDED else f"{run.id} will end before its next step."
+                f"{run.id}: {run.sentence}"
+                if run.state == State.ENDED
+                else f"{run.id} ends at the next moment at which it can."
             )
             return
         site = planning.site(stack, environment_of_run(stack, run), store)

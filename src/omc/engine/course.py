@@ -53,6 +53,8 @@ class Mark:
     """Whether it is known that its effect took place."""
     verdict: Verdict | None = None
     sentence: str = ""
+    cut_short: bool = False
+    """Whether some of its effect may be there although it didn't take place as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +124,11 @@ def _after_failure(plan: Plan, steps: Sequence[Mark], bad: Mark) -> Move:
     verdict = bad.verdict or Verdict.UNKNOWN
     if plan.undo_on_failure and verdict in UNDONE_AFTER and (names := to_take_back(plan, steps)):
         return TakeBack(names)
-    stays = _stays(plan, steps, undone=())
-    if verdict is Verdict.CANCELLED:
-        return End(verdict, " ".join(["Cancelled.", *stays] if stays else ["Cancelled. Nothing was changed."]))
-    told = bad.sentence or f"{bad.name}: {verdict}."
-    if verdict is Verdict.FAILED and not any(mark.performed for mark in steps):
+    told = bad.sentence or ("Cancelled." if verdict is Verdict.CANCELLED else f"{bad.name}: {verdict}.")
+    untouched = not any(mark.performed or mark.cut_short for mark in steps)
+    if verdict in (Verdict.FAILED, Verdict.CANCELLED) and untouched:
         return End(verdict, f"{told} Nothing was changed.")
-    return End(verdict, " ".join([told, *stays]))
+    return End(verdict, " ".join([told, *_stays(plan, steps, undone=())]))
 
 
 def _after_undoing(plan: Plan, steps: Sequence[Mark], undos: Sequence[Mark]) -> End:

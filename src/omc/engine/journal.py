@@ -387,7 +387,7 @@ def end_stale(lease: Lease, actor: str, verdict: str, sentence: str) -> None:
 
 
 def cancel(store: Store, run_id: str, actor: str) -> Run:
-    """Ask the run to end before its next step; one that hasn't begun ends at once. The run as it is now."""
+    """Ask the run to end as soon as it can; one that hasn't begun ends at once. The run as it is now."""
     with store.transaction(actor) as transaction:
         run = transaction.session.get(Run, find(transaction.session, run_id).id, with_for_update=True)
         assert run is not None  # it was found in this transaction and is never deleted  # noqa: S101

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from omc.actions.action import Action, Context, Outcome, Verdict, action_named
+from omc.actions.action import Action, Context, CutShort, Outcome, Verdict, action_named
 from omc.engine import journal, planning
 from omc.engine.course import Do, End, Mark, Phase, State, StepState, TakeBack, next_move
 from omc.engine.journal import Lease
@@ -28,6 +28,8 @@ from omc.store.redaction import sentence_of
 FIRST_PAUSE = 0.5
 """Seconds before AWS is asked again after it could not answer; twice as many each time."""
 LONGEST_PAUSE = 8.0
+CUT_SHORT = "cut_short"
+"""In the evidence of a step: some of its effect may be there although it didn't take place as a whole."""
 LOOK_FOR_CANCEL = 1.0
 """Seconds within which a runner that waits sees that it was cancelled."""
 
@@ -178,6 +180,7 @@ def mark(row: StepRow) -> Mark:
         row.performed_at is not None,
         Verdict(row.verdict) if row.verdict else None,
         row.sentence or "",
+        CUT_SHORT in (row.evidence or {}),
     )
 
 
@@ -221,8 +224,18 @@ class _Step:
             remember=remember,
             memory=memory,
             say=lambda text: self.runner.reporter.waiting(f"{self.row.name}: {sentence_of(text)}"),
+            cancelled=self._cancelled if self.row.phase == Phase.PERFORM else lambda: False,
             store=self.runner.site.store,
         )
+
+    def _cancelled(self) -> bool:
+        """For an effect under way. Nothing that happens to the record or to our lease may end that; a cancel counts
+        for it also when another process has the run by now."""
+        try:
+            with self.runner.site.store.reading() as session:
+                return journal.find(session, self.run.id).cancelled_by is not None
+        except StoreUnreachable:
+            return False
 
     # Each of the two returns the outcome, or None when the effect is there and is to be watched.
 
@@ -257,16 +270,18 @@ class _Step:
         """Ask until there is an outcome, the deadline has passed or somebody cancels."""
         asked = False
         while True:
-            if asked and self.row.phase == Phase.PERFORM and self.runner.is_cancelled():
-                return Outcome(Verdict.CANCELLED, f"{self.title}: cancelled while it was under way.")
             context = self.context()
+            if asked and self.row.phase == Phase.PERFORM and self.runner.is_cancelled():
+                return self._left(
+                    Outcome(Verdict.CANCELLED, f"{self.title}: cancelled while it was under way."), context
+                )
             outcome, problem = self._asked("watch", partial(self.action.watch, context, self.arguments))
             if outcome is not None or problem is not None:
                 return outcome or problem  # type: ignore[return-value]  # one of them is not None
             if dict(context.memory) != self.row.memory:
                 self.row.memory = dict(context.memory)
             if self._overdue():
-                return self._unknown()
+                return self._left(self._unknown(), context)
             asked = True
             if self.problem:
                 self._wait()
@@ -287,6 +302,9 @@ class _Step:
                 f"{error.message} The run {self.run.id} is kept where it is; then go on with: "
                 f"omc runs resume {self.run.id}"
             ) from error
+        except CutShort as error:
+            evidence = {**error.evidence, **({CUT_SHORT: True} if error.begun else {})}
+            return None, Outcome(error.verdict, f"{self.title}: {error.message}", evidence)
         except OmcError as error:
             if isinstance(error, Unknown) and not isinstance(error, AwsRefused | AccessDenied):
                 self.problem = sentence_of(error.message)
@@ -320,6 +338,10 @@ class _Step:
     def _unknown(self) -> Outcome:
         reason = self.problem or "It has not come to an end, and nothing says that it failed."
         return Outcome(Verdict.UNKNOWN, f"{self.title}: not known after {self.deadline:.0f} s. {reason}")
+
+    def _left(self, outcome: Outcome, context: Context) -> Outcome:
+        """The outcome of an effect that is there and isn't watched to its end, with what goes on of it."""
+        return replace(outcome, sentence=f"{outcome.sentence} {self.action.goes_on(context, self.arguments)}".rstrip())
 
     def _overdue(self) -> bool:
         began = self.row.intended_at

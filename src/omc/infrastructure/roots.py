@@ -65,8 +65,13 @@ class Root:
         if (self.folder, self.bucket) not in _PREPARED:
             self.prepare()
 
-    def run(self, arguments: list[str], event: Callable[[Mapping[str, Any]], None]) -> str:
-        return tf.run(self.terraform, self.folder, arguments, env=self.environment, event=event)
+    def run(
+        self,
+        arguments: list[str],
+        event: Callable[[Mapping[str, Any]], None],
+        stop: Callable[[], bool] | None = None,
+    ) -> str:
+        return tf.run(self.terraform, self.folder, arguments, env=self.environment, event=event, stop=stop)
 
     def state(self) -> dict[str, Any]:
         """The state as it is now, secrets and all; empty where nothing was applied yet."""

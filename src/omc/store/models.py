@@ -63,7 +63,7 @@ class Run(Base):
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     cancelled_by: Mapped[str | None]
-    """Who asked for it to be cancelled; the runner sees it before its next step."""
+    """Who asked for it to be cancelled; the runner sees it before its next step and while a step takes long."""
     fence: Mapped[int] = mapped_column(BigInteger, default=0)
     """Counts the runners that this run has had; whoever writes with an older number is refused."""
     holder: Mapped[str | None]

@@ -7,7 +7,8 @@ pinned; ``force_new``, new tasks although the revision runs already; ``instead_o
 
 On a way back ECS must not heed the deployment alarms: one that the bad revision has set off may fire a little after
 the way back has begun, and ECS would take the service to the bad revision again. So the call turns them off, and they
-are on again before this step has an outcome, whatever it is: that one write of ``watch`` sets what was, however often.
+are on again before ``watch`` gives an outcome, whatever it is: that one write of it sets what was, however often. Where
+the run is cancelled or the deadline passes before, the sentence says that they are off.
 """
 
 from __future__ import annotations
@@ -130,6 +131,15 @@ def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     return Outcome(judgement.verdict, sentence, evidence)
 
 
+def _goes_on(context: Context, arguments: Mapping[str, Any]) -> str:
+    if "alarms" not in context.memory:
+        return ""
+    return (
+        f"The deployment alarms of {arguments['service']} are off for its way back. Once it has ended, turn them on "
+        f"again (omc infra apply --env {context.environment.name})."
+    )
+
+
 def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
     definition = arguments["task_definition"]
     revision = short_name(definition) if isinstance(definition, str) else '"$REVISION"'
@@ -142,4 +152,4 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     ]
 
 
-ACTION = register(Action("ecs.roll_service", _perform, _look, _watch, _commands))
+ACTION = register(Action("ecs.roll_service", _perform, _look, _watch, _commands, goes_on=_goes_on))

@@ -96,6 +96,14 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     return Outcome(Verdict.FAILED, f"{arguments['what']} failed: {cause}.{said}", evidence)
 
 
+def _goes_on(context: Context, arguments: Mapping[str, Any]) -> str:
+    task, cluster, region = short_name(context.memory["task"]), context.environment.cluster, context.environment.region
+    return (
+        f"Its task {task} isn't stopped by this: it still ran when ECS was last asked. Wait for its end before the "
+        f"next change (aws ecs wait tasks-stopped --cluster {cluster} --tasks {task} --region {region})."
+    )
+
+
 def schema_of(lines: Sequence[str]) -> dict[str, Json]:
     """What a migration's last words say of the schema."""
     for line in reversed(lines):
@@ -132,4 +140,4 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     ]
 
 
-ACTION = register(Action("ecs.run_task", _perform, _look, _watch, _commands))
+ACTION = register(Action("ecs.run_task", _perform, _look, _watch, _commands, goes_on=_goes_on))
