@@ -274,8 +274,10 @@ def test_a_deployment_in_flight_is_stopped_and_taken_back(healthy: Stack) -> Non
     assert step(done, "stop-backend")["verdict"] == "succeeded"
     assert running(healthy) == before
     newest = ecs.list_service_deployments(cluster=CLUSTER, service="backend")["serviceDeployments"][0]
-    assert newest["status"] == "ROLLBACK_SUCCESSFUL"
-    assert newest["deploymentCircuitBreaker"]["status"] != "TRIGGERED", "it failed by itself"
+    told = ecs.describe_service_deployments(serviceDeploymentArns=[newest["serviceDeploymentArn"]])
+    [stopped] = told["serviceDeployments"]
+    assert stopped["status"] == "ROLLBACK_SUCCESSFUL"
+    assert stopped["deploymentCircuitBreaker"]["status"] == "MONITORING_COMPLETE", "it failed by itself"
     wait_until_healthy(healthy)
 
 
