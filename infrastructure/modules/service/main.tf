@@ -64,6 +64,8 @@ resource "aws_ecs_task_definition" "this" {
   tags = {
     Name    = local.full_name
     Service = var.service
+    # Tools that deploy copy a revision's tags to their own. With another image in it, this one is known for a copy.
+    Image = var.image
   }
 }
 

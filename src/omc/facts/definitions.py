@@ -30,6 +30,10 @@ RUN_TAG, STEP_TAG = "omc:run", "omc:step"
 """Tags that omc puts on the revisions that it registers."""
 TERRAFORM_TAG = ("ManagedBy", "terraform")
 """A tag that the stack's Terraform puts on everything that it makes."""
+IMAGE_TAG = "Image"
+"""A tag with the image for which the stack's Terraform made the revision. Tools that deploy another image copy it."""
+OWN_TAGS = (RUN_TAG, STEP_TAG, TERRAFORM_TAG[0], IMAGE_TAG)
+"""Tags that say who made a revision, so that they mustn't be copied to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,13 @@ class Definition:
     @property
     def made_by_terraform(self) -> bool:
         key, value = TERRAFORM_TAG
-        return not self.made_by_omc and self.tags.get(key) == value
+        is_copy = self.tags.get(IMAGE_TAG) not in (None, *self.images.values())
+        return not self.made_by_omc and self.tags.get(key) == value and not is_copy
+
+    @property
+    def tags_to_copy(self) -> Mapping[str, str]:
+        """Those that a revision made after it gets too."""
+        return {key: value for key, value in self.tags.items() if key not in OWN_TAGS and not key.startswith("aws:")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from omc.errors import Refused, WrongUse
 from omc.facts.alarms import Alarms
 from omc.facts.connections import Connections
-from omc.facts.definitions import RUN_TAG, STEP_TAG, Definition, Definitions
+from omc.facts.definitions import Definition, Definitions
 from omc.facts.deployments import History
 from omc.facts.images import WantedImages, parse
 from omc.facts.incidents import OpenIncidents
@@ -203,12 +203,14 @@ def _steps(
 def _register(change: Change) -> Step:
     old = change.old
     title = f"Register a revision of {change.service.family} with the new image"
-    kept = {key: value for key, value in change.new.tags.items() if not key.startswith("aws:")}
-    tags = {key: value for key, value in kept.items() if key not in (RUN_TAG, STEP_TAG, "ManagedBy")}
     return Step(
         name=f"register-{change.service.name}",
         action="ecs.register_revision",
-        arguments={"service": change.service.name, "definition": dict(change.new.body), "tags": tags},
+        arguments={
+            "service": change.service.name,
+            "definition": dict(change.new.body),
+            "tags": dict(change.new.tags_to_copy),
+        },
         title=title if change.differs else f"Register {old.name} anew: it is {old.status}",
         before=_short(old.images[change.service.container]) if change.differs else "",
         after=_short(change.new.images[change.service.container]) if change.differs else "",

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 from omc.errors import Refused, WrongUse
 from omc.facts.candidates import Candidates, named_revision
-from omc.facts.definitions import RUN_TAG, STEP_TAG, Definition, Definitions
+from omc.facts.definitions import Definition, Definitions
 from omc.facts.deployments import ROLLED_BACK, History, ServiceDeployment
 from omc.facts.releases import Ledger, Release
 from omc.facts.scope import Scope
@@ -260,15 +260,10 @@ def _name(way: Way) -> str:
 
 
 def _register(way: Way, back: Definition) -> Step:
-    tags = {key: value for key, value in back.tags.items() if not key.startswith("aws:")}
     return Step(
         name=f"register-{way.service.name}",
         action="ecs.register_revision",
-        arguments={
-            "service": way.service.name,
-            "definition": dict(back.body),
-            "tags": {key: value for key, value in tags.items() if key not in (RUN_TAG, STEP_TAG, "ManagedBy")},
-        },
+        arguments={"service": way.service.name, "definition": dict(back.body), "tags": dict(back.tags_to_copy)},
         title=f"Register {back.name} anew: it is {back.status}",
         deadline=120.0,
     )

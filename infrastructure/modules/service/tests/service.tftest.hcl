@@ -71,6 +71,15 @@ run "the_runbooks_names" {
   }
 }
 
+run "a_revision_says_for_which_image_terraform_made_it" {
+  command = plan
+
+  assert {
+    condition     = aws_ecs_task_definition.this.tags["Image"] == var.image
+    error_message = "A revision that another tool copied could not be told from Terraform's."
+  }
+}
+
 run "a_replaced_revision_stays_registered" {
   command = plan
 
