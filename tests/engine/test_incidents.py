@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import shutil
+import socket
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,6 +28,7 @@ from omc.store.incidents import add, incident_of, incidents_of, open_incident
 from omc.store.place import Place
 from support import release_world
 from support.engine_world import World, opened_at, until
+from support.stack import ROOT, clean_env, run
 
 
 def numbers(store: Store, environment: str = "staging") -> list[int]:
@@ -233,3 +239,17 @@ def test_an_incident_from_the_command_line(world: World) -> None:
         *("incident opened", "incident opened", "incident noted", "incident severity changed", "incident resolved")
     ]
     assert world.proof().code == 0
+
+
+def test_an_incident_is_recorded_also_where_aws_cannot_say_who_does_it(tmp_path: Path) -> None:
+    """At 3 a.m. with a login that has run out: what users suffer is written down, and by whom as far as is known."""
+    shutil.copy(ROOT / "omc.toml", tmp_path)
+    env = clean_env(HOME=str(tmp_path))
+    command = [sys.executable, "-m", "omc", "incident"]
+    opened = run([*command, "open", "--env", "staging", "--severity", "1", "Users can't log in"], env, 120, tmp_path)
+    assert opened.code == 0, opened.err
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    assert "There are no AWS credentials for staging." in opened.err
+    assert f"So the record names you {who}." in opened.err
+    shown = run([*command, "show", "1", "--env", "staging", "--output", "json"], env, 120, tmp_path)
+    assert (shown.json["opened_by"], shown.json["summary"]) == (who, "Users can't log in")

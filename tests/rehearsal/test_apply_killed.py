@@ -60,4 +60,4 @@ def test_an_apply_that_was_killed_is_started_over(tmp_path: Path) -> None:
     finally:
         first.kill()
         assert stack.localcloud("reset", "--force").code == 0
-    eventually("no process is left", lambda: processes_below(state) == [], within=30)
+    eventually("no process is left", lambda: processes_below(state) == [], within=60)

@@ -12,8 +12,10 @@ from omc.incidents.severities import SEVERITIES
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from omc.engine.actors import Actor
     from omc.incidents.events import Noted, Resolved, SeverityChanged
     from omc.incidents.state import Incident
+    from omc.stack import Environment
 
 NUMBER = click.argument("number", type=click.IntRange(1), metavar="NUMBER")
 LEVEL = click.IntRange(min(SEVERITIES), max(SEVERITIES))
@@ -47,8 +49,6 @@ def open_one(context: click.Context, summary: str, severity: int, env: str | Non
     omc incident open --env production --severity 1 "Users can't log in"
     omc incident open --env staging --severity 3 "Prices are a minute late"
     """
-    from omc.aws.gateway import Gateway, access_to
-    from omc.engine.actors import actor_of
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import open_incident
@@ -56,7 +56,7 @@ def open_one(context: click.Context, summary: str, severity: int, env: str | Non
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
-    actor = actor_of(Gateway(environment, access_to(environment)))
+    actor = _witness(environment)
     with open_store(place_of(stack, environment)) as store:
         opened = open_incident(store, environment.name, severity, summary, actor.name, actor.link)
     click.echo(f"Incident {opened.number} of {environment.name} is open: SEV-{severity}, {opened.summary}")
@@ -184,10 +184,27 @@ def resolve(context: click.Context, number: int, how: str, env: str | None) -> N
     click.echo(f"Incident {number} of {ended.environment} is resolved, after {lasted}.")
 
 
+def _witness(environment: Environment) -> Actor:
+    """Who records it. What happens to users is written down also when AWS can't be asked who this is: then by the name
+    of this machine's user."""
+    import getpass
+    import socket
+
+    from omc.aws.gateway import Gateway, access_to
+    from omc.engine.actors import Actor, actor_of
+    from omc.errors import Unknown
+
+    gateway = Gateway(environment, access_to(environment))
+    try:
+        return actor_of(gateway)
+    except Unknown as error:
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        click.echo(f"{error.message} So the record names you {who}.", err=True)
+        return Actor(who)
+
+
 def _add(file: Path | None, env: str | None, number: int, what: SeverityChanged | Noted | Resolved) -> Incident:
     """One more event of an incident, by whoever types this."""
-    from omc.aws.gateway import Gateway, access_to
-    from omc.engine.actors import actor_of
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import add, missing
@@ -198,6 +215,6 @@ def _add(file: Path | None, env: str | None, number: int, what: SeverityChanged 
     place = place_of(stack, environment)
     if not place.exists:
         raise missing(environment.name, number)
-    actor = actor_of(Gateway(environment, access_to(environment)))
+    actor = _witness(environment)
     with open_store(place) as store:
         return add(store, environment.name, number, what, actor.name, actor.link)
