@@ -320,6 +320,18 @@ def test_an_answer_that_never_comes_may_have_been_obeyed(
     assert (f"after-{kind}" in [user["UserName"] for user in iam.list_users()["Users"]]) is done
 
 
+def test_what_was_done_is_in_the_record_while_its_answer_is_still_awaited(shared_cloud: Cloud, shared_aws: Any) -> None:
+    """Whoever is killed while it waits is followed by another who asks CloudTrail."""
+    rule = {"service": "iam", "operation": "CreateUser", "kind": "lost", "count": 1, "seconds": 4}
+    private(shared_cloud, "faults", [rule])
+    impatient = shared_aws("iam", config=Config(read_timeout=0.5, retries={"total_max_attempts": 1}))
+    with pytest.raises(botocore.exceptions.ReadTimeoutError):
+        impatient.create_user(UserName="awaited")
+    trail, named = shared_aws("cloudtrail"), {"AttributeKey": "EventName", "AttributeValue": "CreateUser"}
+    events = trail.lookup_events(LookupAttributes=[named])["Events"]
+    assert any('"awaited"' in event["CloudTrailEvent"] for event in events)
+
+
 def test_the_quota_of_fargate_is_told(shared_aws: Any) -> None:
     quotas = shared_aws("service-quotas")
     quota = quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")["Quota"]

@@ -29,9 +29,14 @@ log = logging.getLogger(__name__)
 
 CUT = {"Connection": "close", "X-Localcloud-Cut": "1"}
 """Marks an answer that ``server`` sends only in part."""
-SILENCE = {"Connection": "close", "X-Localcloud-Silence": "1"}
-"""Marks an answer that ``server`` doesn't send at all: it closes the connection."""
-UNHEARD = HttpAnswer(200, b"", SILENCE)
+
+
+def silence(seconds: float) -> HttpAnswer:
+    """An answer that ``server`` doesn't send at all: after so long it closes the connection."""
+    return HttpAnswer(200, b"", {"Connection": "close", "X-Localcloud-Silence": str(seconds)})
+
+
+UNHEARD = silence(0)
 """To a call that never reached AWS: nothing was done, so the call log has nothing of it either."""
 
 
@@ -123,8 +128,7 @@ def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> Http
         return UNHEARD
     true = _true_answer(cloud, wire, call, request)
     if rule.kind == "lost":
-        cloud.stopping.wait(rule.seconds)
-        return HttpAnswer(200, b"", SILENCE)
+        return silence(rule.seconds)  # kept by the server, when what was done is in the call log and will be saved
     if rule.kind == "truncate":
         return HttpAnswer(true.status, true.body[: len(true.body) // 2], {**true.headers, **CUT})
     return true

@@ -120,7 +120,8 @@ class Server:
             result = plain_error(request, AwsError("LocalcloudFailure", f"{type(problem).__name__}: {problem}"))
         if "X-Localcloud-Cut" in result.headers or "X-Localcloud-Silence" in result.headers:
             environ[CONNECTION].close_connection = True
-        if "X-Localcloud-Silence" in result.headers:
+        if (seconds := result.headers.get("X-Localcloud-Silence")) is not None:
+            self._cloud.stopping.wait(float(seconds))
             environ[SILENT] = True
         if result.stream is not None:
             environ[AS_IT_COMES]()
