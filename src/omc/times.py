@@ -23,3 +23,8 @@ def span(length: timedelta) -> str:
     units = [(days, "d"), (hours, "h"), (minutes, "min")]
     shown = [f"{number} {unit}" for number, unit in units if number]
     return " ".join(shown[:2]) if days == 0 or hours else shown[0]
+
+
+def iso(at: datetime | None) -> str | None:
+    """For programs: ISO 8601 to the millisecond; None stays None."""
+    return at.isoformat(timespec="milliseconds") if at else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from omc.cli.table import Row, table
@@ -12,7 +11,7 @@ from omc.cli.wording import cell, inline
 from omc.incidents.events import Event, Noted, Opened, SeverityChanged, written
 from omc.incidents.state import Incident
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import iso, moment, span
 
 HEADER = ("incident", "severity", "state", "opened", "by", "summary")
 
@@ -57,7 +56,7 @@ def as_markdown(incident: Incident, zone: str) -> str:
 def as_json(incident: Incident) -> str:
     """Keys are added, never renamed; times are ISO 8601 in UTC."""
     events = [
-        {"at": _time(event.at), "by": event.by, "kind": event.kind, **written(event.what)} for event in incident.events
+        {"at": iso(event.at), "by": event.by, "kind": event.kind, **written(event.what)} for event in incident.events
     ]
     return json.dumps({**_document(incident), "events": events}, indent=2, ensure_ascii=False)
 
@@ -121,12 +120,8 @@ def _document(incident: Incident) -> dict[str, Any]:
         "summary": incident.summary,
         "state": _state(incident),
         "opened_by": incident.opened_by,
-        "opened_at": _time(incident.opened_at),
+        "opened_at": iso(incident.opened_at),
         "resolved_by": incident.resolved_by,
-        "resolved_at": _time(incident.resolved_at),
+        "resolved_at": iso(incident.resolved_at),
         "resolution": incident.resolution,
     }
-
-
-def _time(at: datetime | None) -> str | None:
-    return at.isoformat(timespec="milliseconds") if at else None

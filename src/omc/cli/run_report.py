@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import click
@@ -15,7 +14,7 @@ from omc.engine.course import State
 from omc.procedures.plan import from_json
 from omc.store.models import Approval, Run, StepRow, Timer
 from omc.store.redaction import without_secrets
-from omc.times import moment, span
+from omc.times import iso, moment, span
 
 EXIT_CODES: Mapping[str, int] = {
     "succeeded": 0,
@@ -125,9 +124,9 @@ def as_document(account: Account) -> dict[str, Any]:
         "verdict": run.verdict,
         "exit_code": exit_code_of(run),
         "sentence": run.sentence,
-        "planned_at": _time(run.created_at),
-        "began_at": _time(run.started_at),
-        "ended_at": _time(run.ended_at),
+        "planned_at": iso(run.created_at),
+        "began_at": iso(run.started_at),
+        "ended_at": iso(run.ended_at),
         "cancelled_by": run.cancelled_by,
         "undo_of": run.undo_of,
         "timer": run.timer,
@@ -137,9 +136,9 @@ def as_document(account: Account) -> dict[str, Any]:
             {
                 "by": approval.by,
                 "link": approval.link,
-                "at": _time(approval.at),
-                "expires_at": _time(approval.expires_at),
-                "lost_at": _time(approval.lost_at),
+                "at": iso(approval.at),
+                "expires_at": iso(approval.expires_at),
+                "lost_at": iso(approval.lost_at),
                 "break_glass": approval.break_glass,
                 "incident": approval.incident,
             }
@@ -155,9 +154,9 @@ def as_document(account: Account) -> dict[str, Any]:
                 "verdict": row.verdict,
                 "sentence": row.sentence,
                 "evidence": row.evidence,
-                "intended_at": _time(row.intended_at),
-                "performed_at": _time(row.performed_at),
-                "ended_at": _time(row.ended_at),
+                "intended_at": iso(row.intended_at),
+                "performed_at": iso(row.performed_at),
+                "ended_at": iso(row.ended_at),
             }
             for row in account.steps
         ],
@@ -231,8 +230,8 @@ def runs_document(runs: Sequence[Run], timers: Sequence[Timer]) -> dict[str, Any
                 "actor": run.actor,
                 "state": run.state,
                 "verdict": run.verdict,
-                "planned_at": _time(run.created_at),
-                "ended_at": _time(run.ended_at),
+                "planned_at": iso(run.created_at),
+                "ended_at": iso(run.ended_at),
             }
             for run in runs
         ],
@@ -243,7 +242,7 @@ def runs_document(runs: Sequence[Run], timers: Sequence[Timer]) -> dict[str, Any
                 "procedure": timer.procedure,
                 "asked": without_secrets(timer.asked),
                 "why": timer.why,
-                "due_at": _time(timer.due_at),
+                "due_at": iso(timer.due_at),
                 "actor": timer.actor,
                 "made_by": timer.made_by,
             }
@@ -254,7 +253,3 @@ def runs_document(runs: Sequence[Run], timers: Sequence[Timer]) -> dict[str, Any
 
 def _why(timer: Timer) -> str:
     return timer.why + (f" (put off: {timer.sentence})" if timer.sentence else "")
-
-
-def _time(at: datetime | None) -> str | None:
-    return at.isoformat(timespec="milliseconds") if at else None
