@@ -6,6 +6,7 @@ are given to its scheduler.
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,9 @@ settings.register_profile("gate", derandomize=True, deadline=None, suppress_heal
 settings.load_profile("gate")
 """Property tests take the same examples at each run and as long as they need, so that they fail where the code is wrong
 and not where a machine is busy. New examples: ``make test PYTEST_ARGS=--hypothesis-profile=default``."""
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""A shell starts what it puts into the background deaf to Ctrl-C, and so would be all that the tests start."""
 
 SHARED = {
     "rehearsal/test_demo": "demo",

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from omc.errors import OmcError
+from omc.interrupts import held
 
 NAMES = ("terraform", "tofu")
 MINIMUM = (1, 11)
@@ -151,35 +152,36 @@ def run(
 
     With ``event`` the command is run with ``-json`` and each line that it prints is handed over as it comes. ``stop``
     is asked about once a second; at its first yes Terraform is interrupted, and takes as long as it needs to finish
-    what is under way. An interrupt of this process is passed on too, and waits for Terraform to write its state. It is
-    never interrupted twice, which would make it give up at once: it runs in a session of its own, where the terminal's
-    Ctrl-C doesn't reach it. Dies this process, it is interrupted as well. Raises ``TerraformError`` with Terraform's
-    own first error.
+    what is under way. An interrupt of this process is passed on too, and is raised once Terraform has written its
+    state. It is never interrupted twice, which would make it give up at once: it runs in a session of its own, where
+    the terminal's Ctrl-C doesn't reach it. Dies this process, it is interrupted as well. Raises ``TerraformError``
+    with Terraform's own first error.
     """
     verb, *rest = arguments
     command = [str(terraform.executable), verb, *(["-json"] if event else []), *rest]
     lines: list[str] = []
     failures: list[str] = []
-    process, printed = _spawn(command, folder, environment(env))
-    _RUNNING.append(process)
-    try:
-        for line in _lines(process, printed, stop):
-            lines.append(line)
-            if event:
-                for said in _events(line):
-                    if said.get("@level") == "error":
-                        failures.append(_diagnostic(said))
-                    event(said)
-        code = process.wait()
-    except BaseException:
-        _let_finish(process)
-        raise
-    finally:
-        printed.close()
-        _RUNNING.remove(process)
-        told = _is_interrupted(process)
-        _end_session(process.pid)
-        _interrupt(process)  # closes what is open; nobody is there any more to be interrupted
+    with held() as interrupted:
+        process, printed = _spawn(command, folder, environment(env))
+        _RUNNING.append(process)
+        try:
+            for line in _lines(process, printed, stop, interrupted):
+                lines.append(line)
+                if event:
+                    for said in _events(line):
+                        if said.get("@level") == "error":
+                            failures.append(_diagnostic(said))
+                        event(said)
+            code = process.wait()
+        except BaseException:
+            _let_finish(process)
+            raise
+        finally:
+            printed.close()
+            _RUNNING.remove(process)
+            told = _is_interrupted(process)
+            _end_session(process.pid)
+            _interrupt(process)  # closes what is open; nobody is there any more to be interrupted
     if code < 0:
         name = signal.Signals(-code).name
         how = "after it was told to stop" if told else "not by omc"
@@ -202,7 +204,7 @@ def marked(marker: str) -> list[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                found[int(entry.name)] = (entry / "comm").read_text().strip()
+                found[int(entry.name)] = (entry / "comm").read_text(errors="replace").strip()
     running = [pid for pid, name in found.items() if name in NAMES]
     for pid in () if running else found:
         with suppress(ProcessLookupError):
@@ -215,7 +217,7 @@ def working_in(folder: Path) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            name = (entry / "comm").read_text().strip()
+            name = (entry / "comm").read_text(errors="replace").strip()
             if name in NAMES and (entry / "cwd").readlink() == folder:
                 found.append(int(entry.name))
     return found
@@ -231,7 +233,7 @@ def end_leftovers(folder: Path) -> None:
         try:
             place = str((entry / "cwd").readlink()).removesuffix(" (deleted)")
             ours = Path(place).is_relative_to(folder) and b"TF_IN_AUTOMATION=1" in (entry / "environ").read_bytes()
-            terminal = (entry / "stat").read_text().rpartition(")")[2].split()[4]
+            terminal = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[4]
             if ours and terminal == "0" and entry.name != str(os.getpid()):
                 os.kill(int(entry.name), signal.SIGKILL)
         except OSError:
@@ -289,16 +291,32 @@ def _spawn(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> tupl
     return process, printed
 
 
-def _lines(process: subprocess.Popen[str], printed: IO[str], stop: Callable[[], bool] | None = None) -> Iterator[str]:
-    """What the process prints, line by line as it comes, until it has ended; interrupts it when it is to ``stop``."""
+def _lines(
+    process: subprocess.Popen[str],
+    printed: IO[str],
+    stop: Callable[[], bool] | None,
+    interrupted: Callable[[], bool],
+) -> Iterator[str]:
+    """What the process prints, line by line as it comes, until it has ended.
+
+    It is interrupted when it is to ``stop``, and when we are; in our hurry it is ended after ``STOP_TIMEOUT``.
+    """
     rest, asked = "", time.monotonic()
+    patience = None
     while True:
         ended = process.poll() is not None
-        if stop is not None and not ended and time.monotonic() - asked >= ASK:
+        now = time.monotonic()
+        if stop is not None and not ended and now - asked >= ASK:
             if stop():
                 _interrupt(process)
                 stop = None
-            asked = time.monotonic()
+            asked = now
+        if interrupted():
+            if patience is None:
+                _interrupt(process)
+                patience = now + STOP_TIMEOUT
+            if now > patience:
+                process.kill()
         new = printed.read()
         *whole, rest = (rest + new).split("\n")
         yield from (f"{line}\n" for line in whole)

@@ -54,7 +54,7 @@ def test_an_apply_that_was_killed_is_started_over(tmp_path: Path) -> None:
         second.send_signal(signal.SIGINT)
         _, rest = second.communicate(timeout=180)
         assert "started over" in said
-        assert second.returncode == 130
+        assert second.returncode == 130, said + rest
         assert "Interrupted" in rest
         assert json.loads(record.read_text())["phase"] == "interrupted"
     finally:

@@ -123,7 +123,26 @@ def test_a_bug_is_told_in_one_sentence_unless_it_is_asked_for(tmp_path: Path) ->
             env=os.environ | {"OMC_DEBUG": debug},
         )
         assert done.stderr.startswith(said)
+        assert debug or re.search(r"\(omc/cli/stack\.py, line \d+\)", done.stderr)
         assert done.returncode == (1 if debug else 3)
+
+
+def test_what_ctrl_c_broke_on_its_way_is_no_bug() -> None:
+    """A library that cleans up after the interrupt and fails at it raises that failure instead."""
+    program = (
+        "import omc.cli.main as m, omc.stack as s\n"
+        "def load(file):\n"
+        "    try:\n"
+        "        raise KeyboardInterrupt\n"
+        "    finally:\n"
+        "        open('/nowhere/at/all')\n"
+        "s.load = load\n"
+        "m.main(['stack', 'show'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:

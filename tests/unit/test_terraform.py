@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -306,3 +307,21 @@ def test_the_real_terraform_stops_after_what_is_under_way(tmp_path: Path) -> Non
     there = [resource["name"] for resource in tf.state(terraform, tmp_path, env={})["resources"]]
     assert there == ["first", "second"]
     assert not (tmp_path / ".terraform.tfstate.lock.info").exists()
+
+
+def test_somebody_elses_process_may_be_called_what_it_likes(tmp_path: Path) -> None:
+    """Linux cuts a long name in the middle of a character; every process of the machine is looked at."""
+    odd = os.fsencode(tmp_path) + b"/fourteen-chars\xc3"
+    shutil.copy("/bin/sleep", odd)
+    process = subprocess.Popen([odd, "60"])
+    try:
+        until("it has its name", lambda: b"fourteen" in Path(f"/proc/{process.pid}/comm").read_bytes())
+        with pytest.raises(UnicodeDecodeError):
+            Path(f"/proc/{process.pid}/comm").read_text()
+        assert tf.marked("no such step") == []
+        assert tf.working_in(tmp_path) == []
+        tf.end_leftovers(tmp_path)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()

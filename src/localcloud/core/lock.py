@@ -36,7 +36,7 @@ class Holder:
 def started_at(pid: int) -> int:
     """When a process started, in clock ticks since the boot; 0 where there is none, or only its zombie."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return 0
     return 0 if fields[0] == "Z" else int(fields[19])

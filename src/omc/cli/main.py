@@ -15,6 +15,7 @@ import click
 import omc
 from omc.cli.lazy import LazyGroup
 from omc.errors import OmcError
+from omc.interrupts import is_behind
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("omc.cli.check", "check"),
@@ -103,12 +104,27 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
-        if os.environ.get("OMC_DEBUG"):
+        if is_behind(error):
+            code = INTERRUPTED
+        elif os.environ.get("OMC_DEBUG"):
             raise
-        _say(f"This is a bug in omc: {type(error).__name__}: {error}. OMC_DEBUG=1 shows where; please report it.")
-        code = BUG
+        else:
+            _say(
+                f"This is a bug in omc: {type(error).__name__}: {error} ({_place(error)}). OMC_DEBUG=1 shows "
+                "how it came; please report it."
+            )
+            code = BUG
     gc.freeze()  # the interpreter would look through 100,000 objects of botocore's for garbage before it ends: 0.1 s
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _place(error: Exception) -> str:
+    """The innermost line of omc itself on the way to the error: what is worth knowing of one that won't come again."""
+    import traceback
+
+    here = Path(omc.__file__).parent
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(here)]
+    return f"omc/{Path(ours[-1].filename).relative_to(here)}, line {ours[-1].lineno}" if ours else "not in omc's code"
 
 
 def _usage(error: click.ClickException) -> None:

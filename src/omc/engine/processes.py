@@ -39,7 +39,7 @@ def shown(process: str) -> str:
 def _started(pid: int) -> int:
     """When it started, in the kernel's ticks; 0 where there is no such process, or it can't be told."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return 0
     return 0 if fields[0] in "ZX" else int(fields[19])

@@ -346,7 +346,7 @@ def _works_in(pid: int, data: Path) -> bool:
             return False
         return True
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
         return state not in "ZX" and data.samefile(f"/proc/{pid}/cwd")
     except OSError:
         return False

@@ -1,0 +1,138 @@
+"""Ctrl-C is kept where it must not strike, and strikes afterwards."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from omc import interrupts
+from omc import terraform as tf
+from omc.interrupts import held, is_behind
+
+
+def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        with held() as interrupted:
+            done.append(f"before: {interrupted()}")
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            done.append(f"after: {interrupted()}")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["before: False", "after: True"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_error_of_the_block_gives_way_to_the_interrupt() -> None:
+    def work() -> None:
+        with held():
+            signal.raise_signal(signal.SIGINT)
+            raise OSError("what was interrupted failed for that")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        work()
+    assert isinstance(caught.value.__context__, OSError)
+
+
+def test_each_signal_does_at_the_end_what_it_would_have_done(restored: None) -> None:
+    came: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    with held():
+        signal.raise_signal(signal.SIGTERM)
+        assert came == []
+    assert came == [signal.SIGTERM]
+
+
+def test_a_signal_that_is_ignored_stays_ignored(restored: None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with held() as interrupted:
+        signal.raise_signal(signal.SIGINT)
+        assert not interrupted()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_another_thread_leaves_the_signals_alone() -> None:
+    seen: list[object] = []
+
+    def work() -> None:
+        with held() as interrupted:
+            seen.extend([signal.getsignal(signal.SIGINT), interrupted()])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.default_int_handler, False]
+
+
+def test_an_error_that_only_came_of_an_interrupt_is_known() -> None:
+    def clean_up_after(interrupt: BaseException) -> None:
+        try:
+            raise interrupt
+        finally:
+            Path("/nowhere/at/all").unlink()
+
+    with pytest.raises(FileNotFoundError) as caught:
+        clean_up_after(KeyboardInterrupt())
+    assert is_behind(caught.value)
+    with pytest.raises(FileNotFoundError) as caught:
+        clean_up_after(ValueError())
+    assert not is_behind(caught.value)
+
+
+def test_an_interrupt_while_terraform_is_started_is_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At whichever line of Python's own library: one there made a missing temporary file of it, others lost it."""
+    monkeypatch.setattr(tf, "LOOK", 0.001)
+    executable = tmp_path / "terraform"
+    executable.write_text("#!/bin/sh\necho hello\n")
+    executable.chmod(0o755)
+    terraform = tf.Terraform(executable, None)
+
+    def lines_until(last: int | None) -> int:
+        """Run Terraform and be interrupted at the line of this number; returns how many lines there were."""
+        number = 0
+        started = False
+
+        def trace(frame: FrameType, event: str, _: object) -> Any:
+            nonlocal number, started
+            started = started or frame.f_code.co_name == "poll"
+            if started or Path(frame.f_code.co_filename).name not in {"tempfile.py", "subprocess.py"}:
+                return None
+            if event == "line":
+                number += 1
+                if number == last:
+                    signal.raise_signal(signal.SIGINT)
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            tf.run(terraform, tmp_path, ["init"], env={})
+        finally:
+            sys.settrace(before)
+        return number
+
+    lines_until(None)  # the first time looks for a folder for temporary files
+    for line in range(1, lines_until(None) + 1):
+        with pytest.raises(KeyboardInterrupt):
+            lines_until(line)
+        assert tf._RUNNING == []
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in interrupts.HELD}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
