@@ -158,6 +158,24 @@ def test_approvals_that_expire_before_it_begins_have_to_be_given_again(world: Wo
     assert world.effects() == []
 
 
+@pytest.mark.parametrize("ended", [Resolved("it went away"), SeverityChanged(2)])
+def test_a_break_glass_lapses_with_its_sev_1(world: World, ended: Resolved | SeverityChanged) -> None:
+    with opened_at(world.place, lambda: datetime.now(UTC)) as store:
+        incidents.open_incident(store, "production", 1, "Users can't log in", "alice")
+        run = journal.create(store, plan("high"), ALICE, policy("production"))
+        assert approvals.approve(store, run.id, BOB, policy("production"), break_glass=GLASS).state == State.READY
+        incidents.add(store, "production", 1, ended, "alice")
+        site = planning.site(world.stack, world.stack.environments["production"], store)
+        with pytest.raises(NotApproved, match=f"with the SEV-1 of a break-glass. .* omc approve {run.id}"):
+            conduct(site, run.id, "alice", Silent())
+        assert approvals.ready_if_approved(store, run.id, "alice").state == State.AWAITING
+        assert approvals.approve(store, run.id, BOB, policy("production")).state == State.READY
+        with store.reading() as session:
+            [given] = approvals.standing(session, run, store.now())
+    assert (given.by, given.break_glass, given.incident) == ("bob", None, None)
+    assert world.effects() == []
+
+
 def test_approvals_given_elsewhere_are_recorded_with_their_proof(store: Store) -> None:
     run = journal.create(store, plan("high"), ALICE, policy("production"))
     with pytest.raises(Refused, match="can't approve"):

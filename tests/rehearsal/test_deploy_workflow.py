@@ -154,6 +154,7 @@ def job(name: str, checkout: Path, runner: Mapping[str, str], **outputs: str) ->
         "vars.AWS_ACCOUNT_STAGING": "100000000000",
         "secrets.OMC_STORE_URL": "",
         "github.token": "t",
+        "inputs.override": outputs.get("override", ""),
         "needs.plan.outputs.fingerprint": outputs.get("fingerprint", ""),
         "needs.images.outputs.images": outputs.get("images", ""),
     }
@@ -221,13 +222,18 @@ def test_a_push_to_main_is_planned_applied_deployed_and_verified(
     image = push_image(site_of(load(ROOT / "omc.toml"), healthy.state), backend, "ohmycoins/backend")
     try:
         images = f"backend={image},frontend={image_of(healthy, 'frontend')}"
+        omc(checkout, runner, "incident", "open", "--severity", "2", "Prices are wrong", "--env", "staging")
         apply = job("apply", checkout, runner, fingerprint=fingerprint, images=images)
-        apply.perform(PUSH_TO_MAIN)
+        with pytest.raises(AssertionError, match=r"(?s)Deploy the application: .*Incident 1"):
+            apply.perform(PUSH_TO_MAIN)
+        apply = job("apply", checkout, runner, images=images, override="the fix of incident 1")
+        apply.perform(PUSH_TO_MAIN, only="Deploy the application")
+        apply.perform(PUSH_TO_MAIN, only="Verify")
         assert threshold(healthy) == 88
         assert image_of(healthy, "backend") == image
         assert "Morning check" in apply.summary
         apply.perform(PUSH_TO_MAIN, only="Deploy the application")  # which runs already
-        runs = omc(checkout, runner, "runs", "list", "--env", "staging", "--output", "json")["runs"]
+        runs = json.loads(omc(checkout, runner, "runs", "list", "--env", "staging", "--output", "json"))["runs"]
         assert {run["actor"] for run in runs} == {"github:starter"}
 
         promoted = job("images", checkout, runner)
@@ -251,12 +257,12 @@ def test_a_push_to_main_is_planned_applied_deployed_and_verified(
     assert threshold(healthy) == 90
 
 
-def omc(checkout: Path, runner: Mapping[str, str], *arguments: str) -> Any:
+def omc(checkout: Path, runner: Mapping[str, str], *arguments: str) -> str:
     command = [sys.executable, "-m", "omc", *arguments]
     done = subprocess.run(
         command, cwd=checkout, env=dict(runner), capture_output=True, text=True, check=True, timeout=60
     )
-    return json.loads(done.stdout)
+    return done.stdout
 
 
 def image_of(stack: Stack, service: str) -> str:

@@ -20,7 +20,13 @@ aws() {
   # Version 1 of the AWS CLI ignores AWS_ENDPOINT_URL for SQS.
   if [ "$1" = sqs ]; then command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; else command aws "$@"; fi
 }
-sleep() { command sleep 1; }  # a query takes less than the seconds that the runbook allows it
+# A query mostly takes less than the seconds that the runbook allows it; on a busy machine it may have more.
+sleep() {
+  for _ in {1..30}; do
+    case $(aws logs get-query-results --query-id "$QUERY" --query status --output text) in Complete) return ;; esac
+    command sleep 0.2
+  done
+}
 """
 
 

@@ -55,13 +55,20 @@ class Emergency:
 
 
 def standing(session: Session, run: Run, now: datetime) -> list[Approval]:
-    """The approvals of the run's plan that count now."""
+    """The approvals of the run's plan that count now: not expired, and a break-glass only while its SEV-1 lasts."""
     rows = session.execute(
         select(Approval)
         .where(Approval.run == run.id, Approval.plan_hash == run.plan_hash, Approval.lost_at.is_(None))
         .order_by(Approval.at)
     ).scalars()
-    return [row for row in rows if now < row.expires_at]
+    return [
+        row for row in rows if now < row.expires_at and (row.incident is None or _lasts(session, run, row.incident))
+    ]
+
+
+def _lasts(session: Session, run: Run, incident: str) -> bool:
+    found = incidents.find(session, run.environment, int(incident))
+    return found is not None and found.is_open and found.severity == BREAK_GLASS
 
 
 def enough(run: Run, approvals: Sequence[Approval]) -> bool:
@@ -203,13 +210,14 @@ def _give(transaction: Transaction, run: Run, actor: Actor, emergency: Emergency
     approval = session.execute(
         select(Approval).where(Approval.run == run.id, Approval.plan_hash == run.plan_hash, Approval.by == actor.name)
     ).scalar_one_or_none()
-    if approval is not None and approval.lost_at is None and now < approval.expires_at and emergency is None:
+    if approval is not None and emergency is None and approval in standing(session, run, now):
         raise Refused(f"{actor.name} has approved {run.id} already; it wants {run.approvals_needed} different people.")
     if approval is None:
         approval = Approval(run=run.id, plan_hash=run.plan_hash, by=actor.name)
         session.add(approval)
     approval.link, approval.at, approval.lost_at = actor.link, now, None
     approval.expires_at = now + timedelta(minutes=run.approvals_expire_minutes)
+    approval.break_glass = approval.incident = None
     details: dict[str, object] = {}
     if emergency is not None:
         approval.break_glass, approval.incident = emergency.reason, str(emergency.incident.number)

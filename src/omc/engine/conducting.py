@@ -28,7 +28,7 @@ class Stale(Refused):
 
 
 class NotApproved(Refused):
-    """The approvals have expired before the run began; it waits again."""
+    """The approvals have lapsed before the run began; it waits again."""
 
 
 def conduct(
@@ -66,8 +66,11 @@ def _begin(site: Site, lease: Lease, actor: str) -> None:
     with site.store.reading() as session:
         approved = approvals.enough(run, approvals.standing(session, run, site.store.now()))
     if not approved:
-        journal.await_again(lease, actor, "the approvals have expired")
-        raise NotApproved(f"The approvals of {run.id} have expired. It needs new ones: omc approve {run.id}")
+        journal.await_again(lease, actor, "the approvals have lapsed")
+        raise NotApproved(
+            f"The approvals of {run.id} have lapsed: by time, or with the SEV-1 of a break-glass. It needs new ones: "
+            f"omc approve {run.id}"
+        )
     with lease.kept():
         _refuse_stale(site, lease, actor, run)
     lease.check()

@@ -296,7 +296,7 @@ def begin(lease: Lease, actor: str) -> None:
 
 
 def await_again(lease: Lease, actor: str, why: str) -> None:
-    """Back to waiting: the approvals have expired before it began."""
+    """Back to waiting: the approvals have lapsed before it began."""
     with held(lease, actor) as (transaction, run):
         run.state, run.holder, run.lease_until = State.AWAITING, None, None
         transaction.record("run.awaits", run, why=why)

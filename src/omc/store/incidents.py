@@ -96,16 +96,11 @@ def add(
 def locked(session: Session, environment: str, number: int) -> Incident | None:
     """The incident as it stays until the end of the transaction; None where there is none of this number."""
     _lock(session, environment)
-    return _read(session, environment, number)
+    return find(session, environment, number)
 
 
-def _lock(session: Session, environment: str) -> None:
-    # Taken before the record's own lock, as everywhere, so that no two transactions wait for each other.
-    key = zlib.crc32(environment.encode()) - 2**31  # PostgreSQL's integer has a sign
-    session.execute(text("SELECT pg_advisory_xact_lock(:kind, :key)"), {"kind": LOCK, "key": key})
-
-
-def _read(session: Session, environment: str, number: int) -> Incident | None:
+def find(session: Session, environment: str, number: int) -> Incident | None:
+    """The incident as it is just now; None where there is none of this number."""
     rows = session.scalars(
         select(IncidentEvent)
         .where(IncidentEvent.environment == environment, IncidentEvent.incident == number)
@@ -114,8 +109,14 @@ def _read(session: Session, environment: str, number: int) -> Incident | None:
     return folded(environment, number, _events(rows)) if rows else None
 
 
+def _lock(session: Session, environment: str) -> None:
+    # Taken before the record's own lock, as everywhere, so that no two transactions wait for each other.
+    key = zlib.crc32(environment.encode()) - 2**31  # PostgreSQL's integer has a sign
+    session.execute(text("SELECT pg_advisory_xact_lock(:kind, :key)"), {"kind": LOCK, "key": key})
+
+
 def _required(session: Session, environment: str, number: int) -> Incident:
-    found = _read(session, environment, number)
+    found = find(session, environment, number)
     if found is None:
         raise missing(environment, number)
     return found
