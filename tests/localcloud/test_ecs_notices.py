@@ -56,6 +56,7 @@ def test_an_alarm_of_the_deployment_rolls_it_back(world: World) -> None:
         EvaluationPeriods=1,
         Threshold=1,
         ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="ignore",  # so that it stays in the state in which it is put
     )
     configuration = {"alarms": {"alarmNames": ["errors"], "enable": True, "rollback": True}}
     image = world.push("server", SERVER)

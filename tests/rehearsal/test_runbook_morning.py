@@ -60,15 +60,30 @@ def test_alb_target_health_is_what_the_targets_answer(healthy: Stack) -> None:
 
 
 def test_alarms_in_alarm_state_with_their_reason(healthy: Stack) -> None:
+    """The alarm is one that nothing is ever heard of, so that it stays in the state in which it is put."""
     cloudwatch = healthy.client("cloudwatch")
-    name = "ohmycoins-staging-alert-delivery"
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="rehearsal")
-    rows = aws(
-        healthy,
-        r"""aws cloudwatch describe-alarms \
-              --state-value ALARM \
-              --query 'MetricAlarms[*].[AlarmName,StateReason]'""",
+    name = "rehearsal-of-the-morning"
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        Namespace="Rehearsal",
+        MetricName="Nothing",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="ignore",
     )
-    assert name in [row[0] for row in rows]
+    try:
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="rehearsal")
+        rows = aws(
+            healthy,
+            r"""aws cloudwatch describe-alarms \
+                  --state-value ALARM \
+                  --query 'MetricAlarms[*].[AlarmName,StateReason]'""",
+        )
+    finally:
+        cloudwatch.delete_alarms(AlarmNames=[name])
+    assert dict(rows)[name] == "rehearsal"
     for _, reason in rows:
         assert reason
