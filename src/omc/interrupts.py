@@ -43,8 +43,18 @@ def held() -> Iterator[Callable[[], bool]]:
             signal.raise_signal(signal.Signals(came[0]))
 
 
-def is_behind(error: BaseException) -> bool:
-    """Whether an error only came of an interrupt: it was raised while one was being handled."""
+@contextmanager
+def told_apart() -> Iterator[None]:
+    """Raise ``KeyboardInterrupt`` in place of an error that only came of one: a library failed at cleaning up."""
+    try:
+        yield
+    except Exception as error:
+        if _is_behind(error):
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _is_behind(error: BaseException) -> bool:
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, KeyboardInterrupt):

@@ -116,9 +116,11 @@ def perform(site: Site, plan: Plan, shown: Shown, *, wait: bool, approved: Seque
 def see_through(site: Site, run_id: str, actor: str, shown: Shown, *, wait: bool) -> int:
     """Be with a run until it has ended, performing it where nobody else does. Ctrl-C leaves it to be resumed."""
     from omc.engine.conducting import Stale
+    from omc.interrupts import told_apart
 
     try:
-        _see_through(site, run_id, actor, shown, wait=wait)
+        with told_apart():
+            _see_through(site, run_id, actor, shown, wait=wait)
     except Stale as error:
         shown.stale(run_id, error.message, error.plan)
         return OmcError.exit_code

@@ -22,6 +22,7 @@ def demo(context: click.Context, keep: bool, state: Path | None) -> None:
     omc demo
     omc demo --keep     and look around in it afterwards
     """
+    from omc.interrupts import told_apart
     from omc.local import demo as story
     from omc.local.lifecycle import site_of
     from omc.progress import Progress
@@ -30,7 +31,8 @@ def demo(context: click.Context, keep: bool, state: Path | None) -> None:
     stack = load(context.obj)
     place = site_of(stack, state or stack.file.parent / ".localcloud-demo")
     try:
-        story.run(place, Progress(), click.echo, keep=keep)
+        with told_apart():
+            story.run(place, Progress(), click.echo, keep=keep)
     except KeyboardInterrupt:
         click.echo("\nInterrupted; the demo's cloud was removed.", err=True)
         raise SystemExit(130) from None

@@ -61,12 +61,14 @@ def up(context: click.Context, state: Path | None, apply: bool) -> None:
     omc local up --apply             after a change of the Terraform or of apps/
     omc local up --state /tmp/other  a second cloud beside the first
     """
+    from omc.interrupts import told_apart
     from omc.local import lifecycle
     from omc.progress import Progress
 
     place = site(context, state)
     try:
-        lifecycle.up(place, Progress(), apply=apply)
+        with told_apart():
+            lifecycle.up(place, Progress(), apply=apply)
     except KeyboardInterrupt:
         click.echo("\nInterrupted. Go on with `omc local up`, or drop all of it with `omc local reset`.", err=True)
         raise SystemExit(130) from None

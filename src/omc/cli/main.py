@@ -15,7 +15,7 @@ import click
 import omc
 from omc.cli.lazy import LazyGroup
 from omc.errors import OmcError
-from omc.interrupts import is_behind
+from omc.interrupts import told_apart
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("omc.cli.check", "check"),
@@ -87,9 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and exit: 0 fine, 1 no, 2 wrong use, 3 not known, 130 interrupted; a change has more."""
     gc.set_threshold(100_000, 20, 20)  # a command makes many objects once and ends; looking for garbage costs 50 ms
     try:
-        code: Any = root.main(
-            args=None if arguments is None else list(arguments), prog_name="omc", standalone_mode=False
-        )
+        with told_apart():
+            code: Any = root.main(
+                args=None if arguments is None else list(arguments), prog_name="omc", standalone_mode=False
+            )
         sys.stdout.flush()
     except OmcError as error:
         _say(error.message)
@@ -104,16 +105,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
-        if is_behind(error):
-            code = INTERRUPTED
-        elif os.environ.get("OMC_DEBUG"):
+        if os.environ.get("OMC_DEBUG"):
             raise
-        else:
-            _say(
-                f"This is a bug in omc: {type(error).__name__}: {error} ({_place(error)}). OMC_DEBUG=1 shows "
-                "how it came; please report it."
-            )
-            code = BUG
+        _say(
+            f"This is a bug in omc: {type(error).__name__}: {error} ({_place(error)}). OMC_DEBUG=1 shows how it came; "
+            "please report it."
+        )
+        code = BUG
     gc.freeze()  # the interpreter would look through 100,000 objects of botocore's for garbage before it ends: 0.1 s
     sys.exit(code if isinstance(code, int) else 0)
 

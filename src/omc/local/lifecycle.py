@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from omc import terraform as tf
 from omc.errors import WrongUse
 from omc.infrastructure.roots import LOCAL_ROOT, backend, copy_sources, state_bucket
+from omc.interrupts import told_apart
 from omc.local import cloud
 from omc.store import embedded
 from omc.store.place import LOCAL_FOLDER
@@ -197,15 +198,18 @@ def _apply(site: Site, record: Record, reach: cloud.Reach, progress: Progress) -
     first = record.phase is not Phase.APPLIED
     site.write(replace(record, phase=Phase.APPLYING) if first else record)
     try:
-        copy_sources(site.project / "infrastructure", site.sources)
-        with _bootstrap(site, terraform, reach, progress):
-            with progress.step("Pushing the images"):
-                images = {
-                    service.name: push_image(site, site.project / "apps" / service.name, f"ohmycoins/{service.name}")
-                    for service in site.environment.services
-                }
-            with progress.step(f"Applying infrastructure/environments/{LOCAL_ROOT}"):
-                outputs = _apply_root(site, terraform, reach, images, progress)
+        with told_apart():
+            copy_sources(site.project / "infrastructure", site.sources)
+            with _bootstrap(site, terraform, reach, progress):
+                with progress.step("Pushing the images"):
+                    images = {
+                        service.name: push_image(
+                            site, site.project / "apps" / service.name, f"ohmycoins/{service.name}"
+                        )
+                        for service in site.environment.services
+                    }
+                with progress.step(f"Applying infrastructure/environments/{LOCAL_ROOT}"):
+                    outputs = _apply_root(site, terraform, reach, images, progress)
     except (KeyboardInterrupt, tf.TerraformError):
         site.write(replace(record, phase=Phase.INTERRUPTED) if first else record)
         raise
