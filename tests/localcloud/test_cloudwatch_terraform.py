@@ -14,7 +14,7 @@ from localcloud.core.cloud import Cloud
 from localcloud.front.identity import Identity
 from omc import terraform as tf
 
-pytestmark = [pytest.mark.terraform, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.terraform, pytest.mark.timeout(600)]
 
 Clients = Callable[..., Any]
 
@@ -160,7 +160,7 @@ def terraform(tmp_path: Path, cloud: Cloud) -> Callable[..., subprocess.Complete
             env=environment,
             text=True,
             capture_output=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 

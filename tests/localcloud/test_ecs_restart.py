@@ -62,4 +62,4 @@ def test_services_come_back_with_new_tasks_and_without_a_new_deployment(tmp_path
         assert len(tasks_interfaces) == 2  # the old tasks' interfaces are gone
     home = addresses.load(state)
     assert home is not None
-    addresses.release(home.settings)
+    addresses.release(home.settings.state)

@@ -157,7 +157,7 @@ def test_targets_are_registered_checked_and_drained(world: World, image: str) ->
         return [one["TargetHealth"]["State"] for one in found]
 
     world.steady("drained")
-    assert states() == ["healthy"]
+    until(lambda: states() == ["healthy"])
     assert f"(service drained) registered 1 targets in (target-group {group})" in world.messages("drained")
     world.ecs.update_service(cluster="rehearsal", service="drained", desiredCount=0)
     until(lambda: states() == [])
@@ -171,7 +171,7 @@ def test_a_task_that_fails_its_load_balancer_checks_is_replaced(world: World, im
     group = target_group(world, "failing")
     definition = world.register("failing", image, environment=[{"name": "BROKEN", "value": "1"}])
     world.create_service("failing", definition, desired=1, loadBalancers=behind(group))
-    stopped = until(lambda: world.tasks("failing", "STOPPED"), 60)
+    stopped = until(lambda: world.tasks("failing", "STOPPED"), 120)
     assert stopped[0]["stopCode"] == "ServiceSchedulerInitiated"
     assert stopped[0]["stoppedReason"] == f"Task failed ELB health checks in (target-group {group})"
     assert any(f"is unhealthy in (target-group {group})" in message for message in world.messages("failing"))

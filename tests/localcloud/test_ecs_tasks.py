@@ -30,7 +30,7 @@ def test_a_task_runs_answers_at_its_own_address_and_stops_on_request(world: Worl
     assert task["desiredStatus"] == "RUNNING"
     assert task["connectivity"] == "CONNECTED"
     assert task["createdAt"] <= task["pullStartedAt"] <= task["pullStoppedAt"] <= task["startedAt"]
-    with urllib.request.urlopen(f"http://{world.real_address(task)}:8000/", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://{world.real_address(task)}:8000/", timeout=30) as answer:
         assert answer.read() == b"hello"
 
     world.ecs.stop_task(cluster="rehearsal", task=arn, reason="enough")
@@ -190,10 +190,11 @@ def test_a_container_health_check_is_really_run(world: World) -> None:
     check = {
         "command": ["CMD-SHELL", "python -c \"import urllib.request as r; r.urlopen('http://localhost:8000/health')\""],
         "interval": 5,
-        "timeout": 4,
+        "timeout": 30,
         "retries": 1,
     }
-    good = world.run(world.register("checked", image, healthCheck=check))
+    patient = {**check, "retries": 10}  # its first checks may find it still starting
+    good = world.run(world.register("checked", image, healthCheck=patient))
     bad = world.run(world.register("checked", image, healthCheck=check, environment=[{"name": "BROKEN", "value": "1"}]))
     until(lambda: world.task(good)["healthStatus"] == "HEALTHY")
     stopped = world.stopped(bad)

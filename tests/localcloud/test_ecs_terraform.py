@@ -15,7 +15,7 @@ from localcloud.front.identity import Identity
 from localcloud.services import ecr
 from omc import terraform as tf
 
-pytestmark = [pytest.mark.cloud, pytest.mark.terraform]
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
 
 REGISTRY = """
 terraform {

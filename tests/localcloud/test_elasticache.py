@@ -9,11 +9,13 @@ import subprocess
 import pytest
 import redis
 
+from ecs_world import until
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.parts import certificates, tools
 from localcloud.services.elasticache import Caches
-from support.data_layer import Cache, Clients, until
+from localcloud.services.elasticache.measure import Measurements
+from support.data_layer import Cache, Clients
 
 pytestmark = pytest.mark.cloud
 
@@ -73,12 +75,12 @@ def test_members_are_cache_clusters_and_the_group_is_not(single: Cache) -> None:
 
 
 def test_a_full_cache_evicts_and_says_so(single: Cache) -> None:
-    caches = single.cloud.part(Caches)
+    caches, measurements = single.cloud.part(Caches), Measurements()  # those of the cloud are taken by its loop too
 
     def take() -> dict[str, float]:
         process = caches.process("shop-001")
         assert process is not None
-        return {name: value for name, value, _ in caches._measure.take(caches.server("shop-001"), process, True)}
+        return {name: value for name, value, _ in measurements.take(caches.server("shop-001"), process, True)}
 
     take()
     with single.connect() as client:
@@ -102,7 +104,7 @@ def test_metrics_are_published_for_the_member(single: Cache) -> None:
         )["Metrics"]
         return {metric["MetricName"] for metric in metrics}
 
-    until(lambda: {"CacheHits", "CacheMisses", "Evictions", "EngineCPUUtilization"} <= names(), 40)
+    until(lambda: {"CacheHits", "CacheMisses", "Evictions", "EngineCPUUtilization"} <= names(), 60)
     group = single.aws("cloudwatch").list_metrics(
         Namespace="AWS/ElastiCache", Dimensions=[{"Name": "CacheClusterId", "Value": "shop"}]
     )

@@ -95,7 +95,7 @@ def test_a_connection_leak_ends_at_max_connections_and_the_application_is_refuse
                 return str(problem)
             return ""
 
-        assert "connection slots" in until(refused)
+        until(lambda: "connection slots" in refused())  # a busy server may first be too slow to answer
         until(lambda: logged(database, "connection slots are reserved"), 60)
     assert database.ask("SELECT 1") == 1
     until(lambda: (metric(database, "DatabaseConnections") or 0) < 5, 60)
@@ -125,7 +125,7 @@ def test_writers_pile_up_behind_a_lock(database: Database) -> None:
         until(blocked)  # the worker may still be asking for its lock
         until(lambda: any("Lock:relation" in event for event in load(database, "db.wait_event", since)))
         until(lambda: logged(database, "still waiting for"), 60)
-    assert database.ask("INSERT INTO orders VALUES (0) RETURNING n", options="-c statement_timeout=5s") == 0
+    assert database.ask("INSERT INTO orders VALUES (0) RETURNING n", options="-c statement_timeout=30s") == 0
 
 
 def test_a_stopped_database_was_stopped_by_somebody(database: Database) -> None:
@@ -156,7 +156,8 @@ def test_storage_runs_full_and_is_given_back(database: Database) -> None:
     assert before > 19 << 30
     with fault(database, "storage-filling", mebibytes="20", free_percent="5"):
         until(lambda: (metric(database, "FreeStorageSpace") or before) < 0.1 * (20 << 30), 60)
-        until(lambda: database.ask("SELECT pg_total_relation_size('audit_events')") >= 20 << 20, 60)
+        written = "SELECT coalesce(pg_total_relation_size(to_regclass('audit_events')), 0)"
+        until(lambda: database.ask(written) >= 20 << 20, 60)
         on_disk = sum(each.stat().st_blocks * 512 for each in (database.data() / "base" / "pgsql_tmp").iterdir())
         assert on_disk < 1 << 20  # as large as it is, it takes nothing of this machine's disk
     assert database.ask("SELECT to_regclass('audit_events')") is None

@@ -23,6 +23,7 @@ from localcloud.core.cloud import Cloud
 from localcloud.core.registry import MENDS, OPERATIONS
 from localcloud.front.identity import Identity
 from localcloud.front.trusted import SERVICES
+from support.stack import eventually
 
 ASSUMABLE = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]})
 
@@ -32,7 +33,8 @@ def refused(call: Any, **params: Any) -> dict[str, Any]:
     with pytest.raises(botocore.exceptions.ClientError) as caught:
         call(**params)
     response: dict[str, Any] = dict(caught.value.response)
-    return {**response["Error"], "Status": response["ResponseMetadata"]["HTTPStatusCode"]}
+    told = response["ResponseMetadata"]
+    return {**response["Error"], "Status": told["HTTPStatusCode"], "RetryAttempts": told["RetryAttempts"]}
 
 
 def signed(cloud: Cloud, service: str, body: bytes, headers: dict[str, str], path: str = "/") -> Any:
@@ -117,9 +119,9 @@ def test_a_bucket_policy_that_wants_tls_lets_this_endpoint_in(shared_aws: Any) -
 
 @pytest.mark.unsupported_allowed
 def test_what_nobody_answers_is_an_error_at_once(shared_aws: Any) -> None:
-    began = time.monotonic()
-    error = refused(shared_aws("rds").describe_tenant_databases)
-    assert time.monotonic() - began < 5
+    patient = shared_aws("rds", config=Config())
+    error = refused(patient.describe_tenant_databases)
+    assert error["RetryAttempts"] == 0
     assert error["Status"] == 400
     assert "rds DescribeTenantDatabases" in error["Message"]
     assert refused(shared_aws("ec2").describe_instance_topology)["Code"] == "UnsupportedOperation"
@@ -263,13 +265,14 @@ def test_a_long_poll_holds_up_nobody(shared_aws: Any) -> None:
         received.extend(message["Body"] for message in messages)
 
     polling = threading.Thread(target=poll)
-    polling.start()
+    kms = shared_aws("kms")
     began = time.monotonic()
-    shared_aws("kms").list_keys()
+    polling.start()
+    kms.list_keys()
     sqs.send_message(QueueUrl=queue, MessageBody="hello")
-    polling.join(10)
-    assert received == ["hello"]
-    assert time.monotonic() - began < 5
+    polling.join(60)
+    assert received == ["hello"]  # a poll that held up the message would have ended without it
+    assert time.monotonic() - began < 20
 
 
 def test_faults_are_injected_counted_and_gone(shared_cloud: Cloud, shared_aws: Any) -> None:
@@ -322,14 +325,18 @@ def test_an_answer_that_never_comes_may_have_been_obeyed(
 
 def test_what_was_done_is_in_the_record_while_its_answer_is_still_awaited(shared_cloud: Cloud, shared_aws: Any) -> None:
     """Whoever is killed while it waits is followed by another who asks CloudTrail."""
-    rule = {"service": "iam", "operation": "CreateUser", "kind": "lost", "count": 1, "seconds": 4}
+    rule = {"service": "iam", "operation": "CreateUser", "kind": "lost", "count": 1, "seconds": 12}
     private(shared_cloud, "faults", [rule])
     impatient = shared_aws("iam", config=Config(read_timeout=0.5, retries={"total_max_attempts": 1}))
     with pytest.raises(botocore.exceptions.ReadTimeoutError):
         impatient.create_user(UserName="awaited")
     trail, named = shared_aws("cloudtrail"), {"AttributeKey": "EventName", "AttributeValue": "CreateUser"}
-    events = trail.lookup_events(LookupAttributes=[named])["Events"]
-    assert any('"awaited"' in event["CloudTrailEvent"] for event in events)
+
+    def recorded() -> bool:
+        events = trail.lookup_events(LookupAttributes=[named])["Events"]
+        return any('"awaited"' in event["CloudTrailEvent"] for event in events)
+
+    eventually("the call is in the record", recorded, 10)  # a busy machine obeys after the client's half second
 
 
 def test_the_quota_of_fargate_is_told(shared_aws: Any) -> None:

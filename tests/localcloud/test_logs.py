@@ -61,7 +61,7 @@ def run(client: Any, query: str, groups: tuple[str, ...] = (GROUP,), **more: Any
         queryString=query,
         **more,
     )["queryId"]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         answer: dict[str, Any] = client.get_query_results(queryId=identity)
         if answer["status"] not in ("Scheduled", "Running"):
@@ -237,7 +237,7 @@ def run_by_identifier(client: Any, arn: str) -> dict[str, Any]:
     identity = client.start_query(
         logGroupIdentifiers=[arn], startTime=0, endTime=int(time.time()), queryString="fields @message"
     )["queryId"]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (answer := client.get_query_results(queryId=identity))["status"] in ("Scheduled", "Running"):
         assert time.monotonic() < deadline
         time.sleep(0.02)

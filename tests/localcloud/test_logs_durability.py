@@ -210,7 +210,7 @@ def test_a_stopped_query_is_cancelled_and_ends(tmp_path: Path) -> None:
     assert logs.queries.cancel(query)
     assert not logs.queries.cancel(query)
     assert query.status == "Cancelled"
-    assert wait_for(lambda: not logs.workshop._waiting)
+    assert wait_for(lambda: not logs.workshop._waiting, 120)
     logs.stop()
 
 
@@ -226,7 +226,7 @@ def test_what_cannot_be_stored_is_dropped_with_a_warning(tmp_path: Path, caplog:
     logs.stop()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -237,7 +237,10 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
 
 @contextmanager
 def up(state: Path) -> Iterator[tuple[Cloud, Any]]:
-    """A whole cloud on this state folder, and a client of its logs; taken down afterwards."""
+    """A whole cloud on this state folder, and a client of its logs; taken down afterwards.
+
+    Its addresses stay its own: another process could take them before the next one on the same folder starts.
+    """
     home = addresses.load(state) or addresses.create(state)
     cloud = assemble.assemble(home.settings, home.access_key_id, home.secret_access_key)
     server = assemble.start(cloud)
@@ -255,7 +258,6 @@ def up(state: Path) -> Iterator[tuple[Cloud, Any]]:
     finally:
         assemble.stop(cloud, server)
         assemble.forget(cloud)
-        addresses.release(home.settings)
 
 
 def test_everything_is_there_after_down_and_up(tmp_path: Path) -> None:
@@ -272,6 +274,7 @@ def test_everything_is_there_after_down_and_up(tmp_path: Path) -> None:
         (stream,) = client.describe_log_streams(logGroupName="/g")["logStreams"]
         assert stream["lastEventTimestamp"] == at
         assert client.describe_query_definitions()["queryDefinitions"][0]["name"] == "q"
+    addresses.release(cloud.settings.state)
 
 
 def test_a_metric_filter_publishes_what_matches(cloud: Cloud, aws: Clients) -> None:

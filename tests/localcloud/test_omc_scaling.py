@@ -78,7 +78,7 @@ def carried_out(gateway: Gateway, name: str, arguments: Mapping[str, Any]) -> Ou
     action, context = action_named(name), context_of(gateway)
     if not action.look(context, arguments):
         context.remember(action.perform(context, arguments))
-    outcome = until(lambda: action.watch(context, arguments), 60)
+    outcome = until(lambda: action.watch(context, arguments), 120)
     assert outcome is not None
     assert action.look(context, arguments), "the effect is there"
     return outcome
@@ -137,7 +137,7 @@ def test_new_tasks_that_fail_are_told_with_their_cause(world: World, gateway: Ga
     arguments = wish(2)
     assert not action.look(context, arguments)
     context.remember(action.perform(context, arguments))
-    outcome = until(lambda: action.watch(context, arguments), 60)
+    outcome = until(lambda: action.watch(context, arguments), 120)
     assert outcome is not None
     assert outcome.verdict is Verdict.FAILED
     assert "app exited with 3" in outcome.sentence

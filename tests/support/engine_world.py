@@ -82,7 +82,7 @@ class Command:
             self.code = int(said)
         return self.code
 
-    def done(self, timeout: float = 60) -> Done:
+    def done(self, timeout: float = 120) -> Done:
         until(lambda: self.poll() is not None, timeout, lambda: f"{self.out.read_text()}{self.err.read_text()}")
         return Done(self.code or 0, self.out.read_text(), self.err.read_text())
 
@@ -140,6 +140,10 @@ class World:
         file = self.folder / "effects"
         return file.read_text().splitlines() if file.exists() else []
 
+    def is_held(self, step: str) -> bool:
+        """Whether a runner watches this step, which ``hold`` keeps from its end: all that came before is written."""
+        return (self.folder / f"held {step}").exists()
+
     def runs(self) -> list[dict[str, Any]]:
         """All of them, the newest first, read past omc."""
         with psycopg.connect(self.place.url or "", row_factory=dict_row) as connection:
@@ -152,7 +156,7 @@ class World:
         return self.omc("audit", "verify")
 
 
-def until(true: Callable[[], Any], timeout: float = 30, why: Callable[[], str] = lambda: "") -> Any:
+def until(true: Callable[[], Any], timeout: float = 60, why: Callable[[], str] = lambda: "") -> Any:
     """Wait until something is true, and give it."""
     deadline = time.monotonic() + timeout
     while not (found := true()):

@@ -130,6 +130,7 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     if word == "wait":
         return None
     if (world() / f"hold {context.step}").exists() and arguments["value"] is not None:  # undoing is never held
+        (world() / f"held {context.step}").touch()
         return None
     if word:
         return Outcome(Verdict(word.replace("-", " ")), f"{arguments['key']} {word}.", {"events": ["it broke"]})

@@ -83,7 +83,9 @@ class SessionClient:
         self._ready = False
         self._gone = False
         self._stack = ExitStack()
-        self._connection = self._stack.enter_context(connect(session["streamUrl"], compression=None, close_timeout=1))
+        self._connection = self._stack.enter_context(
+            connect(session["streamUrl"], compression=None, open_timeout=60, close_timeout=1)
+        )
         opening = {
             "MessageSchemaVersion": "1.0",
             "RequestId": str(uuid.uuid4()),
@@ -107,7 +109,7 @@ class SessionClient:
 
     # -- what a person does ---------------------------------------------------------------------------------------
 
-    def begin(self, timeout: float = 10.0) -> Self:
+    def begin(self, timeout: float = 60.0) -> Self:
         """Wait for the handshake; raises ``SessionRefused`` where there is none."""
         self._wait(lambda: self._ready or self._gone, timeout, "no handshake")
         if not self._ready:
@@ -131,13 +133,13 @@ class SessionClient:
         with self._changed:
             return self._output.decode(errors="replace")
 
-    def read_until(self, text: str, timeout: float = 15.0) -> str:
+    def read_until(self, text: str, timeout: float = 60.0) -> str:
         """All output so far, once ``text`` is in it; what comes later is read by later calls from the start too."""
         self._wait(lambda: text in self.output or self._gone, timeout, f"no {text!r}")
         assert text in self.output, f"closed with {self.closed_with!r} before {text!r} in {self.output[-500:]!r}"
         return self.output
 
-    def end(self, timeout: float = 15.0) -> str:
+    def end(self, timeout: float = 60.0) -> str:
         """The reason with which the channel was closed, once it was."""
         self._wait(lambda: self._gone, timeout, "the channel stays open")
         assert self.closed_with is not None, f"the connection ended without channel_closed: {self.refusal}"

@@ -110,7 +110,7 @@ class Lane:
 
         return [sys.executable, "-m", "omc", "--stack", str(self.file), *arguments]
 
-    def omc(self, *arguments: str, timeout: float = 120) -> Done:
+    def omc(self, *arguments: str, timeout: float = 300) -> Done:
         return run(self.command(*arguments), clean_env(), timeout)
 
     @property
@@ -142,7 +142,7 @@ class Lane:
         pages = ecs.list_service_deployments(cluster=self.name, service=SERVICE, maxResults=100)
         return [each["serviceDeploymentArn"] for each in pages["serviceDeployments"]]
 
-    def settled(self, within: float = 90) -> dict[str, Any]:
+    def settled(self, within: float = 180) -> dict[str, Any]:
         """The service once it runs what it wants with one deployment, complete."""
         deadline = time.monotonic() + within
         while True:
@@ -287,7 +287,7 @@ def faults_of(world: Stack, text: str) -> list[Any]:
 def _private(world: Stack, page: str, body: Any = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{world.reach()['AWS_ENDPOINT_URL']}/_localcloud/{page}", data)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return dict(json.load(answer))
 
 

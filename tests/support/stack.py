@@ -87,12 +87,13 @@ class Stack:
         return [int(task["pids"][0]) for task in self.status()["parts"]["ecs"]["tasks"] if task["service"] == service]
 
     def check(self, *arguments: str) -> Done:
-        return self.omc("check", "morning", "--env", "local", *arguments, timeout=60)
+        return self.omc("check", "morning", "--env", "local", *arguments)
 
 
 def clean_env(**extra: str) -> dict[str, str]:
-    """This process's environment without anything that would lead a client elsewhere."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_", "OMC_")) and k != "NO_COLOR"}
+    """This process's environment without anything that would lead a client elsewhere, or name somebody else."""
+    others = ("AWS_", "TF_", "OMC_", "GITHUB_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(others) and k != "NO_COLOR"}
     return kept | {"AWS_EC2_METADATA_DISABLED": "true"} | extra
 
 
@@ -109,12 +110,15 @@ def eventually(what: str, ask: Callable[[], bool], within: float) -> None:
         time.sleep(0.3)
 
 
-def wait_until_healthy(stack: Stack, within: float = 90) -> None:
+def wait_until_healthy(stack: Stack, within: float = 180) -> None:
+    """Wait until nothing goes on any more: no deployment, no task that comes or goes, no target that is drained."""
     ecs, elb = stack.client("ecs"), stack.client("elbv2")
 
     def settled() -> bool:
         for service in ecs.describe_services(cluster=CLUSTER, services=["backend", "frontend"])["services"]:
             if service["runningCount"] != service["desiredCount"] or service["pendingCount"]:
+                return False
+            if [deployment["rolloutState"] for deployment in service["deployments"]] != ["COMPLETED"]:
                 return False
             for group in service["loadBalancers"]:
                 states = [
@@ -123,7 +127,7 @@ def wait_until_healthy(stack: Stack, within: float = 90) -> None:
                         "TargetHealthDescriptions"
                     ]
                 ]
-                if states.count("healthy") != service["desiredCount"]:
+                if states != ["healthy"] * service["desiredCount"]:
                     return False
         return True
 
