@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def user(folder: Path) -> subprocess.Popen[str]:
 
 
 def leave(process: subprocess.Popen[str]) -> None:
-    process.communicate("\n", timeout=30)
+    process.communicate("\n", timeout=120)
     assert process.returncode == 0
 
 
@@ -111,6 +112,19 @@ def test_the_migrations_come_to_what_the_models_say(store: Store) -> None:
     with store.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_transaction_that_stood_still_too_long_says_that_the_database_is_gone(store: Store) -> None:
+    """The server ends it, so that a process that is paused holds nobody up."""
+
+    def stand_still() -> None:
+        with store.transaction() as transaction:
+            transaction.session.execute(text("SET idle_in_transaction_session_timeout = '50ms'"))
+            time.sleep(1)  # what is tested is that time passes
+            transaction.session.execute(text("SELECT 1"))
+
+    with pytest.raises(embedded.StoreUnreachable, match="Nothing more was done"):
+        stand_still()
 
 
 @pytest.mark.parametrize(

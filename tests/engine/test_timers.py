@@ -6,14 +6,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from omc.engine import timers
+from omc.engine import journal, planning, timers
 from omc.engine.actors import Actor
 from omc.engine.runner import Silent
 from omc.engine.work import Work
 from omc.store.database import Store
 from support import fake_world
 from support.engine_world import World, opened_at
+
+if TYPE_CHECKING:
+    import pytest
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALICE = Actor("alice")
@@ -96,7 +100,8 @@ def test_one_that_is_refused_ends_and_one_whose_facts_are_missing_is_tried_later
         set_one(store, after=-1)
         all_done(worker(world, store))
         with store.reading() as session:
-            assert [timer.sentence for timer in timers.pending(session)] != [None]
+            [timer] = timers.pending(session)
+        assert "does not answer" in (timer.sentence or "")
     assert world.effects() == []
 
 
@@ -108,3 +113,36 @@ def test_asking_twice_for_the_same_timer_of_a_run_gives_one(world: World) -> Non
             for _ in range(3)
         }
     assert len(made) == 1
+
+
+def test_a_timer_that_another_change_kept_waiting_is_put_off_even_where_that_ends_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened_at(world.place, lambda: NOON) as store:
+        site = planning.site(world.stack, world.stack.environments["production"], store)
+        plan = planning.make(site, "fake", fake_world.Asked({"other": "1"}))
+        other = journal.create(store, plan, ALICE, site.environment.approvals)
+        set_one(store, after=0)
+        refuse = journal.refuse_second
+
+        def refuse_and_end(*arguments: Any) -> None:
+            try:
+                refuse(*arguments)
+            finally:
+                journal.cancel(store, other.id, "alice")
+
+        timer = timers.take_due(store, ["production"], "worker")
+        assert timer is not None
+        with monkeypatch.context() as ending:
+            ending.setattr(journal, "refuse_second", refuse_and_end)
+            assert timers.make_run(site, timer) is None
+        with store.reading() as session:
+            [put_off] = timers.pending(session)
+        assert "is being changed" in (put_off.sentence or "")
+
+
+def test_each_timer_of_a_second_has_an_id_of_its_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second has a thousand; here it has one."""
+    monkeypatch.setattr(journal.secrets, "choice", lambda letters: letters[0])
+    with opened_at(world.place, lambda: NOON) as store:
+        assert len({set_one(store, key) for key in ("a", "b", "c")}) == 3

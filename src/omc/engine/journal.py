@@ -22,7 +22,7 @@ from omc.procedures.plan import Plan, to_json
 from omc.stack.model import ApprovalPolicy
 from omc.store.database import Store, Transaction
 from omc.store.embedded import StoreUnreachable
-from omc.store.models import Approval, Run, StepRow
+from omc.store.models import Approval, Run, StepRow, Timer
 from omc.store.redaction import plain, sentence_of, without_secrets
 
 if TYPE_CHECKING:
@@ -117,6 +117,13 @@ def new_id(now: datetime) -> str:
     return time_part + "".join(secrets.choice(_LETTERS) for _ in range(2))
 
 
+def unused_id(session: Session, now: datetime) -> str:
+    """An id that no run and no timer has, of this second where there is one: each second has a thousand."""
+    while session.get(Run, made := new_id(now)) is not None or session.get(Timer, made) is not None:
+        now += timedelta(seconds=1)
+    return made
+
+
 def as_typed(text: str) -> str:
     """What a person typed for an id, as the id has it."""
     return text.strip().lower().translate(str.maketrans("ilo", "110"))
@@ -141,7 +148,6 @@ def create(
     needed = 0 if approved_before else int(getattr(policy, plan.risk.value))
     now = store.now()
     run = Run(
-        id=new_id(now),
         environment=plan.environment,
         procedure=plan.procedure,
         title=plan.title,
@@ -159,11 +165,14 @@ def create(
         fence=0,
     )
     rows = [
-        StepRow(run=run.id, phase=Phase.PERFORM, number=number, name=step.name, state=StepState.PENDING)
+        StepRow(phase=Phase.PERFORM, number=number, name=step.name, state=StepState.PENDING)
         for number, step in enumerate(plan.steps, start=1)
     ]
 
     def write(transaction: Transaction) -> None:
+        run.id = unused_id(transaction.session, now)
+        for row in rows:
+            row.run = run.id
         transaction.session.add(run)
         transaction.record("run.planned", run, approved_before=approved_before)
         transaction.session.add_all(rows)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from omc.engine import journal, planning
 from omc.engine.actors import Actor
 from omc.engine.planning import Site
-from omc.errors import OmcError, Unknown, WrongUse
+from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.store.database import Store, Transaction
 from omc.store.models import Run, Timer
 from omc.store.redaction import sentence_of
@@ -71,7 +71,7 @@ def _set(
             if timer.asked == said:
                 return timer
     timer = Timer(
-        id=journal.new_id(transaction.at),
+        id=journal.unused_id(session, transaction.at),
         environment=environment,
         procedure=procedure,
         asked=said,
@@ -139,7 +139,6 @@ def make_run(site: Site, timer: Timer) -> Run | None:
     try:
         asked = planning.asked_from(timer.procedure, timer.asked)
         plan = planning.make(site, timer.procedure, asked)
-        journal.refuse_second(site.store, timer.environment)
     except Unknown as error:
         _put_off(site.store, timer, error.message)
         return None
@@ -148,6 +147,11 @@ def make_run(site: Site, timer: Timer) -> Run | None:
             _finish(site.store, timer, FAILED, error.message)
         else:
             _put_off(site.store, timer, error.message)
+        return None
+    try:
+        journal.refuse_second(site.store, timer.environment)
+    except Refused as error:  # also where the other change ends in this instant: the timer must not get lost
+        _put_off(site.store, timer, error.message)
         return None
     if plan.refusals:
         _finish(site.store, timer, FAILED, " ".join(plan.refusals))

@@ -83,7 +83,10 @@ class Store:
     def _plainly(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError) as error:
+        except DBAPIError as error:
+            # An idle transaction that the server ended is an InternalError to psycopg, and the connection is gone.
+            if not isinstance(error, OperationalError | InterfaceError) and not error.connection_invalidated:
+                raise
             raise unreachable(self.place, error) from error
 
 
