@@ -45,9 +45,9 @@ def test_a_rule_delivers_failed_deployments_to_a_queue(world: World) -> None:
     assert event["detail"]["reason"] == "ECS deployment circuit breaker: tasks failed to start."
 
 
-def test_an_alarm_of_the_deployment_rolls_it_back(world: World) -> None:
-    watch = world.aws("cloudwatch")
-    watch.put_metric_alarm(
+def watched(world: World) -> tuple[str, str]:
+    """A service whose deployments an alarm ends, and two revisions: what it runs, and one that takes its time."""
+    world.aws("cloudwatch").put_metric_alarm(
         AlarmName="errors",
         Namespace="App",
         MetricName="Errors",
@@ -63,12 +63,36 @@ def test_an_alarm_of_the_deployment_rolls_it_back(world: World) -> None:
     good = world.register("watched", image)
     world.create_service("watched", good, deploymentConfiguration=configuration)
     world.steady("watched")
-    other = world.register("watched", image, environment=[{"name": "GREETING", "value": "two"}])
-    world.ecs.update_service(cluster="rehearsal", service="watched", taskDefinition=other)
-    watch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="rehearsed")
-    assert until(lambda: world.service("watched")["taskDefinition"] == good)
+    unsure = {"command": ["CMD", "true"], "interval": 300}  # not healthy before that: its deployment can't end earlier
+    return good, world.register("watched", image, healthCheck=unsure)
+
+
+def alarms_of_newest(world: World) -> dict[str, Any]:
     history = world.ecs.list_service_deployments(cluster="rehearsal", service="watched")["serviceDeployments"]
     described = world.ecs.describe_service_deployments(serviceDeploymentArns=[history[0]["serviceDeploymentArn"]])
-    alarms = described["serviceDeployments"][0]["alarms"]
-    assert alarms == {"status": "TRIGGERED", "alarmNames": ["errors"], "triggeredAlarmNames": ["errors"]}
+    return dict(described["serviceDeployments"][0]["alarms"])
+
+
+def test_an_alarm_of_the_deployment_rolls_it_back(world: World) -> None:
+    good, other = watched(world)
+    world.ecs.update_service(cluster="rehearsal", service="watched", taskDefinition=other)
+    world.aws("cloudwatch").set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="rehearsed")
+    assert until(lambda: world.service("watched")["taskDefinition"] == good)
+    assert alarms_of_newest(world) == {
+        "status": "TRIGGERED",
+        "alarmNames": ["errors"],
+        "triggeredAlarmNames": ["errors"],
+    }
     assert world.steady("watched")["deployments"][0]["rolloutState"] == "COMPLETED"
+
+
+def test_an_alarm_that_rings_at_the_beginning_is_not_heeded(world: World) -> None:
+    """The deployment may be what mends it, as AWS says."""
+    good, other = watched(world)
+    world.aws("cloudwatch").set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="rehearsed")
+    world.ecs.update_service(cluster="rehearsal", service="watched", taskDefinition=other)
+    assert alarms_of_newest(world) == {"status": "DISABLED", "alarmNames": ["errors"], "triggeredAlarmNames": []}
+    until(lambda: [task["lastStatus"] for task in world.tasks("watched")] == ["RUNNING"] * 2)
+    assert world.service("watched")["taskDefinition"] == other
+    world.ecs.update_service(cluster="rehearsal", service="watched", taskDefinition=good)
+    world.steady("watched")

@@ -211,7 +211,10 @@ def test_an_alarm_that_fires_already_is_said_beforehand_with_what_ecs_makes_of_i
     overridden = plan(replace(BACKEND, override="the fix for it"), alarms=alarms)
     assert overridden.refusals == ()
     assert any(note.startswith("Overridden (the fix for it)") for note in overridden.notes)
-    assert any("ECS will not roll backend back for ohmycoins-staging-backend-unhealthy" in n for n in overridden.notes)
+    assert any(
+        "ECS will not roll backend back for any alarm: alarm ohmycoins-staging-backend-unhealthy fires already" in note
+        for note in overridden.notes
+    )
 
 
 def test_deployment_alarms_that_are_off_are_said() -> None:

@@ -170,18 +170,18 @@ def alarm_refusals(alarms: Alarms, environment: Environment) -> Iterator[Refusal
 
 
 def alarm_notes(alarms: Alarms, services: Iterable[EcsService], environment: Environment) -> Iterator[str]:
-    """ECS ignores a deployment alarm that fires when the deployment begins, and one that is turned off."""
+    """ECS heeds no deployment alarm of a service while one of them fires as the deployment begins, or if turned off."""
     for service in services:
         if service.alarms_off:
             yield (
                 f"ECS will not roll {service.name} back for {', '.join(service.alarms_off)}: its deployment alarms "
                 "are turned off. Terraform turns them on again."
             )
-        ignored = [name for name in service.alarms if is_firing(name, alarms, environment)]
-        if ignored:
+        firing = [name for name in service.alarms if is_firing(name, alarms, environment)]
+        if firing:
             yield (
-                f"ECS will not roll {service.name} back for {', '.join(ignored)}: an alarm that fires when a "
-                "deployment begins is ignored throughout it."
+                f"ECS will not roll {service.name} back for any alarm: {_listed('alarm', firing)} already, and then "
+                "it heeds none of the service's deployment alarms."
             )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -55,6 +55,8 @@ class Deploying:
 
     names: Names
     announce: Announce
+    breached: Callable[[Iterable[str]], list[str]]
+    """Which of these CloudWatch alarms are in ALARM."""
 
     def begin(self, service: Service, now: datetime) -> Deployment:
         """A new deployment of what the service's spec says now; it replaces the one under way, if there is one."""
@@ -72,8 +74,11 @@ class Deploying:
         breaker = record.configuration.get("deploymentCircuitBreaker", {})
         record.breaker = "MONITORING" if breaker.get("enable") else "DISABLED"
         record.threshold = breaker_threshold(service.desired, breaker) if breaker.get("enable") else 0
-        record.alarms = "MONITORING" if alarms.get("enable") else "DISABLED"
         record.alarm_names = list(alarms.get("alarmNames", []))
+        # One that is in ALARM at the beginning makes ECS heed none of them until the end: it may be the failure that
+        # this deployment mends (developer guide, "How CloudWatch alarms detect Amazon ECS deployment failures").
+        heeded = alarms.get("enable") and not self.breached(record.alarm_names)
+        record.alarms = "MONITORING" if heeded else "DISABLED"
         self._supersede(service, now)
         service.history.insert(0, record)
         del service.history[KEEP_HISTORY:]

@@ -95,7 +95,7 @@ class Clusters:
 
     @property
     def deploying(self) -> Deploying:
-        return Deploying(self.names, self._announce_deployment)
+        return Deploying(self.names, self._announce_deployment, self.breached_alarms)
 
     def start(self, cloud: Cloud) -> None:
         from localcloud.services.ecs import usage
@@ -304,12 +304,10 @@ class Clusters:
         """Ask the load balancers how the tasks' targets are."""
         from localcloud.services.ecs.targets import states
 
+        # One lock for both: a target that is deregistered in between would count as gone, not as draining.
         with self.cloud.lock:
             groups = {t.group for tasks in self.live.values() for task in tasks.values() for t in task.targets}
-        if not groups:
-            return
-        seen = states(self.cloud, groups)
-        with self.cloud.lock:
+            seen = states(self.cloud, groups)
             for service, tasks in self.live.items():
                 for task in tasks.values():
                     if networking.take_states(task, seen) and service:

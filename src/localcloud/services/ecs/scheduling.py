@@ -193,7 +193,8 @@ def _judge(clusters: Clusters, service: Service, decided: Plan, now: datetime) -
     if record is not None and not deployment.rollback:
         record.failures = deployment.failed
     alarms = configuration.get("alarms", {})
-    breached = clusters.breached_alarms(alarms.get("alarmNames", [])) if alarms.get("enable") else []
+    heeded = alarms.get("enable") and record is not None and record.alarms == "MONITORING"
+    breached = clusters.breached_alarms(alarms.get("alarmNames", [])) if heeded else []
     if record is not None and breached:
         record.triggered_alarms = breached
     verdict = judge(

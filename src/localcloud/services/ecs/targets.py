@@ -1,4 +1,4 @@
-"""What the load balancers say of target groups. Asked outside of ECS's own work, since probing may take its time."""
+"""What the load balancers say of target groups. They only tell what their own probes found, so asking is quick."""
 
 from __future__ import annotations
 
