@@ -110,9 +110,11 @@ def _stop(cloud: Cloud, components: list[Component]) -> None:
 def stop(cloud: Cloud, server: Server) -> None:
     """No more calls, a last snapshot, then the components in the reverse order of their start."""
     server.stop()
-    cloud.part(Snapshots).save(cloud)
-    cloud.stopping.set()
-    _stop(cloud, cloud.components())
+    try:
+        cloud.part(Snapshots).save(cloud)
+    finally:
+        cloud.stopping.set()
+        _stop(cloud, cloud.components())
 
 
 def forget(cloud: Cloud) -> None:

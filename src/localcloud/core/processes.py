@@ -195,13 +195,13 @@ class Supervisor:
         self._ended = 0
         self._table: dict[int, Entry] = {}
         self._table_at = 0.0
-        self._stopped = False
+        self._stopped = threading.Event()
 
     # -- component ------------------------------------------------------------------------------------------------
 
     def start(self, cloud: Cloud) -> None:  # noqa: ARG002
         """Nothing runs yet: orphans are ended when the file is first opened, before the first ``spawn``."""
-        self._stopped = False
+        self._stopped.clear()
         self._opened()
 
     def dump(self) -> object:
@@ -213,7 +213,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """End whatever still runs. Parts end their own before this; from now on nothing is started."""
-        self._stopped = True
+        self._stopped.set()
         self.end_all(self.running(), grace=5.0)
 
     # -- starting -------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ class Supervisor:
         close). ``as_unprivileged`` gives a root user's process another user id, in a user namespace: PostgreSQL
         refuses to run as root.
         """
-        if self._stopped:
+        if self._stopped.is_set():
             raise OSError(f"{name} was not started: the local cloud is going down")
         self._opened()
         command = [str(part) for part in argv]
@@ -267,6 +267,9 @@ class Supervisor:
         self._record({"marker": marker, "pid": process.pid, "started_at": process.started_at})
         with self._lock:
             self._running[marker] = process
+        if self._stopped.is_set():  # since the look above: ``stop`` may not have seen it
+            self.end(process, grace=0.5)
+            raise OSError(f"{name} was ended at once: the local cloud is going down")
         return process
 
     def run(
@@ -402,7 +405,9 @@ class Supervisor:
         markers = {process.marker for process in ended}
         with self._lock:
             others = {process.pid for marker, process in self._running.items() if marker not in markers}
-        left = _family(table, [process.pid for process in ended])
+        # An id may be another process's by now.
+        taken = {each.pid for each in ended if each.pid in table and table[each.pid].started_at != each.started_at}
+        left = _family(table, [process.pid for process in ended if process.pid not in taken])
         # A child that left its session carries the marker. What is in the session of another process of ours is not
         # one of those, and reading its environment would make the end of many processes cost their number squared.
         left |= {

@@ -177,15 +177,19 @@ class Snapshots:
         with self._writing:
             began = time.monotonic()
             buffer = io.BytesIO()
-            with cloud.lock:
-                cloud.changed.clear()
-                held = time.monotonic()
-                account = cloud.settings.account
-                components = {part.name: part.dump() for part in cloud.components()}
-                moto = (_moto_state(account), _buckets(account))
-                _Writer(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump((moto, components))
-                self.held_lock = time.monotonic() - held
-            self._write(buffer.getbuffer())
+            try:
+                with cloud.lock:
+                    cloud.changed.clear()
+                    held = time.monotonic()
+                    account = cloud.settings.account
+                    components = {part.name: part.dump() for part in cloud.components()}
+                    moto = (_moto_state(account), _buckets(account))
+                    _Writer(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump((moto, components))
+                    self.held_lock = time.monotonic() - held
+                self._write(buffer.getbuffer())
+            except BaseException:
+                cloud.changed.set()  # what was not written is still to be written
+                raise
             took = time.monotonic() - began
             self._not_before = time.monotonic() + REST * took
 

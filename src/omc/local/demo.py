@@ -96,7 +96,7 @@ def _check(site: Site) -> Check:
     env = dict(os.environ, OMC_LOCAL_STATE=str(site.state))
     done = subprocess.run(
         [sys.executable, "-m", "omc", "check", "morning", "--env", "local"],
-        cwd=site.project, env=env, capture_output=True, text=True, check=False, timeout=60,
+        cwd=site.project, env=env, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     return Check(done.returncode, done.stdout + done.stderr)
 
@@ -140,7 +140,8 @@ def _killed(site: Site, progress: Progress, show: Callable[[str], None]) -> Chec
 
 def _kill_tasks(site: Site, service: str) -> list[int]:
     """Kill the processes of a service's tasks, as the cloud lists them; those that were there to be killed."""
-    tasks = cloud.status(site.state)["parts"]["ecs"]["tasks"]
+    parts = cloud.status(site.state).get("parts", {})  # none where it is too busy to answer: then the next look does
+    tasks = parts.get("ecs", {}).get("tasks", [])
     ended = []
     for pid in [int(pid) for task in tasks if task["service"] == service for pid in task["pids"]]:
         with suppress(ProcessLookupError):

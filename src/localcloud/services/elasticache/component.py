@@ -57,6 +57,8 @@ class Caches:
         self._slow_logs: dict[str, int] = {}
         self._engine_logs: dict[str, int] = {}
         """Bytes of each member's log that were delivered."""
+        self.failing_over: set[str] = set()
+        """Groups whose primary is to change: done as soon as a replica lives."""
         self._down: set[str] = set()
         """Members that are kept from running (see ``keep_down``)."""
         self._recovering: set[str] = set()
@@ -171,7 +173,7 @@ class Caches:
             return self._bring_up
         if any(self._lives(member) is (member.id in self._down) for member in group.members):
             return self._bring_up
-        if self._leaderless(group):
+        if self._leaderless(group) or (group.id in self.failing_over and self._replicas_alive(group)):
             return self._bring_up
         proxy = self._proxies.get(group.id)
         if any(self._lives(member) for member in group.members) and not (proxy and proxy.running()):
@@ -218,6 +220,9 @@ class Caches:
         for member in sorted(group.members, key=lambda each: each.id != group.primary):
             if not self._lives(member) and member.id not in self._down:
                 self._start(group, member, values)
+        if group.id in self.failing_over and self._replicas_alive(group):
+            self.fail_over(group.id)
+            self.failing_over.discard(group.id)
         if values != group.parameters or changes:
             self._configure(group, values)
         self._point(group)
@@ -342,6 +347,7 @@ class Caches:
                 network.release(cloud, interface)
             self.tell(group.id, f"Replication group {group.id} deleted")
             self.groups.pop(group.id, None)
+            self.failing_over.discard(group.id)
             self._down -= {member.id for member in group.members}
         for member in group.members:
             self._measure.forget(member.id)

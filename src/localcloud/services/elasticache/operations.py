@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -374,7 +373,7 @@ def test_failover(cloud: Cloud, call: Call) -> Answer:
         raise AwsError("InvalidParameterCombination", message)
     caches = cloud.part(Caches)
     caches.tell(group.id, f"Test Failover API called for node group {call.params['NodeGroupId']}")
-    threading.Thread(target=caches.fail_over, args=(group.id,), name=f"failover-{group.id}", daemon=True).start()
+    caches.failing_over.add(group.id)
     return {"ReplicationGroup": shown(cloud, group)}
 
 

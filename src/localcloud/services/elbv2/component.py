@@ -481,7 +481,8 @@ class LoadBalancers:
             self._publish_hosts(metrics)
 
     def _publish_requests(self, metrics: Any, requests: Iterable[traffic.Request]) -> None:
-        names = {group.backend: group.dimension for group in self._groups.values()}
+        groups = self._groups  # as it is now: the loop puts another in its place
+        names = {group.backend: group.dimension for group in groups.values()}
         per_target: dict[str, int] = {}
         for each in traffic.series(requests):
             dimensions = {"LoadBalancer": each.balancer}
@@ -492,7 +493,7 @@ class LoadBalancers:
                 if each.name == "RequestCount":
                     per_target[names[each.group]] = per_target.get(names[each.group], 0) + len(each.values)
             metrics.put_values(traffic.NAMESPACE, each.name, dimensions, each.values, unit=each.unit)
-        arns = {group.dimension: group.arn for group in self._groups.values()}
+        arns = {group.dimension: group.arn for group in groups.values()}
         for dimension, count in per_target.items():
             if healthy := sum(1 for each in self.health(arns[dimension]) if each.state == "healthy"):
                 name = "RequestCountPerTarget"

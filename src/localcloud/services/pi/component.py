@@ -56,7 +56,7 @@ class Insights:
         """Nothing to take back."""
 
     def stop(self) -> None:
-        for watcher in self._watchers.values():
+        for watcher in list(self._watchers.values()):
             watcher.join(2.0)
         self.store.close()
 

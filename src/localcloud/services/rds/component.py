@@ -149,7 +149,7 @@ class Databases:
                 work = self._work(instance)
                 if work is not None:
                     job = threading.Thread(
-                        target=self._do, args=(instance, work), name=f"rds-{identifier}", daemon=True
+                        target=self._do, args=(instance, work, instance.status), name=f"rds-{identifier}", daemon=True
                     )
                     self._jobs[identifier] = job
                     job.start()
@@ -175,7 +175,7 @@ class Databases:
             instance.status = "modifying"
         return None
 
-    def _do(self, instance: Instance, work: Callable[[Instance], None]) -> None:
+    def _do(self, instance: Instance, work: Callable[[Instance], None], began: str) -> None:
         cloud = self._cloud
         if cloud is None:
             return
@@ -187,12 +187,12 @@ class Databases:
             log.error("database %s: %s", instance.identifier, problem)
             with cloud.lock:
                 broken = "incompatible-parameters" if "parameter" in str(problem) else "failed"
-                instance.status = broken
+                _settle(instance, began, broken)
                 self.tell(instance.identifier, f"The database could not be started: {problem}", "failure")
         except Exception:
             log.exception("localcloud failed while working on database %s", instance.identifier)
             with cloud.lock:
-                instance.status = "failed"
+                _settle(instance, began, "failed")
         cloud.touch()
 
     # -- work -----------------------------------------------------------------------------------------------------
@@ -213,14 +213,14 @@ class Databases:
             instance.password = None
             instance.source = None
             instance.record["InstanceCreateTime"] = instance.record.get("InstanceCreateTime") or self._now()
-            instance.status = "backing-up" if instance.record["BackupRetentionPeriod"] else "available"
+            _settle(instance, "creating", "backing-up" if instance.record["BackupRetentionPeriod"] else "available")
             secret.activate(instance)
             self.tell(instance.identifier, "DB instance created", "creation")
 
     def _bring_up(self, instance: Instance) -> None:
         self._launch(instance)
         with self._lock():
-            instance.status = "available"
+            _settle(instance, "starting", "available")
             self.tell(instance.identifier, "DB instance started", "notification")
 
     def _recover(self, instance: Instance) -> None:
@@ -255,7 +255,7 @@ class Databases:
     def _halt(self, instance: Instance) -> None:
         self._end(instance)
         with self._lock():
-            instance.status = "stopped"
+            _settle(instance, "stopping", "stopped")
             self.tell(instance.identifier, "DB instance stopped", "notification")
 
     def _reboot(self, instance: Instance) -> None:
@@ -270,7 +270,7 @@ class Databases:
                 self.tell(instance.identifier, "DB instance restarted", "availability")
         with self._lock():
             self.failing_over.discard(instance.identifier)
-            instance.status = "available"
+            _settle(instance, "rebooting", "available")
 
     def _modify(self, instance: Instance) -> None:
         """Take up pending values, a new password and what is dynamic; restart only for another class."""
@@ -296,7 +296,7 @@ class Databases:
                 self.tell(instance.identifier, "Reset master credentials", "configuration change")
         with self._lock():
             instance.password = None
-            instance.status = "available"
+            _settle(instance, "modifying", "available")
             secret.activate(instance)
             self.tell(instance.identifier, "Finished updating DB instance", "configuration change")
 
@@ -312,7 +312,7 @@ class Databases:
             self.snapshots[name] = record
         self.take_snapshot(instance, record)
         with self._lock():
-            instance.status = "available"
+            _settle(instance, "backing-up", "available")
             self.tell(instance.identifier, "Finished DB Instance backup", "backup")
 
     def take_snapshot(self, instance: Instance, record: dict[str, Any]) -> None:
@@ -442,7 +442,8 @@ class Databases:
             for name, value, unit in taken:
                 cloud.part(Metrics).put("AWS/RDS", name, dimensions, value, unit=unit)
             if instance.record["BackupRetentionPeriod"]:
-                instance.record["LatestRestorableTime"] = cloud.now() - timedelta(minutes=5)
+                with cloud.lock:
+                    instance.record["LatestRestorableTime"] = cloud.now() - timedelta(minutes=5)
 
     def _export_logs(self) -> None:
         from localcloud.services.logs import Logs
@@ -476,6 +477,12 @@ class Databases:
     def _touch(self) -> None:
         if self._cloud:
             self._cloud.touch()
+
+
+def _settle(instance: Instance, began: str, status: str) -> None:
+    """The end of work that began in one status. Where the record asks for other work by now, that comes next."""
+    if instance.status == began:
+        instance.status = status
 
 
 def _gate(instance: Instance) -> str:
