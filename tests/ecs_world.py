@@ -33,7 +33,7 @@ server = http.server.ThreadingHTTPServer(address, Handler)
 print("listening on", *address, flush=True)
 server.serve_forever()
 """
-WAITER = "import time\nprint('waiting', flush=True)\ntime.sleep(600)\n"
+WAITER = "import time\nprint('waiting', flush=True)\ntime.sleep(3600)\n"
 
 
 def until(look: Callable[[], T], seconds: float = 60.0) -> T:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -27,9 +28,12 @@ def _load_checks() -> ModuleType:
 checks = _load_checks()
 
 
+@pytest.mark.timeout(1300)
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.name)
-def test_static_check(check: object) -> None:
+def test_static_check(check: Any) -> None:
     code, printed = checks.run(check)
+    if code and check.tool in ("npx", "uv"):  # these fetch the tool, and a registry may not answer once
+        code, printed = checks.run(check)
     if code is None:
         pytest.skip(printed)  # the tool is not one that the lock installs: Node.js or Terraform
     assert code == 0, printed

@@ -38,7 +38,7 @@ from killsweep.gate import Gate, gate_of, install
 from support.small import SERVICE, Lane, add_fault, faults_of, small_world
 from support.stack import clean_env
 
-WITHIN = 120.0
+WITHIN = 300.0
 """Seconds for one process of omc: many times what it needs."""
 HOLD = 1.5
 """Seconds that a call is held in which omc is killed."""
@@ -208,11 +208,11 @@ class Sweeper:
             held = bool(case.kill and not faults_of(self.lane.world, self.lane.name))
             if held or (case.write and self.gate.somebody_waits()):
                 process.send_signal(signal.SIGKILL)
-                process.wait(10)
+                process.wait(60)
                 return True
             time.sleep(0.01 if case.write else 0.03)
         process.kill()
-        process.wait(10)
+        process.wait(60)
         return not case.write and not faults_of(self.lane.world, self.lane.name)
 
     def _go_on(self, run: str) -> tuple[str, str]:
@@ -318,13 +318,14 @@ class Sweeper:
     def _tasks(self) -> set[str]:
         """Tasks that no service started."""
         ecs = self.lane.world.client("ecs")
-        arns = [
-            arn
+        return {
+            task["taskArn"]
             for status in ("RUNNING", "STOPPED")
-            for arn in ecs.list_tasks(cluster=self.lane.name, desiredStatus=status)["taskArns"]
-        ]
-        told = ecs.describe_tasks(cluster=self.lane.name, tasks=arns)["tasks"] if arns else []
-        return {task["taskArn"] for task in told if not task["group"].startswith("service:")}
+            for page in ecs.get_paginator("list_tasks").paginate(cluster=self.lane.name, desiredStatus=status)
+            if page["taskArns"]
+            for task in ecs.describe_tasks(cluster=self.lane.name, tasks=page["taskArns"])["tasks"]
+            if not task["group"].startswith("service:")
+        }
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from killsweep.sweep import PROCEDURES, Case, Result, lanes_ready, sweep
 
-pytestmark = [pytest.mark.cloud, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cloud, pytest.mark.timeout(1200)]
 
 SCALE, RESTART, *_ = PROCEDURES
 SAMPLE = (

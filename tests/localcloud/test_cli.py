@@ -49,7 +49,7 @@ def alive(pid: int) -> bool:
     """A process whose parent never asks for its end stays as a zombie: that one is dead."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter where it goes while it is read
         return False
 
 
@@ -109,8 +109,15 @@ def test_a_whole_life(state: Path) -> None:
 def test_a_killed_cloud_comes_back(state: Path) -> None:
     localcloud("up", "--state", state)
     client(state, "sqs").create_queue(QueueName="kept")
+
+    def saved() -> bool:
+        try:
+            return b"kept" in (state / "snapshot").read_bytes()
+        except FileNotFoundError:
+            return False  # not written yet, or just being replaced
+
     deadline = time.monotonic() + 60
-    while b"kept" not in (state / "snapshot").read_bytes() if (state / "snapshot").exists() else True:
+    while not saved():
         assert time.monotonic() < deadline
         time.sleep(0.05)
     kill(state)

@@ -147,7 +147,7 @@ def test_a_mutable_tag_moves_and_leaves_the_older_image_untagged(cloud: Cloud, a
 
 
 def fetched(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return bytes(answer.read())
 
 

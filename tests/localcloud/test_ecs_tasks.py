@@ -23,7 +23,7 @@ def world(shared_cloud: Cloud, shared_aws: Callable[..., Any], tmp_path_factory:
 
 
 def test_a_task_runs_answers_at_its_own_address_and_stops_on_request(world: World) -> None:
-    arn = world.run(world.register("server", world.push("server", SERVER)))
+    arn = world.run(world.register("server", world.push("server", SERVER), stopTimeout=60))
     until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
     until(lambda: world.log_lines(arn))  # it listens
     task = world.task(arn)

@@ -6,10 +6,11 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ecs_world import SERVER, Clients, app
+from ecs_world import SERVER, Clients, app, until
 from localcloud.core.cloud import Cloud
 from localcloud.front.identity import Identity
 from localcloud.services import ecr
@@ -228,13 +229,16 @@ def test_a_service_is_applied_shows_no_difference_and_is_destroyed(
     (tmp_path / "root" / "service.tf").write_text(SERVICE)
     terraform("apply", "-auto-approve")
     ecs = aws("ecs")
-    service = ecs.describe_services(cluster="rehearsal", services=["backend"])["services"][0]
-    assert (service["runningCount"], service["deployments"][0]["rolloutState"]) == (1, "COMPLETED")
+
+    def described() -> dict[str, Any]:
+        return dict(ecs.describe_services(cluster="rehearsal", services=["backend"])["services"][0])
+
+    assert described()["runningCount"] == 1
+    until(lambda: described()["deployments"][0]["rolloutState"] == "COMPLETED")  # Terraform waits for running tasks
     terraform("plan", "-detailed-exitcode")
 
     terraform("apply", "-auto-approve", "-var=greeting=changed")
-    after = ecs.describe_services(cluster="rehearsal", services=["backend"])["services"][0]
-    assert after["taskDefinition"].endswith(":2")
+    assert described()["taskDefinition"].endswith(":2")
     terraform("plan", "-detailed-exitcode", "-var=greeting=changed")
     families = ecs.list_task_definitions(familyPrefix="ohmycoins-backend", sort="DESC")["taskDefinitionArns"]
     assert [arn.rsplit(":", 1)[1] for arn in families] == ["2", "1"]
@@ -244,5 +248,9 @@ def test_a_service_is_applied_shows_no_difference_and_is_destroyed(
     assert aws("ecr").describe_repositories()["repositories"] == []
     left = aws("cloudwatch").describe_alarms(AlarmNamePrefix="TargetTracking-")["MetricAlarms"]
     assert left == []
-    interfaces = aws("ec2").describe_network_interfaces()["NetworkInterfaces"]
-    assert not [one for one in interfaces if ":attachment/" in one["Description"]]
+
+    def attached() -> list[str]:
+        interfaces = aws("ec2").describe_network_interfaces()["NetworkInterfaces"]
+        return [one["Description"] for one in interfaces if ":attachment/" in one["Description"]]
+
+    until(lambda: not attached())

@@ -46,7 +46,7 @@ def test_the_clients_of_the_runbook_connect(single: Cache) -> None:
 
     def run(name: str, *words: str) -> tuple[int, str]:
         command = [str(tools.client_folder(state) / name), *words]
-        done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=90)
         return done.returncode, (done.stdout + done.stderr).strip()
 
     where = ("-h", endpoint["Address"], "-p", str(endpoint["Port"]))
@@ -163,8 +163,12 @@ def test_replicas_copy_and_take_over(pair: Cache) -> None:
         each["Message"] == "Failover from primary node pair-001 to replica node pair-002 completed" for each in events
     )
     pair.available()
+    # Who died is a replica by name long before it is started again; until then nobody could take over.
+    until(lambda: "Finished recovery for cache nodes 0001" in pair.told("pair-001"))
+    until(lambda: not pair.cloud.part(Caches)._jobs["pair"].is_alive())
     pair.elasticache.test_failover(ReplicationGroupId="pair", NodeGroupId="0001")
     until(lambda: pair.roles() == {"pair-001": "primary", "pair-002": "replica"})
+    until(lambda: not pair.cloud.part(Caches)._jobs["pair"].is_alive())
 
 
 def test_replicas_come_and_go(pair: Cache) -> None:

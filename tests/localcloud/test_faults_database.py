@@ -15,7 +15,7 @@ from localcloud.core.processes import Supervisor
 from localcloud.core.registry import AwsError
 from localcloud.faults.component import StackFaults
 from localcloud.services.rds import Databases
-from support.data_layer import Clients, Database, newest, until
+from support.data_layer import Clients, Database, below, newest, until
 
 pytestmark = pytest.mark.cloud
 LOG = "/aws/rds/instance/shop/postgresql"
@@ -76,17 +76,17 @@ def sessions(database: Database, application: str) -> int:
 def test_slow_queries_are_seen_by_sql_and_in_the_slow_log(database: Database) -> None:
     since = datetime.now(UTC) - timedelta(seconds=1)
     with fault(database, "slow-queries", seconds="1"):
-        until(lambda: any("report_trades" in sql for sql in load(database, "db.sql", since)), 60)
-        until(lambda: logged(database, "report_trades later"), 60)
-        until(lambda: (metric(database, "CPUUtilization") or 0) > 4, 60)
+        until(lambda: any("report_trades" in sql for sql in load(database, "db.sql", since)))
+        until(lambda: logged(database, "report_trades later"))
+        until(lambda: (metric(database, "CPUUtilization") or 0) > 4)
     assert sessions(database, "nightly-report") == 0
     assert database.ask("SELECT to_regclass('report_trades')") is None
-    until(lambda: (metric(database, "CPUUtilization") or 100) < 4, 60)
+    until(lambda: below(metric(database, "CPUUtilization"), 4))
 
 
 def test_a_connection_leak_ends_at_max_connections_and_the_application_is_refused(database: Database) -> None:
     with fault(database, "connection-leak", per_second="50"):
-        until(lambda: (metric(database, "DatabaseConnections") or 0) >= 16, 60)  # of 20, three are reserved
+        until(lambda: (metric(database, "DatabaseConnections") or 0) >= 16)  # of 20, three are reserved
 
         def refused() -> str:
             try:
@@ -96,9 +96,9 @@ def test_a_connection_leak_ends_at_max_connections_and_the_application_is_refuse
             return ""
 
         until(lambda: "connection slots" in refused())  # a busy server may first be too slow to answer
-        until(lambda: logged(database, "connection slots are reserved"), 60)
+        until(lambda: logged(database, "connection slots are reserved"))
     assert database.ask("SELECT 1") == 1
-    until(lambda: (metric(database, "DatabaseConnections") or 0) < 5, 60)
+    until(lambda: below(metric(database, "DatabaseConnections"), 5))
 
 
 def test_a_leak_goes_on_after_the_server_was_restarted(database: Database) -> None:
@@ -124,13 +124,13 @@ def test_writers_pile_up_behind_a_lock(database: Database) -> None:
 
         until(blocked)  # the worker may still be asking for its lock
         until(lambda: any("Lock:relation" in event for event in load(database, "db.wait_event", since)))
-        until(lambda: logged(database, "still waiting for"), 60)
+        until(lambda: logged(database, "still waiting for"))
     assert database.ask("INSERT INTO orders VALUES (0) RETURNING n", options="-c statement_timeout=30s") == 0
 
 
 def test_a_stopped_database_was_stopped_by_somebody(database: Database) -> None:
     with fault(database, "database-stopped"):
-        until(lambda: database.shown()["DBInstanceStatus"] == "stopped", 60)
+        until(lambda: database.shown()["DBInstanceStatus"] == "stopped")
         with pytest.raises(AwsError, match="isn't available; it is stopped"):
             database.cloud.part(StackFaults).begin("lock-pile-up", {})
         events = database.aws("cloudtrail").lookup_events(
@@ -145,23 +145,23 @@ def test_a_stopped_database_was_stopped_by_somebody(database: Database) -> None:
 
 def test_a_database_that_somebody_started_again_stays_started(database: Database) -> None:
     with fault(database, "database-stopped"):
-        until(lambda: database.shown()["DBInstanceStatus"] == "stopped", 60)
+        until(lambda: database.shown()["DBInstanceStatus"] == "stopped")
         database.rds.start_db_instance(DBInstanceIdentifier="shop")
         database.available()
     assert database.ask("SELECT 1") == 1
 
 
 def test_storage_runs_full_and_is_given_back(database: Database) -> None:
-    before = until(lambda: metric(database, "FreeStorageSpace"), 40)
+    before = until(lambda: metric(database, "FreeStorageSpace"))
     assert before > 19 << 30
     with fault(database, "storage-filling", mebibytes="20", free_percent="5"):
-        until(lambda: (metric(database, "FreeStorageSpace") or before) < 0.1 * (20 << 30), 60)
+        until(lambda: below(metric(database, "FreeStorageSpace"), 0.1 * (20 << 30)))
         written = "SELECT coalesce(pg_total_relation_size(to_regclass('audit_events')), 0)"
-        until(lambda: database.ask(written) >= 20 << 20, 60)
+        until(lambda: database.ask(written) >= 20 << 20)
         on_disk = sum(each.stat().st_blocks * 512 for each in (database.data() / "base" / "pgsql_tmp").iterdir())
         assert on_disk < 1 << 20  # as large as it is, it takes nothing of this machine's disk
     assert database.ask("SELECT to_regclass('audit_events')") is None
-    until(lambda: (metric(database, "FreeStorageSpace") or 0) > 19 << 30, 60)
+    until(lambda: (metric(database, "FreeStorageSpace") or 0) > 19 << 30)
 
 
 @pytest.mark.parametrize(

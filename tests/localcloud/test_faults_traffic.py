@@ -69,7 +69,7 @@ class Site:
             shown = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
             return [each["TargetHealth"]["State"] for each in shown] == ["healthy"]
 
-        until(healthy, 60)
+        until(healthy)
 
     def _server(self, address: str) -> ThreadingHTTPServer:
         seen = self.seen
@@ -111,10 +111,10 @@ def site(cloud: Cloud, aws: Clients) -> Iterator[Site]:
 
 def test_a_noisy_neighbour_is_one_address_with_very_many_requests(site: Site) -> None:
     with fault(site.cloud, "noisy-neighbour", per_second="40", path="/api/v1/prices"):
-        until(lambda: site.requests() > 100, 60)
+        until(lambda: site.requests() > 100)
         client = site.cloud.settings.real_address("10.0.255.77")
         until(lambda: site.seen[client, "/api/v1/prices"] > 100)
-    until(lambda: site.requests() == 0, 60)
+    until(lambda: site.requests() == 0)
 
 
 def test_a_caller_without_rights_is_in_the_trail(cloud: Cloud, aws: Clients) -> None:

@@ -44,20 +44,20 @@ def signed(cloud: Cloud, service: str, body: bytes, headers: dict[str, str], pat
     request = awsrequest.AWSRequest("POST", cloud.settings.endpoint + path, headers=headers, data=body)
     auth.SigV4Auth(keys, service, cloud.settings.region).add_auth(request)
     sent = urllib.request.Request(request.url, data=body, headers=dict(request.headers), method="POST")
-    return urllib.request.urlopen(sent, timeout=10)
+    return urllib.request.urlopen(sent, timeout=60)
 
 
 def private(cloud: Cloud, page: str, rules: Any = None) -> Any:
     data = None if rules is None else json.dumps(rules).encode()
     request = urllib.request.Request(f"{cloud.settings.endpoint}/_localcloud/{page}", data=data)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 
 def test_headers_and_body_of_an_answer_arrive_together(shared_cloud: Cloud) -> None:
     """Go's clients may close a connection between the two (see ``front.server``)."""
     address = (shared_cloud.settings.address, shared_cloud.settings.port)
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         for _ in range(20):
             connection.sendall(b"GET /_localcloud/faults HTTP/1.1\r\nHost: localhost\r\n\r\n")
             head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
@@ -200,10 +200,10 @@ def test_a_presigned_address_opens_one_object_for_its_time(shared_aws: Any) -> N
     s3.create_bucket(Bucket="presigned", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
     s3.put_object(Bucket="presigned", Key="a b", Body=b"hello")
     asked = {"Bucket": "presigned", "Key": "a b"}
-    with urllib.request.urlopen(s3.generate_presigned_url("get_object", Params=asked), timeout=10) as answer:
+    with urllib.request.urlopen(s3.generate_presigned_url("get_object", Params=asked), timeout=60) as answer:
         assert answer.read() == b"hello"
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(s3.generate_presigned_url("get_object", Params=asked, ExpiresIn=-1), timeout=10)
+        urllib.request.urlopen(s3.generate_presigned_url("get_object", Params=asked, ExpiresIn=-1), timeout=60)
     assert caught.value.code == 403
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ from localcloud.core.processes import Supervisor, read_entry
 ENV = {"PATH": os.environ["PATH"]}
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -72,7 +74,7 @@ def test_ending_asks_first_and_insists_then(supervisor: Supervisor, tmp_path: Pa
         "stubborn", [sys.executable, "-c", stubborn_code], env=ENV, cwd=tmp_path, output=tmp_path / "b"
     )
     until(lambda: (tmp_path / "b").read_text())
-    supervisor.end_all([polite, stubborn], grace=0.3)
+    supervisor.end_all([polite, stubborn], grace=5.0)  # time enough for the polite one on a busy machine
     assert polite.poll() == 128 + signal.SIGTERM
     assert stubborn.poll() == 128 + signal.SIGKILL
 
@@ -100,14 +102,14 @@ def test_cpu_and_memory_are_those_of_the_whole_family(supervisor: Supervisor, tm
     process = supervisor.spawn(
         "burn", ["sh", "-c", f"{sys.executable} -c '{burn}'; true"], env=ENV, cwd=tmp_path, output=tmp_path / "out"
     )
-    until(lambda: process.cpu_seconds() > 0.3)
-    assert 80_000_000 < process.memory_bytes() < 160_000_000
+    until(lambda: process.cpu_seconds() > 0.3 and process.memory_bytes() > 80_000_000)
+    assert process.memory_bytes() < 160_000_000
     supervisor.end(process, grace=0.1)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives up its user id")
 def test_an_unprivileged_process_is_not_root(supervisor: Supervisor, tmp_path: Path) -> None:
-    code = supervisor.run("id", ["id", "-u"], env=ENV, cwd=tmp_path, output=tmp_path / "out", timeout=10)
+    code = supervisor.run("id", ["id", "-u"], env=ENV, cwd=tmp_path, output=tmp_path / "out", timeout=60)
     assert code == 0
     assert (tmp_path / "out").read_text() == "1000\n"
 
@@ -147,15 +149,15 @@ time.sleep(100)
 
 
 def test_one_started_in_the_instant_before_the_kill_is_found_by_its_marker(tmp_path: Path) -> None:
-    state = tmp_path / "state"
+    state, marker = tmp_path / "state", secrets.token_hex(12)  # nobody else's on this machine
     state.mkdir()
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     # The run wrote what it was about to do and was killed before it could write the process id.
-    (state / "processes.jsonl").write_text(f'{{"marker": "cafe", "name": "n", "boot": "{boot}", "signal": 15}}\n')
-    orphan = subprocess.Popen(["sleep", "100"], env={**ENV, "LOCALCLOUD_PROCESS": "cafe"})
+    (state / "processes.jsonl").write_text(f'{{"marker": "{marker}", "name": "n", "boot": "{boot}", "signal": 15}}\n')
+    orphan = subprocess.Popen(["sleep", "100"], env={**ENV, "LOCALCLOUD_PROCESS": marker})
     try:
-        assert Supervisor(state).reap_orphans() == 1
-        assert orphan.wait(timeout=5) == -signal.SIGTERM
+        assert Supervisor(state).reap_orphans(grace=60.0) == 1
+        assert orphan.wait(timeout=60) == -signal.SIGTERM
     finally:
         orphan.kill()
         orphan.wait()
@@ -170,3 +172,20 @@ def test_the_records_stay_short(supervisor: Supervisor, tmp_path: Path, monkeypa
     lines = (tmp_path / "state" / "processes.jsonl").read_text().splitlines()
     assert len(lines) < 20
     assert any(str(stays.pid) in line for line in lines)
+
+
+def test_what_is_started_while_all_is_being_stopped_is_ended_too(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    class Late(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            supervisor.stop()
+            super().__init__(*arguments, **more)
+            started.append(self.pid)
+
+    monkeypatch.setattr(subprocess, "Popen", Late)
+    with pytest.raises(OSError, match="going down"):
+        supervisor.spawn("late", ["sleep", "300"], env=ENV, cwd=tmp_path, output=tmp_path / "out")
+    assert not lives(started[0])

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -80,7 +81,7 @@ class Client:
             text=True,
         )
 
-    def hears(self, within: float = 20.0) -> str:
+    def hears(self, within: float = 60.0) -> str:
         assert self.process.stdin is not None and self.process.stdout is not None  # noqa: PT018
         print(within, file=self.process.stdin, flush=True)
         return self.process.stdout.readline().strip()
@@ -163,11 +164,11 @@ def settle(world: World, *, allowed: bool) -> None:
 
     def tried() -> bool:
         client = world.client(world.task.address)
-        heard = client.hears(1.0)
+        heard = client.hears(1.0 if allowed else 4.0)  # a slow answer is no silence
         client.end()
         return (heard != "silence") is allowed
 
-    eventually(f"new connections are {'allowed' if allowed else 'dropped'}", tried, 30)
+    eventually(f"new connections are {'allowed' if allowed else 'dropped'}", tried, 90)
 
 
 def test_the_rule_decides_about_new_connections_and_leaves_those_that_stand(world: World) -> None:
@@ -187,7 +188,7 @@ def test_the_rule_decides_about_new_connections_and_leaves_those_that_stand(worl
     assert waiting.hears(1.5) == "silence"
     world.allow()
     # It waits, and gets through with its next attempt.
-    assert waiting.hears(20).startswith(world.cloud.settings.real_address(world.task.address))
+    assert waiting.hears().startswith(world.cloud.settings.real_address(world.task.address))
 
 
 def test_who_binds_the_tasks_address_as_nc_does_in_a_session_is_dropped_by_the_kernel(world: World) -> None:
@@ -215,7 +216,7 @@ def test_what_flowed_and_what_was_rejected_is_in_the_flow_log_of_both_interfaces
     client.hears()
     client.end()
     # Nothing is kept of connections that are over.
-    eventually("no connection is left", lambda: world.cloud.part(Network).status()["connections"] == 0, 15)
+    eventually("no connection is left", lambda: world.cloud.part(Network).status()["connections"] == 0, 60)
     world.forbid()
     settle(world, allowed=False)
 
@@ -223,7 +224,7 @@ def test_what_flowed_and_what_was_rejected_is_in_the_flow_log_of_both_interfaces
         actions = {(fields[2], fields[12]) for fields in world.flows()}
         return {(world.task.id, "ACCEPT"), (world.server.id, "ACCEPT"), (world.server.id, "REJECT")} <= actions
 
-    eventually("both interfaces have their records", both, 30)
+    eventually("both interfaces have their records", both, 60)
     for fields in world.flows():
         version, account, _, source, destination, _, port, protocol, packets, size, start, end, action, status = fields
         assert (version, account, protocol, status) == ("2", world.cloud.settings.account, "6", "OK")
@@ -280,14 +281,13 @@ def test_outside_is_reached_through_the_nat_gateway_which_counts_and_costs(
         client.end()
         return heard == world.cloud.settings.real_address(world.task.address)
 
-    eventually("the task gets outside", answered, 30)
+    eventually("the task gets outside", answered, 90)
 
     def recorded() -> bool:
         ends = {(fields[3], fields[4]) for fields in world.flows() if fields[12] == "ACCEPT"}
         return {(world.task.address, "203.0.113.77"), (world.task.address, inside), (inside, "203.0.113.77")} <= ends
 
-    eventually("the flow log has the way through the gateway", recorded, 30)
-    now = world.cloud.now()
+    eventually("the flow log has the way through the gateway", recorded, 60)
     dimensions = [{"Name": "NatGatewayId", "Value": nat["NatGatewayId"]}]
 
     def counted() -> bool:
@@ -295,14 +295,14 @@ def test_outside_is_reached_through_the_nat_gateway_which_counts_and_costs(
             Namespace="AWS/NATGateway",
             MetricName="BytesOutToDestination",
             Dimensions=dimensions,
-            StartTime=now.replace(minute=0, second=0),
-            EndTime=world.cloud.now(),
+            StartTime=world.cloud.now() - timedelta(hours=1),  # it may have become another hour meanwhile
+            EndTime=world.cloud.now() + timedelta(hours=1),
             Period=3600,
             Statistics=["Sum"],
         )["Datapoints"]
         return any(each["Sum"] > 0 for each in found)
 
-    eventually("the gateway's metrics count the bytes", counted, 30)
+    eventually("the gateway's metrics count the bytes", counted, 60)
     outside.end()
 
 
@@ -315,7 +315,7 @@ def test_a_gate_whose_server_is_gone_resets_and_a_closed_gate_refuses(world: Wor
         with socket.socket() as attempt:
             return attempt.connect_ex(world.gate) != 0
 
-    eventually("nobody listens there any more", refused, 10)
+    eventually("nobody listens there any more", refused, 60)
 
 
 def test_gates_come_back_when_their_process_is_killed(world: World) -> None:
@@ -334,7 +334,7 @@ def test_gates_come_back_when_their_process_is_killed(world: World) -> None:
             except OSError:
                 return False
 
-    eventually("the gate answers again", back, 30)
+    eventually("the gate answers again", back, 90)
 
 
 def test_a_black_hole_answers_nobody() -> None:

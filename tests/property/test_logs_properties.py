@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from localcloud.core.processes import Supervisor
@@ -41,7 +41,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     supervisor.stop()
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None)
 @given(
     batches=some.lists(EVENTS, min_size=1, max_size=6),
     limit=some.integers(1, 9),
@@ -171,7 +171,7 @@ def insights(worker: Worker, query: str, messages: list[str]) -> list[dict[str, 
     return [{name: value for name, value in zip(names, row, strict=False) if value is not None} for row in found]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 @given(records=RECORDS)
 def test_stats_are_what_python_computes(worker: Worker, records: list[dict[str, Any]]) -> None:
     found = insights(
@@ -238,7 +238,7 @@ def truth_of(condition: Any, record: dict[str, Any]) -> bool:
     raise AssertionError(condition)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None)
 @given(records=RECORDS, condition=CONDITIONS)
 def test_filters_choose_what_python_chooses(worker: Worker, records: list[dict[str, Any]], condition: Any) -> None:
     found = insights(
@@ -250,7 +250,7 @@ def test_filters_choose_what_python_chooses(worker: Worker, records: list[dict[s
     assert [row["@message"] for row in found] == wanted
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 @given(records=some.lists(some.tuples(TEXTS, TEXTS), max_size=10), glob=some.tuples(TEXTS, TEXTS))
 def test_globs_take_what_a_regular_expression_takes(
     worker: Worker, records: list[tuple[str, str]], glob: tuple[str, str]

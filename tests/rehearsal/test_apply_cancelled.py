@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.small import Lane, small_world, until
+from support.small import Lane, add_fault, faults_of, small_world, until
 from support.stack import clean_env
 
-pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
 LONG = """
 resource "terraform_data" "first" {{
@@ -66,7 +67,7 @@ def begin(lane: Lane, folder: Path, note: str, *, again: bool = False) -> tuple[
         assert process.poll() is None, process.communicate()
         return (folder / "begun").exists()
 
-    until("Terraform is in the middle", begun, 200)
+    until("Terraform is in the middle", begun, 400)
     runs = lane.omc("runs", "list", "--env", lane.name, "--output", "json").json["runs"]
     return process, str(runs[0]["run"])
 
@@ -83,7 +84,7 @@ def test_an_apply_is_cancelled_and_what_is_left_applied_later(lane: Lane) -> Non
     folder = lane.file.parents[1]
     process, run = begin(lane, folder, "one")
     cancelled = lane.omc("runs", "cancel", run, "--env", lane.name)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert (cancelled.code, process.returncode) == (0, 7), cancelled.err + err
     told = json.loads(out)["run"]
     assert told["verdict"] == "cancelled"
@@ -100,13 +101,17 @@ def test_an_apply_is_cancelled_and_what_is_left_applied_later(lane: Lane) -> Non
 
 
 def test_a_runner_that_is_killed_after_a_cancel_leaves_a_run_that_ends_cancelled(lane: Lane) -> None:
+    """Terraform, told to stop, is long about writing its state: its runner can't have ended before it is killed."""
     folder = lane.file.parents[1]
     process, run = begin(lane, folder, "two", again=True)
+    add_fault(lane.world, service="s3", operation="PutObject", kind="slow", seconds=20.0, count=1, containing=lane.name)
     assert lane.omc("runs", "cancel", run, "--env", lane.name, "--no-wait").code == 0
     process.kill()
     process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
     resumed = lane.omc("runs", "resume", run, "--env", lane.name, "--output", "json")
     assert resumed.code == 7, resumed.out + resumed.err
     assert "The apply was cut off: of 3 resources 2 are still to be changed." in resumed.json["run"]["sentence"]
     assert unlocked(lane)
     assert not (folder / "go").exists()
+    assert not faults_of(lane.world, lane.name)

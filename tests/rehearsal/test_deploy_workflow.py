@@ -24,9 +24,9 @@ import yaml  # type: ignore[import-untyped]  # comes with the aws CLI; two calls
 
 from omc.local.lifecycle import push_image, site_of
 from omc.stack import load
-from support.stack import ROOT, Stack, clean_env
+from support.stack import ROOT, Stack, clean_env, eventually
 
-pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
 
 WORKFLOW: Mapping[str, Any] = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text())
 NOT_RUN = {
@@ -203,7 +203,11 @@ def test_every_action_is_pinned_to_a_commit() -> None:
 def test_a_push_to_main_is_planned_applied_deployed_and_verified(
     healthy: Stack, checkout: Path, runner: dict[str, str]
 ) -> None:
-    """An alarm's threshold and a new backend reach staging; then all of it is put back."""
+    """An alarm's threshold and a new backend reach staging; then all of it is put back.
+
+    A stack as young as this one may have alarms that still wait for their first readings: they would fail "Verify".
+    """
+    eventually("the morning check is all ok", lambda: healthy.check().code == 0, within=300)
     alarms = checkout / ALARMS
     text = alarms.read_text()
     alarms.write_text(text.replace('comparison = ">", threshold = 90\n', 'comparison = ">", threshold = 88\n', 1))
@@ -260,7 +264,7 @@ def test_a_push_to_main_is_planned_applied_deployed_and_verified(
 def omc(checkout: Path, runner: Mapping[str, str], *arguments: str) -> str:
     command = [sys.executable, "-m", "omc", *arguments]
     done = subprocess.run(
-        command, cwd=checkout, env=dict(runner), capture_output=True, text=True, check=True, timeout=60
+        command, cwd=checkout, env=dict(runner), capture_output=True, text=True, check=True, timeout=300
     )
     return done.stdout
 

@@ -14,9 +14,9 @@ import pytest
 
 from support.stack import CLUSTER, Stack, eventually, wait_until_healthy
 
-pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
-WITHIN = 90.0
+WITHIN = 180.0
 """Seconds for a symptom to show. Most do in five; the machine may be busy."""
 LOGS = f"/ecs/{CLUSTER}/backend"
 
@@ -26,11 +26,16 @@ def service(stack: Stack, name: str = "backend") -> dict[str, Any]:
 
 
 def stopped_tasks(stack: Stack, revision: str) -> list[dict[str, Any]]:
-    """The tasks of a task definition that have stopped."""
+    """The tasks of a task definition that have stopped; ECS remembers each for an hour, so there may be pages."""
     ecs = stack.client("ecs")
-    arns = ecs.list_tasks(cluster=CLUSTER, desiredStatus="STOPPED")["taskArns"]
-    tasks = ecs.describe_tasks(cluster=CLUSTER, tasks=arns)["tasks"] if arns else []
-    return [it for it in tasks if it["taskDefinitionArn"] == revision and it["lastStatus"] == "STOPPED"]
+    pages = ecs.get_paginator("list_tasks").paginate(cluster=CLUSTER, desiredStatus="STOPPED")
+    return [
+        task
+        for page in pages
+        if page["taskArns"]
+        for task in ecs.describe_tasks(cluster=CLUSTER, tasks=page["taskArns"])["tasks"]
+        if task["taskDefinitionArn"] == revision and task["lastStatus"] == "STOPPED"
+    ]
 
 
 def newest_revision(stack: Stack, family: str = "ohmycoins-backend") -> str:
@@ -153,7 +158,7 @@ def test_a_leak_ends_in_out_of_memory(healthy: Stack) -> None:
             container = task["containers"][0]
             return container.get("exitCode") == 137 and "OutOfMemory" in container.get("reason", "")
 
-        eventually("a task ran out of memory", lambda: any(map(out_of_memory, stopped_tasks(healthy, revision))), 120)
+        eventually("a task ran out of memory", lambda: any(map(out_of_memory, stopped_tasks(healthy, revision))), 240)
 
 
 def test_a_release_that_computes_all_the_time_fills_its_cpu(healthy: Stack) -> None:
@@ -162,7 +167,7 @@ def test_a_release_that_computes_all_the_time_fills_its_cpu(healthy: Stack) -> N
         eventually(
             "a task's CPU is full",
             lambda: metric(healthy, "AWS/ECS", "CPUUtilization", "Maximum", began, **dimensions) > 80,
-            120,
+            240,
         )
 
 
@@ -175,7 +180,7 @@ def test_an_exchange_that_hangs_slows_requests_and_ages_the_data_but_fails_no_pr
             assert {"dependency-timeout", "missing-image"} <= in_force(healthy)
         said = service(healthy)
         assert said["runningCount"] == said["desiredCount"]
-    assert ask(healthy, "/api/v1/quote/BTC")[0] == 200
+    eventually("a quote is answered again", lambda: ask(healthy, "/api/v1/quote/BTC")[0] == 200, WITHIN)
     eventually("the data is fresh again", lambda: ask(healthy, "/api/v1/status")[1]["data_age_seconds"] < 6, WITHIN)
 
 
@@ -188,7 +193,7 @@ def test_a_release_with_errors_shows_in_the_load_balancers_count_and_in_the_log(
             name = "HTTPCode_Target_5XX_Count"
             return metric(healthy, "AWS/ApplicationELB", name, "Sum", began, LoadBalancer=balancer) > 0
 
-        eventually("the load balancer counts 5xx of its targets", counted, 120)
+        eventually("the load balancer counts 5xx of its targets", counted, 240)
         eventually("the log has the reason", lambda: logged(healthy, "the order book is empty", began), WITHIN)
     # A task that is on its way out may still answer a little.
     eventually("users see no error", lambda: {ask(healthy, "/api/v1/prices")[0] for _ in range(20)} == {200}, WITHIN)
@@ -202,7 +207,7 @@ def test_a_release_with_errors_shows_in_the_load_balancers_count_and_in_the_log(
                 if "5xx" in alarm["AlarmName"]
             ]
         ),
-        within=120,
+        within=240,
     )
 
 

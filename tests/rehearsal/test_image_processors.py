@@ -11,7 +11,7 @@ import pytest
 from support.small import SERVICE, Lane, small_world
 from support.stack import Done, clean_env, run
 
-pytestmark = [pytest.mark.cloud, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cloud, pytest.mark.timeout(600)]
 
 UNTOLD = f"The registry doesn't tell for which processor the image of {SERVICE} was built."
 
@@ -24,7 +24,7 @@ def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
 
 def deploy(lane: Lane, image: str, *arguments: str, **variables: str) -> Done:
     words = ("deploy", "--env", lane.name, "--image", f"{SERVICE}={image}", "--output", "json", *arguments)
-    return run(lane.command(*words), clean_env(**variables), 120)
+    return run(lane.command(*words), clean_env(**variables), 300)
 
 
 def test_an_image_for_arm_is_not_deployed_to_tasks_on_amd64(lane: Lane) -> None:

@@ -15,9 +15,9 @@ import pytest
 from support.session_client import SessionClient
 from support.stack import CLUSTER, Stack, eventually, wait_until_healthy
 
-pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
-WITHIN = 120.0
+WITHIN = 240.0
 FLOW_LOG = f"/vpc/{CLUSTER}/flow"
 CONNECT = """
 import os, psycopg
@@ -86,8 +86,8 @@ def netcat(stack: Stack) -> str:
     task = ecs.list_tasks(cluster=CLUSTER, serviceName="backend", desiredStatus="RUNNING")["taskArns"][0]
     command = f"nc -zv -w 3 {stack.output('database')['address']} 5432"
     session = ecs.execute_command(cluster=CLUSTER, task=task, container="backend", command=command, interactive=True)
-    with SessionClient(session["session"]).begin(30) as client:
-        client.end(60)
+    with SessionClient(session["session"]).begin() as client:
+        client.end()
         return client.output
 
 
@@ -136,7 +136,7 @@ def test_closed_tasks_fail_the_morning_check_and_recover(healthy: Stack) -> None
         for fields in flows(healthy, began, "REJECT"):
             assert fields[3].startswith(("10.0.1.", "10.0.2.", "10.0.3."))
             assert fields[4].startswith("10.0.1")
-    wait_until_healthy(healthy, within=180)
+    wait_until_healthy(healthy)
     assert not failing(healthy) & {"services-running", "load-balancer", "targets"}  # the rest remembers an hour
 
 

@@ -20,7 +20,7 @@ from omc.store.embedded import Server
 from support import variants
 from support.stack import CLUSTER, ROOT, Done, Stack, clean_env, eventually, run, wait_until_healthy
 
-pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
 
 AWS, ECS_DEPLOY = (str(Path(sys.executable).parent / command) for command in ("aws", "ecs"))
 SUCCEEDED, FAILED, WRONG_USE, ROLLED_BACK, SUPERSEDED = 0, 1, 2, 4, 5
@@ -166,7 +166,7 @@ def running_apart(stack: Stack) -> str:
         service = ecs.describe_services(cluster=CLUSTER, services=["backend"])["services"][0]
         return [each["rolloutState"] for each in service["deployments"]] == ["COMPLETED"]
 
-    eventually("the copy is deployed", is_deployed, within=180)
+    eventually("the copy is deployed", is_deployed, within=300)
     assert running(stack) == copy
     wait_until_healthy(stack)
     return copy
@@ -182,10 +182,10 @@ def test_the_lie_that_peers_tell(healthy: Stack) -> None:
     before, digest = running_apart(healthy), variants.push(healthy, "crashing")
     words = ("deploy", "--env", "local", "--image", f"backend={digest}", "--yes", "--no-migrate", "--output", "json")
     with omc_running(healthy, *words, "--override", "a rehearsal") as omc:
-        eventually("the deployment begins", lambda: is_deploying(healthy, digest), within=60)
+        eventually("the deployment begins", lambda: is_deploying(healthy, digest), within=240)
         command = [AWS, "ecs", "wait", "services-stable", "--cluster", CLUSTER, "--services", "backend"]
-        waiter = run(command, clean_env(**healthy.reach()), timeout=300)
-        out, err = omc.communicate(timeout=300)
+        waiter = run(command, clean_env(**healthy.reach()), timeout=660)
+        out, err = omc.communicate(timeout=600)
     assert waiter.code == 0, "the waiter no longer lies"
     assert running(healthy) == before, "what the waiter calls stable is the old revision"
 
@@ -203,7 +203,7 @@ def test_the_lie_that_peers_tell(healthy: Stack) -> None:
 
     repository = definition(healthy, before)["containerDefinitions"][0]["image"].partition("@")[0]
     command = [ECS_DEPLOY, "deploy", CLUSTER, "backend", "--image", "backend", f"{repository}@{digest}"]
-    peer = run([*command, "--timeout", "300"], clean_env(**healthy.reach()), timeout=360)
+    peer = run([*command, "--timeout", "600"], clean_env(**healthy.reach()), timeout=660)
     assert peer.code == 0, "ecs-deploy no longer lies"
     assert "Deployment successful" in peer.out
     assert f"Successfully deregistered revision: {before.partition(':')[2]}" in peer.out
@@ -286,7 +286,7 @@ def test_a_deployment_in_flight_is_stopped_and_taken_back(healthy: Stack) -> Non
     before, ecs = running(healthy), healthy.client("ecs")
     digest = variants.push(healthy, "unhealthy")
     update(healthy, digest)
-    eventually("the deployment begins", lambda: is_deploying(healthy, digest), within=60)
+    eventually("the deployment begins", lambda: is_deploying(healthy, digest), within=240)
     done = rollback(healthy, "backend")
     assert done.code == SUCCEEDED, done.out + done.err
     assert step(done, "stop-backend")["verdict"] == "succeeded"
@@ -304,9 +304,9 @@ def test_a_competing_deployment_supersedes_ours_and_is_left_alone(healthy: Stack
     ours, theirs = variants.push(healthy, "good"), variants.push(healthy, "good")
     words = ("deploy", "--env", "local", "--image", f"backend={ours}", "--yes", "--no-migrate", "--output", "json")
     with omc_running(healthy, *words, "--override", "a rehearsal") as omc:
-        eventually("our deployment begins", lambda: is_deploying(healthy, ours), within=60)
+        eventually("our deployment begins", lambda: is_deploying(healthy, ours), within=240)
         their_revision = update(healthy, theirs)
-        out, err = omc.communicate(timeout=300)
+        out, err = omc.communicate(timeout=600)
     said = Done(omc.returncode, out, err)
     assert said.code == SUPERSEDED, out + err
     assert f"another deployment, of {their_revision}, took its place" in ended(said)["sentence"]
@@ -380,7 +380,7 @@ def deploy_and_cue(stack: Stack, image: str, cue: Path, *arguments: str) -> Done
 
         eventually("the release is watched", is_watched, within=300)
         cue.touch()
-        out, err = omc.communicate(timeout=300)
+        out, err = omc.communicate(timeout=600)
     return Done(omc.returncode, out, err)
 
 
@@ -397,10 +397,10 @@ def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack, tmp_path: Pa
     thread = threading.Thread(target=users)
     thread.start()
     try:
-        done = deploy_and_cue(healthy, digest, cue, "--watch", "120s")
+        done = deploy_and_cue(healthy, digest, cue, "--watch", "300s")
     finally:
         gone.set()
-        thread.join(30)
+        thread.join(60)
     assert done.code == ROLLED_BACK, done.out + done.err
     assert step(done, "roll-backend")["verdict"] == "succeeded"
     assert step(done, "watch")["verdict"] == "failed"
@@ -420,13 +420,13 @@ def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack, tmp_path: Pa
         alarms = healthy.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
         return not any("5xx" in alarm["AlarmName"] for alarm in alarms)
 
-    eventually("the alarm about 5xx is quiet again", is_quiet, within=180)
+    eventually("the alarm about 5xx is quiet again", is_quiet, within=300)
 
 
 def test_a_release_that_leaks_until_it_is_killed_is_undone_with_the_cause(healthy: Stack, tmp_path: Path) -> None:
     cue = tmp_path / "cue"
     before, digest = running(healthy), variants.push(healthy, "leaking on cue", cue=cue)
-    done = deploy_and_cue(healthy, digest, cue, "--watch", "180s")
+    done = deploy_and_cue(healthy, digest, cue, "--watch", "300s")
     assert step(done, "roll-backend")["verdict"] == "succeeded"
     assert done.code == ROLLED_BACK, done.out + done.err
     assert step(done, "watch")["verdict"] == "failed"

@@ -25,7 +25,7 @@ def aws(stack: Stack, command: str) -> Any:
     """Run a command line that begins with `aws`, as a shell would split it, and return what it printed as JSON."""
     words = shlex.split(command.replace("\\\n", " "))
     assert words[0] == "aws"
-    done = run([str(AWS), *words[1:], "--output", "json"], clean_env() | stack.reach(), timeout=60)
+    done = run([str(AWS), *words[1:], "--output", "json"], clean_env() | stack.reach(), timeout=180)
     assert done.code == 0, done.err
     return done.json
 

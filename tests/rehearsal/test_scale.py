@@ -17,7 +17,7 @@ import pytest
 
 from support.stack import CLUSTER, ROOT, Done, Stack, clean_env, eventually, wait_until_healthy
 
-pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
 RESOURCE = f"service/{CLUSTER}/backend"
 
@@ -80,7 +80,7 @@ def test_more_than_the_database_can_bear_is_refused_with_the_sum_and_nothing_cha
 
 
 def test_killed_half_way_a_worker_goes_on_and_the_time_is_over_when_it_was_to_be(as_found: Stack) -> None:
-    command = [sys.executable, "-m", "omc", "scale", "--env", "local", "backend", "3", "--for", "1m", "--yes"]
+    command = [sys.executable, "-m", "omc", "scale", "--env", "local", "backend", "3", "--for", "2m", "--yes"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=clean_env(OMC_LOCAL_STATE=str(as_found.state)), stderr=subprocess.PIPE, text=True
     )
@@ -93,7 +93,7 @@ def test_killed_half_way_a_worker_goes_on_and_the_time_is_over_when_it_was_to_be
     assert as_found.omc("work", "--once", "--env", "local").code == 0
     runs = as_found.omc("runs", "list", "--env", "local", "--output", "json").json
     assert (runs["runs"][0]["procedure"], runs["runs"][0]["verdict"]) == ("scale", "succeeded")
-    assert [timer["why"] for timer in runs["timers"]] == ["backend was scaled for 1m: back to 2-10 tasks"]
+    assert [timer["why"] for timer in runs["timers"]] == ["backend was scaled for 2m: back to 2-10 tasks"]
     assert limits(as_found) == (3, 10)
     wait_until_healthy(as_found)
 
@@ -101,7 +101,7 @@ def test_killed_half_way_a_worker_goes_on_and_the_time_is_over_when_it_was_to_be
         assert as_found.omc("work", "--once", "--env", "local").code == 0
         return limits(as_found) == (2, 10)
 
-    eventually("the limits are given back", given_back, within=150)
+    eventually("the limits are given back", given_back, within=300)
     last = as_found.omc("runs", "list", "--env", "local", "--output", "json").json
     assert last["timers"] == []
     assert (last["runs"][0]["verdict"], last["runs"][0]["title"]) == ("succeeded", "Scale backend to 2-10 tasks")
@@ -110,7 +110,7 @@ def test_killed_half_way_a_worker_goes_on_and_the_time_is_over_when_it_was_to_be
 def token_works(stack: Stack, token: str) -> bool:
     request = urllib.request.Request(f"{stack.url}/api/v1/portfolio", headers={"Authorization": f"Bearer {token}"})
     try:
-        with urllib.request.urlopen(request, timeout=10):
+        with urllib.request.urlopen(request, timeout=60):
             return True
     except urllib.error.HTTPError as error:
         if error.code != 401:

@@ -99,7 +99,7 @@ class Database:
             "dbname": "shop",
             "sslmode": "verify-full",
             "sslrootcert": str(certificates.authority(self.cloud.settings.state)),
-            "connect_timeout": 5,
+            "connect_timeout": 30,
             **more,
         }
 
@@ -226,3 +226,8 @@ def newest(
         ],
     )["MetricDataResults"][0]["Values"]
     return float(values[0]) if values else None
+
+
+def below(value: float | None, limit: float) -> bool:
+    """Whether a metric has a value below this; zero is one, too."""
+    return value is not None and value < limit

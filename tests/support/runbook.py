@@ -22,7 +22,7 @@ aws() {
 }
 # A query mostly takes less than the seconds that the runbook allows it; on a busy machine it may have more.
 sleep() {
-  for _ in {1..30}; do
+  for _ in {1..100}; do
     case $(aws logs get-query-results --query-id "$QUERY" --query status --output text) in Complete) return ;; esac
     command sleep 0.2
   done
@@ -73,7 +73,7 @@ def tools(folder: Path) -> Path:
     return folder
 
 
-def shell(stack: Stack, text: str, folder: Path, *, typed: str = "", timeout: float = 150) -> Done:
+def shell(stack: Stack, text: str, folder: Path, *, typed: str = "", timeout: float = 900) -> Done:
     """Paste commands into a shell whose environment says where the local cloud is; the first failure ends it.
 
     ``typed`` is what a person types into the session that they open.

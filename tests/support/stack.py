@@ -47,7 +47,12 @@ class Stack:
         )
 
     def status(self) -> dict[str, Any]:
-        return dict(self.localcloud("status", "--json").json)
+        """What the cloud says of itself. On a busy machine one that runs may be too slow to answer the command."""
+        for _ in range(10):
+            said = dict(self.localcloud("status", "--json").json)
+            if "endpoint" in said or not said["running"]:
+                break
+        return said
 
     def reach(self) -> dict[str, str]:
         """The environment that points any AWS client at this cloud."""
@@ -72,7 +77,7 @@ class Stack:
             region_name=reach["AWS_REGION"],
             aws_access_key_id=reach["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=reach["AWS_SECRET_ACCESS_KEY"],
-            config=config or Config(retries={"max_attempts": 0}, read_timeout=20),
+            config=config or Config(retries={"max_attempts": 0}, read_timeout=60),
         )
 
     def output(self, name: str) -> Any:
@@ -129,9 +134,21 @@ def wait_until_healthy(stack: Stack, within: float = 180) -> None:
                 ]
                 if states != ["healthy"] * service["desiredCount"]:
                     return False
-        return True
+        return not is_any_task_leaving(stack)
 
     eventually("all tasks run and all targets are healthy", settled, within)
+
+
+def is_any_task_leaving(stack: Stack) -> bool:
+    """Whether a task that is no longer wanted still has its processes. Its service doesn't count it any more."""
+    ecs = stack.client("ecs")
+    pages = ecs.get_paginator("list_tasks").paginate(cluster=CLUSTER, desiredStatus="STOPPED")
+    return any(
+        task["lastStatus"] != "STOPPED"
+        for page in pages
+        if page["taskArns"]
+        for task in ecs.describe_tasks(cluster=CLUSTER, tasks=page["taskArns"])["tasks"]
+    )
 
 
 def processes_below(state: Path) -> list[int]:
@@ -140,7 +157,7 @@ def processes_below(state: Path) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
-                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                 folder = str((entry / "cwd").readlink())
             except OSError:
                 continue

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -46,6 +47,8 @@ class Rig:
     gateway: Gateway
     memory: dict[str, Any] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Of this test alone: by it a step's processes are looked for on the whole machine."""
     cancelled: Callable[[], bool] = lambda: False
 
     @property
@@ -86,7 +89,7 @@ class Rig:
             environment=self.gateway.environment,
             run="r",
             step="apply",
-            token="0123456789abcdef",
+            token=self.token,
             now=lambda: datetime.now(UTC),
             remember=remember,
             memory=self.memory,
@@ -246,7 +249,7 @@ def test_a_terraform_that_outlived_its_runner_is_let_finish(rig: Rig) -> None:
         lives.kill()
         lives.wait()
         assert APPLY.look(rig.context(), arguments) is False
-        assert provider.wait(10) == -signal.SIGKILL  # it would have stayed for ever
+        assert provider.wait(60) == -signal.SIGKILL  # it would have stayed for ever
     finally:
         for process in (lives, provider):
             process.kill()

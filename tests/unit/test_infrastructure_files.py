@@ -173,19 +173,30 @@ LOCKED = {
 
 def test_somebody_elses_lock_is_named(tmp_path: Path) -> None:
     executable = tmp_path / "terraform"
-    body = f"print({json.dumps(LOCKED)!r}); sys.exit(1)"
-    executable.write_text(f"#!{sys.executable}\nimport sys\n{textwrap.dedent(body)}")
+    body = f"""
+    if not pathlib.Path("released").exists():
+        print({json.dumps(LOCKED)!r})
+        sys.exit(1)
+    print("{{}}")
+    """
+    executable.write_text(f"#!{sys.executable}\nimport pathlib, sys\n{textwrap.dedent(body)}")
     executable.chmod(0o755)
     said: list[str] = []
+
+    def plan() -> str:
+        return tf.run(tf.Terraform(executable, None), tmp_path, ["plan"], env={}, event=lambda _: None)
+
+    def release(told: str) -> None:
+        said.append(told)
+        (tmp_path / "released").touch()
+
     with pytest.raises(
         tf.StateLocked, match=r"locked by alice@laptop since 2026-11-23 14:00:00 UTC \(apply, lock 1b2c\)"
     ):
-        plans.held(
-            lambda: tf.run(tf.Terraform(executable, None), tmp_path, ["plan"], env={}, event=lambda _: None),
-            0.3,
-            said.append,
-        )
-    assert said[0].startswith("Waiting for the state's lock, which alice@laptop holds since 14:00:00 UTC")
+        plans.held(plan, 0, said.append)
+    assert said == []
+    assert plans.held(plan, 60, release) == "{}\n"
+    assert said == ["Waiting for the state's lock, which alice@laptop holds since 14:00:00 UTC"]
 
 
 # -- reverts ---------------------------------------------------------------------------------------------------------

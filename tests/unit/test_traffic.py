@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +41,9 @@ class Server(ThreadingHTTPServer):
         self.anonymous = False
         """Answers without X-Request-Id, as a load balancer's own."""
         self.slow = 0.0
+        self.opened = threading.Event()
+        """Nothing is answered before it is set."""
+        self.opened.set()
 
     @property
     def url(self) -> str:
@@ -55,6 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         self.server.seen.append((self.command, self.path, self.headers.get("Authorization", "")))
         self.server.connections.add(self.client_address)
+        self.server.opened.wait(60)
         time.sleep(self.server.slow)
         if self.command == "PUT":
             assert json.loads(body)["quantity"] > 0
@@ -229,13 +234,24 @@ def test_errors_are_counted_with_who_made_them(server: Server) -> None:
 def test_a_slow_server_holds_no_arrival_back_and_waiting_counts(server: Server) -> None:
     """Two places and 0.2 s an answer: the twentieth user waits about two seconds, and the report says so."""
     server.slow = 0.2
+    server.opened.clear()
+    looks: list[float] = []
+
+    def watch(done: int, outcomes: Counter[Outcome], gone: float) -> None:
+        """One look after the last arrival's time may be on the way to it. At the second all have come."""
+        if gone > 0.5:
+            looks.append(gone)
+        if len(looks) == 2:
+            server.opened.set()
+
     began = time.monotonic()
-    run = traffic.send(Plan(server.url, rate=40, duration=0.5, users=2, mix={"history": 1}))
+    run = traffic.send(Plan(server.url, rate=40, duration=0.5, users=2, mix={"history": 1}), watch)
     assert len(run.samples) == 20
     assert max(each.at for each in run.samples) <= 0.5
     assert max(each.seconds for each in run.samples) > 1.2
     assert time.monotonic() - began > 1.7
-    assert max(run.late) < 1  # held back, the last would be 1.5 s late
+    came = [at + late for at, late in zip(sorted(each.at for each in run.samples), run.late, strict=True)]
+    assert max(came) < looks[1], "an arrival was held back until others had been answered"
 
 
 def test_no_answer_is_counted_too() -> None:
@@ -246,7 +262,14 @@ def test_no_answer_is_counted_too() -> None:
 
 
 def test_a_connection_that_the_server_closed_is_made_anew(server: Server) -> None:
-    server.RequestHandlerClass = type("Closing", (Handler,), {"timeout": 0.05})  # closes what is idle
+    class Closing(Handler):
+        def answer(self) -> None:
+            super().answer()
+            self.connection.settimeout(0.05)  # closes what is idle after its first answer
+
+        do_GET = answer  # noqa: N815 - the library's name
+
+    server.RequestHandlerClass = Closing
     run = traffic.send(Plan(server.url, rate=10, duration=1.5, users=1, mix={"history": 1}, seed=3))
     assert {each.outcome for each in run.samples} == {Outcome.OK}
     assert len(server.connections) > 1
@@ -294,15 +317,15 @@ def test_interrupted_it_reports_what_it_has(server: Server, tmp_path: Path) -> N
         text=True,
     )
     deadline = time.monotonic() + 60
-    while len(server.seen) < 20 and time.monotonic() < deadline:
+    while len(server.seen) < 60 and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     said = json.loads(out)
     assert said["interrupted"]
     assert said["sent"] >= 20
-    assert said["seconds"] < 120
+    assert said["seconds"] < 600
 
 
 def test_without_a_cloud_or_an_answer_the_exit_code_is_3(tmp_path: Path) -> None:
