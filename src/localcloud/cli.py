@@ -23,9 +23,9 @@ from localcloud.core import addresses
 from localcloud.core.addresses import AddressError, Home
 from localcloud.core.lock import Holder, StateLock
 
-READY_WITHIN = 60.0
-"""Seconds for ``up`` to wait: a restart with databases, caches and a few tasks takes 2 to 5 s."""
-STOP_WITHIN = 60.0
+READY_WITHIN = 180.0
+"""Seconds for ``up`` to wait: a restart with databases, caches and a few tasks takes 2 to 5 s on an idle machine."""
+STOP_WITHIN = 120.0
 LOG = "localcloud.log"
 CLOUD = "cloud.json"
 

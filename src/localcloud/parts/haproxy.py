@@ -43,7 +43,7 @@ class Haproxy:
     process: Process | None = None
     _retired: list[Process] = field(default_factory=list)
 
-    def apply(self, supervisor: Supervisor, configuration: str, timeout: float = 10.0) -> None:
+    def apply(self, supervisor: Supervisor, configuration: str, timeout: float = 60.0) -> None:
         """Start with this configuration, or change to it: the new process takes over the listening sockets.
 
         Raises ``HaproxyError`` where the configuration is wrong; a running process then goes on as it was.

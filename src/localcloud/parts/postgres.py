@@ -30,6 +30,8 @@ from localcloud.parts import postgres_tls, sockets, tools
 from localcloud.parts.certificates import Certificate
 
 ADMINISTRATOR = "rdsadmin"
+SETUP = 120
+"""Seconds for a statement that makes a database or a role: copies files and waits for the disk."""
 tool = tools.postgres
 
 
@@ -88,7 +90,7 @@ class Parameter:
 def parameters() -> dict[str, Parameter]:
     """Every parameter that this PostgreSQL knows, asked of the binary itself."""
     answer = subprocess.run(
-        [tool("postgres"), "--describe-config"], capture_output=True, text=True, timeout=30, check=True
+        [tool("postgres"), "--describe-config"], capture_output=True, text=True, timeout=120, check=True
     ).stdout
     found = {}
     for line in answer.splitlines():
@@ -106,7 +108,9 @@ def has_library(name: str) -> bool:
 
 @cache
 def _library_folder() -> Path:
-    answer = subprocess.run([tool("pg_config"), "--pkglibdir"], capture_output=True, text=True, timeout=30, check=False)
+    answer = subprocess.run(
+        [tool("pg_config"), "--pkglibdir"], capture_output=True, text=True, timeout=120, check=False
+    )
     folder = Path(answer.stdout.strip())
     return folder if answer.returncode == 0 and folder.is_dir() else tool("postgres").parent.parent / "lib"
 
@@ -129,7 +133,7 @@ def initialise(supervisor: Supervisor, server: Server) -> None:
     ]
     environment = tools.environment(server.folder)
     name = f"initdb {server.name}"
-    code = supervisor.run(name, command, env=environment, cwd=server.folder, output=server.log, timeout=60)
+    code = supervisor.run(name, command, env=environment, cwd=server.folder, output=server.log, timeout=300)
     if code:
         raise PostgresError(f"PostgreSQL's files for {server.name} could not be made: {last_words(server.log)}")
 
@@ -169,7 +173,7 @@ def configure(server: Server, settings: Mapping[str, str], certificate: Certific
     _replace(server.folder / "tls.json", json.dumps(asdict(proxy)))
 
 
-def start(supervisor: Supervisor, server: Server, timeout: float = 60.0) -> list[Process]:
+def start(supervisor: Supervisor, server: Server, timeout: float = 180.0) -> list[Process]:
     """Start the server and wait until it takes connections, after a crash with its recovery; then its TLS proxy."""
     # Whoever held these lock files is gone: the supervisor ended every process of an earlier run before this. Its id
     # may belong to a stranger by now, which PostgreSQL would take for a running server.
@@ -221,8 +225,10 @@ def ready(server: Server) -> bool:
 
 
 @contextmanager
-def connect(server: Server, database: str = "postgres", timeout: float = 5) -> Iterator[psycopg.Connection[Any]]:
-    """A connection as the administrator, which has slots in reserve when ``max_connections`` is used up."""
+def connect(
+    server: Server, database: str = "postgres", timeout: float = 5, statement_timeout: int = 10
+) -> Iterator[psycopg.Connection[Any]]:
+    """A connection as the administrator, which has slots in reserve when ``max_connections`` is used up. In seconds."""
     with (
         sockets.short(server.data) as folder,
         psycopg.connect(
@@ -233,7 +239,7 @@ def connect(server: Server, database: str = "postgres", timeout: float = 5) -> I
             connect_timeout=max(2, int(timeout)),
             autocommit=True,
             application_name="localcloud",
-            options="-c statement_timeout=10s",
+            options=f"-c statement_timeout={statement_timeout}s",
         ) as connection,
     ):
         yield connection
@@ -247,7 +253,7 @@ def reload(processes: Sequence[Process]) -> None:
 
 def make_master(server: Server, user: str, password: str, database: str | None) -> None:
     """The master user with what RDS gives it, its database, and the statistics extension there."""
-    with connect(server) as connection:
+    with connect(server, statement_timeout=SETUP) as connection:
         known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'rds_superuser'").fetchone()
         if not known:
             connection.execute(
@@ -262,12 +268,12 @@ def make_master(server: Server, user: str, password: str, database: str | None) 
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), name))
     set_password(server, user, password)
     for each in ["postgres", *([database] if database else [])]:
-        with connect(server, each) as connection:
+        with connect(server, each, statement_timeout=SETUP) as connection:
             connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
 
 
 def set_password(server: Server, user: str, password: str) -> None:
-    with connect(server) as connection:
+    with connect(server, statement_timeout=SETUP) as connection:
         statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(user), sql.Literal(password))
         connection.execute("SET log_statement = 'none'; SET log_min_duration_statement = -1")
         connection.execute(statement)

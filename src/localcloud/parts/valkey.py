@@ -39,7 +39,7 @@ def start(
     server: Server,
     settings: Mapping[str, str],
     primary: Server | None,
-    timeout: float = 30.0,
+    timeout: float = 120.0,
 ) -> Process:
     """Start the server and wait until it answers; a replica starts copying from ``primary`` by itself."""
     server.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -19,7 +19,8 @@ from omc.errors import OmcError, WrongUse
 
 __all__ = ["LocalCloudError", "Reach", "ask", "command", "reach", "status", "tell"]
 
-COMMAND_TIMEOUT = 120.0
+COMMAND_TIMEOUT = 300.0
+"""Seconds; above what localcloud's own `up` and `down` allow themselves."""
 
 
 class LocalCloudError(OmcError):

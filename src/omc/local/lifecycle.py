@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from omc.progress import Progress
     from omc.stack import Environment, Stack
 
-SETTLE_TIMEOUT = 120.0
+SETTLE_TIMEOUT = 300.0
 """Seconds for the tasks of a started cloud to become healthy: start, two passed health checks, with room."""
 
 SPACE = 500 * 2**20

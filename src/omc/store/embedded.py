@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 BIN_VARIABLE = "OMC_POSTGRES_BIN"
 USER = "omc"
 DATABASE = "omc"
-START_TIMEOUT = 60.0
+START_TIMEOUT = 180.0
 """Seconds; after a crash the server reads its log first."""
-PATIENCE = 5.0
+PATIENCE = 10.0
 """Seconds in which a server that ends at once is started again."""
 LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432.lock")
 
