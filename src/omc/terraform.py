@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from omc import procfs
 from omc.errors import OmcError
 from omc.interrupts import held
 
@@ -233,7 +234,7 @@ def end_leftovers(folder: Path) -> None:
         try:
             place = str((entry / "cwd").readlink()).removesuffix(" (deleted)")
             ours = Path(place).is_relative_to(folder) and b"TF_IN_AUTOMATION=1" in (entry / "environ").read_bytes()
-            terminal = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[4]
+            terminal = procfs.stat(entry.name)[4]
             if ours and terminal == "0" and entry.name != str(os.getpid()):
                 os.kill(int(entry.name), signal.SIGKILL)
         except OSError:

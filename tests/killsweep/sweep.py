@@ -36,7 +36,7 @@ import psycopg
 
 from killsweep.gate import Gate, gate_of, install
 from support.small import SERVICE, Lane, add_fault, faults_of, small_world
-from support.stack import clean_env
+from support.stack import all_tasks, clean_env
 
 WITHIN = 300.0
 """Seconds for one process of omc: many times what it needs."""
@@ -317,13 +317,10 @@ class Sweeper:
 
     def _tasks(self) -> set[str]:
         """Tasks that no service started."""
-        ecs = self.lane.world.client("ecs")
         return {
             task["taskArn"]
-            for status in ("RUNNING", "STOPPED")
-            for page in ecs.get_paginator("list_tasks").paginate(cluster=self.lane.name, desiredStatus=status)
-            if page["taskArns"]
-            for task in ecs.describe_tasks(cluster=self.lane.name, tasks=page["taskArns"])["tasks"]
+            for desired in ("RUNNING", "STOPPED")
+            for task in all_tasks(self.lane.world, self.lane.name, desired)
             if not task["group"].startswith("service:")
         }
 

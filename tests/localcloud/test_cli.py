@@ -19,7 +19,7 @@ import boto3
 import pytest
 
 from localcloud.core import addresses
-from localcloud.core.lock import StateLock
+from localcloud.core.lock import StateLock, started_at
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -47,10 +47,7 @@ def told(state: Path) -> dict[str, Any]:
 
 def alive(pid: int) -> bool:
     """A process whose parent never asks for its end stays as a zombie: that one is dead."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):  # the latter where it goes while it is read
-        return False
+    return started_at(pid) > 0
 
 
 def kill(state: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from ecs_world import SERVER, World, build, until
 from localcloud.core.cloud import Cloud
+from support.stack import put_silent_alarm
 
 pytestmark = pytest.mark.cloud
 
@@ -47,17 +48,7 @@ def test_a_rule_delivers_failed_deployments_to_a_queue(world: World) -> None:
 
 def watched(world: World) -> tuple[str, str]:
     """A service whose deployments an alarm ends, and two revisions: what it runs, and one that takes its time."""
-    world.aws("cloudwatch").put_metric_alarm(
-        AlarmName="errors",
-        Namespace="App",
-        MetricName="Errors",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="ignore",  # so that it stays in the state in which it is put
-    )
+    put_silent_alarm(world.aws("cloudwatch"), "errors")
     configuration = {"alarms": {"alarmNames": ["errors"], "enable": True, "rollback": True}}
     image = world.push("server", SERVER)
     good = world.register("watched", image)

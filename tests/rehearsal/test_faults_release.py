@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from support.stack import CLUSTER, Stack, eventually, wait_until_healthy
+from support.stack import CLUSTER, Stack, all_tasks, eventually, wait_until_healthy
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
@@ -26,14 +26,10 @@ def service(stack: Stack, name: str = "backend") -> dict[str, Any]:
 
 
 def stopped_tasks(stack: Stack, revision: str) -> list[dict[str, Any]]:
-    """The tasks of a task definition that have stopped; ECS remembers each for an hour, so there may be pages."""
-    ecs = stack.client("ecs")
-    pages = ecs.get_paginator("list_tasks").paginate(cluster=CLUSTER, desiredStatus="STOPPED")
+    """The tasks of a task definition that have stopped."""
     return [
         task
-        for page in pages
-        if page["taskArns"]
-        for task in ecs.describe_tasks(cluster=CLUSTER, tasks=page["taskArns"])["tasks"]
+        for task in all_tasks(stack, CLUSTER, "STOPPED")
         if task["taskDefinitionArn"] == revision and task["lastStatus"] == "STOPPED"
     ]
 

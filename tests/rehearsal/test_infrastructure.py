@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 import pytest
 
-from support.stack import ROOT, Done, Stack, clean_env, eventually
+from support.stack import ROOT, Done, Stack, clean_env, eventually, state_bucket
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
 
@@ -250,8 +250,3 @@ def faults(stack: Stack, rules: list[dict[str, Any]]) -> None:
         f"{stack.reach()['AWS_ENDPOINT_URL']}/_localcloud/faults", json.dumps(rules).encode(), method="POST"
     )
     urllib.request.urlopen(request, timeout=60).close()
-
-
-def state_bucket(stack: Stack) -> str:
-    account = json.loads((stack.state / "cloud.json").read_text())["account"]
-    return f"ohmycoins-staging-tfstate-{account}"

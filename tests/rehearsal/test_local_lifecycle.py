@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.stack import CLUSTER, ROOT, Stack, clean_env, eventually, processes_below, wait_until_healthy
+from support.stack import ROOT, Stack, clean_env, eventually, processes_below, state_bucket, wait_until_healthy
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
@@ -27,9 +27,7 @@ def prices(stack: Stack) -> int:
 
 def state_of(stack: Stack) -> str:
     """What Terraform's state is now; an apply that does anything makes another of it."""
-    account = json.loads((stack.state / "cloud.json").read_text())["account"]
-    bucket = f"{CLUSTER}-tfstate-{account}"
-    return str(stack.client("s3").get_object(Bucket=bucket, Key="staging/terraform.tfstate")["ETag"])
+    return str(stack.client("s3").get_object(Bucket=state_bucket(stack), Key="staging/terraform.tfstate")["ETag"])
 
 
 def test_down_leaves_no_process_and_up_needs_no_new_apply(healthy: Stack) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from support.stack import ROOT, Stack, clean_env, run
+from support.stack import ROOT, Stack, clean_env, put_silent_alarm, run
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
 
@@ -60,20 +60,9 @@ def test_alb_target_health_is_what_the_targets_answer(healthy: Stack) -> None:
 
 
 def test_alarms_in_alarm_state_with_their_reason(healthy: Stack) -> None:
-    """The alarm is one that nothing is ever heard of, so that it stays in the state in which it is put."""
     cloudwatch = healthy.client("cloudwatch")
     name = "rehearsal-of-the-morning"
-    cloudwatch.put_metric_alarm(
-        AlarmName=name,
-        Namespace="Rehearsal",
-        MetricName="Nothing",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=0,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="ignore",
-    )
+    put_silent_alarm(cloudwatch, name)
     try:
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="rehearsal")
         rows = aws(

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,14 +141,15 @@ def wait_until_healthy(stack: Stack, within: float = 180) -> None:
 
 def is_any_task_leaving(stack: Stack) -> bool:
     """Whether a task that is no longer wanted still has its processes. Its service doesn't count it any more."""
+    return any(task["lastStatus"] != "STOPPED" for task in all_tasks(stack, CLUSTER, "STOPPED"))
+
+
+def all_tasks(stack: Stack, cluster: str, desired: str) -> Iterator[dict[str, Any]]:
+    """A cluster's tasks that are to run, or to stop. ECS remembers the stopped for an hour, so there may be pages."""
     ecs = stack.client("ecs")
-    pages = ecs.get_paginator("list_tasks").paginate(cluster=CLUSTER, desiredStatus="STOPPED")
-    return any(
-        task["lastStatus"] != "STOPPED"
-        for page in pages
-        if page["taskArns"]
-        for task in ecs.describe_tasks(cluster=CLUSTER, tasks=page["taskArns"])["tasks"]
-    )
+    for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus=desired):
+        if page["taskArns"]:
+            yield from ecs.describe_tasks(cluster=cluster, tasks=page["taskArns"])["tasks"]
 
 
 def processes_below(state: Path) -> list[int]:
@@ -164,3 +165,24 @@ def processes_below(state: Path) -> list[int]:
             if str(state) in words or folder.startswith(str(state)):
                 found.append(int(entry.name))
     return found
+
+
+def state_bucket(stack: Stack) -> str:
+    """Where the state of the stack's Terraform is."""
+    account = json.loads((stack.state / "cloud.json").read_text())["account"]
+    return f"{CLUSTER}-tfstate-{account}"
+
+
+def put_silent_alarm(cloudwatch: Any, name: str) -> None:
+    """An alarm on a metric of which nothing is ever heard, so that it stays in the state in which it is put by hand."""
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        Namespace="Rehearsal",
+        MetricName="Nothing",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="ignore",
+    )

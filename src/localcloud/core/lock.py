@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 
+from localcloud.core.processes import read_entry
+
 FILE = "lock"
 
 
@@ -35,11 +37,8 @@ class Holder:
 
 def started_at(pid: int) -> int:
     """When a process started, in clock ticks since the boot; 0 where there is none, or only its zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return 0 if fields[0] == "Z" else int(fields[19])
+    entry = read_entry(pid)
+    return 0 if entry is None or entry.zombie else entry.started_at
 
 
 class StateLock:

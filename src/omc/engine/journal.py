@@ -164,15 +164,13 @@ def create(
         created_at=now,
         fence=0,
     )
-    rows = [
-        StepRow(phase=Phase.PERFORM, number=number, name=step.name, state=StepState.PENDING)
-        for number, step in enumerate(plan.steps, start=1)
-    ]
 
     def write(transaction: Transaction) -> None:
         run.id = unused_id(transaction.session, now)
-        for row in rows:
-            row.run = run.id
+        rows = [
+            StepRow(run=run.id, phase=Phase.PERFORM, number=number, name=step.name, state=StepState.PENDING)
+            for number, step in enumerate(plan.steps, start=1)
+        ]
         transaction.session.add(run)
         transaction.record("run.planned", run, approved_before=approved_before)
         transaction.session.add_all(rows)

@@ -9,6 +9,8 @@ import time
 from functools import cache
 from pathlib import Path
 
+from omc import procfs
+
 
 def boot_clock() -> float:
     """Seconds that also pass while the machine sleeps, as the database's clock does."""
@@ -39,7 +41,7 @@ def shown(process: str) -> str:
 def _started(pid: int) -> int:
     """When it started, in the kernel's ticks; 0 where there is no such process, or it can't be told."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        fields = procfs.stat(pid)
     except OSError:
         return 0
     return 0 if fields[0] in "ZX" else int(fields[19])

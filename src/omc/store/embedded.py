@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from omc import procfs
 from omc.errors import OmcError, Unknown
 
 if TYPE_CHECKING:
@@ -346,8 +347,7 @@ def _works_in(pid: int, data: Path) -> bool:
             return False
         return True
     try:
-        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
-        return state not in "ZX" and data.samefile(f"/proc/{pid}/cwd")
+        return procfs.stat(pid)[0] not in "ZX" and data.samefile(f"/proc/{pid}/cwd")
     except OSError:
         return False
 

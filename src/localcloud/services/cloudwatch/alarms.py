@@ -98,7 +98,7 @@ class Alarms:
         with self._lock:
             return {
                 "alarms": [_fields(alarm) for alarm in self._alarms.values()],
-                "outbox": [_fields(notice) for notice in list(self.outbox)],
+                "outbox": [_fields(notice) for notice in list(self.outbox)],  # they are carried out meanwhile
                 "down": [span for span in self._down if span[1] > self._opened_at - 7 * DAY],
             }
 

@@ -307,6 +307,8 @@ class Clusters:
         # One lock for both: a target that is deregistered in between would count as gone, not as draining.
         with self.cloud.lock:
             groups = {t.group for tasks in self.live.values() for task in tasks.values() for t in task.targets}
+            if not groups:
+                return
             seen = states(self.cloud, groups)
             for service, tasks in self.live.items():
                 for task in tasks.values():
