@@ -6,6 +6,7 @@ stack trace is for bugs (``OMC_DEBUG=1`` shows it). Exit codes: 1 the answer is 
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 
@@ -65,6 +66,25 @@ class Throttled(Unknown):
 
 class BadAnswer(Unknown):
     """The answer was cut off or is not in the shape that AWS documents."""
+
+
+class Mistake(Unknown):
+    """omc itself failed while it read or judged one thing: that one is not known, and all else stands.
+
+    Its cause is the error; ``OMC_DEBUG=1`` raises that instead.
+    """
+
+
+def contained(what: str, error: Exception) -> Mistake:
+    """The mistake as what it is, or raised as it came where somebody looks for it (``OMC_DEBUG``)."""
+    if os.environ.get("OMC_DEBUG"):
+        raise error
+    mistake = Mistake(
+        f"A mistake in omc ended {what}: {type(error).__name__}: {error}. It is not known; what else is shown stands. "
+        "OMC_DEBUG=1 shows how it came; please report it."
+    )
+    mistake.__cause__ = error
+    return mistake
 
 
 class AccessDenied(Unknown):

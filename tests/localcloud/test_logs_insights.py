@@ -15,6 +15,9 @@ from localcloud.services.logs.flow import FlowRecord, insights_fields, line
 from localcloud.services.logs.insights.syntax import QueryError
 from localcloud.services.logs.insights.translate import translate
 from localcloud.services.logs.worker import Worker
+from omc.facts.log_errors import ERROR_PATTERN
+from omc.facts.logs import ERRORS_QUERY
+from support.log_lines import ERRORS, HEALTHY
 
 Run = Callable[..., list[dict[str, str]]]
 
@@ -78,6 +81,13 @@ REQUESTS: list[Mapping[str, Any]] = [
 
 def column(found: list[dict[str, str]], name: str) -> list[str | None]:
     return [row.get(name) for row in found]
+
+
+def test_omcs_query_for_errors_finds_what_its_pattern_finds(run: Run) -> None:
+    """The pattern is judged by Python in omc's own tests; Insights reads it with another engine."""
+    lines = [str(parameter.values[0]) for parameter in (*ERRORS, *HEALTHY)]
+    found = {row["@message"] for row in run(ERRORS_QUERY, lines)}
+    assert found == {line for line in lines if re.search(ERROR_PATTERN, line)}
 
 
 def test_without_commands_for_columns_the_newest_events_come_first(run: Run) -> None:

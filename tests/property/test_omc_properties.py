@@ -17,7 +17,8 @@ from omc.aws.command_lines import command_line
 from omc.aws.reads import is_read
 from omc.checks.finding import Finding, Level, worst
 from omc.cli.table import Row, table
-from omc.facts.log_shapes import LONGEST, essence_of, shape_of
+from omc.facts.log_errors import error_of
+from omc.facts.log_shapes import LONGEST, shape_of
 from omc.stack.model import DAYS, MaintenanceWindow
 from omc.stack.toml_lines import line_of
 from omc.times import span
@@ -46,8 +47,8 @@ def test_ids_do_not_change_a_shape(one: object, other: object, after: str) -> No
 
 @given(st.text(max_size=100))
 def test_a_json_lines_own_level_decides(message: str) -> None:
-    assert essence_of(json.dumps({"level": "info", "message": f"ERROR {message}"})) is None
-    said = essence_of(json.dumps({"level": "error", "message": f"x{message}x"}))
+    assert error_of(json.dumps({"level": "info", "message": f"ERROR {message}"})) is None
+    said = error_of(json.dumps({"level": "error", "message": f"x{message}x"}))
     assert said == f"x{message}x"
 
 

@@ -444,6 +444,37 @@ def test_what_could_not_be_read_is_unknown_for_each_check_that_needs_it() -> Non
     assert {(finding.level, finding.action) for finding in found} == {(UNKNOWN, "ecs:DescribeServices")}
 
 
+MISTAKES = (RecursionError, KeyError, TypeError, ValueError, ZeroDivisionError, IndexError, UnicodeError, MemoryError)
+
+
+@pytest.mark.parametrize("error", [kind("x") for kind in (*MISTAKES, AttributeError, OverflowError, AssertionError)])
+@pytest.mark.parametrize("at_once", [True, False], ids=["before its first finding", "after it"])
+def test_a_mistake_inside_one_check_costs_that_check(error: Exception, at_once: bool) -> None:
+    def broken(scope: Scope) -> Iterator[Finding]:
+        """What breaks"""
+        if not at_once:
+            yield Finding("broken", OK, "half", "Half of it is fine.")
+        raise error
+
+    def sound(scope: Scope) -> Iterator[Finding]:
+        """What stands"""
+        yield Finding("sound", OK, "it", "It stands.")
+
+    found = judge([broken, sound], {}, {Scope: SCOPE})
+    assert [(finding.check, finding.level) for finding in found] == [("broken", UNKNOWN), ("sound", OK)]
+    assert f"A mistake in omc ended the check broken: {type(error).__name__}" in found[0].sentence
+
+
+def test_somebody_who_looks_for_the_mistake_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(scope: Scope) -> Iterator[Finding]:
+        """What breaks"""
+        raise IndexError("here")
+
+    monkeypatch.setenv("OMC_DEBUG", "1")
+    with pytest.raises(IndexError, match="here"):
+        judge([broken], {}, {Scope: SCOPE})
+
+
 @pytest.mark.parametrize(
     ("levels", "verdict"),
     [([], UNKNOWN), ([OK], OK), ([OK, WARN], WARN), ([WARN, UNKNOWN], UNKNOWN), ([UNKNOWN, FAIL, OK], FAIL)],

@@ -351,6 +351,11 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
+class Misread:
+    reading: Reading = UNREAD
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     reading: Reading = UNREAD
 
@@ -376,6 +381,11 @@ def read_broken(house: House) -> Broken:
 
 
 @reads
+def read_misread(house: House) -> Misread:
+    return Misread(house.number["a list was expected"])  # type: ignore[index]
+
+
+@reads
 def read_refused(house: House) -> Refused:
     raise WrongUse("another account")
 
@@ -383,6 +393,7 @@ def read_refused(house: House) -> Refused:
 def judges_both(house: House, ground: Ground) -> None: ...
 def judges_house(house: House) -> None: ...
 def judges_broken(broken: Broken, ground: Ground) -> None: ...
+def judges_misread(misread: Misread, ground: Ground) -> None: ...
 def judges_refused(refused: Refused) -> None: ...
 def judges_unknown(number: int) -> None: ...
 
@@ -408,6 +419,12 @@ def test_what_cannot_be_read_leaves_the_rest_standing() -> None:
     readings = collect([judges_broken], {Service: STAGING.services[0]})
     assert isinstance(readings[Broken], Unreadable)
     assert readings[Broken].error.message.startswith("AWS's answer lacks 'reading', so Broken is not known.")
+    assert readings[Ground].number == 8000
+
+
+def test_a_mistake_in_one_reader_costs_what_it_reads() -> None:
+    readings = collect([judges_misread], {Service: STAGING.services[0]})
+    assert "A mistake in omc ended the reading of Misread: TypeError" in readings[Misread].error.message
     assert readings[Ground].number == 8000
 
 

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import MORNING_CHECKS
-from omc.errors import AccessDenied
-from omc.facts.collector import Readings, Unreadable, needs
+from omc.errors import AccessDenied, OmcError, contained
+from omc.facts.collector import UNREAD, Reading, Readings, Unreadable, needs
 
 Check: TypeAlias = "Callable[..., Iterator[Finding]]"
 
@@ -27,19 +27,23 @@ def _findings(check: Check, readings: Readings, given: Mapping[type, Any]) -> It
     arguments = {name: given[kind] if kind in given else readings[kind] for name, kind in needs(check).items()}
     for value in arguments.values():
         if isinstance(value, Unreadable):
-            return [_unknown(check, value)]
-    return check(**arguments)
+            return [_unknown(check, "read", value.error, value.reading)]
+    try:
+        return list(check(**arguments))
+    except Exception as error:  # noqa: BLE001 - a mistake inside one check costs that check, never the report
+        rests = [value.reading for value in arguments.values() if hasattr(value, "reading")]
+        mistake = contained(f"the check {name_of(check)}", error)
+        return [_unknown(check, "judged", mistake, rests[0] if rests else UNREAD)]
 
 
-def _unknown(check: Check, missing: Unreadable) -> Finding:
+def _unknown(check: Check, done: str, error: OmcError, reading: Reading) -> Finding:
     title = (check.__doc__ or name_of(check)).partition("\n")[0].rstrip(".")
-    error = missing.error
     return Finding(
         check=name_of(check),
         level=Level.UNKNOWN,
         subject=title,
         sentence=error.message,
-        evidence=(Evidence(f"could not be read: {title.lower()}", missing.reading),),
+        evidence=(Evidence(f"could not be {done}: {title.lower()}", reading),),
         procedure=MORNING_CHECKS,
         unread=True,
         action=error.action if isinstance(error, AccessDenied) else "",

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, TypeVar, get_type_hints
 
 from omc.aws.calls import Call, recording
-from omc.errors import BadAnswer, OmcError, WrongUse
+from omc.errors import BadAnswer, OmcError, WrongUse, contained
 
 Reader = TypeVar("Reader", bound=Callable[..., Any])
 
@@ -117,4 +117,6 @@ def _read(fact: type, given: Mapping[type, Any], futures: Mapping[type, Future[A
         except KeyError as error:
             problem = BadAnswer(f"AWS's answer lacks {error}, so {fact.__name__} is not known. Try again.")
             return Unreadable(fact, problem, Reading(at, tuple(calls)))
+        except Exception as error:  # noqa: BLE001 - a mistake in one reader costs what it reads, never the report
+            return Unreadable(fact, contained(f"the reading of {fact.__name__}", error), Reading(at, tuple(calls)))
         return replace(value, reading=Reading(at, tuple(calls)))

@@ -13,7 +13,8 @@ from omc.aws.calls import side_by_side
 from omc.aws.gateway import Gateway
 from omc.errors import BadAnswer, NotFound, Unreachable
 from omc.facts.collector import UNREAD, Reading, reads
-from omc.facts.log_shapes import essence_of, shape_of
+from omc.facts.log_errors import ERROR_PATTERN, error_of, is_cut_off, is_rest_of_a_line
+from omc.facts.log_shapes import shape_of
 from omc.facts.scope import Scope
 from omc.stack import Environment
 
@@ -24,8 +25,8 @@ GROUPS_A_QUERY = 50
 """StartQuery takes so many log groups."""
 ROWS = 10_000
 """The most that a query gives back."""
-ERRORS_QUERY = rf"""fields @timestamp, @message, @logStream, @log
-| filter @message like /(?i)\b(\w*error|\w*exception|critical|fatal|panic)\b|Traceback/
+ERRORS_QUERY = f"""fields @timestamp, @message, @logStream, @log
+| filter @message like /{ERROR_PATTERN}/
 | sort @timestamp desc
 | limit {ROWS}"""
 TRACEBACK = "Traceback (most recent call last):"
@@ -96,13 +97,17 @@ def group_errors(rows: Iterable[Mapping[str, str]]) -> tuple[ErrorGroup, ...]:
     streams: dict[tuple[str, str], set[str]] = {}
     rows = list(rows)
     explained = {row.get("@logStream") for row in rows if row.get("@message", "").strip() != TRACEBACK}
+    begun = {_stream_and_second(row) for row in rows if is_cut_off(row.get("@message", ""))}
     for row in rows:
-        if row.get("@message", "").strip() == TRACEBACK and row.get("@logStream") in explained:
+        message = row.get("@message", "")
+        if message.strip() == TRACEBACK and row.get("@logStream") in explained:
             continue
-        essence = essence_of(row.get("@message", ""))
-        if essence is None:
+        if is_rest_of_a_line(message) and _stream_and_second(row) in begun:
+            continue  # its beginning has been counted
+        error = error_of(message)
+        if error is None:
             continue
-        key = (row.get("@log", "").partition(":")[2] or row.get("@log", ""), shape_of(essence))
+        key = (row.get("@log", "").partition(":")[2] or row.get("@log", ""), shape_of(error))
         at = _moment(row["@timestamp"])
         streams.setdefault(key, set()).add(row.get("@logStream", ""))
         known = groups.get(key)
@@ -118,6 +123,10 @@ def group_errors(rows: Iterable[Mapping[str, str]]) -> tuple[ErrorGroup, ...]:
             )
     counted = (replace(group, streams=len(streams[key])) for key, group in groups.items())
     return tuple(sorted(counted, key=lambda group: (-group.count, group.log_group, group.shape)))
+
+
+def _stream_and_second(row: Mapping[str, str]) -> tuple[str, str]:
+    return row.get("@logStream", ""), row.get("@timestamp", "")[:19]
 
 
 def _query(logs: CloudWatchLogsClient, groups: Sequence[str], begin: int, end: int) -> _Answer:

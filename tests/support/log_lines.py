@@ -1,0 +1,95 @@
+"""Lines as loggers, web servers and log drivers really write them: those that report an error, and those that don't."""
+
+from __future__ import annotations
+
+import pytest
+
+DEEP = "[" * 3000 + "]" * 3000
+
+ERRORS = [
+    pytest.param('{"level":"error","msg":"boom"}', id="zap"),
+    pytest.param('{"level":50,"time":1,"pid":1,"hostname":"h","msg":"boom"}', id="pino"),
+    pytest.param('{"level":60,"msg":"boom","v":0}', id="bunyan fatal"),
+    pytest.param('{"version":"1.1","host":"h","short_message":"boom","level":3}', id="GELF"),
+    pytest.param('{"severityNumber":17,"body":"boom"}', id="OpenTelemetry number"),
+    pytest.param('{"severityText":"ERROR","body":"boom"}', id="OpenTelemetry text"),
+    pytest.param('{"levelno":40,"message":"boom"}', id="Python's number"),
+    pytest.param('{"@timestamp":"t","log.level":"error","message":"boom"}', id="Elastic, dotted"),
+    pytest.param('{"log":{"level":"error"},"message":"boom"}', id="Elastic, nested"),
+    pytest.param('{"text":"x","record":{"level":{"name":"ERROR","no":40},"message":"boom"}}', id="loguru"),
+    pytest.param('{"@t":"t","@l":"Error","@m":"boom"}', id="Serilog"),
+    pytest.param('{"time":"t","level":"ERROR+2","msg":"boom"}', id="slog"),
+    pytest.param('{"severity":"CRITICAL","message":"boom"}', id="Google"),
+    pytest.param('{"level":"SEVERE","message":"boom"}', id="java.util.logging"),
+    pytest.param(
+        '{"log":"{\\"level\\":\\"error\\",\\"msg\\":\\"boom\\"}","container_name":"c"}', id="in a router's field"
+    ),
+    pytest.param('{"log":"2026-11-23 12:00:00,1 ERROR app: boom","stream":"stderr"}', id="text in a router's field"),
+    pytest.param('{"msg":"request failed","error":"connection refused"}', id="only an error field"),
+    pytest.param('{"msg":"request failed","error":{"type":"TypeError","message":"x"}}', id="an error as an object"),
+    pytest.param('{"method":"GET","uri":"/x","status":500,"error":"boom"}', id="access line, 500"),
+    pytest.param('{"foo":"FATAL: role does not exist"}', id="no field that is known"),
+    pytest.param("2026-11-23 12:00:00,123 ERROR app: INFO table is gone", id="text"),
+    pytest.param("[error] 7#7: *1 connect() failed (111: Connection refused)", id="nginx"),
+    pytest.param("2026/11/23 12:00:00 [crit] 7#7: *1 SSL_write() failed", id="nginx crit"),
+    pytest.param("[Mon Nov 23 12:00:00 2026] [core:error] [pid 1] AH00126: Invalid URI", id="Apache"),
+    pytest.param("2026-11-23 12:00:00.000 UTC [1] FATAL:  role does not exist", id="PostgreSQL"),
+    pytest.param("E1123 12:00:00.000000       1 main.go:1] boom", id="klog"),
+    pytest.param('level=error ts=t msg="boom"', id="logfmt"),
+    pytest.param('ts=t lvl=eror err="boom failed" error="connection refused"', id="logfmt with an error"),
+    pytest.param("error: boom", id="winston"),
+    pytest.param("2026-11-23T12:00:00.000Z\terror\tmain/main.go:1\tboom", id="zap's console"),
+    pytest.param("java.lang.IllegalStateException: could not load the INFO block", id="an exception's own line"),
+    pytest.param("ValueError: invalid literal", id="the end of a traceback"),
+    pytest.param("panic: runtime error: index out of range", id="Go"),
+    pytest.param(
+        '10.0.0.1 - - [23/Nov/2026:12:00:00 +0000] "GET /x HTTP/1.1" 502 166 "-" "curl"', id="combined log, 502"
+    ),
+    pytest.param("2 of 3 hosts failed with an error, 0 errors ignored", id="an error beside a count of none"),
+    pytest.param(f'{{"level":"error","msg":"bad body","body":{DEEP}}}', id="nested without end"),
+    pytest.param('{"level":"error","msg":"' + "x" * 16_000, id="cut off"),
+    pytest.param('{"msg":"' + "x" * 16_000 + '","error":"boom","pay', id="cut off, with an error field"),
+    pytest.param('xxxx","level":"error","error":"boom"}', id="the rest of a line that was cut off"),
+]
+HEALTHY = [
+    pytest.param('{"method":"GET","uri":"/health","status":200,"error":"","latency":10}', id="Echo's access line"),
+    pytest.param(
+        '{"method":"GET","uri":"/x","status":404,"error":"code=404, message=Not Found"}', id="a client's error"
+    ),
+    pytest.param('{"msg":"done","error":null}', id="null"),
+    pytest.param('{"msg":"done","error":false}', id="false"),
+    pytest.param('{"msg":"done","error":[]}', id="an empty list"),
+    pytest.param('{"msg":"done","error":{}}', id="an empty object"),
+    pytest.param('{"msg":"done","errors":0,"error":0}', id="zero"),
+    pytest.param('{"msg":"done","exception":"None"}', id="None as text"),
+    pytest.param('{"level":30,"msg":"error page was shown"}', id="pino's info"),
+    pytest.param('{"level":40,"msg":"an error was retried"}', id="pino's warning"),
+    pytest.param('{"version":"1.1","host":"h","short_message":"the error is gone","level":6}', id="GELF info"),
+    pytest.param('{"severityNumber":9,"body":"error handler loaded"}', id="OpenTelemetry info"),
+    pytest.param('{"log":{"level":"info"},"message":"error handler loaded"}', id="nested info"),
+    pytest.param('{"text":"ERROR","record":{"level":{"name":"INFO","no":20},"message":"error"}}', id="loguru's info"),
+    pytest.param('{"@t":"t","@mt":"Import of {Name} done","Name":"error.csv","errors":0}', id="no level at all"),
+    pytest.param('{"path":"/error","msg":"done"}', id="a path"),
+    pytest.param('{"log":"2026-11-23 12:00:00,1 INFO app: error queue cleared"}', id="a router's field at info"),
+    pytest.param('level=info ts=t msg="done" error=null', id="logfmt"),
+    pytest.param('ts=t msg=done error="" code=0', id="logfmt, empty"),
+    pytest.param("ts=t error= code=0", id="logfmt, nothing"),
+    pytest.param("2026-11-23 12:00:00,123 INFO app: cleared the error queue", id="text"),
+    pytest.param("2026-11-23T12:00:00.000Z  WARN 1 --- [main] c.e.App : an error was retried", id="Spring"),
+    pytest.param('INFO:     10.0.0.1:1 - "GET /static/error.css HTTP/1.1" 200 OK', id="uvicorn"),
+    pytest.param('10.0.0.1 - - [t] "GET /error HTTP/1.1" 200 166 "-" "curl"', id="combined log"),
+    pytest.param('10.0.0.1 - - [t] "GET /fatal HTTP/2" 404 166 "-" "curl"', id="combined log, 404"),
+    pytest.param("I1123 12:00:00.000000       1 main.go:1] error budget is fine", id="klog"),
+    pytest.param("[notice] 7#7: error log reopened", id="nginx"),
+    pytest.param("info: error handler loaded", id="winston"),
+    pytest.param("2026-11-23T12:00:00.000Z\tinfo\tmain.go:1\tno more error", id="zap's console"),
+    pytest.param("Import finished: 500 rows, 0 error(s)", id="a count"),
+    pytest.param("Finished with no error.", id="none"),
+    pytest.param("Completed without any exception", id="without"),
+    pytest.param("error_count=0 exception=none", id="counters"),
+    pytest.param("error rate: 0.0%", id="a rate"),
+    pytest.param("compiled assets/error.js and ErrorPage.error.css", id="files"),
+    pytest.param('{"level":"info","msg":"' + "error " * 3_000, id="cut off"),
+    pytest.param('{"level":"info","msg":"x","body":' + DEEP + ',"error":"boom"}', id="nested without end"),
+    pytest.param('rest of an error","level":"info","status":200}', id="the rest of a line that was cut off"),
+]

@@ -1,0 +1,78 @@
+"""Which log lines report an error: what loggers, servers and log drivers really write, line by line."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from omc.facts.log_errors import ERROR_PATTERN, error_of
+from omc.facts.logs import group_errors
+from support.log_lines import ERRORS, HEALTHY
+
+PATTERN = re.compile(ERROR_PATTERN)
+
+
+def row(message: str, stream: str = "s", at: str = "2026-11-23 12:00:00.000") -> dict[str, str]:
+    return {"@timestamp": at, "@message": message, "@logStream": stream, "@log": "1:/ecs/x"}
+
+
+def counted(line: str) -> int:
+    """As the morning check counts: first the query's pattern, then the judgement."""
+    return sum(group.count for group in group_errors([row(line)] if PATTERN.search(line) else []))
+
+
+@pytest.mark.parametrize("line", ERRORS)
+def test_an_error_is_counted(line: str) -> None:
+    assert counted(line) == 1
+
+
+@pytest.mark.parametrize("line", HEALTHY)
+def test_what_is_no_error_is_not(line: str) -> None:
+    assert counted(line) == 0
+
+
+def test_a_line_cut_in_two_is_one_error() -> None:
+    pieces = ['{"level":"error","msg":"' + "x" * 16_000, 'xx","error":"boom","status":500}']
+    assert sum(group.count for group in group_errors([row(piece) for piece in pieces])) == 1
+    elsewhere = [row(pieces[0]), row(pieces[1], stream="t")]
+    assert sum(group.count for group in group_errors(elsewhere)) == 2
+
+
+def test_what_an_error_says_is_its_message_and_its_errors_last_line() -> None:
+    line = json.dumps({"level": "error", "msg": "order failed", "exception": "Traceback:\n  x\nTimeoutError: 3 s"})
+    assert error_of(line) == "order failed: TimeoutError: 3 s"
+    assert error_of('{"level":"error","msg":"\\ud800 lone"}') is not None
+
+
+KEYS = st.sampled_from(
+    ["level", "log", "record", "error", "msg", "status", "method", "severity", "message", "exception"]
+)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(["error", "INFO", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(KEYS | st.text(max_size=5), values, max_size=6), st.integers(0, 200))
+def test_no_json_line_whole_or_cut_off_can_stop_the_check(record: dict[str, object], length: int) -> None:
+    line = json.dumps(record)
+    for piece in (line, line[:length], line[length:]):
+        assert error_of(piece) is None or isinstance(error_of(piece), str)
+
+
+@given(st.text(max_size=200))
+@example("\ud800")
+@example('{"level":1e999}')
+@example('{"level":' + "9" * 5_000 + "}")
+def test_no_text_can_stop_the_check(text: str) -> None:
+    group_errors([row(text)])
