@@ -6,18 +6,17 @@ Whether a change is fine is not judged here.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from omc.redaction import compared_without_secrets, without_secrets
+from omc.secret_names import is_secret_name
+
 SENSITIVE = "(sensitive)"
 UNKNOWN = "(known after the apply)"
 ABSENT = "-"
-_SECRET = re.compile(r"password|passwd|secret_(string|binary|key)|private_key|auth_token|access_key", re.IGNORECASE)
-"""Names whose values are left out even where the provider doesn't call them sensitive."""
-_HARMLESS = re.compile(r"(version|enabled|_arn|_id|_wo_version|manage_master_user_password|rotation\w*)$")
 
 
 class Does(StrEnum):
@@ -83,7 +82,7 @@ def changes(listed: Any) -> tuple[Change, ...]:
 def values_of(module: Mapping[str, Any], kinds: frozenset[str]) -> dict[str, Mapping[str, Any]]:
     """The resources of these types in a module's ``values`` and below it, by address, secrets left out."""
     found = {
-        said["address"]: _masked(said.get("values") or {}, said.get("sensitive_values"))
+        said["address"]: without_secrets(_masked(said.get("values") or {}, said.get("sensitive_values")))
         for said in module.get("resources", ())
         if said["mode"] == "managed" and said["type"] in kinds
     }
@@ -96,6 +95,7 @@ def _change(said: Mapping[str, Any], does: Does) -> Change:
     change = said["change"]
     before = _masked(change.get("before") or {}, change.get("before_sensitive"))
     after = _masked(change.get("after") or {}, change.get("after_sensitive"))
+    before, after = compared_without_secrets(before, after)
     after = _with_unknown(after, change.get("after_unknown"))
     forcing = {_path(path) for path in change.get("replace_paths") or ()}
     differences: list[Difference] = []
@@ -132,23 +132,23 @@ def _sensitive_differences(change: Mapping[str, Any], known: set[str]) -> Iterat
     before, after = change.get("before") or {}, change.get("after") or {}
     unknown = change.get("after_unknown")
     for name in sorted(set(before) | set(after)):
-        hidden = any(_is_hidden(change.get(side), name) for side in ("before_sensitive", "after_sensitive"))
+        marked = (change.get(side) for side in ("before_sensitive", "after_sensitive"))
+        hidden = any(isinstance(tree, Mapping) and tree.get(name) for tree in marked) or _is_secret(
+            name, before.get(name) or after.get(name)
+        )
         turns_out_later = isinstance(unknown, Mapping) and unknown.get(name) is True
         if hidden and name not in known and not turns_out_later and before.get(name) != after.get(name):
             yield Difference(name, SENSITIVE, SENSITIVE)
 
 
-def _is_hidden(tree: Any, name: str) -> bool:
-    return bool(isinstance(tree, Mapping) and tree.get(name)) or _looks_secret(name)
-
-
-def _looks_secret(name: str) -> bool:
-    return _SECRET.search(name) is not None and _HARMLESS.search(name) is None
+def _is_secret(name: str, value: Any) -> bool:
+    """By its name, even where the provider doesn't call it sensitive."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool) and is_secret_name(name)
 
 
 def _masked(value: Any, sensitive: Any, name: str = "") -> Any:
     """The value with every leaf left out that Terraform marks, or that is named, as a secret."""
-    if sensitive is True or (name and value not in (None, "", [], False) and _looks_secret(name)):
+    if sensitive is True or (name and value != "" and _is_secret(name, value)):
         return SENSITIVE
     if isinstance(value, Mapping):
         below = sensitive if isinstance(sensitive, Mapping) else {}

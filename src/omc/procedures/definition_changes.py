@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from omc.redaction import compared_without_secrets
+
 NAMED_LISTS = ("environment", "secrets", "containerDefinitions", "systemControls")
 """Lists whose items have a name, so that an item that moved is no difference."""
 KEYS = ("name", "namespace", "containerName")
@@ -21,7 +23,8 @@ def with_image(body: Mapping[str, Any], container: str, image: str) -> dict[str,
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """``backend.environment.LOG_LEVEL: "info" → "debug"``, in the order of the keys."""
+    """``backend.environment.LOG_LEVEL: "info" → "debug"``, in the order of the keys. That a secret changed is said."""
+    before, after = compared_without_secrets(before, after)
     old, new = _flat(before), _flat(after)
     return [
         f"{key}: {_shown(old.get(key))} → {_shown(new.get(key))}"
