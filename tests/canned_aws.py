@@ -193,7 +193,10 @@ def fresh_metrics(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def healthy() -> dict[tuple[str, str], Any]:
     """A stack of which every morning check is ok."""
-    health = {"Target": {"Id": "10.0.11.23", "Port": 8000}, "TargetHealth": {"State": "healthy"}}
+    health = [
+        {"Target": {"Id": address, "Port": 8000}, "TargetHealth": {"State": "healthy"}}
+        for address in ("10.0.11.23", "10.0.12.42")
+    ]
     return {
         ("ecs", "DescribeServices"): {"services": [ecs_service("backend"), ecs_service("frontend")], "failures": []},
         ("ecs", "ListTasks"): {"taskArns": []},
@@ -208,7 +211,7 @@ def healthy() -> dict[tuple[str, str], Any]:
             ]
         },
         ("elbv2", "DescribeTargetGroups"): {"TargetGroups": [target_group("backend"), target_group("frontend")]},
-        ("elbv2", "DescribeTargetHealth"): {"TargetHealthDescriptions": [health]},
+        ("elbv2", "DescribeTargetHealth"): {"TargetHealthDescriptions": health},
         ("cloudwatch", "DescribeAlarms"): {"MetricAlarms": [alarm("backend-unhealthy")], "CompositeAlarms": []},
         ("cloudwatch", "ListTagsForResource"): {"Tags": [{"Key": "Severity", "Value": "SEV-2"}]},
         ("cloudwatch", "GetMetricData"): fresh_metrics,

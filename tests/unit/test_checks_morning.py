@@ -272,7 +272,17 @@ def group(*states: str, name: str = "ohmycoins-staging-backend", is_used: bool =
     ("health", "level", "sentence"),
     [
         (group("healthy", "healthy"), OK, "2 of 2 targets are healthy."),
-        (group("healthy", "draining"), OK, "1 of 1 targets are healthy (1 more draining)."),
+        (group("healthy", "healthy", "draining"), OK, "2 of 2 targets are healthy (1 more draining)."),
+        (
+            group("healthy", "draining"),
+            WARN,
+            "1 of 1 targets are healthy (1 more draining), but 2 tasks of its service run: 1 of them get no request.",
+        ),
+        (
+            group("healthy"),
+            WARN,
+            "1 of 1 targets are healthy, but 2 tasks of its service run: 1 of them get no request.",
+        ),
         (group("healthy", "unhealthy"), FAIL, "1 of 2 targets are healthy; 1 unhealthy: Target.unhealthy."),
         (group("healthy", "initial"), WARN, "1 of 2 targets are healthy; 1 initial: Target.initial."),
         (group("initial"), FAIL, "0 of 1 targets are healthy; 1 initial: Target.initial."),
@@ -347,19 +357,51 @@ def test_alarms_in_alarm_most_severe_first() -> None:
         (
             alarm("a", "ALARM", tags={"severity": "SEV-3"}),
             alarm("b", "ALARM", tags={"severity": "SEV-1", "runbook": "docs/runbook/alerts.md:service-unhealthy"}),
-            alarm("c", "ALARM", kind="composite", suppressed_by="maintenance"),
+            alarm("c", "ALARM", kind="composite", suppressed_by="maintenance", suppression="WaitPeriod"),
             alarm("d"),
             replace(alarm("d", "ALARM"), name="someone-elses"),
         )
     )
     found = list(alarms(told, STAGING, SCOPE))
     assert [finding.subject[-1] for finding in found] == ["b", "a", "c", "s"]
-    assert {finding.level for finding in found} == {FAIL}
+    assert [finding.level for finding in found] == [FAIL, FAIL, FAIL, WARN]
+    assert found[3].sentence.endswith("It is not one of staging's.")
     assert found[0].sentence == "SEV-1, in ALARM for 42 min."
     assert found[0].procedure is not None
     assert found[0].procedure.document == "docs/runbook/alerts.md#service-unhealthy"
     assert found[0].evidence[0].text.endswith(": Threshold Crossed.")
-    assert found[2].sentence.endswith("Its actions are held back by maintenance.")
+    assert found[2].sentence.endswith(
+        "Its actions are held back by maintenance while it is waited for whether that one goes into ALARM."
+    )
+
+
+WATCHED_LB = "app/ohmycoins-staging/50dc6c495c0c9188"
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "ours"),
+    [
+        ("ohmycoins-staging-5xx", {}, True),
+        ("5xx", {"dimensions": (WATCHED_LB,)}, True),
+        ("5xx", {"dimensions": ("targetgroup/ohmycoins-staging-backend/0123456789abcdef",)}, True),
+        ("5xx", {"dimensions": ("other", "ohmycoins-staging")}, True),
+        ("redis", {"dimensions": ("ohmycoins-staging-redis-001",)}, True),
+        ("made-by-hand", {"tags": {"project": "ohmycoins", "environment": "staging"}}, True),
+        ("someone-elses", {}, False),
+        ("ohmycoins-staging2-5xx", {}, False),
+        ("5xx", {"dimensions": ("app/ohmycoins-staging2/50dc6c495c0c9188",)}, False),
+        ("5xx", {"dimensions": ("app/payments/50dc6c495c0c9188", "i-0123456789")}, False),
+        ("theirs", {"tags": {"project": "payments", "environment": "staging"}}, False),
+        ("theirs", {"tags": {"environment": "staging"}}, False),
+        ("my-ohmycoins-staging-5xx", {}, False),
+    ],
+)
+def test_only_an_alarm_of_the_environment_is_a_failure(name: str, more: dict[str, Any], ours: bool) -> None:
+    """By its name, its tags or what it watches; another's is a warning, and hides no state of ours."""
+    told = Alarms((alarm("a"), replace(alarm("x", "ALARM", **more), name=name)))
+    found = list(alarms(told, STAGING, SCOPE))
+    assert [finding.level for finding in found] == ([FAIL] if ours else [WARN, OK])
+    assert ours or found[1].sentence.startswith("None of staging's 1 alarms is in ALARM")
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_targets_of_every_target_group_of_ours(aws: CannedAws, gateway: Gateway)
     ]
     assert [group.is_used for group in told.groups] == [True, True, True, False]
     health = read_target_health(gateway, told)
-    assert [len(group.targets) for group in health.groups] == [1, 1, 1, 1]
+    assert [len(group.targets) for group in health.groups] == [2, 2, 2, 2]
     assert health.groups[0].targets[0].state == "healthy"
     part = read_target_groups(gateway, replace(STAGING, services=STAGING.services[:1]), replace(SCOPE, is_part=True))
     assert [group.name for group in part.groups] == [f"{PREFIX}-backend"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import ALERT_RESPONSE, BY_DOCUMENT
@@ -20,12 +20,13 @@ def alarms(alarms: Alarms, environment: Environment, scope: Scope) -> Iterator[F
         evidence = (Evidence(f"{len(alarms.alarms)} alarms in the account, none of that name", alarms.reading),)
         yield Finding("alarms", Level.FAIL, environment.alarm_prefix, sentence, evidence, ALERT_RESPONSE)
     firing = sorted((alarm for alarm in alarms.alarms if alarm.state == "ALARM"), key=_urgency)
+    ours_firing = any(belongs(alarm, environment) for alarm in firing)
     for alarm in firing:
         yield Finding(
             check="alarms",
-            level=Level.FAIL,
+            level=Level.FAIL if belongs(alarm, environment) else Level.WARN,
             subject=alarm.name,
-            sentence=_firing(alarm, scope),
+            sentence=_firing(alarm, environment, scope),
             evidence=(
                 Evidence(
                     f"{alarm.kind} alarm, in ALARM since {moment(alarm.since, environment.time_zone)}: {alarm.reason}",
@@ -44,7 +45,7 @@ def alarms(alarms: Alarms, environment: Environment, scope: Scope) -> Iterator[F
             evidence=tuple(Evidence(f"{name} has no enabled action", alarms.reading) for name in silent[:20]),
             procedure=ALERT_RESPONSE,
         )
-    if not firing and ours:
+    if not ours_firing and ours:
         undecided = [alarm.name for alarm in ours if alarm.state == "INSUFFICIENT_DATA"]
         level = Level.UNKNOWN if len(undecided) == len(ours) else Level.WARN if undecided else Level.OK
         verb = "has" if len(undecided) == 1 else "have"
@@ -54,17 +55,45 @@ def alarms(alarms: Alarms, environment: Environment, scope: Scope) -> Iterator[F
             check="alarms",
             level=level,
             subject="all alarms",
-            sentence=f"None of {len(alarms.alarms)} alarms is in ALARM{left_out}{note}.",
+            sentence=f"None of {len(alarms.alarms) - len(firing)} alarms is in ALARM{left_out}{note}."
+            if not firing
+            else f"None of {environment.name}'s {len(ours)} alarms is in ALARM{left_out}{note}.",
             evidence=tuple(Evidence(f"{name} is INSUFFICIENT_DATA", alarms.reading) for name in undecided)
             or (Evidence(f"{len(alarms.alarms)} alarms are OK", alarms.reading),),
             procedure=ALERT_RESPONSE if undecided else None,
         )
 
 
-def _firing(alarm: Alarm, scope: Scope) -> str:
+def belongs(alarm: Alarm, environment: Environment) -> bool:
+    """Whether an alarm is the environment's: by its name, by a tag that names the environment, or by what it watches.
+
+    An account may hold other people's alarms too. That one of them fires is worth a look, and no failure of ours.
+    """
+    if alarm.name.startswith((environment.alarm_prefix, f"{environment.prefix}-")):
+        return True
+    if f"{alarm.tags.get('project')}-{alarm.tags.get('environment')}" == environment.prefix:  # as the Terraform tags
+        return True
+    ours = (environment.prefix, environment.cluster, environment.database, environment.cache)
+    parts = {part for value in alarm.dimensions for part in value.split("/")}
+    return any(part in ours or part.startswith(f"{environment.prefix}-") for part in parts)
+
+
+HELD_BACK: Mapping[str, str] = {
+    "Alarm": "while it is in ALARM",
+    "WaitPeriod": "while it is waited for whether that one goes into ALARM",
+    "ExtensionPeriod": "for a while after it was in ALARM",
+}
+"""CloudWatch's ActionsSuppressedBy, in words."""
+
+
+def _firing(alarm: Alarm, environment: Environment, scope: Scope) -> str:
     severity = f"{alarm.tags['severity'].upper()}, " if alarm.tags.get("severity") else "no severity tagged, "
-    held = f" Its actions are held back by {alarm.suppressed_by}." if alarm.suppressed_by else ""
-    return f"{severity}in ALARM for {span(scope.now - alarm.since)}.{held}"
+    why = HELD_BACK.get(alarm.suppression, "")
+    held = (
+        f" Its actions are held back by {alarm.suppressed_by}{f' {why}' if why else ''}." if alarm.suppressed_by else ""
+    )
+    whose = "" if belongs(alarm, environment) else f" It is not one of {environment.name}'s."
+    return f"{severity}in ALARM for {span(scope.now - alarm.since)}.{held}{whose}"
 
 
 def _urgency(alarm: Alarm) -> tuple[str, str]:

@@ -40,12 +40,26 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
     """Targets: health of every one"""
     at_zero = {service.name for service in services.services if service.desired == 0}
     resting = {service.target_group for service in environment.services if service.name in at_zero}
+    idle = _idle_of_pairs(health, services)
+    tasks = _tasks_behind(services, environment)
     if not health.groups:
         sentence = f"There is no target group of {environment.name}: the load balancer has nobody to send to."
         evidence = (Evidence("none of the account's target groups belongs to it", health.reading),)
         yield Finding("targets", Level.FAIL, environment.prefix, sentence, evidence, SERVICE_UNHEALTHY)
     for group in health.groups:
         level, sentence = _group(group, is_resting=group.group.name in resting)
+        running = tasks.get(group.group.arn) or tasks.get(group.group.name, 0)
+        staying = sum(target.state != "draining" for target in group.targets)
+        if group.group.arn in idle:
+            level, sentence = Level.OK, "No target is registered: the idle group of a blue/green pair."
+        elif level is Level.OK and staying < running:
+            level, sentence = (
+                Level.WARN,
+                (
+                    f"{sentence.rstrip('.')}, but {running} tasks of its service run: "
+                    f"{running - staying} of them get no request."
+                ),
+            )
         yield Finding(
             check="targets",
             level=level,
@@ -55,6 +69,29 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
             or (Evidence(f"{group.group.name} has no targets", health.reading),),
             procedure=None if level is Level.OK else SERVICE_UNHEALTHY,
         )
+
+
+def _idle_of_pairs(health: TargetHealth, services: Services) -> set[str]:
+    """Target groups of blue/green services that have no target while the other of their pair has: as it should be."""
+    pairs = [pair for service in services.services for pair in service.alternates.items()]
+    filled = {group.group.arn for group in health.groups if group.targets}
+    either = [*pairs, *((other, one) for one, other in pairs)]
+    return {one for one, other in either if one not in filled and other in filled}
+
+
+def _tasks_behind(services: Services, environment: Environment) -> dict[str, int]:
+    """By target group (ARN as ECS tells it; name as omc.toml says): tasks that run, each of which should be a target.
+    While a service is being deployed to or started, a task may run a moment before it is registered."""
+    names = {service.name: service.target_group for service in environment.services}
+    found: dict[str, int] = {}
+    for service in services.services:
+        if service.alternates:
+            continue  # its tasks are in two groups, as its deployment goes
+        for arn in service.target_groups:
+            found[arn] = service.running
+        if service.name in names:
+            found.setdefault(names[service.name], service.running)
+    return found
 
 
 def _group(health: GroupHealth, *, is_resting: bool) -> tuple[Level, str]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import DEPLOYMENTS, MORNING_CHECKS, SCALING, TASKS_RESTARTING
+from omc.checks.service_kinds import is_rolled_by_ecs, unsupported
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Services
 from omc.stack import Environment, Service
@@ -65,6 +66,8 @@ def _running(service: EcsService, limits: Service) -> tuple[Level, str]:
         if running >= limits.minimum and running + pending >= desired:
             return Level.WARN, f"{tasks}{starting}."
         return Level.FAIL, f"{tasks}{starting}."
+    if service.scheduling == "DAEMON":  # as many as there are instances: omc.toml's limits say nothing of it
+        return Level.OK, f"{tasks}."
     if desired < limits.minimum:
         return Level.WARN, f"{tasks}, fewer than its minimum of {limits.minimum}."
     if desired >= limits.maximum > limits.minimum:
@@ -94,7 +97,9 @@ def rollouts(services: Services, environment: Environment, scope: Scope) -> Iter
 def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tuple[Level, str]:
     primary = next((deployment for deployment in service.deployments if deployment.status == "PRIMARY"), None)
     if primary is None:
-        return Level.OK, "Its deployments are not ECS's own rolling ones."
+        if not is_rolled_by_ecs(service):
+            return Level.WARN, f"Its deployments are not judged here: {unsupported(service)}"
+        return Level.UNKNOWN, "ECS tells of no deployment of it, so it is not known whether the last one went well."
     revision, begun = primary.task_definition, moment(primary.created, environment.time_zone)
     others = [deployment for deployment in service.deployments if deployment is not primary and deployment.running]
     reason = f" {primary.rollout_reason.rstrip('.')}." if primary.rollout_reason else ""

@@ -3,17 +3,56 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from omc.facts.tasks import Container, StoppedTask
 
-ON_PURPOSE = re.compile(
-    r"Scaling activity initiated by|Task stopped by user|Service scheduler.*(deleted|inactive)|"
-    r"ECS is performing maintenance|Task set.*deleted|Your (Spot Task|task) was (interrupted|stopped for maintenance)",
-    re.IGNORECASE,
+
+class Blame(StrEnum):
+    """Whose doing it is that a task stopped."""
+
+    TASK = "task"
+    """The task's own: it ended, would not start, or was ill. A failure."""
+    WANTED = "wanted"
+    """Somebody, or the scheduler, wanted fewer or other tasks."""
+    AWS = "aws"
+    """AWS took away what it ran on: maintenance, a sick host, Spot capacity. Nobody's failure."""
+
+
+STOP_CODES: Mapping[str, Blame] = {
+    "TaskFailedToStart": Blame.TASK,
+    "EssentialContainerExited": Blame.TASK,
+    "UserInitiated": Blame.WANTED,
+    "ServiceSchedulerInitiated": Blame.WANTED,
+    "SpotInterruption": Blame.AWS,
+    "TerminationNotice": Blame.AWS,
+    "InfrastructureHealth": Blame.AWS,
+}
+"""ECS's TaskStopCode, all of it. One that is not here counts as the task's own: it is looked at."""
+REASONS: tuple[tuple[re.Pattern[str], Blame], ...] = (
+    (
+        re.compile(
+            r"ECS is performing maintenance|stopped for maintenance|Your (Spot )?Task was interrupted|"
+            r"(scheduled for|task) retirement|container instance is in (the )?DRAINING|"
+            r"Host EC2 .*(terminated|stopped)|instance .*(terminated|is being terminated)",
+            re.IGNORECASE,
+        ),
+        Blame.AWS,
+    ),
+    (re.compile(r"failed (ELB|container) health checks", re.IGNORECASE), Blame.TASK),
+    (
+        re.compile(
+            r"Scaling activity initiated by|Task stopped by user|Service scheduler.*(deleted|inactive)|"
+            r"Task set.*deleted",
+            re.IGNORECASE,
+        ),
+        Blame.WANTED,
+    ),
 )
-"""Stopped because somebody or the scheduler wanted fewer or other tasks."""
-HEALTH = re.compile(r"failed (ELB|container) health checks", re.IGNORECASE)
+"""What a stopped task's reason says goes before its code, which is the scheduler's for several of these: AWS's own
+documented wordings, the first that fits. A code of AWS's trouble goes before any reason."""
 EXIT_CODES = {
     126: "the start command can't be executed",
     127: "the start command was not found",
@@ -40,17 +79,23 @@ class Cause:
     text: str
 
 
+def blame(task: StoppedTask) -> Blame:
+    """Whose doing it was."""
+    code = STOP_CODES.get(task.stop_code, Blame.TASK)
+    if code is Blame.AWS:
+        return code
+    for pattern, found in REASONS:
+        if pattern.search(task.reason):
+            return found
+    ended_well = task.service is None and not any(container.exit_code for container in task.containers)
+    if task.stop_code == "EssentialContainerExited" and ended_well:
+        return Blame.WANTED  # a task of its own that came to its end
+    return code
+
+
 def is_failure(task: StoppedTask) -> bool:
     """A service's task that ended by itself or was ended for ill health; a one-off task that exited with an error."""
-    if HEALTH.search(task.reason):
-        return True
-    if task.stop_code in ("UserInitiated", "SpotInterruption", "TerminationNotice"):
-        return False
-    if task.stop_code == "ServiceSchedulerInitiated" or ON_PURPOSE.search(task.reason):
-        return False
-    if task.stop_code == "EssentialContainerExited" and task.service is None:
-        return any(container.exit_code for container in task.containers)
-    return True
+    return blame(task) is Blame.TASK
 
 
 def cause_of(task: StoppedTask) -> Cause:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import TASKS_RESTARTING
-from omc.checks.task_causes import Cause, cause_of, is_failure
+from omc.checks.task_causes import Blame, Cause, blame, cause_of, is_failure
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.tasks import StoppedTask, StoppedTasks
@@ -24,8 +24,9 @@ def failed_tasks(
     asked = {service.name for service in environment.services}
     short = {service.name for service in services.services if service.running < service.desired}
     groups: dict[Cause, list[StoppedTask]] = {}
-    for task in stopped.tasks:
-        if is_failure(task) and (task.service in asked or not scope.is_part):
+    judged = [task for task in stopped.tasks if task.service in asked or not scope.is_part]
+    for task in judged:
+        if is_failure(task):
             groups.setdefault(cause_of(task), []).append(task)
     for cause, tasks in sorted(groups.items(), key=lambda item: -len(item[1])):
         still = cause.service in short or cause.service is None
@@ -40,6 +41,9 @@ def failed_tasks(
             evidence=tuple(Evidence(_told(task, environment), stopped.reading) for task in tasks[:SHOWN]),
             procedure=TASKS_RESTARTING,
         )
+    taken = [task for task in judged if blame(task) is Blame.AWS]
+    if taken:
+        yield _taken_by_aws(taken, stopped, short, environment)
     if not groups:
         yield Finding(
             check="failed-tasks",
@@ -48,6 +52,24 @@ def failed_tasks(
             sentence="No task failed in the last hour, which is as long as ECS remembers.",
             evidence=(Evidence(f"{len(stopped.tasks)} stopped tasks, none of them a failure", stopped.reading),),
         )
+
+
+def _taken_by_aws(
+    taken: list[StoppedTask], stopped: StoppedTasks, short: set[str], environment: Environment
+) -> Finding:
+    """Maintenance, a sick host, Spot: worth a look only where nothing has taken the tasks' place yet."""
+    waits = any(task.service in short for task in taken)
+    number = "1 task" if len(taken) == 1 else f"{len(taken)} tasks"
+    why = cause_of(taken[0]).text
+    return Finding(
+        check="failed-tasks",
+        level=Level.WARN if waits else Level.OK,
+        subject="AWS",
+        sentence=f"AWS ended {number} in the last hour, which is no failure of theirs: {why}."
+        + (" They are not replaced yet." if waits else ""),
+        evidence=tuple(Evidence(_told(task, environment), stopped.reading) for task in taken[:SHOWN]),
+        procedure=TASKS_RESTARTING if waits else None,
+    )
 
 
 def _told(task: StoppedTask, environment: Environment) -> str:

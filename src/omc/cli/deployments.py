@@ -14,6 +14,7 @@ from omc.cli.options import environment_option
 if TYPE_CHECKING:
     from omc.facts.deployments import History
     from omc.facts.releases import Ledger, Release
+    from omc.facts.services import Services
     from omc.stack import Environment
 
 
@@ -46,35 +47,43 @@ def deployments(context: click.Context, env: str | None, output: str, most: int)
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
-    history, ledger = read(stack, environment)
+    history, ledger, services = read(stack, environment)
     lines = sorted(_lines(history, ledger), key=lambda line: line.at, reverse=True)[:most]
-    click.echo(_shown(lines, environment, output))
+    click.echo(_shown(lines, _reach(history, services, environment), environment, output))
 
 
-def read(stack: Any, environment: Environment) -> tuple[History, Ledger]:
-    """Both histories. Raises what made one of them unreadable."""
+def read(stack: Any, environment: Environment) -> tuple[History, Ledger, Services]:
+    """Both histories, and the services. Raises what made one of them unreadable."""
     from omc.aws.gateway import Gateway, access_to
     from omc.facts.collector import Unreadable, collect
     from omc.facts.deployments import History
     from omc.facts.releases import Ledger
     from omc.facts.scope import Scope
+    from omc.facts.services import Services
     from omc.stack import Environment
     from omc.store.database import Store, open_store
     from omc.store.place import place_of
 
-    def wanted(history: History, ledger: Ledger) -> None:
+    def wanted(history: History, ledger: Ledger, services: Services) -> None:
         """What is needed, by its types."""
 
-    wanted.__annotations__ = {"history": History, "ledger": Ledger}
+    wanted.__annotations__ = {"history": History, "ledger": Ledger, "services": Services}
     with open_store(place_of(stack, environment)) as store:
         gateway = Gateway(environment, access_to(environment))
         scope = Scope(datetime.now(UTC), timedelta(days=90))
         given = {Environment: environment, Gateway: gateway, Store: store, Scope: scope}
         facts = collect([wanted], given)
-    for fact in (facts[History], facts[Ledger]):
+    for fact in (facts[History], facts[Ledger], facts[Services]):
         if isinstance(fact, Unreadable):
             raise fact.error
-    return facts[History], facts[Ledger]
+    return facts[History], facts[Ledger], facts[Services]
+
+
+def _reach(history: History, services: Services, environment: Environment) -> dict[str, str]:
+    """By service, how far ECS's own history was read."""
+    from omc.procedures.candidates import reach
+
+    return {service.name: reach(service, history, environment.time_zone) for service in services.services}
 
 
 def _lines(history: History, ledger: Ledger) -> list[Line]:
@@ -112,7 +121,9 @@ def _of_release(release: Release) -> Line:
     revisions = ", ".join(f"{name} {service.task_definition}" for name, service in sorted(release.services.items()))
     schema = f"schema {release.schema}" if release.schema is not None else ""
     commits = ", ".join(sorted({service.commit for service in release.services.values() if service.commit}))
-    proof = [part for part in (schema, f"commit {commits}" if commits else "", f"run {release.run}") if part]
+    watched = "" if release.watched or release.is_rollback else "unwatched"
+    parts = (watched, schema, f"commit {commits}" if commits else "", f"run {release.run}")
+    proof = [part for part in parts if part]
     return Line(
         at=release.verified,
         state="ended" if release.ended else "serving",
@@ -124,7 +135,7 @@ def _of_release(release: Release) -> Line:
     )
 
 
-def _shown(lines: list[Line], environment: Environment, output: str) -> str:
+def _shown(lines: list[Line], reach: dict[str, str], environment: Environment, output: str) -> str:
     from omc.cli.table import Row, table, width_of
     from omc.times import moment, span
 
@@ -147,7 +158,7 @@ def _shown(lines: list[Line], environment: Environment, output: str) -> str:
             }
             for line in lines
         ]
-        return json.dumps({"environment": environment.name, "deployments": told}, indent=2)
+        return json.dumps({"environment": environment.name, "deployments": told, "reach": reach}, indent=2)
     header = ("when", "what", "state", "served", "by", "revisions and proof")
     cells = [
         (
@@ -162,7 +173,8 @@ def _shown(lines: list[Line], environment: Environment, output: str) -> str:
     ]
     if output == "markdown":
         rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in (header, *cells)]
-        return "\n".join([rows[0], "|" + "---|" * len(header), *rows[1:]])
+        return "\n".join([rows[0], "|" + "---|" * len(header), *rows[1:], "", *reach.values()])
+    read = list(reach.values()) or [f"None of {environment.name}'s services exists."]
     if not lines:
-        return f"Nothing was deployed to {environment.name} yet, as far as the ledger and ECS know."
-    return table([Row(row) for row in cells], header=header, width=width_of())
+        return "\n".join(["The ledger has no release.", *read])
+    return "\n".join([table([Row(row) for row in cells], header=header, width=width_of()), "", *read])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omc.aws.calls import side_by_side
 from omc.aws.gateway import Gateway
@@ -36,6 +36,10 @@ class Alarm:
     """The alarm that holds a composite's actions back just now; else empty."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Read for alarms in ALARM only; keys in small letters."""
+    suppression: str = ""
+    """Why they are held back: Alarm, WaitPeriod or ExtensionPeriod."""
+    dimensions: tuple[str, ...] = ()
+    """Values of the dimensions of all its metrics: what it watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,9 @@ def read_alarms(aws: Gateway) -> Alarms:
 
 
 def _alarm(told: MetricAlarmTypeDef | CompositeAlarmTypeDef, kind: str) -> Alarm:
+    said: Mapping[str, Any] = told
     since = told.get("StateTransitionedTimestamp") or told["StateUpdatedTimestamp"]
+    suppression = str(said.get("ActionsSuppressedBy", ""))
     return Alarm(
         name=told["AlarmName"],
         arn=told["AlarmArn"],
@@ -82,5 +88,14 @@ def _alarm(told: MetricAlarmTypeDef | CompositeAlarmTypeDef, kind: str) -> Alarm
         since=since.astimezone(UTC),
         reason=told.get("StateReason", ""),
         acts=bool(told.get("ActionsEnabled") and told.get("AlarmActions")),
-        suppressed_by=str(told.get("ActionsSuppressedBy", "")),
+        suppressed_by=str(said.get("ActionsSuppressor", "its suppressor")).rpartition(":")[2] if suppression else "",
+        suppression=suppression,
+        dimensions=_dimensions(said),
     )
+
+
+def _dimensions(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of the one metric, or of those of an expression."""
+    metrics = [said, *(query.get("MetricStat", {}).get("Metric", {}) for query in said.get("Metrics", []))]
+    values = (dimension["Value"] for metric in metrics for dimension in metric.get("Dimensions", []))
+    return tuple(dict.fromkeys(values))

@@ -15,7 +15,7 @@ from omc.procedures.asking import Rollback
 from omc.stack import Environment
 
 MOST = 10
-"""Revisions of a service that are looked up."""
+"""Revisions of a service that are looked up: so many of the ledger's, so many of ECS's own history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Candidates:
     images: frozenset[tuple[str, str]]
     """(repository, digest) of those of their images that are in the registry."""
     reading: Reading = UNREAD
+    looked_up: frozenset[str] = frozenset()
+    """All that were asked for. Of others it isn't known whether they exist."""
 
     def missing_images(self, images: Mapping[str, str]) -> list[str]:
         """Of a definition's images, those that are pinned and no longer in the registry."""
@@ -49,7 +51,7 @@ def read_candidates(
     for service in environment.services:
         recorded = [r.services[service.name].task_definition for r in ledger.releases if service.name in r.services]
         deployed = [deployment.left for deployment in history.of.get(service.name, ()) if deployment.left]
-        names += list(dict.fromkeys([*recorded, *deployed]))[:MOST]
+        names += [*list(dict.fromkeys(recorded))[:MOST], *list(dict.fromkeys(deployed))[:MOST]]
         names += [named_revision(asked.to, service.family)] if asked.to else []
     known = {definition.name: definition for definition in definitions.running.values()}
     wanted = [name for name in dict.fromkeys(names) if name not in known]
@@ -61,7 +63,8 @@ def read_candidates(
         for service_then in release.services.values()
         for image in service_then.images.values()
     ]
-    return Candidates(found, existing_digests(aws, [image for image in images if image]))
+    digests = existing_digests(aws, [image for image in images if image])
+    return Candidates(found, digests, looked_up=frozenset(names))
 
 
 def named_revision(to: str, family: str) -> str:

@@ -55,6 +55,16 @@ class Definition:
         return int(self.name.rpartition(":")[2])
 
     @property
+    def family(self) -> str:
+        return self.name.rpartition(":")[0]
+
+    def is_newer_than(self, other: Definition) -> bool:
+        """By when they were registered. Numbers tell it within one family only."""
+        if self.registered and other.registered:
+            return self.registered > other.registered
+        return self.family == other.family and self.revision > other.revision
+
+    @property
     def is_active(self) -> bool:
         """Whether a service can be put on it."""
         return self.status == "ACTIVE"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,16 @@ from omc.facts.services import Services, short_name
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import ServiceDeploymentTypeDef
 
-NEWEST = 40
-"""Deployments of a service that are looked at."""
+KEPT_DAYS = 90
+"""ECS forgets a service deployment after so long."""
+A_PAGE = 100
+"""The most that ListServiceDeployments gives a page."""
+MOST_LISTED = 2000
+"""Deployments of a service that are listed: twenty calls, and a deployment an hour for most of the ninety days."""
+AT_ONCE = 40
+"""Deployments that are described before it is looked whether more of them are wanted."""
+ENOUGH = 10
+"""Revisions that a history names before it stops reading. A service that was only ever restarted is read to its end."""
 A_CALL = 20
 """DescribeServiceDeployments and DescribeServiceRevisions take so many ARNs."""
 UNDER_WAY = frozenset({"PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
@@ -63,6 +71,8 @@ class History:
 
     of: Mapping[str, tuple[ServiceDeployment, ...]]
     reading: Reading = UNREAD
+    read_back_to: Mapping[str, datetime] = field(default_factory=dict)
+    """Services of which ECS knows more than was read: when the oldest that was read was created."""
 
     def under_way(self, service: str) -> ServiceDeployment | None:
         """The deployment that goes on, if one does."""
@@ -71,18 +81,46 @@ class History:
 
 @reads
 def read_history(aws: Gateway, services: Services) -> History:
-    """One listing a service, then twenty deployments, and twenty service revisions, a call."""
+    """A listing of each service's deployments, all pages of it; then twenty of them a call, from the newest on, until
+    enough revisions are known or none is left."""
     names = [service.name for service in services.services]
-    found = side_by_side(lambda name: list_deployments(aws, name, NEWEST), names)
-    return History({name: describe_deployments(aws, arns) for name, arns in zip(names, found, strict=True)})
-
-
-def list_deployments(aws: Gateway, service: str, most: int = 20) -> tuple[str, ...]:
-    """ARNs of a service's deployments, newest first."""
-    told = aws.client("ecs").list_service_deployments(
-        cluster=aws.environment.cluster, service=service, maxResults=min(most, 100)
+    found = dict(zip(names, side_by_side(lambda name: _history(aws, name), names), strict=True))
+    return History(
+        of={name: deployments for name, (deployments, _) in found.items()},
+        read_back_to={
+            name: deployments[-1].created for name, (deployments, whole) in found.items() if deployments and not whole
+        },
     )
-    return tuple(brief["serviceDeploymentArn"] for brief in told["serviceDeployments"])[:most]
+
+
+def _history(aws: Gateway, service: str) -> tuple[tuple[ServiceDeployment, ...], bool]:
+    """Newest first, and whether that is all that ECS knows."""
+    arns = list_deployments(aws, service, MOST_LISTED)
+    found: tuple[ServiceDeployment, ...] = ()
+    read = 0
+    while read < len(arns) and len({deployment.left for deployment in found if deployment.left}) < ENOUGH:
+        found += describe_deployments(aws, arns[read : read + AT_ONCE])
+        read += AT_ONCE
+    newest_first = sorted(found, key=lambda deployment: deployment.created, reverse=True)
+    return tuple(newest_first), read >= len(arns) < MOST_LISTED
+
+
+def list_deployments(aws: Gateway, service: str, most: int = A_PAGE) -> tuple[str, ...]:
+    """ARNs of a service's ``most`` newest deployments, newest first.
+
+    ECS promises no order and may give pages that are shorter than asked for, so all pages are read (up to
+    ``MOST_LISTED``), whatever is wanted of them.
+    """
+    told: dict[str, datetime] = {}
+    wire: dict[str, Any] = {"cluster": aws.environment.cluster, "service": service, "maxResults": A_PAGE}
+    while True:
+        answer = aws.client("ecs").list_service_deployments(**wire)
+        told |= {brief["serviceDeploymentArn"]: brief["createdAt"] for brief in answer["serviceDeployments"]}
+        following = answer.get("nextToken")
+        if not following or len(told) >= MOST_LISTED:
+            break
+        wire["nextToken"] = following
+    return tuple(sorted(told, key=lambda arn: told[arn], reverse=True))[:most]
 
 
 def describe_deployments(aws: Gateway, arns: Sequence[str]) -> tuple[ServiceDeployment, ...]:

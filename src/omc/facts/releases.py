@@ -47,6 +47,12 @@ class Release:
     proof: Mapping[str, Any] = field(default_factory=dict)
     """What it was verified by: tasks, targets, error rate and alarms through the watch period."""
 
+    @property
+    def watched(self) -> bool:
+        """Whether it was compared with what was there before, by enough of the load balancer's figures. A way back is
+        not compared: it rests on how its revisions were watched when they were released."""
+        return bool(self.proof.get("watched", not self.is_rollback))
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:

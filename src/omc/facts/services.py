@@ -77,8 +77,14 @@ class EcsService:
     """Tasks while a deployment goes on, percent of the desired."""
     controller: str = "ECS"
     """Who deploys: ECS, CODE_DEPLOY or EXTERNAL."""
+    strategy: str = "ROLLING"
+    """How ECS deploys: ROLLING, BLUE_GREEN, LINEAR or CANARY."""
+    scheduling: str = "REPLICA"
+    """REPLICA or DAEMON: so many tasks, or one an instance."""
     target_groups: tuple[str, ...] = ()
     """ARNs."""
+    alternates: Mapping[str, str] = field(default_factory=dict)
+    """Of a blue/green service: each target group's ARN to that of the other one of the pair."""
     created: datetime | None = None
 
 
@@ -137,12 +143,23 @@ def _service(told: ServiceTypeDef) -> EcsService:
         alarms=tuple(alarms.get("alarmNames", [])) if heeded else (),
         alarms_off=() if heeded else tuple(alarms.get("alarmNames", [])),
         most_percent=configuration.get("maximumPercent", 200),
-        controller=told.get("deploymentController", {}).get("type", "ECS"),
+        controller=told.get("deploymentController", {}).get("type", "ECS"),  # ECS's own defaults, where it is silent
+        strategy=str(configuration.get("strategy", "ROLLING")),
+        scheduling=told.get("schedulingStrategy", "REPLICA"),
         target_groups=tuple(
             balancer["targetGroupArn"] for balancer in told.get("loadBalancers", []) if "targetGroupArn" in balancer
         ),
+        alternates=_alternates(said),
         created=told["createdAt"].astimezone(UTC) if "createdAt" in told else None,
     )
+
+
+def _alternates(said: Mapping[str, Any]) -> dict[str, str]:
+    pairs = (
+        (balancer.get("targetGroupArn", ""), balancer.get("advancedConfiguration", {}).get("alternateTargetGroupArn"))
+        for balancer in said.get("loadBalancers", [])
+    )
+    return {group: other for group, other in pairs if group and other}
 
 
 def _deployment(told: DeploymentTypeDef) -> Deployment:

@@ -164,7 +164,7 @@ def _changes(
 
 def _taken(asked: Deploy, old: Definition, applied: Definition | None) -> Definition | None:
     """A revision of Terraform's that is newer than the running one: a deployment is how its changes reach the tasks."""
-    if asked.keep_definition or applied is None or not applied.is_active or applied.revision <= old.revision:
+    if asked.keep_definition or applied is None or not applied.is_active or not applied.is_newer_than(old):
         return None
     return applied
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from omc.checks.service_kinds import unsupported
 from omc.facts.alarms import Alarms
 from omc.facts.connections import Connections, connections_of
 from omc.facts.definitions import Definition
@@ -55,8 +56,7 @@ def service_refusals(service: EcsService, history: History) -> Iterator[Refusal]
     """The service itself: there, wanted, deployed by ECS, and not being deployed to just now."""
     if service.status != "ACTIVE":
         yield Refusal(f"{service.name} is {service.status}, not ACTIVE.")
-    if service.controller != "ECS":
-        yield Refusal(f"{service.name} is deployed by {service.controller}, not by ECS; deploy it there.")
+    yield from kind_refusals(service)
     if service.desired == 0:
         yield Refusal(f"{service.name} is scaled to zero, so a release of it can't be verified. Scale it up first.")
     if goes_on := history.under_way(service.name):
@@ -65,6 +65,12 @@ def service_refusals(service: EcsService, history: History) -> Iterator[Refusal]
             f"A deployment of {goes_on.task_definition} to {service.name} is {status}. Wait for it, or roll it back.",
             overridable=True,
         )
+
+
+def kind_refusals(service: EcsService) -> Iterator[Refusal]:
+    """A kind of service that omc can't judge. Every command that changes one asks this."""
+    if why := unsupported(service):
+        yield Refusal(why)
 
 
 def image_refusals(service: str, wanted: Wanted, definition: Definition, *, allow_tag: bool) -> Iterator[Refusal]:

@@ -17,8 +17,9 @@ from omc.facts.releases import Ledger
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.procedures.asking import Prune
-from omc.procedures.candidates import candidates
+from omc.procedures.candidates import candidates, last_good
 from omc.procedures.plan import Plan, Risk, Step
+from omc.procedures.preflight import kind_refusals
 from omc.stack import Environment
 
 
@@ -58,6 +59,7 @@ def plan_prune(
             for name in gone
         ),
         rests_on={"kept": dict(sorted(kept.items()))},
+        refusals=tuple(refusal.sentence for service in services.services for refusal in kind_refusals(service)),
         notes=(
             *(f"{name} stays: {why}." for name, why in sorted(kept.items())),
             "Running tasks go on with a revision that is deregistered; it is registered anew when it is gone back to.",
@@ -84,9 +86,10 @@ def _kept(
         name = service_now.name
         running = definitions.running[name].name if name in definitions.running else ""
         found = candidates(name, running, history, ledger, scope.now)
-        good = next((candidate for candidate in found if not candidate.rolled_back_from), None)
-        if good and good.task_definition in there:
-            yield good.task_definition, "the last that was good before"
+        good = [candidate.task_definition for candidate in found if not candidate.rolled_back_from][:1]
+        if trusted := last_good(found):
+            good.append(trusted.task_definition)
+        yield from ((name_of_it, "the last that was good before") for name_of_it in good if name_of_it in there)
     for definition in definitions.applied.values():
         yield definition.name, "Terraform's newest"
     for name in registered.used_by_tasks:

@@ -10,6 +10,7 @@ from omc.errors import Refused, WrongUse
 from omc.facts.definitions import Definitions
 from omc.facts.services import EcsService, Services
 from omc.procedures.plan import Json, Plan, Risk, Step
+from omc.procedures.preflight import kind_refusals
 from omc.stack import Environment
 from omc.stack.section import meant
 
@@ -80,6 +81,7 @@ def _step(service: EcsService, definitions: Definitions) -> Step:
 
 def _refusals(chosen: Sequence[EcsService], definitions: Definitions) -> Iterator[str]:
     for service in chosen:
+        yield from (refusal.sentence for refusal in kind_refusals(service))
         definition = definitions.running.get(service.name)
         if definition is not None and not definition.is_active:
             yield (

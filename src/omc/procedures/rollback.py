@@ -16,11 +16,11 @@ from omc.facts.releases import Ledger, Release
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.procedures.asking import Rollback
-from omc.procedures.candidates import Candidate, candidates, last_good, last_release, last_rollback, stays
+from omc.procedures.candidates import Candidate, candidates, last_good, last_release, last_rollback, reach, stays
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy import ROLL_DEADLINE, digests_of
 from omc.procedures.plan import Json, Plan, Risk, Step, output_of
-from omc.procedures.preflight import Refusal, sorted_out
+from omc.procedures.preflight import Refusal, kind_refusals, sorted_out
 from omc.stack import Environment, Service
 from omc.times import moment, span
 
@@ -68,9 +68,9 @@ def plan_rollback(
     for service in chosen:
         if service.name not in known or service.name not in definitions.running:
             raise Refused(f"There is no service {service.name} in the cluster {environment.cluster}.")
-    ways = list(_ways(asked, chosen, known, definitions, history, found, ledger, scope))
+    ways = list(_ways(asked, environment, chosen, known, definitions, history, found, ledger, scope))
     if not ways:
-        raise Refused(_nothing_known_good(chosen, definitions, history, ledger, scope))
+        raise Refused(_nothing_known_good(environment, chosen, known, definitions, history, ledger, scope))
     ways.reverse()  # a release is undone in the reverse order of its making
     stand, overridden = sorted_out(
         (refusal for way in ways for refusal in _refusals(way, found, ledger)), asked.override
@@ -123,6 +123,7 @@ def _of_revision(to: str, chosen: list[Service], *, named: bool) -> list[Service
 
 def _ways(
     asked: Rollback,
+    environment: Environment,
     chosen: list[Service],
     known: Mapping[str, EcsService],
     definitions: Definitions,
@@ -140,7 +141,7 @@ def _ways(
         now, goes_on = definitions.running[name], history.under_way(name)
         if in_flight and not asked.to:
             if goes_on is not None:
-                yield _stopped(service, known[name], now, goes_on, history)
+                yield _stopped(service, known[name], now, goes_on, history, environment)
             continue
         listed = candidates(name, now.name, history, ledger, scope.now)
         target = _target(asked, service, listed, release)
@@ -151,20 +152,32 @@ def _ways(
         recorded = _recorded(name, target, ledger)
         back = found.definitions.get(target) or _from_record(target, recorded)
         if back is None:
-            raise Refused(f"{target} doesn't exist, and the ledger has no record of it to make it anew from.")
+            raise Refused(_not_there(target, found))
         candidate = next((each for each in listed if each.task_definition == target), None)
         schema = recorded.schema if recorded else None
         yield Way(service, known[name], now, back, None, candidate, schema)
 
 
+def _not_there(target: str, found: Candidates) -> str:
+    if found.looked_up and target not in found.looked_up:
+        return f"{target} lies too far back to have been looked up. To go to it, name it: --to {target}"
+    return f"{target} doesn't exist, and the ledger has no record of it to make it anew from."
+
+
 def _stopped(
-    service: Service, running: EcsService, now: Definition, goes_on: ServiceDeployment, history: History
+    service: Service,
+    running: EcsService,
+    now: Definition,
+    goes_on: ServiceDeployment,
+    history: History,
+    environment: Environment,
 ) -> Way:
     if goes_on.status in ROLLED_BACK:
         raise Refused(f"The deployment of {goes_on.task_definition} to {service.name} is being rolled back already.")
     if not any(deployment.left for deployment in history.of[service.name]):
         raise Refused(
-            f"{service.name} can't go back: no deployment of it was ever completed, so nothing is known good."
+            f"{service.name} can't go back: of the deployments that were read none was completed, so nothing is known "
+            f"good. {reach(running, history, environment.time_zone)}"
         )
     return Way(service, running, now, None, goes_on, None)
 
@@ -192,7 +205,13 @@ def _from_record(name: str, release: Release | None) -> Definition | None:
 
 
 def _nothing_known_good(
-    chosen: list[Service], definitions: Definitions, history: History, ledger: Ledger, scope: Scope
+    environment: Environment,
+    chosen: list[Service],
+    known: Mapping[str, EcsService],
+    definitions: Definitions,
+    history: History,
+    ledger: Ledger,
+    scope: Scope,
 ) -> str:
     names = ", ".join(service.name for service in chosen)
     bad = [
@@ -202,14 +221,17 @@ def _nothing_known_good(
         if candidate.rolled_back_from
     ]
     also = f" ({', '.join(bad)} ran, but was rolled back from.)" if bad else ""
+    read = " ".join(reach(known[service.name], history, environment.time_zone) for service in chosen)
     return (
-        f"Nothing is known good to roll {names} back to: neither the ledger nor ECS has another revision that was "
-        f"completed here.{also} To go to one all the same: omc rollback {chosen[0].name} --to REVISION"
+        f"Nothing is known good to roll {names} back to: neither the ledger nor what was read of ECS's history has "
+        f"another revision that was completed here. {read}{also} To go to one all the same: omc rollback "
+        f"{chosen[0].name} --to REVISION"
     )
 
 
 def _refusals(way: Way, found: Candidates, ledger: Ledger) -> Iterator[Refusal]:
     name = way.service.name
+    yield from kind_refusals(way.running)
     if way.running.desired == 0:
         yield Refusal(
             f"{name} is scaled to zero, so it can't be seen whether the old revision runs. Scale it up first."
@@ -318,6 +340,11 @@ def _notes(
     ledger: Ledger,
 ) -> Iterator[str]:
     for way in ways:
+        if way.candidate and not way.candidate.watched:
+            yield _untrusted(way.candidate)
+        if way.service.name in history.read_back_to:
+            yield reach(way.running, history, environment.time_zone)
+    for way in ways:
         if last := last_rollback(stays(way.service.name, history, ledger)):
             bad, at = last
             when = moment(at, environment.time_zone)
@@ -334,13 +361,25 @@ def _notes(
     yield from drift(ways, definitions)
 
 
+def _untrusted(candidate: Candidate) -> str:
+    """What is trusted less than a release that was watched, and why it is chosen."""
+    name = candidate.task_definition
+    if candidate.release is None:
+        return f"{name} was never released by omc: that ECS completed its deployment is all that is known of it."
+    return (
+        f"{name} ran, but unwatched: it was never compared with what was there before by the load balancer's figures."
+    )
+
+
 def _told(candidate: Candidate, way: Way, environment: Environment, found: Candidates, ledger: Ledger) -> str:
     """A candidate with its proof, in a line."""
     name = candidate.task_definition
     definition = found.definitions.get(name)
     recorded = _recorded(way.service.name, name, ledger)
     when = moment(candidate.verified, environment.time_zone)
-    known = f"verified {when}, release {candidate.release.number}" if candidate.release else f"ECS completed it {when}"
+    known = f"ECS completed it {when}"
+    if candidate.release:
+        known = f"{'verified' if candidate.watched else 'unwatched'} {when}, release {candidate.release.number}"
     parts = [
         known,
         f"served {span(candidate.served)}",
@@ -364,7 +403,7 @@ def drift(ways: list[Way], definitions: Definitions) -> Iterator[str]:
     yield ("Terraform ignores which revision a service runs (ignore_changes), so an apply does not undo this rollback.")
     for way in ways:
         applied = definitions.applied.get(way.service.name)
-        if applied and way.back and applied.revision > way.back.revision:
+        if applied and way.back and applied.is_newer_than(way.back):
             yield (
                 f"Terraform's newest revision {applied.name} is newer than {way.back.name}: the next deployment of "
                 f"{way.service.name} takes its changes up again, unless --keep-definition is said."

@@ -17,7 +17,7 @@ from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import EcsService, Services
 from omc.facts.subnets import Subnets
 from omc.procedures.plan import Json, Plan, Risk, Step, Undo, output_of
-from omc.procedures.preflight import Refusal, sorted_out
+from omc.procedures.preflight import Refusal, kind_refusals, sorted_out
 from omc.stack import Environment, Service
 from omc.stack.section import meant
 
@@ -74,7 +74,8 @@ def scale(
         *_addresses(wish, service, subnets),
         *_quota(wish, service, quotas),
     ]
-    stand, overridden = sorted_out([Refusal(objection, overridable=True) for objection in objections], asked.override)
+    refusals = [*kind_refusals(service), *(Refusal(objection, overridable=True) for objection in objections)]
+    stand, overridden = sorted_out(refusals, asked.override)
     return Plan(
         procedure="scale",
         environment=environment.name,

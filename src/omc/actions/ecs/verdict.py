@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from omc.actions.action import Verdict
+from omc.checks.service_kinds import unsupported
 from omc.facts.rollouts import Rollout
 from omc.facts.tasks import RunningTask
 
@@ -39,6 +40,8 @@ def judge(rollout: Rollout, expected: Expected, ours: str) -> Judgement:
     name, wanted = expected.service, expected.task_definition
     if service is None:
         return Judgement(Verdict.FAILED, f"{name} does not exist any more.")
+    if why := unsupported(service):  # it was made so since the plan
+        return Judgement(Verdict.UNKNOWN, f"What became of {wanted} can't be told: {why}")
     if ours and deployment is None:
         return Judgement(None, f"{name}: ECS does not tell of our deployment {ours.rpartition('/')[2]} yet.")
     if deployment is not None and deployment.status in ("ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"):

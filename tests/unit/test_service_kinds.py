@@ -1,0 +1,208 @@
+"""Kinds of service that omc can't judge: refused by every command alike, and no false alarm of the morning check."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import botocore.session
+import pytest
+
+from omc.actions.action import Verdict
+from omc.actions.ecs.verdict import Expected, judge
+from omc.checks import service_kinds
+from omc.checks.finding import Level
+from omc.checks.load_balancing import targets
+from omc.checks.service_kinds import KINDS, unsupported
+from omc.checks.services import rollouts, services_running
+from omc.facts.definitions import Definitions
+from omc.facts.deployments import History
+from omc.facts.load_balancers import GroupHealth, Target, TargetGroup, TargetHealth
+from omc.facts.quotas import Quotas
+from omc.facts.registered import Registered
+from omc.facts.rollouts import Rollout
+from omc.facts.services import EcsService, Services, _service
+from omc.procedures.asking import Deploy, Prune, Rollback
+from omc.procedures.deploy import plan_deploy
+from omc.procedures.plan import Plan
+from omc.procedures.prune import plan_prune
+from omc.procedures.restart import Asked as Restart
+from omc.procedures.restart import restart
+from omc.procedures.rollback import plan_rollback
+from omc.procedures.scale import Asked as Scale
+from omc.procedures.scale import scale
+from support import release_world as world
+
+UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
+    ({"deploymentController": {"type": "CODE_DEPLOY"}}, "is deployed by CODE_DEPLOY, not by ECS"),
+    ({"deploymentController": {"type": "EXTERNAL"}}, "EXTERNAL controller"),
+    ({"deploymentConfiguration": {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 5}}, "ECS's BLUE_GREEN strategy"),
+    ({"deploymentConfiguration": {"strategy": "LINEAR"}}, "ECS's LINEAR strategy"),
+    ({"deploymentConfiguration": {"strategy": "CANARY"}}, "ECS's CANARY strategy"),
+    ({"deploymentConfiguration": {"strategy": "SHADOW"}}, "has the strategy SHADOW, which this omc doesn't know"),
+    ({"schedulingStrategy": "DAEMON"}, "DAEMON"),
+    ({"launchType": "EC2"}, "runs on EC2"),
+    ({"launchType": "EXTERNAL"}, "runs on EXTERNAL"),
+    ({"launchType": "MANAGED_INSTANCES"}, "runs on MANAGED_INSTANCES"),
+    ({"launchType": "QUANTUM"}, "has the launch type QUANTUM, which this omc doesn't know"),
+    ({"capacityProviderStrategy": [{"capacityProvider": "my-asg", "weight": 1}]}, "capacity provider my-asg"),
+    (
+        {"capacityProviderStrategy": [{"capacityProvider": "FARGATE"}, {"capacityProvider": "my-asg"}]},
+        "capacity provider my-asg",
+    ),
+]
+SUPPORTED: list[dict[str, Any]] = [
+    {},
+    {"deploymentController": {"type": "ECS"}, "schedulingStrategy": "REPLICA", "launchType": "FARGATE"},
+    {"deploymentConfiguration": {"strategy": "ROLLING", "bakeTimeInMinutes": 0}},
+    {"capacityProviderStrategy": [{"capacityProvider": "FARGATE"}, {"capacityProvider": "FARGATE_SPOT", "weight": 3}]},
+    {"serviceConnectConfiguration": {"enabled": True}, "vpcLatticeConfigurations": [{"portName": "http"}]},
+]
+
+
+def told(name: str = "backend", **more: Any) -> dict[str, Any]:
+    """As DescribeServices tells it."""
+    at, running = world.NOW, f"arn:aws:ecs:a:1:task-definition/ohmycoins-{name}:{7 if name == 'backend' else 3}"
+    primary = {
+        "id": "d",
+        "status": "PRIMARY",
+        "rolloutState": "COMPLETED",
+        "taskDefinition": running,
+        "desiredCount": 2,
+        "runningCount": 2,
+        "pendingCount": 0,
+        "createdAt": at,
+        "updatedAt": at,
+    }
+    return {
+        "serviceName": name,
+        "status": "ACTIVE",
+        "desiredCount": 2,
+        "runningCount": 2,
+        "pendingCount": 0,
+        "taskDefinition": running,
+        "deployments": [primary],
+    } | more
+
+
+def service(name: str = "backend", **more: Any) -> EcsService:
+    answer: Any = told(name, **more)
+    return _service(answer)
+
+
+def plans(backend: EcsService) -> dict[str, Plan]:
+    """A change of that service by each command."""
+    services = Services((backend, world.service("frontend", 3)))
+    facts = world.facts(services=services)
+    old = world.definition("backend", 6, "b")
+    before = History({**facts["history"].of, "backend": (*facts["history"].of["backend"],
+                                                         world.deployed("ohmycoins-backend:6", 48))})  # fmt: skip
+    environment, definitions = facts["environment"], facts["definitions"]
+    return {
+        "deploy": plan_deploy(Deploy({"backend": "image"}), **facts),
+        "rollback": plan_rollback(
+            Rollback(services=["backend"]),
+            environment,
+            world.SCOPE,
+            services,
+            definitions,
+            before,
+            world.candidates(old, *definitions.running.values()),
+            world.ledger(),
+        ),
+        "restart": restart(Restart(["backend"]), environment, services, definitions),
+        "scale": scale(
+            Scale("backend", 3),
+            environment,
+            services,
+            facts["scaling"],
+            facts["connections"],
+            facts["subnets"],
+            Quotas(None, {}, 0),
+        ),
+        "prune": plan_prune(
+            Prune(),
+            environment,
+            world.SCOPE,
+            services,
+            Definitions(definitions.running, {}),
+            facts["history"],
+            Registered({"backend": ("ohmycoins-backend:1", "ohmycoins-backend:7")}, frozenset()),
+            facts["ledger"],
+        ),
+    }
+
+
+@pytest.mark.parametrize(("more", "said"), UNSUPPORTED, ids=[said for _, said in UNSUPPORTED])
+def test_every_command_refuses_it_with_one_sentence(more: dict[str, Any], said: str) -> None:
+    backend = service(**more)
+    why = unsupported(backend)
+    assert said in why
+    assert why.startswith("backend ")
+    for command, plan in plans(backend).items():
+        assert why in plan.refusals, command
+
+
+@pytest.mark.parametrize("more", SUPPORTED)
+def test_every_command_takes_fargate_rolled_by_ecs(more: dict[str, Any]) -> None:
+    backend = service(**more)
+    assert unsupported(backend) == ""
+    for command, plan in plans(backend).items():
+        assert plan.refusals == (), command
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [
+        (service_kinds.CONTROLLER, "DeploymentControllerType"),
+        (service_kinds.STRATEGY, "DeploymentStrategy"),
+        (service_kinds.SCHEDULING, "SchedulingStrategy"),
+        (service_kinds.LAUNCH, "LaunchType"),
+    ],
+)
+def test_the_table_knows_every_value_of_ecs_model(kind: str, shape: str) -> None:
+    model = botocore.session.get_session().get_service_model("ecs")
+    assert set(model.shape_for(shape).enum) == set(KINDS[kind])
+
+
+@pytest.mark.parametrize(("more", "said"), UNSUPPORTED, ids=[said for _, said in UNSUPPORTED])
+def test_what_became_of_it_is_unknown_and_never_undone(more: dict[str, Any], said: str) -> None:
+    found = judge(Rollout(service(**more), None, None), Expected("backend", "ohmycoins-backend:8"), "")
+    assert found.verdict is Verdict.UNKNOWN
+    assert said in found.sentence
+
+
+@pytest.mark.parametrize(("more", "said"), UNSUPPORTED, ids=[said for _, said in UNSUPPORTED])
+def test_the_morning_check_has_no_false_failure_for_it(more: dict[str, Any], said: str) -> None:
+    environment = world.environment()
+    by_others = more.get("deploymentController", {}).get("type") in ("CODE_DEPLOY", "EXTERNAL")
+    found = Services((service(**more, **({"deployments": []} if by_others else {})),))
+    levels = {finding.level for finding in rollouts(found, environment, world.SCOPE)}
+    assert levels == {Level.WARN if by_others else Level.OK}
+    assert {finding.level for finding in services_running(found, environment)} == {Level.OK}
+
+
+def test_a_daemon_service_has_as_many_tasks_as_instances() -> None:
+    daemon = service(schedulingStrategy="DAEMON", desiredCount=14, runningCount=14)
+    assert [each.level for each in services_running(Services((daemon,)), world.environment())] == [Level.OK]
+
+
+def test_the_idle_group_of_a_pair_is_no_failure_and_two_empty_ones_are() -> None:
+    balancers = [{"targetGroupArn": "blue", "advancedConfiguration": {"alternateTargetGroupArn": "green"}}]
+    pair = service(loadBalancers=balancers, deploymentConfiguration={"strategy": "BLUE_GREEN"})
+    blue, green = (TargetGroup(f"ohmycoins-staging-{name}", name, is_used=True) for name in ("blue", "green"))
+    there = tuple(Target(f"10.0.0.{number}", 8000, "healthy", "", "") for number in (1, 2))
+
+    def levels(*groups: GroupHealth) -> list[Level]:
+        return [each.level for each in targets(TargetHealth(groups), Services((pair,)), world.environment())]
+
+    assert levels(GroupHealth(blue, there), GroupHealth(green, ())) == [Level.OK, Level.OK]
+    assert levels(GroupHealth(blue, ()), GroupHealth(green, there)) == [Level.OK, Level.OK]
+    assert levels(GroupHealth(blue, ()), GroupHealth(green, ())) == [Level.FAIL, Level.FAIL]
+    sick = (replace(there[0], state="unhealthy"),)
+    assert levels(GroupHealth(blue, sick), GroupHealth(green, ())) == [Level.FAIL, Level.OK]
+
+
+def test_a_service_of_which_ecs_tells_no_deployment_is_not_known_to_be_fine() -> None:
+    found = Services((service(deployments=[]),))
+    assert [each.level for each in rollouts(found, world.environment(), world.SCOPE)] == [Level.UNKNOWN]
