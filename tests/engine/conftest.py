@@ -16,6 +16,7 @@ from omc.store.database import Store, open_store
 from omc.store.place import Place
 from support import fake_world
 from support.engine_world import TESTS, World, Zygote, execute, place_in
+from support.github import github_api
 
 _NUMBERS = count(1)
 
@@ -56,8 +57,16 @@ def zygote() -> Iterator[Zygote]:
         process.end()
 
 
+@pytest.fixture(scope="session")
+def github() -> Iterator[str]:
+    with github_api() as api:
+        yield api
+
+
 @pytest.fixture
-def world(tmp_path: Path, place: Place, zygote: Zygote, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(
+    tmp_path: Path, place: Place, zygote: Zygote, github: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
     (tmp_path / "state").mkdir()
     cloud = {
         "endpoint": "http://127.0.0.1:9",
@@ -71,8 +80,10 @@ def world(tmp_path: Path, place: Place, zygote: Zygote, monkeypatch: pytest.Monk
     monkeypatch.setenv("OMC_LOCAL_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("FAKE_WORLD", str(tmp_path))
     file = tmp_path / "omc.toml"
-    file.write_text((TESTS.parent / "omc.toml").read_text())
-    made = World(tmp_path, place, load(file), zygote)
+    text = (TESTS.parent / "omc.toml").read_text()
+    text = text.replace("[approvals.production]\n", "[approvals.production]\ngithub_review = false\n")
+    file.write_text(f'{text}\n[approvals.staging]\ngithub_review = false\n\n[github]\napi = "{github}"\n')
+    made = World(tmp_path, place, load(file), zygote, github)
     fake_world.install()
     try:
         yield made

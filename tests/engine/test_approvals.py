@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from omc.engine import approvals, journal, planning
-from omc.engine.actors import Actor, person_in
+from omc.engine.actors import Actor, in_arn, person_in
 from omc.engine.approvals import BreakGlass, Given
 from omc.engine.conducting import NotApproved, conduct
 from omc.engine.course import State
@@ -197,7 +197,10 @@ def test_an_approved_run_waits_while_another_is_active(store: Store) -> None:
 @pytest.mark.parametrize(
     ("arn", "person"),
     [
-        ("arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Admin_0a/ann@example.com", "ann@example.com"),
+        (
+            "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/ann@example.com",
+            "ann@example.com",
+        ),
         ("arn:aws:sts::123456789012:assumed-role/deploy/botocore-session-1700000000", "role/deploy"),
         ("arn:aws:iam::123456789012:user/team/ann", "ann"),
         ("arn:aws:iam::123456789012:root", "arn:aws:iam::123456789012:root"),
@@ -217,7 +220,7 @@ def test_the_command_that_waits_goes_on_when_it_is_approved(world: World) -> Non
     assert approved.code == 0, approved.err
     done = waiting.done()
     assert done.code == 0, done.err
-    assert "github:bob" in world.omc("runs", "show", run).out
+    assert "GitHub user bob, confirmed" in world.omc("runs", "show", run).out
     assert world.proof().code == 0
 
 
@@ -236,11 +239,84 @@ def test_without_waiting_it_says_what_to_type_and_a_worker_performs_it(world: Wo
     assert opened.out == "Incident 1 of production is open: SEV-1, Users can't log in\n"
     broken = world.omc("approve", run, *glass)
     assert broken.code == 0, broken.err
-    assert f"BREAK-GLASS: github:alice let {run} go ahead without its 1 approvals in incident 1." in broken.err
+    assert (
+        f"BREAK-GLASS: GitHub user alice, confirmed let {run} go ahead without its 1 approvals in incident 1."
+        in broken.err
+    )
     worked = world.omc("work", "--env", "production", "--once")
     assert worked.code == 0, worked.err
     shown: Any = world.omc("runs", "show", run, "--output", "json").json
     assert shown["verdict"] == "succeeded"
     assert shown["approvals"][0]["incident"] == "1"
-    assert "BREAK-GLASS by github:alice" in world.omc("runs", "show", run).out
+    assert "BREAK-GLASS by GitHub user alice, confirmed" in world.omc("runs", "show", run).out
     assert world.proof().code == 0
+
+
+def by(name: str, person: str = "") -> Actor:
+    return Actor(name, None, f"somebody called {name}", person)
+
+
+ALIASES = [
+    (by("bob"), by("Bob")),
+    (by("bob"), by("github:bob")),
+    (by("github:Bob"), by("BOB")),
+    (by("bob"), by("ｂｏｂ")),  # noqa: RUF001
+    (by("bob"), by("bo\u200bb")),
+    (by("jo@example.com"), by("Jo@Example.com")),
+    (by("jo@example.com", "jo"), by("github:jo-gh", "jo")),
+    (by("role/jo-breakglass", "jo"), by("jo.admin", "jo")),
+    (by("role/deployer"), by("role/Deployer")),
+    (in_arn("arn:aws:sts::123456789012:assumed-role/deploy/ann"), by("role/deploy")),
+    (
+        in_arn("arn:aws:sts::123456789012:assumed-role/deploy/botocore-session-1"),
+        in_arn("arn:aws:sts::123456789012:assumed-role/deploy/i-0123456789abcdef0"),
+    ),
+    (in_arn("arn:aws:iam::123456789012:user/bob"), by("github:bob")),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), [*ALIASES, *((other, one) for one, other in ALIASES)])
+def test_one_person_is_one_approver_whatever_the_name(store: Store, one: Actor, other: Actor) -> None:
+    own = journal.create(store, plan("high"), one, policy("production"))
+    with pytest.raises(Refused, match="can't approve it too"):
+        approvals.approve(store, own.id, other, policy("production"))
+    with pytest.raises(Refused, match="can't approve it too"):
+        approvals.record_given(store, own.id, [Given(other.name, "https://example.com/1", other.words, other.person)])
+    run = journal.create(store, plan("destructive"), CAROL, policy("production"))
+    assert approvals.approve(store, run.id, one, policy("production")).state == State.AWAITING
+    with pytest.raises(Refused, match=r"has approved .* already.*wants 2 different people"):
+        approvals.approve(store, run.id, other, policy("production"))
+    assert approvals.approve(store, run.id, by("dave"), policy("production")).state == State.READY
+
+
+def test_who_cannot_be_told_for_certain_approves_nothing(store: Store) -> None:
+    run = journal.create(store, plan("high"), ALICE, policy("production"))
+    uncertain = Actor("github:bob", None, "GitHub user bob, not confirmed", is_certain=False)
+    with pytest.raises(Refused, match="it can't be told whose this would be: GitHub user bob, not confirmed"):
+        approvals.approve(store, run.id, uncertain, policy("production"))
+
+
+def test_in_a_job_nothing_changes_without_a_review_or_a_shared_record(world: World) -> None:
+    def change(**env: str) -> Any:
+        return world.omc("fake", "--env", "staging", "one=1", "--yes", "--confirm", "staging", **env)
+
+    file = world.stack.file
+    asking = file.read_text()
+    file.write_text(asking.replace("github_review = false", "github_review = true"))
+    refused = change()
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert "Nobody other than alice approved this job's deployment to staging on GitHub" in refused.err
+    unknown = change(GITHUB_TOKEN="")
+    assert (unknown.code, unknown.err.count("\n")) == (3, 1)
+    file.write_text(asking)
+    fleeting = change(OMC_STORE_URL="")
+    assert (fleeting.code, fleeting.err.count("\n")) == (1, 1)
+    assert "gone with this job" in fleeting.err
+    for wrong in (
+        world.omc("incident", "open", "--env", "staging", "--severity", "1", "Users can't log in", OMC_STORE_URL=""),
+        world.omc("work", "--env", "staging", "--once", OMC_STORE_URL=""),
+    ):
+        assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+    assert world.effects() == []
+    assert world.runs() == []
+    assert change().code == 0

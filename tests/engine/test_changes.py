@@ -331,7 +331,13 @@ def test_show_and_list_in_every_form(world: World) -> None:
     run = world.last_run()
     table, markdown = world.omc("runs", "show", run).out, world.omc("runs", "show", run, "--output", "markdown").out
     for text in (table, markdown):
-        for part in (run, "github:alice", "two failed.", "it broke", "None → 1" if text is table else "| None | 1 |"):
+        for part in (
+            run,
+            "GitHub user alice, confirmed",
+            "two failed.",
+            "it broke",
+            "None → 1" if text is table else "| None | 1 |",
+        ):
             assert part in text, text
     assert f"| {run} | local | rolled back |" in world.omc("runs", "list", "--output", "markdown").out
     assert world.omc("runs", "list", "--env", "staging").out.strip() == "No run yet."

@@ -12,10 +12,8 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,9 @@ import yaml  # type: ignore[import-untyped]  # comes with the aws CLI; two calls
 
 from omc.local.lifecycle import push_image, site_of
 from omc.stack import load
+from omc.store.embedded import Server
+from support.engine_world import execute, place_in
+from support.github import github_api, job_of, review
 from support.stack import ROOT, Stack, clean_env, eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
@@ -115,36 +116,25 @@ def checkout(stack: Stack, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def runner(stack: Stack, checkout: Path) -> Iterator[dict[str, str]]:
-    """The environment of a runner: GitHub's variables, the local cloud for AWS, an API that knows one approval."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/repos/example/oh-my-coins/actions/runs/7/approvals" else 404)
-            self.end_headers()
-            review = {"state": "approved", "user": {"login": "ann"}, "environments": [{"name": "staging"}]}
-            self.wfile.write(json.dumps([review]).encode())
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield clean_env(
-        **stack.reach(),
-        PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        GITHUB_ACTIONS="true",
-        GITHUB_ACTOR="starter",
-        GITHUB_API_URL=f"http://127.0.0.1:{server.server_port}",
-        GITHUB_SERVER_URL="https://github.example",
-        GITHUB_REPOSITORY="example/oh-my-coins",
-        GITHUB_RUN_ID="7",
-        GITHUB_SHA="0123456789abcdef0123456789abcdef01234567",
-    )
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def runner(stack: Stack, checkout: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a runner: GitHub's variables, the local cloud for AWS, an API that confirms the job and knows
+    one approval, and the shared record."""
+    server = Server(tmp_path / "record")
+    with github_api([review("ann", environment="staging")]) as api:
+        with (checkout / "omc.toml").open("a") as file:
+            file.write(f'\n[github]\napi = "{api}"\n')
+        server.enter()
+        try:
+            execute(server, "CREATE DATABASE shared")
+            yield clean_env(
+                **stack.reach(),
+                **job_of("starter", api, REPOSITORY="example/oh-my-coins"),
+                PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                GITHUB_SHA="0123456789abcdef0123456789abcdef01234567",
+                OMC_STORE_URL=place_in(server, "shared").url or "",
+            )
+        finally:
+            server.leave()
 
 
 def job(name: str, checkout: Path, runner: Mapping[str, str], **outputs: str) -> Job:
@@ -152,8 +142,8 @@ def job(name: str, checkout: Path, runner: Mapping[str, str], **outputs: str) ->
         "inputs.environment || 'staging'": "staging",
         "inputs.action || 'apply'": "apply",
         "vars.AWS_ACCOUNT_STAGING": "100000000000",
-        "secrets.OMC_STORE_URL": "",
-        "github.token": "t",
+        "secrets.OMC_STORE_URL": runner["OMC_STORE_URL"],
+        "github.token": "ghs_test",
         "inputs.override": outputs.get("override", ""),
         "needs.plan.outputs.fingerprint": outputs.get("fingerprint", ""),
         "needs.images.outputs.images": outputs.get("images", ""),

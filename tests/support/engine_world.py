@@ -21,6 +21,7 @@ from omc.stack import Stack
 from omc.store import embedded
 from omc.store.database import Store, open_store, utc_now
 from omc.store.place import Place
+from support.github import job_of
 
 TESTS = Path(__file__).parents[1]
 
@@ -99,6 +100,8 @@ class World:
     place: Place
     stack: Stack
     zygote: Zygote
+    github: str = ""
+    """The address of the API that stands for GitHub's."""
     started: list[Command] = field(default_factory=list)
 
     def start(self, *argv: str, who: str = "alice", **env: str) -> Command:
@@ -111,8 +114,7 @@ class World:
             "OMC_STACK": str(self.stack.file),
             "OMC_STORE_URL": self.place.url or "",
             "OMC_LOCAL_STATE": str(self.folder / "state"),
-            "GITHUB_ACTIONS": "true",
-            "GITHUB_ACTOR": who,
+            **job_of(who, self.github),
         }
         pid = int(self.zygote.tell(argv=list(argv), env=given | env, out=str(out), err=str(err)))
         command = Command(self, pid, out, err)

@@ -7,17 +7,13 @@ import stat
 import subprocess
 import sys
 import textwrap
-import threading
 import zipfile
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from omc import terraform as tf
-from omc.engine.github import given_by_reviewers
-from omc.errors import Unknown, WrongUse
+from omc.errors import WrongUse
 from omc.infrastructure import plans, reverts
 from omc.infrastructure.roots import copy_sources
 from omc.infrastructure.variables import as_environment, require_known, standing
@@ -256,60 +252,3 @@ def test_a_commit_that_does_not_exist_is_one_sentence(checkout: Path, tmp_path: 
 def test_a_folder_without_git_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="is no checkout of git, so there is nothing to revert"):
         reverts.revert(tmp_path, (), tmp_path / "work")
-
-
-# -- who approved on GitHub ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
-    """GitHub's API as far as it is asked: what the list holds, it answers; an empty list refuses."""
-    answer: list[object] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            right = self.path == "/repos/o/r/actions/runs/7/approvals" and self.headers["Authorization"] == "Bearer t"
-            self.send_response(200 if answer and right else 403)
-            self.end_headers()
-            self.wfile.write(json.dumps(answer).encode())
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    for name, value in {
-        "ACTIONS": "true",
-        "ACTOR": "starter",
-        "API_URL": f"http://127.0.0.1:{server.server_port}",
-        "SERVER_URL": "https://github.example",
-        "REPOSITORY": "o/r",
-        "RUN_ID": "7",
-        "TOKEN": "t",
-    }.items():
-        monkeypatch.setenv(f"GITHUB_{name}", value)
-    yield answer
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def review(person: str, state: str = "approved", environment: str = "production") -> dict[str, object]:
-    return {"state": state, "user": {"login": person}, "environments": [{"name": environment}]}
-
-
-def test_reviewers_of_the_environment_have_approved(github: list[object]) -> None:
-    github += [review("ann"), review("bob", "rejected"), review("cy", environment="staging"), review("starter")]
-    [given] = given_by_reviewers("production")
-    assert (given.by, given.link) == ("github:ann", "https://github.example/o/r/actions/runs/7")
-
-
-def test_a_token_without_the_right_says_which(github: list[object]) -> None:
-    with pytest.raises(Unknown, match=r"GitHub answered 403 .* needs `permissions: actions: read`"):
-        given_by_reviewers("production")
-
-
-def test_outside_of_github_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    assert given_by_reviewers("production") == []

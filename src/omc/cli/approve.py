@@ -60,7 +60,11 @@ def approve(
         if run.state == State.AWAITING and sys.stdin.isatty() and not yes:
             plan = from_json(run.plan)
             click.echo(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour()) + "\n")
-            click.confirm(f"Approve {run.id}, asked for by {run.actor}?", abort=True, err=True)
+            click.confirm(
+                f"Approve {run.id}, asked for by {run.actor_known or run.actor}, as {actor.words}?",
+                abort=True,
+                err=True,
+            )
         glass = None
         if break_glass is not None and incident is not None:
             glass = approvals.BreakGlass(break_glass, incident)
@@ -70,12 +74,12 @@ def approve(
             working = bool(alive(session))
     if glass:
         click.echo(
-            f"BREAK-GLASS: {actor.name} let {run.id} go ahead without its {run.approvals_needed} approvals in incident "
-            f"{glass.incident}. This is in the record.",
+            f"BREAK-GLASS: {actor.words} let {run.id} go ahead without its {run.approvals_needed} approvals in "
+            f"incident {glass.incident}. This is in the record.",
             err=True,
         )
     if run.state == State.AWAITING:
-        click.echo(f"{run.id}: approved by {actor.name}. {approvals.in_words(run, standing)}")
+        click.echo(f"{run.id}: approved by {actor.words}. {approvals.in_words(run, standing)}")
         return
     more = "A worker performs it." if working else f"Whoever waits for it goes on; else: omc runs resume {run.id}"
-    click.echo(f"{run.id} may begin: approved by {', '.join(each.by for each in standing)}. {more}")
+    click.echo(f"{run.id} may begin: approved by {', '.join(each.known or each.by for each in standing)}. {more}")

@@ -24,11 +24,12 @@ from omc.cli.options import environment_option
 from omc.errors import OmcError, Refused, WrongUse
 
 if TYPE_CHECKING:
-    from omc.engine.approvals import Given
+    from omc.engine.github import Given
     from omc.engine.planning import Site
     from omc.procedures.plan import Plan
     from omc.progress import Progress
     from omc.stack import Environment
+    from omc.store.place import Place
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
@@ -65,12 +66,13 @@ def carry_out(
     confirm: str | None = None,
     wait: bool = True,
     output: str = "table",
-    approved: Sequence[Given] = (),
+    approved: Sequence[Given] | None = None,
 ) -> int:
     """Make the plan of ``procedure`` for ``asked`` and carry it out; returns the exit code.
 
     ``asked`` is the procedure's ``Asked``. ``approved`` are approvals that were given elsewhere and are proven there
-    (a GitHub environment's reviewers); they are recorded with their link. Errors are ``OmcError``.
+    (a GitHub environment's reviewers); they are recorded with their link. None: GitHub is asked here, in a job of its.
+    Errors are ``OmcError``.
     """
     from omc.engine import planning
     from omc.stack import environment_of, load
@@ -80,7 +82,10 @@ def carry_out(
     stack = load(context.obj)
     environment = environment_of(stack, env)
     _require_right_name(environment, confirm)
-    with open_store(place_of(stack, environment)) as store:
+    place = place_of(stack, environment)
+    if not dry_run and approved is None:
+        approved = approved_elsewhere(place, environment)
+    with open_store(place) as store:
         site = planning.site(stack, environment, store)
         plan = planning.make(site, procedure, asked)
         shown = Shown(site, output)
@@ -91,7 +96,16 @@ def carry_out(
             return shown.end(0)
         journal_refuse(site)
         ask(plan, environment, yes=yes, confirm=confirm)
-        return perform(site, plan, shown, wait=wait, approved=approved)
+        return perform(site, plan, shown, wait=wait, approved=approved or ())
+
+
+def approved_elsewhere(place: Place, environment: Environment) -> Sequence[Given]:
+    """The reviews of this job on GitHub. Raises where a job of GitHub's may not change the environment: nobody reviewed
+    it, or its record would go with it."""
+    from omc.engine import github
+
+    github.refuse_fleeting_record(place, environment)
+    return github.reviews_needed(environment)
 
 
 def journal_refuse(site: Site) -> None:
@@ -108,7 +122,7 @@ def perform(site: Site, plan: Plan, shown: Shown, *, wait: bool, approved: Seque
 
     actor = actor_of(site.reads)
     run = journal.create(site.store, plan, actor, site.environment.approvals)
-    shown.progress.note(f"Run {run.id} by {actor.name}")
+    shown.progress.note(f"Run {run.id} by {actor.words}")
     approvals.record_given(site.store, run.id, approved)
     return see_through(site, run.id, actor.name, shown, wait=wait)
 

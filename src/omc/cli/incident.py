@@ -49,6 +49,7 @@ def open_one(context: click.Context, summary: str, severity: int, env: str | Non
     omc incident open --env production --severity 1 "Users can't log in"
     omc incident open --env staging --severity 3 "Prices are a minute late"
     """
+    from omc.engine.github import refuse_fleeting_record
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import open_incident
@@ -56,8 +57,10 @@ def open_one(context: click.Context, summary: str, severity: int, env: str | Non
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
+    place = place_of(stack, environment)
+    refuse_fleeting_record(place, environment)
     actor = _witness(environment)
-    with open_store(place_of(stack, environment)) as store:
+    with open_store(place) as store:
         opened = open_incident(store, environment.name, severity, summary, actor.name, actor.link)
     click.echo(f"Incident {opened.number} of {environment.name} is open: SEV-{severity}, {opened.summary}")
 
@@ -205,6 +208,7 @@ def _witness(environment: Environment) -> Actor:
 
 def _add(file: Path | None, env: str | None, number: int, what: SeverityChanged | Noted | Resolved) -> Incident:
     """One more event of an incident, by whoever types this."""
+    from omc.engine.github import refuse_fleeting_record
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import add, missing
@@ -215,6 +219,7 @@ def _add(file: Path | None, env: str | None, number: int, what: SeverityChanged 
     place = place_of(stack, environment)
     if not place.exists:
         raise missing(environment.name, number)
+    refuse_fleeting_record(place, environment)
     actor = _witness(environment)
     with open_store(place) as store:
         return add(store, environment.name, number, what, actor.name, actor.link)

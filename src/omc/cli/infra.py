@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from omc.cli.change import carry_out, change_options
+from omc.cli.change import approved_elsewhere, carry_out, change_options
 from omc.cli.options import environment_option
 
 if TYPE_CHECKING:
@@ -356,11 +356,14 @@ def _change(
     reverted: Any = None,
 ) -> int:
     """Plan where no plan was given, and hand the file to the engine."""
-    from omc.engine.github import given_by_reviewers
     from omc.infrastructure import plans
     from omc.infrastructure.asked import PlannedChange
+    from omc.store.place import place_of
 
     desk = _Desk.of(context, how.get("env"))
+    if not how.get("dry_run"):
+        environment = desk.gateway.environment
+        how = {**how, "approved": approved_elsewhere(place_of(desk.stack, environment), environment)}
     project = reverted.project if reverted else desk.project
     root = desk.root(project)
     if file is None:
@@ -384,8 +387,6 @@ def _change(
     if _is_empty(root, kept):
         click.echo(f"Nothing is to be changed: {desk.name} is what the code says.")
         return 0
-    if not how.get("dry_run"):
-        how = {**how, "approved": given_by_reviewers(desk.name)}
     return carry_out(context, procedure, asked, **how)
 
 

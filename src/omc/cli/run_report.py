@@ -50,7 +50,7 @@ def as_table(account: Account, zone: str, *, width: int, colour: bool) -> str:
             f"{run.id}, plan {run.plan_hash[:12]}, risk {run.risk}"
             + (f", undoes {run.undo_of}" if run.undo_of else ""),
         ),
-        ("  by", run.actor + (f" ({run.actor_link})" if run.actor_link not in (None, run.actor) else "")),
+        ("  by", by_in_words(run)),
         ("  planned", moment(run.created_at, zone)),
     ]
     if run.started_at:
@@ -92,10 +92,16 @@ def _lines(name: str, value: Any) -> list[str]:
     return [f"{name}:", *(f"- {short(item)}" for item in value[:ITEMS_SHOWN]), *more]
 
 
+def by_in_words(run: Run) -> str:
+    """Who asked, how that is known, and where it can be looked at."""
+    told = run.actor_known or run.actor
+    return told + (f" ({run.actor_link})" if run.actor_link and run.actor_link not in told else "")
+
+
 def approval_in_words(approval: Approval, zone: str) -> str:
     """Who, when, until when, and loudly if the policy was passed over."""
-    told = f"{approval.by}, {moment(approval.at, zone)}"
-    if approval.link and approval.link != approval.by:
+    told = f"{approval.known or approval.by}, {moment(approval.at, zone)}"
+    if approval.link and approval.link not in told:
         told += f" ({approval.link})"
     if approval.break_glass:
         return f"BREAK-GLASS by {told}: {approval.break_glass} (incident {approval.incident})"
@@ -120,6 +126,8 @@ def as_document(account: Account) -> dict[str, Any]:
         "risk": run.risk,
         "actor": run.actor,
         "actor_link": run.actor_link,
+        "actor_known": run.actor_known,
+        "actor_person": run.actor_person,
         "state": run.state,
         "verdict": run.verdict,
         "exit_code": exit_code_of(run),
@@ -135,6 +143,8 @@ def as_document(account: Account) -> dict[str, Any]:
         "approvals": [
             {
                 "by": approval.by,
+                "known": approval.known,
+                "person": approval.person,
                 "link": approval.link,
                 "at": iso(approval.at),
                 "expires_at": iso(approval.expires_at),
@@ -168,7 +178,7 @@ def as_markdown(account: Account, zone: str) -> str:
     """For a ticket."""
     run = account.run
     lines = [f"## {run.title}, {run.environment}", "", f"**{inline(verdict_line(run, colour=False))}**", ""]
-    lines += [f"- Run `{run.id}`, plan `{run.plan_hash[:12]}`, risk {run.risk}, by {run.actor}"]
+    lines += [f"- Run `{run.id}`, plan `{run.plan_hash[:12]}`, risk {run.risk}, by {inline(by_in_words(run))}"]
     lines += [f"- Planned {moment(run.created_at, zone)}"]
     lines += [f"- Began {moment(run.started_at, zone)}"] if run.started_at else []
     lines += [f"- Ended {moment(run.ended_at, zone)}"] if run.ended_at else []

@@ -28,6 +28,7 @@ def work(context: click.Context, env: str | None, once: bool) -> None:
 
     from omc.aws.gateway import Gateway, access_to
     from omc.engine.actors import actor_of
+    from omc.engine.github import refuse_fleeting_record
     from omc.engine.work import Work
     from omc.progress import Progress
     from omc.stack import environment_of, load
@@ -41,6 +42,8 @@ def work(context: click.Context, env: str | None, once: bool) -> None:
     else:
         environment = environment_of(stack, env)
         place, chosen = place_of(stack, environment), [environment]
+    for environment in chosen:
+        refuse_fleeting_record(place, environment)
     progress = Progress()
     stopping = threading.Event()
 
@@ -53,7 +56,7 @@ def work(context: click.Context, env: str | None, once: bool) -> None:
         actor = actor_of(Gateway(chosen[0], access_to(chosen[0])))
         worker = Work(stack, tuple(chosen), store, actor, progress, stopping)
         names = ", ".join(each.name for each in chosen)
-        progress.note(f"{actor.name} works for {names} ({place}). Ctrl-C ends it.")
+        progress.note(f"{actor.words} works for {names} ({place}). Ctrl-C ends it.")
         try:
             if once:
                 while worker.once():

@@ -1,14 +1,22 @@
-"""Who asks for a change: the person behind the AWS credentials, or in CI the person who started the job."""
+"""Who asks for a change: the person behind the AWS credentials, or in CI the person who started the job.
+
+A person is known only by a name that its bearer can't choose. The session name of a plain role is chosen by whoever
+assumes it, as is a federated user's: there the person can't be told, and all who may use the role count as one.
+``sts`` source identity would tell, but no call returns that of a session; it is in CloudTrail, minutes later.
+"""
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 
 from omc.aws.gateway import Gateway
+from omc.engine import github
+from omc.stack.people import NO_PEOPLE, People, folded
 
-_MADE_UP = re.compile(r"botocore-session-\d+|aws-sdk-\w+-\d+|AWSCLI-Session|session\d*|\d+|i-[0-9a-f]+", re.IGNORECASE)
+_IDENTITY_CENTER = re.compile(r"AWSReservedSSO_.+_[0-9a-f]{16}")
+"""A role that Identity Center made for a permission set; only it may assume the role, and names the session after the
+user who signed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,25 +26,76 @@ class Actor:
     name: str
     link: str | None = None
     """Where it can be looked at: a job of GitHub's, or the ARN."""
+    known: str = ""
+    """By whom the name is given: ``IAM Identity Center user jo@example.com``, ``role deployer, person unknown``."""
+    of: str = ""
+    """The person, where it isn't simply the name."""
+    is_certain: bool = True
+    """False in a job that GitHub doesn't confirm: who started it is not known, and so it may not approve anything."""
+
+    @property
+    def person(self) -> str:
+        """Two actors with the same are one person, as far as can be told."""
+        return self.of or folded(self.name.removeprefix("github:"))
+
+    @property
+    def words(self) -> str:
+        """For people: who it is and how that is known."""
+        return self.known or self.name
 
 
-def actor_of(gateway: Gateway) -> Actor:
-    """Who this is. Asks STS, unless a job of GitHub Actions runs this for somebody."""
-    if os.environ.get("GITHUB_ACTIONS") == "true" and (person := os.environ.get("GITHUB_ACTOR")):
-        parts = [os.environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")]
-        link = f"{parts[0]}/{parts[1]}/actions/runs/{parts[2]}" if all(parts) else None
-        return Actor(f"github:{person}", link)
-    arn = gateway.client("sts").get_caller_identity()["Arn"]
-    return Actor(person_in(arn), arn)
+def actor_of(gateway: Gateway | None) -> Actor:
+    """Who this is. In a job of GitHub Actions that GitHub confirms, whoever started this attempt of it; else whom STS
+    says. Without a gateway, in a job that GitHub doesn't confirm: whom the variables name, as an uncertain actor."""
+    people = gateway.environment.people if gateway else NO_PEOPLE
+    settings = gateway.environment.github if gateway else None
+    named = ""
+    if github.is_job():
+        job = github.confirmed(settings)
+        if isinstance(job, github.Job):
+            return of_github(job.started_by, job.link, people, "confirmed")
+        named = github.named()
+        if gateway is None:
+            words = f"GitHub user {named}, not confirmed: {job}"
+            return Actor(f"github:{named}", None, words, people.at(named, "github"), is_certain=False)
+    assert gateway is not None  # outside of GitHub Actions every caller has one  # noqa: S101
+    actor = in_arn(gateway.client("sts").get_caller_identity()["Arn"], people)
+    if not named:
+        return actor
+    words = f"{actor.words} (in a job that says it is {named}'s, which GitHub has not confirmed)"
+    return Actor(actor.name, actor.link, words, actor.of, is_certain=False)
+
+
+def of_github(login: str, link: str | None, people: People, how: str) -> Actor:
+    """A GitHub user whom GitHub itself has named."""
+    return Actor(f"github:{login}", link, f"GitHub user {login}, {how}", people.at(login, "github"))
+
+
+def in_arn(arn: str, people: People = NO_PEOPLE) -> Actor:
+    """Who calls, by the ARN that STS gives."""
+    parts = arn.split(":", 5)
+    account, resource = (parts[4], parts[5]) if len(parts) == 6 else ("", arn)
+    kind, _, rest = resource.partition("/")
+    name, known, told = arn, f"{arn}, person unknown", False
+    if kind == "assumed-role":
+        role, _, session = rest.partition("/")
+        if _IDENTITY_CENTER.fullmatch(role) and session:
+            name, known, told = session, f"IAM Identity Center user {session}", True
+        else:
+            name, known = f"role/{role}", f"role {role}, person unknown"
+    elif kind == "user":
+        name = rest.rpartition("/")[2]
+        known, told = f"IAM user {name}", True
+    elif kind == "federated-user":  # its name is an argument of GetFederationToken
+        name, known = f"federated-user/{account}", f"a federated user of account {account}, person unknown"
+    elif kind == "root":
+        known = f"root user of account {account}, person unknown"
+    person = people.at(name, "aws")
+    if not told and person != folded(name):
+        known = f"{name}, which is {person}'s by omc.toml"
+    return Actor(name, arn, known, person)
 
 
 def person_in(arn: str) -> str:
-    """The person behind a caller's ARN. An assumed role's session is named by the person who logged in; where the
-    name was made up by a program, and differs each time, it is whoever may use the role."""
-    kind, _, rest = arn.rpartition(":")[2].partition("/")
-    if kind == "assumed-role":
-        role, _, session = rest.partition("/")
-        return f"role/{role}" if not session or _MADE_UP.fullmatch(session) else session
-    if kind == "user":
-        return rest.rpartition("/")[2]
-    return arn
+    """The name behind a caller's ARN."""
+    return in_arn(arn).name

@@ -16,25 +16,19 @@ from sqlalchemy.exc import IntegrityError
 from omc.engine import journal
 from omc.engine.actors import Actor
 from omc.engine.course import State
+from omc.engine.github import Given
 from omc.errors import Refused, WrongUse
 from omc.incidents.severities import BREAK_GLASS
 from omc.incidents.state import Incident
 from omc.procedures.plan import Risk
 from omc.stack.model import ApprovalPolicy
+from omc.stack.people import folded
 from omc.store import incidents
 from omc.store.database import Store, Transaction
 from omc.store.models import Approval, Run
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """An approval that was given, and can be looked at, elsewhere."""
-
-    by: str
-    link: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +67,23 @@ def _lasts(session: Session, run: Run, incident: str) -> bool:
 
 def enough(run: Run, approvals: Sequence[Approval]) -> bool:
     """Whether they let the run begin."""
-    return len(approvals) >= run.approvals_needed or any(approval.break_glass for approval in approvals)
+    return len(_others(run, approvals)) >= run.approvals_needed or any(approval.break_glass for approval in approvals)
 
 
 def missing(run: Run, approvals: Sequence[Approval]) -> int:
     """How many more people must say yes."""
-    return 0 if enough(run, approvals) else run.approvals_needed - len(approvals)
+    return 0 if enough(run, approvals) else run.approvals_needed - len(_others(run, approvals))
+
+
+def _others(run: Run, approvals: Sequence[Approval]) -> set[str]:
+    """The people who said yes, each once whatever the door, and never whoever asked."""
+    people = {approval.person or _person(approval.by) for approval in approvals}
+    return people - {run.actor_person or _person(run.actor)}
+
+
+def _person(name: str) -> str:
+    """Of a row that was written before people were."""
+    return folded(name.removeprefix("github:"))
 
 
 def approve(
@@ -105,6 +110,8 @@ def _approve(
     break_glass: BreakGlass | None,
     plan_hash: str | None,
 ) -> Run:
+    if not actor.is_certain:
+        raise Refused(f"An approval is somebody's, and it can't be told whose this would be: {actor.words}.")
     with store.transaction(actor.name) as transaction:
         run = _locked(transaction, run_id)
         if run.state != State.AWAITING:
@@ -132,7 +139,7 @@ def _record_given(store: Store, run_id: str, given: Sequence[Given]) -> Run:
     with store.transaction(given[0].by) as transaction:
         run = _locked(transaction, run_id)
         for each in given:
-            person = Actor(each.by, each.link)
+            person = Actor(each.by, each.link, each.known, each.of)
             _refuse_own(run, person)
             _give(transaction, run, person)
         _make_ready(transaction, run)
@@ -170,10 +177,12 @@ def _locked(transaction: Transaction, run_id: str) -> Run:
 
 
 def _refuse_own(run: Run, actor: Actor) -> None:
-    if actor.name == run.actor:
-        raise Refused(
-            f"{actor.name} asked for {run.id} and can't approve it too. Ask another person: omc approve {run.id}"
-        )
+    if actor.person != (run.actor_person or _person(run.actor)):
+        return
+    who = f"{actor.name} asked for {run.id}"
+    if actor.name != run.actor:
+        who = f"{actor.name} is the same person as {run.actor}, who asked for {run.id},"
+    raise Refused(f"{who} and can't approve it too. Ask another person: omc approve {run.id}")
 
 
 def _emergency(transaction: Transaction, run: Run, policy: ApprovalPolicy, glass: BreakGlass) -> Emergency:
@@ -208,13 +217,19 @@ def _emergency(transaction: Transaction, run: Run, policy: ApprovalPolicy, glass
 def _give(transaction: Transaction, run: Run, actor: Actor, emergency: Emergency | None = None) -> None:
     session, now = transaction.session, transaction.at
     approval = session.execute(
-        select(Approval).where(Approval.run == run.id, Approval.plan_hash == run.plan_hash, Approval.by == actor.name)
+        select(Approval).where(
+            Approval.run == run.id, Approval.plan_hash == run.plan_hash, Approval.person == actor.person
+        )
     ).scalar_one_or_none()
     if approval is not None and emergency is None and approval in standing(session, run, now):
-        raise Refused(f"{actor.name} has approved {run.id} already; it wants {run.approvals_needed} different people.")
+        before = f", as {approval.by}" if approval.by != actor.name else ""
+        raise Refused(
+            f"{actor.name} has approved {run.id} already{before}; it wants {run.approvals_needed} different people."
+        )
     if approval is None:
-        approval = Approval(run=run.id, plan_hash=run.plan_hash, by=actor.name)
+        approval = Approval(run=run.id, plan_hash=run.plan_hash, by=actor.name, person=actor.person)
         session.add(approval)
+    approval.by, approval.known = actor.name, actor.words
     approval.link, approval.at, approval.lost_at = actor.link, now, None
     approval.expires_at = now + timedelta(minutes=run.approvals_expire_minutes)
     approval.break_glass = approval.incident = None
@@ -246,7 +261,7 @@ def in_words(run: Run, approvals: Sequence[Approval]) -> str:
     if not more:
         return "It is approved, and waits for another change of the environment to end."
     people = "one other person" if more == 1 else f"{more} other people"
-    given = f" Approved by {', '.join(approval.by for approval in approvals)}." if approvals else ""
+    given = f" Approved by {', '.join(approval.known or approval.by for approval in approvals)}." if approvals else ""
     return f"It waits for {people} to approve it: omc approve {run.id}.{given}"
 
 

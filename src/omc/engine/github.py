@@ -1,68 +1,222 @@
-"""Approvals that the reviewers of a GitHub environment gave to the job that omc runs in.
+"""What GitHub itself says about the job that omc runs in: who started this attempt of it, and who reviewed it.
 
-GitHub holds such a job back until somebody whom the environment names has approved it, and tells who that was. Outside
-of GitHub Actions nobody has.
+The ``GITHUB_*`` variables only say where to ask. GitHub holds a job back until somebody whom the environment names has
+approved its deployment, and tells who that was; an environment without protection lets the job through, and then
+nobody has.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
 import omc
-from omc.engine.approvals import Given
-from omc.errors import Unknown
+from omc.errors import Refused, Unknown
+from omc.stack.model import Environment
+from omc.stack.people import GitHubSettings, People, folded
+from omc.store.place import URL_VARIABLE, Place
 
 TIMEOUT = 10.0
+_OWN_API = re.compile(r"https://api\.(github\.com|[a-z0-9-]+\.ghe\.com)")
+NOT_OVER = ("queued", "requested", "waiting", "pending", "in_progress")
 
 
-def given_by_reviewers(environment: str) -> list[Given]:
-    """Who approved this job for the environment on GitHub; whoever started it left out, since nobody approves oneself.
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An approval that was given, and can be looked at, elsewhere."""
 
-    Needs ``GITHUB_TOKEN`` with ``actions: read``; without it nobody is known to have. Raises ``Unknown`` where GitHub
-    can't be asked.
+    by: str
+    link: str
+    known: str = ""
+    """Who that is and how it is known."""
+    of: str = ""
+    """The person, where it isn't simply the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """This job's attempt of its run, as GitHub has it."""
+
+    api: str
+    """The run's address in the API."""
+    attempt: int
+    started_by: str
+    """Who started this attempt: who pushed, dispatched, or pressed "Re-run"."""
+    link: str
+
+
+def is_job() -> bool:
+    """Whether this says that it is a job of GitHub Actions."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def named() -> str:
+    """Whom the variables name; in a re-run that is whoever pressed the button."""
+    return os.environ.get("GITHUB_TRIGGERING_ACTOR") or os.environ.get("GITHUB_ACTOR") or "somebody"
+
+
+def confirmed(settings: GitHubSettings | None = None) -> Job | str:
+    """This job, if GitHub says the same of it as the variables do; else why that isn't known."""
+    settings = settings or GitHubSettings()
+    wanted = ("TOKEN", "API_URL", "REPOSITORY", "RUN_ID", "RUN_ATTEMPT", "SERVER_URL")
+    values = {name: os.environ.get(f"GITHUB_{name}", "") for name in wanted}
+    if missing := [f"GITHUB_{name}" for name, value in values.items() if not value]:
+        return f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not set in this step"
+    repository, run, attempt = values["REPOSITORY"], values["RUN_ID"], values["RUN_ATTEMPT"]
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository) or not re.fullmatch(r"[1-9]\d{0,19}", run):
+        return "GITHUB_REPOSITORY or GITHUB_RUN_ID is malformed"
+    if not re.fullmatch(r"[1-9]\d{0,5}", attempt):
+        return "GITHUB_RUN_ATTEMPT is malformed"
+    api = values["API_URL"].rstrip("/")
+    if api != (settings.api or "").rstrip("/") and not _OWN_API.fullmatch(api):
+        return "GITHUB_API_URL is not GitHub's own, and omc.toml names no other ([github] api)"
+    if settings.repository and folded(settings.repository) != folded(repository):
+        return f"it runs for {repository}, and omc.toml says {settings.repository} ([github] repository)"
+    if not values["TOKEN"].startswith("ghs_"):
+        return "GITHUB_TOKEN is not a job's own token"  # a person's could ask about anybody's run
+    address = f"{api}/repos/{repository}/actions/runs/{run}"
+    try:
+        said = _get(f"{address}/attempts/{attempt}", values["TOKEN"])
+    except Unknown as error:
+        return error.message.rstrip(".")
+    if problem := _contradiction(said, repository, int(run), int(attempt)):
+        return f"GitHub says otherwise of the run {run}, attempt {attempt}: {problem}"
+    link = f"{values['SERVER_URL']}/{repository}/actions/runs/{run}"
+    return Job(address, int(attempt), said["triggering_actor"]["login"], link)
+
+
+def _contradiction(said: Any, repository: str, run: int, attempt: int) -> str:
+    """What in GitHub's answer doesn't fit; empty where all does."""
+    if not isinstance(said, Mapping):
+        return "it is none"
+    if said.get("id") != run or said.get("run_attempt") != attempt:
+        return "it has another number"
+    if folded(str(_in(said, "repository", "full_name"))) != folded(repository):
+        return "it is another repository's"
+    if said.get("status") not in NOT_OVER:
+        return "it is over"
+    login = _in(said, "triggering_actor", "login")
+    if not isinstance(login, str) or not login:
+        return "nobody started it"
+    for name, key in (("GITHUB_TRIGGERING_ACTOR", "triggering_actor"), ("GITHUB_ACTOR", "actor")):
+        if (here := os.environ.get(name)) and folded(here) != folded(str(_in(said, key, "login"))):
+            return f"{name} is another"
+    return ""
+
+
+def _in(said: Mapping[str, Any], key: str, name: str) -> Any:
+    inner = said.get(key)
+    return inner.get(name) if isinstance(inner, Mapping) else None
+
+
+def given_by_reviewers(
+    environment: str, people: People | None = None, settings: GitHubSettings | None = None
+) -> list[Given]:
+    """Who approved this attempt of this job for the environment on GitHub. Whoever started it is left out, since nobody
+    approves oneself, and so is whoever isn't a person.
+
+    GitHub keeps reviews by run: without a time, and without the attempt that they were for. So in a re-run none of them
+    is known to be for it, and none counts. Empty as well where GitHub doesn't confirm the job. Raises ``Unknown`` where
+    GitHub can't be asked.
     """
-    wanted = ("GITHUB_TOKEN", "GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_SERVER_URL")
-    values = {name: os.environ.get(name, "") for name in wanted}
-    if os.environ.get("GITHUB_ACTIONS") != "true" or not all(values.values()):
+    job = confirmed(settings) if is_job() else ""
+    return reviews_of(job, environment, people or People()) if isinstance(job, Job) else []
+
+
+def reviews_of(job: Job, environment: str, people: People) -> list[Given]:
+    if job.attempt != 1:
         return []
-    run = f"{values['GITHUB_REPOSITORY']}/actions/runs/{values['GITHUB_RUN_ID']}"
-    reviews = _get(f"{values['GITHUB_API_URL']}/repos/{run}/approvals", values["GITHUB_TOKEN"])
-    people = dict.fromkeys(
-        str(review["user"]["login"])
-        for review in reviews
-        if review.get("state") == "approved"
-        and environment in {str(one.get("name")) for one in review.get("environments", ())}
+    reviews = _get(f"{job.api}/approvals", os.environ["GITHUB_TOKEN"])
+    found: dict[str, Given] = {people.at(job.started_by, "github"): Given("", "")}
+    for review in reviews if isinstance(reviews, list) else ():
+        if not isinstance(review, Mapping) or review.get("state") != "approved":
+            continue
+        places = [one.get("name") for one in review.get("environments") or () if isinstance(one, Mapping)]
+        login = _in(review, "user", "login")
+        if environment in places and isinstance(login, str) and _in(review, "user", "type") != "Bot":
+            person = people.at(login, "github")
+            words = f"GitHub user {login}, reviewer of {environment} on GitHub"
+            found.setdefault(person, Given(f"github:{login}", job.link, words, person))
+    return [given for given in found.values() if given.by]
+
+
+def reviews_needed(environment: Environment) -> list[Given]:
+    """The reviews of this job's deployment, before it may change anything. ``Refused`` where nobody gave one.
+
+    Outside of GitHub Actions nobody has to. A lone operator, or a team that approves by ``omc approve``, says
+    ``github_review = false``; then those that there are still count.
+    """
+    needed = environment.approvals.github_review
+    if not is_job() or (environment.is_local and not needed):
+        return []
+    job = confirmed(environment.github)
+    if not isinstance(job, Job):
+        if not needed:
+            return []
+        raise Unknown(
+            f"It is not known whether anybody approved this change of {environment.name} on GitHub: {job}. Nothing was "
+            "changed. The step needs GITHUB_TOKEN and the job `permissions: actions: read`."
+        )
+    given = reviews_of(job, environment.name, environment.people)
+    if not given and needed:
+        raise Refused(_nobody(job, environment.name))
+    return given
+
+
+def refuse_fleeting_record(place: Place, environment: Environment) -> None:
+    """``Refused`` where a change of an environment in AWS would be recorded in a folder that goes with this job."""
+    if is_job() and place.folder is not None and not environment.is_local:
+        raise Refused(
+            f"The record of this change of {environment.name} would be in {place}, and gone with this job: nobody "
+            f"could approve, resume or roll it back. Nothing was changed. Give the step {URL_VARIABLE} from a secret, "
+            "or omc.toml a [store] url: a PostgreSQL that the runner reaches by TLS (sslmode=verify-full)."
+        )
+
+
+def _nobody(job: Job, environment: str) -> str:
+    if job.attempt > 1:
+        return (
+            f"This is attempt {job.attempt} of the run {job.link}, and GitHub doesn't say which attempt a review was "
+            f"for, so none counts. Nothing was changed. Start the workflow anew instead of running it again, or have "
+            f"[approvals.{environment}] say github_review = false and approve by omc approve."
+        )
+    return (
+        f"Nobody other than {job.started_by} approved this job's deployment to {environment} on GitHub, so the "
+        f"environment let it through. Nothing was changed. Give the environment required reviewers and forbid "
+        f"self-review, or let omc.toml say [approvals.{environment}] github_review = false: then high = 1 wants "
+        "another person's omc approve, and high = 0 nobody's."
     )
-    starter = os.environ.get("GITHUB_ACTOR")
-    link = f"{values['GITHUB_SERVER_URL']}/{run}"
-    return [Given(by=f"github:{person}", link=link) for person in people if person != starter]
 
 
 def _get(url: str, token: str) -> Any:
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
     headers = {
         "Accept": "application/vnd.github+json",
         "Authorization": f"Bearer {token}",
         "User-Agent": f"omc/{omc.__version__}",
         "X-GitHub-Api-Version": "2022-11-28",
     }
+    connection = None
     try:
+        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
         connection.request("GET", parts.path, headers=headers)
         answer = connection.getresponse()
         body = answer.read(1_000_000)
         if answer.status != 200:
             raise Unknown(
-                f"GitHub answered {answer.status} {answer.reason} when asked who approved this job; the job needs "
+                f"GitHub answered {answer.status} {answer.reason} when asked about this job; the job needs "
                 "`permissions: actions: read`."
             )
         return json.loads(body)
-    except (OSError, HTTPException, ValueError) as error:
-        raise Unknown(f"GitHub can't be asked who approved this job ({error}).") from error
+    except (OSError, HTTPException, ValueError, RecursionError) as error:
+        raise Unknown(f"GitHub can't be asked about this job ({error}).") from error
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()

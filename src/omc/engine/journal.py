@@ -156,6 +156,8 @@ def create(
         plan_hash=plan.hash,
         actor=actor.name,
         actor_link=actor.link,
+        actor_known=actor.words,
+        actor_person=actor.person,
         undo_of=plan.asked["run"] if plan.procedure == UNDO else None,
         timer=timer,
         approvals_needed=needed,

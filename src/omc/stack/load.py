@@ -30,6 +30,7 @@ from omc.stack.model import (
     StoreSettings,
     Thresholds,
 )
+from omc.stack.people import GitHubSettings, People, folded
 from omc.stack.section import Section, Source, meant, shown
 
 FILE_NAME = "omc.toml"
@@ -37,6 +38,11 @@ DEFAULT_REGION = "ap-southeast-2"
 ZONES = {"AEST": timedelta(hours=10), "UTC": timedelta(0)}
 """Names whose offset never changes. A city's zone would make a weekly window one or three hours long twice a year."""
 
+_GITHUB_LOGIN = r"[A-Za-z0-9][A-Za-z0-9_-]*(\[bot\])?"
+_NAMES: Mapping[str, str] = {
+    "aws": 'names as AWS has them: ["jo@example.com"] of Identity Center, ["jo"] of IAM, ["role/jo-admin"]',
+    "github": 'logins of GitHub, ["jo-gh"]',
+}
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
 _THRESHOLD_LIMITS: Mapping[str, tuple[float, float]] = {
     "error_percent": (0, 100),
@@ -106,6 +112,8 @@ def _stack(top: Section, file: Path) -> Stack:
         for environment, section in sections.items()
     }
     environments = _with_approvals(environments, top.section("approvals", required=False))
+    people, github = _people(top.section("people", required=False)), _github(top.section("github", required=False))
+    environments = {key: replace(each, people=people, github=github) for key, each in environments.items()}
     if not environments:
         raise top.error("environments", "is empty; at least one [environments.<name>] is needed.")
     for _, section in services:
@@ -193,9 +201,38 @@ def _approvals(section: Section | None, usual: ApprovalPolicy) -> ApprovalPolicy
         expires_minutes=section.whole_number("expires_minutes", usual.expires_minutes, least=1, most=10_080),
         break_glass=section.yes_or_no("break_glass", usual.break_glass),
         type_name=section.yes_or_no("type_name", usual.type_name),
+        github_review=section.yes_or_no("github_review", usual.github_review),
     )
     section.finish()
     return policy
+
+
+def _people(section: Section | None) -> People:
+    """Each name belongs to one person: a name that two have is a mistake that would let one of them approve twice."""
+    doors: dict[str, dict[str, str]] = {"aws": {}, "github": {}}
+    for person, names in section.named() if section else ():
+        if not names.data:
+            raise names.source.error(names.path, 'is empty; it has aws = ["…"], github = ["…"] or both.')
+        for door, known in doors.items():
+            for name in names.words(door, allowed=_NAMES[door]):
+                if door == "github" and not re.fullmatch(_GITHUB_LOGIN, name):
+                    raise names.error(door, f"has {shown(name)}; allowed is {_NAMES[door]}.")
+                before = known.setdefault(folded(name), person)
+                if before != person:
+                    raise names.error(door, f"has {shown(name)}, which is {before}'s already.")
+        names.finish()
+    return People(doors["aws"], doors["github"])
+
+
+def _github(section: Section | None) -> GitHubSettings:
+    if section is None:
+        return GitHubSettings()
+    settings = GitHubSettings(
+        api=section.text("api", None, allowed="a URL, https://github.example.com/api/v3", pattern=r"https?://\S+"),
+        repository=section.text("repository", None, allowed="owner/name", pattern=r"[\w.-]+/[\w.-]+"),
+    )
+    section.finish()
+    return settings
 
 
 def _store(section: Section | None) -> StoreSettings:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, timezone
 from pathlib import Path
 
+from omc.stack.people import ANY_REPOSITORY, NO_PEOPLE, GitHubSettings, People
+
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -119,9 +121,11 @@ class ApprovalPolicy:
     type_name: bool = False
     """Whether the environment's name must be typed for each change. For a destructive one outside of a local cloud it
     always must."""
+    github_review: bool = True
+    """Whether a change that GitHub Actions makes needs somebody's review of the job's deployment on GitHub."""
 
 
-LOCAL_POLICY = ApprovalPolicy()
+LOCAL_POLICY = ApprovalPolicy(github_review=False)
 STAGING_POLICY = ApprovalPolicy(destructive=2)
 PRODUCTION_POLICY = ApprovalPolicy(high=1, destructive=2, break_glass=True, type_name=True)
 """Also of every environment that is neither local nor called staging."""
@@ -166,6 +170,8 @@ class Environment:
     """How long a release is watched before it counts as good."""
     freezes: tuple[Freeze, ...] = ()
     approvals: ApprovalPolicy = LOCAL_POLICY
+    people: People = NO_PEOPLE
+    github: GitHubSettings = ANY_REPOSITORY
 
     @property
     def is_local(self) -> bool:

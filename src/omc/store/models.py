@@ -51,6 +51,10 @@ class Run(Base):
     actor: Mapped[str]
     actor_link: Mapped[str | None]
     """Where the actor can be looked at: a job of GitHub's."""
+    actor_known: Mapped[str | None]
+    """Who that is and how it is known: ``role deployer, person unknown``."""
+    actor_person: Mapped[str | None]
+    """The same for all names of one person."""
     undo_of: Mapped[str | None] = mapped_column(ForeignKey("runs.id"))
     timer: Mapped[str | None]
     approvals_needed: Mapped[int]
@@ -114,6 +118,8 @@ class Approval(Base):
     run: Mapped[str] = mapped_column(ForeignKey("runs.id"))
     plan_hash: Mapped[str]
     by: Mapped[str]
+    known: Mapped[str | None]
+    person: Mapped[str | None]
     link: Mapped[str | None]
     at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -123,7 +129,7 @@ class Approval(Base):
     lost_at: Mapped[datetime | None]
     """When the plan turned out to be stale."""
 
-    __table_args__ = (Index("one_approval_per_person", "run", "plan_hash", "by", unique=True),)
+    __table_args__ = (Index("one_approval_per_person", "run", "plan_hash", "person", unique=True),)
 
 
 class Timer(Base):

@@ -1,0 +1,50 @@
+"""Who is who: the names that one person has at AWS and at GitHub, and when two names are the same."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+def folded(name: str) -> str:
+    """A name as it is compared: letter case, full-width and ligature forms and invisible characters make no difference.
+
+    Letters of different scripts that only look alike stay different: neither AWS nor GitHub has such names.
+    """
+    shown = "".join(letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
+    return unicodedata.normalize("NFKC", shown.casefold()).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """``[people]`` of omc.toml.
+
+    A name that it doesn't map is its own person, whichever door it came through: ``bob`` at GitHub and the IAM user
+    ``Bob`` are one person until the file says that they are two.
+    """
+
+    at_aws: Mapping[str, str] = field(default_factory=dict)
+    """From a folded name of AWS to the person's."""
+    at_github: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, name: str, door: str) -> str:
+        """The person of this name; ``door`` is ``aws`` or ``github``."""
+        known = self.at_github if door == "github" else self.at_aws
+        return known.get(folded(name), folded(name))
+
+
+NO_PEOPLE = People()
+
+
+@dataclass(frozen=True, slots=True)
+class GitHubSettings:
+    """``[github]`` of omc.toml: whose word about a workflow's run is taken."""
+
+    api: str | None = None
+    """The API of a GitHub Enterprise Server; None: github.com's and ghe.com's own."""
+    repository: str | None = None
+    """``owner/name``: runs of any other repository are not this stack's."""
+
+
+ANY_REPOSITORY = GitHubSettings()

@@ -1,0 +1,68 @@
+"""GitHub as far as omc asks it: the variables of a job, and an API that confirms it and knows who reviewed it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+def job_of(who: str, api: str, **changed: str) -> dict[str, str]:
+    """The variables of a job of GitHub's that this person started; the run's number is the person's name."""
+    job = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_ACTOR": who,
+        "GITHUB_TRIGGERING_ACTOR": who,
+        "GITHUB_API_URL": api,
+        "GITHUB_SERVER_URL": "https://github.example",
+        "GITHUB_REPOSITORY": "o/r",
+        "GITHUB_RUN_ID": str(int.from_bytes(who.encode(), "big")),
+        "GITHUB_RUN_ATTEMPT": "1",
+        "GITHUB_TOKEN": "ghs_test",
+    }
+    return job | {f"GITHUB_{name}": value for name, value in changed.items()}
+
+
+def review(person: str, state: str = "approved", environment: str = "production", **user: str) -> dict[str, Any]:
+    """One review as GitHub has it: no time, no attempt; the environment's times are not the review's."""
+    place = {"id": 1, "name": environment, "created_at": "2020-11-23T22:00:40Z", "updated_at": "2030-11-23T22:00:40Z"}
+    return {"state": state, "comment": "", "user": {"login": person, "type": "User", **user}, "environments": [place]}
+
+
+@contextmanager
+def github_api(reviews: Any = (), *, answers: int = 200, **changed: Any) -> Iterator[str]:
+    """GitHub's API on loopback: it confirms each run that ``job_of`` names, and knows these reviews.
+
+    ``changed`` is what it says differently of the run; ``answers`` the status of every answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = self.path.split("/")  # "", repos, o, r, actions, runs, id, attempts, n
+            run, asked = int(parts[6]), parts[7]
+            person = {"login": run.to_bytes((run.bit_length() + 7) // 8, "big").decode()}
+            said: Any = list(reviews)
+            if asked == "attempts":
+                said = {"id": run, "run_attempt": int(parts[8]), "status": "in_progress"}
+                said |= {"repository": {"full_name": "/".join(parts[2:4])}}
+                said |= {"actor": person, "triggering_actor": person} | changed
+            body = json.dumps(said).encode()
+            self.send_response(answers)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
