@@ -15,6 +15,8 @@ provider "aws" {
 
 data "aws_caller_identity" "current" {}
 
+data "aws_partition" "current" {}
+
 locals {
   name         = "ohmycoins-${var.environment}"
   account_id   = data.aws_caller_identity.current.account_id
@@ -32,7 +34,7 @@ resource "aws_kms_key" "this" {
     Statement = [{
       Sid       = "Administration"
       Effect    = "Allow"
-      Principal = { AWS = "arn:aws:iam::${local.account_id}:root" }
+      Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${local.account_id}:root" }
       Action    = "kms:*"
       Resource  = "*"
     }]
@@ -54,6 +56,33 @@ module "state" {
   bucket          = local.state_bucket
   kms_key_arn     = aws_kms_key.this.arn
   noncurrent_days = 365
+
+  # Who writes without naming an encryption gets the bucket's default, the key above. A backend with `encrypt = true`
+  # and no key asks for S3's own key instead, which would leave the state readable without the key.
+  policy_statements = jsonencode([
+    {
+      Sid       = "NoOtherEncryption"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "s3:PutObject"
+      Resource  = "arn:${data.aws_partition.current.partition}:s3:::${local.state_bucket}/*"
+      Condition = {
+        Null            = { "s3:x-amz-server-side-encryption" = "false" }
+        StringNotEquals = { "s3:x-amz-server-side-encryption" = "aws:kms" }
+      }
+    },
+    {
+      Sid       = "NoOtherKey"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "s3:PutObject"
+      Resource  = "arn:${data.aws_partition.current.partition}:s3:::${local.state_bucket}/*"
+      Condition = {
+        Null            = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = "false" }
+        StringNotEquals = { "s3:x-amz-server-side-encryption-aws-kms-key-id" = aws_kms_key.this.arn }
+      }
+    },
+  ])
 }
 
 module "registry" {

@@ -1,13 +1,26 @@
 locals {
-  repository = "repo:${var.github_repository}"
+  owner      = split("/", var.github_repository)[0]
+  repository = split("/", var.github_repository)[1]
+
+  # How GitHub names the repository in a subject: with the numbers of owner and repository, which nobody can take over,
+  # or by names alone, as it did for repositories made before 15 July 2026.
+  prefixes = concat(
+    var.github_owner_id == null ? [] : ["repo:${local.owner}@${var.github_owner_id}/${local.repository}@${coalesce(var.github_repository_id, "unknown")}"],
+    var.github_subjects_by_name ? ["repo:${var.github_repository}"] : [],
+  )
 
   # Whom GitHub must say that it is. Exact subjects only: a pattern such as repo:OWNER/NAME:* trusts every branch. A job
-  # with `environment:` has the environment for its subject, not its branch.
-  subjects = {
-    plan  = ["${local.repository}:pull_request", "${local.repository}:ref:refs/heads/main"]
-    apply = ["${local.repository}:environment:${var.environment}"]
-    build = ["${local.repository}:ref:refs/heads/main"]
+  # with `environment:` has the environment for its subject, not its branch. Pull requests are nobody here: they hold
+  # code that no one has read yet.
+  contexts = {
+    plan  = "ref:refs/heads/main"
+    apply = "environment:${var.environment}"
+    build = "ref:refs/heads/main"
   }
+  subjects = { for role, context in local.contexts : role => [for prefix in local.prefixes : "${prefix}:${context}"] }
+
+  # The audience that GitHub's token must be meant for.
+  audience = "sts.${data.aws_partition.current.dns_suffix}"
 
   descriptions = {
     plan  = "GitHub Actions plans ${var.environment}: reads, and takes the state's lock"
@@ -15,14 +28,14 @@ locals {
     build = "GitHub Actions pushes images built from main"
   }
 
-  state_object = "arn:aws:s3:::${local.state_bucket}/${var.environment}/terraform.tfstate"
+  state_object = "arn:${data.aws_partition.current.partition}:s3:::${local.state_bucket}/${var.environment}/terraform.tfstate"
 
   read_state = [
     {
       Sid      = "FindState"
       Effect   = "Allow"
       Action   = ["s3:ListBucket"]
-      Resource = "arn:aws:s3:::${local.state_bucket}"
+      Resource = "arn:${data.aws_partition.current.partition}:s3:::${local.state_bucket}"
     },
     {
       Sid      = "ReadState"
@@ -44,7 +57,7 @@ locals {
     },
   ]
 
-  secret_key_arn = "arn:aws:secretsmanager:${var.region}:${local.account_id}:secret:${local.name}/secret-key-*"
+  secret_key_arn = "arn:${data.aws_partition.current.partition}:secretsmanager:${var.region}:${local.account_id}:secret:${local.name}/secret-key-*"
 
   statements = {
     plan = concat(local.read_state, [
@@ -65,8 +78,8 @@ locals {
         Sid       = "SecretKeyIsDecrypted"
         Effect    = "Allow"
         Action    = ["kms:Decrypt"]
-        Resource  = "arn:aws:kms:${var.region}:${local.account_id}:key/*"
-        Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
+        Resource  = "arn:${data.aws_partition.current.partition}:kms:${var.region}:${local.account_id}:key/*"
+        Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.${data.aws_partition.current.dns_suffix}" } }
       },
       {
         # ReadOnlyAccess reads data too; a plan needs none.
@@ -105,7 +118,7 @@ locals {
         Sid    = "Stack"
         Effect = "Allow"
         Action = [
-          "application-autoscaling:*", "cloudtrail:*", "cloudwatch:*", "ec2:*", "ecr:*", "ecs:*", "elasticache:*",
+          "acm:*", "application-autoscaling:*", "cloudtrail:*", "cloudwatch:*", "ec2:*", "ecr:*", "ecs:*", "elasticache:*",
           "elasticloadbalancing:*", "events:*", "kms:*", "logs:*", "pi:*", "rds:*", "s3:*", "secretsmanager:*", "sns:*",
           "sqs:*", "ssm:StartSession", "ssm:TerminateSession", "wafv2:*",
         ]
@@ -113,10 +126,13 @@ locals {
         Condition = { StringEquals = { "aws:RequestedRegion" = var.region } }
       },
       {
-        # Read from the global endpoints.
-        Sid      = "Look"
-        Effect   = "Allow"
-        Action   = ["acm:DescribeCertificate", "acm:ListCertificates", "ce:Get*", "iam:Get*", "iam:List*", "sts:GetCallerIdentity"]
+        # Read from the global endpoints, and what a deployment looks at first: quotas, AWS's own trouble, the budget.
+        Sid    = "Look"
+        Effect = "Allow"
+        Action = [
+          "budgets:ViewBudget", "ce:Get*", "health:Describe*", "iam:Get*", "iam:List*", "route53:Get*", "route53:List*",
+          "servicequotas:Get*", "servicequotas:List*", "sts:GetCallerIdentity",
+        ]
         Resource = "*"
       },
       {
@@ -140,7 +156,7 @@ locals {
         Sid       = "ServiceLinkedRoles"
         Effect    = "Allow"
         Action    = ["iam:CreateServiceLinkedRole"]
-        Resource  = "arn:aws:iam::${local.account_id}:role/aws-service-role/*"
+        Resource  = "arn:${data.aws_partition.current.partition}:iam::${local.account_id}:role/aws-service-role/*"
         Condition = { StringLike = { "iam:AWSServiceName" = local.linked_services } }
       },
       {
@@ -151,19 +167,27 @@ locals {
           "iam:AttachRolePolicy", "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy",
           "iam:PassRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
         ]
-        Resource = "arn:aws:iam::${local.account_id}:role/${local.name}-github-*"
+        Resource = "arn:${data.aws_partition.current.partition}:iam::${local.account_id}:role/${local.name}-github-*"
       },
       {
         Sid      = "NotItsGround"
         Effect   = "Deny"
         Action   = ["s3:DeleteBucket*", "s3:PutBucket*", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:DeleteObjectVersion"]
-        Resource = ["arn:aws:s3:::${local.state_bucket}", "arn:aws:s3:::${local.state_bucket}/*"]
+        Resource = ["arn:${data.aws_partition.current.partition}:s3:::${local.state_bucket}", "arn:${data.aws_partition.current.partition}:s3:::${local.state_bucket}/*"]
       },
       {
         Sid      = "NotItsKey"
         Effect   = "Deny"
         Action   = ["kms:DisableKey", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"]
         Resource = aws_kms_key.this.arn
+      },
+      ], var.zone_id == null ? [] : [
+      {
+        # The application's name and its certificate's proof, in this zone only.
+        Sid      = "Names"
+        Effect   = "Allow"
+        Action   = ["route53:ChangeResourceRecordSets"]
+        Resource = "arn:${data.aws_partition.current.partition}:route53:::hostedzone/${var.zone_id}"
       },
     ])
 
@@ -186,14 +210,14 @@ locals {
     ]
   }
 
-  own_roles       = "arn:aws:iam::${local.account_id}:role/${local.name}-*"
+  own_roles       = "arn:${data.aws_partition.current.partition}:iam::${local.account_id}:role/${local.name}-*"
   passed_to       = ["ecs-tasks.amazonaws.com", "monitoring.rds.amazonaws.com", "vpc-flow-logs.amazonaws.com"]
   linked_services = ["ecs.amazonaws.com", "ecs.application-autoscaling.amazonaws.com", "elasticache.amazonaws.com", "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com", "wafv2.amazonaws.com"]
 }
 
 resource "aws_iam_openid_connect_provider" "github" {
   url            = "https://token.actions.githubusercontent.com"
-  client_id_list = ["sts.amazonaws.com"]
+  client_id_list = [local.audience]
 
   tags = { Name = "github-actions" }
 }
@@ -210,11 +234,11 @@ resource "aws_iam_role" "github" {
     Version = "2012-10-17"
     Statement = [{
       Effect    = "Allow"
-      Principal = { Federated = "arn:aws:iam::${local.account_id}:oidc-provider/token.actions.githubusercontent.com" }
+      Principal = { Federated = "arn:${data.aws_partition.current.partition}:iam::${local.account_id}:oidc-provider/token.actions.githubusercontent.com" }
       Action    = "sts:AssumeRoleWithWebIdentity"
       Condition = {
         StringEquals = {
-          "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com"
+          "token.actions.githubusercontent.com:aud" = local.audience
           "token.actions.githubusercontent.com:sub" = each.value
         }
       }
@@ -236,5 +260,5 @@ resource "aws_iam_role_policy" "github" {
 
 resource "aws_iam_role_policy_attachment" "plan_reads" {
   role       = aws_iam_role.github["plan"].name
-  policy_arn = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/ReadOnlyAccess"
 }

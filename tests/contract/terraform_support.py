@@ -69,13 +69,27 @@ class Applied:
         return values
 
 
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A part of AWS that shares nothing with the others, and one of its regions."""
+
+    name: str
+    region: str
+    suffix: str
+
+    def of(self, mocks: str) -> str:
+        """A mock of the common partition, as this one would answer."""
+        text = mocks.replace("arn:aws:", f"arn:{self.name}:").replace("ap-southeast-2", self.region)
+        return text.replace('partition = "aws"', f'partition = "{self.name}"').replace("amazonaws.com", self.suffix)
+
+
 class Workshop:
     """A copy of ``infrastructure/`` in which Terraform may leave what it likes."""
 
     def __init__(self, folder: Path) -> None:
         self.terraform = terraform.find_terraform()
         self.folder = folder / "infrastructure"
-        shutil.copytree(INFRASTRUCTURE, self.folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+        shutil.copytree(INFRASTRUCTURE, self.folder, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
 
     def run(self, folder: Path, *arguments: str) -> str:
         """One Terraform command in the copy of ``folder``; raises ``TerraformError`` with what Terraform said."""
@@ -84,15 +98,19 @@ class Workshop:
             self._run(place, "init", "-backend=false", *self.terraform.init_arguments())
         return self._run(place, *arguments)
 
-    def apply(self, environment: str, *tfvars: str) -> Applied:
+    def apply(self, environment: str, *tfvars: str, partition: Partition | None = None) -> Applied:
         """The root of an environment applied against a mock of AWS, as it stands but for two things.
 
         The mock knows no ephemeral resources, so SECRET_KEY is a fixed text; and images and the certificate, which no
         file holds, are given. A responder is said to run, so that the alarm on its heartbeat is there too.
         """
-        place = self.folder / "environments" / "-".join(["applied", environment, *tfvars])
+        place = (
+            self.folder
+            / "environments"
+            / "-".join(["applied", environment, *tfvars, *([partition.name] if partition else [])])
+        )
         shutil.copytree(
-            INFRASTRUCTURE / "environments" / environment, place, ignore=shutil.ignore_patterns(".terraform*")
+            INFRASTRUCTURE / "environments" / environment, place, ignore=shutil.ignore_patterns(".terraform")
         )
         main = (place / "main.tf").read_text()
         main, resources = re.subn(
@@ -101,7 +119,11 @@ class Workshop:
         main, uses = re.subn(r"ephemeral\.aws_secretsmanager_random_password[\w.]+", f'"{"x" * 64}"', main)
         assert (resources, uses) == (1, 1)
         (place / "main.tf").write_text(main)
-        (place / "root.tftest.hcl").write_text(_root_test(environment))
+        (place / "root.tftest.hcl").write_text(_root_test(environment, partition))
+        if partition:
+            mocks = self.folder / "modules/stack/tests/mocks"
+            (place / "mocks").mkdir()
+            (place / "mocks/aws.tfmock.hcl").write_text(partition.of((mocks / "aws.tfmock.hcl").read_text()))
         self._run(place, "init", "-backend=false", *self.terraform.init_arguments())
         said = self._run(place, "test", "-json", "-verbose", *(f"-var-file={name}" for name in tfvars))
         [state] = [event["test_state"] for event in map(json.loads, said.splitlines()) if event["type"] == "test_state"]
@@ -113,7 +135,7 @@ class Workshop:
         return terraform.run(self.terraform, place, arguments, env={"AWS_REGION": "ap-southeast-2"})
 
 
-def _root_test(environment: str) -> str:
+def _root_test(environment: str, partition: Partition | None) -> str:
     """A test with the mock of the stack's own tests, in which each topic has an ARN of its own to be followed by."""
     given = {
         "images": f'{{ backend = "registry/backend@{DIGEST}", frontend = "registry/frontend@{DIGEST}" }}',
@@ -128,7 +150,11 @@ def _root_test(environment: str) -> str:
     if environment != "production":
         del given["certificate_arn"]
     lines = "\n".join(f"    {name} = {value}" for name, value in given.items())
-    mock = 'mock_provider "aws" {\n  source = "../../modules/stack/tests/mocks"\n}\n'
+    if partition:
+        lines += f'\n    region = "{partition.region}"'
+        topics = partition.of(topics)
+    source = "./mocks" if partition else "../../modules/stack/tests/mocks"
+    mock = f'mock_provider "aws" {{\n  source = "{source}"\n}}\n'
     return f'{mock}{topics}run "apply" {{\n  variables {{\n{lines}\n  }}\n}}\n'
 
 

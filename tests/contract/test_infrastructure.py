@@ -130,9 +130,48 @@ def test_the_state_is_encrypted_locked_and_in_a_bucket_that_init_names(environme
     assert settings == {
         "key": f'"{environment}/terraform.tfstate"',
         "region": '"ap-southeast-2"',
-        "encrypt": "true",
+        # No "encrypt": without a key it asks for S3's own, and whoever may read the object could read the state.
         "use_lockfile": "true",
     }
+
+
+ROOTS = [*ENVIRONMENTS, BOOTSTRAP]
+PLATFORMS = 15
+"""zip files of the provider's release: a checksum each makes the lock good on every platform that it is built for."""
+
+
+@pytest.mark.parametrize("folder", ROOTS, ids=lambda path: path.name)
+def test_the_providers_lock_holds_every_platform(folder: Path) -> None:
+    text = (folder / ".terraform.lock.hcl").read_text()
+    assert text == (BOOTSTRAP / ".terraform.lock.hcl").read_text()
+    assert re.findall(r'provider "([^"]+)".*?version     = "([^"]+)"', text, re.DOTALL) == [
+        ("registry.terraform.io/hashicorp/aws", "5.100.0")
+    ]
+    assert len(set(re.findall(r'"zh:[0-9a-f]{64}"', text))) == PLATFORMS
+    assert "h1:edXOJWE4ORX8Fm+dpVpICzMZJat4AX0VRCAy/xkcOc0=" in text  # linux_amd64 unpacked, as in a mirror
+
+
+SAME_EVERYWHERE = re.compile(
+    # What has one name in every partition: the service principals but that of CloudWatch Logs, GitHub's issuer.
+    r'"(?:[a-z0-9-]+\.)+amazonaws\.com"|token\.actions\.githubusercontent\.com'
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_nothing_is_of_one_partition_alone(folder: Path) -> None:
+    """omc.toml takes regions of GovCloud and China, whose ARNs and hosts have other names."""
+    lines = {
+        f"{path.name}: {line.strip()}": re.sub(r"#.*", "", line)
+        for path in sorted(folder.glob("*.tf"))
+        for line in path.read_text().splitlines()
+    }
+    written = [where for where, line in lines.items() if re.search(r"arn:aws[a-z-]*:", line)]
+    assert written == []
+    hosts = [where for where, line in lines.items() if "amazonaws.com" in SAME_EVERYWHERE.sub("", line)]
+    assert hosts == []
+    regions = [where for where, line in lines.items() if re.search(r"[a-z]{2}-[a-z]+-\d(?!\w)", line)]
+    kept = re.compile(r"backend\.tf: region|variables\.tf: (default|error_message|description) ")
+    assert [where for where in regions if not kept.match(where)] == []
 
 
 def test_what_a_deployment_or_the_autoscaler_owns_no_apply_takes_back() -> None:

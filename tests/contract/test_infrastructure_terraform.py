@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from contract.terraform_support import BOOTSTRAP, ENVIRONMENTS, INFRASTRUCTURE, MODULES, Applied, Workshop
+from contract.terraform_support import BOOTSTRAP, ENVIRONMENTS, INFRASTRUCTURE, MODULES, Applied, Partition, Workshop
+from omc.infrastructure.roots import locked
 
 pytestmark = pytest.mark.terraform
 
@@ -35,6 +36,23 @@ def test_a_modules_own_tests_pass(workshop: Workshop, folder: Path) -> None:
 @pytest.mark.parametrize("folder", ENVIRONMENTS, ids=lambda path: path.name)
 def test_a_root_is_valid(workshop: Workshop, folder: Path) -> None:
     assert "The configuration is valid" in workshop.run(folder, "validate", "-no-color")
+
+
+def test_the_providers_lock_fits_what_is_installed(workshop: Workshop) -> None:
+    """As omc begins in each root: a provider of other content, or a lock that would have to change, is an error."""
+    said = workshop.run(BOOTSTRAP, "init", "-no-color", *locked(workshop.terraform))
+    assert "Terraform has been successfully initialized" in said
+
+
+def test_every_arn_is_of_the_partition_that_is_applied_to(workshop: Workshop) -> None:
+    """GovCloud here; bootstrap's own tests are of China."""
+    partition = Partition("aws-us-gov", "us-gov-west-1", "amazonaws.com")
+    applied = workshop.apply("staging", partition=partition)
+    assert "arn:aws:" not in applied.text
+    assert set(re.findall(r"arn:(aws[a-z-]*):", applied.text)) == {partition.name}
+    assert "ap-southeast-2" not in applied.text
+    for values in applied.all("aws_iam_role_policy_attachment"):
+        assert values["policy_arn"].startswith(f"arn:{partition.name}:iam::aws:policy/")
 
 
 def facts(applied: Applied) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def checkout(stack: Stack, tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     folder.mkdir()
     shutil.copy(ROOT / "omc.toml", folder)
-    ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfplan")
+    ignored = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan")
     shutil.copytree(ROOT / "infrastructure", folder / "infrastructure", ignore=ignored)
     staging = folder / "infrastructure/environments/staging"
     (staging / "local.tfvars").rename(staging / "local.auto.tfvars")

@@ -63,7 +63,7 @@ def checkout(stack: Stack, tmp_path: Path) -> Checkout:
     folder = tmp_path / "checkout"
     folder.mkdir()
     shutil.copy(ROOT / "omc.toml", folder)
-    ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfplan")
+    ignored = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan")
     shutil.copytree(ROOT / "infrastructure", folder / "infrastructure", ignore=ignored)
     return Checkout(folder, stack)
 

@@ -1,4 +1,8 @@
 mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws", dns_suffix = "amazonaws.com", reverse_dns_prefix = "com.amazonaws" }
+  }
+
   mock_data "aws_caller_identity" {
     defaults = { account_id = "123456789012" }
   }
@@ -15,6 +19,9 @@ mock_provider "aws" {
 variables {
   environment       = "staging"
   github_repository = "example/ohmycoins"
+
+  github_owner_id      = "123456"
+  github_repository_id = "456789"
 }
 
 run "the_state_has_a_bucket_of_the_accounts_own" {
@@ -24,20 +31,23 @@ run "the_state_has_a_bucket_of_the_accounts_own" {
   }
 }
 
-# The CI role once trusted every branch.
+# The CI role once trusted every branch. GitHub's subjects hold the numbers of owner and repository, of every repository
+# that was made, renamed or moved since 15 July 2026: by names alone no role could be assumed.
 run "roles_trust_exact_subjects" {
   assert {
     condition = jsondecode(aws_iam_role.github["apply"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == [
-      "repo:example/ohmycoins:environment:staging"
+      "repo:example@123456/ohmycoins@456789:environment:staging"
     ]
     error_message = "Only jobs in the environment, which GitHub holds back for approval, may apply."
   }
 
   assert {
-    condition = toset(jsondecode(aws_iam_role.github["plan"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"]) == toset([
-      "repo:example/ohmycoins:pull_request", "repo:example/ohmycoins:ref:refs/heads/main"
+    condition = alltrue([
+      for role in ["plan", "build"] : jsondecode(aws_iam_role.github[role].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"] == [
+        "repo:example@123456/ohmycoins@456789:ref:refs/heads/main"
+      ]
     ])
-    error_message = "Pull requests and main may plan."
+    error_message = "main alone may plan and build: a pull request's workflow is code that nobody has read yet."
   }
 
   assert {
@@ -52,6 +62,111 @@ run "roles_trust_exact_subjects" {
       for role in aws_iam_role.github : jsondecode(role.assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
     ])
     error_message = "Tokens meant for others are refused."
+  }
+}
+
+run "an_old_repository_is_trusted_by_names_on_request" {
+  command = plan
+
+  variables {
+    github_owner_id         = null
+    github_repository_id    = null
+    github_subjects_by_name = true
+  }
+
+  assert {
+    condition = local.subjects == {
+      plan  = ["repo:example/ohmycoins:ref:refs/heads/main"]
+      apply = ["repo:example/ohmycoins:environment:staging"]
+      build = ["repo:example/ohmycoins:ref:refs/heads/main"]
+    }
+    error_message = "Names alone, where that is what GitHub sends."
+  }
+}
+
+run "both_forms_are_trusted_while_a_repository_changes_over" {
+  command = plan
+
+  variables {
+    github_subjects_by_name = true
+  }
+
+  assert {
+    condition = toset(local.subjects.apply) == toset([
+      "repo:example@123456/ohmycoins@456789:environment:staging", "repo:example/ohmycoins:environment:staging"
+    ])
+    error_message = "Numbers and names."
+  }
+}
+
+run "roles_that_nobody_could_assume_are_refused" {
+  command = plan
+
+  variables {
+    github_owner_id      = null
+    github_repository_id = null
+  }
+
+  expect_failures = [var.github_owner_id]
+}
+
+run "half_of_the_numbers_is_refused" {
+  command = plan
+
+  variables {
+    github_repository_id = null
+  }
+
+  expect_failures = [var.github_owner_id]
+}
+
+run "a_name_for_a_number_is_refused" {
+  command = plan
+
+  variables {
+    github_owner_id = "example"
+  }
+
+  expect_failures = [var.github_owner_id]
+}
+
+run "the_state_is_written_under_its_own_key_or_not_at_all" {
+  assert {
+    condition = alltrue([
+      for sid, key in { NoOtherEncryption = "s3:x-amz-server-side-encryption", NoOtherKey = "s3:x-amz-server-side-encryption-aws-kms-key-id" } :
+      anytrue([
+        for statement in jsondecode(module.state.policy).Statement : statement.Effect == "Deny" && statement.Action == "s3:PutObject" &&
+        statement.Condition.Null[key] == "false" && contains(["aws:kms", aws_kms_key.this.arn], statement.Condition.StringNotEquals[key]) if statement.Sid == sid
+      ])
+    ])
+    error_message = "A write that names another encryption, or another key, is refused; one that names none gets the bucket's."
+  }
+}
+
+run "deployments_can_look_at_quotas_and_write_names_in_one_zone" {
+  variables {
+    zone_id = "Z0123456789ABCDEFGHIJ"
+  }
+
+  assert {
+    condition = length(setsubtract(["servicequotas:Get*", "servicequotas:List*", "budgets:ViewBudget", "health:Describe*"], one([
+      for statement in jsondecode(aws_iam_role_policy.github["apply"].policy).Statement : statement.Action if statement.Sid == "Look"
+    ]))) == 0
+    error_message = "A deployment that doesn't fit into the quotas is told so before it begins."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.github["apply"].policy).Statement : statement.Resource if statement.Effect == "Allow" && contains(statement.Action, "route53:ChangeResourceRecordSets")
+    ] == ["arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"]
+    error_message = "Records of no other zone."
+  }
+}
+
+run "without_a_zone_no_record_is_written" {
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.github["apply"].policy, "ChangeResourceRecordSets")
+    error_message = "No zone, no right."
   }
 }
 

@@ -24,7 +24,7 @@ module "stack" {
 
   network = {
     cidr               = "10.1.0.0/16"
-    availability_zones = ["ap-southeast-2a", "ap-southeast-2b", "ap-southeast-2c"]
+    availability_zones = [for zone in ["a", "b", "c"] : "${var.region}${zone}"]
     nat_gateways       = 3
   }
 

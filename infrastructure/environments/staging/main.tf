@@ -24,7 +24,7 @@ module "stack" {
 
   network = {
     cidr               = "10.0.0.0/16"
-    availability_zones = ["ap-southeast-2a", "ap-southeast-2b"]
+    availability_zones = [for zone in ["a", "b"] : "${var.region}${zone}"]
     nat_gateways       = 1
   }
 

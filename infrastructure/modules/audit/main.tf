@@ -1,5 +1,7 @@
+data "aws_partition" "current" {}
+
 locals {
-  trail_arn      = "arn:aws:cloudtrail:${var.region}:${var.account_id}:trail/${var.name}"
+  trail_arn      = "arn:${data.aws_partition.current.partition}:cloudtrail:${var.region}:${var.account_id}:trail/${var.name}"
   bucket         = "${var.name}-audit-${var.account_id}"
   flow_log_group = "/vpc/${var.name}/flow"
 
@@ -24,7 +26,7 @@ module "bucket" {
       Effect    = "Allow"
       Principal = { Service = "cloudtrail.amazonaws.com" }
       Action    = "s3:GetBucketAcl"
-      Resource  = "arn:aws:s3:::${local.bucket}"
+      Resource  = "arn:${data.aws_partition.current.partition}:s3:::${local.bucket}"
       Condition = { StringEquals = { "aws:SourceArn" = local.trail_arn } }
     },
     {
@@ -32,7 +34,7 @@ module "bucket" {
       Effect    = "Allow"
       Principal = { Service = "cloudtrail.amazonaws.com" }
       Action    = "s3:PutObject"
-      Resource  = "arn:aws:s3:::${local.bucket}/AWSLogs/${var.account_id}/*"
+      Resource  = "arn:${data.aws_partition.current.partition}:s3:::${local.bucket}/AWSLogs/${var.account_id}/*"
       Condition = { StringEquals = { "aws:SourceArn" = local.trail_arn, "s3:x-amz-acl" = "bucket-owner-full-control" } }
     },
   ])
@@ -71,7 +73,7 @@ resource "aws_iam_role" "flow" {
       Action    = "sts:AssumeRole"
       Condition = {
         StringEquals = { "aws:SourceAccount" = var.account_id }
-        ArnLike      = { "aws:SourceArn" = "arn:aws:ec2:${var.region}:${var.account_id}:vpc-flow-log/*" }
+        ArnLike      = { "aws:SourceArn" = "arn:${data.aws_partition.current.partition}:ec2:${var.region}:${var.account_id}:vpc-flow-log/*" }
       }
     }]
   })

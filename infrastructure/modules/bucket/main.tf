@@ -1,3 +1,5 @@
+data "aws_partition" "current" {}
+
 resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_18:The buckets hold logs and state; CloudTrail records the calls that touch them.
   #checkov:skip=CKV_AWS_144:One region by design; what must outlive a region is the database's backup, not its logs.
@@ -86,7 +88,7 @@ resource "aws_s3_bucket_policy" "this" {
         Effect    = "Deny"
         Principal = "*"
         Action    = "s3:*"
-        Resource  = ["arn:aws:s3:::${var.bucket}", "arn:aws:s3:::${var.bucket}/*"]
+        Resource  = ["arn:${data.aws_partition.current.partition}:s3:::${var.bucket}", "arn:${data.aws_partition.current.partition}:s3:::${var.bucket}/*"]
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }
     ], jsondecode(var.policy_statements))

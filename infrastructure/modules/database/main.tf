@@ -1,3 +1,5 @@
+data "aws_partition" "current" {}
+
 resource "aws_db_subnet_group" "this" {
   name        = var.name
   description = "Data subnets of ${var.name}"
@@ -71,7 +73,7 @@ resource "aws_iam_role" "monitoring" {
 
 resource "aws_iam_role_policy_attachment" "monitoring" {
   role       = aws_iam_role.monitoring.name
-  policy_arn = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 }
 
 resource "aws_db_instance" "this" {

@@ -1,5 +1,7 @@
+data "aws_partition" "current" {}
+
 locals {
-  account_root = "arn:aws:iam::${var.account_id}:root"
+  account_root = "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:root"
 
   # Every key needs this statement, or nobody could administer it any more.
   administration = {
@@ -15,13 +17,14 @@ locals {
   operations_statements = [
     local.administration,
     {
-      Sid       = "LogGroups"
-      Effect    = "Allow"
-      Principal = { Service = "logs.${var.region}.amazonaws.com" }
+      Sid    = "LogGroups"
+      Effect = "Allow"
+      # The one principal here that is named after region and partition; the others are the same everywhere.
+      Principal = { Service = "logs.${var.region}.${data.aws_partition.current.dns_suffix}" }
       Action    = ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
       Resource  = "*"
       Condition = {
-        ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:aws:logs:${var.region}:${var.account_id}:log-group:*" }
+        ArnLike = { "kms:EncryptionContext:aws:logs:arn" = "arn:${data.aws_partition.current.partition}:logs:${var.region}:${var.account_id}:log-group:*" }
       }
     },
     {
@@ -48,7 +51,7 @@ locals {
       Action    = ["kms:GenerateDataKey*", "kms:DescribeKey", "kms:Decrypt"]
       Resource  = "*"
       Condition = {
-        StringEquals = { "aws:SourceArn" = "arn:aws:cloudtrail:${var.region}:${var.account_id}:trail/${var.name}" }
+        StringEquals = { "aws:SourceArn" = "arn:${data.aws_partition.current.partition}:cloudtrail:${var.region}:${var.account_id}:trail/${var.name}" }
       }
     },
   ]

@@ -1,3 +1,5 @@
+data "aws_partition" "current" {}
+
 locals {
   https       = var.certificate_arn != null
   listener_id = local.https ? one(aws_lb_listener.https[*].arn) : aws_lb_listener.http.arn
@@ -16,7 +18,7 @@ module "access_logs" {
     Effect    = "Allow"
     Principal = { Service = "logdelivery.elasticloadbalancing.amazonaws.com" }
     Action    = "s3:PutObject"
-    Resource  = "arn:aws:s3:::${var.name}-load-balancer-logs-${var.account_id}/AWSLogs/${var.account_id}/*"
+    Resource  = "arn:${data.aws_partition.current.partition}:s3:::${var.name}-load-balancer-logs-${var.account_id}/AWSLogs/${var.account_id}/*"
   }])
 }
 

@@ -1,3 +1,5 @@
+data "aws_partition" "current" {}
+
 locals {
   operators = {
     ">"  = "GreaterThanThreshold"

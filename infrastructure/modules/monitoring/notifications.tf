@@ -5,8 +5,8 @@ locals {
     "SEV-3" = "${var.name}-sev-3"
   }
 
-  topic_arns = { for severity, name in local.severities : severity => "arn:aws:sns:${var.region}:${var.account_id}:${name}" }
-  queue_arn  = "arn:aws:sqs:${var.region}:${var.account_id}:${var.name}-alerts"
+  topic_arns = { for severity, name in local.severities : severity => "arn:${data.aws_partition.current.partition}:sns:${var.region}:${var.account_id}:${name}" }
+  queue_arn  = "arn:${data.aws_partition.current.partition}:sqs:${var.region}:${var.account_id}:${var.name}-alerts"
 }
 
 # One topic for each severity, so that people and tools can subscribe to what concerns them.
@@ -35,7 +35,7 @@ resource "aws_sns_topic_policy" "severity" {
       {
         Sid       = "Account"
         Effect    = "Allow"
-        Principal = { AWS = "arn:aws:iam::${var.account_id}:root" }
+        Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:root" }
         Action    = ["sns:GetTopicAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:ListSubscriptionsByTopic", "sns:Publish"]
         Resource  = local.topic_arns[each.key]
       },
@@ -127,7 +127,7 @@ resource "aws_cloudwatch_event_rule" "deployment_failed" {
     detail-type = ["ECS Deployment State Change"]
     detail      = { eventName = ["SERVICE_DEPLOYMENT_FAILED"] }
     resources = [
-      for service in sort(keys(var.services)) : { prefix = "arn:aws:ecs:${var.region}:${var.account_id}:service/${var.cluster_name}/${service}" }
+      for service in sort(keys(var.services)) : { prefix = "arn:${data.aws_partition.current.partition}:ecs:${var.region}:${var.account_id}:service/${var.cluster_name}/${service}" }
     ]
   })
 

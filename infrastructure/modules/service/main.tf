@@ -1,3 +1,5 @@
+data "aws_partition" "current" {}
+
 locals {
   full_name = "${var.name}-${var.service}"
 

@@ -48,7 +48,7 @@ module "service" {
   region             = local.region
   cluster            = { name = module.cluster.name, arn = module.cluster.arn }
   image              = var.images[each.key]
-  repository_arn     = "arn:aws:ecr:${local.region}:${local.account_id}:repository/ohmycoins/${each.key}"
+  repository_arn     = "arn:${data.aws_partition.current.partition}:ecr:${local.region}:${local.account_id}:repository/ohmycoins/${each.key}"
   cpu                = each.value.cpu
   memory             = each.value.memory
   port               = local.ports[each.key]

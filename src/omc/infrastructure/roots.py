@@ -45,6 +45,8 @@ class Root:
     """Beside ``terraform.tfvars``, which Terraform reads by itself."""
     terraform: tf.Terraform
     account: str = ""
+    region: str = ""
+    """Of the state's bucket; empty takes what ``backend.tf`` says."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Variables that stand above those of the files: what is of this machine in a local cloud."""
     extra: Mapping[str, str] = field(default_factory=dict)
@@ -56,7 +58,7 @@ class Root:
 
     def prepare(self) -> None:
         """``terraform init``: about a second where the provider is at hand."""
-        arguments = ["init", "-no-color", "-reconfigure", *self.terraform.init_arguments(), *backend(self.bucket)]
+        arguments = ["init", "-no-color", "-reconfigure", *locked(self.terraform), *backend(self.bucket, self.region)]
         tf.run(self.terraform, self.folder, arguments, env=self.environment)
         _PREPARED.add((self.folder, self.bucket))
 
@@ -78,8 +80,18 @@ class Root:
         return tf.state(self.terraform, self.folder, env=self.environment)
 
 
-def backend(bucket: str) -> list[str]:
-    return [f"-backend-config=bucket={bucket}"]
+def locked(terraform: tf.Terraform) -> list[str]:
+    """Of ``init`` in a root: the provider must be the one whose checksums are committed, in ``.terraform.lock.hcl``.
+
+    OpenTofu takes its providers from a registry of its own, of which nothing is committed: there the lock is only
+    written.
+    """
+    readonly = [] if terraform.executable.name.startswith("tofu") else ["-lockfile=readonly"]
+    return [*readonly, *terraform.init_arguments()]
+
+
+def backend(bucket: str, region: str = "") -> list[str]:
+    return [f"-backend-config=bucket={bucket}", *([f"-backend-config=region={region}"] if region else [])]
 
 
 def state_bucket(stack: str, root: str, account: str) -> str:
@@ -157,8 +169,10 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
         var_files=(),
         terraform=tf.find_terraform(),
         account=account,
+        region=environment.region,
+        settings={"region": environment.region},
     )
 
 
 def _is_source(path: Path) -> bool:
-    return not (set(path.parts) & set(LEFT_OUT) or ".tfstate" in path.name or path.name == ".terraform.lock.hcl")
+    return not (set(path.parts) & set(LEFT_OUT) or ".tfstate" in path.name)

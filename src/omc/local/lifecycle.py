@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from omc import terraform as tf
 from omc.errors import WrongUse
-from omc.infrastructure.roots import LOCAL_ROOT, backend, copy_sources, state_bucket
+from omc.infrastructure.roots import LOCAL_ROOT, backend, copy_sources, locked, state_bucket
 from omc.interrupts import told_apart
 from omc.local import cloud
 from omc.store import embedded
@@ -240,9 +240,10 @@ def _bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, progress
             case {"type": "apply_complete", "hook": {"resource": {"addr": address}}}:
                 needed.discard(address)
 
-    tf.run(terraform, folder, ["init", "-no-color", *terraform.init_arguments()], env=env)
+    tf.run(terraform, folder, ["init", "-no-color", *locked(terraform)], env=env)
     arguments = ["apply", "-auto-approve", f"-state={site.state / 'bootstrap.tfstate'}"]
     arguments += [f"-var=environment={LOCAL_ROOT}", "-var=github_repository=example/oh-my-coins"]
+    arguments += ["-var=github_owner_id=1", "-var=github_repository_id=2"]
     with ThreadPoolExecutor(1) as pool:
         applied = pool.submit(tf.run, terraform, folder, arguments, env=env, event=note)
         try:
@@ -266,7 +267,7 @@ def _apply_root(
     tf.run(
         terraform,
         site.root,
-        ["init", "-no-color", "-reconfigure", *terraform.init_arguments(), *_backend(reach)],
+        ["init", "-no-color", "-reconfigure", *locked(terraform), *_backend(reach)],
         env=env,
     )
     arguments = ["apply", "-auto-approve", "-parallelism=20", *_variables(reach)]
