@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,3 +147,45 @@ def test_a_restart_brings_new_tasks_of_the_same_revision_which_read_the_rotated_
     done = stack.omc(*words, "--yes")
     assert done.code == 0, done.out + done.err
     assert token_works(stack, token), "so does a deployment that forces new tasks"
+
+
+def test_the_records_head_is_kept_where_its_owner_cannot_rewrite_it(as_found: Stack, tmp_path: Path) -> None:
+    """A record that was wiped is told by what lies under lock in the audit bucket and in a log group."""
+    done = as_found.omc("restart", "--env", "local", "backend", "--yes", "--output", "json")
+    assert done.code == 0, done.err
+    proof = as_found.omc("audit", "verify", "--env", "local", "--output", "json")
+    assert proof.code == 0, proof.out
+    [record] = proof.json["stores"]
+    assert record["heads_outside"] >= 2, "one in the bucket and one in the log group, at least"
+
+    s3, bucket = as_found.client("s3"), as_found.output("audit")["bucket"]
+    newest = f"/{record['events']:012d}-{record['head']}.json"
+    [locked] = [
+        version
+        for version in s3.list_object_versions(Bucket=bucket, Prefix="record/local/")["Versions"]
+        if version["Key"].endswith(newest)
+    ]
+    with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket=bucket, Key=locked["Key"], VersionId=locked["VersionId"])
+
+    as_found.omc("audit", "verify", "--env", "local", "--inside")  # the last user has ended the store's server
+    shutil.move(as_found.state / "omc", tmp_path / "omc")
+    try:
+        wiped = as_found.omc("audit", "verify", "--env", "local")
+    finally:
+        shutil.rmtree(as_found.state / "omc", ignore_errors=True)
+        shutil.move(tmp_path / "omc", as_found.state / "omc")
+    assert wiped.code == 1, wiped.out
+    assert "the store was wiped" in wiped.out
+    assert as_found.omc("audit", "verify", "--env", "local").code == 0
+
+
+def test_heads_that_cannot_be_read_are_said_and_the_rest_stands(as_found: Stack) -> None:
+    nobody = {"AWS_ENDPOINT_URL": as_found.reach()["AWS_ENDPOINT_URL"], "AWS_ACCESS_KEY_ID": "AKIANOBODY00000000"}
+    shell = nobody | {"AWS_SECRET_ACCESS_KEY": "x"}
+    proof = as_found.omc("audit", "verify", "--env", "local", "--output", "json", env=shell)
+    assert proof.code == 3, proof.out + proof.err
+    [record] = proof.json["stores"]
+    assert not record["problems"]
+    assert len(record["unread"]) == 2, "the bucket and the log group"
+    assert as_found.omc("audit", "verify", "--env", "local", "--inside").code == 0

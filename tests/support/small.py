@@ -28,6 +28,8 @@ prefix = "{lane}"
 local_state = "{state}"
 database = "small"
 cache = "small"
+audit_bucket = ""
+record_log_group = ""
 
 [services.{service}]
 port = 8000

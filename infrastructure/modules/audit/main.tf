@@ -5,6 +5,8 @@ locals {
   bucket         = "${var.name}-audit-${var.account_id}"
   flow_log_group = "/vpc/${var.name}/flow"
 
+  record_log_group = "/omc/${var.name}/record"
+
   # The default format, spelled out: Logs Insights finds srcAddr, dstAddr and bytes by themselves in no other.
   flow_log_fields = [
     "version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport",
@@ -19,8 +21,9 @@ module "bucket" {
   kms_key_arn   = var.kms_key_arn
   expire_days   = var.trail_retention_days
   force_destroy = var.force_destroy
+  object_lock   = true # omc locks the heads of its record; CloudTrail's files are sealed by their digests
 
-  policy_statements = jsonencode([
+  policy_statements = jsonencode(concat([
     {
       Sid       = "TrailChecks"
       Effect    = "Allow"
@@ -37,7 +40,16 @@ module "bucket" {
       Resource  = "arn:${data.aws_partition.current.partition}:s3:::${local.bucket}/AWSLogs/${var.account_id}/*"
       Condition = { StringEquals = { "aws:SourceArn" = local.trail_arn, "s3:x-amz-acl" = "bucket-owner-full-control" } }
     },
-  ])
+    ], var.force_destroy ? [] : [
+    {
+      # Nobody ends a lock before its time without changing this first.
+      Sid       = "LocksStay"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "s3:BypassGovernanceRetention"
+      Resource  = "arn:aws:s3:::${local.bucket}/record/*"
+    },
+  ]))
 }
 
 resource "aws_cloudtrail" "this" {
@@ -51,6 +63,15 @@ resource "aws_cloudtrail" "this" {
   enable_log_file_validation    = true
 
   tags = { Name = var.name }
+}
+
+# The head of omc's record, out of the reach of whoever owns the record's database.
+resource "aws_cloudwatch_log_group" "record" {
+  name              = local.record_log_group
+  retention_in_days = 400
+  kms_key_id        = var.kms_key_arn
+
+  tags = { Name = local.record_log_group }
 }
 
 resource "aws_cloudwatch_log_group" "flow" {

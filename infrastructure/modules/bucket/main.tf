@@ -4,8 +4,9 @@ resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_18:The buckets hold logs and state; CloudTrail records the calls that touch them.
   #checkov:skip=CKV_AWS_144:One region by design; what must outlive a region is the database's backup, not its logs.
   #checkov:skip=CKV2_AWS_62:Nothing consumes object events of these buckets.
-  bucket        = var.bucket
-  force_destroy = var.force_destroy
+  bucket              = var.bucket
+  force_destroy       = var.force_destroy
+  object_lock_enabled = var.object_lock
 
   tags = { Name = var.bucket }
 }

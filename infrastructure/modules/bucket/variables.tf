@@ -42,3 +42,9 @@ variable "force_destroy" {
   type        = bool
   default     = false
 }
+
+variable "object_lock" {
+  description = "Whether objects can be locked against deletion, each by whoever writes it; there is no lock by default."
+  type        = bool
+  default     = false
+}

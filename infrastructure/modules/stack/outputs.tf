@@ -110,7 +110,7 @@ output "log_groups" {
 
 output "audit" {
   description = "The trail and its bucket."
-  value       = { trail_arn = module.audit.trail_arn, bucket = module.audit.bucket }
+  value       = { trail_arn = module.audit.trail_arn, bucket = module.audit.bucket, record_log_group = module.audit.record_log_group_name }
 }
 
 output "secret_key_name" {

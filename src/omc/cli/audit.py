@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from omc.cli.options import environment_option
+
+if TYPE_CHECKING:
+    from omc.stack import Environment
+    from omc.store.audit import Head
+    from omc.store.place import Place
 
 
 @click.group()
@@ -23,13 +28,17 @@ def audit() -> None:
 @audit.command()
 @environment_option
 @click.option("--expect", metavar="HASH", help="A head that was kept elsewhere: it must still be in the record.")
+@click.option("--inside", is_flag=True, help="Look at the record alone, not at the heads that were kept outside of it.")
 @click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
 @click.pass_context
-def verify(context: click.Context, env: str | None, expect: str | None, output: str) -> None:
-    """Recompute the chain, compare it with the runs, and print its head.
+def verify(context: click.Context, env: str | None, expect: str | None, inside: bool, output: str) -> None:
+    """Recompute the chain, compare it with the runs, and with the heads that were kept outside of the record.
 
-    Keep the head elsewhere (a ticket, a mail): --expect then also finds a record whose end was cut off. Exit code 1: it
-    was tampered with.
+    At the end of each run, and by the worker, the record's head is written into the audit bucket, locked, and into a
+    log group, where the record's owner can't rewrite it. So a tail that was cut off, a record written anew and a store
+    that was wiped are found too. --expect compares with a head that you kept yourself.
+
+    Exit codes: 0 unbroken, 1 it was tampered with, 3 the heads outside could not be read (or say --inside).
 
     \b
     omc audit verify --env production
@@ -37,37 +46,91 @@ def verify(context: click.Context, env: str | None, expect: str | None, output: 
     """
     from omc.cli.stores import places_meant
     from omc.errors import WrongUse
-    from omc.stack import load
-    from omc.store.audit import verify as proven
-    from omc.store.database import open_store
+    from omc.stack import environment_of, load
+    from omc.store.place import place_of
 
-    documents: list[dict[str, Any]] = []
-    places = places_meant(load(context.obj), env)
+    stack = load(context.obj)
+    meant = list(stack.environments.values()) if env is None else [environment_of(stack, env)]
+    places = places_meant(stack, None) if env is None else [place_of(stack, meant[0])]
     if expect and len(places) != 1:
         raise WrongUse("--expect is about one record: say whose with --env.")
+    documents = []
     for place in places:
-        with open_store(place) as store, store.reading() as session:
-            proof = proven(session, expect)
-        documents.append(
-            {"store": str(place), "events": proof.events, "head": proof.head, "problems": list(proof.problems)}
-        )
+        around = [] if inside else [environment for environment in meant if place_of(stack, environment) == place]
+        document = _verified(place, around, expect)
+        documents += [document] if document else []
     broken = any(document["problems"] for document in documents)
+    unknown = any(document["unread"] for document in documents)
     if output == "json":
         click.echo(json.dumps({"unbroken": not broken, "stores": documents}, indent=2))
     else:
         for document in documents:
-            click.echo(_told(document, markdown=output == "markdown"))
+            click.echo(_told(document, inside=inside, markdown=output == "markdown"))
         if not documents:
             click.echo("There is no record yet.")
-    context.exit(1 if broken else 0)
+    context.exit(1 if broken else 3 if unknown else 0)
 
 
-def _told(document: dict[str, Any], *, markdown: bool) -> str:
+def _verified(place: Place, environments: list[Environment], expect: str | None) -> dict[str, Any] | None:
+    """One record's proof as a document; None where there is no record and none was ever kept there."""
+    from omc.store.audit import Proof, compare
+    from omc.store.audit import verify as proven
+    from omc.store.database import open_store
+
+    heads, unread = _heads_outside(environments)
+    if place.exists:
+        with open_store(place) as store, store.reading() as session:
+            proof = proven(session, expect, heads, place.identity)
+    else:
+        proof = Proof(problems=list(compare(heads, {}, place.identity)))
+        if expect:
+            proof.problems.append(f"There is no record, so no event has the hash {expect}.")
+        if not proof.problems and not unread:
+            return None
+    return {
+        "store": str(place),
+        "events": proof.events,
+        "head": proof.head,
+        "problems": list(proof.problems),
+        "heads_outside": sum(head.place == place.identity for head in heads),
+        "unread": unread,
+    }
+
+
+def _heads_outside(environments: list[Environment]) -> tuple[list[Head], list[str]]:
+    """The heads that were kept in the environments, and why some could not be read."""
+    from omc.aws.gateway import Gateway, access_to
+    from omc.errors import OmcError
+    from omc.facts.record_heads import heads_in_bucket, heads_in_log_group
+
+    heads: list[Head] = []
+    unread: list[str] = []
+    for environment in environments:
+        wanted = ((environment.audit_bucket, heads_in_bucket), (environment.record_log_group, heads_in_log_group))
+        for name, read in wanted:
+            try:
+                heads += read(Gateway(environment, access_to(environment))) if name else []
+            except OmcError as error:
+                unread.append(f"{environment.name}, {name}: {error.message}")
+    return heads, unread
+
+
+def _told(document: dict[str, Any], *, inside: bool, markdown: bool) -> str:
     head = f"{document['events']} events in {document['store']}, head {document['head']}"
-    if not document["problems"]:
-        return f"**Unbroken**: {head}" if markdown else f"UNBROKEN: {head}"
     lines = [f"- {problem}" for problem in document["problems"]]
-    return "\n".join([f"**Broken**: {head}\n" if markdown else f"BROKEN: {head}", *lines])
+    if document["problems"]:
+        verdict = "Broken"
+    elif document["unread"]:
+        verdict = "Unbroken in itself, but not all heads outside of it could be read"
+    else:
+        verdict = "Unbroken"
+    lines += [f"- not read: {reason}" for reason in document["unread"]]
+    if inside:
+        lines.append("- not compared with the heads kept outside (--inside): a tail cut off with its rows isn't seen")
+    elif not document["heads_outside"] and not document["unread"] and not document["problems"]:
+        lines.append("- no head was kept outside of it so far: a tail cut off with its rows isn't seen")
+    first = f"**{verdict}**: {head}\n" if markdown and lines else f"**{verdict}**: {head}"
+    return "\n".join([first if markdown else f"{verdict.upper()}: {head}", *lines])
 
 
 @audit.command()

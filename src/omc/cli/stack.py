@@ -98,6 +98,10 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         ("  database", environment.database),
         ("  cache", environment.cache),
         ("  alarms", f"{environment.alarm_prefix}…"),
+        (
+            "  record's head",
+            ", ".join(filter(None, (environment.audit_bucket, environment.record_log_group))) or "nowhere",
+        ),
         ("  url", environment.url or "the load balancer's own name"),
     ]
     if environment.local_state:

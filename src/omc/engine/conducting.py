@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from omc.actions.action import Verdict
-from omc.engine import approvals, journal, planning
+from omc.engine import approvals, journal, planning, record_heads
 from omc.engine.course import State
 from omc.engine.journal import Lease, LostLease
 from omc.engine.planning import Site
@@ -50,6 +50,8 @@ def conduct(
     except BaseException:
         let_go(lease, actor)
         raise
+    for problem in record_heads.keep(site):
+        reporter.note(problem)
     return True
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, func, select, update
 
-from omc.engine import approvals, journal, planning, processes, timers
+from omc.engine import approvals, journal, planning, processes, record_heads, timers
 from omc.engine.actors import Actor
 from omc.engine.conducting import NotApproved, Stale, conduct
 from omc.engine.course import State
@@ -23,6 +23,7 @@ from omc.engine.planning import Site
 from omc.engine.runner import Reporter, Stuck
 from omc.errors import OmcError, Unknown
 from omc.stack import Environment, Stack
+from omc.store.audit import Head
 from omc.store.database import Store
 from omc.store.embedded import StoreUnreachable
 from omc.store.models import Run, Worker
@@ -34,6 +35,8 @@ LOOK = 1.0
 """Seconds between looks for work; with the lease of six it makes a takeover within ten."""
 SEEN = 10.0
 """Seconds for which a worker counts as alive after it was last seen."""
+KEEP_HEADS = 60.0
+"""Seconds between looks whether the record has grown, so that its head is kept outside of it."""
 TRY_AGAIN = 20.0
 """Seconds until a run that this worker can't go on with (it lacks credentials) is tried again."""
 
@@ -58,6 +61,9 @@ class Work:
     reporter: Reporter
     stopping: threading.Event = field(default_factory=threading.Event)
     _put_off: dict[str, float] = field(default_factory=dict)
+    _kept: dict[str, Head] = field(default_factory=dict)
+    """The head that was kept last outside of the record, for each environment."""
+    _keep_again: float = 0.0
 
     def until_stopped(self) -> None:
         """Work until ``stopping`` is set, or this is interrupted. A store that is gone is waited for."""
@@ -71,6 +77,7 @@ class Work:
                     self.store.revive()
                     busy = False
                 if not busy:
+                    self._keep_heads()
                     self.stopping.wait(LOOK)
 
     def once(self) -> bool:
@@ -123,6 +130,25 @@ class Work:
         if run is None:
             return True
         return self._perform(run)
+
+    def _keep_heads(self) -> None:
+        """What was recorded since, also without a run: an incident, an approval, a cancelled timer."""
+        if time.monotonic() < self._keep_again:
+            return
+        self._keep_again = time.monotonic() + KEEP_HEADS
+        for environment in self.environments:
+            try:
+                site = self._site(environment.name)
+                head = record_heads.current(site)
+                if head is None or self._kept.get(environment.name) == head:
+                    continue
+                for problem in record_heads.keep(site, head):
+                    self.reporter.note(f"{environment.name}: {problem}")
+                self._kept[environment.name] = head
+            except StoreUnreachable:
+                raise
+            except OmcError as error:
+                self.reporter.note(f"{environment.name}: The record's head was not kept outside of it: {error.message}")
 
     def _site(self, name: str) -> Site:
         environment = next(each for each in self.environments if each.name == name)

@@ -160,6 +160,15 @@ def _environment(
         database=section.text("database", prefix, allowed="a name", pattern=_NAME),
         cache=section.text("cache", f"{prefix}-redis", allowed="a name", pattern=_NAME),
         alarm_prefix=section.text("alarm_prefix", f"{prefix}-", allowed="a prefix of names", pattern=_NAME),
+        audit_bucket=section.text(
+            "audit_bucket",
+            f"{prefix}-audit-{{account}}",
+            allowed="a bucket's name, or nothing",
+            pattern=r"([a-z0-9.-]|\{account\})*",
+        ),
+        record_log_group=section.text(
+            "record_log_group", f"/omc/{prefix}/record", allowed="a name, or nothing", pattern=r"[\w./#-]*"
+        ),
         url=section.text("url", None, allowed="a URL, https://…", pattern=r"https?://[^/\s]+[^\s]*"),
         time_zone=time_zone,
         services=tuple(_service(service, part, prefix, stack_name) for service, part in services),

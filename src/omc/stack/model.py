@@ -159,6 +159,10 @@ class Environment:
     database: str
     cache: str
     alarm_prefix: str
+    audit_bucket: str
+    """Where the record's head is kept, under a lock; ``{account}`` stands for the account's number. Empty: nowhere."""
+    record_log_group: str
+    """The log group in which the record's head is kept too. Empty: nowhere."""
     url: str | None
     """Where users reach it; None: the load balancer's own name over HTTP."""
     time_zone: str

@@ -153,6 +153,55 @@ def hash_of(previous: str, body: str) -> str:
     return hashlib.sha256((previous + body).encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far a record had come at some moment. Kept where the record's owner can't rewrite it, it tells later
+    whether the record's end was cut off, or all of it written anew."""
+
+    place: str
+    """``Place.identity`` of the store."""
+    first: str
+    """The beginning of the first event's hash: another record in the same place begins otherwise."""
+    number: int
+    hash: str
+    kept_in: str = ""
+    """Where it was found: ``s3://…``, ``log group …``."""
+
+
+FIRST = 16
+"""Characters of the first event's hash that tell one record from another."""
+
+
+def head_of(session: Session, place: str) -> Head | None:
+    """The record's head now; None where nothing was recorded yet."""
+    first = session.execute(select(Event.hash).order_by(Event.number).limit(1)).scalar()
+    last = session.execute(select(Event.number, Event.hash).order_by(Event.number.desc()).limit(1)).first()
+    return Head(place, first[:FIRST], last.number, last.hash) if first and last else None
+
+
+def compare(heads: Sequence[Head], found: Mapping[int, str], place: str) -> Iterator[str]:
+    """What heads that were kept outside say against a record of which ``found`` has the hashes by number."""
+    first = found[min(found)][:FIRST] if found else ""
+    ours = [head for head in heads if head.first == first]
+    others = [head for head in heads if head.place == place and head.first != first]
+    if others:
+        kept = max(others, key=lambda head: head.number)
+        what = "this record is empty" if not found else "this record begins otherwise"
+        yield (
+            f"{kept.kept_in} has the head of another record that was kept in this place, of {kept.number} events, and "
+            f"{what}: the store was wiped, or its record written anew from the beginning."
+        )
+    last = max(found, default=0)
+    cut = [head for head in ours if head.number > last]
+    if cut:
+        kept = max(cut, key=lambda head: head.number)
+        yield f"{kept.kept_in} has the head of event {kept.number}; the record ends at {last}: its end was cut off."
+    changed = [head for head in ours if head.number <= last and found.get(head.number) != head.hash]
+    if changed:
+        kept = min(changed, key=lambda head: head.number)
+        yield f"{kept.kept_in} has another hash of event {kept.number}: it was written anew up to there at least."
+
+
 @dataclass(slots=True)
 class Proof:
     """What came out when the record was verified."""
@@ -162,15 +211,19 @@ class Proof:
     problems: list[str] = field(default_factory=list)
 
 
-def verify(session: Session, expected: str | None = None) -> Proof:
-    """Recompute the chain, and compare what it says with the other tables. ``expected`` is a head kept elsewhere."""
+def verify(session: Session, expected: str | None = None, heads: Sequence[Head] = (), place: str = "") -> Proof:
+    """Recompute the chain, and compare what it says with the other tables, and with heads that were kept elsewhere."""
     proof = Proof()
+    wanted = {head.number for head in heads}
+    found: dict[int, str] = {}
     said: dict[tuple[str, str], dict[str, Any]] = {}
     found_expected = expected is None or expected == BEGINNING
     for row in session.execute(select(Event).order_by(Event.number).execution_options(yield_per=500)).scalars():
         proof.events += 1
         proof.problems += _broken(row, proof)
         proof.head = row.hash
+        if not found or row.number in wanted:
+            found[row.number] = row.hash
         found_expected = found_expected or row.hash == expected
         try:
             body = json.loads(row.body)
@@ -179,6 +232,9 @@ def verify(session: Session, expected: str | None = None) -> Proof:
             proof.problems.append(f"Event {row.number} can't be read.")
     if not found_expected:
         proof.problems.append(f"No event has the hash {expected}: the record was cut off, or written anew.")
+    if proof.events:
+        found[proof.events] = proof.head
+    proof.problems += compare(heads, found, place)
     proof.problems += _disagreements(session, said)
     return proof
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,22 @@ class Place:
     def exists(self) -> bool:
         """Whether anything was ever kept there, as far as can be told without asking."""
         return self.url is not None or (self.folder is not None and (self.folder / "data").is_dir())
+
+    @property
+    def identity(self) -> str:
+        """Twelve hexadecimal digits of where it is: the same for everybody who uses it by the same name."""
+        return hashlib.sha256(self.label.encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """Where it is, without user and password: ``db.example.com:5432/omc``, or the machine and the folder."""
+        if self.url is None:
+            return f"{socket.gethostname()}:{self.folder}"
+        from sqlalchemy import make_url
+
+        url = make_url(self.url)
+        host = url.host or url.query.get("host", "")
+        return f"{host if isinstance(host, str) else ','.join(host)}:{url.port or 5432}/{url.database}"
 
     def __str__(self) -> str:
         from omc.store.redaction import without_secrets

@@ -69,3 +69,18 @@ run "a_short_trail_is_refused" {
 
   expect_failures = [var.trail_retention_days]
 }
+
+# Whoever owns the record's database can't rewrite what was kept of it here.
+run "the_records_head_has_its_places" {
+  command = plan
+
+  assert {
+    condition     = aws_cloudwatch_log_group.record.name == "/omc/ohmycoins-staging/record" && aws_cloudwatch_log_group.record.retention_in_days == 400
+    error_message = "The head is kept in /omc/<prefix>/record, for as long as its lock in the bucket lasts."
+  }
+
+  assert {
+    condition     = output.record_log_group_name == aws_cloudwatch_log_group.record.name
+    error_message = "The log group is an output."
+  }
+}

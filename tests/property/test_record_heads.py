@@ -1,0 +1,73 @@
+"""Whatever is done to a record after its head was kept outside of it is told, and an honest record never is."""
+
+from __future__ import annotations
+
+import hashlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from omc.store.audit import BEGINNING, FIRST, Head, compare, hash_of
+
+PLACE, ELSEWHERE = "0" * 12, "1" * 12
+
+
+def chain(salt: str, bodies: list[str]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    previous = BEGINNING
+    for number, body in enumerate(bodies, start=1):
+        previous = found[number] = hash_of(previous, salt + body)
+    return found
+
+
+def head(found: dict[int, str], number: int, place: str = PLACE) -> Head:
+    return Head(place, found[1][:FIRST], number, found[number], "s3://audit")
+
+
+bodies = st.lists(st.text(max_size=5), min_size=1, max_size=12)
+
+
+@given(bodies, st.data())
+def test_a_record_that_only_grew_agrees_with_all_its_heads(texts: list[str], data: st.DataObject) -> None:
+    found = chain("", texts)
+    kept = data.draw(st.lists(st.integers(1, len(texts))))
+    others = [Head(ELSEWHERE, hashlib.sha256(b"x").hexdigest()[:FIRST], 99, "f" * 64)]
+    assert list(compare([*(head(found, number) for number in kept), *others], found, PLACE)) == []
+
+
+@given(bodies, st.data())
+def test_a_tail_that_was_cut_off_is_told(texts: list[str], data: st.DataObject) -> None:
+    found = chain("", texts)
+    left = data.draw(st.integers(1, len(texts)))
+    problems = list(compare([head(found, len(texts))], {n: h for n, h in found.items() if n <= left}, PLACE))
+    assert len(problems) == (left < len(texts))
+    assert all("its end was cut off" in problem for problem in problems)
+
+
+@given(bodies, st.data())
+def test_a_record_written_anew_is_told(texts: list[str], data: st.DataObject) -> None:
+    found = chain("", texts)
+    since = data.draw(st.integers(1, len(texts)))
+    forged = dict(found)
+    previous = forged.get(since - 1, BEGINNING)
+    for number in range(since, len(texts) + data.draw(st.integers(1, 3))):
+        previous = forged[number] = hash_of(previous, f"forged {number}")
+    [problem] = compare([head(found, len(texts))], forged, PLACE)
+    assert ("from the beginning" in problem) is (since == 1)
+    assert since == 1 or "it was written anew" in problem
+
+
+@given(bodies)
+def test_a_wiped_store_is_told(texts: list[str]) -> None:
+    [problem] = compare([head(chain("", texts), len(texts))], {}, PLACE)
+    assert "this record is empty: the store was wiped" in problem
+    [problem] = compare([head(chain("", texts), 1)], chain("a new one", texts), PLACE)
+    assert "begins otherwise" in problem
+
+
+@given(bodies)
+def test_a_record_that_moved_is_known_again_by_its_beginning(texts: list[str]) -> None:
+    found = chain("", texts)
+    kept = [head(found, len(texts), ELSEWHERE)]
+    assert list(compare(kept, found, PLACE)) == []
+    assert len(list(compare(kept, {1: found[1]}, PLACE))) == (len(texts) > 1)
