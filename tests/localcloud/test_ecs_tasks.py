@@ -82,7 +82,12 @@ def test_a_one_off_task_takes_another_command_and_more_environment(world: World)
     assert stopped["startedBy"] == "migration"
     until(lambda: world.log_lines(arn))
     assert world.log_lines(arn) == ["head low True"]
-    listed = world.ecs.list_tasks(cluster="rehearsal", startedBy="migration", desiredStatus="STOPPED")
+    with pytest.raises(ClientError, match="startedBy must be the only filter"):
+        world.ecs.list_tasks(cluster="rehearsal", startedBy="migration", desiredStatus="STOPPED")
+    assert world.ecs.list_tasks(cluster="rehearsal", startedBy="migration")["taskArns"] == []
+    listed = world.ecs.list_tasks(
+        cluster="rehearsal", family=stopped["group"].removeprefix("family:"), desiredStatus="STOPPED"
+    )
     assert listed["taskArns"] == [arn]
 
 

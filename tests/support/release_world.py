@@ -11,6 +11,7 @@ from omc.facts.alarms import Alarms
 from omc.facts.candidates import Candidates
 from omc.facts.connections import Connections
 from omc.facts.definitions import RUN_TAG, Definition, Definitions
+from omc.facts.deployed_images import DeployedImages
 from omc.facts.deployments import History, ServiceDeployment
 from omc.facts.images import Image, Wanted, WantedImages
 from omc.facts.incidents import OpenIncidents
@@ -127,6 +128,7 @@ def facts(**more: Any) -> dict[str, Any]:
         "connections": Connections(80, {"backend": 6}),
         "scaling": Scaling(tuple(ScalableTarget(name, 2, 10, False, ("cpu",)) for name in ("backend", "frontend"))),
         "ledger": ledger(release(1, 5, 7, 3)),
+        "deployed": DeployedImages({}),
         "incidents": OpenIncidents(()),
     }
     return healthy | more

@@ -381,3 +381,28 @@ def test_wrong_use_is_one_sentence(arguments: list[str], sentence: str) -> None:
     assert done.returncode == 2
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("states", "denied", "words", "code"),
+    [
+        (["INSUFFICIENT_DATA"], False, [], 3),
+        (["INSUFFICIENT_DATA"], False, ["--fail-on", "unknown"], 3),
+        (["INSUFFICIENT_DATA"], False, ["--fail-on", "fail"], 0),
+        (["INSUFFICIENT_DATA", "ALARM"], False, ["--fail-on", "fail"], 1),
+        (["OK"], True, ["--fail-on", "fail"], 3),
+    ],
+)
+def test_a_script_says_whether_the_unknown_is_a_failure(
+    tmp_path: Path, states: list[str], denied: bool, words: list[str], code: int
+) -> None:
+    """Minutes after a deployment alarms have no data yet. Where nothing at all can be read, it is never fine."""
+    answers: dict[tuple[str, str], Any] = healthy()
+    told = [alarm(f"a{number}", state) for number, state in enumerate(states)]
+    answers["cloudwatch", "DescribeAlarms"] = {"MetricAlarms": told, "CompositeAlarms": []}
+    if denied:
+        answers = dict.fromkeys(answers, AwsError("AccessDeniedException", "not allowed"))
+    exit_code, report = morning(tmp_path, answers, *words)
+    assert (exit_code, report["exit_code"]) == (code, code)
+    if "ALARM" not in states:
+        assert report["verdict"] == "unknown", "it is shown as what it is"

@@ -164,7 +164,7 @@ def test_a_freeze_is_read_in_utc_and_releases_are_watched_for_a_while(folder: Pa
     production = load().environments["production"]
     assert [freeze.begin for freeze in production.freezes] == [datetime(2026, 12, 19, 13, tzinfo=UTC)]
     assert production.freezes[0].reason == "holidays"
-    assert production.release_watch_seconds == 120
+    assert production.release_watch_seconds == 420
     assert load().environments["local"].release_watch_seconds == 15
 
 

@@ -1,7 +1,8 @@
 """Actions that only look: how the environment was before a release, and whether it is as good after.
 
 ``cloudwatch.note_before``: outputs ``reading``. ``cloudwatch.settle``: arguments ``seconds``; ``before``, that reading;
-``services``, the revision that each runs now. Outputs ``proof``.
+``services``, the revision that each runs now. Outputs ``proof``, with ``watched``: whether three whole minutes of the
+load balancer's figures were read, without which the release is not verified (in the local cloud whatever there was).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from omc.facts.services import EcsService, describe_service, short_name
 from omc.facts.tasks import StoppedTask, read_stopped_tasks
 from omc.procedures.plan import Json
 from omc.procedures.preflight import is_firing
-from omc.procedures.settling import Readings, enough_to_judge, worse
+from omc.procedures.settling import WATCHED_MINUTES, Readings, enough_to_judge, worse
 from omc.stack import Environment
 
 BEFORE = timedelta(minutes=10)
@@ -81,7 +82,14 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         desired={service.name: service.desired for service in there_now},
     )
     before = Readings(**arguments["before"])
-    evidence: dict[str, Json] = {"seconds": round(passed, 1), "before": asdict(before), "after": asdict(reading)}
+    watched = context.environment.is_local or answers.whole_periods >= WATCHED_MINUTES
+    evidence: dict[str, Json] = {
+        "seconds": round(passed, 1),
+        "before": asdict(before),
+        "after": asdict(reading),
+        "watched": watched,
+        "whole_minutes": None if context.environment.is_local else answers.whole_periods,
+    }
     if why := worse(before, reading, context.environment.thresholds, passed):
         causes = [cause_of(task).text for tasks in failed.values() for task in tasks]
         told = f" {causes[0]}." if causes else ""
@@ -95,7 +103,12 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         return None
     if lacking:
         return Outcome(Verdict.FAILED, f"The release is not whole: {lacking[0]}.", evidence)
-    if enough_to_judge(reading, context.environment.thresholds, passed):
+    if not watched:
+        sentence = (
+            f"Unwatched: no alarm fired and no task failed for {seconds:.0f} s, but the load balancer's figures were "
+            f"read of {answers.whole_periods} whole minutes only, and a release is verified by {WATCHED_MINUTES}."
+        )
+    elif enough_to_judge(reading, context.environment.thresholds, passed):
         sentence = f"As good as before for {seconds:.0f} s: {_figures(reading)}."
     else:
         sentence = (

@@ -1,4 +1,4 @@
-"""``releases.record``: write what serves now into the release ledger, as verified.
+"""``releases.record``: write what serves now into the release ledger: verified, unwatched, or back in service.
 
 Arguments: ``services``, the revision of each; ``commits``; ``schema`` and ``schema_floor`` (None: as before);
 ``proof``. Outputs: ``number``.
@@ -12,7 +12,7 @@ from typing import Any
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.errors import Unknown
 from omc.facts.definitions import describe_definitions
-from omc.facts.releases import ReleasedService
+from omc.facts.releases import Release, ReleasedService
 from omc.facts.services import short_name
 from omc.procedures.plan import Json
 from omc.stack import Environment
@@ -21,7 +21,7 @@ from omc.store import releases
 
 def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
     if known := releases.release_of_run(context.store, context.run):
-        context.remember({"number": known.number})
+        context.remember(_remembered(known))
     return known is not None
 
 
@@ -45,13 +45,20 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
         schema_floor=arguments["schema_floor"],
         proof=arguments["proof"],
     )
-    return {"number": release.number}
+    return _remembered(release)
+
+
+def _remembered(release: Release) -> dict[str, Json]:
+    return {"number": release.number, "watched": release.watched, "is_rollback": release.is_rollback}
 
 
 def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
     number = context.memory["number"]
     names = ", ".join(f"{service} {short_name(name)}" for service, name in sorted(arguments["services"].items()))
-    sentence = f"Release {number} of {context.environment.name} is verified: {names}."
+    became = "is verified" if context.memory.get("watched", True) else "runs, unwatched"
+    if context.memory.get("is_rollback"):
+        became = "is back in service"
+    sentence = f"Release {number} of {context.environment.name} {became}: {names}."
     return Outcome(Verdict.SUCCEEDED, sentence, {"number": number}, {"number": number})
 
 

@@ -62,6 +62,13 @@ def check() -> None:
 )
 @click.option("--since", type=Period(), default="24h", show_default=True, help="How far back to look: 45m, 24h, 7d.")
 @click.option("--service", "services", multiple=True, metavar="NAME", help="Only this service; may be given again.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["fail", "unknown"]),
+    default="unknown",
+    show_default=True,
+    help="From which level on the exit code isn't 0. With fail, what could not be read is shown and exits 0.",
+)
 @click.option("--explain", is_flag=True, help="Also print the aws commands that ask the same, ready to paste.")
 @click.pass_context
 def morning(
@@ -71,6 +78,7 @@ def morning(
     watch: int | None,
     since: timedelta,
     services: tuple[str, ...],
+    fail_on: str,
     explain: bool,
 ) -> None:
     """The runbook's morning checks, in one go.
@@ -79,15 +87,18 @@ def morning(
     whether data and metrics are fresh. Each finding comes with its evidence and the procedure that answers it.
 
     \b
-    Exit codes: 0 ok (or warnings only), 1 something fails, 2 wrong use, 3 something could not be read.
+    Exit codes: 0 ok (or warnings only), 1 something fails, 2 wrong use, 3 something could not be read (0 with
+    --fail-on fail).
 
     \b
     omc check morning --env staging
     omc check morning --env production --since 7d --output markdown
     omc check morning --env local --watch 5
     omc check morning --env staging --service backend --explain
+    omc check morning --env staging --fail-on fail
     """
     from omc.aws.gateway import Gateway, access_to
+    from omc.checks.finding import Level
     from omc.stack import environment_of, load
 
     environment = environment_of(load(context.obj), env)
@@ -96,7 +107,7 @@ def morning(
     gateway = Gateway(environment, access_to(environment))
     if watch is not None:
         _watch(gateway, watch, since, output, is_part=bool(services))
-    report = run(gateway, since, is_part=bool(services))
+    report = replace(run(gateway, since, is_part=bool(services)), fail_on=Level(fail_on))
     click.echo(_shown(report, output, explain=explain))
     context.exit(report.exit_code)
 

@@ -40,6 +40,9 @@ class Report:
     seconds: float
     findings: tuple[Finding, ...]
     calls: tuple[Call, ...]
+    fail_on: Level = Level.UNKNOWN
+    """From which level on the exit code isn't 0. With FAIL, what is unknown is shown and no failure, as long as
+    anything could be judged at all: minutes after a deployment, metrics, queries and alarms are honestly unknown."""
 
     @property
     def verdict(self) -> Level:
@@ -47,6 +50,9 @@ class Report:
 
     @property
     def exit_code(self) -> int:
+        known = any(finding.level is not Level.UNKNOWN for finding in self.findings)
+        if self.fail_on is Level.FAIL and self.verdict is Level.UNKNOWN and known:
+            return EXIT_CODES[Level.OK]
         return EXIT_CODES[self.verdict]
 
     @property

@@ -26,6 +26,8 @@ class Answers:
     errors: float
     p95_seconds: float | None
     """The slowest period's 95th percentile of the targets' response times; None: nothing was measured."""
+    whole_periods: int = 0
+    """Periods of which CloudWatch tells any answer, and which lie within the stretch from begin to end."""
 
     @property
     def error_percent(self) -> float:
@@ -36,7 +38,7 @@ def read_answers(
     aws: Gateway, load_balancers: Sequence[LoadBalancer], begin: datetime, end: datetime, period: int = 60
 ) -> Answers:
     """From ``begin`` to ``end``, in whole periods (seconds); CloudWatch has a load balancer's figures a minute late."""
-    begin, end = _floor(begin, period), _floor(end, period)
+    asked_from, begin, end = begin, _floor(begin, period), _floor(end, period)
     if not load_balancers or begin >= end:
         return Answers(0, 0, None)
     queries = [
@@ -46,6 +48,7 @@ def read_answers(
     ]
     names = {query["Id"]: query["MetricStat"]["Metric"]["MetricName"] for query in queries}
     found: dict[str, list[float]] = {}
+    told_of: set[datetime] = set()
     pages = (
         aws.client("cloudwatch")
         .get_paginator("get_metric_data")
@@ -53,11 +56,15 @@ def read_answers(
     )
     for page in pages:
         for result in page["MetricDataResults"]:
-            found.setdefault(str(names[result["Id"]]), []).extend(result["Values"])
+            name = str(names[result["Id"]])
+            found.setdefault(name, []).extend(result["Values"])
+            if name != LATENCY:
+                told_of |= {at for at in result["Timestamps"] if at >= asked_from}
     return Answers(
         total=sum(sum(values) for name, values in found.items() if name != LATENCY),
         errors=sum(sum(found.get(name, [])) for name in ERRORS),
         p95_seconds=max(found.get(LATENCY, []), default=None),
+        whole_periods=len(told_of),
     )
 
 

@@ -105,6 +105,30 @@ def _running(told: TaskTypeDef) -> RunningTask:
     )
 
 
+def tasks_started_by(aws: Gateway, started_by: str, family: str) -> tuple[str, ...]:
+    """ARNs of tasks with that ``startedBy``: those that run, else those of the family that stopped within the hour.
+
+    ListTasks takes ``startedBy`` alone or not at all, and then lists running tasks only; of stopped ones DescribeTasks
+    tells it.
+    """
+    ecs, cluster = aws.client("ecs"), aws.environment.cluster
+    pages = ecs.get_paginator("list_tasks")
+    running = tuple(arn for page in pages.paginate(cluster=cluster, startedBy=started_by) for arn in page["taskArns"])
+    if running:
+        return running
+    stopped = [
+        arn
+        for page in pages.paginate(cluster=cluster, family=family, desiredStatus="STOPPED")
+        for arn in page["taskArns"]
+    ]
+    answers = side_by_side(
+        lambda some: ecs.describe_tasks(cluster=cluster, tasks=list(some)), batches(stopped, TASKS_A_CALL)
+    )
+    return tuple(
+        task["taskArn"] for answer in answers for task in answer["tasks"] if task.get("startedBy") == started_by
+    )
+
+
 @reads
 def read_stopped_tasks(aws: Gateway, environment: Environment) -> StoppedTasks:
     """One listing for the whole cluster, then a hundred tasks a call."""

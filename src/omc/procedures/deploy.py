@@ -12,6 +12,7 @@ from omc.errors import Refused, WrongUse
 from omc.facts.alarms import Alarms
 from omc.facts.connections import Connections
 from omc.facts.definitions import Definition, Definitions
+from omc.facts.deployed_images import DeployedImages
 from omc.facts.deployments import History
 from omc.facts.images import WantedImages, parse
 from omc.facts.incidents import OpenIncidents
@@ -77,6 +78,7 @@ def plan_deploy(
     connections: Connections,
     scaling: Scaling,
     ledger: Ledger,
+    deployed: DeployedImages,
     incidents: OpenIncidents,
 ) -> Plan:
     """The plan of ``omc deploy``."""
@@ -96,6 +98,14 @@ def plan_deploy(
             if change.service.name in images.of
             for refusal in preflight.image_refusals(
                 change.service.name, images.of[change.service.name], change.new, allow_tag=asked.allow_tag
+            )
+        ),
+        *(
+            refusal
+            for change in work
+            if change.differs and change.service.name in images.of
+            for refusal in preflight.rolled_back_refusals(
+                change.service.name, images.of[change.service.name], history, ledger, deployed, environment
             )
         ),
         *(refusal for name, wanted in images.of.items() for refusal in preflight.schema_refusals(name, wanted, ledger)),
@@ -291,7 +301,7 @@ def _record(work: list[Change], definitions: Definitions, images: WantedImages, 
             "schema_floor": output_of(migrated.name, "schema_floor") if migrated else None,
             "proof": output_of("watch", "proof"),
         },
-        title="Write the release into the ledger: verified here",
+        title="Write the release into the ledger, with how it was watched",
         deadline=120.0,
     )
 

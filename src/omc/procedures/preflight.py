@@ -13,6 +13,7 @@ from omc.checks.service_kinds import unsupported
 from omc.facts.alarms import Alarms
 from omc.facts.connections import Connections, connections_of
 from omc.facts.definitions import Definition
+from omc.facts.deployed_images import DeployedImages
 from omc.facts.deployments import History
 from omc.facts.images import Wanted
 from omc.facts.incidents import OpenIncidents
@@ -23,6 +24,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import EcsService
 from omc.facts.subnets import Subnets
 from omc.incidents.severities import SEVERITIES
+from omc.procedures.candidates import Setback, setbacks
 from omc.stack import Environment
 from omc.times import moment
 
@@ -87,6 +89,35 @@ def image_refusals(service: str, wanted: Wanted, definition: Definition, *, allo
     if wanted.image.architectures and needed not in wanted.image.architectures:
         built = " and ".join(wanted.image.architectures)
         yield Refusal(f"The image for {service} is built for {built}, but its tasks run on {needed}. Build one for it.")
+
+
+def rolled_back_refusals(
+    service: str,
+    wanted: Wanted,
+    history: History,
+    ledger: Ledger,
+    deployed: DeployedImages,
+    environment: Environment,
+) -> Iterator[Refusal]:
+    """An image that ran here, or was about to, and was taken back: by ECS, by omc or by a person.
+
+    What is pushed next deploys the head of the code again, and nothing else knows that this image was bad. One that was
+    deployed again since, and stayed, is good again.
+    """
+    if wanted.image is None:
+        return
+    last: Setback | None = None
+    for revision, _, setback in setbacks(service, history, ledger):
+        if wanted.image.digest in deployed.digests(revision):
+            last = setback
+    if last is not None:
+        when = moment(last.at, environment.time_zone)
+        why = f" ({last.why})" if last.why else ""
+        yield Refusal(
+            f"That image of {service}, {wanted.image.digest[:19]}, was rolled back from {when}{why}: it was in "
+            f"{last.task_definition}.",
+            overridable=True,
+        )
 
 
 def schema_refusals(service: str, wanted: Wanted, ledger: Ledger) -> Iterator[Refusal]:

@@ -11,6 +11,8 @@ SLOWER = 2.0
 """So many times slower than before …"""
 SLOW_SECONDS = 1.0
 """… and above this, as the 95th percentile, is too slow."""
+WATCHED_MINUTES = 3
+"""Whole minutes of the load balancer's figures without which a release is not verified: as many as its alarms need."""
 WORSE = 2.0
 """An error rate that was above the limit before must have grown so many times to be the release's fault."""
 

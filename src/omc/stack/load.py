@@ -35,6 +35,8 @@ from omc.stack.section import Section, Source, meant, shown
 
 FILE_NAME = "omc.toml"
 DEFAULT_REGION = "ap-southeast-2"
+WATCH_SECONDS, LOCAL_WATCH_SECONDS = 420, 120
+"""How long a release is watched where the stack file doesn't say: figures of the local cloud aren't late."""
 ZONES = {"AEST": timedelta(hours=10), "UTC": timedelta(0)}
 """Names whose offset never changes. A city's zone would make a weekly window one or three hours long twice a year."""
 
@@ -174,7 +176,9 @@ def _environment(
         services=tuple(_service(service, part, prefix, stack_name) for service, part in services),
         thresholds=thresholds,
         maintenance_window=_window(window) if window else None,
-        release_watch_seconds=section.whole_number("release_watch_seconds", 120, least=0, most=86_400),
+        release_watch_seconds=section.whole_number(
+            "release_watch_seconds", LOCAL_WATCH_SECONDS if state else WATCH_SECONDS, least=0, most=86_400
+        ),
         freezes=tuple(_freeze(part) for part in section.sections("freeze", required=False)),
     )
     section.finish()

@@ -170,8 +170,9 @@ class Environment:
     services: tuple[Service, ...]
     thresholds: Thresholds
     maintenance_window: MaintenanceWindow | None
-    release_watch_seconds: int = 120
-    """How long a release is watched before it counts as good."""
+    release_watch_seconds: int = 420
+    """How long a release is watched before it counts as good. A load balancer's figures come by the minute, and one or
+    two minutes late: in seven minutes at least three whole ones are seen."""
     freezes: tuple[Freeze, ...] = ()
     approvals: ApprovalPolicy = LOCAL_POLICY
     people: People = NO_PEOPLE

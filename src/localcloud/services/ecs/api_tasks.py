@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
 
+FILTERS = ("containerInstance", "desiredStatus", "family", "launchType", "serviceName", "daemonName")
+"""ListTasks' filters, of which none may stand beside startedBy."""
+
+
 @operation("ecs", "RunTask")
 def run_task(cloud: Cloud, call: Call) -> Answer:
     """With a ``clientToken`` that was used already, the tasks of then are answered and none is started."""
@@ -111,6 +115,9 @@ def list_tasks(cloud: Cloud, call: Call) -> Answer:
     clusters = cloud.part(Clusters)
     params = call.params
     cluster = lookup.cluster(clusters, params.get("cluster"))
+    others = [key for key in FILTERS if params.get(key)]
+    if params.get("startedBy") and others:
+        raise lookup.invalid(f"startedBy must be the only filter of the request; it has {', '.join(others)} too.")
     wanted = params.get("desiredStatus", "RUNNING")
     service = None
     if params.get("serviceName"):

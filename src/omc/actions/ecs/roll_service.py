@@ -8,7 +8,8 @@ pinned; ``force_new``, new tasks although the revision runs already; ``instead_o
 On a way back ECS must not heed the deployment alarms: one that the bad revision has set off may fire a little after
 the way back has begun, and ECS would take the service to the bad revision again. So the call turns them off, and they
 are on again before ``watch`` gives an outcome, whatever it is: that one write of it sets what was, however often. Where
-the run is cancelled or the deadline passes before, the sentence says that they are off.
+the run is cancelled or the deadline passes before, the sentence says that they are off. Where ECS refuses to turn them
+off, the service goes back all the same, with its alarms, and the sentence says so.
 """
 
 from __future__ import annotations
@@ -21,13 +22,19 @@ from typing import Any
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.actions.ecs.evidence import as_json, why_it_failed
 from omc.actions.ecs.verdict import Expected, all_healthy, judge
-from omc.errors import NotFound
+from omc.errors import AwsRefused, NotFound
 from omc.facts.deployments import describe_deployments, list_deployments
 from omc.facts.rollouts import read_rollout
 from omc.facts.services import describe_service, short_name
 from omc.facts.tasks import list_running_tasks
 from omc.procedures.plan import Json
 from omc.stack import Environment
+
+CONFIGURATION = ("maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "alarms")
+"""What a rolling service's configuration is given back as. DescribeServices tells more of it (``strategy``,
+``bakeTimeInMinutes``, ``lifecycleHooks``), which ECS documents for other strategies."""
+REFUSED = frozenset({"InvalidParameterException", "ClientException", "UnsupportedFeatureException"})
+"""ECS's answers to a configuration that it doesn't take."""
 
 
 def expected_of(arguments: Mapping[str, Any]) -> Expected:
@@ -64,38 +71,75 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
         return {"deployment": ""}  # it is there already; to be seen whether it runs well
     if service.task_definition == wanted:  # the old tasks run the same revision: they are known by their ids
         context.remember({"old_tasks": [task.id for task in list_running_tasks(context.gateway, name)]})
-    more: dict[str, Any] = {}
-    configuration = _configuration(context, name) if arguments.get("back") else {}
-    if (alarms := configuration.get("alarms", {})).get("enable"):
-        context.remember({"alarms": alarms})
-        more = {"deploymentConfiguration": configuration | {"alarms": {**alarms, "enable": False, "rollback": False}}}
-    told: Any = context.gateway.client("ecs").update_service(
-        cluster=context.environment.cluster,
-        service=name,
-        taskDefinition=wanted,
-        forceNewDeployment=bool(arguments.get("force_new")),
-        **more,
-    )
+    wire: dict[str, Any] = {
+        "cluster": context.environment.cluster,
+        "service": name,
+        "taskDefinition": wanted,
+        "forceNewDeployment": bool(arguments.get("force_new")),
+    }
+    told = _go_back(context, name, wire) if arguments.get("back") else _update(context, wire)
     current = told["service"].get("currentServiceDeployment", "")
     return {"deployment": current} if current and current not in before else {}
 
 
+def _update(context: Context, wire: dict[str, Any]) -> Any:
+    return context.gateway.client("ecs").update_service(**wire)
+
+
+def _go_back(context: Context, service: str, wire: dict[str, Any]) -> Any:
+    """With the deployment alarms off, where there are any and ECS takes that."""
+    configuration = _configuration(context, service)
+    alarms = configuration.get("alarms", {})
+    if not alarms.get("enable"):
+        return _update(context, wire)
+    context.remember({"alarms": alarms})
+    off = configuration | {"alarms": {**alarms, "enable": False, "rollback": False}}
+    try:
+        return _update(context, wire | {"deploymentConfiguration": off})
+    except AwsRefused as error:
+        if error.code not in REFUSED:
+            raise
+        context.remember({"alarms": {}, "alarms_stay_on": error.message})
+        return _update(context, wire)
+
+
 def _configuration(context: Context, service: str) -> dict[str, Any]:
-    """The service's deployment configuration. It is always given back whole; a change of it deploys nothing."""
+    """What of the service's deployment configuration is given back: all that ECS takes for a rolling one. A change of
+    it deploys nothing."""
     told: Any = context.gateway.client("ecs").describe_services(cluster=context.environment.cluster, services=[service])
-    return dict(told["services"][0].get("deploymentConfiguration", {}))
+    found = told["services"][0].get("deploymentConfiguration", {})
+    return {key: found[key] for key in CONFIGURATION if key in found}
 
 
 def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     outcome = _outcome(context, arguments)
-    if outcome is not None and "alarms" in context.memory:
-        name = arguments["service"]
-        configuration = _configuration(context, name)
-        wanted: Any = configuration | {"alarms": context.memory["alarms"]}
-        if configuration != wanted:
-            cluster = context.environment.cluster
-            context.gateway.client("ecs").update_service(cluster=cluster, service=name, deploymentConfiguration=wanted)
+    if outcome is None:
+        return None
+    if why := context.memory.get("alarms_stay_on"):
+        more = f"ECS heeded its deployment alarms on the way, since it refused to turn them off ({why.rstrip('.')})."
+        return replace(outcome, sentence=f"{outcome.sentence} {more}")
+    if context.memory.get("alarms") and (why := _alarms_on_again(context, arguments["service"])):
+        return replace(outcome, sentence=f"{outcome.sentence} {why}")
     return outcome
+
+
+def _alarms_on_again(context: Context, service: str) -> str:
+    """As they were. A sentence where ECS refuses that."""
+    configuration = _configuration(context, service)
+    wanted = configuration | {"alarms": context.memory["alarms"]}
+    if configuration == wanted:
+        return ""
+    wire = {"cluster": context.environment.cluster, "service": service, "deploymentConfiguration": wanted}
+    try:
+        _update(context, wire)
+    except AwsRefused as error:
+        if error.code not in REFUSED:
+            raise
+        return (
+            f"Its deployment alarms are off, and ECS refused to turn them on again ({error.message.rstrip('.')}): "
+            f"omc infra apply --env {context.environment.name}"
+        )
+    return ""
 
 
 def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
@@ -132,7 +176,7 @@ def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
 
 
 def _goes_on(context: Context, arguments: Mapping[str, Any]) -> str:
-    if "alarms" not in context.memory:
+    if not context.memory.get("alarms"):
         return ""
     return (
         f"The deployment alarms of {arguments['service']} are off for its way back. Once it has ended, turn them on "

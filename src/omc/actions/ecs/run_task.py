@@ -18,7 +18,7 @@ from omc.checks.task_causes import cause_of
 from omc.errors import AwsRefused
 from omc.facts.services import short_name
 from omc.facts.task_logs import last_lines_if_readable
-from omc.facts.tasks import Container, StoppedTask
+from omc.facts.tasks import Container, StoppedTask, tasks_started_by
 from omc.procedures.plan import Json
 from omc.stack import Environment
 
@@ -34,10 +34,8 @@ def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
     """Any task, running or stopped within the hour, that this step started."""
     if "task" in context.memory:
         return True
-    ecs, cluster, mine = context.gateway.client("ecs"), context.environment.cluster, _started_by(context)
-    arns = list(ecs.list_tasks(cluster=cluster, startedBy=mine)["taskArns"])
-    if not arns:
-        arns = list(ecs.list_tasks(cluster=cluster, desiredStatus="STOPPED", startedBy=mine)["taskArns"])
+    family = short_name(arguments["task_definition"]).partition(":")[0]
+    arns = tasks_started_by(context.gateway, _started_by(context), family)
     if arns:
         context.remember({"task": arns[0]})
     return bool(arns)
