@@ -206,7 +206,7 @@ def test_a_push_to_main_is_planned_applied_deployed_and_verified(
     plan = job("plan", checkout, runner)
     plan.perform(PUSH_TO_MAIN)
     fingerprint = plan.outputs["plan"]["fingerprint"]
-    assert "threshold: 90 -> 88" in plan.summary
+    assert "threshold: 90 → 88" in plan.summary
     assert json.loads((checkout / "plan.json").read_text())["fingerprint"] == fingerprint
     assert "tfplan" not in plan.summary
 

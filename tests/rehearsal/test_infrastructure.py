@@ -90,7 +90,7 @@ def test_a_change_is_planned_applied_drifts_and_is_taken_back(checkout: Checkout
     summary = checkout.folder / "summary.json"
     planned = checkout.infra("plan", "--out", str(reviewed), "--summary", str(summary))
     assert planned.code == 0, planned.err
-    assert "    threshold: 90 -> 85" in planned.out.splitlines()
+    assert "    threshold: 90 → 85" in planned.out.splitlines()
     assert json.loads(summary.read_text())["counts"] == "0 added, 1 changed, 0 replaced, 0 destroyed"
     assert threshold(stack) == 90
 
@@ -112,7 +112,7 @@ def test_a_change_is_planned_applied_drifts_and_is_taken_back(checkout: Checkout
     assert drifted.code == 1, drifted.out + drifted.err
     [found] = drifted.json["outside"]
     assert found["address"].endswith('aws_cloudwatch_metric_alarm.this["rds-cpu-high"]')
-    assert "threshold: 99 -> 85" in found["values"]
+    assert "threshold: 85 → 99" in found["values"]
     assert drifted.json["not_applied"] == []
 
     before = checkout.git("rev-parse", "HEAD")

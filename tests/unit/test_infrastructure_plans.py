@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from omc.facts.differences import SENSITIVE
 from omc.facts.infrastructure import KEPT_KINDS, DeletionProtection, SavedPlan
 from omc.facts.services import Deployment, EcsService, Services
-from omc.facts.terraform_json import SENSITIVE, Change, Does, changes, values_of
+from omc.facts.terraform_json import Change, Does, changes, values_of
 from omc.infrastructure.asked import PlannedChange
 from omc.procedures.infrastructure import apply, destroy
 from omc.procedures.infrastructure_drift import drift
@@ -22,6 +23,7 @@ from omc.procedures.plan import Plan, Risk, from_json, to_json
 from omc.procedures.prices import monthly, sentences, table
 from omc.procedures.resource_kinds import lost_with
 from omc.stack import Environment, load
+from omc.store.redaction import REDACTED
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests/fixtures/terraform"
@@ -89,8 +91,8 @@ def test_the_value_that_forces_a_replacement_is_named() -> None:
     [loss] = summary(MIXED).losses
     assert (loss.address, loss.what, loss.forced_by) == (DATABASE, "the whole database", ("storage_encrypted",))
     lines = list(details(next(change for change in MIXED.changes if change.address == DATABASE)))
-    assert "storage_encrypted: true -> false  (forces the replacement)" in lines
-    assert "instance_class: db.t4g.micro -> db.t4g.small" in lines
+    assert "storage_encrypted: true → false  (forces the replacement)" in lines
+    assert "instance_class: db.t4g.micro → db.t4g.small" in lines
 
 
 def test_documents_in_a_text_are_compared_inside() -> None:
@@ -115,14 +117,16 @@ def test_values_that_terraform_marks_as_sensitive_are_never_shown() -> None:
     )
     [change] = changes([said])
     assert [(one.path, one.before, one.after) for one in change.differences] == [
-        ("secret_string", SENSITIVE, SENSITIVE)
+        ("secret_string", SENSITIVE, f"changed {SENSITIVE}")
     ]
     assert not {"hunter2", "correct horse"} & set(json.dumps([dict(change.before), dict(change.after)]).split('"'))
 
 
 def test_a_password_is_masked_even_where_terraform_does_not_mark_it() -> None:
     [change] = changes([resource("aws_thing", ["create"], None, {"nested": [{"auth_token": "hunter2"}], "size": 3})])
-    assert change.after == {"nested": [{"auth_token": SENSITIVE}], "size": 3}
+    assert change.after == {"nested": [{"auth_token": REDACTED}], "size": 3}
+    [nested, _] = change.differences
+    assert (nested.path, nested.before, nested.after) == ("nested", "nothing", '[{"auth_token": "(secret)"}]')
 
 
 def test_the_document_for_programs_holds_no_secret() -> None:
@@ -140,10 +144,10 @@ def test_the_fingerprint_is_of_what_changes_and_of_nothing_else() -> None:
     assert summary(replace(MIXED, root="production")).fingerprint != first
 
 
-def test_the_fingerprint_sees_what_is_too_long_to_be_shown() -> None:
+def test_the_fingerprint_and_the_lines_see_the_end_of_what_is_long() -> None:
     long = "x" * 5000
     one, other = (replace(MIXED, changes=(changed("body", long, long + end),)) for end in ("a", "b"))
-    assert list(details(one.changes[0])) == list(details(other.changes[0]))
+    assert list(details(one.changes[0])) != list(details(other.changes[0]))
     assert summary(one).fingerprint != summary(other).fingerprint
 
 
@@ -367,7 +371,7 @@ def test_what_was_deleted_by_hand_is_drift() -> None:
     gone = resource("aws_cloudwatch_metric_alarm", ["delete"], alarm, None)
     anew = resource("aws_cloudwatch_metric_alarm", ["create"], None, alarm)
     found = drift(saved({"resource_changes": [anew], "resource_drift": [gone]}))
-    assert [change.does for change in found.outside] == [Does.CREATE]
+    assert [change.does for change in found.outside] == [Does.DESTROY]
 
 
 def test_what_deployments_and_aws_set_is_no_drift() -> None:

@@ -65,8 +65,9 @@ def _nothing_left(context: Context, arguments: Mapping[str, Any], root: Root) ->
     except tf.StateLocked as error:
         raise Unknown(error.message) from error
     left = changes(tf.show(root.terraform, root.folder, file, env=root.environment).get("resource_changes"))
-    if not left:
-        return True
+    beyond = is_rest_of(left, arguments["approved"])
+    if not left or (arguments.get("partial") and len(beyond) == len(left)):
+        return True  # of a part, what else the code wants is no rest
     if context.cancelled():
         approved = len(arguments["approved"])
         raise CutShort(
@@ -75,7 +76,6 @@ def _nothing_left(context: Context, arguments: Mapping[str, Any], root: Root) ->
             f"{_next(context)}",
             {"left": [change.address for change in left]},
         )
-    beyond = is_rest_of(left, arguments["approved"])
     if beyond:
         context.remember({"gave_up": list(beyond)})
         return True
@@ -125,7 +125,7 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
     return {"counts": dict(events.counts), "state": int(root.state().get("serial", 0))}
 
 
-def _watch(context: Context, _: Mapping[str, Any]) -> Outcome:
+def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
     """Terraform has waited for each resource itself."""
     if beyond := context.memory.get("gave_up"):
         shown = ", ".join(beyond[:3]) + (f" and {len(beyond) - 3} more" if len(beyond) > 3 else "")
@@ -138,11 +138,22 @@ def _watch(context: Context, _: Mapping[str, Any]) -> Outcome:
     counts = context.memory.get("counts")
     if counts is None:
         return Outcome(
-            Verdict.SUCCEEDED, "All of the plan is there: an apply that was cut off had done it.", dict(context.memory)
+            Verdict.SUCCEEDED,
+            f"All of the plan is there: an apply that was cut off had done it.{_rest_of_code(context, arguments)}",
+            dict(context.memory),
         )
     did = f"{counts.get('add', 0)} added, {counts.get('change', 0)} changed, {counts.get('remove', 0)} destroyed"
+    did += f", {arguments['unseen']}" if arguments.get("unseen") else ""
     rest = " (the rest of an apply that was cut off)" if context.memory.get("rest") else ""
-    return Outcome(Verdict.SUCCEEDED, f"Terraform applied the plan: {did}{rest}.", dict(context.memory))
+    told = f"Terraform applied the plan: {did}{rest}.{_rest_of_code(context, arguments)}"
+    return Outcome(Verdict.SUCCEEDED, told, dict(context.memory))
+
+
+def _rest_of_code(context: Context, arguments: Mapping[str, Any]) -> str:
+    """What is said of a plan that was only a part of the change."""
+    if not arguments.get("partial"):
+        return ""
+    return f" It was ONLY A PART of the change. See the rest: omc infra plan --env {context.environment.name}"
 
 
 def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:

@@ -14,6 +14,7 @@ from omc.cli.options import environment_option
 @environment_option
 @click.option("--plan", "plan_hash", metavar="HASH", help="The hash that you have looked at; another plan is refused.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--full", is_flag=True, help="Show every value that the plan changes whole.")
 @click.option("--break-glass", metavar="REASON", help="In an open SEV-1: go ahead without the approvals.")
 @click.option("--incident", type=click.IntRange(1), metavar="NUMBER", help="The open SEV-1, with --break-glass.")
 @click.pass_context
@@ -23,6 +24,7 @@ def approve(
     env: str | None,
     plan_hash: str | None,
     yes: bool,
+    full: bool,
     break_glass: str | None,
     incident: int | None,
 ) -> None:
@@ -39,7 +41,7 @@ def approve(
     from omc.aws.gateway import Gateway, access_to
     from omc.cli import plan_report
     from omc.cli.stores import environment_of_run, store_of_run
-    from omc.cli.table import has_colour, width_of
+    from omc.cli.table import has_colour, page, width_of
     from omc.engine import approvals
     from omc.engine.actors import actor_of
     from omc.engine.course import State
@@ -59,7 +61,7 @@ def approve(
         actor = actor_of(Gateway(environment, access_to(environment)))
         if run.state == State.AWAITING and sys.stdin.isatty() and not yes:
             plan = from_json(run.plan)
-            click.echo(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour()) + "\n")
+            page(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour(), full=full) + "\n")
             click.confirm(
                 f"Approve {run.id}, asked for by {run.actor_known or run.actor}, as {actor.words}?",
                 abort=True,

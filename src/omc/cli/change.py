@@ -46,6 +46,7 @@ def change_options(command: Command) -> Command:
             default=True,
             help="Wait for approvals here, or end with 6 and say what to type.  [wait]",
         ),
+        click.option("--full", is_flag=True, help="Show every value that changes whole."),
         click.option("--confirm", metavar="ENV", help="The environment's name, where it would have to be typed."),
         click.option("--yes", is_flag=True, help="Answer the question with yes."),
         click.option("--dry-run", is_flag=True, help="Print the plan and end: nothing is changed."),
@@ -66,6 +67,7 @@ def carry_out(
     confirm: str | None = None,
     wait: bool = True,
     output: str = "table",
+    full: bool = False,
     approved: Sequence[Given] | None = None,
 ) -> int:
     """Make the plan of ``procedure`` for ``asked`` and carry it out; returns the exit code.
@@ -88,7 +90,7 @@ def carry_out(
     with open_store(place) as store:
         site = planning.site(stack, environment, store)
         plan = planning.make(site, procedure, asked)
-        shown = Shown(site, output)
+        shown = Shown(site, output, full=full)
         shown.plan(plan)
         if plan.refusals:
             return shown.end(OmcError.exit_code)
@@ -232,25 +234,25 @@ class Shown:
     JSON is one document, at the end.
     """
 
-    def __init__(self, site: Site, output: str) -> None:
+    def __init__(self, site: Site, output: str, *, full: bool = False) -> None:
         from omc.progress import Progress
 
-        self.site, self.output, self.progress = site, output, Progress()
+        self.site, self.output, self.full, self.progress = site, output, full, Progress()
         self._document: dict[str, Any] = {}
 
     def plan(self, plan: Plan) -> None:
         from omc.cli import plan_report
-        from omc.cli.table import has_colour, width_of
+        from omc.cli.table import has_colour, page, width_of
         from omc.engine.planning import commands
 
         lines = commands(plan, self.site.environment)
         self._document["plan"] = plan_report.as_document(plan, lines)
         if self.output == "table":
             environment = self.site.environment
-            text = plan_report.as_table(plan, lines, environment, width=width_of(), colour=has_colour())
-            click.echo(text + "\n")
+            text = plan_report.as_table(plan, lines, environment, width=width_of(), colour=has_colour(), full=self.full)
+            page(text + "\n")
         elif self.output == "markdown":
-            click.echo(plan_report.as_markdown(plan, lines, self.site.environment) + "\n")
+            click.echo(plan_report.as_markdown(plan, lines, self.site.environment, full=self.full) + "\n")
         sys.stdout.flush()
 
     def end(self, code: int) -> int:

@@ -11,12 +11,14 @@ import click
 
 from omc.cli.change import approved_elsewhere, carry_out, change_options
 from omc.cli.options import environment_option
+from omc.cli.table import page
 
 if TYPE_CHECKING:
     from omc.aws.gateway import Gateway
     from omc.facts.infrastructure import SavedPlan
     from omc.infrastructure.asked import PlannedChange
     from omc.infrastructure.roots import Root
+    from omc.procedures.infrastructure_summary import Summary
     from omc.procedures.plan import Plan
     from omc.stack import Stack
 
@@ -35,6 +37,9 @@ REPLACE_OPTION = click.option(
     multiple=True,
     metavar="ADDRESS",
     help="Let this data store be replaced or destroyed, and what it holds be lost.",
+)
+FULL_OPTION = click.option(
+    "--full", is_flag=True, help="Every value whole, also those of what is new, replaced or destroyed."
 )
 LOCK_OPTION = click.option(
     "--lock-wait",
@@ -71,6 +76,7 @@ def infra() -> None:
 @click.option(
     "--summary", type=click.Path(dir_okay=False, path_type=Path), help="Also put the summary here, as JSON: no secrets."
 )
+@FULL_OPTION
 @OUTPUT_OPTION
 @click.pass_context
 def plan(
@@ -82,6 +88,7 @@ def plan(
     lock_wait: int,
     destroy: bool,
     summary: Path | None,
+    full: bool,
     output: str,
 ) -> None:
     """Plan the infrastructure's change, and say what it means. Changes nothing.
@@ -111,7 +118,7 @@ def plan(
     judged, saved = desk.judged(asked, destroy=destroy)
     if summary:
         summary.write_text(infra_report.as_json(judged, saved, asked, out or file) + "\n")
-    click.echo(infra_report.plan(judged, saved, asked, out or file, output))
+    page(infra_report.plan(judged, saved, asked, out or file, output, full=full))
     context.exit(1 if judged.refusals else 0)
 
 
@@ -190,6 +197,7 @@ def destroy(context: click.Context, /, variables: tuple[str, ...], lock_wait: in
 @VAR_OPTION
 @LOCK_OPTION
 @click.option("--all", "everything", is_flag=True, help="Also list the values that AWS fills in by itself.")
+@FULL_OPTION
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_context
 def drift(
@@ -198,6 +206,7 @@ def drift(
     variables: tuple[str, ...],
     lock_wait: int,
     everything: bool,
+    full: bool,
     output: str,
 ) -> None:
     """Find what differs from the code: by somebody's hand, by intention (deployments), or not applied yet.
@@ -219,11 +228,17 @@ def drift(
     root = desk.root(desk.project)
     try:
         file = desk.planned(root, variables, lock_wait)
-        found = sorted_out(saved_plan(root, file))
+        saved = saved_plan(root, file)
         file.unlink()
     except tf.TerraformError as error:
         raise Unknown(f"It is not known whether {desk.name} has drifted. {error.message}") from error
-    click.echo(infra_report.drift(desk.name, found, output, everything=everything))
+    if saved.extent.is_partial:
+        raise Unknown(
+            f"It is not known whether {desk.name} has drifted: Terraform could only plan a part of it "
+            f"({', '.join(saved.extent.deferred) or 'it says no more'})."
+        )
+    found = sorted_out(saved)
+    page(infra_report.drift(desk.name, found, output, everything=everything, full=full))
     context.exit(0 if found.is_none else 1)
 
 
@@ -384,18 +399,21 @@ def _change(
         expect=expect,
         branch=reverted.branch if reverted else "",
     )
-    if _is_empty(root, kept):
-        click.echo(f"Nothing is to be changed: {desk.name} is what the code says.")
+    found = _summary(root, kept)
+    if found.is_empty:
+        from omc.cli.infra_report import nothing
+
+        click.echo(nothing(desk.name, partial=found.is_partial))
         return 0
     return carry_out(context, procedure, asked, **how)
 
 
-def _is_empty(root: Root, file: Path) -> bool:
-    """Whether there is nothing to do; also when something was approved: then it is there by now."""
+def _summary(root: Root, file: Path) -> Summary:
+    """What is to be done; nothing, also when something was approved: then it is there by now."""
     from omc.facts.infrastructure import saved_plan
     from omc.procedures.infrastructure_summary import summary
 
-    return summary(saved_plan(root, file)).is_empty
+    return summary(saved_plan(root, file))
 
 
 def _given(variables: tuple[str, ...]) -> dict[str, Any]:

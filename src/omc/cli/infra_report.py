@@ -13,11 +13,11 @@ from omc.facts.infrastructure import SavedPlan
 from omc.facts.terraform_json import Change
 from omc.infrastructure.asked import PlannedChange
 from omc.procedures.infrastructure_drift import Drift
-from omc.procedures.infrastructure_summary import SIGNS, details, document, headline, summary
+from omc.procedures.infrastructure_summary import detail_lines, details, document, headline, summary
 from omc.procedures.plan import Plan
 
 
-def plan(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, output: str) -> str:
+def plan(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, output: str, *, full: bool = False) -> str:
     """A plan file: what is lost by it first, then what follows from it, then every change."""
     said = summary(saved)
     if output == "json":
@@ -28,17 +28,19 @@ def plan(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, outpu
         f"Plan file, which holds secrets: {file}",
     ]
     if said.is_empty:
-        end = ["Nothing is to be changed: the environment is what the code says."]
+        end = [nothing(judged.environment, partial=said.is_partial)]
     elif not judged.refusals and verb == "apply":
         end.append(f"Apply exactly this: omc infra apply --env {judged.environment} --plan {file}")
-    listed = [line for one in said.changes for line in (headline(one), *(f"    {line}" for line in details(one)))]
+    listed = [
+        line
+        for one in judged.details
+        for line in (one.headline, *(f"    {line}" for line in detail_lines(one, full=full)))
+    ]
+    if not full and any(value[4] for one in judged.details for value in one.values):
+        end.insert(0, "Not all values of what is new, replaced or destroyed are listed: --full lists them.")
     lost = [note for note in judged.notes if note.startswith("DATA LOSS")]
     losses = [note for note in lost if not any(refusal.startswith(note) for refusal in judged.refusals)]
-    notes = [
-        note
-        for note in judged.notes
-        if note not in lost and not note.startswith(tuple(f"{sign} module." for sign in SIGNS.values()))
-    ]
+    notes = [note for note in judged.notes if note not in lost]
     if output == "markdown":
         parts = [f"## {judged.title}", *(f"> **{line}**" for line in losses)]
         parts += [f"> **Refused:** {line}" for line in judged.refusals]
@@ -55,6 +57,16 @@ def plan(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, outpu
     return "\n".join([*lines, *end])
 
 
+def nothing(environment: str, *, partial: bool) -> str:
+    """What is said where a plan changes nothing."""
+    if partial:
+        return (
+            f"Nothing is to be changed in this part of {environment}. The plan is ONLY A PART of the whole (-target, "
+            f"or something is put off): of the rest it says nothing. See all: omc infra plan --env {environment}"
+        )
+    return f"Nothing is to be changed: {environment} is what the code says."
+
+
 def as_json(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path) -> str:
     """The summary for programs; free of secrets. Keys are added, never renamed."""
     more = {
@@ -66,18 +78,21 @@ def as_json(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path) ->
     return json.dumps(document(saved) | more, indent=2, ensure_ascii=False)
 
 
-def drift(name: str, found: Drift, output: str, *, everything: bool) -> str:
-    """What differs from the code, by who made it so."""
+def drift(name: str, found: Drift, output: str, *, everything: bool, full: bool = False) -> str:
+    """What differs from the code, by who made it so. Every arrow goes from what was to what came after it."""
     groups: list[tuple[str, str, Sequence[Change]]] = [
-        ("outside", "Changed outside of Terraform; an apply changes it back", found.outside),
-        ("not_applied", "The code says otherwise, and nobody touched it: not applied yet", found.not_applied),
-        ("intended", "Set by deployments and the autoscaler; an apply leaves it", found.intended),
+        ("outside", "Changed outside of Terraform (was → is now); an apply changes it back", found.outside),
+        ("not_applied", "Not applied yet (is now → will be): the code says so, nobody touched it", found.not_applied),
+        ("intended", "Set by deployments and the autoscaler (was → is now); an apply leaves it", found.intended),
     ]
     if everything:
-        groups.append(("filled_in", "Set by no code; an apply leaves it", found.filled_in))
+        groups.append(("filled_in", "Set by no code (was → is now); an apply leaves it", found.filled_in))
     if output == "json":
         paper = {
-            key: [{"address": one.address, "does": one.does.value, "values": list(details(one))} for one in changes]
+            key: [
+                {"address": one.address, "does": one.does.value, "values": list(details(one, full=True))}
+                for one in changes
+            ]
             for key, _, changes in groups
         }
         return json.dumps({"environment": name, "drift": not found.is_none, **paper}, indent=2, ensure_ascii=False)
@@ -86,7 +101,7 @@ def drift(name: str, found: Drift, output: str, *, everything: bool) -> str:
         if changes:
             lines += ["", f"{title}:"]
             for change in changes:
-                lines += [f"  {headline(change)}", *(f"      {line}" for line in details(change))]
+                lines += [f"  {headline(change)}", *(f"      {line}" for line in details(change, full=full))]
     if not everything and found.filled_in:
         lines += ["", f"{len(found.filled_in)} resources have values that AWS filled in; --all lists them."]
     if not found.is_none:

@@ -9,6 +9,7 @@ import click
 
 from omc.cli.table import Row, table
 from omc.cli.wording import cell, inline, leaves, short
+from omc.procedures.infrastructure_summary import detail_lines
 from omc.procedures.plan import Plan, to_json
 from omc.stack import Environment
 from omc.store.redaction import without_secrets
@@ -16,12 +17,16 @@ from omc.store.redaction import without_secrets
 RISKS = {"low": "green", "high": "yellow", "destructive": "red"}
 
 
-def as_table(plan: Plan, commands: Sequence[str], environment: Environment, *, width: int, colour: bool) -> str:
+def as_table(
+    plan: Plan, commands: Sequence[str], environment: Environment, *, width: int, colour: bool, full: bool = False
+) -> str:
     """For a person: what changes, what it may cost, how it is undone, what it rests on, and the same by hand."""
     risk = click.style(plan.risk.value, fg=RISKS[plan.risk.value], bold=True) if colour else plan.risk.value
     parts = [f"{plan.title}\n{plan.environment} ({environment.cluster} in {environment.region}), risk {risk}"]
     parts += ["\n".join(f"! {sentence}" for sentence in plan.refusals)] if plan.refusals else []
     parts += ["\n".join(f"- {sentence}" for sentence in plan.notes)] if plan.notes else []
+    if plan.details:
+        parts.append("\n".join(["What changes", *(f"  {line}" for line in details(plan, full=full))]))
     rows = []
     for number, step in enumerate(plan.steps, start=1):
         below = [f"{step.before or '(nothing)'} → {step.after or '(nothing)'}"] if step.before or step.after else []
@@ -39,7 +44,16 @@ def as_table(plan: Plan, commands: Sequence[str], environment: Environment, *, w
     return "\n\n".join(parts)
 
 
-def as_markdown(plan: Plan, commands: Sequence[str], environment: Environment) -> str:
+def details(plan: Plan, *, full: bool) -> list[str]:
+    """What the steps change, value by value. Without ``full``, what few readers care for is only counted."""
+    lines = []
+    for one in plan.details:
+        lines += [one.headline, *(f"    {line}" for line in detail_lines(one, full=full))]
+    left_out = 0 if full else sum(value[4] for one in plan.details for value in one.values)
+    return [*lines, *([f"{left_out} more values of what is new, replaced or destroyed: --full"] if left_out else [])]
+
+
+def as_markdown(plan: Plan, commands: Sequence[str], environment: Environment, *, full: bool = False) -> str:
     """For a ticket or a pull request."""
     lines = [f"## {plan.title}", "", f"{plan.environment} (`{environment.cluster}` in {environment.region}), "]
     lines[-1] += f"risk **{plan.risk.value}**, plan `{plan.hash[:12]}`"
@@ -47,6 +61,8 @@ def as_markdown(plan: Plan, commands: Sequence[str], environment: Environment) -
         lines += ["", f"**Refused:** {inline(sentence)}"]
     if plan.notes:
         lines += ["", *(f"- {inline(sentence)}" for sentence in plan.notes)]
+    if plan.details:
+        lines += ["", "```text", *details(plan, full=full), "```"]
     lines += ["", "| | step | before | after | undo |", "|---|---|---|---|---|"]
     for number, step in enumerate(plan.steps, start=1):
         cells = (str(number), step.title, step.before, step.after, step.undo.words if step.undo else "")

@@ -80,9 +80,10 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
 @runs.command()
 @click.argument("run_id", metavar="RUN")
 @environment_option
+@click.option("--full", is_flag=True, help="Show every value that the plan changes whole.")
 @OUTPUT
 @click.pass_context
-def show(context: click.Context, run_id: str, env: str | None, output: str) -> None:
+def show(context: click.Context, run_id: str, env: str | None, full: bool, output: str) -> None:
     """One run: its plan, who approved it, each step with its times and evidence, the verdict.
 
     \b
@@ -105,13 +106,13 @@ def show(context: click.Context, run_id: str, env: str | None, output: str) -> N
         click.echo(json.dumps(run_report.as_document(account), indent=2, ensure_ascii=False))
     elif output == "markdown":
         click.echo(run_report.as_markdown(account, stack.time_zone))
-        click.echo("\n" + plan_report.as_markdown(plan, (), environment))
+        click.echo("\n" + plan_report.as_markdown(plan, (), environment, full=full))
     else:
         click.echo(run_report.as_table(account, stack.time_zone, width=width_of(), colour=has_colour()))
         if account.run.holder:
             click.echo(f"\n{shown(account.run.holder)} performs it.")
         click.echo("\nThe plan was\n")
-        click.echo(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour()))
+        click.echo(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour(), full=full))
 
 
 @runs.command()

@@ -37,6 +37,16 @@ def width_of(stream: TextIO | None = None) -> int:
     return shutil.get_terminal_size().columns if stream.isatty() else PIPED_WIDTH
 
 
+def page(text: str) -> None:
+    """Print it; on a terminal that it doesn't fit on, through the pager (``PAGER``, else less)."""
+    lines = text.count("\n") + 1
+    if sys.stdout.isatty() and sys.stdin.isatty() and lines >= shutil.get_terminal_size().lines:
+        os.environ.setdefault("LESS", "FRX")  # as git has it: what was read stays on the screen
+        click.echo_via_pager(f"{text}\n")
+    else:
+        click.echo(text)
+
+
 def table(rows: Sequence[Row], *, header: Sequence[str] = (), width: int | None = None, colour: bool = False) -> str:
     """The rows as lines. A first cell that names a level (ok, warn, fail, unknown) is coloured."""
     every = [*([tuple(header)] if header else []), *(row.cells for row in rows)]

@@ -12,7 +12,7 @@ from omc.aws.calls import side_by_side
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound, WrongUse
 from omc.facts.collector import UNREAD, Reading, reads
-from omc.facts.terraform_json import Change, changes, values_of
+from omc.facts.terraform_json import WHOLE, Change, Difference, Extent, changes, extent, outputs, values_of
 from omc.infrastructure.asked import PlannedChange
 from omc.infrastructure.plans import PlanFile, changed_sources, look_into
 from omc.infrastructure.roots import Root, root_of
@@ -52,6 +52,12 @@ class SavedPlan:
     """Of the state now."""
     state_lineage: str
     reading: Reading = UNREAD
+    output_values: tuple[Difference, ...] = ()
+    """How the outputs change, secrets left out."""
+    extent: Extent = WHOLE
+    """How much of the whole change the plan is."""
+    region: str = ""
+    """Where; empty where it isn't known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,9 @@ def saved_plan(root: Root, path: Path) -> SavedPlan:
         changed_sources=tuple(changed_sources(plan, root.folder)),
         state_serial=int(state.get("serial", 0)),
         state_lineage=str(state.get("lineage", "")),
+        output_values=outputs(document.get("output_changes")),
+        extent=extent(document),
+        region=str(_variables(document).get("region") or root.env.get("AWS_REGION", "")),
     )
 
 

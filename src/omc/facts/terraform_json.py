@@ -1,22 +1,31 @@
 """Terraform's JSON of a plan as plain values: which resource changes how, with everything secret left out.
 
-Whether a change is fine is not judged here.
+The members are those of ``terraform show -json`` (format 1.x). What isn't known to us is kept by its name and never
+left out. Whether a change is fine is not judged here.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from omc.redaction import compared_without_secrets, without_secrets
-from omc.secret_names import is_secret_name
+from omc.facts.differences import (
+    NOTHING,
+    SENSITIVE,
+    UNKNOWN_TEXT,
+    Hidden,
+    differences,
+    leaves,
+    path_text,
+    text_of,
+)
+from omc.facts.differences import UNKNOWN as LATER
+from omc.redaction import without_secrets
 
-SENSITIVE = "(sensitive)"
-UNKNOWN = "(known after the apply)"
-ABSENT = "-"
+UNKNOWN = UNKNOWN_TEXT
+ABSENT = NOTHING
 
 
 class Does(StrEnum):
@@ -28,14 +37,18 @@ class Does(StrEnum):
     DESTROY = "destroy"
     FORGET = "forget"
     """It stays in AWS, and Terraform knows it no more."""
+    KEEP = "keep"
+    """It stays as it is; Terraform gets to know it, or knows it under another address."""
+    UNHEARD = "unknown"
+    """Terraform does something of which omc knows nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One value of a resource that changes."""
+    """One value of a resource that changes. Its two texts always differ."""
 
     path: str
-    """``parameter[0].value``, ``policy.Statement[0].Action``."""
+    """``parameter[0].value``, ``policy.Statement[0].Action[3]``."""
     before: str
     after: str
     forces_replacement: bool = False
@@ -43,22 +56,61 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A resource that changes."""
+    """A resource that changes, or that Terraform's state knows otherwise than before."""
 
     address: str
+    """With ``(deposed KEY)`` behind it for what an earlier replacement left."""
     kind: str
     """Its type: ``aws_db_instance``."""
     does: Does
     reason: str
     """Terraform's own word for why: ``replace_because_tainted``; often empty."""
     differences: tuple[Difference, ...]
+    """What changes; all of its values for one that is new or goes."""
     before: Mapping[str, Any]
     """Its values now, secrets left out; empty for a new one."""
     after: Mapping[str, Any]
     """Its values then, as far as they are known, secrets left out; empty for one that goes."""
+    actions: tuple[str, ...] = ()
+    """Terraform's own words: ``("create", "delete")`` makes the new one first."""
+    moved_from: str = ""
+    """The address that it had; empty: the same."""
+    imported: str = ""
+    """What it is imported by, mostly its id; empty: it isn't."""
+    generated: bool = False
+    """Its code was written by Terraform, for an import."""
+
+    @property
+    def leaves_old_one(self) -> bool:
+        """Whether what is replaced stays in AWS, known to nobody."""
+        return self.does is Does.REPLACE and "forget" in self.actions
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of the whole a plan is, by its own account; None where it doesn't say (before Terraform 1.8)."""
+
+    applyable: bool | None = None
+    complete: bool | None = None
+    """False: made with ``-target``, or changes are put off."""
+    errored: bool = False
+    """It was cut short by an error."""
+    deferred: tuple[str, ...] = ()
+    """Changes that wait for another apply: ``aws_route.x (instance_count_unknown)``."""
+    failed_checks: tuple[str, ...] = ()
+    """Checks of the code that don't hold, with what they say."""
+    invoked: tuple[str, ...] = ()
+    """Actions that the apply invokes beside changing resources."""
+
+    @property
+    def is_partial(self) -> bool:
+        return self.complete is False or self.errored or bool(self.deferred)
+
+
+WHOLE = Extent()
+"""A plan that says nothing of itself."""
 _DOES = {
+    ("no-op",): Does.KEEP,
     ("create",): Does.CREATE,
     ("update",): Does.UPDATE,
     ("delete",): Does.DESTROY,
@@ -70,19 +122,57 @@ _DOES = {
 
 
 def changes(listed: Any) -> tuple[Change, ...]:
-    """The changes of ``resource_changes`` or ``resource_drift``: managed resources only, those that stay left out."""
+    """The changes of ``resource_changes`` or ``resource_drift``: those that stay as and where they are left out."""
     found = []
     for said in listed or ():
-        does = _DOES.get(tuple(said["change"]["actions"]))
-        if said.get("mode") == "managed" and does is not None:
+        actions = tuple(said["change"].get("actions") or ())
+        does = _DOES.get(actions, Does.UNHEARD)
+        moves = said.get("previous_address") or said["change"].get("importing") is not None
+        if said.get("mode") == "managed" and (does is not Does.KEEP or moves):
             found.append(_change(said, does))
+        elif said.get("mode") not in ("managed", "data") and actions not in {("no-op",), ("read",), ("open",)}:
+            found.append(_change(said, Does.UNHEARD))
     return tuple(found)
+
+
+def outputs(listed: Any) -> tuple[Difference, ...]:
+    """The differences of ``output_changes``, by the output's name."""
+    found: list[Difference] = []
+    for name, said in sorted((listed or {}).items()):
+        if said["actions"] == ["no-op"]:
+            continue
+        old = {} if said["actions"] == ["create"] else {name: said.get("before")}
+        new = {} if said["actions"] == ["delete"] else {name: said.get("after")}
+        marks = [{name: said.get(side)} for side in ("before_sensitive", "after_sensitive")]
+        before = _sensed(old, *marks)
+        after = _later(_sensed(new, *marks), {name: said.get("after_unknown")})
+        found += [Difference(path_text(path), one, other) for path, one, other in differences(before, after)]
+    return tuple(found)
+
+
+def extent(document: Mapping[str, Any]) -> Extent:
+    """What a plan says of itself."""
+    return Extent(
+        applyable=document.get("applyable"),
+        complete=document.get("complete"),
+        errored=bool(document.get("errored")),
+        deferred=tuple(
+            f"{said.get('resource_change', {}).get('address', 'a resource')} ({said.get('reason') or 'unknown'})"
+            for said in document.get("deferred_changes") or ()
+        )
+        + tuple(
+            f"{said.get('action_invocation', {}).get('address', 'an action')} ({said.get('reason') or 'unknown'})"
+            for said in document.get("deferred_action_invocations") or ()
+        ),
+        failed_checks=tuple(_failed_checks(document.get("checks"))),
+        invoked=tuple(_invoked(said) for said in document.get("action_invocations") or ()),
+    )
 
 
 def values_of(module: Mapping[str, Any], kinds: frozenset[str]) -> dict[str, Mapping[str, Any]]:
     """The resources of these types in a module's ``values`` and below it, by address, secrets left out."""
     found = {
-        said["address"]: without_secrets(_masked(said.get("values") or {}, said.get("sensitive_values")))
+        said["address"]: _masked(_sensed(said.get("values") or {}, said.get("sensitive_values")))
         for said in module.get("resources", ())
         if said["mode"] == "managed" and said["type"] in kinds
     }
@@ -93,123 +183,121 @@ def values_of(module: Mapping[str, Any], kinds: frozenset[str]) -> dict[str, Map
 
 def _change(said: Mapping[str, Any], does: Does) -> Change:
     change = said["change"]
-    before = _masked(change.get("before") or {}, change.get("before_sensitive"))
-    after = _masked(change.get("after") or {}, change.get("after_sensitive"))
-    before, after = compared_without_secrets(before, after)
-    after = _with_unknown(after, change.get("after_unknown"))
-    forcing = {_path(path) for path in change.get("replace_paths") or ()}
-    differences: list[Difference] = []
-    if does in {Does.UPDATE, Does.REPLACE}:
-        for path, old, new in _differences("", before, after):
-            forces = any(path == force or path.startswith((f"{force}.", f"{force}[")) for force in forcing)
-            if forces or does is Does.UPDATE or (new != UNKNOWN and not (_is_empty(old) and _is_empty(new))):
-                differences.append(Difference(path, _shown(old), _shown(new), forces))
-        known = {difference.path for difference in differences}
-        differences += [
-            Difference(path, SENSITIVE, SENSITIVE, True)
-            for path in sorted(forcing)
-            if not any(one == path or one.startswith((f"{path}.", f"{path}[")) for one in known)
-        ]
-        differences += _sensitive_differences(change, known)
+    marks = change.get("before_sensitive"), change.get("after_sensitive")
+    before = _sensed(change.get("before") or {}, *marks)
+    after = _later(_sensed(change.get("after") or {}, *reversed(marks)), change.get("after_unknown"))
+    importing = change.get("importing")
+    deposed = said.get("deposed")
     return Change(
-        address=said["address"],
-        kind=said["type"],
+        address=said["address"] + (f" (deposed {deposed})" if deposed else ""),
+        kind=str(said.get("type", "")),
         does=does,
         reason=said.get("action_reason") or "",
-        differences=tuple(differences),
-        before=before,
-        after=after,
+        differences=tuple(_found(does, before, after, change.get("replace_paths"))),
+        before=_masked(before),
+        after=_masked(after),
+        actions=tuple(change.get("actions") or ()),
+        moved_from=said.get("previous_address") or "",
+        imported="" if importing is None else text_of(importing.get("id") or importing.get("identity") or "something"),
+        generated=bool(change.get("generated_config")),
     )
 
 
-def _is_empty(value: Any) -> bool:
-    """Whether a value says no more than no value: a replacement names none of what nobody sets."""
-    return value in (None, "", False, [], {})
+def _found(does: Does, before: Any, after: Any, replace_paths: Any) -> Iterator[Difference]:
+    if does in {Does.CREATE, Does.DESTROY}:
+        for at, text in leaves(_stripped(after if does is Does.CREATE else before)):
+            yield Difference(path_text(at), *((NOTHING, text) if does is Does.CREATE else (text, NOTHING)))
+        return
+    if does is Does.FORGET:
+        return
+    forcing = {path_text(tuple(path)) for path in replace_paths or ()}
+    listed = [(path_text(path), old, new) for path, old, new in differences(before, after)]
+    exact = {force: [path for path, _, _ in listed if _is_below(path, force)] for force in forcing}
+    forced = {path for paths in exact.values() for path in paths}
+    for force, paths in exact.items():
+        if not paths:  # an item of a list that is known by its name here
+            forced |= {path for path, _, _ in listed if _is_below(path, force.split(".")[0].split("[")[0])}
+    for path, old, new in listed:
+        yield Difference(path, old, new, path in forced)
+    for force in sorted(forcing):
+        if not any(_is_below(path, force.split(".")[0].split("[")[0]) for path in forced):
+            yield Difference(force, "(its value)", "(another one, which the plan doesn't show)", True)
 
 
-def _sensitive_differences(change: Mapping[str, Any], known: set[str]) -> Iterator[Difference]:
-    """Values that change and may not be shown: that they change is said."""
-    before, after = change.get("before") or {}, change.get("after") or {}
-    unknown = change.get("after_unknown")
-    for name in sorted(set(before) | set(after)):
-        marked = (change.get(side) for side in ("before_sensitive", "after_sensitive"))
-        hidden = any(isinstance(tree, Mapping) and tree.get(name) for tree in marked) or _is_secret(
-            name, before.get(name) or after.get(name)
-        )
-        turns_out_later = isinstance(unknown, Mapping) and unknown.get(name) is True
-        if hidden and name not in known and not turns_out_later and before.get(name) != after.get(name):
-            yield Difference(name, SENSITIVE, SENSITIVE)
+def _is_below(path: str, above: str) -> bool:
+    return path == above or path.startswith((f"{above}.", f"{above}["))
 
 
-def _is_secret(name: str, value: Any) -> bool:
-    """By its name, even where the provider doesn't call it sensitive."""
-    return isinstance(value, str | int | float) and not isinstance(value, bool) and is_secret_name(name)
+def _stripped(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is not set: a new resource says nothing by it."""
+    return {key: item for key, item in value.items() if item not in (None, [], {}, "")}
 
 
-def _masked(value: Any, sensitive: Any, name: str = "") -> Any:
-    """The value with every leaf left out that Terraform marks, or that is named, as a secret."""
-    if sensitive is True or (name and value != "" and _is_secret(name, value)):
-        return SENSITIVE
+def _sensed(value: Any, *marks: Any) -> Any:
+    """The value with every part hidden that one of the trees of marks names as sensitive."""
+    if any(mark is True for mark in marks):
+        return Hidden(text_of(value, bare=False), SENSITIVE) if value not in (None, "", [], {}) else value
     if isinstance(value, Mapping):
-        below = sensitive if isinstance(sensitive, Mapping) else {}
-        return {key: _masked(item, below.get(key), key) for key, item in value.items()}
+        below = [mark if isinstance(mark, Mapping) else {} for mark in marks]
+        return {key: _sensed(item, *(mark.get(key) for mark in below)) for key, item in value.items()}
     if isinstance(value, list):
-        marks = sensitive if isinstance(sensitive, list) else []
-        return [_masked(item, marks[at] if at < len(marks) else None) for at, item in enumerate(value)]
+        lists = [mark if isinstance(mark, list) else [] for mark in marks]
+        return [
+            _sensed(item, *(mark[at] if at < len(mark) else None for mark in lists)) for at, item in enumerate(value)
+        ]
     return value
 
 
-def _with_unknown(value: Any, unknown: Any) -> Any:
+def _later(value: Any, unknown: Any) -> Any:
     """The value with what only the apply finds out marked as such."""
     if unknown is True:
-        return UNKNOWN
+        return LATER
     if isinstance(unknown, Mapping) and isinstance(value, Mapping | None):
         marked = dict(value or {})
         for key, below in unknown.items():
-            if below:
-                filled = _with_unknown(marked.get(key), below)
-                if filled is not None:
-                    marked[key] = filled
+            if _is_later(below):
+                marked[key] = _later(marked.get(key), below)
         return marked
-    if isinstance(unknown, list) and isinstance(value, list):
-        return [_with_unknown(item, unknown[at] if at < len(unknown) else None) for at, item in enumerate(value)]
+    if isinstance(unknown, list) and isinstance(value, list | None):
+        items = value or [None] * len(unknown)
+        return [_later(item, unknown[at] if at < len(unknown) else None) for at, item in enumerate(items)]
     return value
 
 
-def _differences(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The leaves that differ. Lists of different lengths are taken as a whole."""
-    if before == after:
-        return
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in sorted(set(before) | set(after)):
-            yield from _differences(f"{path}.{key}" if path else key, before.get(key), after.get(key))
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for at, (old, new) in enumerate(zip(before, after, strict=True)):
-            yield from _differences(f"{path}[{at}]", old, new)
-    elif (old := _document(before)) is not None and (new := _document(after)) is not None and type(old) is type(new):
-        yield from _differences(path, old, new)
-    else:
-        yield path, before, after
+def _is_later(unknown: Any) -> bool:
+    if isinstance(unknown, Mapping | list):
+        return any(map(_is_later, unknown.values() if isinstance(unknown, Mapping) else unknown))
+    return unknown is True
 
 
-def _document(value: Any) -> Any:
-    """The document in a text that is JSON, such as a policy or a dashboard; None for any other value."""
-    if not isinstance(value, str) or not value.startswith(("{", "[")):
-        return None
-    try:
-        return json.loads(value)
-    except ValueError:
-        return None
+def _masked(value: Any) -> Any:
+    """The values as they may be kept: each secret as a word in its place."""
+    return _worded(without_secrets(value))
 
 
-def _path(said: Any) -> str:
-    words = ""
-    for part in said:
-        words += f"[{part}]" if isinstance(part, int) else f".{part}" if words else str(part)
-    return words
+def _worded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _worded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_worded(item) for item in value]
+    return repr(value) if isinstance(value, Hidden) or value is LATER else value
 
 
-def _shown(value: Any) -> str:
-    if value is None:
-        return ABSENT
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+def _failed_checks(listed: Any) -> Iterator[str]:
+    for said in listed or ():
+        if said.get("status") in {"fail", "error"}:
+            name = said.get("address", {}).get("to_display", "a check")
+            problems = [
+                text_of(str(problem.get("message", "")))
+                for instance in said.get("instances") or ()
+                for problem in instance.get("problems") or ()
+            ]
+            verb = "fails" if said["status"] == "fail" else "can't be told"
+            yield f"{name} {verb}" + (f": {'; '.join(problems)}" if problems else "")
+
+
+def _invoked(said: Mapping[str, Any]) -> str:
+    trigger = said.get("lifecycle_action_trigger") or {}
+    by = trigger.get("triggering_resource_address")
+    when = str(trigger.get("action_trigger_event", "")).removeprefix("Resource")
+    return f"{said.get('address', 'an action')}" + (f" ({when or 'when'} {by})" if by else "")

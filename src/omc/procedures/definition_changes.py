@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from omc.redaction import compared_without_secrets
+from omc.facts.differences import Item, Path, differences, name_text, path_text
 
-NAMED_LISTS = ("environment", "secrets", "containerDefinitions", "systemControls")
+UNORDERED = ("environment", "secrets", "containerDefinitions", "systemControls", "volumes", "tags")
 """Lists whose items have a name, so that an item that moved is no difference."""
-KEYS = ("name", "namespace", "containerName")
 
 
 def with_image(body: Mapping[str, Any], container: str, image: str) -> dict[str, Any]:
@@ -23,40 +22,27 @@ def with_image(body: Mapping[str, Any], container: str, image: str) -> dict[str,
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """``backend.environment.LOG_LEVEL: "info" → "debug"``, in the order of the keys. That a secret changed is said."""
-    before, after = compared_without_secrets(before, after)
-    old, new = _flat(before), _flat(after)
-    return [
-        f"{key}: {_shown(old.get(key))} → {_shown(new.get(key))}"
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
-    ]
+    """``backend.environment.LOG_LEVEL: info → debug``, in the order of the keys; secrets left out."""
+    found = differences(_said(before), _said(after), ordered=lambda path: path[-1] not in UNORDERED)
+    return sorted(f"{_words(path)}: {old} → {new}" for path, old, new in found)
 
 
-def _shown(value: Any) -> str:
-    return "nothing" if value is None else str(value)
-
-
-def _flat(value: Any, path: str = "") -> dict[str, str]:
-    """Every leaf by its path. A list of named things is a table by name; empty is the same as missing."""
+def _said(value: Any) -> Any:
+    """Without what says nothing: ECS gives back empty lists that nobody gave. An empty text says something."""
     if isinstance(value, Mapping):
-        found: dict[str, str] = {}
-        for key, inner in value.items():
-            found |= _flat(inner, _joined(path, "" if key == "containerDefinitions" else str(key)))
-        return found
-    if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
-        found = {}
-        for number, item in enumerate(value):
-            name = next((str(item[key]) for key in KEYS if key in item), str(number))
-            inner = {key: part for key, part in item.items() if key not in KEYS}
-            only = next(iter(inner.values())) if len(inner) == 1 else inner
-            found |= _flat(only, _joined(path, name)) or {_joined(path, name): "there"}
-        return found
-    if value in (None, "", [], {}):
-        return {}
-    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return {path: text}
+        return {key: part for key, item in value.items() if (part := _said(item)) not in (None, [], {})}
+    return [_said(item) for item in value] if isinstance(value, list) else value
 
 
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path and name else path or name
+def _words(path: Path) -> str:
+    """``backend.environment.LOG_LEVEL``: a container goes without saying that it is one."""
+    if path and path[0] == "containerDefinitions" and len(path) > 1:
+        path = path[1:]
+    words = ""
+    for part in path:
+        if isinstance(part, Item):
+            words += f".{name_text(part.name)}" if words else name_text(part.name)
+        else:
+            one = path_text((part,))
+            words += f".{one}" if words and not one.startswith("[") else one
+    return words

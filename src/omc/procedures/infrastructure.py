@@ -9,13 +9,17 @@ from omc.facts.infrastructure import DeletionProtection, SavedPlan
 from omc.facts.services import Services
 from omc.facts.terraform_json import Change, Does
 from omc.infrastructure.asked import PlannedChange
-from omc.procedures.infrastructure_summary import Loss, Summary, approved_changes, details, headline, summary
-from omc.procedures.plan import Json, Plan, Risk, Step
+from omc.procedures.infrastructure_summary import Loss, Summary, approved_changes, detail, summary
+from omc.procedures.plan import Detail, Json, Plan, Risk, Step
 from omc.procedures.prices import sentences
 from omc.stack import Environment
 
 LONGEST = 7200.0
 """Seconds for an apply: a Multi-AZ database alone takes half an hour to be made or changed."""
+PARTIAL = (
+    "This plan is ONLY A PART of the change: it was made with -target, or something in it is put off. What the rest "
+    "would do is not in it, and the code and the environment differ after it too."
+)
 OWNED = {"aws_ecs_service": ("desired_count", "task_definition")}
 """What deployments and the autoscaler own, not Terraform: `ignore_changes` in modules/service says the same."""
 
@@ -23,13 +27,18 @@ OWNED = {"aws_ecs_service": ("desired_count", "task_definition")}
 def apply(asked: PlannedChange, environment: Environment, plan: SavedPlan, services: Services) -> Plan:
     """Apply exactly the plan file."""
     said = summary(plan)
-    refusals = [*_does_not_fit(asked, environment, plan, said), *_loses(said, asked), *_takes_back(plan)]
+    refusals = [
+        *_does_not_fit(asked, environment, plan, said),
+        *_not_applied_by_terraform(environment, plan, said),
+        *_loses(said, asked),
+        *_takes_back(plan),
+    ]
     if _destroys_all(plan):
         refusals.append(
             f"This plan destroys all of {environment.name}, which an apply doesn't. "
             f"Use: omc infra destroy --env {environment.name}"
         )
-    notes = [*_losses(said), *_deployed(plan, services), *sentences(said.cost)]
+    notes = [*_losses(said), *_extent(plan, said), *_deployed(plan, services), *sentences(said.cost)]
     if asked.branch:
         notes.append(
             f"The branch {asked.branch} must be merged afterwards: until then main says what no longer stands."
@@ -42,16 +51,20 @@ def apply(asked: PlannedChange, environment: Environment, plan: SavedPlan, servi
         risk=Risk.DESTRUCTIVE if said.losses else Risk.HIGH,
         steps=() if said.is_empty else (_step(asked, plan, said),),
         rests_on=_rests_on(plan),
-        notes=(*notes, *_listed(said)),
+        notes=tuple(notes),
         refusals=tuple(refusals),
         undo_on_failure=False,
+        details=tuple(_details(plan, said)),
     )
 
 
 def destroy(asked: PlannedChange, environment: Environment, plan: SavedPlan, protection: DeletionProtection) -> Plan:
     """Destroy everything that Terraform made for the environment."""
     said = summary(plan)
-    refusals = list(_does_not_fit(asked, environment, plan, said))
+    refusals = [
+        *_does_not_fit(asked, environment, plan, said),
+        *_not_applied_by_terraform(environment, plan, said),
+    ]
     if not _destroys_all(plan) and not said.is_empty:
         refusals.append(f"This plan doesn't destroy {environment.name}. Use: omc infra apply --env {environment.name}")
     refusals += [
@@ -67,9 +80,10 @@ def destroy(asked: PlannedChange, environment: Environment, plan: SavedPlan, pro
         risk=Risk.DESTRUCTIVE,
         steps=() if said.is_empty else (_step(asked, plan, said),),
         rests_on=_rests_on(plan) | {"protected": list(protection.protected)},
-        notes=(*_losses(said), *_snapshots(plan), *sentences(said.cost), *_listed(said)),
+        notes=(*_losses(said), *_extent(plan, said), *_snapshots(plan), *sentences(said.cost)),
         refusals=tuple(refusals),
         undo_on_failure=False,
+        details=tuple(_details(plan, said)),
     )
 
 
@@ -94,6 +108,8 @@ def _step(asked: PlannedChange, plan: SavedPlan, said: Summary) -> Step:
             "destroy": _destroys_all(plan),
             "variables": dict(plan.variables),
             "approved": approved_changes(said.changes),
+            "partial": said.is_partial,
+            "unseen": said.unseen,
         },
         title=f"Terraform applies the plan {asked.sha256[:12]}",
         before=f"{plan.managed} resources, state {plan.state_serial}",
@@ -162,7 +178,7 @@ def _takes_back(plan: SavedPlan) -> Iterator[str]:
     for change in plan.changes:
         taken = [one for one in change.differences if one.path in OWNED.get(change.kind, ())]
         if change.does is Does.UPDATE and taken:
-            what = ", ".join(f"{one.path} {one.before} -> {one.after}" for one in taken)
+            what = ", ".join(f"{one.path} {one.before} → {one.after}" for one in taken)
             yield (
                 f"The apply would take back what a deployment, a rollback or the autoscaler set on {change.address}: "
                 f"{what}. Keep `ignore_changes` in modules/service; omc deploy and omc rollback change releases."
@@ -176,7 +192,7 @@ def _deployed(plan: SavedPlan, services: Services) -> Iterator[str]:
         for address, values in plan.standing.items()
         if address.endswith(".aws_ecs_task_definition.this")
     }
-    changed = {change.address for change in plan.changes}
+    changed = {change.address for change in plan.changes if change.does in {Does.CREATE, Does.UPDATE, Does.REPLACE}}
     for module, values in registered.items():
         service = next((one for one in services.services if module.endswith(f'["{one.name}"]')), None)
         if service is None:
@@ -213,11 +229,56 @@ def _destroys_all(plan: SavedPlan) -> bool:
     return bool(plan.changes) and gone == len(plan.changes) == plan.managed
 
 
-def _listed(said: Summary) -> Iterator[str]:
+def _not_applied_by_terraform(environment: Environment, plan: SavedPlan, said: Summary) -> Iterator[str]:
+    """Why Terraform wouldn't apply this file, or omc can't say what it would do."""
+    again = f"Plan again: omc infra plan --env {environment.name}"
+    if plan.extent.errored:
+        yield f"The plan was cut short by an error: it is not the whole change, and Terraform doesn't apply it. {again}"
+    elif plan.extent.applyable is False and not said.is_empty:
+        yield f"Terraform itself calls this plan not applicable. {again}"
     for change in said.changes:
-        yield "; ".join([headline(change), *details(change)])
-    if said.outputs:
-        yield f"Outputs that change: {', '.join(said.outputs)}"
+        if change.does is Does.UNHEARD:
+            yield (
+                f"omc doesn't know what Terraform would do to {change.address} "
+                f"({', '.join(change.actions) or 'it names no action'}), so it can't be approved here. "
+                "Look at it: terraform show FILE; a newer omc may know it."
+            )
+
+
+def _extent(plan: SavedPlan, said: Summary) -> Iterator[str]:
+    """What of the change this plan isn't, and what it does beside it."""
+    if said.is_partial and not plan.extent.errored:
+        yield PARTIAL
+    for waiting in plan.extent.deferred:
+        yield f"Put off to a later apply: {waiting}."
+    for check in plan.extent.failed_checks:
+        yield f"A check of the code doesn't hold: {check}"
+    for action in said.invoked:
+        yield f"The apply also invokes the action {action}."
+    if said.records:
+        yield (
+            "The plan changes nothing in AWS: it records in the state what was changed outside of Terraform "
+            f"({len(plan.drift)} resources), so that Terraform takes it as it is."
+        )
+    forgotten = [change.address for change in said.changes if change.does is Does.FORGET or change.leaves_old_one]
+    if forgotten:
+        yield (
+            f"Terraform forgets {', '.join(forgotten)}: it stays in AWS and is paid for, and no apply, drift or "
+            "destroy sees it any more."
+        )
+
+
+def _details(plan: SavedPlan, said: Summary) -> Iterator[Detail]:
+    yield from (detail(change) for change in said.changes)
+    if said.output_values:
+        values = ((one.path, one.before, one.after, "", False) for one in said.output_values)
+        yield Detail("Outputs that change", tuple(values))
+    elif said.outputs:
+        yield Detail(f"Outputs that change: {', '.join(said.outputs)}", ())
+    if said.records:
+        for change in plan.drift:
+            values = ((one.path, one.before, one.after, "", False) for one in change.differences)
+            yield Detail(f"= {change.address}: is recorded as it is now", tuple(values))
 
 
 def _done(does: Does) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.terraform_json import Change, Difference, Does
@@ -14,9 +14,12 @@ class Drift:
     """What a plan from the same code as was applied would find."""
 
     outside: tuple[Change, ...]
-    """Changed by somebody outside of Terraform; an apply would change it back."""
+    """Changed by somebody outside of Terraform, from what was to what is now; an apply would change it back."""
     not_applied: tuple[Change, ...]
-    """The code says otherwise and nobody touched the resource: not applied yet, or recorded since by another apply."""
+    """What an apply would change, from what is now to what the code says.
+
+    The code says otherwise and nobody touched the resource: not applied yet, or recorded since by another apply.
+    """
     intended: tuple[Change, ...]
     """Set by deployments and the autoscaler, as they should; an apply leaves it."""
     filled_in: tuple[Change, ...]
@@ -32,7 +35,19 @@ def drift(plan: SavedPlan) -> Drift:
     sixty resources of which AWS merely filled in values."""
     touched = {change.address: change for change in plan.drift}
     changed = {change.address for change in plan.changes}
-    outside = [change for change in plan.changes if _is_outside(change, touched.get(change.address))]
+    outside: list[Change] = []
+    not_applied: list[Change] = []
+    for change in plan.changes:
+        found = touched.get(change.address)
+        if found is not None and found.does is Does.DESTROY:
+            outside.append(found)
+            continue
+        both = _attributes(change) & _attributes(found) if found else set()
+        if found and both:
+            outside.append(_only(found, [one for one in found.differences if _attribute(one) in both]))
+        rest = [one for one in change.differences if _attribute(one) not in both]
+        if rest or not both:
+            not_applied.append(_only(change, rest) if both else change)
     intended: list[Change] = []
     filled_in: list[Change] = []
     for change in plan.drift:
@@ -44,19 +59,14 @@ def drift(plan: SavedPlan) -> Drift:
             filled_in.append(_only(change, rest))
     return Drift(
         outside=tuple(outside),
-        not_applied=tuple(change for change in plan.changes if change not in outside),
+        not_applied=tuple(not_applied),
         intended=tuple(intended),
         filled_in=tuple(filled_in),
     )
 
 
-def _is_outside(change: Change, found: Change | None) -> bool:
-    """Whether what an apply would change was changed since the state recorded it."""
-    if found is None:
-        return False
-    if found.does is Does.DESTROY:
-        return True
-    return bool({_attribute(one) for one in change.differences} & {_attribute(one) for one in found.differences})
+def _attributes(change: Change) -> set[str]:
+    return {_attribute(one) for one in change.differences}
 
 
 def _attribute(difference: Difference) -> str:
@@ -64,6 +74,4 @@ def _attribute(difference: Difference) -> str:
 
 
 def _only(change: Change, differences: list[Difference]) -> Change:
-    from dataclasses import replace
-
     return replace(change, differences=tuple(differences))

@@ -59,6 +59,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Detail:
+    """One thing that a step changes, with all of its values, for a person who approves it."""
+
+    headline: str
+    values: tuple[tuple[str, str, str, str, bool], ...]
+    """Of each its path, its text before and after, a remark, and whether only a reader who wants all cares for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a procedure decided."""
 
@@ -79,6 +88,8 @@ class Plan:
     """Why it must not be performed as things are, each with what to do about it. Shown by a dry run; with any, the
     engine refuses to start. An override that the procedure allows turns one into a note, and is part of ``asked``."""
     undo_on_failure: bool = True
+    details: tuple[Detail, ...] = ()
+    """What the steps change, value by value, secrets left out; not part of the hash."""
 
     @property
     def hash(self) -> str:
@@ -136,6 +147,9 @@ def to_json(plan: Plan) -> dict[str, Json]:
         "notes": list(plan.notes),
         "refusals": list(plan.refusals),
         "undo_on_failure": plan.undo_on_failure,
+        "details": [
+            {"headline": one.headline, "values": [list(value) for value in one.values]} for one in plan.details
+        ],
     }
 
 
@@ -143,7 +157,10 @@ def from_json(said: Mapping[str, Any]) -> Plan:
     """What ``to_json`` gave."""
     steps = tuple(Step(**{**step, "undo": Undo(**step["undo"]) if step["undo"] else None}) for step in said["steps"])
     texts = {key: tuple(said[key]) for key in ("notes", "refusals")}
-    return Plan(**{**said, **texts, "risk": Risk(said["risk"]), "steps": steps})
+    details = tuple(
+        Detail(one["headline"], tuple((*value,) for value in one["values"])) for one in said.get("details", ())
+    )
+    return Plan(**{**said, **texts, "risk": Risk(said["risk"]), "steps": steps, "details": details})
 
 
 def _step(step: Step) -> dict[str, Json]:

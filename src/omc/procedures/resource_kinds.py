@@ -60,7 +60,6 @@ FREE = frozenset(
         "aws_vpc_security_group_egress_rule",
         "aws_vpc_security_group_ingress_rule",
         "aws_wafv2_web_acl_association",
-        "aws_wafv2_web_acl_logging_configuration",
     }
 )
 """Types that cost nothing by themselves."""
@@ -75,9 +74,41 @@ BY_USE = frozenset(
         "aws_s3_bucket",
         "aws_sns_topic",
         "aws_sqs_queue",
+        "aws_wafv2_web_acl_logging_configuration",
     }
 )
 """Types that cost what goes through them or is kept in them. A cluster costs the metrics of Container Insights."""
+
+GRANTING = frozenset(
+    {
+        "aws_ecr_repository_policy",
+        "aws_ecs_task_definition",
+        "aws_iam_group_policy",
+        "aws_iam_group_policy_attachment",
+        "aws_iam_openid_connect_provider",
+        "aws_iam_policy",
+        "aws_iam_role",
+        "aws_iam_role_policy",
+        "aws_iam_role_policy_attachment",
+        "aws_iam_user_policy",
+        "aws_iam_user_policy_attachment",
+        "aws_kms_grant",
+        "aws_kms_key",
+        "aws_kms_key_policy",
+        "aws_lambda_permission",
+        "aws_network_acl_rule",
+        "aws_s3_bucket_policy",
+        "aws_secretsmanager_secret_policy",
+        "aws_security_group",
+        "aws_security_group_rule",
+        "aws_sns_topic_policy",
+        "aws_sqs_queue_policy",
+        "aws_vpc_endpoint",
+        "aws_vpc_security_group_egress_rule",
+        "aws_vpc_security_group_ingress_rule",
+    }
+)
+"""Types that say who may do what or reach what: all values of a new one are shown, without being asked for."""
 
 STATELESS = FREE | {
     "aws_cloudtrail",
@@ -94,6 +125,7 @@ STATELESS = FREE | {
     "aws_sns_topic",
     "aws_vpc_endpoint",
     "aws_wafv2_web_acl",
+    "aws_wafv2_web_acl_logging_configuration",
 }
 """Types that an apply makes again as they were."""
 
