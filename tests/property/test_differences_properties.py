@@ -18,7 +18,9 @@ from omc.procedures.infrastructure_summary import cut, details
 
 TEXTS = st.one_of(
     st.text(max_size=12),
-    st.sampled_from(["", "nothing", "null", "true", "1", "1.0", "(secret)", "-", "a  b", " a", "a ", "a\n", "a\nb\nc"]),
+    st.sampled_from(
+        ["", "nothing", "null", "true", "1", "1.0", "[redacted]", "-", "a  b", " a", "a ", "a\n", "a\nb\nc"]
+    ),
     st.sampled_from(["admin", "\u0430dmin", "a\u200bdmin", "adm\u00a0in", "\u202eadmin", "x" * 300, "x" * 300 + "y"]),
 )
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from([10**40, 10**40 + 1, 0.1, 1.0]), TEXTS)

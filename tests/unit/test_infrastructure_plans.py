@@ -126,7 +126,7 @@ def test_a_password_is_masked_even_where_terraform_does_not_mark_it() -> None:
     [change] = changes([resource("aws_thing", ["create"], None, {"nested": [{"auth_token": "hunter2"}], "size": 3})])
     assert change.after == {"nested": [{"auth_token": REDACTED}], "size": 3}
     [nested, _] = change.differences
-    assert (nested.path, nested.before, nested.after) == ("nested", "nothing", '[{"auth_token": "(secret)"}]')
+    assert (nested.path, nested.before, nested.after) == ("nested", "nothing", '[{"auth_token": "[redacted]"}]')
 
 
 def test_the_document_for_programs_holds_no_secret() -> None:

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from omc.redaction import REDACTED, without_secrets
+from omc.redaction import CHANGED, REDACTED, without_secrets
 
 NOTHING = "nothing"
 """The text of what isn't there."""
-SECRET = "(secret)"  # noqa: S105 - what stands in its place
 SENSITIVE = "(sensitive)"
 """Of a value that Terraform marks so."""
 UNKNOWN_TEXT = "(known after the apply)"
@@ -94,8 +93,10 @@ def texts(old: Any, new: Any) -> tuple[str, str]:
     both = isinstance(old, str | Absent) and isinstance(new, str | Absent)
     before, after = text_of(old, bare=both), text_of(new, bare=both)
     if before == after:
-        if after in {SECRET, SENSITIVE}:
-            return before, f"changed {after}"
+        if after == REDACTED:
+            return before, CHANGED
+        if after == SENSITIVE:
+            return before, f"changed {SENSITIVE}"
         secret = _holds_hidden(old) or _holds_hidden(new)
         after = f"{after}, {'changed (secret)' if secret else 'which looks the same and is another value'}"
     return before, after
@@ -192,18 +193,20 @@ def _beside(value: Any, masked: Any) -> Any:
         if document(value) is not None and masked != REDACTED:
             return value
         if masked != value:
-            return Hidden(_canonical(value), SECRET if masked == REDACTED else text_of(str(masked)))
+            return Hidden(_canonical(value), REDACTED if masked == REDACTED else text_of(str(masked)))
         return value
     if isinstance(value, Mapping) and isinstance(masked, Mapping):
         return {
-            str(name): _beside(item, masked.get(name, REDACTED)) if name in masked else Hidden(_canonical(item), SECRET)
+            str(name): _beside(item, masked.get(name, REDACTED))
+            if name in masked
+            else Hidden(_canonical(item), REDACTED)
             for name, item in value.items()
         }
     if isinstance(value, list) and isinstance(masked, list) and len(value) == len(masked):
         return [_beside(item, other) for item, other in zip(value, masked, strict=True)]
     if isinstance(value, Hidden | Unknown | Absent) or _canonical(value) == _canonical(masked):
         return value
-    return Hidden(_canonical(value), SECRET)
+    return Hidden(_canonical(value), REDACTED)
 
 
 def _holds_hidden(value: Any) -> bool:
