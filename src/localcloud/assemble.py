@@ -107,14 +107,18 @@ def _stop(cloud: Cloud, components: list[Component]) -> None:
     cloud.join(5)
 
 
-def stop(cloud: Cloud, server: Server) -> None:
-    """No more calls, a last snapshot, then the components in the reverse order of their start."""
+def stop(cloud: Cloud, server: Server) -> dict[str, str]:
+    """No more calls, a last snapshot, then the components in the reverse order of their start. Returns what could not
+    be saved, by its name, and why."""
     server.stop()
     try:
         cloud.part(Snapshots).save(cloud)
+    except Exception:
+        log.exception("the last snapshot failed")
     finally:
         cloud.stopping.set()
         _stop(cloud, cloud.components())
+    return cloud.part(Snapshots).problems
 
 
 def forget(cloud: Cloud) -> None:

@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ READY_WITHIN = 180.0
 STOP_WITHIN = 120.0
 LOG = "localcloud.log"
 CLOUD = "cloud.json"
+STOPPED = "stopped.json"
+"""What an orderly stop leaves: ``{"unsaved": {name: why}}``."""
 
 
 class Failure(Exception):
@@ -148,7 +151,7 @@ def serve(given: argparse.Namespace) -> None:
         missing = str(problem.name)
         raise Failure(f"The package {missing} is missing; install the extra: pip install 'omc[local]'.") from problem
     try:
-        program.run(home, state / CLOUD)
+        program.run(home, state / CLOUD, state / STOPPED)
     except program.CannotStart as problem:
         raise Failure(str(problem)) from problem
     finally:
@@ -156,8 +159,21 @@ def serve(given: argparse.Namespace) -> None:
 
 
 def down(given: argparse.Namespace) -> None:
-    """Stop the server, in order if it listens; end what a killed server left behind."""
+    """Stop the server, in order if it listens; end what a killed server left behind. A state that wasn't saved, or not
+    whole, is an error."""
     state = _state(given)
+    ran, ended = _stop(state)
+    if ran:
+        _require_saved(state)
+        print(f"The cloud in {state} is down.")
+    elif ended:
+        print(f"No cloud ran in {state}; {ended} processes that a killed one had left behind were ended.")
+    else:
+        print(f"No cloud runs in {state}.")
+
+
+def _stop(state: Path) -> tuple[bool, int]:
+    """Whether one ran, and how many processes of one that was killed were ended."""
     lock = StateLock(state)
     holder = lock.holder()
     if holder is not None:
@@ -167,12 +183,27 @@ def down(given: argparse.Namespace) -> None:
             _wait_until(lambda: lock.holder() is None and not holder.alive(), 5.0)
     ended = _end_orphans(state)
     (state / CLOUD).unlink(missing_ok=True)
-    if holder is not None:
-        print(f"The cloud in {state} is down.")
-    elif ended:
-        print(f"No cloud ran in {state}; {ended} processes that a killed one had left behind were ended.")
-    else:
-        print(f"No cloud runs in {state}.")
+    return holder is not None, ended
+
+
+def _require_saved(state: Path) -> None:
+    """Raises ``Failure`` unless the cloud that has just ended said that it saved all of its state."""
+    try:
+        unsaved = json.loads((state / STOPPED).read_text())["unsaved"]
+    except (OSError, ValueError, KeyError):
+        raise Failure(
+            f"The cloud in {state} is down, but it ended without saving its state: changes of its last second or more "
+            f"are lost. Its log says why: {state / LOG}"
+        ) from None
+    if unsaved:
+        raise Failure(
+            f"The cloud in {state} is down, but not all of its state was saved: {_listed(unsaved)}. "
+            f"The next `up` starts from what was; the log says more: {state / LOG}"
+        )
+
+
+def _listed(unsaved: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in unsaved.items())
 
 
 def _end_orphans(state: Path) -> int:
@@ -182,13 +213,14 @@ def _end_orphans(state: Path) -> int:
 
 
 def status(given: argparse.Namespace) -> None:
-    """Exit status 0 where it runs and answers, else 3."""
+    """Exit status 0 where it runs and answers, 1 where some of its state can't be saved, else 3."""
     state = _state(given)
     cloud = _cloud_file(state)
     holder = StateLock(state).holder()
     said: dict[str, Any] = {"running": holder is not None, "state": str(state)}
     if holder is not None:
         said.update({"pid": holder.pid, **_asked(cloud)})
+    unsaved = said.get("parts", {}).get("snapshot", {}).get("unsaved", {})
     if given.json:
         print(json.dumps(said, indent=2))
     elif holder is None:
@@ -200,8 +232,12 @@ def status(given: argparse.Namespace) -> None:
         for task in said.get("parts", {}).get("ecs", {}).get("tasks", ()):
             pids = " ".join(str(pid) for pid in task["pids"])
             print(f"{task['service']:<10} {task['revision']:<24} {task['status']:<9} {task['address']}  pid {pids}")
+        if unsaved:
+            print(f"Not saved: {_listed(unsaved)}. A restart would lose it; the log says more: {state / LOG}")
     if holder is None or "endpoint" not in said:
         sys.exit(3)
+    if unsaved:
+        sys.exit(1)
 
 
 def reset(given: argparse.Namespace) -> None:
@@ -210,7 +246,7 @@ def reset(given: argparse.Namespace) -> None:
     if StateLock(state).holder() is not None:
         if not given.force:
             raise Failure(f"A cloud runs in {state}; stop it first with `down`, or use --force.")
-        down(given)
+        _stop(state)
     if not state.exists():
         print(f"There is no state in {state}.")
         return
@@ -287,8 +323,22 @@ def _state(given: argparse.Namespace, *, make: bool = False) -> Path:
     state: Path = given.state.resolve()
     if make:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_private(state)
     given.state = state
     return state
+
+
+def _make_private(state: Path) -> None:
+    """Keys, passwords and data are in it: nobody else on this machine reads it, whoever made the folder and how."""
+    os.umask(0o077)
+    if state.stat().st_mode & 0o077 == 0:
+        return
+    state.chmod(0o700)
+    for folder, _, files in os.walk(state):  # what was readable once may be open elsewhere, or hard-linked
+        for path in (Path(folder), *(Path(folder) / name for name in files)):
+            with suppress(OSError):
+                if not path.is_symlink():
+                    path.chmod(path.stat().st_mode & 0o700)
 
 
 def _home(given: argparse.Namespace, state: Path) -> Home:
@@ -334,10 +384,12 @@ def _asked(cloud: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"{cloud['endpoint']}/_localcloud/status", timeout=5) as answer:
+        page = f"{cloud['endpoint']}/_localcloud/status"
+        asking = urllib.request.Request(page, headers={"X-Localcloud-Token": cloud["token"]})  # noqa: S310 — our own
+        with opener.open(asking, timeout=5) as answer:
             said: dict[str, Any] = json.loads(answer.read())
             return said
-    except (urllib.error.URLError, OSError, ValueError):
+    except (urllib.error.URLError, OSError, ValueError, KeyError):
         return {}
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from localcloud import assemble
 from localcloud.core.addresses import Home, write_private
 from localcloud.core.snapshot import SnapshotError
+from localcloud.front.identity import Identity
 from localcloud.services import exchange
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,11 @@ class CannotStart(Exception):
     """One sentence: why the cloud can't start, and the way out."""
 
 
-def run(home: Home, cloud_file: Path) -> None:
-    """Serve until SIGTERM or SIGINT, then stop in order. Raises ``CannotStart``."""
+def run(home: Home, cloud_file: Path, stopped_file: Path) -> None:
+    """Serve until SIGTERM or SIGINT, then stop in order. Raises ``CannotStart``.
+
+    ``cloud_file`` is there while the cloud answers; ``stopped_file`` after an orderly stop, with what wasn't saved.
+    """
     logging.basicConfig(level=logging.INFO, format=LINE)
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -35,6 +39,7 @@ def run(home: Home, cloud_file: Path) -> None:
         signal.signal(number, lambda *_: told.set())
     settings = home.settings
     cloud_file.unlink(missing_ok=True)
+    stopped_file.unlink(missing_ok=True)
     cloud = assemble.assemble(settings, home.access_key_id, home.secret_access_key)
     try:
         server = assemble.start(cloud)
@@ -51,6 +56,7 @@ def run(home: Home, cloud_file: Path) -> None:
             "access_key_id": home.access_key_id,
             "secret_access_key": home.secret_access_key,
             "port_shift": settings.port_shift,
+            "token": cloud.part(Identity).token,
             "exchange_url": exchange.url(settings),
             "pid": os.getpid(),
             "started_at": datetime.now(UTC).isoformat(),
@@ -62,7 +68,8 @@ def run(home: Home, cloud_file: Path) -> None:
     told.wait()
     log.info("going down")
     cloud_file.unlink(missing_ok=True)
-    assemble.stop(cloud, server)
+    unsaved = assemble.stop(cloud, server)
+    write_private(stopped_file, {"unsaved": unsaved})
     log.info("down")
 
 

@@ -29,6 +29,7 @@ from localcloud.services.costs.component import hours
 from localcloud.services.costs.expressions import Place
 from localcloud.services.costs.ledger import Item, Ledger, Line
 from localcloud.services.costs.sums import Sum, decimal
+from support.requests import private
 
 Clients = Callable[..., Any]
 HOUR = timedelta(hours=1)
@@ -47,11 +48,7 @@ def last(days: int) -> dict[str, str]:
 
 
 def post(cloud: Cloud, history: Any) -> dict[str, Any]:
-    body = json.dumps(history).encode()
-    request = urllib.request.Request(f"{cloud.settings.endpoint}/_localcloud/costs", body)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
+    return dict(private(cloud, "costs", history))
 
 
 NAT = {"usage_type": "APS2-NatGateway-Bytes", "quantity": 100.0, "tags": {"Environment": "staging"}}

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import contextvars
+import errno
 import json
-import pickle
+import os
+import queue
+import selectors
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
 import time
+import types
+import weakref
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from localcloud import assemble
 from localcloud.core import addresses
@@ -36,9 +52,10 @@ class Life:
         self.server = assemble.start(self.cloud)
         self.aws: Any = self.clients_of(self.cloud)
 
-    def stop(self) -> None:
-        assemble.stop(self.cloud, self.server)
+    def stop(self) -> dict[str, str]:
+        unsaved = assemble.stop(self.cloud, self.server)
         assemble.forget(self.cloud)
+        return unsaved
 
     def kill(self) -> None:
         """As near to kill -9 as one process can: no last snapshot."""
@@ -157,19 +174,216 @@ def test_a_snapshot_of_another_version_says_so(life: Life) -> None:
         life.start()
 
 
-def test_what_cannot_be_saved_fails_loudly_and_is_not_forgotten(life: Life) -> None:
+def _local_class() -> Any:
+    class Local:
+        """No module has it, so that no reader could find it."""
+
+    return Local()
+
+
+class _Refusing:
+    def __reduce__(self) -> Any:
+        raise RuntimeError("this one refuses")
+
+
+async def _coroutine() -> None:
+    pass
+
+
+async def _paged() -> Any:
+    yield
+
+
+def _nested(depth: int) -> Any:
+    held: Any = []
+    for _ in range(depth):
+        held = [held]
+    return held
+
+
+UNSAVABLE: dict[str, Callable[[], Any]] = {
+    "generator": lambda: (number for number in range(3)),
+    "file": Path(__file__).open,
+    "binary file": lambda: Path(__file__).open("rb"),  # noqa: SIM115 — it is to stay open
+    "temporary file": tempfile.TemporaryFile,
+    "directory iterator": lambda: os.scandir("."),
+    "socket": socket.socket,
+    "selector": selectors.DefaultSelector,
+    "thread": lambda: threading.Thread(target=print),
+    "queue": queue.SimpleQueue,
+    "pool": lambda: ThreadPoolExecutor(1),
+    "module": lambda: json,
+    "database connection": lambda: sqlite3.connect(":memory:"),
+    "class in a function": _local_class,
+    "weak reference": lambda: weakref.ref(threading.Event),
+    "memory view": lambda: memoryview(b"x"),
+    "mapping proxy": lambda: types.MappingProxyType({}),
+    "frame": sys._getframe,
+    "traceback": lambda: types.TracebackType(None, sys._getframe(), 0, 1),
+    "code": lambda: compile("1", "x", "eval"),
+    "asynchronous generator": _paged,
+    "context": contextvars.copy_context,
+    "endless depth": lambda: _nested(100_000),
+    "its own refusal": _Refusing,
+    "function that holds a file": lambda: (lambda held: lambda: held)(socket.socket()),
+    "process": lambda: subprocess.Popen(["true"]),
+}
+"""Things that mean nothing to another process."""
+
+
+@pytest.mark.parametrize("kind", UNSAVABLE)
+@pytest.mark.parametrize("service", ["sqs", "ec2"])
+def test_what_cannot_be_saved_is_named_and_costs_nobody_else_anything(
+    shared_cloud: Cloud, shared_aws: Any, kind: str, service: str
+) -> None:
+    snapshots, backend = shared_cloud.part(Snapshots), shared_cloud.moto(service)
+    name = f"{kind} in {service}".replace(" ", "-")
+    snapshots.save(shared_cloud)
+    assert snapshots.problems == {}
+    thing = UNSAVABLE[kind]()
+    with shared_cloud.lock:
+        backend.odd = {"deep": [thing]}
+    try:
+        shared_aws("sns").create_topic(Name=name)
+        snapshots.save(shared_cloud)
+        ((unit, why),) = snapshots.problems.items()
+        assert unit == f"{service} (ap-southeast-2)"
+        assert why.endswith("its last good copy is kept")
+        assert not shared_cloud.changed.is_set(), "the rest would be written again and again"
+        assert name.encode() in (shared_cloud.settings.state / FILE).read_bytes()
+    finally:
+        with shared_cloud.lock:
+            del backend.odd
+        if isinstance(thing, subprocess.Popen):
+            thing.wait()
+        snapshots.save(shared_cloud)
+    assert snapshots.problems == {}
+
+
+@pytest.mark.parametrize("kind", ["lock", "reentrant lock", "lambda", "closure", "unfetched page", "import of a table"])
+def test_what_only_looks_unsavable_is_saved(shared_cloud: Cloud, kind: str) -> None:
+    from moto.dynamodb.models.table_import import TableImport
+
+    table = TableImport("1", {"S3Bucket": "none"}, "ap-southeast-2", "t", "x", None, [], None, [], None)
+    table.start()
+    table.join(60)
+    things: dict[str, tuple[str, Any]] = {
+        "lock": ("odd", threading.Lock()),
+        "reentrant lock": ("odd", threading.RLock()),
+        "lambda": ("odd", defaultdict(lambda: 1)),
+        "closure": ("odd", (lambda held: lambda: held)([1])),
+        "unfetched page": ("_pages", {"token": {"gen": (number for number in range(3)), "misc": 1}}),
+        "import of a table": ("odd", table),
+    }
+    name, thing = things[kind]
+    backend = shared_cloud.moto("resourcegroupstaggingapi")
+    with shared_cloud.lock:
+        before = dict(vars(backend))
+        setattr(backend, name, thing)
+    try:
+        shared_cloud.part(Snapshots).save(shared_cloud)
+    finally:
+        with shared_cloud.lock:
+            vars(backend).clear()
+            vars(backend).update(before)
+    assert shared_cloud.part(Snapshots).problems == {}
+
+
+def test_a_page_that_nobody_fetches_loses_nothing(life: Life) -> None:
+    """The read that once ended all saving."""
+    for number in range(3):
+        life.aws("sqs").create_queue(QueueName=f"tagged-{number}", tags={"a": "b"})
+    tagging = life.aws("resourcegroupstaggingapi")
+    page = tagging.get_resources(ResourcesPerPage=1)
+    assert page["PaginationToken"]
+    life.aws("sqs").create_queue(QueueName="after")
+    assert life.stop() == {}
+    life.start()
+    assert "after" in str(life.aws("sqs").list_queues()["QueueUrls"])
+    with pytest.raises(ClientError, match="PaginationTokenExpiredException"):
+        life.aws("resourcegroupstaggingapi").get_resources(PaginationToken=page["PaginationToken"])
+
+
+def test_the_last_good_copy_comes_back_beside_all_that_came_after(life: Life) -> None:
+    life.aws("ec2").create_security_group(GroupName="good", Description="d")
+    life.aws("sqs").create_queue(QueueName="good")
+    saved(life)
     with life.cloud.lock:
-        life.cloud.moto("sqs").odd = (number for number in range(3))
-    with pytest.raises((TypeError, pickle.PicklingError), match="generator"):
-        life.cloud.part(Snapshots).save(life.cloud)
-    assert life.cloud.changed.is_set()
-    with pytest.raises((TypeError, pickle.PicklingError), match="generator"):
-        life.stop()
-    assert life.cloud.stopping.is_set()
+        life.cloud.moto("ec2").odd = socket.socket()
+    life.aws("sqs").create_queue(QueueName="later")
+    saved(life)
+    life.aws("sqs").create_queue(QueueName="last")
+    unsaved = life.stop()
+    assert list(unsaved) == ["ec2 (ap-southeast-2)"]
     assert life.cloud.part(Supervisor).running() == []
     life.cloud.join(60)
     assert [thread.name for thread in life.cloud._threads if thread.is_alive()] == []
-    assemble.forget(life.cloud)
+    life.start()
+    names = sorted(url.rsplit("/", 1)[1] for url in life.aws("sqs").list_queues()["QueueUrls"])
+    assert names == ["good", "last", "later"]
+    assert "good" in str(life.aws("ec2").describe_security_groups()["SecurityGroups"])
+    with life.cloud.lock:
+        backend = life.cloud.moto("ec2")
+        assert not hasattr(backend, "odd")
+        assert next(iter(next(iter(backend.subnets.values())).values())).ec2_backend is backend
+        assert life.cloud.moto("elbv2").ec2_backend is backend
+    assert life.stop() == {}
+
+
+def test_a_component_that_cannot_say_its_state_is_named_too(life: Life) -> None:
+    from localcloud.services.cloudwatch import Metrics
+
+    life.aws("cloudwatch").put_metric_alarm(
+        AlarmName="kept", Namespace="N", MetricName="M", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    saved(life)
+    alarms = life.cloud.part(Metrics)
+    for broken in (lambda: 1 / 0, lambda: (number for number in range(3))):
+        alarms.dump = broken  # type: ignore[method-assign, assignment]
+        life.cloud.part(Snapshots).save(life.cloud)
+        assert list(life.cloud.part(Snapshots).problems) == [alarms.name]
+    life.stop()
+    life.start()
+    assert [alarm["AlarmName"] for alarm in life.aws("cloudwatch").describe_alarms()["MetricAlarms"]] == ["kept"]
+
+
+def test_the_call_that_leaves_something_unsavable_is_told_so(
+    shared_cloud: Cloud, shared_aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from moto.sns.models import SNSBackend
+
+    backend = shared_cloud.moto("sns")
+    true = SNSBackend.list_topics
+
+    def leaving(self: Any, *more: Any, **named: Any) -> Any:
+        self.odd = (number for number in range(3))
+        return true(self, *more, **named)
+
+    monkeypatch.setattr(SNSBackend, "list_topics", leaving)
+    try:
+        with pytest.raises(ClientError) as caught:
+            shared_aws("sns").list_topics()
+        assert caught.value.response["Error"]["Code"] == "InternalFailure"
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+        assert "can't be saved" in caught.value.response["Error"]["Message"]
+        shared_aws("sns").create_topic(Name="the-next-call-did-nothing-wrong")
+    finally:
+        with shared_cloud.lock:
+            del backend.odd
+
+
+def test_a_full_disk_is_a_problem_of_the_whole_state(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshots = life.cloud.part(Snapshots)
+
+    def full(payload: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(snapshots, "_write", full)
+    with pytest.raises(OSError, match="No space"):
+        snapshots.save(life.cloud)
+    assert life.cloud.changed.is_set()
+    assert "No space left" in life.stop()["the whole state"]
 
 
 def test_the_lock_is_held_only_briefly(life: Life) -> None:

@@ -25,6 +25,7 @@ from localcloud.faults.component import StackFaults
 from localcloud.front.faults import Faults
 from localcloud.front.faults import fault as rule
 from localcloud.front.identity import Identity
+from support.requests import private
 from support.stack import Stack, eventually
 
 pytestmark = pytest.mark.cloud
@@ -100,13 +101,7 @@ def start_cloud(tmp_path: Path, pumps: tuple[Pump, Pump]) -> Iterator[Callable[[
 
 
 def page(cloud: Cloud, body: Any = None) -> Any:
-    request = urllib.request.Request(
-        f"{cloud.settings.endpoint}/_localcloud/stack-faults",
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
+    return private(cloud, "stack-faults", body)
 
 
 def refused(cloud: Cloud, body: Any) -> dict[str, str]:
@@ -208,7 +203,7 @@ def test_omc_starts_lists_and_stops_them_and_says_what_failed(
     state, identity = cloud.settings.state, cloud.part(Identity)
     told = {"endpoint": cloud.settings.endpoint, "region": cloud.settings.region, "account": cloud.settings.account}
     keys = {"access_key_id": identity.access_key_id, "secret_access_key": identity.secret_access_key}
-    (state / "cloud.json").write_text(json.dumps({**told, **keys, "port_shift": 0}))
+    (state / "cloud.json").write_text(json.dumps({**told, **keys, "port_shift": 0, "token": identity.token}))
     stack = Stack(state)
     started = stack.omc("local", "fault", "start", "left", "--set", "level=high")
     assert (started.code, started.out.splitlines()[0]) == (0, "left is in force with level=high.")

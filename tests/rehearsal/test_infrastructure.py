@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -246,7 +245,4 @@ def is_terraform(process: psutil.Process) -> bool:
 
 def faults(stack: Stack, rules: list[dict[str, Any]]) -> None:
     """Let AWS misbehave; an empty list ends it."""
-    request = urllib.request.Request(
-        f"{stack.reach()['AWS_ENDPOINT_URL']}/_localcloud/faults", json.dumps(rules).encode(), method="POST"
-    )
-    urllib.request.urlopen(request, timeout=60).close()
+    stack.private("faults", rules)

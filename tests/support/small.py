@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -278,19 +277,12 @@ def _lane(
 
 def add_fault(world: Stack, **rule: Any) -> None:
     """One more rule, whatever others wait for their calls."""
-    _private(world, "faults?add", [rule])
+    world.private("faults?add", [rule])
 
 
 def faults_of(world: Stack, text: str) -> list[Any]:
     """Rules for calls that contain the text and that still wait for one."""
-    return [rule for rule in _private(world, "faults")["faults"] if rule["containing"] == text]
-
-
-def _private(world: Stack, page: str, body: Any = None) -> dict[str, Any]:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{world.reach()['AWS_ENDPOINT_URL']}/_localcloud/{page}", data)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return dict(json.load(answer))
+    return [rule for rule in world.private("faults")["faults"] if rule["containing"] == text]
 
 
 def until(what: str, ask: Callable[[], Any], within: float) -> Any:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,15 @@ class Stack:
             "AWS_ACCESS_KEY_ID": said["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": said["secret_access_key"],
         }
+
+    def private(self, page: str, body: Any = None) -> Any:
+        """Ask one of the cloud's private pages, with the token of its state folder."""
+        said = json.loads((self.state / "cloud.json").read_text())
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"X-Localcloud-Token": said["token"]}
+        request = urllib.request.Request(f"{said['endpoint']}/_localcloud/{page}", data, headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
 
     def client(self, service: str, config: Any = None) -> Any:
         """A boto3 client with retries off: a gap in the cloud must show."""

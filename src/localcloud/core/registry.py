@@ -39,6 +39,8 @@ class Call:
     request_id: str
     at: datetime
     """When it arrived, UTC."""
+    user_id: str = ""
+    """The caller's unique id: ``AIDA…`` of a user, ``AROA…:session`` of a role's session, the account of the root."""
 
 
 class AwsError(Exception):

@@ -2,47 +2,51 @@
 
 Written to a temporary file, synced and renamed, with a checksum, and the one before is kept; so a kill at any moment
 costs at most about a second of changes. Processes, sockets and the big stores (metrics, logs, databases) aren't here.
-What can't be pickled fails loudly: a stand-in for it would break a later call far from the cause.
+
+What can't be pickled costs only the backend or component that holds it: its last good copy is kept beside the rest,
+which is saved. Whose it is stands in ``problems`` until it can be saved again, and ``status``, ``down`` and the call
+that left it there say so. Nothing is ever replaced by a stand-in: that would break a later call far from the cause.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import io
 import json
 import logging
-import marshal
 import os
-import pickle
 import sys
 import threading
 import time
-from collections import defaultdict
 from pathlib import Path
-from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from cryptography.x509 import Certificate, load_pem_x509_certificate
-from moto.core.base_backend import AccountSpecificBackend, BackendDict
+from moto.backends import get_backend
+from moto.core.base_backend import BackendDict
+
+from localcloud.core import pickling
+from localcloud.core.pickling import Backend, Writer, why_not, written
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud, Component
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 FILE = "snapshot"
 PREVIOUS = "snapshot.previous"
 EVERY = 0.5
 """Seconds between looks at the dirty flag."""
 REST = 10.0
 """At least this many times the last snapshot's cost passes before the next, so that it never takes over a core."""
-LOCKS = (type(threading.Lock()), type(threading.RLock()))
-PRIVATE_KEYS = (RSAPrivateKey, EllipticCurvePrivateKey)
+
+CHEAP = 0.005
+"""Seconds that looking for what can't be saved may cost each call."""
+CHECKED = 3
+"""Calls of each operation that are looked at whatever it costs."""
+
+Unit = Backend | str
+"""What is saved or fails by itself: a backend of moto's, or a component by its name."""
 
 
 class SnapshotError(Exception):
@@ -56,69 +60,7 @@ def version() -> dict[str, Any]:
     return {"format": FORMAT, "moto": moto.__version__, "python": list(sys.version_info[:2])}
 
 
-class _Writer(pickle.Pickler):
-    """moto's registries stay where they are: only backends are state. Locks are made anew, keys are PEM."""
-
-    def persistent_id(self, value: Any) -> Any:
-        if isinstance(value, BackendDict):
-            return ("registry", value.backend.__module__, value.service_name)
-        if isinstance(value, AccountSpecificBackend):
-            return ("account", value.backend.__module__, value.service_name, value.account_id)
-        return None
-
-    def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, LOCKS):
-            return (threading.RLock if isinstance(value, LOCKS[1]) else threading.Lock, ())
-        if isinstance(value, PRIVATE_KEYS):
-            pem = value.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            return (_private_key, (pem,))
-        if isinstance(value, Certificate):
-            return (_certificate, (value.public_bytes(Encoding.PEM),))
-        if isinstance(value, defaultdict) and type(value) is not defaultdict:
-            made = (_default_dict, (type(value), value.default_factory))
-            return (*made, value.__dict__ or None, None, iter(value.items()))
-        if isinstance(value, FunctionType) and "<" in value.__qualname__:
-            cells = tuple(cell.cell_contents for cell in value.__closure__ or ())
-            return (_function, (marshal.dumps(value.__code__), value.__module__, value.__defaults__, cells))
-        return NotImplemented
-
-
-def _default_dict(kind: Any, factory: Any) -> Any:
-    """moto's dictionaries whose constructors want more than pickle gives them."""
-    made = kind.__new__(kind)
-    made.default_factory = factory
-    return made
-
-
-def _function(code: bytes, module: str, defaults: Any, cells: tuple[Any, ...]) -> FunctionType:
-    """moto's ``defaultdict(lambda: …)`` and the like; ``version`` says whose code it is."""
-    scope = vars(importlib.import_module(module))
-    return FunctionType(marshal.loads(code), scope, None, defaults, tuple(CellType(value) for value in cells))  # noqa: S302
-
-
-def _private_key(pem: bytes) -> Any:
-    return load_pem_private_key(pem, None)
-
-
-def _certificate(pem: bytes) -> Any:
-    return load_pem_x509_certificate(pem)
-
-
-class _Reader(pickle.Unpickler):
-    def persistent_load(self, reference: Any) -> Any:
-        kind, module, service, *account = reference
-        registry = _registry(module, service)
-        return registry[account[0]] if kind == "account" else registry
-
-
-def _registry(module: str, service: str) -> Any:
-    for value in vars(importlib.import_module(module)).values():
-        if isinstance(value, BackendDict) and value.service_name == service:
-            return value
-    raise SnapshotError(f"The snapshot needs moto's {service}, which {module} doesn't have; start anew with `reset`.")
-
-
-def _moto_state(account: str) -> dict[tuple[str, str, str], Any]:
+def _moto_state(account: str) -> dict[Backend, Any]:
     """Every backend of this account by (module, service, region)."""
     found = {}
     for registry in list(BackendDict._instances):
@@ -135,6 +77,10 @@ def _buckets(account: str) -> dict[str, tuple[str, str]]:
     return {name: owner for name, owner in s3_backends.bucket_accounts.items() if owner[1] == account}
 
 
+def _label(unit: Unit) -> str:
+    return unit if isinstance(unit, str) else f"{unit[1]} ({unit[2]})"
+
+
 class Snapshots:
     """Writes the snapshot when ``cloud.touch()`` was called, and reads it at the start."""
 
@@ -144,10 +90,17 @@ class Snapshots:
         self._state = state
         self._writing = threading.Lock()
         self._not_before = 0.0
+        self._kept: dict[Unit, bytes] = {}
+        """The last good copies of what can't be saved now."""
+        self._checked: dict[tuple[str, str], int] = {}
+        self._spoiled: set[str] = set()
+        self._costs: dict[str, float] = {}
         self.held_lock = 0.0
         """Seconds for which the last snapshot held the cloud's lock."""
         self.size = 0
         """Bytes of the last snapshot."""
+        self.problems: dict[str, str] = {}
+        """Why the state, or a part of it by its name, isn't saved as it is now. Empty: all of it is."""
 
     def start(self, cloud: Cloud) -> None:
         cloud.loop("snapshot", EVERY, lambda: self._if_changed(cloud))
@@ -166,6 +119,7 @@ class Snapshots:
             "bytes": self.size,
             "held_lock_ms": round(self.held_lock * 1000, 1),
             "writing": self._writing.locked(),
+            "unsaved": dict(self.problems),
         }
 
     def _if_changed(self, cloud: Cloud) -> None:
@@ -173,31 +127,92 @@ class Snapshots:
             self.save(cloud)
 
     def save(self, cloud: Cloud) -> None:
-        """Write the whole state now. Raises what pickle raises for an object that can't be saved."""
+        """Write the state now: all that can be saved, and ``problems`` for what can't. Raises ``OSError`` where the
+        disk refuses; what was not written is then still to be written."""
         with self._writing:
             began = time.monotonic()
-            buffer = io.BytesIO()
             try:
                 with cloud.lock:
                     cloud.changed.clear()
                     held = time.monotonic()
-                    account = cloud.settings.account
-                    components = {part.name: part.dump() for part in cloud.components()}
-                    moto = (_moto_state(account), _buckets(account))
-                    _Writer(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump((moto, components))
+                    payload, problems = self._payload(cloud)
                     self.held_lock = time.monotonic() - held
-                self._write(buffer.getbuffer())
-            except BaseException:
-                cloud.changed.set()  # what was not written is still to be written
+                self._write(payload)
+            except BaseException as problem:
+                cloud.changed.set()
+                self.problems = {"the whole state": f"{type(problem).__name__}: {problem}"}
                 raise
+            for unit in sorted(set(problems) - set(self.problems)):
+                log.error("%s can't be saved: %s", unit, problems[unit])
+            self.problems = problems
             took = time.monotonic() - began
             self._not_before = time.monotonic() + REST * took
+
+    def spoiled(self, cloud: Cloud, package: str, operation: str) -> str:
+        """Why moto's backends of a service can't be saved any more since this call; empty where they can, or couldn't
+        before. Backends that take long to look at are looked at only in the first calls of each operation."""
+        times = self._checked.get((package, operation), 0)
+        if self._costs.get(package, 0.0) > CHEAP and times >= CHECKED:
+            return ""
+        with cloud.lock:
+            began = time.monotonic()
+            self._checked[package, operation] = times + 1
+            why = pickling.unsavable(get_backend(package).get(cloud.settings.account, {}).values())
+            self._costs[package] = time.monotonic() - began
+            known = package in self._spoiled
+            (self._spoiled.add if why else self._spoiled.discard)(package)
+        return "" if known else why
+
+    def _payload(self, cloud: Cloud) -> tuple[memoryview, dict[str, str]]:
+        """The bytes of a snapshot, and what of the cloud is in them only as it once was. Under the cloud's lock."""
+        account = cloud.settings.account
+        dumps, failed = _dumps(cloud)
+        backends = _moto_state(account)
+        buffer = io.BytesIO()
+        try:
+            Writer(buffer).dump(((backends, _buckets(account)), dumps))
+        except Exception:  # noqa: BLE001 — named below, one by one
+            failed |= _culprits(backends, dumps)
+            buffer = io.BytesIO()
+            apart = {id(backends[unit]): unit for unit in failed if not isinstance(unit, str) and unit in backends}
+            well = {unit: backend for unit, backend in backends.items() if unit not in failed}
+            rest = {name: state for name, state in dumps.items() if name not in failed}
+            Writer(buffer, apart).dump(((well, _buckets(account)), rest))
+        self._kept = {unit: copy for unit in failed if (copy := self._last_good(unit, backends)) is not None}
+        Writer(buffer).dump(self._kept)
+        problems = {
+            _label(unit): f"{why}; its last good copy is kept" if unit in self._kept else f"{why}; it was never saved"
+            for unit, why in failed.items()
+        }
+        return buffer.getbuffer(), problems
+
+    def _last_good(self, unit: Unit, live: dict[Backend, Any]) -> bytes | None:
+        """A unit as it was when it could last be saved."""
+        if unit in self._kept:
+            return self._kept[unit]
+        payload = _read(self._state / FILE)
+        if payload is None:
+            return None
+        stream = io.BytesIO(payload)
+        try:
+            (backends, _), dumps = pickling.read(stream)
+            kept: dict[Unit, bytes] = pickling.read(stream)
+            if unit in kept:
+                return kept[unit]
+            if isinstance(unit, str):
+                return written(dumps[unit]) if unit in dumps else None
+            apart = {id(backend): named for named, backend in (*live.items(), *backends.items())}
+            return written(pickling.state_of(backends[unit]), apart) if unit in backends else None
+        except Exception:
+            log.exception("the last good copy of %s can't be had", _label(unit))
+            return None
 
     def _write(self, payload: memoryview) -> None:
         self.size = len(payload)
         header = json.dumps({**version(), "sha256": hashlib.sha256(payload).hexdigest()}).encode()
         current, temporary = self._state / FILE, self._state / f"{FILE}.new"
-        with temporary.open("wb") as file:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(header + b"\n")
             file.write(payload)
             file.flush()
@@ -215,23 +230,60 @@ class Snapshots:
                 return
 
     def _restore(self, cloud: Cloud, path: Path, payload: bytes) -> None:
+        account = cloud.settings.account
+        stream = io.BytesIO(payload)
         try:
-            (backends, buckets), components = _Reader(io.BytesIO(payload)).load()
-        except SnapshotError:
-            raise
+            (backends, buckets), dumps = pickling.read(stream)
+            kept: dict[Unit, bytes] = pickling.read(stream)
+            with cloud.lock:
+                for (module, service, region), backend in backends.items():
+                    pickling.registry(module, service)[account][region] = backend
+                for unit, copy in kept.items():
+                    log.warning("%s comes back as it was when it could last be saved", _label(unit))
+                    if isinstance(unit, str):
+                        dumps[unit] = pickling.read(copy)
+                    else:
+                        backend = pickling.registry(unit[0], unit[1])[account][unit[2]]
+                        vars(backend).update(pickling.read(copy))
+        except pickling.Missing as problem:
+            raise SnapshotError(str(problem)) from problem
         except Exception as problem:
             message = f"{path} can't be taken back ({type(problem).__name__}: {problem}); start anew with `reset`."
             raise SnapshotError(message) from problem
         with cloud.lock:
-            for (module, service, region), backend in backends.items():
-                _registry(module, service)[cloud.settings.account][region] = backend
             if buckets:
                 from moto.s3.models import s3_backends
 
                 s3_backends.bucket_accounts.update(buckets)
             for part in cloud.components():
-                if components.get(part.name) is not None:
-                    _load(part, components[part.name], path)
+                if dumps.get(part.name) is not None:
+                    _load(part, dumps[part.name], path)
+
+
+def _dumps(cloud: Cloud) -> tuple[dict[str, Any], dict[Unit, str]]:
+    """What each component gives, and why some give nothing."""
+    dumps: dict[str, Any] = {}
+    failed: dict[Unit, str] = {}
+    for part in cloud.components():
+        try:
+            dumps[part.name] = part.dump()
+        except Exception as problem:
+            log.exception("%s can't say what is to be saved of it", part.name)
+            failed[part.name] = why_not(problem)
+    return dumps, failed
+
+
+def _culprits(backends: dict[Backend, Any], dumps: dict[str, Any]) -> dict[Unit, str]:
+    """Each backend and dump that can't be saved by itself, and why."""
+    apart = {id(backend): unit for unit, backend in backends.items()}
+    states: dict[Unit, Any] = {unit: pickling.state_of(backend) for unit, backend in backends.items()}
+    failed: dict[Unit, str] = {}
+    for unit, state in (states | dict[Unit, Any](dumps)).items():
+        try:
+            written(state, apart)
+        except Exception as problem:  # noqa: BLE001 — an object's own __reduce__ may raise anything
+            failed[unit] = why_not(problem)
+    return failed
 
 
 def _load(part: Component, state: Any, path: Path) -> None:

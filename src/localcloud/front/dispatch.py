@@ -1,8 +1,8 @@
 """The choke point: every AWS call passes here, once.
 
-Identity, permission, injected faults, who answers (our handler, moto with a mend, moto alone, or nobody), errors in
-AWS's own shape, the call log and the snapshot's dirty flag are all decided in ``answer``. Nothing here returns a
-status of 500 or more, except a fault that was asked for.
+Region, identity, permission, injected faults, what AWS would refuse (``validation``), who answers (our handler, moto
+with a mend, moto alone, or nobody), errors in AWS's own shape, the call log and the snapshot's dirty flag are all
+decided in ``answer``. Nothing here returns a status of 500 or more, except a fault that was asked for.
 """
 
 from __future__ import annotations
@@ -17,10 +17,22 @@ from moto.core.exceptions import ServiceException
 from werkzeug.exceptions import HTTPException
 
 from localcloud.core.registry import MENDS, OPERATIONS, AwsError, Call
-from localcloud.front import faults, identity, moto_calls, policies, protocol, signing
+from localcloud.core.snapshot import Snapshots
+from localcloud.front import (
+    failures,
+    faults,
+    identity,
+    moto_calls,
+    origin,
+    policies,
+    protocol,
+    regions,
+    signing,
+    validation,
+)
 from localcloud.front.call_log import CallLog, is_read, record
 from localcloud.front.protocol import HttpAnswer, HttpRequest, Wire
-from localcloud.front.trusted import SERVICES
+from localcloud.front.trusted import SERVICES, STANDING
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -51,17 +63,22 @@ def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
         wire = protocol.identify(request, service, request_id)
     except AwsError as error:
         log.warning("unsupported operation: %s", error.message)
-        return _with_id(protocol.plain_error(request, error), request_id)
+        return _with_id(protocol.plain_error(request, error, service), request_id)
+    except Exception:
+        log.exception("localcloud failed to see what %s %s asks for", request.method, request.path)
+        unreadable = AwsError("SerializationException", "The request can't be read: no operation can be made out.")
+        return _with_id(protocol.plain_error(request, unreadable, service), request_id)
     began = time.monotonic()
     caller = identity.anonymous(cloud)
     problem: AwsError | None = None
     call = _call(cloud, wire, {}, caller, scope, request, request_id)
     try:
+        regions.refuse_other(cloud.settings.region, wire, scope, request)
         if scope is not None:
             caller = identity.caller(cloud, scope, service, wire.protocol)
-            signing.verify(sent, caller.secret, call.at)
-        elif not (service == "sts" and str(wire.operation.name).startswith("AssumeRoleWith")):
-            raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+            signing.verify(sent, caller.secret, call.at, wire)
+        else:
+            _admit_unsigned(cloud, wire, request)
         call = _call(cloud, wire, _parse(wire, request), caller, scope, request, request_id)
         if caller.kind != "Anonymous":
             policies.check(cloud, caller, call, wire.protocol)
@@ -69,6 +86,10 @@ def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
     except AwsError as error:
         problem = error
         result = protocol.serialise_error(wire, error)
+    except Exception:
+        log.exception("localcloud failed in %s %s (request %s)", call.service, call.operation, request_id)
+        problem = failures.internal(call.service, call.operation, request_id)
+        result = protocol.serialise_error(wire, problem)
     if not is_read(call.operation) and problem is None:
         cloud.touch()
     problem = problem or _error_in(wire, result)
@@ -76,6 +97,15 @@ def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
         took = (time.monotonic() - began) * 1000
         cloud.part(CallLog).append(record(call, caller, wire.operation.input_shape, problem, took))
     return _with_id(result, request_id)
+
+
+def _admit_unsigned(cloud: Cloud, wire: Wire, request: HttpRequest) -> None:
+    """Only the operations that give somebody their first credentials are unsigned, and no web page may ask for those:
+    whatever a browser has open could else come by the cloud's keys."""
+    if not (wire.service == "sts" and str(wire.operation.name).startswith("AssumeRoleWith")):
+        raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+    if origin.foreign(cloud, request):
+        raise AwsError("AccessDenied", "An unsigned request from a web page or under a foreign host name.", 403)
 
 
 def _call(
@@ -99,6 +129,7 @@ def _call(
         user_agent=request.headers.get("User-Agent", ""),
         request_id=request_id,
         at=cloud.now(),
+        user_id=caller.user_id,
     )
 
 
@@ -110,7 +141,10 @@ def _parse(wire: Wire, request: HttpRequest) -> dict[str, Any]:
     except Exception as problem:
         if wire.service == "s3":
             return {}  # moto reads S3's bodies itself, and more leniently
-        raise AwsError("SerializationException", f"The request can't be read: {problem}") from problem
+        log.info("a request of %s %s can't be read: %r", wire.service, wire.operation.name, problem)
+        raise AwsError(
+            "SerializationException", "The request can't be read as the operation's parameters."
+        ) from problem
 
 
 def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> HttpAnswer:
@@ -136,25 +170,46 @@ def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> Http
 
 def _true_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> HttpAnswer:
     key = (call.service, call.operation)
-    ours = OPERATIONS.get(key)
+    ours, trust = OPERATIONS.get(key), SERVICES[call.service]
+    if ours is None and not trust.covers(call.operation):
+        raise moto_calls.Unsupported(*key)
+    regions.refuse_reaching(cloud.settings.region, wire, call.params)
+    validation.refuse(wire, call)
     if ours is not None:
         protocol.validate(wire, call.params)
         if ours.locked:
             with cloud.lock:
-                return protocol.serialise(wire, _handled(ours.handler, cloud, call))
-        return protocol.serialise(wire, _handled(ours.handler, cloud, call))
-    if not SERVICES[call.service].covers(call.operation):
-        raise moto_calls.Unsupported(*key)
-    mend = MENDS.get(key)
-    if wire.protocol == "cbor":
+                result = protocol.serialise(wire, _handled(ours.handler, cloud, call))
+        else:
+            result = protocol.serialise(wire, _handled(ours.handler, cloud, call))
+    elif key in STANDING:
+        return moto_calls.standing(cloud, wire, request, call.params)
+    else:
         with cloud.lock:
-            plain = moto_calls.ask(cloud, call.service, call.operation, call.params, call.region)
-            return protocol.serialise(wire, _handled(mend, cloud, call, plain) if mend else plain)
-    with cloud.lock:
-        answered = moto_calls.passed_on(cloud, wire, request)
-        if mend is None or answered.status >= 300:
-            return answered
-        return protocol.serialise(wire, _handled(mend, cloud, call, moto_calls.parsed(wire, answered)))
+            result = _moto_answer(cloud, wire, call, request)
+    _require_savable(cloud, trust.package, call)
+    return result
+
+
+def _moto_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> HttpAnswer:
+    mend = MENDS.get((call.service, call.operation))
+    if wire.protocol == "cbor":
+        plain = moto_calls.ask(cloud, call.service, call.operation, call.params, call.region)
+        return protocol.serialise(wire, _handled(mend, cloud, call, plain) if mend else plain)
+    answered = moto_calls.passed_on(cloud, wire, request, call.params)
+    if mend is None or answered.status >= 300:
+        return answered
+    return protocol.serialise(wire, _handled(mend, cloud, call, moto_calls.parsed(wire, answered)))
+
+
+def _require_savable(cloud: Cloud, package: str | None, call: Call) -> None:
+    """Raises where this call left something in moto that can't be saved: else nobody would know until the cloud is
+    started again."""
+    why = cloud.part(Snapshots).spoiled(cloud, package, call.operation) if package and cloud.has(Snapshots) else ""
+    if why:
+        log.error("%s %s left something that can't be saved: %s", call.service, call.operation, why)
+        text = f"It was done, but what it left in {call.service} can't be saved; a restart of the cloud loses it."
+        raise failures.internal(call.service, call.operation, call.request_id, text)
 
 
 def _handled(function: Any, cloud: Cloud, call: Call, *more: Any) -> Any:
@@ -168,9 +223,8 @@ def _handled(function: Any, cloud: Cloud, call: Call, *more: Any) -> Any:
     except HTTPException as problem:
         raise moto_calls.aws_error(problem) from problem
     except Exception as problem:
-        log.exception("localcloud failed in %s %s", call.service, call.operation)
-        message = f"localcloud failed in {call.service} {call.operation}: {type(problem).__name__}: {problem}."
-        raise AwsError("LocalcloudFailure", message) from problem
+        log.exception("localcloud failed in %s %s (request %s)", call.service, call.operation, call.request_id)
+        raise failures.internal(call.service, call.operation, call.request_id) from problem
 
 
 def _error_in(wire: Wire, result: HttpAnswer) -> AwsError | None:

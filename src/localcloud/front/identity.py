@@ -5,6 +5,7 @@ What a caller may do is in ``policies``.
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,11 @@ class Identity:
     secret_access_key: str
     name: str = "identity"
 
+    @property
+    def token(self) -> str:
+        """What the private pages want; another for each state folder, and the same for its life."""
+        return hmac.new(self.secret_access_key.encode(), b"localcloud's private pages", "sha256").hexdigest()
+
     def start(self, cloud: Cloud) -> None:
         pass
 
@@ -57,6 +63,20 @@ class Identity:
 def anonymous(cloud: Cloud) -> Caller:
     arn = f"arn:aws:iam::{cloud.settings.account}:anonymous"
     return Caller(arn, "anonymous", "ANONYMOUS_PRINCIPAL", "", "Anonymous")
+
+
+def is_known(cloud: Cloud, scope: Signature | None) -> bool:
+    """Whether a key of this cloud is named. Whoever names it need not have its secret."""
+    if scope is None:
+        return False
+    key = scope.access_key
+    if key == cloud.part(Identity).access_key_id:
+        return True
+    with cloud.lock:
+        if cloud.moto("sts", "aws").get_assumed_role_from_access_key(key) is not None:
+            return True
+        users = cloud.moto("iam", "aws").users.values()
+        return any(held.access_key_id == key for user in users for held in user.access_keys)
 
 
 def caller(cloud: Cloud, scope: Signature, service: str, protocol: str) -> Caller:

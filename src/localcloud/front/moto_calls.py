@@ -1,15 +1,18 @@
 """Asking moto: the original request passed on, or a call of our own; its failures turned into AWS's errors.
 
 moto answers 500 or raises for what it lacks, and clients retry those for minutes. Here every such failure becomes an
-error with status 400 that names the operation. Callers hold ``cloud.lock``: moto is not thread-safe.
+error with status 400 (``failures`` says which). Callers hold ``cloud.lock``: moto is not thread-safe.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import json
 import logging
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -23,6 +26,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from localcloud.core.registry import AwsError
+from localcloud.front import failures
 from localcloud.front.protocol import HttpAnswer, HttpRequest, Wire
 from localcloud.front.trusted import SERVICES
 
@@ -55,8 +59,9 @@ def _handler(package: str, path: str) -> Handler | None:
     return next((handler for pattern, handler in _routes(package) if pattern.match(path)), None)
 
 
-def passed_on(cloud: Cloud, wire: Wire, request: HttpRequest) -> HttpAnswer:
-    """moto's own answer to the request. Raises ``AwsError``; never gives a status of 500 or more."""
+def passed_on(cloud: Cloud, wire: Wire, request: HttpRequest, params: Mapping[str, Any] | None = None) -> HttpAnswer:
+    """moto's own answer to the request (whose parameters are these, where they are known: an error may need them).
+    Raises ``AwsError``; never gives a status of 500 or more."""
     name = str(wire.operation.name)
     package = SERVICES[wire.service].package
     handler = _handler(package, request.path) if package else None
@@ -76,13 +81,38 @@ def passed_on(cloud: Cloud, wire: Wire, request: HttpRequest) -> HttpAnswer:
         error = problem.response["Error"]
         raise AwsError(error.get("Code", "ClientError"), error.get("Message", "")) from problem
     except Exception as problem:
-        log.exception("moto failed in %s %s", wire.service, name)
-        message = f"localcloud failed in {wire.service} {name}: {type(problem).__name__}: {problem}."
-        raise AwsError("LocalcloudFailure", message) from problem
+        lacked = failures.moto_lacks(wire, params or {}, problem)
+        if lacked is None:
+            log.exception("moto failed in %s %s", wire.service, name)
+            raise failures.internal(wire.service, name, wire.request_id) from problem
+        log.warning("moto has no error for this in %s %s: %s", wire.service, name, lacked.code, exc_info=True)
+        raise lacked from problem
     answer = _answer(result)
     if answer.status >= 500 or (answer.status == 404 and answer.body == b"Not yet implemented"):
         raise Unsupported(wire.service, name, answer.body.decode(errors="replace")[:200])
     return answer
+
+
+STANDING_KEPT = 64
+"""Answers of up to 2 MB each."""
+_standing: OrderedDict[tuple[str, str, bytes], HttpAnswer] = OrderedDict()
+_standing_lock = threading.Lock()
+
+
+def standing(cloud: Cloud, wire: Wire, request: HttpRequest, params: Mapping[str, Any]) -> HttpAnswer:
+    """moto's answer to a question about what never changes (``trusted.STANDING``): each is asked once, one at a time,
+    and never under ``cloud.lock``."""
+    question = (wire.service, str(wire.operation.name), json.dumps(params, sort_keys=True, default=str).encode())
+    with _standing_lock:
+        known = _standing.get(question)
+        if known is None:
+            known = passed_on(cloud, wire, request, params)
+            if known.status < 300:
+                _standing[question] = known
+                if len(_standing) > STANDING_KEPT:
+                    _standing.popitem(last=False)
+    body = re.sub(rb"<requestId>[^<]*</requestId>", f"<requestId>{wire.request_id}</requestId>".encode(), known.body)
+    return HttpAnswer(known.status, body, known.headers)
 
 
 def _answer(result: Any) -> HttpAnswer:
@@ -146,7 +176,7 @@ def ask(
         made["method"], path, query, headers, body.encode() if isinstance(body, str) else body, "127.0.0.1", host=host
     )
     wire = Wire(service, operation_model, protocol, {})
-    answer = passed_on(cloud, wire, request)
+    answer = passed_on(cloud, wire, request, params)
     result = parsed(wire, answer)
     if answer.status >= 400:
         error = result.get("Error", {})

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote_to_bytes
 from xml.sax.saxutils import escape
 
+from botocore.exceptions import UnknownServiceError
 from botocore.utils import parse_timestamp
 from botocore.validate import ParamValidator
 from moto.core import errors as moto_errors
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(\d{8})/([^/]*)/([^/]*)/aws4_request")
 CBOR_PATH = re.compile(r"^/service/(?P<prefix>[^/]+)/operation/(?P<operation>[A-Za-z0-9]+)$")
-S3_REST = ("s3", "s3control")
+MOST_UNZIPPED = 16 << 20
+"""Bytes. PutMetricData takes 1 MB at most, and no other operation that SDKs gzip takes more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +126,13 @@ def unzipped(request: HttpRequest) -> HttpRequest:
     headers = Headers(request.headers)
     headers.remove("Content-Encoding")
     try:
-        return replace(request, body=gzip.decompress(request.body), headers=headers)
+        with gzip.GzipFile(fileobj=io.BytesIO(request.body)) as packed:
+            body = packed.read(MOST_UNZIPPED + 1)
     except (OSError, EOFError, zlib.error) as problem:
         raise AwsError("MalformedInput", f"The body says gzip but can't be unzipped: {problem}.") from problem
+    if len(body) > MOST_UNZIPPED:
+        raise AwsError("RequestEntityTooLarge", f"The body is more than {MOST_UNZIPPED} bytes when unzipped.", 413)
+    return replace(request, body=body, headers=headers)
 
 
 def signature(request: HttpRequest) -> Signature | None:
@@ -154,7 +160,7 @@ def service_of(request: HttpRequest, scope: Signature | None) -> str:
 def identify(request: HttpRequest, service: str, request_id: str) -> Wire:
     """The operation that the request names. Raises ``AwsError`` for a service or an operation that AWS doesn't have."""
     if service not in SERVICES:
-        raise AwsError("UnknownService", f"localcloud has no service {service!r}; it speaks {', '.join(SERVICES)}.")
+        raise AwsError("UnknownService", f"localcloud has no service {service!r}; it has {', '.join(SERVICES)}.")
     model = get_service_model(service)
     if request.headers.get("smithy-protocol") == "rpc-v2-cbor":
         named = CBOR_PATH.match(request.path)
@@ -257,16 +263,39 @@ def _http(wire: Wire, serialised: Mapping[str, Any]) -> HttpAnswer:
     return HttpAnswer(serialised["status_code"], body.encode() if isinstance(body, str) else body, headers)
 
 
-def plain_error(request: HttpRequest, error: AwsError) -> HttpAnswer:
-    """An error where not even the service is known: the shape is guessed from the request."""
+def spoken(request: HttpRequest, service: str = "") -> str:
+    """The protocol in which a request wants its answer, where the operation isn't known and perhaps not the service."""
     kind = request.headers.get("Content-Type", "")
-    if "json" in kind or "X-Amz-Target" in request.headers:
+    if request.headers.get("smithy-protocol") == "rpc-v2-cbor":
+        return "cbor"
+    if "X-Amz-Target" in request.headers:
+        return "json"
+    if "x-www-form-urlencoded" in kind:
+        return "ec2" if service == "ec2" else "query"
+    try:
+        protocol = str(get_service_model(service).protocol) if service else ""
+    except UnknownServiceError:
+        protocol = "rest-json"
+    if protocol.startswith("rest-"):
+        return protocol
+    return "json" if "json" in kind else "rest-xml"
+
+
+def plain_error(request: HttpRequest, error: AwsError, service: str = "") -> HttpAnswer:
+    """An error where the operation isn't known, in the caller's own protocol."""
+    protocol = spoken(request, service)
+    if protocol == "cbor":
+        headers = {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
+        return HttpAnswer(error.status, cbor.error(error.code, error.message), headers)
+    if "json" in protocol:
         body = json.dumps({"__type": error.code, "message": error.message}).encode()
-        headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amzn-Errortype": error.code}
-        return HttpAnswer(error.status, body, headers)
+        kind = "application/x-amz-json-1.1" if protocol == "json" else "application/json"
+        return HttpAnswer(error.status, body, {"Content-Type": kind, "X-Amzn-Errortype": error.code})
     fields = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
-    if "form" in kind:
-        text = f"<ErrorResponse><Error><Type>Sender</Type>{fields}</Error></ErrorResponse>"
-    else:
+    if protocol == "ec2":
+        text = f"<Response><Errors><Error>{fields}</Error></Errors></Response>"
+    elif service.startswith("s3") or (protocol == "rest-xml" and not service):
         text = f"<Error>{fields}</Error>"
+    else:
+        text = f"<ErrorResponse><Error><Type>Sender</Type>{fields}</Error></ErrorResponse>"
     return HttpAnswer(error.status, text.encode(), {"Content-Type": "text/xml"})

@@ -92,6 +92,9 @@ SERVICES: dict[str, Trust] = {
     "wafv2": Trust("wafv2"),
 }
 
+STANDING = frozenset({("ec2", "DescribeInstanceTypes"), ("ec2", "DescribeInstanceTypeOfferings")})
+"""What moto reads from files of its own, which takes seconds: asked once, and without the cloud's lock."""
+
 SIGNING_NAMES = {
     "elasticloadbalancing": "elbv2",
     "monitoring": "cloudwatch",

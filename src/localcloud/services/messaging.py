@@ -245,6 +245,9 @@ def sns_publish(cloud: Cloud, call: Call) -> Mapping[str, Any]:
     subject, structure = params.get("Subject"), params.get("MessageStructure")
     if subject is not None and len(subject) > 100:
         raise AwsError("InvalidParameter", "Invalid parameter: Subject")
+    if not arn and not params.get("PhoneNumber"):
+        reason = "Reason: no value for required parameter"
+        raise AwsError("InvalidParameter", f"Invalid parameter: TopicArn or TargetArn {reason}")
     if arn and not arn.endswith(".fifo"):
         message_id = publish(
             cloud, arn, params["Message"], subject=subject, attributes=attributes or None, structure=structure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from omc.errors import Unreachable
@@ -20,6 +20,8 @@ class Reach:
     secret_key: str
     port_shift: int
     """Added to ports below 1024 where this user may not listen on them."""
+    token: str = field(default="", repr=False)
+    """What the cloud's private pages want."""
     exchange_url: str = ""
     """Where the cloud plays the exchange that the backend asks for quotes."""
 
@@ -49,6 +51,7 @@ def reach(state: Path) -> Reach:
             access_key=said["access_key_id"],
             secret_key=said["secret_access_key"],
             port_shift=said["port_shift"],
+            token=said.get("token", ""),
             exchange_url=said.get("exchange_url", ""),
         )
     except FileNotFoundError:

@@ -94,7 +94,7 @@ def _ask(reach: Reach, body: Mapping[str, Any] | None) -> Any:
     request = urllib.request.Request(  # noqa: S310 — the cloud's own endpoint
         f"{reach.endpoint}/_localcloud/stack-faults",
         data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", "X-Localcloud-Token": reach.token},
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

@@ -13,5 +13,4 @@ if TYPE_CHECKING:
 @operation("sts", "GetCallerIdentity")
 def get_caller_identity(cloud: Cloud, call: Call) -> Answer:
     """The caller's account and ARN; never refused, as in AWS."""
-    user_id = call.account if call.principal.endswith(":root") else call.access_key
-    return {"UserId": user_id, "Account": call.account, "Arn": call.principal}
+    return {"UserId": call.user_id, "Account": call.account, "Arn": call.principal}
