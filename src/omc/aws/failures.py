@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from omc.aws.credential_failures import EXPIRED, INVALID, expired
 from omc.aws.permissions import action_for
 from omc.errors import (
     AccessDenied,
     AwsRefused,
     BadAnswer,
     BadCredentials,
-    NoCredentials,
     NotFound,
     OmcError,
     Throttled,
@@ -19,22 +19,9 @@ from omc.errors import (
 )
 
 if TYPE_CHECKING:
+    from omc.aws.credential_failures import Setup
     from omc.stack import Environment
 
-EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
-INVALID = frozenset(
-    {
-        "AuthFailure",
-        "IncompleteSignature",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
 DENIED = frozenset(
     {
         "AccessDenied",
@@ -65,21 +52,24 @@ THROTTLED = frozenset(
 )
 
 
-def plain(error: Exception, service: str, operation: str, environment: Environment, endpoint: str | None) -> OmcError:
+def plain(error: Exception, service: str, operation: str, setup: Setup, endpoint: str | None) -> OmcError:
     """The ``OmcError`` for what botocore raised while asking ``service`` for ``operation``."""
     from botocore import exceptions
     from botocore.parsers import ResponseParserError
 
-    name = f"{service} {operation}"
+    name, environment = f"{service} {operation}", setup.environment
     if isinstance(error, exceptions.ClientError):
-        return _refused(error.response, name, service, operation, environment)
-    if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
-        return no_credentials(environment)
-    if isinstance(error, exceptions.SSOError | exceptions.TokenRetrievalError | exceptions.CredentialRetrievalError):
-        return BadCredentials(f"The AWS credentials for {environment.name} can't be renewed: {error}. Log in again.")
+        return _refused(error.response, name, service, operation, setup)
     if isinstance(error, exceptions.ReadTimeoutError):
         return Unreachable(f"{name}: {_where(environment, endpoint)} did not answer in time. Try again.")
-    if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError | exceptions.EndpointConnectionError):
+    if isinstance(error, exceptions.SSLError):
+        return Unreachable(
+            f"{name}: the certificate of {_where(environment, endpoint)} is not one that this machine trusts "
+            "(a proxy in between?). Name its issuers in AWS_CA_BUNDLE."
+        )
+    if isinstance(error, exceptions.ProxyConnectionError):
+        return Unreachable(f"{name}: the proxy can't be reached. Check HTTPS_PROXY and NO_PROXY.")
+    if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
         return unreachable(environment, endpoint)
     if isinstance(error, ResponseParserError | exceptions.IncompleteReadError):
         return BadAnswer(
@@ -87,11 +77,6 @@ def plain(error: Exception, service: str, operation: str, environment: Environme
             "if it stays, look for a proxy in between."
         )
     return AwsRefused(f"{name} failed: {error}.", type(error).__name__)
-
-
-def no_credentials(environment: Environment) -> NoCredentials:
-    how = f"aws sso login --profile {environment.profile}" if environment.profile else "aws configure, or AWS_PROFILE"
-    return NoCredentials(f"There are no AWS credentials for {environment.name}. Log in first ({how}).")
 
 
 def unreachable(environment: Environment, endpoint: str | None) -> Unreachable:
@@ -107,19 +92,16 @@ def _where(environment: Environment, endpoint: str | None) -> str:
     return endpoint or f"AWS in {environment.region}"
 
 
-def _refused(
-    response: Mapping[str, Any], name: str, service: str, operation: str, environment: Environment
-) -> OmcError:
+def _refused(response: Mapping[str, Any], name: str, service: str, operation: str, setup: Setup) -> OmcError:
     said = response.get("Error", {})
     code, message = str(said.get("Code") or "Unknown"), str(said.get("Message") or "").strip().rstrip(".")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in EXPIRED:
-        how = f"aws sso login --profile {environment.profile}" if environment.profile else "aws sso login"
-        return BadCredentials(f"The AWS credentials for {environment.name} have expired. Log in again ({how}).")
+        return expired(setup)
     if code in INVALID:
         return BadCredentials(
-            f"AWS does not accept the credentials for {environment.name} ({code}). Check the profile, the region "
-            "and this machine's clock."
+            f"AWS does not accept the credentials for {setup.environment.name} ({code}). Log in again "
+            f"({setup.login()}); else check the profile, the region and this machine's clock."
         )
     if code in DENIED:
         action = action_for(service, operation, message)

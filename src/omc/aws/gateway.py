@@ -2,7 +2,8 @@
 
 Each call is checked (reads only, unless the gateway was made for writing), timed and recorded, and its errors are put
 into plain words. It is done by a class of ours under every client that botocore makes (its ``creating-client-class``
-event), so neither a paginator nor a careless caller gets around it.
+event), so neither a paginator nor a careless caller gets around it. Where the credentials come from is
+``omc.aws.credentials``' matter, whose session is another.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import omc
 from omc.aws.calls import Call, record
 from omc.aws.local import reach
 from omc.aws.reads import is_read
-from omc.errors import WriteRefused, WrongAccount
+from omc.errors import OmcError, WriteRefused, WrongAccount
 from omc.stack import Environment
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
     from types_boto3_sts import STSClient
 
+    from omc.aws.credential_failures import Setup
+    from omc.aws.credentials import SharedCredentials
+
 RETRIES: Final = {"mode": "standard", "total_max_attempts": 3}
 """The one retry policy: throttling, 5xx and lost connections, twice more, with botocore's jittered back-off (≤ 3 s)."""
 ONCE: Final = {"mode": "standard", "total_max_attempts": 1}
@@ -44,6 +48,17 @@ ONCE: Final = {"mode": "standard", "total_max_attempts": 1}
 is made again. The engine does."""
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 20.0
+IDENTITIES = (
+    *("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN"),
+    *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
+)
+"""Variables by which a shell says who it is to AWS."""
+NO_SETTINGS: Final = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+"""botocore's variables for a cloud whose endpoint and keys are given: the person's ~/.aws has no say in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +77,7 @@ def access_to(environment: Environment) -> Access:
     if environment.local_state is None:
         return Access()
     found = reach(environment.local_state)
-    if os.environ.get("AWS_ENDPOINT_URL") == found.endpoint and os.environ.get("AWS_ACCESS_KEY_ID"):
+    if os.environ.get("AWS_ENDPOINT_URL") == found.endpoint and any(os.environ.get(name) for name in IDENTITIES):
         return Access(found.endpoint, port_shift=found.port_shift)  # the shell means this cloud, and whom it says
     return Access(found.endpoint, found.access_key, found.secret_key, found.port_shift)
 
@@ -76,6 +91,8 @@ class Gateway:
     writes: bool = False
     """Whether operations that aren't reads may be sent. Facts get a gateway with False."""
     _session: Any = None
+    _credentials: SharedCredentials | None = None
+    """Found by botocore; None where the local cloud's own are used."""
     _clients: dict[str, Any] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _account: str | None = None
@@ -129,6 +146,23 @@ class Gateway:
         """The endpoint that stands in for AWS's own, where one does."""
         return self.access.endpoint or os.environ.get("AWS_ENDPOINT_URL")
 
+    def log_in(self) -> None:
+        """Find the credentials now, where it takes asking a person: in the main thread, once, before others fan out.
+
+        A failure is kept for whoever asks next, and told by them.
+        """
+        from contextlib import suppress
+
+        with suppress(OmcError):
+            self.credentials()
+
+    def credentials(self) -> Any:
+        """The credentials as they are now (``access_key``, ``secret_key``, ``token``): for a program that is started
+        for this environment, never for a plan or a log. Raises ``NoCredentials`` or ``BadCredentials``."""
+        with self._lock:
+            session = self._session or self._open()
+            return session.get_credentials().get_frozen_credentials()
+
     def _verify_account(self, expected: str) -> None:
         if self._account is None:
             self._account = self.client("sts").get_caller_identity()["Account"]
@@ -140,10 +174,11 @@ class Gateway:
 
     def _make(self, service: str) -> Any:
         from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
 
         try:
             session = self._session or self._open()
+            session.get_credentials().get_frozen_credentials()  # before a call is begun that would have to be signed
+            variant = None if self.access.endpoint is None else False  # None: as the person's settings say
             return session.create_client(
                 service,
                 region_name=self.environment.region,
@@ -154,25 +189,38 @@ class Gateway:
                     read_timeout=READ_TIMEOUT,
                     max_pool_connections=32,
                     user_agent_extra=f"omc/{omc.__version__}",
+                    use_fips_endpoint=variant,
+                    use_dualstack_endpoint=variant,
                 ),
             )
-        except BotoCoreError as error:
-            from omc.aws.failures import plain
+        except OmcError:
+            raise
+        except Exception as error:
+            # botocore reads the person's settings here: whatever it raises, one of those is at fault.
+            from omc.aws.credential_failures import settings_at_fault
 
-            raise plain(error, service, "client", self.environment, self.endpoint) from error
+            raise settings_at_fault(error, service, self._setup()) from error
+
+    def _setup(self) -> Setup:
+        from omc.aws.credential_failures import Setup
+
+        return self._credentials.setup if self._credentials else Setup(self.environment)
 
     def _open(self) -> Any:
         import botocore.session
 
-        from omc.aws.failures import no_credentials
         from omc.aws.models import ModelLoader
 
-        session = botocore.session.Session(profile=self.environment.profile)
-        session.register_component("data_loader", ModelLoader())
         if self.access.access_key and self.access.secret_key:
+            session = botocore.session.Session(NO_SETTINGS)
             session.set_credentials(self.access.access_key, self.access.secret_key)
-        elif session.get_credentials() is None:
-            raise no_credentials(self.environment)
+        else:
+            from omc.aws.credentials import Chain, shared_credentials
+
+            self._credentials = self._credentials or shared_credentials(self.environment)
+            session = botocore.session.Session(profile=self.environment.profile)
+            session.register_component("credential_provider", Chain(self._credentials))
+        session.register_component("data_loader", ModelLoader())
         session.register("creating-client-class", self._guard_clients)
         session.register("after-call", _refuse_cut)
         self._session = session
@@ -205,13 +253,16 @@ class Gateway:
             answer = send(operation, parameters)
             metadata = answer.get("ResponseMetadata", {})
             return answer
+        except OmcError as error:  # the credentials could not be renewed
+            code = type(error).__name__
+            raise
         except (BotoCoreError, ClientError, ResponseParserError) as error:
             from omc.aws.failures import plain
 
             response = getattr(error, "response", None) or {}  # None: it got no answer at all
             metadata = response.get("ResponseMetadata", {})
             code = response.get("Error", {}).get("Code", type(error).__name__)
-            raise plain(error, service, operation, self.environment, self.endpoint) from error
+            raise plain(error, service, operation, self._setup(), self.endpoint) from error
         finally:
             requests = 1 + int(metadata.get("RetryAttempts", 0))
             is_next = any(key in parameters for key in ("nextToken", "NextToken", "Marker"))

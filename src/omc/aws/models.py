@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from botocore.loaders import JSONFileLoader, Loader
 
 from omc.aws.reads import SERVICES
+
+CREDENTIAL_SERVICES = frozenset({"sso", "sso-oidc", "signin", "sts"})
+"""What botocore asks for credentials: Identity Center's portal, a new token of it, ``aws login``, roles."""
 
 
 class PlainFiles(JSONFileLoader):
@@ -33,5 +37,9 @@ class ModelLoader(Loader):
 
     FILE_LOADER_CLASS = PlainFiles
 
+    def __init__(self, services: Iterable[str] = SERVICES) -> None:
+        super().__init__()
+        self._services = sorted(services)
+
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002
-        return sorted(SERVICES)
+        return self._services

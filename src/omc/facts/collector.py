@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any, TypeVar, get_type_hints
 
 from omc.aws.calls import Call, recording
+from omc.aws.gateway import Gateway
 from omc.errors import BadAnswer, OmcError, WrongUse, contained
 
 Reader = TypeVar("Reader", bound=Callable[..., Any])
@@ -73,6 +74,8 @@ def collect(functions: Iterable[Callable[..., Any]], given: Mapping[type, Any]) 
     order = _in_order(functions, given)
     if not order:
         return {}
+    if any(Gateway in needs(_READERS[fact]).values() for fact in order) and Gateway in given:
+        given[Gateway].log_in()
     futures: dict[type, Future[Any]] = {}
     with ThreadPoolExecutor(len(order), "fact") as pool:
         for fact in order:

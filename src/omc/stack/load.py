@@ -153,7 +153,7 @@ def _environment(
     environment = Environment(
         name=name,
         prefix=prefix,
-        region=section.text("region", DEFAULT_REGION, allowed="an AWS region", pattern=r"[a-z]{2}(-[a-z]+)+-\d"),
+        region=section.text("region", DEFAULT_REGION, allowed="an AWS region", pattern=r"[a-z]{2,6}(-[a-z]+)+-\d{1,2}"),
         account=section.text("account", None, allowed="twelve digits in quotes", pattern=r"\d{12}"),
         profile=section.text("profile", None, allowed="the name of a profile"),
         local_state=state,
