@@ -8,12 +8,39 @@ from __future__ import annotations
 
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 QUIET_INTERVAL = 10.0
+
+
+SILENT = 2.0
+"""Seconds that a wait takes without a word."""
+
+
+@contextmanager
+def said_if_long(what: str, stream: TextIO | None = None) -> Iterator[None]:
+    """Say what is waited for in the block, once it has taken longer than ``SILENT``, and again every ten seconds.
+
+    For what blocks: a lock, a server that starts. It is said by a thread of its own.
+    """
+    over = threading.Event()
+
+    def speak() -> None:
+        wait = SILENT
+        while not over.wait(wait):
+            print(f"omc waits: {what} …", file=stream or sys.stderr, flush=True)
+            wait = QUIET_INTERVAL
+
+    thread = threading.Thread(target=speak, name="waits", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 class Progress:

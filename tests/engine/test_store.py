@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +19,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+from omc import progress
 from omc.errors import OmcError, StackError
 from omc.stack import load
 from omc.store import audit, embedded
@@ -145,6 +149,88 @@ def test_without_the_wheel_it_says_what_to_install(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("OMC_POSTGRES_BIN", str(tmp_path))
     with pytest.raises(OmcError, match="OMC_POSTGRES_BIN"), open_store(Place(folder=tmp_path / "store")):
         pass
+
+
+LIBPQ = [
+    ("PGSERVICE", "elsewhere"),
+    ("PGOPTIONS", "-c search_path=nowhere"),
+    ("PGCHANNELBINDING", "require"),
+    ("PGHOSTADDR", "192.0.2.1"),
+    ("PGHOST", "db.example.com"),
+    ("PGPORT", "1"),
+    ("PGSSLMODE", "verify-full"),
+    ("PGREQUIREAUTH", "scram-sha-256"),
+    ("PGREQUIREPEER", "nobody"),
+    ("PGTARGETSESSIONATTRS", "standby"),
+    ("PGDATABASE", "elsewhere"),
+    ("PGUSER", "nobody"),
+    ("PGCLIENTENCODING", "SQL_ASCII"),
+    ("PGGSSENCMODE", "require"),
+    ("PGSERVICEFILE", "/nonexistent"),
+    ("PGCONNECT_TIMEOUT", "no number"),
+]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """An embedded store that stays started."""
+    place = Place(folder=tmp_path_factory.mktemp("own") / "store")
+    with open_store(place):
+        yield place
+
+
+@pytest.mark.parametrize(("name", "value"), LIBPQ, ids=[name for name, _ in LIBPQ])
+def test_the_shells_variables_for_another_database_do_not_reach_omcs_own(
+    own: Place, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with open_store(own) as store, store.reading() as session:
+        session.execute(text("SELECT number FROM events"))
+    assert os.environ[name] == value, "the shell's own for whoever is started next"
+
+
+def test_they_are_meant_for_a_database_that_was_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSERVICE", "nowhere")
+    with pytest.raises(OmcError, match="nowhere"), open_store(place):
+        pass
+
+
+@pytest.mark.parametrize(
+    "broken", ["data", "users.lock", "server.lock", "server.log", "data/PG_VERSION", "data/global"]
+)
+def test_a_broken_folder_is_one_sentence(tmp_path: Path, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file where a folder belongs, a folder where a file does, and something missing."""
+    monkeypatch.setattr(embedded, "PATIENCE", 0.5)
+    place = Place(folder=tmp_path / "store")
+    with open_store(place):
+        pass
+    assert place.folder is not None
+    path = place.folder / broken
+    if path.is_dir():
+        shutil.rmtree(path)
+        path.touch()
+    else:
+        path.unlink(missing_ok=True)
+        path.mkdir()
+    with pytest.raises(OmcError) as error, open_store(place):
+        pass
+    assert "\n" not in error.value.message
+    assert str(place.folder) in error.value.message
+
+
+def test_what_it_waits_for_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    monkeypatch.setattr(progress, "SILENT", 0.05)
+    place = Place(folder=tmp_path / "store")
+    with open_store(place):
+        pass
+    assert place.folder is not None
+    with (place.folder / "server.lock").open("w") as lock:
+        fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
+        waiting = threading.Thread(target=lambda: embedded.end(place.folder or tmp_path), daemon=True)
+        waiting.start()
+        until(lambda: f"omc waits: omc's database in {place.folder} is ended" in capfd.readouterr().err)
+    waiting.join(60)
+    assert not waiting.is_alive()
 
 
 def test_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,16 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
+import click
 import pytest
 
+from omc.cli.check import Period
+from omc.cli.deploy import Length
+from omc.cli.main import root
 from omc.cli.table import Row, table
 
 REPOSITORY = Path(__file__).parents[2]
@@ -125,6 +131,63 @@ def test_a_bug_is_told_in_one_sentence_unless_it_is_asked_for(tmp_path: Path) ->
         assert done.stderr.startswith(said)
         assert debug or re.search(r"\(omc/cli/stack\.py, line \d+\)", done.stderr)
         assert done.returncode == (1 if debug else 3)
+
+
+def commands(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if not isinstance(group, click.Group):
+        yield path, group
+        return
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        yield from commands(group.get_command(context, name) or group, (*path, name))
+
+
+NUMBERS = [
+    pytest.param(parameter, id=f"{' '.join(path)} {parameter.name}")
+    for path, command in commands(root)
+    for parameter in command.params
+    if isinstance(parameter.type, (click.IntRange, click.FloatRange, Length, Period))
+    or parameter.type in (click.INT, click.FLOAT)
+]
+ODD = ["9" * 30, "9" * 5_000, "-" + "9" * 30, "1e999", "nan", "inf", "²", "٣h", "0x10", "1_0", "", " ", "9" * 30 + "h"]
+
+
+@pytest.mark.parametrize("parameter", NUMBERS)
+def test_no_number_is_too_odd_for_a_sentence(parameter: click.Parameter) -> None:
+    """Beyond what a clock, a column or AWS counts, and what Python takes for digits and others don't."""
+    context = click.Context(click.Command("x"))
+    for text in ODD:
+        try:
+            value = parameter.type.convert(text, parameter, context)
+        except click.BadParameter:
+            continue
+        seconds = value.total_seconds() if isinstance(value, timedelta) else value
+        assert 0 <= seconds < 2**63, text
+
+
+def test_there_are_numbers_to_try() -> None:
+    assert len(NUMBERS) > 10
+
+
+@pytest.mark.parametrize("words", [["runs", "show", b"\xff"], [b"\xc3", "x"], ["deploy", "--override", b"a\xe9"]])
+def test_bytes_that_are_no_text_are_refused_in_one_sentence(words: list[str | bytes]) -> None:
+    done = subprocess.run([sys.executable, "-m", "omc", *words], capture_output=True, text=True, cwd=REPOSITORY)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "is not valid UTF-8" in done.stderr
+
+
+def test_a_full_disk_is_one_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "omc", "stack", "show"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=REPOSITORY,
+        )
+    assert done.returncode == 3
+    assert done.stderr.startswith("omc: This machine refused: no space left on device.")
+    assert done.stderr.count("\n") == 1
 
 
 def test_what_ctrl_c_broke_on_its_way_is_no_bug() -> None:

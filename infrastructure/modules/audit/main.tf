@@ -47,7 +47,7 @@ module "bucket" {
       Effect    = "Deny"
       Principal = "*"
       Action    = "s3:BypassGovernanceRetention"
-      Resource  = "arn:aws:s3:::${local.bucket}/record/*"
+      Resource  = "arn:${data.aws_partition.current.partition}:s3:::${local.bucket}/record/*"
     },
   ]))
 }

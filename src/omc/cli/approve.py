@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from omc.cli.options import environment_option
+from omc.cli.options import INCIDENT_NUMBER, environment_option
 
 
 @click.command()
@@ -16,7 +16,7 @@ from omc.cli.options import environment_option
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option("--full", is_flag=True, help="Show every value that the plan changes whole.")
 @click.option("--break-glass", metavar="REASON", help="In an open SEV-1: go ahead without the approvals.")
-@click.option("--incident", type=click.IntRange(1), metavar="NUMBER", help="The open SEV-1, with --break-glass.")
+@click.option("--incident", type=INCIDENT_NUMBER, metavar="NUMBER", help="The open SEV-1, with --break-glass.")
 @click.pass_context
 def approve(
     context: click.Context,

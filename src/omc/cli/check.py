@@ -31,7 +31,7 @@ class Period(click.ParamType[timedelta]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         if isinstance(value, timedelta):
             return value
-        found = re.fullmatch(r"(\d{1,5})([mhd])", str(value))
+        found = re.fullmatch(r"([0-9]{1,5})([mhd])", str(value))
         period = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
         if not timedelta(0) < period <= LONGEST_SINCE:
             self.fail(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -39,10 +40,10 @@ class Length(click.ParamType[float]):
         if isinstance(value, float):
             return value
         text = str(value)
-        number, unit = (text[:-1], text[-1:]) if text[-1:] in self.units else (text, "s")
-        if not number.isdigit() or not (text == "0" or text[-1:] in self.units):
+        found = re.fullmatch(r"([0-9]{1,6})([smh])|0", text)
+        if found is None:
             self.fail(f"{value!r} is not a length of time; allowed are 0, 90s, 2m, 1h.", param, ctx)
-        seconds = int(number) * self.units[unit]
+        seconds = int(found[1] or 0) * self.units[found[2] or "s"]
         if seconds > timedelta(days=1).total_seconds():
             self.fail("a release is watched for a day at most.", param, ctx)
         return float(seconds)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omc.cli.options import environment_option
+from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.incidents.severities import SEVERITIES
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from omc.incidents.state import Incident
     from omc.stack import Environment
 
-NUMBER = click.argument("number", type=click.IntRange(1), metavar="NUMBER")
+NUMBER = click.argument("number", type=INCIDENT_NUMBER, metavar="NUMBER")
 LEVEL = click.IntRange(min(SEVERITIES), max(SEVERITIES))
 LEVELS = "; ".join(f"{number}: {each.meaning}" for number, each in SEVERITIES.items())
 OUTPUT = click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)

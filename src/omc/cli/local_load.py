@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from omc.cli.local import STATE_OPTION, site
+from omc.cli.options import Number
 
 
 @click.command()
 @STATE_OPTION
-@click.option("--rate", type=click.FloatRange(0.1, 2000), default=20, show_default=True, help="Requests a second.")
-@click.option("--duration", type=click.FloatRange(1, 86_400), default=60, show_default=True, help="Seconds.")
+@click.option("--rate", type=Number(0.1, 2000), default=20, show_default=True, help="Requests a second.")
+@click.option("--duration", type=Number(1, 86_400), default=60, show_default=True, help="Seconds.")
 @click.option(
     "--shape",
     type=click.Choice(["flat", "diurnal"]),
@@ -34,12 +35,12 @@ from omc.cli.local import STATE_OPTION, site
 )
 @click.option(
     "--most-errors",
-    type=click.FloatRange(0, 100),
+    type=Number(0, 100),
     default=1,
     show_default=True,
     help="Percent of the requests that may fail; more is exit code 1.",
 )
-@click.option("--seed", type=int, help="The same number gives the same users again.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="The same number gives the same users again.")
 @click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
 @click.pass_context
 def load(

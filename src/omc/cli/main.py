@@ -88,9 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(100_000, 20, 20)  # a command makes many objects once and ends; looking for garbage costs 50 ms
     try:
         with told_apart():
-            code: Any = root.main(
-                args=None if arguments is None else list(arguments), prog_name="omc", standalone_mode=False
-            )
+            words = sys.argv[1:] if arguments is None else list(arguments)
+            _refuse_broken(words)
+            code: Any = root.main(args=words, prog_name="omc", standalone_mode=False)
         sys.stdout.flush()
     except OmcError as error:
         _say(error.message)
@@ -102,18 +102,50 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output went away (`omc … | head`): that is no error of ours, nor worth a word.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         code = 0
+    except OSError as error:
+        if os.environ.get("OMC_DEBUG"):
+            raise
+        _say(_refused_by_the_machine(error) if error.strerror else _bug(error))
+        _drop_output()  # what is left in its buffer would fail once more when the interpreter ends
+        code = BUG
     except Exception as error:
         if os.environ.get("OMC_DEBUG"):
             raise
-        _say(
-            f"This is a bug in omc: {type(error).__name__}: {error} ({_place(error)}). OMC_DEBUG=1 shows how it came; "
-            "please report it."
-        )
+        _say(_bug(error))
         code = BUG
     gc.freeze()  # the interpreter would look through 100,000 objects of botocore's for garbage before it ends: 0.1 s
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_broken(words: Sequence[str]) -> None:
+    """Bytes that are no UTF-8 come as half characters, which neither a database nor AWS takes."""
+    for number, word in enumerate(words, start=1):
+        if any("\ud800" <= character <= "\udfff" for character in word):
+            raise click.UsageError(
+                f"Argument {number} is not valid UTF-8: {word.encode('utf-8', 'replace').decode()!r}."
+            )
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refused_by_the_machine(error: OSError) -> str:
+    """A full disk, a right that is missing, too many open files."""
+    where = f" on {error.filename}" if error.filename else ""
+    return (
+        f"This machine refused{where}: {(error.strerror or '').lower()}. Nothing more was done. Mend that and run the "
+        f"command again; a change that had begun goes on with omc runs resume. ({_place(error)})"
+    )
+
+
+def _bug(error: Exception) -> str:
+    return (
+        f"This is a bug in omc: {type(error).__name__}: {error} ({_place(error)}). OMC_DEBUG=1 shows how it came; "
+        "please report it."
+    )
 
 
 def _place(error: Exception) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 from click.shell_completion import CompletionItem
 
@@ -18,6 +20,19 @@ def _environments(context: click.Context, _: click.Parameter, incomplete: str) -
         return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
+
+class Number(click.FloatRange):
+    """A number within a range. Python's ``nan`` is in every range, since it is neither below nor above anything."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+INCIDENT_NUMBER = click.IntRange(1, 2**31 - 1)
+"""As far as the record's column counts."""
 
 environment_option = click.option(
     "--env",

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from omc.progress import said_if_long
 from omc.store import audit
-from omc.store.embedded import DATABASE, USER, Server, StoreError, StoreUnreachable
+from omc.store.embedded import DATABASE, USER, Server, StoreError, StoreUnreachable, libpq_variables
 from omc.store.models import Base
 from omc.store.place import Place
 from omc.store.redaction import without_secrets
@@ -70,13 +71,15 @@ class Store:
                     raise RuntimeError(f"Written without an event: {', '.join(forgotten)}")
                 # Last, since every writer of the record waits here for the one before: nothing else is waited for
                 # while this lock is held, so no two transactions wait for each other.
-                audit.append(session, transaction._entries)
+                with said_if_long(f"another writer of the record in {self.place} comes to its end"):
+                    audit.append(session, transaction._entries)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A consistent look at several tables."""
         with self._plainly(), Session(self.engine, expire_on_commit=False) as session:
-            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            with said_if_long(f"omc's database ({self.place}) answers"):
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
     @contextmanager
@@ -102,7 +105,11 @@ def open_store(place: Place, now: Callable[[], datetime] = utc_now) -> Iterator[
     """The store, started where it is an embedded one, with its schema up to date."""
     if place.folder is not None:
         server = Server(place.folder)
-        server.enter()
+        try:
+            server.enter()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise StoreError(f"omc can't keep its record in {place.folder}: {reason} ({error.filename}).") from error
         try:
             url = URL.create("postgresql+psycopg", username=USER, database=DATABASE, query={"host": server.host})
             with _connected(place, url, now) as store:
@@ -123,12 +130,22 @@ def _connected(place: Place, url: URL, now: Callable[[], datetime]) -> Iterator[
         pool_size=4,
         max_overflow=8,
     )
+    event.listen(engine, "do_connect", _connect_as_meant(place))
     store = Store(place, engine, now)
     try:
-        migrate(store)
+        with said_if_long(f"omc's database ({place}) answers and has its tables up to date"):
+            migrate(store)
         yield store
     finally:
         engine.dispose()
+
+
+def _connect_as_meant(place: Place) -> Callable[..., Any]:
+    def connect(dialect: Any, record: Any, arguments: Any, options: Any) -> Any:  # noqa: ARG001 - SQLAlchemy's signature
+        with libpq_variables(meant=place.folder is None):
+            return dialect.connect(*arguments, **options)
+
+    return connect
 
 
 def _parsed(text_of_url: str) -> URL:

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from omc import procfs
 from omc.errors import OmcError, Unknown
+from omc.progress import said_if_long
 
 if TYPE_CHECKING:
     import psycopg
@@ -52,6 +54,26 @@ log_timezone = 'UTC'
 timezone = 'UTC'
 logging_collector = off
 """
+
+
+_LIBPQ = threading.RLock()
+"""Held while libpq reads the shell's variables: they are the whole process's."""
+
+
+@contextmanager
+def libpq_variables(*, meant: bool) -> Iterator[None]:
+    """Connect with the shell's variables of libpq, where they are meant for this database, or without them.
+
+    libpq takes what a connection doesn't say from ``PGPASSWORD``, ``PGSERVICE``, ``PGOPTIONS``, ``PGCHANNELBINDING``
+    and two dozen more. The shell has them for a database of the person's; omc's own server must not be asked as if it
+    were that one, and the definition that ``PGSERVICE`` names can't even be overruled by what a connection says.
+    """
+    with _LIBPQ:
+        kept = {} if meant else {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PG")}
+        try:
+            yield
+        finally:
+            os.environ.update(kept)
 
 
 class StoreError(OmcError):
@@ -96,7 +118,7 @@ class Server:
     def enter(self) -> None:
         """Be counted as a user, and start the server unless it runs."""
         _private(self.folder)
-        with _alone(self.folder):
+        with said_if_long(f"omc's database in {self.folder} is started"), _alone(self.folder):
             self._users = os.open(self.folder / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._users, fcntl.LOCK_SH)
             try:
@@ -110,7 +132,7 @@ class Server:
 
     def revive(self) -> None:
         """Start the server again if somebody killed it while it is in use."""
-        with _alone(self.folder):
+        with said_if_long(f"omc's database in {self.folder} is started again"), _alone(self.folder):
             start(self.folder)
 
     def leave(self) -> None:
@@ -124,7 +146,7 @@ class Server:
         if not self.folder.is_dir():  # it was removed under us
             os.close(users)
             return
-        with _alone(self.folder):
+        with said_if_long(f"omc's database in {self.folder} is ended"), _alone(self.folder):
             os.close(users)
             end_unused(self.folder)
 
@@ -181,7 +203,7 @@ def end(folder: Path) -> bool:
     """End the server if it runs and nobody uses it; whether nothing runs now."""
     if not folder.is_dir():
         return True
-    with _alone(folder):
+    with said_if_long(f"omc's database in {folder} is ended"), _alone(folder):
         return end_unused(folder)
 
 
@@ -189,7 +211,7 @@ def remove(folder: Path) -> None:
     """End the server whoever uses it, and delete all that it holds."""
     if not folder.is_dir():
         return
-    with _alone(folder):
+    with said_if_long(f"omc's database in {folder} is ended"), _alone(folder):
         _stop(folder / "data")
         shutil.rmtree(folder)
 
@@ -392,14 +414,16 @@ def connect(data: Path, database: str = "postgres") -> Iterator[psycopg.Connecti
     handle = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
     try:
         short = len(os.fsencode(data)) <= LONGEST_SOCKET_FOLDER
-        with psycopg.connect(
-            host=str(data) if short else f"/proc/self/fd/{handle}",
-            port=5432,
-            user=USER,
-            dbname=database,
-            connect_timeout=5,
-            autocommit=True,
-        ) as connection:
+        with libpq_variables(meant=False):
+            opened = psycopg.connect(
+                host=str(data) if short else f"/proc/self/fd/{handle}",
+                port=5432,
+                user=USER,
+                dbname=database,
+                connect_timeout=5,
+                autocommit=True,
+            )
+        with opened as connection:
             yield connection
     finally:
         os.close(handle)
