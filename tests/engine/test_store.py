@@ -218,7 +218,9 @@ def test_a_broken_folder_is_one_sentence(tmp_path: Path, broken: str, monkeypatc
     assert str(place.folder) in error.value.message
 
 
-def test_what_it_waits_for_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+def test_what_it_waits_for_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(progress, "SILENT", 0.05)
     place = Place(folder=tmp_path / "store")
     with open_store(place):

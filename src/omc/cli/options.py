@@ -25,7 +25,7 @@ class Number(click.FloatRange):
     """A number within a range. Python's ``nan`` is in every range, since it is neither below nor above anything."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = float(super().convert(value, param, ctx))
+        number = float(super().convert(value, param, ctx))  # type: ignore[arg-type]  # click says float of what it parses
         if math.isnan(number):
             self.fail(f"{value!r} is not a number.", param, ctx)
         return number
