@@ -42,6 +42,10 @@ class Refused(OmcError):
     """A change was asked for that must not be made as things are. Nothing was changed."""
 
 
+class Altered(Refused):
+    """What omc's own record holds isn't what omc wrote there. Nothing is done on its word."""
+
+
 class Unknown(OmcError):
     """The world could not be read, so nothing may be concluded from it."""
 

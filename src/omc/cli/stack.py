@@ -133,7 +133,8 @@ def _approvals(environment: Environment) -> str:
     policy = environment.approvals
     told = f"low {policy.low}, high {policy.high}, destructive {policy.destructive}, for {policy.expires_minutes} min"
     told += "; break-glass in a SEV-1" if policy.break_glass else ""
-    return told + ("; its name is typed" if policy.type_name else "")
+    told += "; its name is typed" if policy.type_name else ""
+    return told + ("; in GitHub Actions with a review there" if policy.github_review else "")
 
 
 def _thresholds(environment: Environment) -> list[tuple[str, object]]:

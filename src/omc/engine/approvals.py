@@ -17,6 +17,7 @@ from omc.engine import journal
 from omc.engine.actors import Actor
 from omc.engine.course import State
 from omc.engine.github import Given
+from omc.engine.integrity import require_unaltered
 from omc.errors import Refused, WrongUse
 from omc.incidents.severities import BREAK_GLASS
 from omc.incidents.state import Incident
@@ -114,6 +115,7 @@ def _approve(
         raise Refused(f"An approval is somebody's, and it can't be told whose this would be: {actor.words}.")
     with store.transaction(actor.name) as transaction:
         run = _locked(transaction, run_id)
+        require_unaltered(transaction.session, run)
         if run.state != State.AWAITING:
             raise WrongUse(f"The run {run.id} doesn't wait for an approval: it {_state_in_words(run)}.")
         if plan_hash is not None and (len(plan_hash) < 8 or not run.plan_hash.startswith(plan_hash.lower())):

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from omc.actions.action import Verdict
-from omc.engine import approvals, journal, planning, record_heads
+from omc.engine import approvals, integrity, journal, planning, record_heads
 from omc.engine.course import State
 from omc.engine.journal import Lease, LostLease
 from omc.engine.planning import Site
 from omc.engine.runner import Reporter, Runner, Stuck
-from omc.errors import OmcError, Refused, Unknown
+from omc.errors import Altered, OmcError, Refused, Unknown
 from omc.procedures.plan import Plan
 from omc.store.embedded import StoreUnreachable
 from omc.store.models import Run
@@ -47,6 +47,9 @@ def conduct(
         Runner(site, lease, actor, reporter, sleep).perform()
     except LostLease:
         raise
+    except Altered as error:
+        _end_altered(lease, actor, error)
+        raise
     except BaseException:
         let_go(lease, actor)
         raise
@@ -61,8 +64,19 @@ def let_go(lease: Lease, actor: str) -> None:
         journal.release(lease, actor)
 
 
+def _end_altered(lease: Lease, actor: str, error: Altered) -> None:
+    """A run that may not go on must not keep its environment from being changed. What a run had done before it was
+    altered can't be told from its rows."""
+    with suppress(StoreUnreachable, LostLease, Altered), lease.store.reading() as session:
+        has_begun = journal.find(session, lease.run).started_at is not None
+        verdict = Verdict.UNKNOWN if has_begun else Verdict.FAILED
+        journal.end_stale(lease, actor, verdict.value, error.message)
+
+
 def _begin(site: Site, lease: Lease, actor: str) -> None:
-    run = read(site, lease.run)
+    with site.store.reading() as session:
+        run = journal.find(session, lease.run)
+        integrity.require_unaltered(session, run)
     if run.state != State.READY:
         return
     with site.store.reading() as session:

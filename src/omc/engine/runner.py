@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from omc.actions.action import Action, Context, CutShort, Outcome, Verdict, action_named
-from omc.engine import journal, planning
+from omc.engine import integrity, journal, planning
 from omc.engine.course import Do, End, Mark, Phase, State, StepState, TakeBack, next_move
 from omc.engine.journal import Lease
 from omc.engine.undoing import outputs_of
@@ -118,6 +118,7 @@ class Runner:
     def _read(self) -> _Now:
         with self.site.store.reading() as session:
             run = journal.find(session, self.lease.run)
+            integrity.require_unaltered(session, run)
             rows = journal.steps_of(session, run.id)
         steps = [row for row in rows if row.phase == Phase.PERFORM]
         undos = [row for row in rows if row.phase == Phase.UNDO]

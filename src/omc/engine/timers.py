@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from omc.engine import journal, planning
 from omc.engine.actors import Actor
+from omc.engine.integrity import require_unaltered_timer
 from omc.engine.planning import Site
 from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.store.database import Store, Transaction
@@ -137,6 +138,8 @@ def _hold(transaction: Transaction, timer: Timer, holder: str, seconds: float) -
 def make_run(site: Site, timer: Timer) -> Run | None:
     """The run that a due timer becomes; None where it has to wait, or can't be done and says why."""
     try:
+        with site.store.reading() as session:
+            require_unaltered_timer(session, timer)
         asked = planning.asked_from(timer.procedure, timer.asked)
         plan = planning.make(site, timer.procedure, asked)
     except Unknown as error:

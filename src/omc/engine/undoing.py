@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from omc.engine.course import Phase, State
+from omc.engine.integrity import require_unaltered
 from omc.engine.journal import UNDO, find, steps_of
 from omc.errors import Refused
 from omc.procedures.plan import Plan, Risk, Step, filled_in, from_json
@@ -24,6 +25,7 @@ def plan_of(store: Store, asked: Asked) -> Plan:
     """The plan. ``Refused`` where the run hasn't ended, or left nothing that could be taken back."""
     with store.reading() as session:
         run = find(session, asked.run)
+        require_unaltered(session, run)
         done = steps_of(session, run.id, Phase.PERFORM)
         undone = {row.name for row in steps_of(session, run.id, Phase.UNDO) if row.verdict == "succeeded"}
     if run.state != State.ENDED:

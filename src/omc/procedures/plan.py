@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from omc.errors import Altered
+
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 
@@ -154,13 +156,21 @@ def to_json(plan: Plan) -> dict[str, Json]:
 
 
 def from_json(said: Mapping[str, Any]) -> Plan:
-    """What ``to_json`` gave."""
-    steps = tuple(Step(**{**step, "undo": Undo(**step["undo"]) if step["undo"] else None}) for step in said["steps"])
-    texts = {key: tuple(said[key]) for key in ("notes", "refusals")}
-    details = tuple(
-        Detail(one["headline"], tuple((*value,) for value in one["values"])) for one in said.get("details", ())
-    )
-    return Plan(**{**said, **texts, "risk": Risk(said["risk"]), "steps": steps, "details": details})
+    """What ``to_json`` gave. ``Altered`` where it is something else."""
+    try:
+        steps = tuple(
+            Step(**{**step, "undo": Undo(**step["undo"]) if step["undo"] else None}) for step in said["steps"]
+        )
+        texts = {key: tuple(said[key]) for key in ("notes", "refusals")}
+        details = tuple(
+            Detail(one["headline"], tuple((*value,) for value in one["values"])) for one in said.get("details", ())
+        )
+        return Plan(**{**said, **texts, "risk": Risk(said["risk"]), "steps": steps, "details": details})
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Altered(
+            "The plan in omc's own record is none that this omc writes: it was changed, or another omc wrote it. "
+            "Nothing was done on its word. See: omc audit verify"
+        ) from error
 
 
 def _step(step: Step) -> dict[str, Json]:

@@ -10,6 +10,8 @@ from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Identity, Inde
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from omc.errors import Altered
+
 
 def text_of(value: Any) -> str:
     """The one text of a document. In ASCII, so that no character is lost or refused on its way through a database."""
@@ -27,7 +29,13 @@ class Document(TypeDecorator[Any]):
         return None if value is None else json.dumps(value, separators=(",", ":"), allow_nan=False)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
-        return None if value is None else json.loads(value)
+        try:
+            return None if value is None else json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise Altered(
+                "A document in omc's own record is no JSON any more, so somebody changed it. Nothing was done on its "
+                "word. What else was changed: omc audit verify"
+            ) from error
 
 
 class Base(DeclarativeBase):
