@@ -24,13 +24,13 @@ def load_balancer(load_balancers: LoadBalancers, environment: Environment) -> It
         evidence = (Evidence("none of the account's load balancers has that name", load_balancers.reading),)
         yield Finding("load-balancer", Level.FAIL, environment.prefix, sentence, evidence, MORNING_CHECKS)
     for found in load_balancers.load_balancers:
-        level = {"active": Level.OK, "provisioning": Level.WARN}.get(found.state, Level.FAIL)
+        level = {"active": Level.OK, "provisioning": Level.WARN, "": Level.UNKNOWN}.get(found.state, Level.FAIL)
         why = f": {found.reason}" if found.reason else ""
         yield Finding(
             check="load-balancer",
             level=level,
             subject=found.name,
-            sentence=f"The load balancer is {found.state}{why}.",
+            sentence=f"The load balancer is {found.state}{why}." if found.state else "ELB doesn't tell its state.",
             evidence=(Evidence(f"{found.dns_name}: {found.state}", load_balancers.reading),),
             procedure=None if level is Level.OK else SERVICE_UNHEALTHY,
         )

@@ -109,6 +109,8 @@ def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tup
         return Level.FAIL, f"A deployment failed and is being rolled back to {revision}.{reason}"
     if primary.failed and primary.rollout != "COMPLETED":
         return Level.FAIL, f"The deployment of {revision} is failing: {primary.failed} of its tasks failed to start."
+    if primary.rollout is None and not others and is_rolled_by_ecs(service):
+        return Level.UNKNOWN, f"ECS doesn't tell how far the deployment of {revision} is."
     if primary.rollout == "IN_PROGRESS" or (primary.rollout is None and others):
         since = span(scope.now - primary.created)
         progress = f"{primary.running} of {primary.desired} tasks run"
@@ -160,7 +162,17 @@ def task_starts(services: Services, environment: Environment, scope: Scope) -> I
             ),
             procedure=TASKS_RESTARTING,
         )
-    if services.services and not any_event:
+    untold = [service for service in services.services if "events" in service.untold]
+    for service in untold:
+        yield Finding(
+            check="task-starts",
+            level=Level.UNKNOWN,
+            subject=service.name,
+            sentence="ECS's answer lacks the service's events, so it is not known whether all tasks could start.",
+            evidence=(Evidence("no events in ECS's answer", services.reading),),
+            procedure=MORNING_CHECKS,
+        )
+    if services.services and not any_event and not untold:
         yield Finding(
             check="task-starts",
             level=Level.OK,

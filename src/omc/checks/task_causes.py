@@ -87,9 +87,11 @@ def blame(task: StoppedTask) -> Blame:
     for pattern, found in REASONS:
         if pattern.search(task.reason):
             return found
-    ended_well = task.service is None and not any(container.exit_code for container in task.containers)
-    if task.stop_code == "EssentialContainerExited" and ended_well:
+    codes = {container.exit_code for container in task.containers}
+    if task.stop_code == "EssentialContainerExited" and task.service is None and codes == {0}:
         return Blame.WANTED  # a task of its own that came to its end
+    if task.stop_code == "ServiceSchedulerInitiated" and not task.reason:
+        return Blame.TASK  # it may have been ill: only the reason would tell
     return code
 
 

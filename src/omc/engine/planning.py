@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from omc.facts.collector import Unreadable, collect, needs
 from omc.facts.scope import Scope
 from omc.procedures import catalogue
 from omc.procedures.plan import Plan, filled_in
+from omc.procedures.readings import without
 from omc.stack import Environment, Stack
 from omc.store.database import Store
 
@@ -36,7 +37,8 @@ def site(stack: Stack, environment: Environment, store: Store) -> Site:
 
 
 def make(site: Site, procedure: str, asked: Any) -> Plan:
-    """The plan of a procedure, from fresh facts. ``Unknown`` where one of them can't be read: then there is no plan.
+    """The plan of a procedure, from fresh facts. ``Unknown`` where one that is needed can't be read: then there is no
+    plan. What it does without is ``omc.procedures.readings``'s to say.
 
     Given to facts and planners by type: the stack, the environment, the open store, the gateway that only reads, the
     moment (``Scope``), and what was asked.
@@ -56,12 +58,19 @@ def make(site: Site, procedure: str, asked: Any) -> Plan:
     }
     readings = collect([planner], given)
     arguments: dict[str, Any] = {}
+    notes: list[str] = []
     for name, need in needs(planner).items():
         fact = given[need] if need in given else readings[need]
         if isinstance(fact, Unreadable):
-            raise _without(fact)
+            spared = without(need, fact.error.message)
+            if spared is None:
+                raise _without(fact)
+            fact, note = spared
+            notes.append(note)
         arguments[name] = fact
     plan = planner(**arguments)
+    if notes:
+        plan = replace(plan, notes=(*plan.notes, *notes))
     _check(plan)
     return plan
 

@@ -64,4 +64,6 @@ def _load_balancer_url(aws: Gateway, load_balancers: LoadBalancers, environment:
         )
     port = 80 + aws.access.port_shift if aws.access.port_shift else 80
     host = load_balancers.load_balancers[0].dns_name
+    if not host:
+        raise BadAnswer(f"ELB doesn't tell the DNS name of {load_balancers.load_balancers[0].name}. Try again.")
     return f"http://{host}" if port == 80 else f"http://{host}:{port}"

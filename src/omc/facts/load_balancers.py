@@ -26,7 +26,7 @@ class LoadBalancer:
     """As CloudWatch names it: ``app/ohmycoins-staging/50dc6c495c0c9188``."""
     dns_name: str
     state: str
-    """active, provisioning, active_impaired or failed."""
+    """active, provisioning, active_impaired or failed; empty where ELB doesn't tell."""
     reason: str
 
 
@@ -109,7 +109,7 @@ def read_target_groups(aws: Gateway, environment: Environment, scope: Scope) -> 
     pages = aws.client("elbv2").get_paginator("describe_target_groups").paginate(PaginationConfig={"PageSize": PAGE})
     for page in pages:
         for told in page["TargetGroups"]:
-            name, behind = told["TargetGroupName"], told.get("LoadBalancerArns", [])
+            name, behind = told["TargetGroupName"], told["LoadBalancerArns"]
             ours = any(_is_ours(arn.split("/")[2], environment) for arn in behind) or _is_ours(name, environment)
             if name in names or (ours and not scope.is_part):
                 found.append(TargetGroup(name, told["TargetGroupArn"], is_used=bool(behind)))

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from omc.aws.gateway import Gateway
-from omc.errors import OmcError, WrongUse
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.definitions import Definitions
 from omc.facts.services import Services
@@ -21,24 +20,18 @@ class Quotas:
     """vCPUs: a thousand and twenty-four CPU units each."""
 
     vcpus: float | None
-    """The account's limit in this region; None where it could not be read."""
+    """The account's limit in this region; None where it is not known."""
     each_task: Mapping[str, float]
     """By service, of a task of the revision that it runs."""
     wanted: float
     """Of all tasks that the environment's services want now."""
-    why_unknown: str = ""
     reading: Reading = UNREAD
 
 
 @reads
 def read_quotas(aws: Gateway, services: Services, definitions: Definitions) -> Quotas:
-    """One call. Whoever may not read quotas gets to know that they are unknown, and why."""
+    """One call."""
     each = {name: int(definition.body.get("cpu", 0)) / 1024 for name, definition in definitions.running.items()}
     wanted = sum(each.get(service.name, 0.0) * service.desired for service in services.services)
-    try:
-        quota = aws.client("service-quotas").get_service_quota(ServiceCode=SERVICE, QuotaCode=VCPUS)["Quota"]
-    except WrongUse:
-        raise
-    except OmcError as error:
-        return Quotas(None, each, wanted, error.message)
+    quota = aws.client("service-quotas").get_service_quota(ServiceCode=SERVICE, QuotaCode=VCPUS)["Quota"]
     return Quotas(quota["Value"], each, wanted)

@@ -86,6 +86,8 @@ class EcsService:
     alternates: Mapping[str, str] = field(default_factory=dict)
     """Of a blue/green service: each target group's ARN to that of the other one of the pair."""
     created: datetime | None = None
+    untold: frozenset[str] = frozenset()
+    """Of ``events`` and ``deployments``, those that this answer lacks: what rests on them is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ def _service(told: ServiceTypeDef) -> EcsService:
         ),
         alternates=_alternates(said),
         created=told["createdAt"].astimezone(UTC) if "createdAt" in told else None,
+        untold=frozenset(name for name in ("events", "deployments") if name not in told),
     )
 
 
@@ -172,7 +175,7 @@ def _deployment(told: DeploymentTypeDef) -> Deployment:
         running=told["runningCount"],
         pending=told["pendingCount"],
         failed=told.get("failedTasks", 0),
-        task_definition=short_name(told.get("taskDefinition", "")),
+        task_definition=short_name(told["taskDefinition"]),
         created=told["createdAt"].astimezone(UTC),
         updated=told["updatedAt"].astimezone(UTC),
     )

@@ -145,7 +145,7 @@ def read_stopped_tasks(aws: Gateway, environment: Environment) -> StoppedTasks:
         return ecs.describe_tasks(cluster=environment.cluster, tasks=list(tasks))
 
     answers = side_by_side(describe, batches(arns, TASKS_A_CALL))
-    tasks = [_task(task) for answer in answers for task in answer["tasks"] if task.get("lastStatus") == "STOPPED"]
+    tasks = [_task(task) for answer in answers for task in answer["tasks"] if task["lastStatus"] == "STOPPED"]
     return StoppedTasks(tuple(sorted(tasks, key=lambda task: task.stopped, reverse=True)))
 
 

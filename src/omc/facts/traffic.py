@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from omc.aws.batches import batches
 from omc.aws.gateway import Gateway
+from omc.errors import BadAnswer
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers
 from omc.facts.scope import Scope
@@ -22,6 +23,8 @@ QUERIES_A_CALL = 500
 PERIOD = 60
 FRESHNESS_PERIOD = timedelta(hours=1)
 """How far back the newest CPU reading is looked for."""
+FAILED = frozenset({"InternalError", "Forbidden"})
+"""GetMetricData's codes for a metric whose datapoints it could not give."""
 COUNTS = {
     "t2": "HTTPCode_Target_2XX_Count",
     "t3": "HTTPCode_Target_3XX_Count",
@@ -158,6 +161,8 @@ def _metric_data(
         )
         for page in pages:
             for result in page["MetricDataResults"]:
+                if result.get("StatusCode") in FAILED:
+                    raise BadAnswer(f"CloudWatch answered a metric with {result['StatusCode']}. Try again.")
                 points = zip(result["Timestamps"], result["Values"], strict=True)
                 series.setdefault(result["Id"], []).extend((at.astimezone(UTC), value) for at, value in points)
     return series

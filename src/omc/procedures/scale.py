@@ -288,11 +288,8 @@ def _notes(
         yield "With 0 tasks it serves nobody, and without tasks there is no load that would bring it back."
     if configured.name in connections.each_task and connections.budget is None:
         yield f"Whether the database has connections enough is not known: {connections.why_unknown}."
-    if wish.at_least > service.desired:
-        if quotas.vcpus is None:
-            yield f"Whether Fargate's quota is enough is not known: {quotas.why_unknown}"
-        else:
-            yield "Fargate's quota was compared with this environment's services; other tasks of the account count too."
+    if wish.at_least > service.desired and quotas.vcpus is not None:
+        yield "Fargate's quota was compared with this environment's services; other tasks of the account count too."
 
 
 def _title(asked: Asked, wish: _Wish, target: ScalableTarget | None) -> str:

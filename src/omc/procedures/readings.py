@@ -1,0 +1,90 @@
+"""What becomes of a plan when one of its readings can't be had: one rule, for every command alike. Pure.
+
+What the plan's steps are made of, or its way back, is needed: without it there is no plan. What only warns of something
+that the change may run into is done without, and the plan says which risk that leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omc.facts.alarms import Alarms
+from omc.facts.candidates import Candidates
+from omc.facts.connections import Connections
+from omc.facts.definitions import Definitions
+from omc.facts.deployed_images import DeployedImages
+from omc.facts.deployments import History
+from omc.facts.images import WantedImages
+from omc.facts.incidents import OpenIncidents
+from omc.facts.infrastructure import DeletionProtection, SavedPlan
+from omc.facts.quotas import Quotas
+from omc.facts.registered import Registered
+from omc.facts.releases import Ledger
+from omc.facts.requirements import Requirements
+from omc.facts.scaling import Scaling
+from omc.facts.services import Services
+from omc.facts.subnets import Subnets
+
+NEEDED: Mapping[type, str] = {
+    Services: "the services are what is changed",
+    Definitions: "a new revision is made from the running one, and the way back leads to it",
+    WantedImages: "the image is what is deployed",
+    History: "it tells what is under way, and what can be gone back to",
+    Ledger: "it tells what was verified",
+    Candidates: "they are what is gone back to",
+    Registered: "they are what is deregistered, and what is still in use",
+    Scaling: "its limits are what is set, and what is given back",
+    OpenIncidents: "they stop deployments; they are in omc's own record, without which nothing can be done",
+    SavedPlan: "it is what is applied",
+    DeletionProtection: "it decides what can be destroyed",
+}
+"""Without one of these there is no plan, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """A reading that a plan does without."""
+
+    instead: Callable[[], Any]
+    """What the planner gets: a reading that warns of nothing."""
+    risk: str
+    """What may then go wrong, as a sentence's end."""
+
+
+SPARED: Mapping[type, Spared] = {
+    Alarms: Spared(
+        lambda: Alarms(()),
+        "whether an alarm fires already is not known: it would hide what the change does, and ECS would heed none",
+    ),
+    Requirements: Spared(
+        lambda: Requirements({}),
+        "whether the secrets, log groups and roles of the new tasks exist is not known: without one they don't start",
+    ),
+    Subnets: Spared(
+        lambda: Subnets({}),
+        "whether there are addresses enough is not known: a task without one doesn't start",
+    ),
+    Connections: Spared(
+        lambda: Connections(None, {}),
+        "whether the database has connections enough is not known: more tasks may be refused theirs",
+    ),
+    Quotas: Spared(
+        lambda: Quotas(None, {}, 0.0),
+        "whether Fargate's quota is enough is not known: tasks above it don't start",
+    ),
+    DeployedImages: Spared(
+        lambda: DeployedImages({}),
+        "whether the image was rolled back from before is not known: it may be one that failed here",
+    ),
+}
+"""Without one of these the plan is made, with its risk as a note."""
+
+
+def without(fact: type, why: str) -> tuple[Any, str] | None:
+    """What a planner gets instead of a fact that could not be read, and the plan's note; None where it is needed."""
+    spared = SPARED.get(fact)
+    if spared is None:
+        return None
+    return spared.instead(), f"Not checked, {spared.risk}. {why}"

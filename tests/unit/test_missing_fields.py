@@ -1,0 +1,233 @@
+"""Each field taken away from each answer of AWS in turn: the morning check then never says that all is well."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore import xform_name
+
+from canned_aws import NOW, arn, healthy
+from omc.aws.gateway import Gateway
+from omc.checks.finding import Finding, Level
+from omc.checks.judge import judge
+from omc.checks.morning import MORNING
+from omc.errors import Unreachable
+from omc.facts import data_age, logs
+from omc.facts.collector import collect
+from omc.facts.scope import Scope
+from omc.stack import Environment
+from support import release_world as world
+from support.fake_gateway import FakeGateway
+
+Path = tuple[str | int, ...]
+
+NOTHING_RESTS_ON: Mapping[str, str] = {
+    r"describe_services services \d taskDefinition": "shown; the deployment's own is what is judged",
+    r"describe_services services \d deployments \d failedTasks": "ECS tells no count where none failed",
+    r"describe_services services \d deployments \d rolloutStateReason": "words to a state that is judged",
+    r"describe_target_health TargetHealthDescriptions \d Target Port": "shown",
+    r"describe_alarms CompositeAlarms": "an empty list is left out of the answer",
+    r"describe_alarms MetricAlarms \d StateReason": "words to a state that is judged",
+    r"describe_tasks tasks \d (startedAt|stoppedAt|stoppingAt|createdAt)": "shown, and the order of what is shown",
+    r"describe_tasks tasks \d group": "a task that no service started is judged too",
+    r"describe_tasks tasks \d containers \d (name|reason)": "words of a cause",
+    r"describe_tasks tasks 0 stopCode": "the reason goes before it",
+    r"describe_tasks tasks 0 containers( \d exitCode)?": "of a task that was scaled in",
+    r"describe_tasks tasks 1 stoppedReason": "the exit code tells how a task of its own ended",
+    r"get_query_results statistics recordsMatched": "the rows are counted themselves",
+    r"get_metric_data MetricDataResults \d StatusCode": "a bad one is looked for; its metric has no values",
+}
+"""Fields that are read and that no verdict of a healthy stack rests on, by call and path, with the reason."""
+
+
+class Watched(dict[str, Any]):
+    """A dictionary that writes down which of its keys were asked for."""
+
+    def __init__(self, of: Mapping[str, Any], path: Path, read: set[Path]) -> None:
+        super().__init__({key: watched(value, (*path, key), read) for key, value in of.items()})
+        self.path, self.read = path, read
+
+    def __getitem__(self, key: str) -> Any:
+        self.read.add((*self.path, key))
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.read.add((*self.path, key))
+        return super().get(key, default)
+
+    def keys(self) -> Any:
+        self.read.update((*self.path, key) for key in self)
+        return super().keys()
+
+
+def watched(value: Any, path: Path, read: set[Path]) -> Any:
+    if isinstance(value, Mapping):
+        return Watched(value, path, read)
+    if isinstance(value, list):
+        return [watched(item, (*path, number), read) for number, item in enumerate(value)]
+    return value
+
+
+def answers() -> dict[tuple[str, str], Any]:
+    """A healthy stack, with a task that was scaled in and a migration that ended well, by python's names of calls."""
+    stopped = {
+        "lastStatus": "STOPPED",
+        "taskDefinitionArn": arn("ecs", "task-definition/ohmycoins-backend:7"),
+        "createdAt": NOW - timedelta(minutes=30),
+        "startedAt": NOW - timedelta(minutes=29),
+        "stoppingAt": NOW - timedelta(minutes=11),
+        "stoppedAt": NOW - timedelta(minutes=10),
+    }
+    scaled_in = stopped | {
+        "taskArn": arn("ecs", "task/a"),
+        "group": "service:backend",
+        "stopCode": "ServiceSchedulerInitiated",
+        "stoppedReason": "Scaling activity initiated by (deployment ecs-svc/1)",
+        "containers": [{"name": "backend", "exitCode": 143, "reason": ""}],
+    }
+    migrated = stopped | {
+        "taskArn": arn("ecs", "task/b"),
+        "group": "family:ohmycoins-backend",
+        "stopCode": "EssentialContainerExited",
+        "stoppedReason": "Essential container in task exited",
+        "containers": [{"name": "backend", "exitCode": 0}],
+    }
+    told = healthy() | {
+        ("ecs", "ListTasks"): {"taskArns": ["a", "b"]},
+        ("ecs", "DescribeTasks"): {"tasks": [scaled_in, migrated], "failures": []},
+    }
+    named = {(service, xform_name(operation)): answer for (service, operation), answer in told.items()}
+    metrics = named["cloudwatch", "get_metric_data"]
+    del named["sts", "get_caller_identity"]
+    del named["cloudwatch", "list_tags_for_resource"]  # asked for alarms in ALARM only
+    return named | {("cloudwatch", "get_metric_data"): metrics}
+
+
+def morning(told: Mapping[tuple[str, str], Any], monkeypatch: pytest.MonkeyPatch, page: Any = None) -> list[Finding]:
+    def get_json(url: str, _: float) -> Any:
+        if "elb.amazonaws.com" not in url:
+            raise Unreachable(f"{url} does not answer.")
+        return {"data_age_seconds": 12.5} if page is None else page
+
+    monkeypatch.setattr(data_age, "get_json", get_json)
+    monkeypatch.setattr(logs, "FIRST_WAIT", 0.0)
+    environment = world.environment()
+    given: dict[Any, Any] = {Environment: environment, Scope: Scope(NOW)}
+    gateway = FakeGateway(dict(told), environment)
+    return judge(MORNING, collect(MORNING, given | {Gateway: gateway}), given)
+
+
+def without(answer: Any, path: Path) -> Any:
+    """The same answer, without what is at the path."""
+    if callable(answer):
+        return lambda params: without(answer(params), path)
+    changed = copy.deepcopy(answer)
+    inner = changed
+    for part in path[:-1]:
+        inner = inner[part]
+    del inner[path[-1]]
+    return changed
+
+
+def paths(value: Any, path: Path = ()) -> Iterator[Path]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield (*path, key)
+            yield from paths(inner, (*path, key))
+    if isinstance(value, list):
+        for number, inner in enumerate(value[:2]):
+            yield from paths(inner, (*path, number))
+
+
+def words(operation: str, path: Path) -> str:
+    return " ".join([operation, *map(str, path)])
+
+
+def exempt(operation: str, path: Path) -> bool:
+    return any(re.fullmatch(pattern, words(operation, path)) for pattern in NOTHING_RESTS_ON)
+
+
+def test_all_is_well_to_begin_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {finding.level for finding in morning(answers(), monkeypatch)} == {Level.OK}
+
+
+def fields_read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, str], Path]]:
+    """Every field that the morning check asks for. One that it never asks for can't be missed."""
+    read: dict[tuple[str, str], set[Path]] = {}
+    told: dict[tuple[str, str], Any] = {}
+    for call, answer in answers().items():
+        found: set[Path] = set()
+
+        def watching(params: Any, answer: Any = answer, found: set[Path] = found) -> Any:
+            return watched(answer(params) if callable(answer) else answer, (), found)
+
+        told[call] = watching
+        read[call] = found
+    morning(told, monkeypatch)
+    fields: list[tuple[tuple[str, str], Path]] = []
+    for call, answer in answers().items():
+        sample = answer({"MetricDataQueries": [{"Id": "total_0"}], "EndTime": NOW}) if callable(answer) else answer
+        fields += [(call, path) for path in paths(sample) if path in read[call]]
+    return fields
+
+
+def test_no_field_that_is_missing_leaves_all_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = fields_read(monkeypatch)
+    assert len(fields) > 60, "the check reads less than it did"
+    silent, used = [], set()
+    for call, path in fields:
+        told = answers()
+        told[call] = without(told[call], path)
+        found = morning(told, monkeypatch)
+        assert len({finding.check for finding in found}) == len(MORNING), "each check says something"
+        if {finding.level for finding in found} == {Level.OK}:
+            (used.add if exempt(call[1], path) else silent.append)(words(call[1], path))
+    assert silent == [], "all is said to be well without these fields"
+    unused = [pattern for pattern in NOTHING_RESTS_ON if not any(re.fullmatch(pattern, each) for each in used)]
+    assert unused == [], "exceptions that are none any more"
+
+
+@pytest.mark.parametrize(
+    ("call", "path"),
+    [
+        (("ecs", "describe_services"), ("services", 0)),
+        (("ecs", "describe_services"), ("services", 1)),
+        (("ecs", "describe_services"), ("services", 0, "deployments", 0)),
+        (("elbv2", "describe_load_balancers"), ("LoadBalancers", 0)),
+        (("elbv2", "describe_target_health"), ("TargetHealthDescriptions", 0)),
+        (("elbv2", "describe_target_health"), ("TargetHealthDescriptions", 1)),
+        (("cloudwatch", "describe_alarms"), ("MetricAlarms", 0)),
+    ],
+)
+def test_a_thing_that_is_missing_from_a_list_is_seen(
+    call: tuple[str, str], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = answers()
+    told[call] = without(told[call], path)
+    assert {finding.level for finding in morning(told, monkeypatch)} != {Level.OK}
+
+
+@pytest.mark.parametrize("page", [{}, {"data_age_seconds": None}, {"data_age_seconds": "12"}, [], None, 0, "12", True])
+def test_a_status_page_that_does_not_say_is_unknown(page: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = morning(answers(), monkeypatch, page if page is not None else {})
+    assert {finding.level for finding in found if finding.check == "data-fresh"} == {Level.UNKNOWN}
+
+
+@pytest.mark.parametrize("code", ["InternalError", "Forbidden"])
+def test_metrics_that_cloudwatch_could_not_give_are_unknown(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = answers()
+    metrics = told["cloudwatch", "get_metric_data"]
+
+    def broken(params: Any) -> Any:
+        answer = metrics(params)
+        answer["MetricDataResults"][0] |= {"StatusCode": code, "Values": [], "Timestamps": []}
+        return answer
+
+    told["cloudwatch", "get_metric_data"] = broken
+    unknown = {finding.check for finding in morning(told, monkeypatch) if finding.level is Level.UNKNOWN}
+    assert "error-rate" in unknown

@@ -1,0 +1,113 @@
+"""One rule for every command: what a plan is made of is needed, what only warns is done without, with its risk said."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from omc.engine import planning
+from omc.errors import AccessDenied, BadCredentials, OmcError, Throttled
+from omc.facts.candidates import Candidates
+from omc.facts.collector import UNREAD, Unreadable, needs
+from omc.facts.quotas import Quotas
+from omc.facts.registered import Registered
+from omc.facts.scope import Scope
+from omc.procedures.asking import Deploy, Prune, Rollback
+from omc.procedures.catalogue import PLANNERS, planner
+from omc.procedures.plan import Plan
+from omc.procedures.readings import NEEDED, SPARED
+from omc.procedures.restart import Asked as Restart
+from omc.procedures.scale import Asked as Scale
+from omc.stack import Environment
+from support import release_world as world
+
+ASKED: dict[str, Any] = {
+    "deploy": Deploy({"backend": "image"}),
+    "restart": Restart(["backend"]),
+    "scale": Scale("backend", 3),
+    "rollback": Rollback(services=["backend"], to="7", override="a test"),
+    "prune": Prune(),
+}
+
+
+def facts_of(procedure: str) -> list[type]:
+    """What it reads, beside what it is given."""
+    return [fact for fact in needs(planner(procedure)).values() if fact in NEEDED or fact in SPARED]
+
+
+def test_the_rule_knows_every_reading_of_every_command() -> None:
+    assert not NEEDED.keys() & SPARED.keys()
+    given = {Environment, Scope}
+    for procedure in PLANNERS:
+        read = {fact for name, fact in needs(planner(procedure)).items() if fact not in given and name != "asked"}
+        assert read <= NEEDED.keys() | SPARED.keys(), procedure
+
+
+def planned(monkeypatch: pytest.MonkeyPatch, procedure: str, missing: type | None, error: OmcError) -> Plan:
+    there = world.facts()
+    running = dict(there["definitions"].running) | {"backend": world.definition("backend", 8, "b")}
+    if procedure == "rollback":
+        there["definitions"] = type(there["definitions"])(running, {})
+    values = [
+        *there.values(),
+        world.candidates(world.definition("backend", 7, "a"), *running.values()),
+        Quotas(64.0, {"backend": 1.0}, 2.0),
+        Registered({"backend": ("ohmycoins-backend:1", "ohmycoins-backend:7")}, frozenset()),
+    ]
+    readings = {type(value): value for value in values}
+    if missing is not None:
+        readings[missing] = Unreadable(missing, error, UNREAD)
+    monkeypatch.setattr(planning, "collect", lambda *_: readings)
+    site: Any = SimpleNamespace(
+        stack=None, environment=there["environment"], store=SimpleNamespace(now=lambda: world.NOW), reads=None
+    )
+    return planning.make(site, procedure, ASKED[procedure])
+
+
+@pytest.mark.parametrize("procedure", ASKED)
+def test_a_plan_of_all_readings_has_no_such_note(procedure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = planned(monkeypatch, procedure, None, OmcError("unused"))
+    assert not [note for note in made.notes if note.startswith("Not checked")]
+
+
+CASES = [
+    (procedure, fact, error)
+    for procedure in ASKED
+    for fact in facts_of(procedure)
+    for error in (
+        partial(AccessDenied, "ec2 X is not allowed to you.", "ec2:X"),
+        partial(Throttled, "AWS kept answering that there are too many requests."),
+    )
+]
+
+
+@pytest.mark.parametrize(
+    ("procedure", "fact", "error"),
+    CASES,
+    ids=[f"{procedure} {fact.__name__} {error.func.__name__}" for procedure, fact, error in CASES],
+)
+def test_what_can_not_be_read_is_a_refusal_or_a_note_by_the_rule(
+    procedure: str, fact: type, error: partial[OmcError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if fact in NEEDED:
+        with pytest.raises(error.func) as refused:
+            planned(monkeypatch, procedure, fact, error())
+        assert refused.value.exit_code != 0
+        return
+    made = planned(monkeypatch, procedure, fact, error())
+    assert made.notes[-1] == f"Not checked, {SPARED[fact].risk}. {error().message}"
+    assert made.steps
+
+
+def test_without_credentials_nothing_is_spared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nothing can be read, the services among it."""
+    for fact in (each for each in facts_of("deploy") if each in NEEDED):
+        with pytest.raises(BadCredentials):
+            planned(monkeypatch, "deploy", fact, BadCredentials("The credentials have expired."))
+
+
+def test_candidates_are_what_a_rollback_is_made_of() -> None:
+    assert Candidates in facts_of("rollback")
