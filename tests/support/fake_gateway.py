@@ -50,6 +50,9 @@ class FakeGateway:
     asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     endpoint: str | None = None
 
+    def log_in(self) -> None:
+        """There are no credentials to find."""
+
     def client(self, service: str) -> Any:
         return _Client(self, service)
 
