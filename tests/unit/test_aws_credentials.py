@@ -527,3 +527,38 @@ def test_whatever_botocore_raises_is_a_sentence(kind: type[Exception]) -> None:
         assert said.message.isprintable()
         assert said.message.endswith(".")
         assert len(said.message) < 600
+
+
+def test_terraforms_sdk_knows_each_provider_or_is_served() -> None:
+    from omc.aws.handover import NATIVE, SERVED
+
+    assert {method for method, _ in SOURCES.values()} == NATIVE | SERVED
+
+
+def test_terraform_is_told_where_credentials_come_from_and_served_those_that_it_cannot_find(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from omc.aws.handover import KEYS, identity
+
+    be(person.identity_center("s").set(AWS_ACCESS_KEY_ID="another", AWS_SECRET_ACCESS_KEY="one"), monkeypatch)
+    named = replace(STAGING, profile="s")
+    told = identity(Gateway(named, access_to(named)))
+    assert told["AWS_PROFILE"] == "s"
+    assert [told[name] for name in KEYS] == ["", "", "", ""], "Go would take the shell's keys before the profile"
+
+    monkeypatch.setattr(credentials, "ask_for_code", lambda prompt: "123456")
+    person.set(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", AWS_USE_FIPS_ENDPOINT="true")
+    be(person.with_keys("base").role("m", source_profile="base", mfa_serial="arn:aws:iam::1:mfa/jo"), monkeypatch)
+    gateway = Gateway(STAGING, access_to(STAGING))
+    told = identity(gateway)
+    assert told == identity(gateway), "one server for as long as omc runs"
+    assert told["AWS_USE_FIPS_ENDPOINT"] == "true"
+    assert person.gives.keys.secret_key not in told.values()
+    for name, value in told.items():
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
+    asked = Gateway(STAGING, access_to(STAGING))
+    assert who(asked) == person.gives.keys.access_key
+    assert credentials.shared_credentials(STAGING).method == "container-role"
+    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "guessed")
+    with pytest.raises(Unknown, match="403"):
+        who(Gateway(STAGING, access_to(STAGING)))

@@ -161,7 +161,12 @@ class Gateway:
         for this environment, never for a plan or a log. Raises ``NoCredentials`` or ``BadCredentials``."""
         with self._lock:
             session = self._session or self._open()
-            return session.get_credentials().get_frozen_credentials()
+        return session.get_credentials().get_frozen_credentials()
+
+    def shared(self) -> SharedCredentials:
+        """What botocore found, once ``credentials`` was called; not where they are the local cloud's own."""
+        assert self._credentials is not None  # noqa: S101 - asked in the wrong order
+        return self._credentials
 
     def _verify_account(self, expected: str) -> None:
         if self._account is None:

@@ -7,7 +7,6 @@ downloads kept beside omc's plan files. The local cloud gets the staging root, i
 from __future__ import annotations
 
 import filecmp
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,13 +15,15 @@ from typing import Any
 
 from omc import terraform as tf
 from omc.aws.gateway import Gateway
-from omc.aws.local import reach
+from omc.aws.handover import identity
+from omc.aws.local import Reach, reach
 from omc.errors import WrongUse
 from omc.stack import Environment, Stack
 
 LOCAL_ROOT = "staging"
 """The root that is applied in a local cloud: the folder that AWS gets, with its ``local.tfvars``."""
 LEFT_OUT = (".terraform", "tests")
+NOT_THE_ENDPOINT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"})
 WORK_FOLDER = ".omc"
 """Beside omc.toml; for a local cloud, its own state folder."""
 
@@ -119,6 +120,11 @@ def copy_sources(source: Path, target: Path) -> None:
             path.unlink()
 
 
+def endpoint_of(cloud: Reach) -> dict[str, str]:
+    """Where Terraform finds a local cloud; not as whom."""
+    return {name: value for name, value in cloud.environment().items() if name not in NOT_THE_ENDPOINT}
+
+
 def work_folder(stack: Stack, environment: Environment) -> Path:
     """omc's own folder for an environment: a local cloud's state folder, else one beside the stack file."""
     return (environment.local_state or stack.file.parent / WORK_FOLDER).absolute()
@@ -150,16 +156,14 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
             folder=copy / "environments" / name,
             plans=plans,
             bucket=state_bucket(stack, name, found.account),
-            env=found.environment(),
+            env=endpoint_of(found) | identity(aws),
             var_files=("local.tfvars",),
             terraform=tf.find_terraform(),
             account=found.account,
             settings={"exchange_url": found.exchange_url},
         )
     account = str(aws.client("sts").get_caller_identity()["Account"])
-    env = {"AWS_REGION": environment.region, "TF_DATA_DIR": str(work / "terraform" / name)}
-    if profile := environment.profile or os.environ.get("AWS_PROFILE"):
-        env["AWS_PROFILE"] = profile
+    env = {"AWS_REGION": environment.region, "TF_DATA_DIR": str(work / "terraform" / name)} | identity(aws)
     return Root(
         name=name,
         folder=sources / "environments" / name,
