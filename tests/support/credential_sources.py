@@ -138,6 +138,7 @@ class Person:
     config: str = ""
     credentials: str = ""
     env: dict[str, str] = field(default_factory=dict)
+    role_arn: str = ROLE
 
     def environment(self) -> dict[str, str]:
         """The variables, once the files are written."""
@@ -207,7 +208,7 @@ class Person:
 
     def web_identity(self) -> Person:
         (self.home / "token").write_text("a.web.identity")
-        return self.set(AWS_WEB_IDENTITY_TOKEN_FILE=str(self.home / "token"), AWS_ROLE_ARN=ROLE)
+        return self.set(AWS_WEB_IDENTITY_TOKEN_FILE=str(self.home / "token"), AWS_ROLE_ARN=self.role_arn)
 
     def on_an_instance(self) -> Person:
         return self.set(AWS_EC2_METADATA_DISABLED="", AWS_EC2_METADATA_SERVICE_ENDPOINT=self.gives.endpoint)
@@ -216,7 +217,7 @@ class Person:
         return self.set(AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{self.gives.endpoint}/container")
 
     def role(self, profile: str, **settings: str) -> Person:
-        return self.profile(profile, **{"role_arn": ROLE, **settings}).set(AWS_PROFILE=profile)
+        return self.profile(profile, **{"role_arn": self.role_arn, **settings}).set(AWS_PROFILE=profile)
 
     def signed_in(self, until: str = FUTURE) -> Person:
         """What ``aws login`` leaves behind. The key is one made for this test."""

@@ -206,3 +206,37 @@ def test_a_length_of_time_has_two_units_at_most(seconds: int, shown: str) -> Non
     from datetime import timedelta
 
     assert span(timedelta(seconds=seconds)) == shown
+
+
+@pytest.mark.parametrize(
+    ("config", "profile", "shell", "region"),
+    [
+        ("[profile dev]\nregion = eu-west-1\n", "dev", None, "eu-west-1"),
+        ("[profile dev]\nregion = us-gov-west-1\n", None, "dev", "us-gov-west-1"),
+        ("[default]\nregion = eusc-de-east-1\n", "default", None, "eusc-de-east-1"),
+        ("[profile a]\nregion = eu-west-1\n[profile b]\nregion = us-east-1\n", "a", "b", "eu-west-1"),
+        ("[default]\nregion = eu-west-1\n", None, None, "ap-southeast-2"),
+        ("[profile dev]\noutput = json\n", "dev", None, "ap-southeast-2"),
+        ("[profile dev]\nregion = ../../etc\n", "dev", None, "ap-southeast-2"),
+        ("region = x\n[prof", "dev", None, "ap-southeast-2"),
+        ("", "dev", None, "ap-southeast-2"),
+        ("\x00\xff", "dev", None, "ap-southeast-2"),
+    ],
+)
+def test_a_region_that_the_file_leaves_out_is_the_profiles(
+    config: str, profile: str | None, shell: str | None, region: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "config").write_text(config)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "config"))
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    if shell:
+        monkeypatch.setenv("AWS_PROFILE", shell)
+    text = (REPOSITORY / "omc.toml").read_text()
+    named = f'profile = "{profile}"\n' if profile else ""
+    (folder / "omc.toml").write_text(
+        text.replace('[environments.staging]\nregion = "ap-southeast-2"\n', f"[environments.staging]\n{named}")
+    )
+    environments = load(folder / "omc.toml").environments
+    assert environments["staging"].region == region
+    assert environments["production"].region == "ap-southeast-2", "what the file says stands"
+    assert environments["local"].region == "ap-southeast-2", "nobody's profile has a say there"

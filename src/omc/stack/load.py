@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import tomllib
@@ -35,6 +36,8 @@ from omc.stack.section import Section, Source, meant, shown
 
 FILE_NAME = "omc.toml"
 DEFAULT_REGION = "ap-southeast-2"
+REGION = r"[a-z]{2,6}(-[a-z]+)+-\d{1,2}"
+"""Of every partition: also us-gov-west-1, cn-north-1, eusc-de-east-1."""
 WATCH_SECONDS, LOCAL_WATCH_SECONDS = 420, 120
 """How long a release is watched where the stack file doesn't say: figures of the local cloud aren't late."""
 ZONES = {"AEST": timedelta(hours=10), "UTC": timedelta(0)}
@@ -149,13 +152,15 @@ def _environment(
     state = section.text("local_state", None, allowed="a folder, beside this file")
     if state is not None:
         state = file.parent / (os.environ.get("OMC_LOCAL_STATE") or state)
+    profile = section.text("profile", None, allowed="the name of a profile")
+    usual_region = DEFAULT_REGION if state is not None else (region_of(profile) or DEFAULT_REGION)
     window = section.section("maintenance_window", required=False)
     environment = Environment(
         name=name,
         prefix=prefix,
-        region=section.text("region", DEFAULT_REGION, allowed="an AWS region", pattern=r"[a-z]{2,6}(-[a-z]+)+-\d{1,2}"),
+        region=section.text("region", usual_region, allowed="an AWS region", pattern=REGION),
         account=section.text("account", None, allowed="twelve digits in quotes", pattern=r"\d{12}"),
-        profile=section.text("profile", None, allowed="the name of a profile"),
+        profile=profile,
         local_state=state,
         cluster=section.text("cluster", prefix, allowed="a name", pattern=_NAME),
         load_balancer=section.text("load_balancer", None, allowed="a name", pattern=_NAME),
@@ -183,6 +188,21 @@ def _environment(
     )
     section.finish()
     return environment
+
+
+def region_of(profile: str | None) -> str | None:
+    """The region of a profile in the aws CLI's configuration: the one given, else the shell's ``AWS_PROFILE``. None
+    where there is none, or none that can be read: whoever asks AWS then says what is wrong there."""
+    name = profile or os.environ.get("AWS_PROFILE")
+    if name is None:
+        return None
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser().read_text())
+        region = parser.get("default" if name == "default" else f"profile {name}", "region", fallback="")
+    except (OSError, ValueError, configparser.Error):
+        return None
+    return region if re.fullmatch(REGION, region) else None
 
 
 def _with_approvals(environments: dict[str, Environment], section: Section | None) -> dict[str, Environment]:

@@ -1,0 +1,72 @@
+"""The morning check, a deployment's plan and Terraform's plan by whoever the aws CLI would be, from every source of
+credentials: roles by the cloud's own STS, all else from a server that plays what gives credentials out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import variants
+from support.credential_sources import NAMED, SOURCES, Giver, Keys, Person, giver
+from support.stack import Stack
+
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(900)]
+
+ROLE = "somebody-who-deploys"
+WITH_TERRAFORM = ("role of a profile", "Identity Center", "program", "web identity", "container", "credentials file")
+"""Sources of which Terraform's own chain is tried too: each plan takes some seconds, the others differ in nothing that
+Terraform sees."""
+
+
+@pytest.fixture(scope="module")
+def role(stack: Stack) -> str:
+    """A role that everybody in the account may take on."""
+    iam = stack.client("iam")
+    anybody = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    anybody_of_web = {"Effect": "Allow", "Principal": {"Federated": "*"}, "Action": "sts:AssumeRoleWithWebIdentity"}
+    trust = {"Version": "2012-10-17", "Statement": [anybody, anybody_of_web]}
+    made = iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(trust))
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName=ROLE, PolicyName="everything", PolicyDocument=json.dumps(everything))
+    return str(made["Role"]["Arn"])
+
+
+@pytest.fixture(scope="module")
+def digest(stack: Stack) -> str:
+    return variants.push(stack, "good")
+
+
+@pytest.fixture
+def gives(stack: Stack) -> Iterator[Giver]:
+    reach = stack.reach()
+    with giver(Keys(reach["AWS_ACCESS_KEY_ID"], reach["AWS_SECRET_ACCESS_KEY"], "")) as gives:
+        yield gives
+
+
+@pytest.mark.parametrize(
+    "source", [name for name, (method, _) in SOURCES.items() if method != "login" and name not in NAMED]
+)
+def test_whoever_one_is_by_this_source_can_look_and_plan(
+    source: str, stack: Stack, role: str, digest: str, gives: Giver, tmp_path: Path
+) -> None:
+    reach = stack.reach()
+    place = {name: reach[name] for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")}
+    person = SOURCES[source][1](Person(tmp_path, gives, role_arn=role))
+    env = {"AWS_EC2_METADATA_DISABLED": ""} | place | person.environment()
+
+    check = stack.omc("check", "morning", "--env", "local", "--output", "json", env=env)
+    assert check.code in (0, 1), check.out + check.err
+    assert not [each for each in check.json["findings"] if each["level"] == "unknown"], check.out
+
+    plan = stack.omc(
+        *("deploy", "--env", "local", "--image", f"backend={digest}", "--dry-run", "--output", "json"),
+        *("--override", "a rehearsal"),
+        env=env,
+    )
+    assert plan.code == 0, plan.out + plan.err
+    if source in WITH_TERRAFORM:
+        terraform = stack.omc("infra", "plan", "--env", "local", env=env, timeout=600)
+        assert terraform.code == 0, terraform.out + terraform.err
