@@ -62,15 +62,21 @@ class TerraformError(OmcError):
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """Who holds the lock of a state, as Terraform writes it into the lock."""
+    """Who holds the lock of a state, as Terraform writes it into the lock; empty where that could not be read."""
 
     id: str
     operation: str
     """``OperationTypeApply``, ``OperationTypePlan``."""
     who: str
     """``user@host``."""
-    created: datetime
+    created: datetime | None
     """UTC, by the clock of that host."""
+
+    @property
+    def words(self) -> str:
+        """``alice@laptop holds since 09:00:00 UTC``, for behind "the lock, which"."""
+        since = f" since {self.created:%Y-%m-%d %H:%M:%S} UTC" if self.created else ""
+        return f"{self.who or 'somebody'} holds{since}" if self.id else "somebody holds or has just let go"
 
 
 class TerraformKilled(TerraformError):
@@ -81,11 +87,15 @@ class StateLocked(TerraformError):
     """Somebody works on the state just now, or ended without releasing it."""
 
     def __init__(self, lock: Lock) -> None:
-        doing = lock.operation.removeprefix("OperationType").lower()
+        doing = lock.operation.removeprefix("OperationType").lower() or "it doesn't say what for"
+        since = f" since {lock.created:%Y-%m-%d %H:%M:%S} UTC" if lock.created else ""
         super().__init__(
-            f"The state is locked by {lock.who} since {lock.created:%Y-%m-%d %H:%M:%S} UTC ({doing}, lock {lock.id}). "
+            f"The state is locked by {lock.who or 'somebody'}{since} ({doing}, lock {lock.id}). "
             "Wait for them, or ask them; a lock whose holder is known to be dead is released by "
             f"`terraform force-unlock {lock.id}`."
+            if lock.id
+            else "The state was locked by somebody else, and who could not be read: they may have just let go. "
+            "Try again, or wait for it: --lock-wait SECONDS."
         )
         self.lock = lock
 
@@ -189,7 +199,7 @@ def run(
         raise TerraformKilled(f"terraform {verb} was killed in {folder.name} ({name}), {how}.")
     if code != 0:
         reason = failures[0] if failures else _first_error("".join(lines))
-        if lock := _lock_in(reason):
+        if lock := _lock_in(reason) or _lock_in("".join(lines)):
             raise StateLocked(lock)
         raise TerraformError(f"terraform {verb} failed in {folder.name}: {reason}")
     return "".join(lines)
@@ -383,19 +393,52 @@ def _first_error(printed: str) -> str:
 
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_LOCK = re.compile(
-    r"Lock Info:\s+ID:\s+(?P<id>\S+).*?Operation:\s+(?P<operation>\S+).*?Who:\s+(?P<who>\S+).*?"
-    r"Created:\s+(?P<day>[\d-]+) (?P<time>[\d:]+)"
+_BOX = str.maketrans("│╷╵", "   ")
+_LABELS = ("ID", "Path", "Operation", "Who", "Version", "Created", "Info")
+"""Of a lock, in the order in which Terraform's ``LockInfo`` prints them."""
+_TAKEN = re.compile(
+    r"PreconditionFailed|StatusCode: 412|ConditionalRequestConflict|ConditionalCheckFailedException|lock already exists"
 )
+"""What S3 and DynamoDB answer to who wants a lock that is there: also when it is gone before Terraform has read whose
+it is, as between its PutObject and its GetObject."""
 
 
-def _lock_in(reason: str) -> Lock | None:
-    """The holder that Terraform names when it can't get the lock."""
-    found = _LOCK.search(reason) if "lock" in reason else None
-    if found is None:
+def _lock_in(said: str) -> Lock | None:
+    """The lock because of which Terraform could not begin; its fields are empty where Terraform doesn't know them."""
+    text = " ".join(_COLOUR.sub("", said).translate(_BOX).split())
+    if "acquiring the state lock" not in text:
+        return None  # also not where it was had and could not be released: then Terraform has done its work
+    _, found, info = text.partition("Lock Info:")
+    fields = _fields(info.partition("Terraform acquires")[0]) if found else {}
+    if not fields.get("ID"):
+        return Lock("", "", "", None) if _TAKEN.search(text) else None
+    return Lock(fields["ID"].split()[0], fields["Operation"], fields["Who"], _created(fields["Created"]))
+
+
+def _fields(info: str) -> dict[str, str]:
+    """The fields of a lock's description on one line. A name may hold spaces and backslashes, and any may be empty."""
+    places = []
+    at = 0
+    for label in _LABELS:
+        found = re.compile(rf"(?<!\S){label}:").search(info, at)
+        if found:
+            places.append((label, found.start(), found.end()))
+            at = found.end()
+    ends = [start for _, start, _ in places[1:]] + [len(info)]
+    fields = {label: info[begin:end].strip() for (label, _, begin), end in zip(places, ends, strict=True)}
+    return dict.fromkeys(_LABELS, "") | {
+        label: "".join(char if char.isprintable() else "?" for char in value) for label, value in fields.items()
+    }
+
+
+def _created(words: str) -> datetime | None:
+    """``2026-11-29 16:00:00.1234 +0000 UTC``, as Go prints a time."""
+    found = re.match(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.\d+)?(?: ([+-]\d{4}))?", words)
+    if found is None or found[1].startswith("0001"):
         return None
-    created = datetime.fromisoformat(f"{found['day']}T{found['time']}").replace(tzinfo=UTC)
-    return Lock(found["id"], found["operation"], found["who"], created)
+    with suppress(ValueError):
+        return datetime.strptime(f"{found[1]} {found[2]} {found[3] or '+0000'}", "%Y-%m-%d %H:%M:%S %z").astimezone(UTC)
+    return None
 
 
 def _executable() -> Path:

@@ -300,7 +300,8 @@ def _is_left_by_us(context: Context, root: Root, lock: tf.Lock) -> bool:
         return False
     if context.memory.get("lock") == lock.id:
         return True
-    return lock.created >= datetime.fromisoformat(began) - CLOCK_ERROR and not tf.working_in(root.folder)
+    since = datetime.fromisoformat(began) - CLOCK_ERROR
+    return lock.created is not None and lock.created >= since and not tf.working_in(root.folder)
 
 
 def _let_others_end(context: Context) -> None:

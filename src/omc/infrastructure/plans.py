@@ -158,7 +158,7 @@ def held(work: Callable[[], Any], wait: float, say: Say) -> Any:
         except tf.StateLocked as error:
             if time.monotonic() >= deadline:
                 raise
-            say(f"Waiting for the state's lock, which {error.lock.who} holds since {error.lock.created:%H:%M:%S} UTC")
+            say(f"Waiting for the state's lock, which {error.lock.words}")
             time.sleep(min(2.0, max(0.1, deadline - time.monotonic())))
 
 
