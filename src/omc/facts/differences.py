@@ -347,7 +347,7 @@ def _alike(old: Sequence[Any], new: Sequence[Any], gone: list[int], come: list[i
     )
     found: list[tuple[int, int]] = []
     for score, _, left, right in scores:
-        if score < 0 and all(left != one and right != other for one, other in found):
+        if (score < 0 or len(gone) == len(come)) and all(left != one and right != other for one, other in found):
             found.append((left, right))
     return found
 
