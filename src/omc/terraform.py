@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from omc import procfs
+from omc import exact_json, procfs
 from omc.errors import OmcError
 from omc.interrupts import held
 
@@ -272,7 +272,7 @@ def state(terraform: Terraform, folder: Path, *, env: Mapping[str, str]) -> dict
 
 def show(terraform: Terraform, folder: Path, plan: Path, *, env: Mapping[str, str]) -> dict[str, Any]:
     """A plan file as Terraform's JSON, secrets and all."""
-    shown: dict[str, Any] = json.loads(run(terraform, folder, ["show", "-json", str(plan)], env=env))
+    shown: dict[str, Any] = exact_json.loads(run(terraform, folder, ["show", "-json", str(plan)], env=env))
     return shown
 
 

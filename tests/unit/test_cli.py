@@ -18,7 +18,7 @@ import pytest
 from omc.cli.check import Period
 from omc.cli.deploy import Length
 from omc.cli.main import root
-from omc.cli.table import Row, table
+from omc.cli.table import Row, page, table
 
 REPOSITORY = Path(__file__).parents[2]
 HEAVY = ("botocore", "boto3", "rich", "sqlalchemy", "fastapi", "moto", "localcloud", "httpx")
@@ -273,3 +273,19 @@ def test_a_long_sentence_wraps_below_itself() -> None:
         "               seven",
         "               - below",
     ]
+
+
+def test_what_does_not_fit_on_a_terminal_goes_through_the_pager(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paged: list[str] = []
+    monkeypatch.setattr("click.echo_via_pager", paged.append)
+    page("a\nb")
+    assert (capsys.readouterr().out, paged) == ("a\nb\n", [])  # not a terminal
+    for stream in (sys.stdout, sys.stdin):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_: os.terminal_size((80, 24)))
+    page("short")
+    assert paged == []
+    page("line\n" * 30)
+    assert len(paged) == 1

@@ -187,6 +187,23 @@ def test_a_database_that_is_forgotten_is_not_lost_and_said_to_be_nobodys() -> No
     )
 
 
+def test_the_fingerprint_binds_what_is_done_and_not_what_something_happened_to_be() -> None:
+    def of(said: dict[str, Any], **document: Any) -> str:
+        return summary(saved(said, **document)).fingerprint
+
+    assert of(one(["delete"], SAME, None)) == of(one(["delete"], OTHER, None))
+    later = {"after_unknown": {"revision": True}, "replace_paths": [["name"]]}
+    revisions = (one(["delete", "create"], SAME | {"revision": n}, OTHER, change=later) for n in (1, 2))
+    assert len({of(said) for said in revisions}) == 1
+    assert of(MOVED) != of(MOVED | {"previous_address": "aws_route.older"})
+    assert of(IMPORTED) != of(one(["no-op"], SAME, SAME, change={"importing": {"id": "rtb-2"}}))
+    assert of(one(["create"], None, SAME)) != of(one(["create"], None, OTHER))
+    assert of(one(["delete", "create"], SAME, SAME)) != of(one(["create", "delete"], SAME, SAME))
+    assert of(MOVED, complete=True) != of(MOVED, complete=False)
+    changed = {"x": {"actions": ["update"], "before": 1, "after": 2}}
+    assert of(MOVED, output_changes=changed) != of(MOVED)
+
+
 # -- not the whole change --------------------------------------------------------------------------------------------
 
 UPDATE = one(["update"], SAME, OTHER)
@@ -211,6 +228,8 @@ def test_a_part_without_a_change_is_not_called_all_the_code_says() -> None:
 def test_a_plan_cut_short_by_an_error_is_refused() -> None:
     [refusal] = planned(UPDATE, applyable=False, complete=False, errored=True).refusals
     assert refusal.startswith("The plan was cut short by an error")
+    assert planned(applyable=False, complete=False, errored=True).refusals == (refusal,)
+    assert not summary(saved(errored=True)).is_empty
 
 
 def test_a_plan_that_terraform_would_not_apply_is_refused() -> None:
@@ -285,6 +304,7 @@ LONG = "x" * 500
 STATEMENT = "policy.Statement"
 SECURE = {"Bool": {"aws:SecureTransport": "false"}}
 NEW = '{"Action": ["s3:PutObject"], "Effect": "Allow", "Resource": "*", "Sid": "Write"}'
+NEARLY = ["n.a: 0.1234567890123456789 → 0.1234567890123456780"]
 TWICE = '{"a":1,"a":2}', '{"a":3,"a":2}'
 BLOCKS = [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
 ANYWHERE = {"from_port": 0, "cidr_ipv4": "0.0.0.0/0"}
@@ -317,6 +337,7 @@ ANYWHERE = {"from_port": 0, "cidr_ipv4": "0.0.0.0/0"}
         ({"n": "a b"}, {"n": "a  b"}, ['n: a b → "a  b"']),
         ({"n": "admin"}, {"n": "\u0430dmin"}, ['n: admin → "\\u0430dmin"']),
         ({"n": "a"}, {"n": "a\u200b"}, ['n: a → "a\\u200b"']),
+        ({"n": '{"a": 0.1234567890123456789}'}, {"n": '{"a": 0.1234567890123456780}'}, NEARLY),
         ({"n": 2**53}, {"n": 2**53 + 1}, ["n: 9007199254740992 → 9007199254740993"]),
         ({"l": ["a", "b", "c"]}, {"l": ["a", "c"]}, ["l[1]: b → nothing"]),
         ({"l": ["a", "b"]}, {"l": ["b", "a"]}, ["l[0]: nothing → b", "l[1]: b → nothing"]),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
+from omc import exact_json
 from omc.redaction import CHANGED, REDACTED, without_secrets
 
 NOTHING = "nothing"
@@ -139,14 +140,6 @@ def same(one: Any, other: Any) -> bool:
     return _canonical(one) == _canonical(other)
 
 
-def number(text: str) -> float | str:
-    """A number of a JSON text, for ``parse_float``: as it is written where a float would not be exactly it."""
-    from decimal import Decimal
-
-    found = float(text)
-    return found if Decimal(repr(found)) == Decimal(text) else text
-
-
 def document(value: Any) -> Any:
     """The document in a text that is JSON, such as a policy or a dashboard; None for any other value.
 
@@ -155,7 +148,7 @@ def document(value: Any) -> Any:
     if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
         return None
     try:
-        said = json.loads(value, object_pairs_hook=_once, parse_float=number)
+        said = exact_json.loads(value, _once)
     except (ValueError, RecursionError, ArithmeticError):
         return None
     return said if _depth(said) <= DEEPEST else None

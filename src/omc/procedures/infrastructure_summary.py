@@ -70,13 +70,15 @@ class Summary:
     """Actions that Terraform invokes."""
     is_partial: bool = False
     """The plan is not the whole change."""
+    is_errored: bool = False
+    """It was cut short by an error: what is in it says nothing of what isn't."""
     records: bool = False
     """It changes nothing, and the apply records the world in the state as it is (``-refresh-only``)."""
 
     @property
     def is_empty(self) -> bool:
         """Whether an apply would change neither the world nor the state."""
-        return not self.changes and not self.outputs and not self.invoked and not self.records
+        return not (self.changes or self.outputs or self.invoked or self.records or self.is_errored)
 
     @property
     def counted(self) -> str:
@@ -130,6 +132,7 @@ def summary(plan: SavedPlan) -> Summary:
         output_values=plan.output_values,
         invoked=plan.extent.invoked,
         is_partial=plan.extent.is_partial,
+        is_errored=plan.extent.errored,
         records=changes_nothing and plan.extent.applyable is True,
     )
 
@@ -303,5 +306,11 @@ def _bound(change: Change) -> Json:
         "differences": [
             [difference.path, difference.before, difference.after, difference.forces_replacement]
             for difference in change.differences
+            if change.does is not Does.DESTROY and not _is_by_the_way(change, difference)
         ],
     }
+
+
+def _is_by_the_way(change: Change, one: Difference) -> bool:
+    """What AWS and deployments may change between two plans of the same: of what goes, the values that it had."""
+    return change.does is Does.REPLACE and one.after == UNKNOWN and not one.forces_replacement
