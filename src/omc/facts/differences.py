@@ -91,7 +91,7 @@ def leaves(values: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
 
 def texts(old: Any, new: Any) -> tuple[str, str]:
     """The two values as texts that differ."""
-    both = isinstance(old, str | Absent) and isinstance(new, str | Absent)
+    both = isinstance(old, str | Absent | Unknown) and isinstance(new, str | Absent | Unknown)
     before, after = text_of(old, bare=both), text_of(new, bare=both)
     if before == after:
         if after == REDACTED:

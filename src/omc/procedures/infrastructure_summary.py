@@ -10,7 +10,7 @@ from omc.facts.infrastructure import SavedPlan
 from omc.facts.terraform_json import UNKNOWN, Change, Difference, Does
 from omc.procedures.plan import Detail, Json, fingerprint
 from omc.procedures.prices import Cost, monthly
-from omc.procedures.resource_kinds import GRANTING, lost_with
+from omc.procedures.resource_kinds import GRANTING, GRANTS, lost_with
 
 SHOWN_CHARACTERS = 100
 """Of a value that changes, and of what differs in it; around that, so much of what is the same:"""
@@ -171,7 +171,8 @@ def detail(change: Change) -> Detail:
     shy = change.does in {Does.CREATE, Does.DESTROY} and (change.kind not in GRANTING or change.does is Does.DESTROY)
     values = []
     for one in change.differences:
-        late = change.does in {Does.CREATE, Does.REPLACE} and one.after == UNKNOWN and change.kind not in GRANTING
+        says = one.path.split(".")[0].split("[")[0] in GRANTS
+        late = change.does in {Does.CREATE, Does.REPLACE} and one.after == UNKNOWN and not says
         none = change.does is Does.REPLACE and {one.before, one.after} <= EMPTY
         minor = not one.forces_replacement and (shy or late or none)
         values.append((one.path, one.before, one.after, _remark(one), minor))

@@ -110,6 +110,15 @@ GRANTING = frozenset(
 )
 """Types that say who may do what or reach what: all values of a new one are shown, without being asked for."""
 
+GRANTS = frozenset(
+    {
+        *("policy", "assume_role_policy", "inline_policy", "managed_policy_arns", "policy_arn", "principal"),
+        *("ingress", "egress", "cidr_blocks", "cidr_ipv4", "cidr_ipv6", "referenced_security_group_id"),
+        *("container_definitions", "execution_role_arn", "task_role_arn"),
+    }
+)
+"""Their attributes that say it: also shown where only the apply finds them out."""
+
 STATELESS = FREE | {
     "aws_cloudtrail",
     "aws_cloudwatch_composite_alarm",
