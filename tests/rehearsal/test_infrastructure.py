@@ -126,7 +126,7 @@ def test_a_change_is_planned_applied_drifts_and_is_taken_back(checkout: Checkout
 
     settled = checkout.stack.omc("infra", "plan", "--env", "local")
     assert settled.code == 0, settled.out + settled.err
-    assert settled.out.splitlines()[-1] == "Nothing is to be changed: the environment is what the code says."
+    assert settled.out.splitlines()[-1] == "Nothing is to be changed: local is what the code says."
 
 
 def test_what_must_not_be_applied_is_refused_in_a_sentence(checkout: Checkout) -> None:
