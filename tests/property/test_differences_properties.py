@@ -55,7 +55,7 @@ def differ(one: Any, other: Any) -> bool:
     return json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(VALUES, VALUES, st.randoms(use_true_random=False))
 def test_what_differs_is_shown_as_two_texts_that_differ(one: Any, other: Any, chance: random.Random) -> None:
     for before, after in ((one, other), (one, edited(one, chance))):
@@ -94,7 +94,7 @@ def scalars(value: Any) -> Iterator[Any]:
         yield value
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.sampled_from("abcd"), st.lists(st.uuids().map(str), min_size=1, max_size=40), max_size=4))
 def test_every_leaf_that_comes_or_goes_is_in_the_lines(value: dict[str, Any]) -> None:
     """Nested, in lists, in documents: with --full nothing is left out."""
