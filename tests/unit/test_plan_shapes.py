@@ -179,6 +179,12 @@ def test_a_deposed_database_is_a_loss_of_its_own() -> None:
     assert is_rest_of(changes([gone]), approved_changes(changes([gone]))) == []
 
 
+def test_the_old_one_of_a_replacement_that_was_cut_off_is_its_rest() -> None:
+    gone = changes([one(["delete"], SAME, None, deposed="0a1b")])
+    assert is_rest_of(gone, approved_changes(changes([one(["create", "delete"], SAME, OTHER)]))) == []
+    assert is_rest_of(gone, approved_changes(changes([one(["update"], SAME, OTHER)]))) == [gone[0].address]
+
+
 def test_a_database_that_is_forgotten_is_not_lost_and_said_to_be_nobodys() -> None:
     plan = planned(one(["forget"], SAME, None, kind="aws_db_instance"))
     assert plan.refusals == ()
@@ -374,6 +380,9 @@ def test_a_sensitive_value_is_said_to_change_at_any_depth_and_never_shown(sides:
     before, after = ({"block": [{"value": value, "size": 1}]} for value in ("hunter2", "correct horse"))
     assert lines(before, after, **marks) == ["block[0].value: (sensitive) → changed (sensitive)"]
     assert lines(before, before, **marks) == []
+    whole = {f"{side}_sensitive": True for side in sides.split()}
+    assert lines(before, after, **whole) == ['["(all of it)"]: (sensitive) → changed (sensitive)']
+    assert lines(None, after, full=True, **whole) == ['["(all of it)"]: nothing → (sensitive)']
 
 
 def test_a_new_rule_is_shown_without_being_asked_for_and_everything_with_full() -> None:

@@ -43,6 +43,9 @@ class Does(StrEnum):
     """Terraform does something of which omc knows nothing."""
 
 
+_DEPOSED = " (deposed "
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One value of a resource that changes. Its two texts always differ."""
@@ -79,6 +82,11 @@ class Change:
     """What it is imported by, mostly its id; empty: it isn't."""
     generated: bool = False
     """Its code was written by Terraform, for an import."""
+
+    @property
+    def instance(self) -> str:
+        """The address without what tells a deposed object from the current one."""
+        return self.address.partition(_DEPOSED)[0]
 
     @property
     def leaves_old_one(self) -> bool:
@@ -189,7 +197,7 @@ def _change(said: Mapping[str, Any], does: Does) -> Change:
     importing = change.get("importing")
     deposed = said.get("deposed")
     return Change(
-        address=said["address"] + (f" (deposed {deposed})" if deposed else ""),
+        address=said["address"] + (f"{_DEPOSED}{deposed})" if deposed else ""),
         kind=str(said.get("type", "")),
         does=does,
         reason=said.get("action_reason") or "",
@@ -233,17 +241,20 @@ def _stripped(value: Mapping[str, Any]) -> dict[str, Any]:
     return {key: item for key, item in value.items() if item not in (None, [], {}, "")}
 
 
-def _sensed(value: Any, *marks: Any) -> Any:
+def _sensed(value: Any, *marks: Any, top: bool = True) -> Any:
     """The value with every part hidden that one of the trees of marks names as sensitive."""
+    if any(mark is True for mark in marks) and isinstance(value, Mapping) and top:
+        return {"(all of it)": _sensed(value, True, top=False)}
     if any(mark is True for mark in marks):
         return Hidden(text_of(value, bare=False), SENSITIVE) if value not in (None, "", [], {}) else value
     if isinstance(value, Mapping):
         below = [mark if isinstance(mark, Mapping) else {} for mark in marks]
-        return {key: _sensed(item, *(mark.get(key) for mark in below)) for key, item in value.items()}
+        return {key: _sensed(item, *(mark.get(key) for mark in below), top=False) for key, item in value.items()}
     if isinstance(value, list):
         lists = [mark if isinstance(mark, list) else [] for mark in marks]
         return [
-            _sensed(item, *(mark[at] if at < len(mark) else None for mark in lists)) for at, item in enumerate(value)
+            _sensed(item, *(mark[at] if at < len(mark) else None for mark in lists), top=False)
+            for at, item in enumerate(value)
         ]
     return value
 

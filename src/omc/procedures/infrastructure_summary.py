@@ -152,7 +152,7 @@ def headline(change: Change) -> str:
         why.append("stays in AWS, and nobody manages or destroys it any more")
     if change.leaves_old_one:
         why.append("the old one stays in AWS, and nobody manages it any more")
-    if " (deposed " in change.address:
+    if change.instance != change.address:
         why.append("left by a replacement that was cut off")
     if change.does is Does.UNHEARD:
         why.append(f"omc doesn't know what Terraform does here: {', '.join(change.actions) or 'nothing is said'}")
@@ -281,9 +281,9 @@ def is_rest_of(rest: Sequence[Change], approved: Sequence[Json]) -> list[str]:
         and not (
             change.does is Does.REPLACE
             and change.reason == "replace_because_tainted"
-            and {(change.address, Does.CREATE.value), (change.address, Does.REPLACE.value)} & covered
+            and {(change.instance, Does.CREATE.value), (change.instance, Does.REPLACE.value)} & covered
         )
-        and not (change.does in {Does.CREATE, Does.DESTROY} and (change.address, Does.REPLACE.value) in covered)
+        and not (change.does in {Does.CREATE, Does.DESTROY} and (change.instance, Does.REPLACE.value) in covered)
     ]
 
 
