@@ -12,17 +12,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import OperationalError
 
 from omc import progress
 from omc.errors import OmcError, StackError
 from omc.stack import load
 from omc.store import audit, embedded
+from omc.store.clock import boot_clock
 from omc.store.database import Store, open_store
 from omc.store.models import Base
 from omc.store.place import Place, place_of
@@ -274,3 +277,27 @@ def test_a_command_without_a_record_starts_nothing(tmp_path: Path) -> None:
         )
         assert json.loads(done.stdout)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["omc.toml"]
+
+
+def test_what_expires_goes_by_the_databases_clock(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uptime carries a reading on for a minute, and while the database is gone; a later reading counts again."""
+    up = [boot_clock()]
+    monkeypatch.setattr("omc.store.clock.boot_clock", lambda: up[0])
+    with open_store(place) as store:
+        before = store.now()
+        with store.reading() as session:
+            assert abs(before - session.execute(select(func.clock_timestamp())).scalar_one()) < timedelta(minutes=5)
+        up[0] += 30
+        assert store.now() - before == timedelta(seconds=30)
+        with store.transaction("alice") as transaction:
+            assert transaction.at == store.now()
+        up[0] += 3600
+        assert store.now() - before < timedelta(minutes=5)  # read again: no hour has passed in the database
+        monkeypatch.setattr(Engine, "connect", refuse)
+        before = store.now()
+        up[0] += 3600
+        assert store.now() - before == timedelta(hours=1)
+
+
+def refuse(_: Engine) -> None:
+    raise OperationalError("SELECT", {}, Exception("gone"))

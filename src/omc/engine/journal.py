@@ -20,6 +20,7 @@ from omc.engine.course import ACTIVE, Phase, State, StepState
 from omc.errors import OmcError, Refused, WrongUse
 from omc.procedures.plan import Plan, to_json
 from omc.stack.model import ApprovalPolicy
+from omc.store.clock import boot_clock
 from omc.store.database import Store, Transaction
 from omc.store.embedded import StoreUnreachable
 from omc.store.models import Approval, Run, StepRow, Timer
@@ -56,7 +57,7 @@ class Lease:
     fence: int
     holder: str
     deadline: float
-    """By ``processes.boot_clock``: until then nobody else takes the run."""
+    """By ``boot_clock``: until then nobody else takes the run."""
     lost: bool = False
 
     @contextmanager
@@ -81,7 +82,7 @@ class Lease:
                 pause = 0.5
 
     def renew(self) -> None:
-        began = processes.boot_clock()
+        began = boot_clock()
         with self.store.transaction() as transaction:
             done = transaction.session.execute(
                 update(Run)
@@ -98,7 +99,7 @@ class Lease:
 
         A process that slept past its lease asks again; it goes on only if nobody has taken the run in the meantime.
         """
-        if not self.lost and processes.boot_clock() >= self.deadline:
+        if not self.lost and boot_clock() >= self.deadline:
             self.renew()
         if self.lost:
             raise lost(self.run)
@@ -240,7 +241,7 @@ def steps_of(session: Session, run: str, phase: Phase | None = None) -> list[Ste
 def claim(store: Store, run: str, actor: str) -> Lease | None:
     """Take the run for this process; None where it isn't to be had: ended, waiting, or another's who is alive."""
     holder = processes.this_process()
-    began = processes.boot_clock()
+    began = boot_clock()
     with store.transaction(actor) as transaction:
         session = transaction.session
         lapsed = or_(Run.lease_until.is_(None), Run.lease_until < func.clock_timestamp())

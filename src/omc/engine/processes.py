@@ -12,13 +12,6 @@ from pathlib import Path
 from omc import procfs
 
 
-def boot_clock() -> float:
-    """Seconds that also pass while the machine sleeps, as the database's clock does."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
-
-
 def this_process() -> str:
     """``host:pid:start:machine``: never the same for two processes, of whatever machine and boot."""
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{_machine()}"

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from omc.progress import said_if_long
 from omc.store import audit
+from omc.store.clock import DatabaseClock
 from omc.store.embedded import DATABASE, USER, Server, StoreError, StoreUnreachable, libpq_variables
 from omc.store.models import Base
 from omc.store.place import Place
@@ -54,7 +55,7 @@ class Store:
     place: Place
     engine: Engine
     now: Callable[[], datetime] = utc_now
-    """The one clock: a test gives its own. Leases go by the database's, which all processes share."""
+    """The one clock, the database's (``DatabaseClock``); a test gives its own."""
     revive: Callable[[], None] = lambda: None
     """For whoever goes on after the database was gone: start it again, where it is an embedded one that was killed."""
 
@@ -101,7 +102,7 @@ def unreachable(place: Place, error: DBAPIError) -> StoreUnreachable:
 
 
 @contextmanager
-def open_store(place: Place, now: Callable[[], datetime] = utc_now) -> Iterator[Store]:
+def open_store(place: Place, now: Callable[[], datetime] | None = None) -> Iterator[Store]:
     """The store, started where it is an embedded one, with its schema up to date."""
     if place.folder is not None:
         server = Server(place.folder)
@@ -123,7 +124,7 @@ def open_store(place: Place, now: Callable[[], datetime] = utc_now) -> Iterator[
 
 
 @contextmanager
-def _connected(place: Place, url: URL, now: Callable[[], datetime]) -> Iterator[Store]:
+def _connected(place: Place, url: URL, now: Callable[[], datetime] | None) -> Iterator[Store]:
     engine = create_engine(
         url,
         connect_args={"connect_timeout": 5, "options": _SETTINGS, "application_name": "omc", "tcp_user_timeout": 5000},
@@ -131,10 +132,12 @@ def _connected(place: Place, url: URL, now: Callable[[], datetime]) -> Iterator[
         max_overflow=8,
     )
     event.listen(engine, "do_connect", _connect_as_meant(place))
-    store = Store(place, engine, now)
+    store = Store(place, engine)
     try:
         with said_if_long(f"omc's database ({place}) answers and has its tables up to date"):
             migrate(store)
+            with store._plainly():
+                store.now = now or DatabaseClock(engine)
         yield store
     finally:
         engine.dispose()

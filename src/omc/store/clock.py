@@ -1,0 +1,42 @@
+"""The store's clock: what expires goes by the database's time, which all who share the store have in common."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import DBAPIError
+
+READ_AGAIN = 60.0
+"""Seconds for which a reading is carried on. A machine's oscillator is some milliseconds off by then."""
+
+
+def boot_clock() -> float:
+    """Seconds that also pass while the machine sleeps, as the database's clock does; setting the time has no effect."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+class DatabaseClock:
+    """The database's time, read once a minute and carried on by the machine's uptime in between, also while the
+    database is gone. The machine's own time is never asked: it may be wrong, or set so that something lasts longer."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._read, self._at = self._ask()
+        self._next = self._at + READ_AGAIN
+
+    def __call__(self) -> datetime:
+        if boot_clock() >= self._next:
+            self._next = boot_clock() + READ_AGAIN  # also where it is gone: nobody waits for it at each look
+            with suppress(DBAPIError):
+                self._read, self._at = self._ask()
+        return self._read + timedelta(seconds=boot_clock() - self._at)
+
+    def _ask(self) -> tuple[datetime, float]:
+        with self._engine.connect() as connection:
+            read: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return read.astimezone(UTC), boot_clock()
