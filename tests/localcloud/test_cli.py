@@ -20,6 +20,7 @@ import pytest
 
 from localcloud.core import addresses
 from localcloud.core.lock import StateLock, started_at
+from support.stack import eventually
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -182,6 +183,46 @@ def test_a_taken_port_names_its_owner_and_the_way_out(state: Path) -> None:
 def test_two_servers_on_one_state_are_refused(state: Path) -> None:
     localcloud("up", "--state", state)
     assert f"pid {told(state)['pid']}" in sentence(localcloud("serve", "--state", state))
+
+
+def test_a_state_that_can_not_be_saved_is_an_error_of_status_and_of_down(state: Path) -> None:
+    localcloud("up", "--state", state)
+    obstacle = state / "snapshot.new"
+    while not obstacle.is_dir():  # the cloud may be writing just now
+        with suppress(FileExistsError):
+            obstacle.mkdir()
+    client(state, "sqs").create_queue(QueueName="unsaved")
+
+    def status() -> subprocess.CompletedProcess[str]:
+        return localcloud("status", "--state", state)
+
+    eventually("status says so", lambda: status().returncode == 1, 60)
+    assert "Not saved: the whole state: " in status().stdout
+    assert json.loads(localcloud("status", "--json", "--state", state).stdout)["parts"]["snapshot"]["unsaved"]
+    said = sentence(localcloud("down", "--state", state))
+    assert "is down, but not all of its state was saved: the whole state: " in said
+    obstacle.rmdir()
+    localcloud("up", "--state", state)
+    assert status().returncode == 0
+    assert localcloud("down", "--state", state).returncode == 0
+
+
+def test_a_state_folder_is_private_even_where_others_made_it(state: Path) -> None:
+    inner = state / "inner"
+    inner.mkdir(parents=True)
+    files = [state / "notes", inner / "run.sh"]
+    for file, mode in zip(files, (0o644, 0o755), strict=True):
+        file.write_text("x")
+        file.chmod(mode)
+    inner.chmod(0o777)
+    state.chmod(0o755)
+    assert localcloud("up", "--state", state).returncode == 0
+    modes = {path.relative_to(state).as_posix(): path.stat().st_mode & 0o777 for path in (state, inner, *files)}
+    assert modes == {".": 0o700, "inner": 0o700, "notes": 0o600, "inner/run.sh": 0o700}
+    client(state, "sqs").create_queue(QueueName="q")
+    localcloud("down", "--state", state)
+    others = [path for path in state.rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o077]
+    assert others == []
 
 
 def test_reset_refuses_what_runs_and_what_is_not_its_own(state: Path, tmp_path: Path) -> None:

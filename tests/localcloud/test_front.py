@@ -339,13 +339,6 @@ def test_the_quota_of_fargate_is_told(shared_aws: Any) -> None:
     assert said["Code"] == "NoSuchResourceException"
 
 
-def test_a_rule_that_makes_no_sense_is_refused(shared_cloud: Cloud) -> None:
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        private(shared_cloud, "faults", [{"kind": "explode"}])
-    assert caught.value.code == 400
-    assert b"throttle" in caught.value.read()
-
-
 def test_status_names_every_loop(shared_cloud: Cloud) -> None:
     said = private(shared_cloud, "status")
     assert said["ready"]

@@ -135,7 +135,10 @@ def _call(
 
 def _parse(wire: Wire, request: HttpRequest) -> dict[str, Any]:
     try:
-        return protocol.parse(wire, request)
+        parsed = protocol.parse(wire, request)
+        if not isinstance(parsed, dict):
+            raise TypeError("the body is no structure")
+        return parsed
     except AwsError:
         raise
     except Exception as problem:

@@ -26,6 +26,8 @@ INVALID = re.compile(
     r"^(Validation(Exception|Error)?|InvalidParameter(Value|s)?(Exception)?|Invalid(Input|Request|Attribute|Arn)?"
     r"(Exception|Fault)?|WAFInvalidParameterException|BadRequest(Exception)?|InvalidParameterCombination(Exception)?)$"
 )
+WRONG_TYPE = re.compile(r"NoneType|required positional argument|^expected ")
+"""What Python says of a parameter that isn't given, or is of another type than the model's."""
 NAMING = re.compile(r"(Id|Ids|Identifier|Name|Names|Arn|ARN|Arns)$")
 EC2_CODES = {
     "Image": "InvalidAMIID.NotFound",
@@ -66,7 +68,7 @@ def moto_lacks(wire: Wire, params: Mapping[str, Any], problem: Exception) -> Aws
             return _named_or_invalid(wire, operation, given)
         case ExpatError():
             return AwsError("MalformedXML", "The XML you provided was not well-formed or did not validate.")
-        case TypeError() if "NoneType" in str(problem) or "required positional argument" in str(problem):
+        case TypeError() if WRONG_TYPE.search(str(problem)):
             return _invalid(wire, None)
         case ValueError() | IndexError():
             return _invalid(wire, next((name for name in given if NAMING.search(name)), None))

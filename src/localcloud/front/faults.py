@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -45,14 +45,31 @@ class Fault:
         return named and self.containing in str(call.params)
 
 
-def fault(rule: Mapping[str, Any]) -> Fault:
+MOST_SECONDS = 600.0
+MOST_CALLS = 1_000_000
+LONGEST = 1000
+"""Characters of a name or a text."""
+
+
+def fault(rule: Any) -> Fault:
     """A rule from JSON. Raises ``AwsError`` that says what is wrong with it."""
     known = set(Fault.__slots__)
     if not isinstance(rule, dict) or not set(rule) <= known or "kind" not in rule:
         raise AwsError("ValidationError", f"A fault needs a kind and has only the keys {', '.join(sorted(known))}.")
     made = Fault(**{"service": "*", "operation": "*", **rule})
     if made.kind not in KINDS:
-        raise AwsError("ValidationError", f"There is no fault {made.kind!r}; there are {', '.join(KINDS)}.")
+        raise AwsError("ValidationError", f"There is no fault {str(made.kind)[:80]!r}; there are {', '.join(KINDS)}.")
+    for name in ("service", "operation", "containing"):
+        text = getattr(made, name)
+        if not isinstance(text, str) or len(text) > LONGEST:
+            raise AwsError("ValidationError", f"A fault's {name} is a text of at most {LONGEST} characters.")
+    count = made.count
+    if count is not None and not (type(count) is int and 1 <= count <= MOST_CALLS):
+        raise AwsError("ValidationError", f"A fault's count is a whole number from 1 to {MOST_CALLS}, or null.")
+    for name, most in (("probability", 1.0), ("seconds", MOST_SECONDS)):
+        value = getattr(made, name)
+        if type(value) not in (int, float) or not 0 <= value <= most:  # no NaN either
+            raise AwsError("ValidationError", f"A fault's {name} is a number from 0 to {most:g}.")
     return made
 
 

@@ -6,9 +6,9 @@ moto can load all of them at the start (1,200 documents, 10 MB in every snapshot
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import Answer, Call, operation
+from localcloud.core.registry import Answer, Call, mend, operation
 from localcloud.front import moto_calls
 
 if TYPE_CHECKING:
@@ -31,6 +31,14 @@ def _with_policy(cloud: Cloud, call: Call) -> Answer:
             backend.aws_managed_policies.append(policy)
             backend.managed_policies[policy.arn] = policy
     return moto_calls.ask(cloud, call.service, call.operation, call.params)
+
+
+@mend("iam", "CreateUser")
+def create_user(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    """moto's ids of users are any letters; AWS's say what they are of."""
+    user = cloud.moto("iam", "aws").users[call.params["UserName"]]
+    user.id = answer["User"]["UserId"] = f"AIDA{user.id[4:].upper()}"
+    return answer
 
 
 for _name in ("AttachRolePolicy", "AttachUserPolicy", "AttachGroupPolicy", "GetPolicy", "GetPolicyVersion"):
