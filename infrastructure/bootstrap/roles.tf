@@ -57,25 +57,29 @@ locals {
     },
   ]
 
-  secret_key_arn = "arn:${data.aws_partition.current.partition}:secretsmanager:${var.region}:${local.account_id}:secret:${local.name}/secret-key-*"
+  # Those that Terraform writes; nothing else reads a secret here.
+  secret_arns = [
+    for secret in ["secret-key", "database-user-a", "database-user-b"] :
+    "arn:${data.aws_partition.current.partition}:secretsmanager:${var.region}:${local.account_id}:secret:${local.name}/${secret}-*"
+  ]
 
   statements = {
     plan = concat(local.read_state, [
       {
-        Sid      = "SecretKeyIsMade"
+        Sid      = "SecretsAreMade"
         Effect   = "Allow"
         Action   = ["secretsmanager:GetRandomPassword"]
         Resource = "*" # AWS has no narrower resource for this action.
       },
       {
         # The provider reads a secret's version back at each refresh, though it keeps nothing of it.
-        Sid      = "SecretKeyIsReadBack"
+        Sid      = "SecretsAreReadBack"
         Effect   = "Allow"
         Action   = ["secretsmanager:GetSecretValue"]
-        Resource = local.secret_key_arn
+        Resource = local.secret_arns
       },
       {
-        Sid       = "SecretKeyIsDecrypted"
+        Sid       = "SecretsAreDecrypted"
         Effect    = "Allow"
         Action    = ["kms:Decrypt"]
         Resource  = "arn:${data.aws_partition.current.partition}:kms:${var.region}:${local.account_id}:key/*"
@@ -96,7 +100,7 @@ locals {
         Sid         = "NoOtherSecrets"
         Effect      = "Deny"
         Action      = ["secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"]
-        NotResource = local.secret_key_arn
+        NotResource = local.secret_arns
       },
       {
         Sid         = "NoOtherObjects"

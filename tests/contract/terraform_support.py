@@ -101,7 +101,7 @@ class Workshop:
     def apply(self, environment: str, *tfvars: str, partition: Partition | None = None) -> Applied:
         """The root of an environment applied against a mock of AWS, as it stands but for two things.
 
-        The mock knows no ephemeral resources, so SECRET_KEY is a fixed text; and images and the certificate, which no
+        The mock knows no ephemeral resources, so the secrets are a fixed text; and images and the certificate, which no
         file holds, are given. A responder is said to run, so that the alarm on its heartbeat is there too.
         """
         place = (
@@ -116,8 +116,14 @@ class Workshop:
         main, resources = re.subn(
             r'^ephemeral "aws_secretsmanager_random_password".*?^}\n', "", main, flags=re.DOTALL | re.MULTILINE
         )
-        main, uses = re.subn(r"ephemeral\.aws_secretsmanager_random_password[\w.]+", f'"{"x" * 64}"', main)
-        assert (resources, uses) == (1, 1)
+        fixed = f'"{"x" * 64}"'
+        main, maps = re.subn(
+            r"\{ for \w+, \w+ in ephemeral\.aws_secretsmanager_random_password[^}]*\}",
+            f"{{ a = {fixed}, b = {fixed} }}",
+            main,
+        )
+        main, uses = re.subn(r"ephemeral\.aws_secretsmanager_random_password[\w.]+", fixed, main)
+        assert (resources, maps, uses) == (2, 1, 1)
         (place / "main.tf").write_text(main)
         (place / "root.tftest.hcl").write_text(_root_test(environment, partition))
         if partition:

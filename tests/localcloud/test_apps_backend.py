@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from localcloud.core.processes import Process, Supervisor
@@ -250,21 +251,38 @@ def test_it_is_not_ready_until_the_schema_is_what_it_needs(parts: Parts) -> None
         assert backend.get("/health/ready").status_code == 200, "a newer schema must not stop the release before it"
 
 
-def test_the_first_to_start_on_an_empty_database_makes_the_schema(parts: Parts) -> None:
-    environment = parts.environment(parts.fresh_database(), CREATE_SCHEMA="true")
-    with serving(environment) as one, serving(environment) as other:
-        assert one.get("/health/ready").status_code == other.get("/health/ready").status_code == 200
-
-        def applied() -> list[dict[str, Any]]:
-            return [
-                line for each in (one, other) for line in each.logged(message="applying migration 0002_portfolios.sql")
-            ]
-
-        assert len(until(applied, "one of them applies the migration")) == 1
+def with_users(environment: dict[str, str], **passwords: str) -> dict[str, str]:
+    """A migration's environment that provides the application's users `a` and `b` with these passwords."""
+    users = {
+        f"APP_USER_{which.upper()}": json.dumps({"username": login(environment, which), "password": password})
+        for which, password in passwords.items()
+    }
+    return {**environment, **users}
 
 
-def test_a_task_that_starts_leaves_an_older_schema_to_the_migration(parts: Parts) -> None:
-    environment = parts.environment(parts.fresh_database(), CREATE_SCHEMA="true")
+def login(environment: dict[str, str], which: str) -> str:
+    """Users belong to the whole server, which the tests share: each database of theirs has its own."""
+    return f"app_{which}_{environment['POSTGRES_DB']}"
+
+
+def as_user(environment: dict[str, str], which: str, password: str) -> dict[str, str]:
+    return {**environment, "POSTGRES_USER": login(environment, which), "POSTGRES_PASSWORD": password}
+
+
+def connected(environment: dict[str, str]) -> psycopg.Connection[Any]:
+    return psycopg.connect(
+        host=environment["POSTGRES_SERVER"],
+        port=environment["POSTGRES_PORT"],
+        dbname=environment["POSTGRES_DB"],
+        user=environment["POSTGRES_USER"],
+        password=environment["POSTGRES_PASSWORD"],
+        sslmode="require",
+        autocommit=True,
+    )
+
+
+def test_a_task_that_starts_leaves_the_schema_to_the_migration(parts: Parts) -> None:
+    environment = parts.environment(parts.fresh_database())
     assert migrate(environment).returncode == 0
     administer(parts, environment["POSTGRES_DB"], "DELETE FROM schema_version WHERE version = 2; DROP TABLE holdings")
     with serving(environment) as backend:
@@ -273,17 +291,109 @@ def test_a_task_that_starts_leaves_an_older_schema_to_the_migration(parts: Parts
         assert administer(parts, environment["POSTGRES_DB"], "SELECT version FROM schema_version") == [(1,)]
 
 
-def test_a_schema_that_a_start_can_not_make_whole_is_not_made_at_all(parts: Parts) -> None:
-    environment = parts.environment(parts.fresh_database(), CREATE_SCHEMA="true")
-    administer(parts, environment["POSTGRES_DB"], "SET ROLE ohmycoins; CREATE TABLE portfolios (other integer)")
-    done = subprocess.run(
-        [sys.executable, "-m", "backend"], cwd=APP, env=environment, capture_output=True, timeout=120, check=False
-    )
-    assert done.returncode == 1
-    [(version, coins)] = administer(
-        parts, environment["POSTGRES_DB"], "SELECT to_regclass('schema_version'), to_regclass('coins')"
-    )
-    assert (version, coins) == (None, None)
+FIRST, SECOND, THIRD = "first-password-of-a-user", "second-password-of-a-user", "third-password-of-a-user"
+
+
+def test_the_application_serves_as_a_user_that_may_only_read_and_write_rows(parts: Parts) -> None:
+    environment = parts.environment(parts.fresh_database())
+    served = as_user(environment, "a", FIRST)
+    with serving(served) as backend:  # as in a new environment: the tasks are there before their user is
+        assert backend.get("/health/ready").status_code == 503
+        done = migrate(with_users(environment, a=FIRST, b=SECOND))
+        assert done.returncode == 0, done.stdout
+        assert FIRST not in done.stdout
+        assert SECOND not in done.stdout
+        until(lambda: backend.get("/health/ready").status_code == 200, "it is ready without a restart")
+        until(lambda: backend.get("/api/v1/prices").json(), "it stores prices")
+        token = backend.ask("POST", "/api/v1/portfolio").json()["token"]
+        owner = {"Authorization": f"Bearer {token}"}
+        held = backend.ask("PUT", "/api/v1/portfolio/BTC", json={"quantity": "2"}, headers=owner)
+        assert held.status_code == 204
+    with connected(served) as connection:
+        for refused in (
+            "CREATE TABLE mine (id integer)",
+            "ALTER TABLE coins ADD COLUMN mine integer",
+            "DROP TABLE holdings",
+            "TRUNCATE prices",
+            "CREATE INDEX mine ON prices (price)",
+            "UPDATE schema_version SET version = 9",
+            "DELETE FROM schema_version",
+            "CREATE ROLE mine",
+            "CREATE DATABASE mine",
+            "ALTER DEFAULT PRIVILEGES FOR ROLE ohmycoins GRANT ALL ON TABLES TO PUBLIC",
+            "SET ROLE ohmycoins",
+            "COPY coins TO PROGRAM 'true'",
+            "SELECT rolpassword FROM pg_authid",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(refused)
+        for allowed in (
+            "SELECT max(version) FROM schema_version",
+            "INSERT INTO coins VALUES ('NEW', 'New', 1)",
+            "UPDATE coins SET name = 'Newer' WHERE symbol = 'NEW'",
+            "DELETE FROM coins WHERE symbol = 'NEW'",
+        ):
+            connection.execute(allowed)
+
+
+def test_tables_of_later_migrations_are_the_applications_too(parts: Parts) -> None:
+    environment = parts.environment(parts.fresh_database())
+    assert migrate(with_users(environment, a=FIRST)).returncode == 0
+    with connected(environment) as owner:  # what a migration of the next release would do
+        owner.execute("CREATE TABLE later (id bigint GENERATED BY DEFAULT AS IDENTITY, note text)")
+    with connected(as_user(environment, "a", FIRST)) as connection:
+        connection.execute("INSERT INTO later (note) VALUES ('x')")
+        assert connection.execute("SELECT note FROM later").fetchall() == [("x",)]
+
+
+def test_a_database_from_before_there_were_such_users_gets_them(parts: Parts, migrated: dict[str, str]) -> None:
+    done = migrate(with_users(migrated, a=FIRST, b=SECOND))
+    assert done.returncode == 0
+    assert "applying migration" not in done.stdout
+    with serving(as_user(migrated, "b", SECOND)) as backend:
+        assert backend.get("/health/ready").status_code == 200
+
+
+def test_one_user_gets_a_new_password_while_the_other_serves(parts: Parts) -> None:
+    environment = parts.environment(parts.fresh_database())
+    assert migrate(with_users(environment, a=FIRST, b=SECOND)).returncode == 0
+    with serving(as_user(environment, "a", FIRST)) as old:
+        rotated = migrate(with_users(environment, a=FIRST, b=THIRD))
+        assert rotated.returncode == 0
+        messages = [json.loads(line)["message"] for line in rotated.stdout.splitlines()]
+        assert messages[:-1] == [f"the database user {login(environment, 'b')} has a new password"]
+        with serving(as_user(environment, "b", THIRD)) as new:
+            assert old.get("/health/ready").status_code == new.get("/health/ready").status_code == 200
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            connected(as_user(environment, "b", SECOND))
+        again = migrate(with_users(environment, a=FIRST, b=THIRD))
+        assert [json.loads(line)["message"] for line in again.stdout.splitlines()] == ["the schema is at version 2"]
+
+
+def test_a_new_password_stands_in_no_log_of_the_server(parts: Parts) -> None:
+    environment = parts.environment(parts.fresh_database())
+    administer(parts, "postgres", "ALTER SYSTEM SET log_statement = 'all'")
+    administer(parts, "postgres", "SELECT pg_reload_conf()")
+    try:
+        assert migrate(with_users(environment, a="a-password-nobody-may-read")).returncode == 0
+        until(lambda: "ALTER ROLE" in parts.database.log.read_text(), "the server logs the statement")
+        assert "a-password-nobody-may-read" not in parts.database.log.read_text()
+    finally:
+        administer(parts, "postgres", "ALTER SYSTEM RESET log_statement")
+        administer(parts, "postgres", "SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["hunter2-and-no-json", '{"username": "app"}', '{"username": "no such", "password": "hunter2-hunter2-hunter2"}'],
+)
+def test_a_malformed_user_is_one_sentence_without_its_password(parts: Parts, value: str) -> None:
+    environment = parts.environment("postgres")
+    done = migrate({**environment, "APP_USER_A": value})
+    assert done.returncode == 2
+    [line] = done.stdout.splitlines()
+    assert json.loads(line)["message"].startswith('APP_USER_A is not a JSON object with "username" and "password"')
+    assert "hunter2" not in done.stdout + done.stderr
 
 
 def test_prices_are_stored_by_one_process_and_read_through_the_cache(parts: Parts, migrated: dict[str, str]) -> None:

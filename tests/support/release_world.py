@@ -26,6 +26,7 @@ from omc.stack import Environment, load
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 REGISTRY = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com"
 SCOPE = Scope(NOW)
+MIGRATION = "ohmycoins-migrate-backend"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -64,6 +65,19 @@ def definition(service: str, revision: int, letter: str, *, by: str = "omc", **v
     name = f"ohmycoins-{service}:{revision}"
     tags = {RUN_TAG: "run-0"} if by == "omc" else {"ManagedBy": "terraform"}
     return Definition(name, f"arn:aws:ecs:a:1:task-definition/{name}", "ACTIVE", body, tags)
+
+
+def migration(letter: str, revision: int = 2, *, by: str = "terraform") -> Definition:
+    """What migrates the backend, with its own secret."""
+    made = definition("backend", revision, letter, by=by)
+    [container] = made.body["containerDefinitions"]
+    secret = {"name": "POSTGRES_PASSWORD", "valueFrom": "arn:aws:secretsmanager:a:1:secret:rds!db-1-AbCdEf:password::"}
+    body = {
+        **made.body,
+        "family": "ohmycoins-migrate-backend",
+        "containerDefinitions": [{**container, "secrets": [secret]}],
+    }
+    return replace(made, name=f"ohmycoins-migrate-backend:{revision}", body=body)
 
 
 def service(name: str, revision: int, *, desired: int = 2, **more: Any) -> EcsService:
@@ -117,7 +131,7 @@ def facts(**more: Any) -> dict[str, Any]:
         "environment": environment(),
         "scope": SCOPE,
         "services": Services((service("backend", 7), service("frontend", 3))),
-        "definitions": Definitions({"backend": one, "frontend": two}, {}),
+        "definitions": Definitions({"backend": one, "frontend": two}, {}, {"backend": migration("a")}),
         "images": WantedImages({"backend": wanted()}),
         "requirements": Requirements({}),
         "history": History(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from backend.logs import JsonFormatter
 from backend.migrate import FILES, NEEDED, oldest_code
 from backend.prices import quote
-from backend.settings import SettingsError, from_environment
+from backend.settings import MigrationSettings, Settings, SettingsError, from_environment
 from localcloud.services.ecr import read_dockerfile
 
 APPS = Path(__file__).parents[2] / "apps"
@@ -23,7 +23,7 @@ ENVIRONMENT = {"POSTGRES_SERVER": "db", "POSTGRES_PASSWORD": "s3cret", "SECRET_K
 
 
 def test_defaults_are_those_of_the_task() -> None:
-    settings = from_environment(ENVIRONMENT)
+    settings = from_environment(ENVIRONMENT, Settings)
     assert (settings.host, settings.port, settings.web_concurrency, settings.database_pool_size) == (
         "0.0.0.0",
         8000,
@@ -32,7 +32,6 @@ def test_defaults_are_those_of_the_task() -> None:
     )
     assert settings.postgres_sslmode == "require"
     assert settings.redis_tls
-    assert not settings.create_schema
 
 
 def test_a_migration_that_removes_something_says_which_code_still_works(tmp_path: Path) -> None:
@@ -44,8 +43,17 @@ def test_a_migration_that_removes_something_says_which_code_still_works(tmp_path
     assert oldest_code(FILES) == 0
 
 
+def test_a_migration_needs_no_more_than_the_database_and_its_users() -> None:
+    login = {key: value for key, value in ENVIRONMENT.items() if key != "SECRET_KEY"}
+    user = '{"username": "ohmycoins_app_b", "password": "0123456789abcdef"}'
+    assert from_environment(login, MigrationSettings).application_users == []
+    settings = from_environment({**login, "APP_USER_A": "", "APP_USER_B": user}, MigrationSettings)
+    assert [each.username for each in settings.application_users] == ["ohmycoins_app_b"]
+    assert "0123456789abcdef" not in repr(settings)
+
+
 def test_secrets_stay_out_of_what_is_printed() -> None:
-    assert not re.search("s3cret|k3y", repr(from_environment(ENVIRONMENT)))
+    assert not re.search("s3cret|k3y", repr(from_environment(ENVIRONMENT, Settings)))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +73,7 @@ def test_secrets_stay_out_of_what_is_printed() -> None:
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name} is"):
-        from_environment({**ENVIRONMENT, name: value})
+        from_environment({**ENVIRONMENT, name: value}, Settings)
 
 
 def test_migrations_are_numbered_without_a_gap() -> None:

@@ -49,11 +49,57 @@ def names(made: Plan) -> list[str]:
 def test_a_deployment_registers_migrates_rolls_watches_and_records() -> None:
     made = plan()
     assert names(made) == [
-        *("before", "register-backend", "migrate-backend", "roll-backend", "watch", "protect-backend", "record")
+        *("before", "register-backend", "register-migrate-backend", "migrate-backend"),
+        *("roll-backend", "watch", "protect-backend", "record"),
     ]
     assert made.refusals == ()
     assert made.risk is Risk.LOW
     assert made.undo_on_failure
+
+
+def test_a_migration_has_the_new_image_and_secrets_that_no_serving_task_gets() -> None:
+    made = {step.name: step for step in plan().steps}
+    definition: Any = made["register-migrate-backend"].arguments["definition"]
+    [container] = definition["containerDefinitions"]
+    assert definition["family"] == "ohmycoins-migrate-backend"
+    assert container["image"] == world.pinned("backend", "b")
+    assert [secret["name"] for secret in container["secrets"]] == ["POSTGRES_PASSWORD"]
+    migrated = made["migrate-backend"].arguments
+    assert migrated["task_definition"] == {"output_of": "register-migrate-backend", "key": "task_definition"}
+    served: Any = made["register-backend"].arguments["definition"]
+    assert [secret["name"] for secret in served["containerDefinitions"][0]["secrets"]] == ["SECRET_KEY"]
+
+
+def test_a_migration_whose_revision_has_the_image_already_registers_none() -> None:
+    running = world.facts()["definitions"].running
+    there = Definitions(running, {}, {"backend": world.migration("b", 5)})
+    made = {step.name: step for step in plan(definitions=there).steps}
+    assert "register-migrate-backend" not in made
+    assert made["migrate-backend"].arguments["task_definition"] == "ohmycoins-migrate-backend:5"
+
+
+def test_a_migration_of_the_services_own_family_runs_the_new_revision() -> None:
+    environment = world.environment()
+    services = tuple(replace(service, migrate_family=None) for service in environment.services)
+    made = {step.name: step for step in plan(environment=replace(environment, services=services)).steps}
+    assert "register-migrate-backend" not in made
+    expected = {"output_of": "register-backend", "key": "task_definition"}
+    assert made["migrate-backend"].arguments["task_definition"] == expected
+
+
+def test_without_the_migrations_own_family_nothing_is_deployed() -> None:
+    running = world.facts()["definitions"].running
+    [refusal] = plan(definitions=Definitions(running, {})).refusals
+    assert "no task definition ohmycoins-migrate-backend with a container backend" in refusal
+    assert "omc infra apply" in refusal
+    assert "migrate-backend" not in names(plan(replace(BACKEND, migrate=False), definitions=Definitions(running, {})))
+
+
+def test_what_the_migration_can_not_start_without_is_looked_for_too() -> None:
+    missing = Requirements({"arn:aws:secretsmanager:a:1:secret:rds!db-1-AbCdEf": "The secret rds!db-1 does not exist."})
+    assert plan(requirements=missing).refusals == (
+        "The secret rds!db-1 does not exist. ohmycoins-migrate-backend can't start without it.",
+    )
 
 
 def test_the_new_revision_is_the_running_one_with_another_image() -> None:
@@ -240,9 +286,9 @@ def test_old_and_new_tasks_together_must_fit_the_connection_budget() -> None:
     busy = Services((world.service("backend", 7, desired=8), world.service("frontend", 3)))
     env = {"POSTGRES_SERVER": "db", "WEB_CONCURRENCY": "2", "DATABASE_POOL_SIZE": "3"}
     running = {"backend": world.definition("backend", 7, "a", **env), "frontend": world.definition("frontend", 3, "a")}
-    made = plan(services=busy, definitions=Definitions(running, {}))
+    made = plan(services=busy, definitions=Definitions(running, {}, {"backend": world.migration("a")}))
     assert "up to 96 database connections, but PostgreSQL takes 80" in made.refusals[0]
-    assert plan(definitions=Definitions(running, {})).refusals == ()
+    assert plan(definitions=Definitions(running, {}, {"backend": world.migration("a")})).refusals == ()
     unknown = plan(connections=Connections(None, {"backend": 6}, "a formula"))
     assert any("connection limit is not known (a formula)" in note for note in unknown.notes)
 
@@ -403,6 +449,6 @@ def test_the_same_by_hand_can_be_pasted() -> None:
     lines = commands(plan(), world.environment())
     script = "\n".join(lines)
     assert "REGISTER_BACKEND_TASK_DEFINITION=$(aws ecs register-task-definition" in script
-    assert '--task-definition "$REGISTER_BACKEND_TASK_DEFINITION"' in script
+    assert '--task-definition "$REGISTER_MIGRATE_BACKEND_TASK_DEFINITION"' in script
     assert "--service backend --task-definition $REGISTER_BACKEND_TASK_DEFINITION" in script
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0

@@ -1,9 +1,7 @@
 """``python -m backend``: serve until SIGTERM, then finish the requests under way and exit with 0.
 
-With CREATE_SCHEMA=true a database without any schema gets it first, so that a new environment comes up by itself:
-nothing runs on it yet that a migration could disturb. Any other database is left as it is: a deployment runs
-``python -m backend.migrate`` as a task of its own before the new revision takes traffic, and until then a task whose
-schema is too old isn't ready.
+It never changes the schema, and its database user may not: ``python -m backend.migrate`` runs as a task of its own
+before a new revision takes traffic, in a new environment too. Until then a task isn't ready.
 """
 
 from __future__ import annotations
@@ -18,8 +16,8 @@ from multiprocessing.connection import wait
 
 import uvicorn
 
-from backend import api, logs, migrate
-from backend.settings import SettingsError, from_environment
+from backend import api, logs
+from backend.settings import Settings, SettingsError, from_environment
 
 log = logging.getLogger("backend")
 
@@ -63,12 +61,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     logs.configure()
     try:
-        settings = from_environment(os.environ)
+        settings = from_environment(os.environ, Settings)
     except SettingsError as error:
         log.error("%s", error)
         return 2
-    if settings.create_schema and (failed := migrate.main(only_if_empty=True)):
-        return failed
     listener = socket.create_server((settings.host, settings.port))
     # Connections inherit it. Without, an answer's body waits 40 ms for the client to acknowledge its headers: asyncio
     # sets it itself only for listeners that it made.

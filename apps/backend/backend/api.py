@@ -241,7 +241,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def create() -> FastAPI:
     """uvicorn's factory; each worker process calls it."""
-    settings = from_environment(os.environ)
+    settings = from_environment(os.environ, Settings)
     app = FastAPI(title="Oh My Coins", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     exchange = Exchange(settings.exchange_url, settings.exchange_timeout) if settings.exchange_url else None
     app.state.backend = Backend(settings, connection_pool(settings), Cache(settings), exchange)

@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from backend.settings import Settings
+from backend.settings import DatabaseSettings, Settings
 
 Row = dict[str, Any]
 Pool = AsyncConnectionPool[AsyncConnection[Row]]
@@ -37,7 +37,7 @@ def reason(error: BaseException) -> str:
     return " ".join(said.split()) or type(error).__name__
 
 
-def parameters(settings: Settings) -> dict[str, Any]:
+def parameters(settings: DatabaseSettings) -> dict[str, Any]:
     """For libpq, the password among them. Times in seconds."""
     return {
         "host": settings.postgres_server,

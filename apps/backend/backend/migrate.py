@@ -1,7 +1,8 @@
 """Migrations: numbered SQL files in ``migrations/``, each applied once, in order, in a transaction of its own.
 
 ``python -m backend.migrate`` brings the database to the schema that this code needs. An advisory lock makes it safe
-to run twice at once: the second waits, then finds nothing to do. Exit codes: 0 the schema is as needed, 1 a migration
+to run twice at once: the second waits, then finds nothing to do. It logs in as the schema's owner and also provides
+the users as which the application logs in (``backend.users``). Exit codes: 0 the schema is as needed, 1 a migration
 failed (and was rolled back), 2 a setting is wrong, 3 the database couldn't be reached or the lock wasn't free in time.
 A file that was applied is never edited; a change is a new file. One that removes what older code needs says so in its
 first line, ``-- contract: code of version 3 or newer``; deployments never go back beyond that.
@@ -18,9 +19,9 @@ from pathlib import Path
 
 import psycopg
 
-from backend import logs
+from backend import logs, users
 from backend.database import parameters, reason
-from backend.settings import Settings, SettingsError, from_environment
+from backend.settings import MigrationSettings, SettingsError, from_environment
 
 log = logging.getLogger("migrate")
 FILES = sorted((Path(__file__).parent / "migrations").glob("*.sql"))
@@ -29,18 +30,12 @@ NEEDED = len(FILES)
 LOCK = 0x6F6D63  # any number, the same in every process: advisory locks are a name space of the database
 
 
-def migrate(settings: Settings, *, only_if_empty: bool = False) -> None:
-    """Apply what is missing; with ``only_if_empty``, all of it to a database that has no schema at all, or nothing.
-
-    Raises psycopg.Error.
-    """
+def migrate(settings: MigrationSettings) -> None:
+    """Apply what is missing, then provide the application's users. Raises psycopg.Error."""
     with psycopg.connect(**parameters(settings), options="-c lock_timeout=60s") as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))  # freed with the connection
-        if not only_if_empty:
-            _apply_missing(connection)
-        elif connection.execute("SELECT to_regclass('schema_version') IS NULL").fetchone() == (True,):
-            with connection.transaction():  # whole or not at all: a half-made schema would count as one
-                _apply_missing(connection)
+        _apply_missing(connection)
+        users.provide(connection, settings)
 
 
 def _apply_missing(connection: psycopg.Connection) -> None:
@@ -58,10 +53,10 @@ def _apply_missing(connection: psycopg.Connection) -> None:
             connection.execute("INSERT INTO schema_version VALUES (%s, %s)", (version, path.stem))
 
 
-def main(*, only_if_empty: bool = False) -> int:
+def main() -> int:
     logs.configure()
     try:
-        migrate(from_environment(os.environ), only_if_empty=only_if_empty)
+        migrate(from_environment(os.environ, MigrationSettings))
     except SettingsError as error:
         log.error("%s", error)
         return 2
@@ -72,9 +67,9 @@ def main(*, only_if_empty: bool = False) -> int:
         log.error("the migration failed and was rolled back: %s", reason(error))
         return 1
     oldest = oldest_code(FILES)
-    if not only_if_empty and oldest:
+    if oldest:
         log.info("the schema is at version %d; code of version %d or newer works with it", NEEDED, oldest)
-    elif not only_if_empty:
+    else:
         log.info("the schema is at version %d", NEEDED)
     return 0
 

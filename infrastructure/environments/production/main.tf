@@ -16,6 +16,14 @@ ephemeral "aws_secretsmanager_random_password" "secret_key" {
   exclude_punctuation = true
 }
 
+# As the key: written only for the database user whose turn it is when database_password_version is raised.
+ephemeral "aws_secretsmanager_random_password" "database" {
+  for_each = toset(["a", "b"])
+
+  password_length     = 40
+  exclude_punctuation = true
+}
+
 module "stack" {
   source = "../../modules/stack"
 
@@ -60,7 +68,12 @@ module "stack" {
   interface_endpoints = var.interface_endpoints
   secret_key          = ephemeral.aws_secretsmanager_random_password.secret_key.random_password
   secret_key_version  = var.secret_key_version
-  log_retention_days  = var.log_retention_days
-  responder           = var.responder
-  exchange_url        = var.exchange_url
+
+  database_passwords        = { for user, made in ephemeral.aws_secretsmanager_random_password.database : user => made.random_password }
+  database_password_version = var.database_password_version
+  master_password_in_use    = var.master_password_in_use
+
+  log_retention_days = var.log_retention_days
+  responder          = var.responder
+  exchange_url       = var.exchange_url
 }

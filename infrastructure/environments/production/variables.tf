@@ -28,6 +28,17 @@ variable "secret_key_version" {
   type        = number
 }
 
+variable "database_password_version" {
+  description = "Raise it by one for a new database password: apply, then deploy, which carries it to the tasks."
+  type        = number
+}
+
+variable "master_password_in_use" {
+  description = "true for the apply that brings an environment here whose backend still logs in as the master user, until no such revision is needed."
+  type        = bool
+  default     = false
+}
+
 variable "log_retention_days" {
   description = "Days that logs are kept."
   type        = number

@@ -87,7 +87,8 @@ resource "aws_db_instance" "this" {
 
   db_name  = var.database_name
   username = var.username
-  # RDS makes the password, keeps it in Secrets Manager and rotates it; Terraform never sees it.
+  # RDS makes the password, keeps it in Secrets Manager and rotates it every seven days; Terraform never sees it. Only
+  # migrations log in with it.
   manage_master_user_password   = true
   master_user_secret_kms_key_id = var.kms_key_arn
 

@@ -31,6 +31,40 @@ variable "secret_key_version" {
   }
 }
 
+variable "database_user" {
+  description = "What the names of the application's two database users begin with."
+  type        = string
+  default     = "ohmycoins_app"
+
+  validation {
+    condition     = can(regex("^[a-z_][a-z0-9_]{0,60}$", var.database_user))
+    error_message = "database_user is lower-case letters, digits and underscores, at most 61."
+  }
+}
+
+variable "database_passwords" {
+  description = "A new password for each of the two database users, a and b; ephemeral, and written only when it is that user's turn."
+  type        = map(string)
+  ephemeral   = true
+  sensitive   = true
+
+  validation {
+    condition     = length(setsubtract(["a", "b"], keys(var.database_passwords))) == 0 && alltrue([for password in values(var.database_passwords) : length(password) >= 32])
+    error_message = "database_passwords has a password of at least 32 characters for a and for b."
+  }
+}
+
+variable "database_password_version" {
+  description = "Raise it by one for a new database password, which a deployment then carries to the tasks."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.database_password_version >= 1 && floor(var.database_password_version) == var.database_password_version
+    error_message = "database_password_version is a whole number from 1."
+  }
+}
+
 variable "recovery_window_days" {
   description = "Days that a deleted secret can be restored: 0 for none, else 7 to 30."
   type        = number

@@ -71,6 +71,49 @@ resource "aws_ecs_task_definition" "this" {
   }
 }
 
+# The same image once, before a revision takes traffic, with rights that no serving task gets.
+resource "aws_ecs_task_definition" "migration" {
+  #checkov:skip=CKV_AWS_336:The image writes below /tmp; the task lives for seconds.
+  count = var.migration == null ? 0 : 1
+
+  family                   = "ohmycoins-migrate-${var.service}"
+  requires_compatibilities = ["FARGATE"]
+  network_mode             = "awsvpc"
+  cpu                      = var.cpu
+  memory                   = var.memory
+  execution_role_arn       = aws_iam_role.migration[0].arn
+
+  container_definitions = jsonencode([{
+    name        = var.service
+    image       = var.image
+    essential   = true
+    command     = var.migration.command
+    environment = [for key in sort(keys(var.migration.environment)) : { name = key, value = var.migration.environment[key] }]
+    secrets     = [for key in sort(keys(var.migration.secrets)) : { name = key, valueFrom = var.migration.secrets[key] }]
+    stopTimeout = var.stop_timeout
+
+    logConfiguration = local.container.logConfiguration
+    linuxParameters  = local.container.linuxParameters
+    portMappings     = []
+    mountPoints      = []
+    volumesFrom      = []
+    systemControls   = []
+  }])
+
+  skip_destroy = true
+
+  runtime_platform {
+    operating_system_family = "LINUX"
+    cpu_architecture        = var.cpu_architecture
+  }
+
+  tags = {
+    Name    = "${local.full_name}-migration"
+    Service = var.service
+    Image   = var.image
+  }
+}
+
 resource "aws_ecs_service" "this" {
   name            = var.service
   cluster         = var.cluster.arn

@@ -18,6 +18,11 @@ output "task_definition_arn" {
   value       = aws_ecs_task_definition.this.arn
 }
 
+output "migration_family" {
+  description = "Family of the migration's task definitions; null for a service without one."
+  value       = one(aws_ecs_task_definition.migration[*].family)
+}
+
 output "execution_role_arn" {
   description = "Role with which ECS starts the tasks."
   value       = aws_iam_role.execution.arn

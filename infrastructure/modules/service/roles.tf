@@ -13,10 +13,19 @@ locals {
     }]
   })
 
-  # "<arn>:<json key>::" takes one key of a secret; the right to it is the right to the secret.
-  secret_arns = sort(distinct([for reference in values(var.secrets) : join(":", slice(split(":", reference), 0, 7))]))
+  # What a task of each kind gets by its execution role: <arn> or <arn>:<json key>::.
+  references = {
+    service   = concat(values(var.secrets), var.earlier_secrets)
+    migration = var.migration == null ? [] : values(var.migration.secrets)
+  }
 
-  execution_statements = concat(
+  # "<arn>:<json key>::" takes one key of a secret; the right to it is the right to the secret.
+  secret_arns = {
+    for kind, references in local.references :
+    kind => sort(distinct([for reference in references : join(":", slice(split(":", reference), 0, 7))]))
+  }
+
+  execution_statements = { for kind, secret_arns in local.secret_arns : kind => concat(
     [
       {
         Sid      = "RegistryLogin"
@@ -37,12 +46,12 @@ locals {
         Resource = ["${var.log_group.arn}:*"]
       },
     ],
-    length(var.secrets) == 0 ? [] : [
+    length(local.references[kind]) == 0 ? [] : [
       {
         Sid      = "ReadOwnSecrets"
         Effect   = "Allow"
         Action   = ["secretsmanager:GetSecretValue"]
-        Resource = local.secret_arns
+        Resource = secret_arns
       },
       {
         Sid      = "DecryptOwnSecrets"
@@ -51,7 +60,7 @@ locals {
         Resource = [var.kms_key_arn]
       },
     ],
-  )
+  ) }
 
   # What the application itself may do is nothing: it talks to its database and its cache. These are ECS Exec's.
   task_statements = [
@@ -98,7 +107,25 @@ resource "aws_iam_role" "execution" {
 resource "aws_iam_role_policy" "execution" {
   name   = "start-tasks"
   role   = aws_iam_role.execution.id
-  policy = jsonencode({ Version = "2012-10-17", Statement = local.execution_statements })
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.execution_statements.service })
+}
+
+resource "aws_iam_role" "migration" {
+  count = var.migration == null ? 0 : 1
+
+  name               = "${local.full_name}-migration"
+  description        = "ECS starts the migration of ${var.service}: as for its tasks, with the migration's secrets"
+  assume_role_policy = local.assume_role_policy
+
+  tags = { Name = "${local.full_name}-migration" }
+}
+
+resource "aws_iam_role_policy" "migration" {
+  count = var.migration == null ? 0 : 1
+
+  name   = "start-migration"
+  role   = aws_iam_role.migration[0].id
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.execution_statements.migration })
 }
 
 resource "aws_iam_role" "task" {

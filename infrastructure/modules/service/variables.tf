@@ -104,6 +104,27 @@ variable "secrets" {
   default     = {}
 }
 
+variable "earlier_secrets" {
+  description = "Secrets that only revisions of before name, <arn> or <arn>:<json key>::, while these may still start or be gone back to."
+  type        = list(string)
+  default     = []
+}
+
+variable "migration" {
+  description = "What runs once before a revision takes traffic, in a task definition of its own, ohmycoins-migrate-<service>: its command, environment and secrets. null for a service without a schema."
+  type = object({
+    command     = list(string)
+    environment = map(string)
+    secrets     = map(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.migration == null ? true : alltrue([for key in keys(var.migration.environment) : !can(regex("PASSWORD|SECRET|TOKEN|PRIVATE", key))])
+    error_message = "migration.environment carries no secret: names with PASSWORD, SECRET, TOKEN or PRIVATE belong in migration.secrets."
+  }
+}
+
 variable "kms_key_arn" {
   description = "Key of the secrets and of ECS Exec sessions."
   type        = string

@@ -19,8 +19,9 @@ locals {
     ]
   }
 
-  # The password's JSON key of the secret that RDS keeps; a rotated one reaches running tasks by a forced deployment.
-  postgres_password = "${module.database.master_secret_arn}:password::"
+  # RDS gives its master user a new password every seven days, at a time that nobody here chooses. Only the migration
+  # logs in with it, in a task that reads it as it starts.
+  master_password = "${module.database.master_secret_arn}:password::"
 }
 
 module "encryption" {
@@ -103,6 +104,9 @@ module "secrets" {
   secret_key           = var.secret_key
   secret_key_version   = var.secret_key_version
   recovery_window_days = var.protected ? 30 : 0
+
+  database_passwords        = var.database_passwords
+  database_password_version = var.database_password_version
 }
 
 module "database" {

@@ -16,6 +16,7 @@ output "services" {
       arn                    = made.arn
       task_definition_family = made.task_definition_family
       task_definition_arn    = made.task_definition_arn
+      migration_family       = made.migration_family
       execution_role_arn     = made.execution_role_arn
       task_role_arn          = made.task_role_arn
       scaling                = made.scaling
@@ -38,7 +39,7 @@ output "load_balancer" {
 }
 
 output "database" {
-  description = "The database: identifier for rds and alarms, resource id for Performance Insights, and where to connect. The password's secret is named, not read."
+  description = "The database: identifier for rds and alarms, resource id for Performance Insights, and where to connect. The master password's secret is named, not read."
   value = {
     identifier           = module.database.identifier
     resource_id          = module.database.resource_id

@@ -1,20 +1,23 @@
 locals {
+  database = {
+    POSTGRES_SERVER  = module.database.address
+    POSTGRES_PORT    = tostring(module.database.port)
+    POSTGRES_DB      = module.database.database_name
+    POSTGRES_SSLMODE = "require"
+  }
+
   environment = {
-    backend = {
+    backend = merge(local.database, {
       ENVIRONMENT        = var.environment
       PORT               = tostring(local.ports.backend)
-      POSTGRES_SERVER    = module.database.address
-      POSTGRES_PORT      = tostring(module.database.port)
-      POSTGRES_DB        = module.database.database_name
-      POSTGRES_USER      = module.database.username
-      POSTGRES_SSLMODE   = "require"
+      POSTGRES_USER      = module.secrets.database_user.username
       REDIS_HOST         = module.cache.primary_address
       REDIS_PORT         = tostring(module.cache.port)
       REDIS_TLS          = "true"
       DATABASE_POOL_SIZE = tostring(var.connections.pool_size)
       WEB_CONCURRENCY    = tostring(var.connections.workers)
       EXCHANGE_URL       = var.exchange_url
-    }
+    })
     frontend = {
       ENVIRONMENT = var.environment
       PORT        = tostring(local.ports.frontend)
@@ -23,10 +26,23 @@ locals {
 
   secrets = {
     backend = {
-      POSTGRES_PASSWORD = local.postgres_password
+      POSTGRES_PASSWORD = "${module.secrets.database_user.secret_arn}:password::"
       SECRET_KEY        = module.secrets.secret_key_arn
     }
     frontend = {}
+  }
+
+  # Makes the schema and the application's database users, as the master user.
+  migrations = {
+    backend = {
+      command     = ["python", "-m", "backend.migrate"]
+      environment = merge(local.database, { POSTGRES_USER = module.database.username })
+      secrets = {
+        POSTGRES_PASSWORD = local.master_password
+        APP_USER_A        = module.secrets.database_user_arns["a"]
+        APP_USER_B        = module.secrets.database_user_arns["b"]
+      }
+    }
   }
 
   # Alarms that say that a revision is bad.
@@ -54,6 +70,8 @@ module "service" {
   port               = local.ports[each.key]
   environment        = local.environment[each.key]
   secrets            = local.secrets[each.key]
+  earlier_secrets    = each.key == "backend" && var.master_password_in_use ? [local.master_password] : []
+  migration          = lookup(local.migrations, each.key, null)
   kms_key_arn        = module.encryption.data_key_arn
   subnet_ids         = module.network.app_subnet_ids
   security_group_id  = module.security.group_ids[each.key]

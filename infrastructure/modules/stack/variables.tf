@@ -153,6 +153,25 @@ variable "secret_key_version" {
   default     = 1
 }
 
+variable "database_passwords" {
+  description = "A new password for each of the application's database users, a and b; ephemeral, so they reach neither plan nor state."
+  type        = map(string)
+  ephemeral   = true
+  sensitive   = true
+}
+
+variable "database_password_version" {
+  description = "Raise it by one for a new database password; then deploy, which carries it to the tasks."
+  type        = number
+  default     = 1
+}
+
+variable "master_password_in_use" {
+  description = "Whether revisions from before the application had a database user of its own may still start: they log in with the master password."
+  type        = bool
+  default     = false
+}
+
 variable "log_retention_days" {
   description = "Days that logs are kept."
   type        = number

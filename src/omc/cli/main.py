@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "scale": ("omc.cli.scale", "scale"),
     "deploy": ("omc.cli.deploy", "deploy"),
     "rollback": ("omc.cli.rollback", "rollback"),
+    "migrate": ("omc.cli.migrate", "migrate"),
     "deployments": ("omc.cli.deployments", "deployments"),
     "releases": ("omc.cli.releases", "releases"),
     "runs": ("omc.cli.runs", "runs"),

@@ -12,7 +12,7 @@ from omc.aws.gateway import Gateway
 from omc.errors import AwsRefused
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.services import Services
-from omc.stack import Environment
+from omc.stack import Environment, Service
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import DescribeTaskDefinitionResponseTypeDef
@@ -98,30 +98,46 @@ class Definitions:
     """What the service is set to."""
     applied: Mapping[str, Definition]
     """The newest of the family that Terraform made, where there is one among its newest ten."""
+    migrating: Mapping[str, Definition] = field(default_factory=dict)
+    """Of services whose migration has a family of its own: its newest that Terraform made, or else its newest."""
     reading: Reading = UNREAD
 
 
 @reads
 def read_definitions(aws: Gateway, environment: Environment, services: Services) -> Definitions:
     """A call for each revision; one listing a family."""
-    families = {service.name: service.family for service in environment.services}
     ours = [service for service in services.services if service.task_definition]
     running = side_by_side(lambda service: describe_definition(aws, service.task_definition), ours)
-
-    def newest(name: str) -> Definition | None:
-        told = aws.client("ecs").list_task_definitions(familyPrefix=families[name], sort="DESC", maxResults=NEWEST)
-        for arn in told["taskDefinitionArns"]:
-            definition = describe_definition(aws, arn)
-            if definition is not None and definition.made_by_terraform:
-                return definition
-        return None
-
     names = [service.name for service in ours]
-    applied = dict(zip(names, side_by_side(newest, names), strict=True))
+    known = [service for service in environment.services if service.name in names]
+    applied = side_by_side(lambda service: newest_definition(aws, service.family, terraforms=True), known)
+    migrations = [service for service in known if service.migrate_family]
+    migrating = side_by_side(lambda service: newest_migration(aws, service), migrations)
     return Definitions(
         running={name: found for name, found in zip(names, running, strict=True) if found},
-        applied={name: found for name, found in applied.items() if found},
+        applied={service.name: found for service, found in zip(known, applied, strict=True) if found},
+        migrating={service.name: found for service, found in zip(migrations, migrating, strict=True) if found},
     )
+
+
+def newest_migration(aws: Gateway, service: Service) -> Definition | None:
+    """What the next migration of a service starts from, where migrations have a family of their own.
+
+    Revisions of omc's are Terraform's with another image, so that the newest of any will do where ten of them were
+    made since Terraform's.
+    """
+    family = service.migrate_family or service.family
+    return newest_definition(aws, family, terraforms=True) or newest_definition(aws, family, terraforms=False)
+
+
+def newest_definition(aws: Gateway, family: str, *, terraforms: bool) -> Definition | None:
+    """The newest ACTIVE revision of a family; with ``terraforms``, the newest that Terraform made of its last ten."""
+    told = aws.client("ecs").list_task_definitions(familyPrefix=family, sort="DESC", maxResults=NEWEST)
+    for arn in told["taskDefinitionArns"]:
+        definition = describe_definition(aws, arn)
+        if definition is not None and (definition.made_by_terraform or not terraforms):
+            return definition
+    return None
 
 
 def describe_definition(aws: Gateway, name: str) -> Definition | None:

@@ -31,7 +31,7 @@ class Requirements:
 @reads
 def read_requirements(aws: Gateway, definitions: Definitions) -> Requirements:
     """One call each for what the running revisions, and Terraform's newest, name; each is asked for once."""
-    wanted = [*definitions.running.values(), *definitions.applied.values()]
+    wanted = [*definitions.running.values(), *definitions.applied.values(), *definitions.migrating.values()]
     named = sorted({need for definition in wanted for need in needs_of(definition)})
     found = side_by_side(lambda need: _problem(aws, *need), named)
     problems = {name: problem for (_, name), problem in zip(named, found, strict=True) if problem}

@@ -26,6 +26,7 @@ from omc.errors import WrongUse
 from omc.infrastructure.roots import LOCAL_ROOT, backend, copy_sources, locked, state_bucket
 from omc.interrupts import told_apart
 from omc.local import cloud
+from omc.local.migration import migrate
 from omc.store import embedded
 from omc.store.place import LOCAL_FOLDER
 
@@ -210,6 +211,8 @@ def _apply(site: Site, record: Record, reach: cloud.Reach, progress: Progress) -
                     }
                 with progress.step(f"Applying infrastructure/environments/{LOCAL_ROOT}"):
                     outputs = _apply_root(site, terraform, reach, images, progress)
+                with progress.step("Migrating the database"):
+                    migrate(site.environment)
     except (KeyboardInterrupt, tf.TerraformError):
         site.write(replace(record, phase=Phase.INTERRUPTED) if first else record)
         raise

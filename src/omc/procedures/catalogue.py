@@ -10,6 +10,7 @@ from omc.procedures.plan import Plan
 
 PLANNERS: Mapping[str, str] = {
     "deploy": "omc.procedures.deploy:plan_deploy",
+    "migrate": "omc.procedures.migrate:migrate",
     "restart": "omc.procedures.restart:restart",
     "scale": "omc.procedures.scale:scale",
     "rollback": "omc.procedures.rollback:plan_rollback",

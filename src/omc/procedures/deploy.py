@@ -5,7 +5,7 @@ Register, migrate, roll in the order of omc.toml, watch, protect, record. What f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from omc.errors import Refused, WrongUse
@@ -110,6 +110,7 @@ def plan_deploy(
         ),
         *(refusal for name, wanted in images.of.items() for refusal in preflight.schema_refusals(name, wanted, ledger)),
         *(refusal for change in work for refusal in preflight.requirement_refusals(change.new, requirements)),
+        *(refusal for change in work for refusal in _migration_refusals(asked, change, definitions, requirements)),
         *preflight.room_refusals(rolled, services.services, subnets, connections),
         *preflight.autoscaler_refusals((change.running for change in work), scaling),
         *preflight.alarm_refusals(alarms, environment),
@@ -189,8 +190,9 @@ def _steps(
             yield _register(change)
     migrated = None
     for change in work:
-        if asked.migrate and change.service.migrate and change.differs:
-            migrated = _migrate(change)
+        if migrates(asked, change):
+            *registered, migrated = _migrate(change, definitions)
+            yield from registered
             yield migrated
     for change in work:
         yield _roll(change)
@@ -228,20 +230,74 @@ def _register(change: Change) -> Step:
     )
 
 
-def _migrate(change: Change) -> Step:
-    name = change.service.name
+def migrates(asked: Deploy, change: Change) -> bool:
+    return bool(asked.migrate and change.service.migrate and change.differs)
+
+
+def _migration_refusals(
+    asked: Deploy, change: Change, definitions: Definitions, requirements: Requirements
+) -> Iterator[preflight.Refusal]:
+    """Where migrations have a family of their own: it exists, and so does all that it names."""
+    if not migrates(asked, change) or not change.service.migrate_family:
+        return
+    found = definitions.migrating.get(change.service.name)
+    if found is None or change.service.container not in found.images:
+        yield preflight.Refusal(missing_migration(change.service))
+    else:
+        yield from preflight.requirement_refusals(found, requirements)
+
+
+def missing_migration(service: Service) -> str:
+    return (
+        f"The migration of {service.name} has no task definition {service.migrate_family or service.family} with a "
+        f"container {service.container}. It is Terraform's: apply the infrastructure first (omc infra apply)."
+    )
+
+
+def _migrate(change: Change, definitions: Definitions) -> Iterator[Step]:
+    """The migration with the new image: of the new revision, or of its own family's."""
+    name, family = change.service.name, change.service.migrate_family
+    revision = change.revision
+    if family:
+        revision = yield from _register_migration(change, definitions.migrating.get(name))
+    yield migration_step(change.service, change.running, revision)
+
+
+def _register_migration(change: Change, found: Definition | None) -> Generator[Step, None, Json]:
+    """Yields the step that registers a revision, where one is needed; returns what the migration runs."""
+    name, container = change.service.name, change.service.container
+    if found is None or container not in found.images:
+        return f"{change.service.migrate_family} (missing)"  # the plan is refused for it
+    body = with_image(found.body, container, change.new.images[container])
+    if body == found.body:
+        return found.name
+    step = Step(
+        name=f"register-migrate-{name}",
+        action="ecs.register_revision",
+        arguments={"service": f"migrate-{name}", "definition": body, "tags": dict(found.tags_to_copy)},
+        title=f"Register a revision of {change.service.migrate_family} with the new image",
+        before=_short(found.images[container]),
+        after=_short(change.new.images[container]),
+        deadline=120.0,
+    )
+    yield step
+    return output_of(step.name, "task_definition")
+
+
+def migration_step(service: Service, running: EcsService, revision: Json) -> Step:
+    """Run a service's migration with a revision, where its tasks run."""
     return Step(
-        name=f"migrate-{name}",
+        name=f"migrate-{service.name}",
         action="ecs.run_task",
         arguments={
-            "task_definition": change.revision,
-            "container": change.service.container,
-            "command": list(change.service.migrate),
-            "network": dict(change.running.network),
-            "launch": dict(change.running.launch),
-            "what": f"the migration of {name}",
+            "task_definition": revision,
+            "container": service.container,
+            "command": list(service.migrate),
+            "network": dict(running.network),
+            "launch": dict(running.launch),
+            "what": f"the migration of {service.name}",
         },
-        title=f"Migrate the database in a task of its own: {' '.join(change.service.migrate)}",
+        title=f"Migrate the database in a task of its own: {' '.join(service.migrate)}",
         deadline=MIGRATION_DEADLINE,
     )
 

@@ -298,6 +298,7 @@ def _service(name: str, section: Section, prefix: str, stack_name: str) -> Servi
         memory_target=section.whole_number("memory_target", None, least=1, most=100),
         status_path=section.text("status_path", None, allowed="a path such as /api/v1/status", pattern=r"/\S*"),
         migrate=section.words("migrate", allowed='a command in words, ["python", "-m", "backend.migrate"]'),
+        migrate_family=section.text("migrate_family", None, allowed="a name", pattern=_NAME),
     )
 
 

@@ -36,6 +36,8 @@ class Service:
     migrate: tuple[str, ...] = ()
     """What brings the database to the schema that the service's code needs, run in a task of its own before the new
     revision takes traffic; empty for a service without a schema."""
+    migrate_family: str | None = None
+    """Task definition family of that task, for secrets that no serving task gets; None: the service's own family."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ variables {
   name        = "ohmycoins-staging"
   kms_key_arn = "arn:aws:kms:ap-southeast-2:123456789012:key/11111111-2222-3333-4444-555555555555"
   secret_key  = "an-example-that-is-long-enough-to-pass"
+
+  database_passwords = { a = "a-password-that-is-long-enough-to-pass", b = "b-password-that-is-long-enough-to-pass" }
 }
 
 run "the_value_reaches_no_state" {
@@ -55,4 +57,68 @@ run "half_a_version_is_refused" {
   }
 
   expect_failures = [var.secret_key_version]
+}
+
+run "the_first_password_is_of_user_a" {
+  assert {
+    condition     = output.database_user.username == "ohmycoins_app_a" && output.database_user.secret_arn == aws_secretsmanager_secret_version.database_user["a"].arn
+    error_message = "Version 1 is a's."
+  }
+
+  assert {
+    condition     = { for key, version in aws_secretsmanager_secret_version.database_user : key => version.secret_string_wo_version } == { a = 2, b = 1 }
+    error_message = "Both users have a password from the start."
+  }
+
+  assert {
+    condition     = alltrue([for version in aws_secretsmanager_secret_version.database_user : version.secret_string_wo == null])
+    error_message = "The passwords are written, not kept."
+  }
+}
+
+run "a_new_password_is_of_the_user_that_nobody_uses" {
+  variables {
+    database_password_version = 2
+  }
+
+  assert {
+    condition     = output.database_user.username == "ohmycoins_app_b" && output.database_user.secret_arn == aws_secretsmanager_secret_version.database_user["b"].arn
+    error_message = "Version 2 is b's."
+  }
+
+  assert {
+    condition     = { for key, version in aws_secretsmanager_secret_version.database_user : key => version.secret_string_wo_version } == { a = 2, b = 3 }
+    error_message = "Only b is written: tasks that run as a keep their password."
+  }
+}
+
+run "the_next_is_of_the_first_again" {
+  variables {
+    database_password_version = 3
+  }
+
+  assert {
+    condition     = output.database_user.username == "ohmycoins_app_a" && { for key, version in aws_secretsmanager_secret_version.database_user : key => version.secret_string_wo_version } == { a = 4, b = 3 }
+    error_message = "Version 3 is a's, and b keeps its password."
+  }
+}
+
+run "a_short_or_missing_database_password_is_refused" {
+  command = plan
+
+  variables {
+    database_passwords = { a = "short" }
+  }
+
+  expect_failures = [var.database_passwords]
+}
+
+run "half_a_password_version_is_refused" {
+  command = plan
+
+  variables {
+    database_password_version = 0
+  }
+
+  expect_failures = [var.database_password_version]
 }

@@ -34,7 +34,7 @@ variables {
   scaling            = { memory_percent = 80 }
 
   secrets = {
-    POSTGRES_PASSWORD = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:rds!db-1-AbCdEf:password::"
+    POSTGRES_PASSWORD = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:ohmycoins-staging/database-user-a-AbCdEf:password::"
     SECRET_KEY        = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:ohmycoins-staging/secret-key-AbCdEf"
   }
 }
@@ -116,7 +116,7 @@ run "roles_reach_what_is_theirs" {
   assert {
     condition = toset(flatten([
       for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : statement.Resource if statement.Sid == "ReadOwnSecrets"
-    ])) == toset(["arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:rds!db-1-AbCdEf", "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:ohmycoins-staging/secret-key-AbCdEf"])
+    ])) == toset(["arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:ohmycoins-staging/database-user-a-AbCdEf", "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:ohmycoins-staging/secret-key-AbCdEf"])
     error_message = "The execution role reads the two secrets of its own tasks, by their bare ARNs."
   }
 
@@ -158,6 +158,65 @@ run "a_service_without_secrets_may_read_none" {
     condition     = !anytrue([for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : contains(statement.Action, "secretsmanager:GetSecretValue")])
     error_message = "No secret, no right to one."
   }
+}
+
+run "only_the_migration_gets_what_the_migration_needs" {
+  command = plan
+
+  variables {
+    migration = {
+      command     = ["python", "-m", "backend.migrate"]
+      environment = { POSTGRES_USER = "ohmycoins" }
+      secrets     = { POSTGRES_PASSWORD = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:rds!db-1-AbCdEf:password::" }
+    }
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.migration[0].family == "ohmycoins-migrate-backend" && jsondecode(aws_ecs_task_definition.migration[0].container_definitions)[0].image == var.image
+    error_message = "The migration is the service's image under a family of its own."
+  }
+
+  assert {
+    condition     = strcontains(aws_iam_role_policy.migration[0].policy, "rds!db") && !strcontains(aws_iam_role_policy.execution.policy, "rds!db") && !strcontains(aws_ecs_task_definition.this.container_definitions, "rds!db")
+    error_message = "No serving task holds the master password, nor may ECS read it for one."
+  }
+
+  assert {
+    condition     = !strcontains(aws_iam_role_policy.migration[0].policy, "secret-key") && !strcontains(aws_iam_role_policy.migration[0].policy, "database-user")
+    error_message = "The migration reads its own secrets alone."
+  }
+}
+
+run "a_service_without_a_migration_has_none" {
+  command = plan
+
+  assert {
+    condition     = length(aws_ecs_task_definition.migration) == 0 && length(aws_iam_role.migration) == 0 && output.migration_family == null
+    error_message = "Nothing is made that nothing runs."
+  }
+}
+
+run "revisions_of_before_can_still_start" {
+  command = plan
+
+  variables {
+    earlier_secrets = ["arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:rds!db-1-AbCdEf:password::"]
+  }
+
+  assert {
+    condition     = strcontains(aws_iam_role_policy.execution.policy, "secret:rds!db-1-AbCdEf\"") && !strcontains(aws_ecs_task_definition.this.container_definitions, "rds!db")
+    error_message = "The right stays for as long as it is named; new revisions don't use it."
+  }
+}
+
+run "a_migrations_password_in_its_environment_is_refused" {
+  command = plan
+
+  variables {
+    migration = { command = ["true"], environment = { POSTGRES_PASSWORD = "an-example" }, secrets = {} }
+  }
+
+  expect_failures = [var.migration]
 }
 
 run "scaling_holds_cpu_and_memory" {

@@ -7,6 +7,8 @@ variables {
   protected   = false
   secret_key  = "an-example-that-is-long-enough-to-pass"
 
+  database_passwords = { a = "a-password-that-is-long-enough-to-pass", b = "b-password-that-is-long-enough-to-pass" }
+
   network = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 1 }
 
   services = {
@@ -38,8 +40,19 @@ run "the_parts_fit_together" {
   }
 
   assert {
-    condition     = local.secrets.backend.POSTGRES_PASSWORD == "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:rds!db-1-AbCdEf:password::"
-    error_message = "The password is one key of the secret that RDS keeps."
+    condition     = local.migrations.backend.secrets.POSTGRES_PASSWORD == "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:rds!db-1-AbCdEf:password::" && local.migrations.backend.environment.POSTGRES_USER == "ohmycoins"
+    error_message = "The migration logs in as the master user, with one key of the secret that RDS keeps."
+  }
+
+  # A task that runs for longer than seven days would be left with a password that RDS has replaced.
+  assert {
+    condition     = !anytrue([for services in values(local.secrets) : anytrue([for reference in values(services) : strcontains(reference, "rds!db")])])
+    error_message = "No serving task gets the master password."
+  }
+
+  assert {
+    condition     = local.secrets.backend.POSTGRES_PASSWORD == "${module.secrets.database_user.secret_arn}:password::" && local.environment.backend.POSTGRES_USER == "ohmycoins_app_a"
+    error_message = "The backend logs in as the user in use, with its own secret."
   }
 
   assert {
@@ -53,11 +66,24 @@ run "the_backend_is_told_where_its_parts_are" {
     condition = {
       for key in ["POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_SSLMODE", "REDIS_PORT", "REDIS_TLS", "ENVIRONMENT", "PORT", "EXCHANGE_URL"] : key => local.environment.backend[key]
       } == {
-      POSTGRES_PORT = "5432", POSTGRES_DB = "ohmycoins", POSTGRES_USER = "ohmycoins", POSTGRES_SSLMODE = "require"
+      POSTGRES_PORT = "5432", POSTGRES_DB = "ohmycoins", POSTGRES_USER = "ohmycoins_app_a", POSTGRES_SSLMODE = "require"
       REDIS_PORT    = "6379", REDIS_TLS = "true", ENVIRONMENT = "staging", PORT = "8000"
       EXCHANGE_URL  = "https://api.exchange.example"
     }
     error_message = "What the backend reads is what it is given."
+  }
+}
+
+run "a_new_password_moves_the_backend_to_the_other_user" {
+  command = plan
+
+  variables {
+    database_password_version = 2
+  }
+
+  assert {
+    condition     = local.environment.backend.POSTGRES_USER == "ohmycoins_app_b"
+    error_message = "Version 2 is user b's."
   }
 }
 

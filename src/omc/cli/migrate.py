@@ -1,0 +1,28 @@
+"""``omc migrate``: the migration by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from omc.cli.change import carry_out, change_options
+
+
+@click.command()
+@change_options
+@click.argument("services", nargs=-1)
+@click.pass_context
+def migrate(context: click.Context, /, services: tuple[str, ...], **how: Any) -> None:
+    """Run the migration of services in a task of its own, without a deployment.
+
+    A deployment runs it by itself. By itself it is for a new environment, whose first tasks can't serve before it, and
+    for a database that was restored. It repeats nothing that is done already.
+
+    \b
+    omc migrate --env staging
+    omc migrate --env staging backend --dry-run
+    """
+    from omc.procedures.migrate import Asked
+
+    context.exit(carry_out(context, "migrate", Asked(services), **how))
