@@ -172,7 +172,9 @@ def test_alarms_of_both_kinds_without_autoscalings_own(aws: CannedAws, gateway: 
             alarm("c", ActionsEnabled=False),
             alarm("x") | {"AlarmName": "TargetTracking-service/x-AlarmLow-1", "StateValue": "ALARM"},
         ],
-        "CompositeAlarms": [alarm("d", "ALARM", ActionsSuppressedBy="Alarm")],
+        "CompositeAlarms": [
+            alarm("d", "ALARM", ActionsSuppressedBy="WaitPeriod", ActionsSuppressor=arn("cloudwatch", "alarm:works"))
+        ],
     }
     told = read_alarms(gateway)
     assert [(found.name.removeprefix(PREFIX), found.kind, found.acts) for found in told.alarms] == [
@@ -181,12 +183,34 @@ def test_alarms_of_both_kinds_without_autoscalings_own(aws: CannedAws, gateway: 
         ("-c", "metric", False),
         ("-d", "composite", True),
     ]
+    assert (told.alarms[3].suppressed_by, told.alarms[3].suppression) == ("works", "WaitPeriod")
     assert told.autoscaling == 1
     assert told.alarms[1].since == since, "the reason may change while the state stays"
     assert [found.tags for found in told.alarms] == [{}, {"severity": "SEV-2"}, {}, {"severity": "SEV-2"}]
     assert aws.operations().count("ListTagsForResource") == 2
     asked = aws.asked[0][2]
     assert (asked["AlarmTypes"], asked["MaxRecords"]) == (["MetricAlarm", "CompositeAlarm"], 100)
+
+
+def test_an_alarm_tells_what_it_watches_also_by_an_expression(aws: CannedAws, gateway: Gateway) -> None:
+    balancer, group = f"app/{PREFIX}/50dc6c495c0c9188", f"targetgroup/{PREFIX}-backend/0123456789abcdef"
+
+    def of(**dimensions: str) -> list[dict[str, str]]:
+        return [{"Name": name, "Value": value} for name, value in dimensions.items()]
+
+    def metric(identifier: str, **dimensions: str) -> dict[str, Any]:
+        named = {"Namespace": "AWS/ApplicationELB", "MetricName": "X", "Dimensions": of(**dimensions)}
+        return {"Id": identifier, "MetricStat": {"Metric": named, "Period": 60, "Stat": "Sum"}}
+
+    aws.answers["cloudwatch", "DescribeAlarms"] = {
+        "MetricAlarms": [
+            alarm("a", Dimensions=of(LoadBalancer=balancer, TargetGroup=group)),
+            alarm("b", Metrics=[metric("m1", LoadBalancer=balancer), {"Id": "e", "Expression": "m1 * 2"}]),
+            alarm("c"),
+        ]
+    }
+    watched = [found.dimensions for found in read_alarms(gateway).alarms]
+    assert watched == [(balancer, group), (balancer,), ()]
 
 
 def row(message: str, seconds: int = 0, stream: str = "backend/backend/1") -> list[dict[str, str]]:

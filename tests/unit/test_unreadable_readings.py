@@ -98,7 +98,8 @@ def test_what_can_not_be_read_is_a_refusal_or_a_note_by_the_rule(
         assert refused.value.exit_code != 0
         return
     made = planned(monkeypatch, procedure, fact, error())
-    assert made.notes[-1] == f"Not checked, {SPARED[fact].risk}. {error().message}"
+    why = error().message
+    assert made.notes[-1] == f"Not checked, {SPARED[fact].risk}. {why[0].upper()}{why[1:]}"
     assert made.steps
 
 

@@ -24,6 +24,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import EcsService
 from omc.facts.subnets import Subnets
 from omc.incidents.severities import SEVERITIES
+from omc.procedures import readings
 from omc.procedures.candidates import Setback, setbacks
 from omc.stack import Environment
 from omc.times import moment
@@ -196,7 +197,7 @@ def autoscaler_notes(services: Iterable[EcsService], scaling: Scaling) -> Iterat
 
 def room_notes(connections: Connections) -> Iterator[str]:
     if connections.limit is None and connections.each_task:
-        yield f"The database's connection limit is not known ({connections.why_unknown}), so it was not checked."
+        yield readings.note(Connections, connections.why_unknown)
 
 
 def alarm_refusals(alarms: Alarms, environment: Environment) -> Iterator[Refusal]:

@@ -87,4 +87,9 @@ def without(fact: type, why: str) -> tuple[Any, str] | None:
     spared = SPARED.get(fact)
     if spared is None:
         return None
-    return spared.instead(), f"Not checked, {spared.risk}. {why}"
+    return spared.instead(), note(fact, why)
+
+
+def note(fact: type, why: str) -> str:
+    """What a plan says of a reading that it does without: the risk, and why it isn't known."""
+    return f"Not checked, {SPARED[fact].risk}. {why[:1].upper()}{why[1:].rstrip('.')}."

@@ -17,7 +17,7 @@ from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import EcsService, Services
 from omc.facts.subnets import Subnets
 from omc.procedures.plan import Json, Plan, Risk, Step, Undo, output_of
-from omc.procedures.preflight import Refusal, kind_refusals, sorted_out
+from omc.procedures.preflight import Refusal, kind_refusals, room_notes, sorted_out
 from omc.stack import Environment, Service
 from omc.stack.section import meant
 
@@ -286,8 +286,8 @@ def _notes(
         yield f"A deployment of {service.name} is in progress, and goes on with the new count.{fewer}"
     if wish.at_most == 0:
         yield "With 0 tasks it serves nobody, and without tasks there is no load that would bring it back."
-    if configured.name in connections.each_task and connections.budget is None:
-        yield f"Whether the database has connections enough is not known: {connections.why_unknown}."
+    if configured.name in connections.each_task:
+        yield from room_notes(connections)
     if wish.at_least > service.desired and quotas.vcpus is not None:
         yield "Fargate's quota was compared with this environment's services; other tasks of the account count too."
 
