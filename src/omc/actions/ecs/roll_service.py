@@ -192,7 +192,8 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     # By hand: an alarm that fires only after the way back has begun makes ECS take it back; then do it once more.
     return [
         f"aws ecs update-service {where} --task-definition {revision}{force} --region {environment.region}",
-        f"aws ecs list-service-deployments {where} --max-items 1 --region {environment.region}",
+        f"aws ecs list-service-deployments {where} --region {environment.region} "
+        "--query 'sort_by(serviceDeployments,&createdAt)[-1]'",
     ]
 
 
