@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from omc.output import line, printable
+
 QUIET_INTERVAL = 10.0
 
 
@@ -64,19 +66,19 @@ class Progress:
     def note(self, text: str) -> None:
         """A line that stays."""
         self._clear()
-        print(text, file=self._stream, flush=True)
+        print(printable(line(text)), file=self._stream, flush=True)
 
     def waiting(self, what: str) -> None:
         """What the work waits for just now."""
         if self._live:
             self._clear()
             width = shutil.get_terminal_size().columns - 1
-            self._stream.write(f"  {what}"[:width])
+            self._stream.write(f"  {line(what)}"[:width])
             self._stream.flush()
             self._drawn = True
         elif what != self._said and time.monotonic() - self._said_at >= QUIET_INTERVAL:
             self._said, self._said_at = what, time.monotonic()
-            print(f"  {what}", file=self._stream, flush=True)
+            print(printable(f"  {line(what)}"), file=self._stream, flush=True)
 
     def done(self) -> None:
         """Nothing is waited for any more."""

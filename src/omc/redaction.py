@@ -15,6 +15,7 @@ from typing import Any
 from omc.secret_names import is_secret_name
 
 REDACTED = "[redacted]"
+_BEGUN = REDACTED[:-1]
 SHORTEST = 6
 """Characters of a text that could hold a name and a value."""
 CHANGED = "[redacted, another value]"
@@ -50,7 +51,7 @@ _VALUE_FIRST = re.compile(
 )
 _HEADER = re.compile(
     r"(?P<start>\b(?:proxy-)?(?:authori[sz]ation|(?:set-)?cookie)\\{0,7}[\"']?\s{0,4}[:=]\s{0,4}\\{0,7}[\"']?)"
-    r"(?P<value>[^\s\"'\\][^\r\n\"'\\]*+)",
+    r"(?P<value>[^\s\"'\\{\[][^\r\n\"'\\]*+)",
     re.IGNORECASE,
 )
 """A header's whole value, which may be several words."""
@@ -166,19 +167,13 @@ def _text(value: str, key: str, path: tuple[str, ...], replace: Replace) -> str:
     if key and is_secret_name(key) and not _HARMLESS.fullmatch(value):
         return replace(path, value)
     if value[0] in "{[" and value[-1] in "}]":
-        document = _document(value)
-        if document is not None:
+        try:
+            document = json.loads(value)
             masked = _walk(document, key, path, replace)
             return value if masked == document else json.dumps(masked, ensure_ascii=False)
+        except (ValueError, RecursionError):
+            pass  # no JSON, or nested beyond reason: a text like any other
     return _masked(value, lambda secret: replace(path, secret))
-
-
-def _document(text: str) -> Any:
-    """What a text that is JSON holds; None for any other, and for one that is nested beyond reason."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _masked(text: str, replace: Callable[[str], str]) -> str:
@@ -228,7 +223,7 @@ def _is_secret_part(name: str) -> bool:
 
 def _says_nothing(match: re.Match[str], value: str) -> bool:
     bare = value.strip("\\\"'")
-    if not bare or _HARMLESS.fullmatch(bare):
+    if not bare or bare.startswith(_BEGUN) or _HARMLESS.fullmatch(bare):
         return True
     name = match["name"].lower()
     if bare.isdigit():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +22,7 @@ from omc.aws.permissions import ACTIONS, action_for
 from omc.aws.reads import is_read
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, NotFound, Throttled, Unreachable, WriteRefused
 from omc.stack import Environment, load
+from support.shell import words_of
 
 STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
 
@@ -181,7 +181,7 @@ def test_the_aws_cli_reads_a_commands_parameters_back(asked: Call, monkeypatch: 
         raise SystemExit(0)
 
     driver.session.register("provide-client-params.*.*", stop)
-    words = shlex.split(command_line(asked, "ap-southeast-2"))
+    words = words_of(command_line(asked, "ap-southeast-2"))
     assert words[0] == "aws"
     with pytest.raises(SystemExit):
         driver.main(words[1:])
@@ -244,7 +244,7 @@ def test_parameters_that_json_cannot_hold_are_shown() -> None:
         "cloudwatch", "GetMetricData", MetricDataQueries=[{"Id": "a"}], StartTime=datetime(2026, 1, 1, tzinfo=UTC)
     )
     line = command_line(told)
-    assert json.loads(shlex.split(line)[4]) == [{"Id": "a"}]
+    assert json.loads(words_of(line)[4]) == [{"Id": "a"}]
     assert "2026-01-01T00:00:00+00:00" in line
 
 

@@ -116,10 +116,10 @@ def test_the_shell_completes_environments() -> None:
 def test_a_bug_is_told_in_one_sentence_unless_it_is_asked_for(tmp_path: Path) -> None:
     program = (
         "import omc.cli.main as m, omc.cli.stack as s\n"
-        "s.json = None\n"  # as if a later change had broken it
+        "s._document = None\n"  # as if a later change had broken it
         "m.main(['stack', 'show', '--output', 'json'])"
     )
-    for debug, said in (("", "omc: This is a bug in omc: AttributeError"), ("1", "Traceback")):
+    for debug, said in (("", "omc: This is a bug in omc: TypeError"), ("1", "Traceback")):
         done = subprocess.run(
             [sys.executable, "-c", program],
             capture_output=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 
 from canned_aws import ACCOUNT, NOW, PREFIX, CannedAws, Cut, alarm, arn, canned_aws, ecs_service, healthy, target_group
 from localcloud.core.registry import AwsError
+from support.shell import words_of
 
 REPOSITORY = Path(__file__).parents[2]
 AWS = Path(sys.executable).parent / "aws"
@@ -278,7 +278,7 @@ def test_explain_prints_commands_that_ask_the_same(tmp_path: Path) -> None:
         by_omc = [(service, name, _plain(params)) for service, name, params in aws.asked]
         aws.asked.clear()
         for command in commands:
-            words = shlex.split(command)
+            words = words_of(command)
             ran = subprocess.run(
                 [str(AWS), *words[1:]],
                 env=surroundings(aws.endpoint),

@@ -187,6 +187,12 @@ def test_that_a_secret_changed_is_said_and_not_to_what() -> None:
     ]
 
 
+@pytest.mark.parametrize("depth", [300, 600, 5_000, 100_000])
+def test_json_nested_without_end_is_a_text_like_any_other(depth: int) -> None:
+    assert CANARY not in mask('{"a":' * depth + json.dumps({"password": CANARY}) + "}" * depth)
+    assert CANARY not in mask("[" * depth + f' "password={CANARY}" ' + "]" * depth)
+
+
 @given(st.text(max_size=300))
 def test_masking_any_text_twice_is_masking_it_once(text: str) -> None:
     once = mask(text)

@@ -6,13 +6,13 @@ The parameters' shapes come from botocore's models, which is where the aws CLI g
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from omc.aws.calls import Call
+from omc.output import shell_line
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def command_line(call: Call, region: str | None = None) -> str:
     """One shell line that asks AWS (or the URL) the same question."""
     if call.service == "http":
-        return shlex.join(["curl", "--silent", "--show-error", "--max-time", "5", str(call.parameters["url"])])
+        return shell_line(["curl", "--silent", "--show-error", "--max-time", "5", str(call.parameters["url"])])
     words = ["aws", call.service, _dashed(call.operation)]
     model, page_size = _model(call.service, call.operation)
     members: Mapping[str, Any] = model.input_shape.members if model.input_shape else {}
@@ -30,7 +30,7 @@ def command_line(call: Call, region: str | None = None) -> str:
         words += _option(option, members[name], value)
     if region:
         words += ["--region", region]
-    return shlex.join(words)
+    return shell_line(words)
 
 
 def command_lines(calls: Iterable[Call], region: str | None = None) -> list[str]:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from omc.cli.options import INCIDENT_NUMBER, environment_option
+from omc.output import echo, line
 
 
 @click.command()
@@ -63,7 +64,7 @@ def approve(
             plan = from_json(run.plan)
             page(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour(), full=full) + "\n")
             click.confirm(
-                f"Approve {run.id}, asked for by {run.actor_known or run.actor}, as {actor.words}?",
+                line(f"Approve {run.id}, asked for by {run.actor_known or run.actor}, as {actor.words}?"),
                 abort=True,
                 err=True,
             )
@@ -75,13 +76,11 @@ def approve(
             standing = approvals.standing(session, run, store.now())
             working = bool(alive(session))
     if glass:
-        click.echo(
-            f"BREAK-GLASS: {actor.words} let {run.id} go ahead without its {run.approvals_needed} approvals in "
-            f"incident {glass.incident}. This is in the record.",
-            err=True,
-        )
+        told = f"BREAK-GLASS: {actor.words} let {run.id} go ahead without its {run.approvals_needed} approvals"
+        echo(line(f"{told} in incident {glass.incident}. This is in the record."), err=True)
     if run.state == State.AWAITING:
-        click.echo(f"{run.id}: approved by {actor.words}. {approvals.in_words(run, standing)}")
+        echo(line(f"{run.id}: approved by {actor.words}. {approvals.in_words(run, standing)}"))
         return
     more = "A worker performs it." if working else f"Whoever waits for it goes on; else: omc runs resume {run.id}"
-    click.echo(f"{run.id} may begin: approved by {', '.join(each.known or each.by for each in standing)}. {more}")
+    by = ", ".join(each.known or each.by for each in standing)
+    echo(line(f"{run.id} may begin: approved by {by}. {more}"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omc.cli.options import environment_option
+from omc.output import echo, line, markdown, table_row, to_json
 
 if TYPE_CHECKING:
     from omc.stack import Environment
@@ -62,12 +63,12 @@ def verify(context: click.Context, env: str | None, expect: str | None, inside: 
     broken = any(document["problems"] for document in documents)
     unknown = any(document["unread"] for document in documents)
     if output == "json":
-        click.echo(json.dumps({"unbroken": not broken, "stores": documents}, indent=2))
+        echo(to_json({"unbroken": not broken, "stores": documents}))
     else:
         for document in documents:
-            click.echo(_told(document, inside=inside, markdown=output == "markdown"))
+            echo(_told(document, inside=inside, as_markdown=output == "markdown"))
         if not documents:
-            click.echo("There is no record yet.")
+            echo("There is no record yet.")
     context.exit(1 if broken else 3 if unknown else 0)
 
 
@@ -115,22 +116,23 @@ def _heads_outside(environments: list[Environment]) -> tuple[list[Head], list[st
     return heads, unread
 
 
-def _told(document: dict[str, Any], *, inside: bool, markdown: bool) -> str:
-    head = f"{document['events']} events in {document['store']}, head {document['head']}"
-    lines = [f"- {problem}" for problem in document["problems"]]
+def _told(document: dict[str, Any], *, inside: bool, as_markdown: bool) -> str:
+    safe = markdown if as_markdown else line
+    head = safe(f"{document['events']} events in {document['store']}, head {document['head']}")
+    lines = [f"- {safe(problem)}" for problem in document["problems"]]
     if document["problems"]:
         verdict = "Broken"
     elif document["unread"]:
         verdict = "Unbroken in itself, but not all heads outside of it could be read"
     else:
         verdict = "Unbroken"
-    lines += [f"- not read: {reason}" for reason in document["unread"]]
+    lines += [f"- not read: {safe(reason)}" for reason in document["unread"]]
     if inside:
         lines.append("- not compared with the heads kept outside (--inside): a tail cut off with its rows isn't seen")
     elif not document["heads_outside"] and not document["unread"] and not document["problems"]:
         lines.append("- no head was kept outside of it so far: a tail cut off with its rows isn't seen")
-    first = f"**{verdict}**: {head}\n" if markdown and lines else f"**{verdict}**: {head}"
-    return "\n".join([first if markdown else f"{verdict.upper()}: {head}", *lines])
+    first = f"**{verdict}**: {head}\n" if as_markdown and lines else f"**{verdict}**: {head}"
+    return "\n".join([first if as_markdown else f"{verdict.upper()}: {head}", *lines])
 
 
 @audit.command()
@@ -174,18 +176,18 @@ def show(context: click.Context, env: str | None, run_id: str | None, last: int,
     events = events[-last:]
     bodies = [json.loads(event.body) | {"hash": event.hash} for event in events]
     if output == "json":
-        click.echo(json.dumps(bodies, indent=2, ensure_ascii=False))
+        echo(to_json(bodies))
         return
     cells = [
         (str(body["number"]), moment(event.at, stack.time_zone), body["kind"], body["run"] or "", _what(body))
         for event, body in zip(events, bodies, strict=True)
     ]
     if output == "markdown":
-        click.echo("| event | at | kind | run | |\n|---|---|---|---|---|")
+        echo("| event | at | kind | run | |\n|---|---|---|---|---|")
         for row in cells:
-            click.echo("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in row) + " |")
+            echo(table_row(row))
     else:
-        click.echo(table([Row(row) for row in cells], width=width_of()) or "There is no event yet.")
+        echo(table([Row(row) for row in cells], width=width_of()) or "There is no event yet.")
 
 
 def _what(body: dict[str, Any]) -> str:

@@ -12,7 +12,6 @@ A command gives what it was asked for as its procedure's ``Asked`` and passes on
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ import click
 
 from omc.cli.options import environment_option
 from omc.errors import OmcError, Refused, WrongUse
+from omc.output import echo, line, to_json
 
 if TYPE_CHECKING:
     from omc.engine.github import Given
@@ -252,17 +252,17 @@ class Shown:
             text = plan_report.as_table(plan, lines, environment, width=width_of(), colour=has_colour(), full=self.full)
             page(text + "\n")
         elif self.output == "markdown":
-            click.echo(plan_report.as_markdown(plan, lines, self.site.environment, full=self.full) + "\n")
+            echo(plan_report.as_markdown(plan, lines, self.site.environment, full=self.full) + "\n")
         sys.stdout.flush()
 
     def end(self, code: int) -> int:
         """The end of a command that performed nothing."""
         if self.output == "json":
-            click.echo(json.dumps({**self._document, "run": None, "exit_code": code}, indent=2, ensure_ascii=False))
+            echo(to_json({**self._document, "run": None, "exit_code": code}))
         elif code == 0:
-            click.echo("Dry run: nothing was changed.")
+            echo("Dry run: nothing was changed.")
         else:
-            click.echo("Refused: nothing was changed.")
+            echo("Refused: nothing was changed.")
         return code
 
     def stale(self, run_id: str, sentence: str, plan: Plan | None) -> None:
@@ -274,7 +274,7 @@ class Shown:
             self.run(run_id)
             return
         if plan is not None:
-            click.echo("It would now be:\n")
+            echo("It would now be:\n")
             self.plan(plan)
         raise Refused(f"{sentence} The run {run_id} has ended; look at the plan as it is now and ask again.")
 
@@ -289,11 +289,11 @@ class Shown:
         zone = self.site.environment.time_zone
         if self.output == "json":
             document = {**self._document, "run": run_report.as_document(account), "exit_code": code}
-            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+            echo(to_json(document))
         elif self.output == "markdown":
-            click.echo(run_report.as_markdown(account, zone))
+            echo(run_report.as_markdown(account, zone))
         else:
-            click.echo(run_report.as_table(account, zone, width=width_of(), colour=has_colour()))
+            echo(run_report.as_table(account, zone, width=width_of(), colour=has_colour()))
         return code
 
 
@@ -307,12 +307,12 @@ def ask(plan: Plan, environment: Environment, *, yes: bool, confirm: str | None)
                 f"This would change {environment.name}, and there is nobody to ask: say --yes, or look first with "
                 "--dry-run."
             )
-        if not click.confirm(f"{plan.title}: go ahead?", err=True):
+        if not click.confirm(line(f"{plan.title}: go ahead?"), err=True):
             raise Refused("Nothing was changed.")
     if name_wanted and confirm is None:
         if not at_terminal:
             raise WrongUse(f"A change of {environment.name} wants its name too: --confirm {environment.name}")
-        typed = click.prompt(f"Type the environment's name ({environment.name}) to go ahead", err=True)
+        typed = click.prompt(line(f"Type the environment's name ({environment.name}) to go ahead"), err=True)
         _require_right_name(environment, typed.strip())
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from omc.cli.options import environment_option
+from omc.output import echo, line, redraw, shell_word
 
 if TYPE_CHECKING:
     from omc.aws.gateway import Gateway
@@ -108,7 +109,7 @@ def morning(
     if watch is not None:
         _watch(gateway, watch, since, output, is_part=bool(services))
     report = replace(run(gateway, since, is_part=bool(services)), fail_on=Level(fail_on))
-    click.echo(_shown(report, output, explain=explain))
+    echo(_shown(report, output, explain=explain))
     context.exit(report.exit_code)
 
 
@@ -158,7 +159,7 @@ def _shown(report: Report, output: str, *, explain: bool, before: Known | None =
     if output == "markdown":
         return as_markdown(report, commands)
     text = as_table(report, width=width_of(), colour=has_colour(), before=before)
-    return text if commands is None else "\n".join([text, "", "The same by hand:", "", *commands])
+    return text if commands is None else "\n".join([text, "", "The same by hand:", "", *map(line, commands)])
 
 
 def _commands(report: Report) -> list[str]:
@@ -168,7 +169,7 @@ def _commands(report: Report) -> list[str]:
     if report.environment.is_local:
         lines.insert(0, 'eval "$(omc local env)"')
     elif report.environment.profile:
-        lines.insert(0, f"export AWS_PROFILE={report.environment.profile}")
+        lines.insert(0, f"export AWS_PROFILE={shell_word(report.environment.profile)}")
     return lines
 
 
@@ -182,13 +183,13 @@ def _watch(gateway: Gateway, seconds: int, since: timedelta, output: str, *, is_
     while True:
         report = run(gateway, since, is_part=is_part)
         if output == "json":
-            click.echo(as_json(report, indent=None))
+            echo(as_json(report, indent=None))
         else:
             text = _shown(report, output, explain=False, before=before)
             if sys.stdout.isatty():
-                click.echo(f"\033[H\033[J{text}\n\nAgain every {seconds} s; Ctrl-C ends it.")
+                redraw(f"{text}\n\nAgain every {seconds} s; Ctrl-C ends it.")
             else:
-                click.echo(text + "\n")
+                echo(text + "\n")
         sys.stdout.flush()
         before = by_subject(report)
         time.sleep(seconds)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from omc.output import echo
+
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave the demo's cloud running at the end.")
@@ -32,7 +34,7 @@ def demo(context: click.Context, keep: bool, state: Path | None) -> None:
     place = site_of(stack, state or stack.file.parent / ".localcloud-demo")
     try:
         with told_apart():
-            story.run(place, Progress(), click.echo, keep=keep)
+            story.run(place, Progress(), echo, keep=keep)
     except KeyboardInterrupt:
-        click.echo("\nInterrupted; the demo's cloud was removed.", err=True)
+        echo("\nInterrupted; the demo's cloud was removed.", err=True)
         raise SystemExit(130) from None

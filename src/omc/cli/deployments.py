@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omc.cli.options import environment_option
+from omc.output import echo, markdown, table_row, to_json
 
 if TYPE_CHECKING:
     from omc.facts.deployments import History
@@ -49,7 +49,7 @@ def deployments(context: click.Context, env: str | None, output: str, most: int)
     environment = environment_of(stack, env)
     history, ledger, services = read(stack, environment)
     lines = sorted(_lines(history, ledger), key=lambda line: line.at, reverse=True)[:most]
-    click.echo(_shown(lines, _reach(history, services, environment), environment, output))
+    echo(_shown(lines, _reach(history, services, environment), environment, output))
 
 
 def read(stack: Any, environment: Environment) -> tuple[History, Ledger, Services]:
@@ -158,7 +158,7 @@ def _shown(lines: list[Line], reach: dict[str, str], environment: Environment, o
             }
             for line in lines
         ]
-        return json.dumps({"environment": environment.name, "deployments": told, "reach": reach}, indent=2)
+        return to_json({"environment": environment.name, "deployments": told, "reach": reach})
     header = ("when", "what", "state", "served", "by", "revisions and proof")
     cells = [
         (
@@ -172,8 +172,8 @@ def _shown(lines: list[Line], reach: dict[str, str], environment: Environment, o
         for line in lines
     ]
     if output == "markdown":
-        rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in (header, *cells)]
-        return "\n".join([rows[0], "|" + "---|" * len(header), *rows[1:], "", *reach.values()])
+        rows = [table_row(row) for row in (header, *cells)]
+        return "\n".join([rows[0], "|" + "---|" * len(header), *rows[1:], "", *map(markdown, reach.values())])
     read = list(reach.values()) or [f"None of {environment.name}'s services exists."]
     if not lines:
         return "\n".join(["The ledger has no release.", *read])

@@ -8,6 +8,7 @@ import click
 
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.incidents.severities import SEVERITIES
+from omc.output import echo, line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ def open_one(context: click.Context, summary: str, severity: int, env: str | Non
     actor = _witness(environment)
     with open_store(place) as store:
         opened = open_incident(store, environment.name, severity, summary, actor.name, actor.link)
-    click.echo(f"Incident {opened.number} of {environment.name} is open: SEV-{severity}, {opened.summary}")
+    echo(line(f"Incident {opened.number} of {environment.name} is open: SEV-{severity}, {opened.summary}"))
 
 
 @incident.command(name="list")
@@ -93,11 +94,11 @@ def list_incidents(context: click.Context, env: str | None, everything: bool, ou
             found = incidents_of(store, environment.name)
     shown = [each for each in found if everything or each.is_open]
     if output == "json":
-        click.echo(incident_report.list_as_json(shown, environment))
+        echo(incident_report.list_as_json(shown, environment))
     elif output == "markdown":
-        click.echo(incident_report.list_as_markdown(shown, environment, everything=everything))
+        echo(incident_report.list_as_markdown(shown, environment, everything=everything))
     else:
-        click.echo(incident_report.list_as_table(shown, environment, everything=everything, width=width_of()))
+        echo(incident_report.list_as_table(shown, environment, everything=everything, width=width_of()))
 
 
 @incident.command()
@@ -127,11 +128,11 @@ def show(context: click.Context, number: int, env: str | None, output: str) -> N
     with open_store(place) as store:
         found = incident_of(store, environment.name, number)
     if output == "json":
-        click.echo(incident_report.as_json(found))
+        echo(incident_report.as_json(found))
     elif output == "markdown":
-        click.echo(incident_report.as_markdown(found, environment.time_zone))
+        echo(incident_report.as_markdown(found, environment.time_zone))
     else:
-        click.echo(incident_report.as_table(found, environment.time_zone, width=width_of()))
+        echo(incident_report.as_table(found, environment.time_zone, width=width_of()))
 
 
 @incident.command()
@@ -148,7 +149,7 @@ def severity(context: click.Context, number: int, level: int, env: str | None) -
     from omc.incidents.events import SeverityChanged
 
     changed = _add(context.obj, env, number, SeverityChanged(level))
-    click.echo(f"Incident {number} of {changed.environment} is a SEV-{level} now.")
+    echo(f"Incident {number} of {changed.environment} is a SEV-{level} now.")
 
 
 @incident.command()
@@ -165,7 +166,7 @@ def note(context: click.Context, number: int, text: str, env: str | None) -> Non
     from omc.incidents.events import Noted
 
     noted = _add(context.obj, env, number, Noted(text))
-    click.echo(f"Noted in incident {number} of {noted.environment}.")
+    echo(f"Noted in incident {number} of {noted.environment}.")
 
 
 @incident.command()
@@ -184,7 +185,7 @@ def resolve(context: click.Context, number: int, how: str, env: str | None) -> N
 
     ended = _add(context.obj, env, number, Resolved(how))
     lasted = span(ended.events[-1].at - ended.opened_at)
-    click.echo(f"Incident {number} of {ended.environment} is resolved, after {lasted}.")
+    echo(f"Incident {number} of {ended.environment} is resolved, after {lasted}.")
 
 
 def _witness(environment: Environment) -> Actor:
@@ -202,7 +203,7 @@ def _witness(environment: Environment) -> Actor:
         return actor_of(gateway)
     except Unknown as error:
         who = f"{getpass.getuser()}@{socket.gethostname()}"
-        click.echo(f"{error.message} So the record names you {who}.", err=True)
+        echo(line(f"{error.message} So the record names you {who}."), err=True)
         return Actor(who)
 
 

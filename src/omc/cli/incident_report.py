@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from omc.cli.table import Row, table
-from omc.cli.wording import cell, inline
 from omc.incidents.events import Event, Noted, Opened, SeverityChanged, written
 from omc.incidents.state import Incident
+from omc.output import line, markdown, table_row, to_json
 from omc.stack import Environment
 from omc.times import iso, moment, span
 
@@ -26,30 +25,28 @@ def list_as_markdown(incidents: Sequence[Incident], environment: Environment, *,
     if not incidents:
         return _none(environment, everything=everything)
     rows = [HEADER, *(_cells(each, environment.time_zone) for each in incidents)]
-    lines = ["| " + " | ".join(cell(text) for text in row) + " |" for row in rows]
+    lines = [table_row(row) for row in rows]
     return "\n".join([lines[0], "|" + "---|" * len(HEADER), *lines[1:]])
 
 
 def list_as_json(incidents: Sequence[Incident], environment: Environment) -> str:
     document = {"environment": environment.name, "incidents": [_document(each) for each in incidents]}
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return to_json(document)
 
 
 def as_table(incident: Incident, zone: str, *, width: int) -> str:
     facts = table([Row((f"  {name}", told)) for name, told in _facts(incident, zone)], width=width)
     rows = [Row((f"  {moment(event.at, zone)}", event.by, in_words(event))) for event in incident.events]
-    return "\n\n".join([f"{_heading(incident)}: {incident.summary}", facts, table(rows, width=width)])
+    return "\n\n".join([line(f"{_heading(incident)}: {incident.summary}"), facts, table(rows, width=width)])
 
 
 def as_markdown(incident: Incident, zone: str) -> str:
     """For a ticket."""
-    lines = [f"## {inline(f'{_heading(incident)}: {incident.summary}')}", ""]
-    lines += [f"- {name}: {inline(told)}" for name, told in _facts(incident, zone)]
+    lines = [f"## {markdown(f'{_heading(incident)}: {incident.summary}')}", ""]
+    lines += [f"- {name}: {markdown(told)}" for name, told in _facts(incident, zone)]
     lines += ["", "| at | by | |", "|---|---|---|"]
     for event in incident.events:
-        lines.append(
-            "| " + " | ".join(cell(text) for text in (moment(event.at, zone), event.by, in_words(event))) + " |"
-        )
+        lines.append(table_row((moment(event.at, zone), event.by, in_words(event))))
     return "\n".join(lines)
 
 
@@ -58,7 +55,7 @@ def as_json(incident: Incident) -> str:
     events = [
         {"at": iso(event.at), "by": event.by, "kind": event.kind, **written(event.what)} for event in incident.events
     ]
-    return json.dumps({**_document(incident), "events": events}, indent=2, ensure_ascii=False)
+    return to_json({**_document(incident), "events": events})
 
 
 def in_words(event: Event) -> str:

@@ -12,6 +12,7 @@ import click
 from omc.cli.change import approved_elsewhere, carry_out, change_options
 from omc.cli.options import environment_option
 from omc.cli.table import page
+from omc.output import echo, line
 
 if TYPE_CHECKING:
     from omc.aws.gateway import Gateway
@@ -275,7 +276,7 @@ def rollback(
 
     desk = _Desk.of(context, how.get("env"))
     done = reverts.revert(desk.project, commits, desk.work)
-    click.echo(f"On the branch {done.branch}, taken back: {'; '.join(done.commits)}", err=True)
+    echo(line(f"On the branch {done.branch}, taken back: {'; '.join(done.commits)}"), err=True)
     try:
         code = _change(
             context,
@@ -287,7 +288,7 @@ def rollback(
             reverted=done,
         )
     except BaseException:
-        click.echo(f"The branch {done.branch} stays, in {done.folder}.", err=True)
+        echo(f"The branch {done.branch} stays, in {done.folder}.", err=True)
         raise
     if how.get("dry_run"):
         reverts.drop(done, branch=True)
@@ -296,9 +297,9 @@ def rollback(
         if push:
             reverts.push(done)
         pushed = "It is pushed; merge it" if push else f"Merge it: git push -u origin {done.branch}, and a pull request"
-        click.echo(f"main still says what no longer stands, and its next apply brings it back. {pushed}.", err=True)
+        echo(f"main still says what no longer stands, and its next apply brings it back. {pushed}.", err=True)
     else:
-        click.echo(f"The branch {done.branch} stays, in {done.folder}.", err=True)
+        echo(f"The branch {done.branch} stays, in {done.folder}.", err=True)
     context.exit(code)
 
 
@@ -403,7 +404,7 @@ def _change(
     if found.is_empty:
         from omc.cli.infra_report import nothing
 
-        click.echo(nothing(desk.name, partial=found.is_partial))
+        echo(nothing(desk.name, partial=found.is_partial))
         return 0
     return carry_out(context, procedure, asked, **how)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-
-import click
 
 from omc.cli.table import has_colour
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.terraform_json import Change
 from omc.infrastructure.asked import PlannedChange
+from omc.output import fenced, line, markdown, style, to_json
 from omc.procedures.infrastructure_drift import Drift
 from omc.procedures.infrastructure_summary import detail_lines, details, document, headline, summary
 from omc.procedures.plan import Plan
@@ -31,30 +29,28 @@ def plan(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, outpu
         end = [nothing(judged.environment, partial=said.is_partial)]
     elif not judged.refusals and verb == "apply":
         end.append(f"Apply exactly this: omc infra apply --env {judged.environment} --plan {file}")
-    listed = [
-        line
-        for one in judged.details
-        for line in (one.headline, *(f"    {line}" for line in detail_lines(one, full=full)))
-    ]
+    listed: list[str] = []
+    for one in judged.details:
+        listed += [one.headline, *(f"    {detail}" for detail in detail_lines(one, full=full))]
     if not full and any(value[4] for one in judged.details for value in one.values):
         end.insert(0, "Not all values of what is new, replaced or destroyed are listed: --full lists them.")
     lost = [note for note in judged.notes if note.startswith("DATA LOSS")]
     losses = [note for note in lost if not any(refusal.startswith(note) for refusal in judged.refusals)]
     notes = [note for note in judged.notes if note not in lost]
     if output == "markdown":
-        parts = [f"## {judged.title}", *(f"> **{line}**" for line in losses)]
-        parts += [f"> **Refused:** {line}" for line in judged.refusals]
-        parts += [*(f"- {line}" for line in notes), "", "```text", *listed, "```", ""]
-        parts += [f"- {line}" for line in end if str(file) not in line]
+        parts = [f"## {markdown(judged.title)}", *(f"> **{markdown(each)}**" for each in losses)]
+        parts += [f"> **Refused:** {markdown(each)}" for each in judged.refusals]
+        parts += [*(f"- {markdown(each)}" for each in notes), "", *fenced(listed), ""]
+        parts += [f"- {markdown(each)}" for each in end if str(file) not in each]
         return "\n".join([parts[0], "", *parts[1:]])
     colour = has_colour()
 
-    def red(line: str) -> str:
-        return click.style(line, fg="red", bold=True) if colour else line
+    def red(text: str) -> str:
+        return style(line(text), fg="red", bold=True) if colour else line(text)
 
-    lines = [judged.title, "", *(red(line) for line in losses), *notes, "", *listed, ""]
-    lines += [red(f"Refused: {line}") for line in judged.refusals]
-    return "\n".join([*lines, *end])
+    lines = [line(judged.title), "", *map(red, losses), *map(line, notes), "", *map(line, listed), ""]
+    lines += [red(f"Refused: {each}") for each in judged.refusals]
+    return "\n".join([*lines, *map(line, end)])
 
 
 def nothing(environment: str, *, partial: bool) -> str:
@@ -75,7 +71,7 @@ def as_json(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path) ->
         "risk": judged.risk.value,
         "refusals": list(judged.refusals),
     }
-    return json.dumps(document(saved) | more, indent=2, ensure_ascii=False)
+    return to_json(document(saved) | more)
 
 
 def drift(name: str, found: Drift, output: str, *, everything: bool, full: bool = False) -> str:
@@ -95,13 +91,14 @@ def drift(name: str, found: Drift, output: str, *, everything: bool, full: bool 
             ]
             for key, _, changes in groups
         }
-        return json.dumps({"environment": name, "drift": not found.is_none, **paper}, indent=2, ensure_ascii=False)
+        return to_json({"environment": name, "drift": not found.is_none, **paper})
     lines = [f"{name} has not drifted from the code." if found.is_none else f"{name} is not what the code says."]
     for _, title, changes in groups:
         if changes:
             lines += ["", f"{title}:"]
             for change in changes:
-                lines += [f"  {headline(change)}", *(f"      {line}" for line in details(change, full=full))]
+                below = (f"      {detail}" for detail in details(change, full=full))
+                lines += [line(f"  {headline(change)}"), *map(line, below)]
     if not everything and found.filled_in:
         lines += ["", f"{len(found.filled_in)} resources have values that AWS filled in; --all lists them."]
     if not found.is_none:

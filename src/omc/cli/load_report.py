@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +10,7 @@ from omc.cli.table import Row, table
 from omc.errors import OmcError, Unknown
 from omc.local.load_report import LoadReport, Part
 from omc.local.traffic import Outcome, Sample, Shape
+from omc.output import line, markdown, table_row, to_json
 from omc.times import moment
 
 HEADER = ("requests", "per second", "well", "p50", "p95", "p99")
@@ -24,19 +24,19 @@ def exit_code(report: LoadReport, most_errors: float) -> int:
 
 
 def as_table(report: LoadReport, zone: str, most_errors: float) -> str:
-    parts = [heading(report, zone), ""]
+    parts = [line(heading(report, zone)), ""]
     parts += [_parts("journey", (*report.journeys, report.total)), ""]
     parts += [_parts(_time_column(report), report.slices), ""]
-    parts += [*facts(report), "", verdict(report, most_errors)]
+    parts += [*map(line, facts(report)), "", verdict(report, most_errors)]
     return "\n".join(parts)
 
 
 def as_markdown(report: LoadReport, zone: str, most_errors: float) -> str:
-    lines = [f"## {heading(report, zone)}", "", f"**{verdict(report, most_errors)}**"]
+    lines = [f"## {markdown(heading(report, zone))}", "", f"**{markdown(verdict(report, most_errors))}**"]
     for title, parts in (("journey", (*report.journeys, report.total)), (_time_column(report), report.slices)):
         lines += ["", f"| {title} | {' | '.join(HEADER)} |", "|---" * (len(HEADER) + 1) + "|"]
-        lines += [f"| {' | '.join(_cells(each))} |" for each in parts]
-    return "\n".join([*lines, "", *(f"- {fact}" for fact in facts(report))])
+        lines += [table_row(_cells(each)) for each in parts]
+    return "\n".join([*lines, "", *(f"- {markdown(fact)}" for fact in facts(report))])
 
 
 def as_json(report: LoadReport, most_errors: float) -> str:
@@ -61,7 +61,7 @@ def as_json(report: LoadReport, most_errors: float) -> str:
         "first_error": _sample(report, report.first_error) if report.first_error else None,
         "late_p95": round(report.late_p95, 5),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return to_json(document)
 
 
 def heading(report: LoadReport, zone: str) -> str:

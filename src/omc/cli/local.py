@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from omc.cli.lazy import LazyGroup
+from omc.output import echo, line
 
 if TYPE_CHECKING:
     from omc.local.lifecycle import Site
@@ -70,10 +71,10 @@ def up(context: click.Context, state: Path | None, apply: bool) -> None:
         with told_apart():
             lifecycle.up(place, Progress(), apply=apply)
     except KeyboardInterrupt:
-        click.echo("\nInterrupted. Go on with `omc local up`, or drop all of it with `omc local reset`.", err=True)
+        echo("\nInterrupted. Go on with `omc local up`, or drop all of it with `omc local reset`.", err=True)
         raise SystemExit(130) from None
-    click.echo(f"The stack is up: {lifecycle.url(place)}")
-    click.echo("Ask it: omc check morning --env local")
+    echo(f"The stack is up: {lifecycle.url(place)}")
+    echo("Ask it: omc check morning --env local")
 
 
 @local.command()
@@ -83,7 +84,7 @@ def down(context: click.Context, state: Path | None) -> None:
     """Stop the local cloud and all that it started. Its state stays for the next `up`."""
     from omc.local import lifecycle
 
-    click.echo(lifecycle.down(site(context, state)).rstrip())
+    echo(lifecycle.down(site(context, state)).rstrip())
 
 
 @local.command()
@@ -99,7 +100,7 @@ def status(context: click.Context, state: Path | None, output: str) -> None:
     said = cloud.tell(place, "status", *(["--json"] if output == "json" else []))
     if output == "table" and said.returncode == Unknown.exit_code:
         raise Unknown(f"No local cloud answers in {place}. Start one: omc local up")
-    click.echo((said.stdout or said.stderr).rstrip())
+    echo((said.stdout or said.stderr).rstrip())
     context.exit(said.returncode)
 
 
@@ -117,8 +118,8 @@ def reset(context: click.Context, state: Path | None, force: bool, yes: bool) ->
     if not force and place.state.exists() and cloud.status(place.state)["running"]:
         raise WrongUse(f"The local cloud in {place.state} runs. Stop it first with `omc local down`, or use --force.")
     if not yes and sys.stdin.isatty():
-        click.confirm(f"Delete all of the local cloud in {place.state}?", abort=True)
-    click.echo(lifecycle.reset(place).rstrip())
+        click.confirm(line(f"Delete all of the local cloud in {place.state}?"), abort=True)
+    echo(lifecycle.reset(place).rstrip())
 
 
 @local.command()
@@ -151,6 +152,6 @@ def env(context: click.Context, state: Path | None) -> None:
     place = site(context, state)
     reach = cloud.reach(place.state)
     exports = reach.environment() | lifecycle.terraform_arguments(place.read(), reach)
-    click.echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
+    echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
     for name, value in exports.items():
-        click.echo(f"export {name}={shlex.quote(value)}")
+        click.echo(f"export {name}={shlex.quote(value)}")  # past the gate: a shell needs these keys of the local cloud

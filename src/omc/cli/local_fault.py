@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from omc.cli.local import STATE_OPTION, site
+from omc.output import echo, line, table_row, to_json
 
 if TYPE_CHECKING:
     from omc.local.cloud import Reach
@@ -66,11 +66,11 @@ def list_(context: click.Context, state: Path | None, output: str) -> None:
 
     found, zone = faults.listed(_reach(context, state)), load(context.obj).time_zone
     if output == "json":
-        click.echo(json.dumps({"faults": [_plain(it) for it in found]}, indent=2))
+        echo(to_json({"faults": [_plain(it) for it in found]}))
     elif output == "markdown":
-        click.echo(_markdown(found, zone))
+        echo(_markdown(found, zone))
     else:
-        click.echo(_table(found, zone))
+        echo(_table(found, zone))
 
 
 @fault.command()
@@ -95,8 +95,9 @@ def start(context: click.Context, state: Path | None, name: str, settings: Seque
             raise WrongUse(f'--set wants KEY=VALUE, and got "{pair}".')
         chosen[key] = value
     started = faults.start(_reach(context, state), name, chosen)
-    click.echo(f"{name} is in force{_with(started)}.\n{started.injected}\nTo be seen: {started.symptom}")
-    click.echo(f"End it: omc local fault stop {name}")
+    for told in (f"{name} is in force{_with(started)}.", started.injected, f"To be seen: {started.symptom}"):
+        echo(line(told))
+    echo(f"End it: omc local fault stop {name}")
 
 
 @fault.command()
@@ -119,7 +120,7 @@ def stop(context: click.Context, state: Path | None, name: str | None, every: bo
         raise WrongUse("Say which fault to stop, or --all.")
     reach = _reach(context, state)
     if name is not None:
-        click.echo(f"{name} is over." if faults.stop(reach, name) else f"{name} wasn't in force.")
+        echo(f"{name} is over." if faults.stop(reach, name) else f"{name} wasn't in force.")
         return
     # The newest first: one release may stand on another's.
     newest_first = sorted(faults.listed(reach), key=lambda it: it.since, reverse=True)
@@ -128,13 +129,13 @@ def stop(context: click.Context, state: Path | None, name: str | None, every: bo
     for each in in_force:
         try:
             faults.stop(reach, each)
-            click.echo(f"{each} is over.")
+            echo(f"{each} is over.")
         except OmcError as error:
             failed.append(error.message)
     if failed:
         raise LocalCloudError(" ".join(failed))
     if not in_force:
-        click.echo("No fault is in force.")
+        echo("No fault is in force.")
 
 
 def _with(it: Fault) -> str:
@@ -188,7 +189,6 @@ def _markdown(found: Sequence[Fault], zone: str) -> str:
     lines = ["| Fault | State | Injected | To be seen | Settings |", "| --- | --- | --- | --- | --- |"]
     for it in found:
         state = _state(it, zone) + (f" ({it.problem})" if it.problem else "")
-        settings = "<br>".join(f"`{key}={setting.default}` {setting.help}" for key, setting in it.settings.items())
-        cells = (f"`{it.name}`", state, it.injected, it.symptom, settings or "-")
-        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+        settings = "; ".join(f"{key}={setting.default}: {setting.help}" for key, setting in it.settings.items())
+        lines.append(table_row((it.name, state, it.injected, it.symptom, settings or "-")))
     return "\n".join(lines)

@@ -9,6 +9,7 @@ import click
 
 from omc.cli.local import STATE_OPTION, site
 from omc.cli.options import Number
+from omc.output import echo
 
 
 @click.command()
@@ -84,7 +85,7 @@ def load(
     progress.done()
     zone, share = place.environment.time_zone, most_errors / 100
     if output == "json":
-        click.echo(show.as_json(found, share))
+        echo(show.as_json(found, share))
     else:
-        click.echo((show.as_markdown if output == "markdown" else show.as_table)(found, zone, share))
+        echo((show.as_markdown if output == "markdown" else show.as_table)(found, zone, share))
     context.exit(130 if found.interrupted else show.exit_code(found, share))

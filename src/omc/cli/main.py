@@ -16,6 +16,7 @@ import omc
 from omc.cli.lazy import LazyGroup
 from omc.errors import OmcError
 from omc.interrupts import told_apart
+from omc.output import echo, line
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("omc.cli.check", "check"),
@@ -81,7 +82,7 @@ def version() -> None:
     import platform
     from importlib.metadata import version as of
 
-    click.echo(f"omc {omc.__version__} (Python {platform.python_version()}, botocore {of('botocore')})")
+    echo(f"omc {omc.__version__} (Python {platform.python_version()}, botocore {of('botocore')})")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -166,4 +167,4 @@ def _usage(error: click.ClickException) -> None:
 
 
 def _say(sentence: str) -> None:
-    click.echo(f"omc: {sentence}", err=True)
+    echo(line(f"omc: {sentence}"), err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from omc.aws.calls import Call
 from omc.checks.finding import Evidence, Finding, Level, worst
 from omc.cli.table import Row, table
 from omc.errors import OmcError, Unknown
+from omc.output import fenced, line, markdown, table_row, to_json
 from omc.stack import Environment
 from omc.times import moment
 
@@ -73,7 +73,7 @@ def as_table(report: Report, *, width: int, colour: bool, before: Known | None =
         for finding in gone
         if finding.level is not Level.OK
     ]
-    return "\n".join([heading(report), "", table(rows, width=width, colour=colour), "", summary(report)])
+    return "\n".join([line(heading(report)), "", table(rows, width=width, colour=colour), "", summary(report)])
 
 
 def heading(report: Report) -> str:
@@ -163,7 +163,7 @@ def as_json(report: Report, commands: Sequence[str] | None = None, *, indent: in
     }
     if commands is not None:
         document["commands"] = list(commands)
-    return json.dumps(document, indent=indent, ensure_ascii=False)
+    return to_json(document, indent=indent)
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -193,32 +193,23 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
 def as_markdown(report: Report, commands: Sequence[str] | None = None) -> str:
     """For a ticket or a chat: the table, then the evidence of all that isn't ok."""
     lines = [
-        f"## {heading(report)}",
+        f"## {markdown(heading(report))}",
         "",
-        f"**{summary(report)}**",
+        f"**{markdown(summary(report))}**",
         "",
         "| level | check | subject | |",
         "|---|---|---|---|",
     ]
     for finding in report.findings:
         cells = (finding.level.value, finding.check, finding.subject, finding.sentence)
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+        lines.append(table_row(cells))
     for finding in report.findings:
         if finding.level is Level.OK:
             continue
-        lines += ["", f"**{finding.level.value}: {finding.check}, {finding.subject}**", ""]
-        lines += [f"- {_inline(evidence.text)}" for evidence in finding.evidence]
+        lines += ["", f"**{finding.level.value}: {markdown(f'{finding.check}, {finding.subject}')}**", ""]
+        lines += [f"- {markdown(evidence.text)}" for evidence in finding.evidence]
         if finding.procedure:
             lines.append(f"- Answered by: [{finding.procedure.title}]({finding.procedure.document})")
     if commands is not None:
-        lines += ["", "### The same by hand", "", "```bash", *commands, "```"]
+        lines += ["", "### The same by hand", "", *fenced(commands, "bash")]
     return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    return _inline(text).replace("|", "\\|")
-
-
-def _inline(text: str) -> str:
-    """On one line, with what Markdown or a renderer would take for markup made harmless."""
-    return " ".join(text.split()).replace("<", "&lt;")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options
+from omc.output import echo
 
 
 @click.command()
@@ -40,5 +41,5 @@ def rollback(context: click.Context, /, service: str, to: str, override: str, **
     asked = Rollback(services=[] if service == "all" else [service], to=to, override=override.strip())
     code = carry_out(context, "rollback", asked, **how)
     if not how.get("dry_run") and code == 0:
-        click.echo(f"{time.monotonic() - began:.1f} s from the command to its end; every target is healthy.", err=True)
+        echo(f"{time.monotonic() - began:.1f} s from the command to its end; every target is healthy.", err=True)
     context.exit(code)

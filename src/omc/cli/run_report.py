@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import click
-
 from omc.cli.table import Row, table
-from omc.cli.wording import cell, inline, leaves, short
+from omc.cli.wording import leaves, short
 from omc.engine.accounts import Account
 from omc.engine.course import State
+from omc.output import line, markdown, style, table_row
 from omc.procedures.plan import from_json
 from omc.store.models import Approval, Run, StepRow, Timer
 from omc.store.redaction import without_secrets
@@ -63,7 +62,7 @@ def as_table(account: Account, zone: str, *, width: int, colour: bool) -> str:
     facts += [("  approval", approval_in_words(approval, zone)) for approval in account.approvals]
     if run.approvals_needed:
         facts.append(("  policy", f"{run.approvals_needed} to approve, for {run.approvals_expire_minutes} min"))
-    parts = [f"{run.title}, {run.environment}", table([Row(fact) for fact in facts], width=width)]
+    parts = [line(f"{run.title}, {run.environment}"), table([Row(fact) for fact in facts], width=width)]
     parts.append(table([_step_row(account, row) for row in account.steps], width=width) or "It has no steps.")
     parts.append(verdict_line(run, colour=colour))
     return "\n\n".join(parts)
@@ -76,7 +75,7 @@ def _step_row(account: Account, row: StepRow) -> Row:
     took = span(row.ended_at - row.intended_at) if row.ended_at and row.intended_at else ""
     attempts = f" (attempt {row.attempts})" if row.attempts > 1 else ""
     below = [row.sentence] if row.sentence else []
-    evidence = [line for name, value in leaves(row.evidence) for line in _lines(name, value)]
+    evidence = [each for name, value in leaves(row.evidence) for each in _lines(name, value)]
     below += evidence[:LONGEST_EVIDENCE]
     if len(evidence) > LONGEST_EVIDENCE:
         below.append(f"and {len(evidence) - LONGEST_EVIDENCE} more (--output json shows all)")
@@ -85,9 +84,9 @@ def _step_row(account: Account, row: StepRow) -> Row:
 
 def _lines(name: str, value: Any) -> list[str]:
     """One piece of evidence: on a line, or where it is a list of sentences the first few of them on one each."""
-    line = f"{name}: {short(value)}"
-    if not isinstance(value, list) or len(line) <= LONGEST_LINE:
-        return [line]
+    whole = f"{name}: {short(value)}"
+    if not isinstance(value, list) or len(whole) <= LONGEST_LINE:
+        return [whole]
     more = [f"- and {len(value) - ITEMS_SHOWN} more"] if len(value) > ITEMS_SHOWN else []
     return [f"{name}:", *(f"- {short(item)}" for item in value[:ITEMS_SHOWN]), *more]
 
@@ -111,8 +110,8 @@ def approval_in_words(approval: Approval, zone: str) -> str:
 def verdict_line(run: Run, *, colour: bool) -> str:
     """How it ended, or where it is."""
     word = run.verdict or run.state
-    shown = click.style(word.upper(), fg=COLOURS.get(word), bold=True) if colour else word.upper()
-    return f"{shown}: {run.sentence}" if run.sentence else f"{shown}."
+    shown = style(word.upper(), fg=COLOURS.get(word), bold=True) if colour else word.upper()
+    return f"{shown}: {line(run.sentence)}" if run.sentence else f"{shown}."
 
 
 def as_document(account: Account) -> dict[str, Any]:
@@ -177,21 +176,26 @@ def as_document(account: Account) -> dict[str, Any]:
 def as_markdown(account: Account, zone: str) -> str:
     """For a ticket."""
     run = account.run
-    lines = [f"## {run.title}, {run.environment}", "", f"**{inline(verdict_line(run, colour=False))}**", ""]
-    lines += [f"- Run `{run.id}`, plan `{run.plan_hash[:12]}`, risk {run.risk}, by {inline(by_in_words(run))}"]
+    lines = [
+        f"## {markdown(f'{run.title}, {run.environment}')}",
+        "",
+        f"**{markdown(verdict_line(run, colour=False))}**",
+        "",
+    ]
+    lines += [f"- Run `{run.id}`, plan `{run.plan_hash[:12]}`, risk {run.risk}, by {markdown(by_in_words(run))}"]
     lines += [f"- Planned {moment(run.created_at, zone)}"]
     lines += [f"- Began {moment(run.started_at, zone)}"] if run.started_at else []
     lines += [f"- Ended {moment(run.ended_at, zone)}"] if run.ended_at else []
-    lines += [f"- Approved: {inline(approval_in_words(approval, zone))}" for approval in account.approvals]
+    lines += [f"- Approved: {markdown(approval_in_words(approval, zone))}" for approval in account.approvals]
     lines += ["", "| | step | verdict | |", "|---|---|---|---|"]
     for row in account.steps:
         name = f"undo {row.name}" if row.phase == "undo" else row.name
         cells = (str(row.number), name, row.verdict or row.state, row.sentence or "")
-        lines.append("| " + " | ".join(cell(text) for text in cells) + " |")
+        lines.append(table_row(cells))
     for row in account.steps:
         if row.evidence:
-            lines += ["", f"**{row.name}**", ""]
-            lines += [f"- {name}: {inline(short(value))}" for name, value in leaves(row.evidence)]
+            lines += ["", f"**{markdown(row.name)}**", ""]
+            lines += [f"- {markdown(f'{name}: {short(value)}')}" for name, value in leaves(row.evidence)]
     return "\n".join(lines)
 
 
@@ -219,13 +223,13 @@ def runs_markdown(runs: Sequence[Run], timers: Sequence[Timer], zone: str) -> st
     lines = ["| run | environment | state | planned | by | |", "|---|---|---|---|---|---|"]
     for run in runs:
         cells = (run.id, run.environment, run.verdict or run.state, moment(run.created_at, zone), run.actor, run.title)
-        lines.append("| " + " | ".join(cell(text) for text in cells) + " |")
+        lines.append(table_row(cells))
     if timers:
         lines += ["", "| timer | environment | procedure | due | by | |", "|---|---|---|---|---|---|"]
     for timer in timers:
         due = moment(timer.due_at, zone)
         cells = (timer.id, timer.environment, timer.procedure, due, timer.actor, _why(timer))
-        lines.append("| " + " | ".join(cell(text) for text in cells) + " |")
+        lines.append(table_row(cells))
     return "\n".join(lines)
 
 

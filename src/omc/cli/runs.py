@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from omc.cli.change import change_options
 from omc.cli.options import environment_option
+from omc.output import echo, line, to_json
 
 if TYPE_CHECKING:
     from omc.engine.actors import Actor
@@ -67,14 +67,14 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
     to_come.sort(key=lambda timer: timer.due_at)
     zone = stack.time_zone
     if output == "json":
-        click.echo(json.dumps(run_report.runs_document(found, to_come) | {"workers": workers}, indent=2))
+        echo(to_json(run_report.runs_document(found, to_come) | {"workers": workers}))
     elif output == "markdown":
-        click.echo(run_report.runs_markdown(found, to_come, zone))
+        echo(run_report.runs_markdown(found, to_come, zone))
     else:
-        click.echo(run_report.runs_table(found, to_come, zone, width=width_of()))
+        echo(run_report.runs_table(found, to_come, zone, width=width_of()))
         if to_come and not workers:
             where = ", ".join(f"omc work --env {name}" for name in sorted({timer.environment for timer in to_come}))
-            click.echo(f"\nNo worker runs that would perform them. Start one: {where}")
+            echo(f"\nNo worker runs that would perform them. Start one: {where}")
 
 
 @runs.command()
@@ -103,16 +103,16 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
         account = account_of(store, run.id)
     plan, environment = from_json(account.run.plan), environment_of_run(stack, account.run)
     if output == "json":
-        click.echo(json.dumps(run_report.as_document(account), indent=2, ensure_ascii=False))
+        echo(to_json(run_report.as_document(account)))
     elif output == "markdown":
-        click.echo(run_report.as_markdown(account, stack.time_zone))
-        click.echo("\n" + plan_report.as_markdown(plan, (), environment, full=full))
+        echo(run_report.as_markdown(account, stack.time_zone))
+        echo("\n" + plan_report.as_markdown(plan, (), environment, full=full))
     else:
-        click.echo(run_report.as_table(account, stack.time_zone, width=width_of(), colour=has_colour()))
+        echo(run_report.as_table(account, stack.time_zone, width=width_of(), colour=has_colour()))
         if account.run.holder:
-            click.echo(f"\n{shown(account.run.holder)} performs it.")
-        click.echo("\nThe plan was\n")
-        click.echo(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour(), full=full))
+            echo("\n" + line(f"{shown(account.run.holder)} performs it."))
+        echo("\nThe plan was\n")
+        echo(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour(), full=full))
 
 
 @runs.command()
@@ -185,11 +185,11 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
         actor = _actor(environment)
         if is_timer:
             timer = timers.cancel(store, found, actor.name)
-            click.echo(f"The timer {timer.id} is cancelled: {timer.why}")
+            echo(line(f"The timer {timer.id} is cancelled: {timer.why}"))
             return
         run = journal.cancel(store, found, actor.name)
         if run.state == State.ENDED or not wait:
-            click.echo(
+            echo(
                 f"{run.id}: {run.sentence}"
                 if run.state == State.ENDED
                 else f"{run.id} ends at the next moment at which it can."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from omc.cli.options import environment_option
+from omc.output import echo, line, to_json
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,20 +44,20 @@ def show(context: click.Context, env: str | None, output: str) -> None:
     named = [environment_of(stack, env)] if env else list(stack.environments.values())
     now = datetime.now(UTC)
     if output == "json":
-        click.echo(json.dumps(_document(stack, named, now), indent=2, ensure_ascii=False))
+        echo(to_json(_document(stack, named, now)))
     else:
-        click.echo(_text(stack, named, now))
+        echo(_text(stack, named, now))
 
 
 def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
     from omc.cli.table import Row, has_colour, table, width_of
     from omc.store.place import place_of
 
-    parts = [f"{stack.name}, from {stack.file}"]
+    parts = [line(f"{stack.name}, from {stack.file}")]
     for environment in environments:
         rows = [Row((name, value)) for name, value in _settings(environment, now)]
         rows.append(Row(("  record", f"{place_of(stack, environment)}")))
-        parts.append(f"{environment.name}\n{table(rows, width=width_of(), colour=has_colour())}")
+        parts.append(f"{line(environment.name)}\n{table(rows, width=width_of(), colour=has_colour())}")
     shared = environments[0]
     header = ("service", "tasks", "scales on", "port", "task definition", "container", "status page", "migrates by")
     services = [
@@ -160,7 +160,7 @@ def _on_call(stack: Stack) -> str:
     ]
     channels = stack.channels
     told = f"incidents {channels.incidents}, alerts {channels.alerts}, general {channels.general}"
-    return "on call, until somebody acknowledges\n" + table(rows) + f"\n\nchannels: {told}"
+    return "on call, until somebody acknowledges\n" + table(rows) + "\n\n" + line(f"channels: {told}")
 
 
 def _document(stack: Stack, environments: list[Environment], now: datetime) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import TextIO
 
 import click
 
+from omc.output import echo, line, printable, style
+
 LEAST_WIDTH = 30
 """Characters that the last column gets even on a narrow terminal."""
 PIPED_WIDTH = 160
@@ -42,13 +44,16 @@ def page(text: str) -> None:
     lines = text.count("\n") + 1
     if sys.stdout.isatty() and sys.stdin.isatty() and lines >= shutil.get_terminal_size().lines:
         os.environ.setdefault("LESS", "FRX")  # as git has it: what was read stays on the screen
-        click.echo_via_pager(f"{text}\n")
+        click.echo_via_pager(f"{printable(text)}\n")
     else:
-        click.echo(text)
+        echo(text)
 
 
 def table(rows: Sequence[Row], *, header: Sequence[str] = (), width: int | None = None, colour: bool = False) -> str:
-    """The rows as lines. A first cell that names a level (ok, warn, fail, unknown) is coloured."""
+    """The rows as lines. A first cell that names a level (ok, warn, fail, unknown) is coloured.
+
+    What stands in a cell can't break out of it."""
+    rows = [Row(tuple(map(line, row.cells)), tuple(map(line, row.below))) for row in rows]
     every = [*([tuple(header)] if header else []), *(row.cells for row in rows)]
     if not every:
         return ""
@@ -61,20 +66,20 @@ def table(rows: Sequence[Row], *, header: Sequence[str] = (), width: int | None 
         lines += _row(Row(tuple(header)), widths, last, indent, colour=False)
     for row in rows:
         lines += _row(row, widths, last, indent, colour=colour)
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(each.rstrip() for each in lines)
 
 
 def _row(row: Row, widths: Sequence[int], last: int, indent: int, *, colour: bool) -> list[str]:
     padded = [cell.ljust(width) for cell, width in zip(row.cells, widths, strict=False)]
     if colour and padded and row.cells[0].lower() in COLOURS:
-        padded[0] = click.style(padded[0], fg=COLOURS[row.cells[0].lower()], bold=row.cells[0].lower() != "ok")
+        padded[0] = style(padded[0], fg=COLOURS[row.cells[0].lower()], bold=row.cells[0].lower() != "ok")
     start = "".join(cell + "  " for cell in padded)
     first, *more = _wrapped(row.cells[-1], last)
-    lines = [start + first, *(" " * indent + line for line in more)]
+    lines = [start + first, *(" " * indent + part for part in more)]
     for text in row.below:
-        for number, line in enumerate(_wrapped(text, last - 2)):
-            shown = line if number == 0 else "  " + line
-            lines.append(" " * indent + (click.style(shown, dim=True) if colour else shown))
+        for number, part in enumerate(_wrapped(text, last - 2)):
+            shown = part if number == 0 else "  " + part
+            lines.append(" " * indent + (style(shown, dim=True) if colour else shown))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Nested values as text: a line for each leaf, a short form of it, and what is safe within a line of Markdown."""
+"""Nested values as text: a line for each leaf, and a short form of it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,3 @@ def short(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(short(item) for item in value) or "(none)"
     return "(none)" if value is None else str(value)
-
-
-def inline(text: str) -> str:
-    """On one line, with what Markdown or a renderer would take for markup made harmless."""
-    return " ".join(text.split()).replace("<", "&lt;")
-
-
-def cell(text: str) -> str:
-    """``inline``, within a table."""
-    return inline(text).replace("|", "\\|")

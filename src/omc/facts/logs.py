@@ -16,6 +16,7 @@ from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.log_errors import ERROR_PATTERN, error_of, is_cut_off, is_rest_of_a_line
 from omc.facts.log_shapes import shape_of
 from omc.facts.scope import Scope
+from omc.redaction import mask
 from omc.stack import Environment
 
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ def read_recent_errors(aws: Gateway, environment: Environment, scope: Scope) -> 
 
 
 def group_errors(rows: Iterable[Mapping[str, str]]) -> tuple[ErrorGroup, ...]:
-    """Insights' rows (``@timestamp``, ``@message``, ``@logStream``, ``@log``) by log group and shape."""
+    """Insights' rows (``@timestamp``, ``@message``, ``@logStream``, ``@log``) by log group and shape, masked."""
     groups: dict[tuple[str, str], ErrorGroup] = {}
     streams: dict[tuple[str, str], set[str]] = {}
-    rows = list(rows)
+    rows = [{**row, "@message": mask(row.get("@message", ""))} for row in rows]
     explained = {row.get("@logStream") for row in rows if row.get("@message", "").strip() != TRACEBACK}
     begun = {_stream_and_second(row) for row in rows if is_cut_off(row.get("@message", ""))}
     for row in rows:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound, OmcError
 from omc.facts.definitions import Definition, describe_definition
+from omc.redaction import mask
 
 LINES = 20
 
 
 def last_lines(aws: Gateway, definition: Definition | str, container: str, task: str, most: int = LINES) -> list[str]:
-    """Oldest first. Empty where it wrote nothing, or where it logs somewhere else than CloudWatch."""
+    """Oldest first, secrets masked. Empty where it wrote nothing, or logs somewhere else than to CloudWatch."""
     described = describe_definition(aws, definition) if isinstance(definition, str) else definition
     options = log_options(described, container) if described else {}
     group, prefix = options.get("awslogs-group"), options.get("awslogs-stream-prefix")
@@ -23,7 +24,7 @@ def last_lines(aws: Gateway, definition: Definition | str, container: str, task:
         )
     except NotFound:
         return []
-    return [event.get("message", "").rstrip() for event in told["events"]][-most:]
+    return [mask(event.get("message", "").rstrip()) for event in told["events"]][-most:]
 
 
 def last_lines_if_readable(aws: Gateway, definition: Definition | str, container: str, task: str) -> list[str]:

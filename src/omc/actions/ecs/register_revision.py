@@ -9,13 +9,13 @@ costs nothing, and deregistering is what ``omc releases prune`` does.
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.facts.definitions import NEWEST, RUN_TAG, STEP_TAG, describe_definitions
 from omc.facts.services import short_name
+from omc.output import shell_word
 from omc.procedures.plan import Json
 from omc.stack import Environment
 
@@ -50,7 +50,7 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     body = json.dumps(arguments["definition"], separators=(",", ":"))
     variable = f"REGISTER_{arguments['service']}_TASK_DEFINITION".upper().replace("-", "_")  # later lines name it so
     return [
-        f"{variable}=$(aws ecs register-task-definition --cli-input-json {shlex.quote(body)} "
+        f"{variable}=$(aws ecs register-task-definition --cli-input-json {shell_word(body)} "
         f"--region {environment.region} --query taskDefinition.taskDefinitionArn --output text)"
     ]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from omc.errors import AwsRefused
 from omc.facts.services import short_name
 from omc.facts.task_logs import last_lines_if_readable
 from omc.facts.tasks import Container, StoppedTask, tasks_started_by
+from omc.output import shell_line
 from omc.procedures.plan import Json
 from omc.stack import Environment
 
@@ -129,7 +129,7 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
         *(["--launch-type", arguments["launch"]["launchType"]] if "launchType" in arguments["launch"] else []),
         *("--query", "tasks[0].taskArn", "--output", "text"),
     ]
-    line = re.sub(r"'(\$[A-Z0-9_]+)'", r'"\1"', shlex.join(words))  # what only an earlier line finds out is a variable
+    line = re.sub(r"'(\$[A-Z0-9_]+)'", r'"\1"', shell_line(words))  # what only an earlier line finds out is a variable
     return [
         f"TASK=$({line})",
         f'aws ecs wait tasks-stopped --cluster {environment.cluster} --tasks "$TASK" --region {environment.region}',
