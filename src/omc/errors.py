@@ -46,6 +46,10 @@ class Altered(Refused):
     """What omc's own record holds isn't what omc wrote there. Nothing is done on its word."""
 
 
+class NothingToDo(Refused):
+    """What was asked for is so already."""
+
+
 class Unknown(OmcError):
     """The world could not be read, so nothing may be concluded from it."""
 

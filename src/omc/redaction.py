@@ -122,6 +122,18 @@ def mask(text: str) -> str:
     return _text(text, "", (), lambda _path, _secret: REDACTED)
 
 
+def restored(masked: Any, original: Any) -> Any:
+    """A masked value with what was masked put back from where it is from: the same value, of which other parts may have
+    changed since. What isn't there any more stays masked."""
+    if isinstance(masked, str):
+        return original if REDACTED in masked and isinstance(original, str | int | float | bytes) else masked
+    if isinstance(masked, Mapping) and isinstance(original, Mapping):
+        return {key: restored(value, original.get(key)) for key, value in masked.items()}
+    if isinstance(masked, list | tuple) and isinstance(original, list | tuple) and len(masked) == len(original):
+        return [restored(one, other) for one, other in zip(masked, original, strict=True)]
+    return masked
+
+
 Replace = Callable[[tuple[str, ...], Any], str]
 
 

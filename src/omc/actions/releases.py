@@ -15,6 +15,7 @@ from omc.facts.definitions import describe_definitions
 from omc.facts.releases import Release, ReleasedService
 from omc.facts.services import short_name
 from omc.procedures.plan import Json
+from omc.redaction import without_secrets
 from omc.stack import Environment
 from omc.store import releases
 
@@ -32,7 +33,7 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
         raise Unknown(f"ECS does not tell of {', '.join(missing)}, which the release is made of.")
     services = {
         service: ReleasedService(
-            name, dict(found[name].images), dict(found[name].body), arguments["commits"].get(service, "")
+            name, dict(found[name].images), without_secrets(found[name].body), arguments["commits"].get(service, "")
         )
         for service, name in names.items()
     }

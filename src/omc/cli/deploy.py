@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options
+from omc.errors import NothingToDo
+from omc.output import echo, line, to_json
 
 
 class Images(click.ParamType[dict[str, str]]):
@@ -61,6 +63,7 @@ class Length(click.ParamType[float]):
 @click.option("--allow-tag", is_flag=True, help="Accept a tag in a repository that lets tags be moved.")
 @click.option("--keep-definition", is_flag=True, help="Change the image only, whatever Terraform has changed since.")
 @click.option("--override", default="", metavar="WHY", help="Do it although something speaks against it; recorded.")
+@click.option("--if-changed", is_flag=True, help="End with 0 where every service runs its image already.")
 @change_options
 @click.pass_context
 def deploy(
@@ -73,6 +76,7 @@ def deploy(
     allow_tag: bool,
     keep_definition: bool,
     override: str,
+    if_changed: bool,
     **how: Any,
 ) -> None:
     """Deploy images by digest, migrate, roll the services, and watch until it is known what became of it.
@@ -102,4 +106,12 @@ def deploy(
         keep_definition=keep_definition,
         override=override.strip(),
     )
-    context.exit(carry_out(context, "deploy", asked, **how))
+    try:
+        code = carry_out(context, "deploy", asked, **how)
+    except NothingToDo as nothing:
+        if not if_changed:
+            raise
+        document = {"plan": None, "run": None, "exit_code": 0, "sentence": nothing.message}
+        echo(to_json(document) if how["output"] == "json" else line(nothing.message))
+        code = 0
+    context.exit(code)

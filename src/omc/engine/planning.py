@@ -10,12 +10,13 @@ from typing import Any
 from omc.actions.action import action_named
 from omc.aws.gateway import Gateway, access_to
 from omc.engine.journal import UNDO
-from omc.errors import OmcError, Unknown, WrongUse
+from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.facts.collector import Unreadable, collect, needs
 from omc.facts.scope import Scope
 from omc.procedures import catalogue
-from omc.procedures.plan import Plan, filled_in
+from omc.procedures.plan import Plan, canonical, filled_in, from_json, to_json
 from omc.procedures.readings import without
+from omc.redaction import without_secrets
 from omc.stack import Environment, Stack
 from omc.store.database import Store
 
@@ -71,8 +72,25 @@ def make(site: Site, procedure: str, asked: Any) -> Plan:
     plan = planner(**arguments)
     if notes:
         plan = replace(plan, notes=(*plan.notes, *notes))
+    plan = _without_secrets(plan)
     _check(plan)
     return plan
+
+
+def _without_secrets(plan: Plan) -> Plan:
+    """A plan is printed, approved and kept, so it holds no secret. ``Refused`` where a step could not do without."""
+    whole = to_json(plan)
+    kept: dict[str, Any] = without_secrets(whole)
+    if canonical(kept) == canonical(whole):
+        return plan
+    for step, left in zip(plan.steps, kept["steps"], strict=True):
+        undo = (step.undo.arguments, left["undo"]["arguments"]) if step.undo else ({}, {})
+        if canonical(step.arguments) != canonical(left["arguments"]) or canonical(undo[0]) != canonical(undo[1]):
+            raise Refused(
+                f'The step "{step.name}" would be given what looks like a secret, and a plan keeps none. Put it into '
+                "Secrets Manager or a parameter that the task reads, and name that instead."
+            )
+    return from_json(kept)
 
 
 def again(site: Site, plan: Plan) -> Plan:

@@ -21,7 +21,7 @@ class ReleasedService:
     images: Mapping[str, str]
     """Each container's image, pinned."""
     definition: Mapping[str, Any] = field(default_factory=dict)
-    """All that RegisterTaskDefinition takes to make the revision anew."""
+    """All that RegisterTaskDefinition takes to make the revision anew, but for secret values, which are masked."""
     commit: str = ""
 
 

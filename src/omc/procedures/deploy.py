@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
-from omc.errors import Refused, WrongUse
+from omc.errors import NothingToDo, Refused, WrongUse
 from omc.facts.alarms import Alarms
 from omc.facts.connections import Connections
 from omc.facts.definitions import Definition, Definitions
@@ -26,6 +26,7 @@ from omc.procedures import preflight
 from omc.procedures.asking import Deploy
 from omc.procedures.definition_changes import changes, with_image
 from omc.procedures.plan import Json, Plan, Risk, Step, Undo, output_of
+from omc.redaction import without_secrets
 from omc.stack import Environment, Service
 
 ROLL_DEADLINE = 1800.0
@@ -86,7 +87,7 @@ def plan_deploy(
     work = list(_changes(asked, environment, services, definitions, images))
     if not work:
         runs = ", ".join(f"{name} runs {definitions.running[name].name}" for name in asked.images)
-        raise Refused(f"Nothing to deploy: {runs} with that very image. New tasks without a change: --force-new")
+        raise NothingToDo(f"Nothing to deploy: {runs} with that very image. New tasks without a change: --force-new")
     rolled = {change.service.name: change.new for change in work}
     refusals = [
         *preflight.incident_refusals(incidents),
@@ -220,7 +221,8 @@ def _register(change: Change) -> Step:
         action="ecs.register_revision",
         arguments={
             "service": change.service.name,
-            "definition": dict(change.new.body),
+            "definition": without_secrets(change.new.body),
+            "source": (change.taken or old).name,
             "tags": dict(change.new.tags_to_copy),
         },
         title=title if change.differs else f"Register {old.name} anew: it is {old.status}",

@@ -19,8 +19,9 @@ from omc.procedures.asking import Rollback
 from omc.procedures.candidates import Candidate, candidates, last_good, last_release, last_rollback, reach, stays
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy import ROLL_DEADLINE, digests_of
-from omc.procedures.plan import Json, Plan, Risk, Step, output_of
+from omc.procedures.plan import Json, Plan, Risk, Step, canonical, output_of
 from omc.procedures.preflight import Refusal, kind_refusals, sorted_out
+from omc.redaction import REDACTED, without_secrets
 from omc.stack import Environment, Service
 from omc.times import moment, span
 
@@ -153,6 +154,12 @@ def _ways(
         back = found.definitions.get(target) or _from_record(target, recorded)
         if back is None:
             raise Refused(_not_there(target, found))
+        if not back.arn and REDACTED in canonical(back.body):
+            raise Refused(
+                f"{target} was deleted, and the ledger that it would be made anew from keeps no secrets, of which "
+                "its environment had some. Deploy its image to the running revision instead: omc deploy --image "
+                f"{name}={back.images.get(service.container, 'REFERENCE')}"
+            )
         candidate = next((each for each in listed if each.task_definition == target), None)
         schema = recorded.schema if recorded else None
         yield Way(service, known[name], now, back, None, candidate, schema)
@@ -285,7 +292,12 @@ def _register(way: Way, back: Definition) -> Step:
     return Step(
         name=f"register-{way.service.name}",
         action="ecs.register_revision",
-        arguments={"service": way.service.name, "definition": dict(back.body), "tags": dict(back.tags_to_copy)},
+        arguments={
+            "service": way.service.name,
+            "definition": without_secrets(back.body),
+            "source": back.name,
+            "tags": dict(back.tags_to_copy),
+        },
         title=f"Register {back.name} anew: it is {back.status}",
         deadline=120.0,
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event, insert, inspect, select, text
 
 from omc.store.models import Base, Event, Run, Worker, text_of
-from omc.store.redaction import plain, without_secrets
+from omc.store.redaction import plain, sentence_of, without_secrets
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -33,6 +33,10 @@ _UNRECORDED: Mapping[str, frozenset[str]] = {
     "timers": frozenset({"lease_until", "holder"}),
 }
 """Columns that say who works just now; they change by themselves."""
+
+
+_AS_IT_IS: Mapping[str, frozenset[str]] = {"runs": frozenset({"plan", "plan_hash"}), "events": frozenset({"body"})}
+"""Columns whose hash is kept beside them. A plan is masked when it is made, an event when it is put together."""
 
 
 def _recorded() -> list[type[Base]]:
@@ -70,6 +74,7 @@ def watch(session: Session) -> None:
 
 
 def _note_changes(session: Session, *_: Any) -> None:
+    """What is about to be written; masked first, whatever column it goes into."""
     written: dict[Base, set[str]] = session.info[_WRITTEN]
     for row in [*session.new, *session.dirty]:
         state = inspect(row)
@@ -77,6 +82,11 @@ def _note_changes(session: Session, *_: Any) -> None:
         names = {column.key for column in state.mapper.column_attrs} - kept
         if state.persistent:
             names = {name for name in names if state.attrs[name].history.has_changes()}
+        for name in names - _AS_IT_IS.get(row.__tablename__, frozenset()):
+            value = getattr(row, name)
+            kept_value = sentence_of(value) if isinstance(value, str) else without_secrets(value)
+            if isinstance(value, str | Mapping | list) and kept_value != value:
+                setattr(row, name, kept_value)
         if names and not isinstance(row, Worker):
             written.setdefault(row, set()).update(names)
 

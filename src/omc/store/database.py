@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
@@ -17,8 +18,7 @@ from omc.store import audit
 from omc.store.clock import DatabaseClock
 from omc.store.embedded import DATABASE, USER, Server, StoreError, StoreUnreachable, libpq_variables
 from omc.store.models import Base
-from omc.store.place import Place
-from omc.store.redaction import without_secrets
+from omc.store.place import Place, parts_of
 
 MIGRATION_LOCK = 0x6F6D63_01
 """The advisory lock under which the schema is brought up to date."""
@@ -97,7 +97,7 @@ class Store:
 def unreachable(place: Place, error: DBAPIError) -> StoreUnreachable:
     reason = " ".join(str(error.orig or error).split())
     return StoreUnreachable(
-        f"omc's own database ({place}) does not answer: {without_secrets(reason)[:300]}. Nothing more was done."
+        f"omc's own database ({place}) does not answer: {place.without_password(reason)[:300]}. Nothing more was done."
     )
 
 
@@ -153,7 +153,11 @@ def _connect_as_meant(place: Place) -> Callable[..., Any]:
 
 def _parsed(text_of_url: str) -> URL:
     try:
-        url = make_url(text_of_url)
+        scheme, account, rest = parts_of(text_of_url)
+        url = make_url(f"{scheme}://{rest}")
+        if account:
+            user, _, password = account.partition(":")
+            url = url.set(username=unquote(user), password=unquote(password) or None)
     except (ArgumentError, ValueError) as error:
         raise StoreError("The store's URL is not one: postgresql://user@host:5432/database.") from error
     if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):

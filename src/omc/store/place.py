@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
+from omc.redaction import REDACTED, mask
 from omc.stack import Environment, Stack
 
 URL_VARIABLE = "OMC_STORE_URL"
@@ -41,15 +44,43 @@ class Place:
         if self.url is None:
             return f"{socket.gethostname()}:{self.folder}"
         from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError
 
-        url = make_url(self.url)
+        scheme, _, rest = parts_of(self.url)
+        try:
+            url = make_url(f"{scheme}://{rest}")
+        except (ArgumentError, ValueError):
+            return str(self)
         host = url.host or url.query.get("host", "")
         return f"{host if isinstance(host, str) else ','.join(host)}:{url.port or 5432}/{url.database}"
 
     def __str__(self) -> str:
-        from omc.store.redaction import without_secrets
+        if self.url is None:
+            return str(self.folder)
+        scheme, account, rest = parts_of(self.url)
+        return f"{scheme}://{REDACTED + '@' if account else ''}{mask(rest)}"
 
-        return str(without_secrets(self.url)) if self.url else str(self.folder)
+    def without_password(self, text: str) -> str:
+        """What a driver says of this store, without the password, however it is written there."""
+        password = parts_of(self.url)[1].partition(":")[2] if self.url else ""
+        for secret in sorted({password, unquote(password)}, key=len, reverse=True):
+            text = text.replace(secret, REDACTED) if secret else text
+        return mask(text)
+
+
+_HOST = re.compile(r"[^/?#@\s:,]*(:\d+)?(,[^/?#@\s:,]*(:\d+)?)*(/[^?#@\s]*)?(\?\w+=.*)?")
+"""What follows on the account in a URL."""
+
+
+def parts_of(url: str) -> tuple[str, str, str]:
+    """Scheme, account (``user:password``, as it is written), and all that follows. The password may hold what it should
+    have been escaped: the account ends at the first @ behind which stands nothing but a host."""
+    scheme, sign, rest = url.partition("://")
+    if not sign:
+        return "", rest, ""
+    ends = [at for at, character in enumerate(rest) if character == "@"]
+    end = next((at for at in ends if _HOST.fullmatch(rest[at + 1 :])), ends[-1] if ends else -1)
+    return scheme, rest[: max(end, 0)], rest[end + 1 :]
 
 
 def place_of(stack: Stack, environment: Environment | None) -> Place:

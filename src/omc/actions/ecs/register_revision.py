@@ -1,7 +1,8 @@
 """``ecs.register_revision``: a new revision of a task definition, exactly as the plan shows it.
 
-Arguments: ``service``, for the command by hand; ``definition``, what RegisterTaskDefinition takes; ``tags``, beside
-those that say which run made it.
+Arguments: ``service``, for the command by hand; ``definition``, what RegisterTaskDefinition takes, with the values of
+secrets masked; ``source``, the revision that those values are taken from; ``tags``, beside those that say which run
+made it.
 Outputs: ``task_definition`` (``family:revision``) and ``arn``. Nothing undoes it: a revision that no service runs
 costs nothing, and deregistering is what ``omc releases prune`` does.
 """
@@ -12,11 +13,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from omc.actions.action import Action, Context, Outcome, Verdict, register
-from omc.facts.definitions import NEWEST, RUN_TAG, STEP_TAG, describe_definitions
+from omc.actions.action import Action, Context, CutShort, Outcome, Verdict, register
+from omc.facts.definitions import NEWEST, RUN_TAG, STEP_TAG, describe_definition, describe_definitions
 from omc.facts.services import short_name
 from omc.output import shell_word
-from omc.procedures.plan import Json
+from omc.procedures.plan import Json, canonical
+from omc.redaction import REDACTED, restored
 from omc.stack import Environment
 
 
@@ -35,9 +37,27 @@ def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
 
 def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
     tags = dict(arguments.get("tags", {})) | {RUN_TAG: context.run, STEP_TAG: context.step}
-    wire: Any = {**arguments["definition"], "tags": [{"key": key, "value": value} for key, value in tags.items()]}
+    wire: Any = {**_whole(context, arguments), "tags": [{"key": key, "value": value} for key, value in tags.items()]}
     arn = context.gateway.client("ecs").register_task_definition(**wire)["taskDefinition"]["taskDefinitionArn"]
     return {"task_definition": short_name(arn), "arn": arn}
+
+
+def _whole(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The definition with the values that no plan and no record holds, from the revision that it was made of."""
+    definition, source = arguments["definition"], arguments.get("source")
+    if REDACTED not in canonical(definition):
+        return definition  # type: ignore[no-any-return]
+    found = describe_definition(context.gateway, source) if source else None
+    whole = restored(definition, found.body) if found else definition
+    if REDACTED in canonical(whole) and (found is None or REDACTED not in canonical(found.body)):
+        raise CutShort(
+            Verdict.FAILED,
+            f"The secret values of {definition['family']} can't be taken from {source or 'anywhere'} any more: "
+            "nothing was registered. Make the plan anew.",
+            {},
+            begun=False,
+        )
+    return whole  # type: ignore[no-any-return]
 
 
 def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
@@ -48,10 +68,11 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
 
 def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
     body = json.dumps(arguments["definition"], separators=(",", ":"))
+    source = f"   # where it says {REDACTED}: the value of {arguments['source']}" if REDACTED in body else ""
     variable = f"REGISTER_{arguments['service']}_TASK_DEFINITION".upper().replace("-", "_")  # later lines name it so
     return [
         f"{variable}=$(aws ecs register-task-definition --cli-input-json {shell_word(body)} "
-        f"--region {environment.region} --query taskDefinition.taskDefinitionArn --output text)"
+        f"--region {environment.region} --query taskDefinition.taskDefinitionArn --output text){source}"
     ]
 
 
