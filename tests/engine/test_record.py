@@ -96,7 +96,7 @@ def test_no_secret_gets_into_the_record_or_onto_the_screen(world: World, server:
     [
         ({"password": "x", "DB_PASSWORD": "y", "nested": {"apiKey": "z"}}, False),
         ({"name": "DATABASE_PASSWORD", "value": "x"}, False),
-        ({"credentials": {"user": "x"}}, False),
+        ({"credentials": {"inner": "x"}}, False),
         ({"url": "postgresql://omc:x@host/omc"}, False),
         ({"line": "login with AKIAIOSFODNN7EXAMPLE"}, False),
         ({"line": "curl -H token=x"}, False),
