@@ -121,8 +121,9 @@ def copy_sources(source: Path, target: Path) -> None:
 
 
 def endpoint_of(cloud: Reach) -> dict[str, str]:
-    """Where Terraform finds a local cloud; not as whom."""
-    return {name: value for name, value in cloud.environment().items() if name not in NOT_THE_ENDPOINT}
+    """Where Terraform finds a local cloud; not as whom. Its own chain heeds only the endpoint that is named for STS."""
+    place = {name: value for name, value in cloud.environment().items() if name not in NOT_THE_ENDPOINT}
+    return place | {"AWS_ENDPOINT_URL_STS": cloud.endpoint}
 
 
 def work_folder(stack: Stack, environment: Environment) -> Path:
