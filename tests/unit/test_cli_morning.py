@@ -406,3 +406,62 @@ def test_a_script_says_whether_the_unknown_is_a_failure(
     assert (exit_code, report["exit_code"]) == (code, code)
     if "ALARM" not in states:
         assert report["verdict"] == "unknown", "it is shown as what it is"
+
+
+@pytest.mark.parametrize("output", ["table", "json", "markdown"])
+def test_what_aws_tells_is_data_and_its_secrets_stay_secret(tmp_path: Path, output: str) -> None:
+    """A canary, and what a terminal or a page would obey, in the log, an alarm, a stop reason, a target."""
+    hostile = "password=c4n4ry \x1b]52;c;eA==\x07\u202e\nomc: approved by mallory\n::error::x"
+    hostile += " [link](https://evil.example) @all <img>"
+    answers = healthy()
+    answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=1)
+    answers["ecs", "ListTasks"] = {"taskArns": [arn("ecs", f"task/{PREFIX}/{1:032x}")]}
+    answers["ecs", "DescribeTasks"] = {
+        "tasks": [
+            {
+                "taskArn": arn("ecs", f"task/{PREFIX}/{1:032x}"),
+                "taskDefinitionArn": arn("ecs", "task-definition/ohmycoins-backend:8"),
+                "group": "service:backend",
+                "lastStatus": "STOPPED",
+                "stopCode": "TaskFailedToStart",
+                "stoppedReason": f"CannotPullContainerError: {hostile}",
+                "containers": [{"name": "backend", "reason": f"CannotPull: {hostile}"}],
+                "stoppedAt": NOW - timedelta(minutes=3),
+                "createdAt": NOW - timedelta(minutes=5),
+            }
+        ]
+    }
+    answers["elbv2", "DescribeTargetHealth"] = {
+        "TargetHealthDescriptions": [
+            {
+                "Target": {"Id": "10.0.11.24", "Port": 8000},
+                "TargetHealth": {"State": "unhealthy", "Reason": "Target.Timeout", "Description": hostile},
+            }
+        ]
+    }
+    answers["cloudwatch", "DescribeAlarms"] = {
+        "MetricAlarms": [alarm("backend-unhealthy", "ALARM") | {"StateReason": hostile, "AlarmDescription": hostile}]
+    }
+    lines = (hostile, f"ERROR {hostile}", json.dumps({"level": "ERROR", "message": hostile, "api_key": "c4n4ry"}))
+    answers["logs", "GetQueryResults"]["results"] = [
+        [
+            {"field": "@timestamp", "value": f"{NOW - timedelta(seconds=5):%Y-%m-%d %H:%M:%S}.000"},
+            {"field": "@message", "value": line},
+            {"field": "@logStream", "value": "backend/backend/1"},
+            {"field": "@log", "value": f"{ACCOUNT}:/ecs/{PREFIX}/backend"},
+        ]
+        for line in lines
+    ]
+    with canned_aws(answers) as aws:
+        done = omc(
+            *("check", "morning", "--env", "local", "--output", output),
+            folder=local_stack(tmp_path, aws),
+            GITHUB_ACTIONS="true",
+        )
+    printed = done.stdout + done.stderr
+    assert "mallory" in printed
+    assert "c4n4ry" not in printed
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", printed)
+    assert not [line for line in printed.splitlines() if line.strip().startswith(("omc: approved", "::"))]
+    if output == "markdown":
+        assert not re.search(r"(?<!\\)\]\(https|@all|<img", printed)

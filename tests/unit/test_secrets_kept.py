@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from omc.cli.deploy import deploy
 from omc.errors import NothingToDo, Refused
 from omc.procedures.asking import Deploy
 from omc.procedures.deploy import plan_deploy
@@ -92,3 +94,18 @@ def test_that_nothing_is_to_be_done_is_told_apart_from_a_refusal() -> None:
     with pytest.raises(NothingToDo):
         plan_deploy(Deploy(images={"backend": running}), **facts)
     assert issubclass(NothingToDo, Refused)
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_if_changed_makes_nothing_to_do_a_success(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(*_: Any, **__: Any) -> int:
+        raise NothingToDo("Nothing to deploy: backend runs backend:7 with that very image.")
+
+    monkeypatch.setattr("omc.cli.deploy.carry_out", nothing)
+    words = ["--image", f"backend={world.digest('a')}", "--output", output]
+    done = CliRunner().invoke(deploy, [*words, "--if-changed"])
+    assert done.exit_code == 0
+    assert "Nothing to deploy" in done.output
+    if output == "json":
+        assert json.loads(done.output)["run"] is None
+    assert isinstance(CliRunner().invoke(deploy, words).exception, NothingToDo)
