@@ -109,3 +109,29 @@ def test_if_changed_makes_nothing_to_do_a_success(output: str, monkeypatch: pyte
     if output == "json":
         assert json.loads(done.output)["run"] is None
     assert isinstance(CliRunner().invoke(deploy, words).exception, NothingToDo)
+
+
+def test_a_revision_is_registered_whole_from_a_plan_that_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from omc.actions.action import CutShort
+    from omc.actions.ecs import register_revision
+
+    source = world.definition("backend", 7, "a", SMTP_PASSWORD=CANARY, LOG_LEVEL="info")
+    sent: dict[str, Any] = {}
+
+    def register(**wire: Any) -> dict[str, Any]:
+        sent.update(wire)
+        return {"taskDefinition": {"taskDefinitionArn": "arn:aws:ecs:a:1:task-definition/ohmycoins-backend:8"}}
+
+    client = SimpleNamespace(register_task_definition=register)
+    context: Any = SimpleNamespace(gateway=SimpleNamespace(client=lambda _: client), run="r", step="s")
+    monkeypatch.setattr(register_revision, "describe_definition", lambda _, name: {source.name: source}.get(name))
+    arguments = {"service": "backend", "definition": without_secrets(source.body), "source": source.name, "tags": {}}
+    assert CANARY not in "".join(register_revision.ACTION.commands(world.environment(), arguments))
+    register_revision.ACTION.perform(context, arguments)
+    assert sent["containerDefinitions"] == source.body["containerDefinitions"]
+    sent.clear()
+    with pytest.raises(CutShort, match="nothing was registered"):
+        register_revision.ACTION.perform(context, {**arguments, "source": "ohmycoins-backend:1"})
+    assert not sent
