@@ -84,6 +84,21 @@ def test_slow_queries_are_seen_by_sql_and_in_the_slow_log(database: Database) ->
     until(lambda: below(metric(database, "CPUUtilization"), 4))
 
 
+def test_a_rotated_password_keeps_who_is_in_and_refuses_the_old_one(database: Database) -> None:
+    old, arn = database.password(), database.shown()["MasterUserSecret"]["SecretArn"]
+    before = psycopg.connect(**database.url())
+    with before, fault(database, "password-rotation", every="1"):
+        first = database.password()
+        assert first != old
+        assert before.execute("SELECT 1").fetchone() == (1,)
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            database.ask("SELECT 1", password=old)
+        assert "LastRotatedDate" in database.aws("secretsmanager").describe_secret(SecretId=arn)
+        until(lambda: database.password() != first)
+    database.available()
+    assert database.ask("SELECT 1") == 1
+
+
 def test_a_connection_leak_ends_at_max_connections_and_the_application_is_refused(database: Database) -> None:
     with fault(database, "connection-leak", per_second="50"):
         until(lambda: (metric(database, "DatabaseConnections") or 0) >= 16)  # of 20, three are reserved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -209,10 +210,53 @@ def test_a_rotated_password_replaces_the_old_one(database: Database) -> None:
         database.ask("SELECT 1", password=old)
     old = database.password()
     arn = database.shown()["MasterUserSecret"]["SecretArn"]
-    database.aws("secretsmanager").rotate_secret(SecretId=arn)
+    answer = database.aws("secretsmanager").rotate_secret(SecretId=arn)
     database.available()
     assert database.password() != old
     assert database.ask("SELECT 1") == 1
+    held = database.aws("secretsmanager").get_secret_value(SecretId=arn, VersionStage="AWSPREVIOUS")
+    assert json.loads(held["SecretString"])["password"] == old
+    assert database.aws("secretsmanager").get_secret_value(SecretId=arn)["VersionId"] == answer["VersionId"]
+
+
+def test_rds_rotates_its_master_password_by_the_clock(database: Database) -> None:
+    secrets = database.aws("secretsmanager")
+    arn = database.shown()["MasterUserSecret"]["SecretArn"]
+    told = secrets.describe_secret(SecretId=arn)
+    assert (told["RotationEnabled"], told["RotationRules"], told["OwningService"]) == (
+        True,
+        {"AutomaticallyAfterDays": 7},
+        "rds",
+    )
+    assert "RotationLambdaARN" not in told
+    begun = told.get("LastRotatedDate") or told["CreatedDate"]
+    assert abs(told["NextRotationDate"] - begun - timedelta(days=7)) < timedelta(minutes=1)
+
+    rules = {"ScheduleExpression": "rate(4 hours)"}
+    secrets.rotate_secret(SecretId=arn, RotationRules=rules, RotateImmediately=False)
+    old, told = database.password(), secrets.describe_secret(SecretId=arn)
+    assert told["RotationRules"] == rules
+    assert abs(told["NextRotationDate"] - datetime.now(UTC) - timedelta(hours=4)) < timedelta(minutes=1)
+    for refused in (
+        {"RotationRules": {"ScheduleExpression": "rate(3 hours)"}},
+        {"RotationRules": {"ScheduleExpression": "whenever"}},
+        {"RotationRules": {"ScheduleExpression": "rate(4 hours)", "AutomaticallyAfterDays": 1}},
+        {"RotationLambdaARN": "arn:aws:lambda:ap-southeast-2:000000000000:function:rotate"},
+    ):
+        with pytest.raises(secrets.exceptions.ClientError, match=r"InvalidParameterException|InvalidRequestException"):
+            secrets.rotate_secret(SecretId=arn, **refused)
+    assert database.password() == old
+
+    with database.cloud.lock:  # the time has come
+        database.cloud.moto("secretsmanager").secrets[arn].next_rotation_date = 1
+    until(lambda: database.password() != old)
+    database.available()
+    until(lambda: database.ask("SELECT 1") == 1)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        database.ask("SELECT 1", password=old)
+    told = secrets.describe_secret(SecretId=arn)
+    assert told["NextRotationDate"] - told["LastRotatedDate"] == timedelta(hours=4)
+    secrets.rotate_secret(SecretId=arn, RotationRules={"AutomaticallyAfterDays": 7}, RotateImmediately=False)
 
 
 def test_a_snapshot_really_restores(database: Database) -> None:

@@ -82,7 +82,7 @@ def test_all_is_well(tmp_path: Path) -> None:
     code, report = morning(tmp_path, healthy())
     assert (code, report["verdict"]) == (0, "ok"), report
     assert {found["level"] for found in report["findings"]} == {"ok"}
-    assert len({found["check"] for found in report["findings"]}) == 11
+    assert len({found["check"] for found in report["findings"]}) == 12
     assert all(evidence["sources"] for found in report["findings"] for evidence in found["evidence"])
 
 
@@ -253,7 +253,7 @@ def test_the_table_is_terse_and_plain_when_piped(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "\033" not in done.stdout
     assert "ok  services-running" in done.stdout  # columns are as narrow as their words
-    assert done.stdout.splitlines()[-1].startswith("OK: 14 ok. ")
+    assert done.stdout.splitlines()[-1].startswith("OK: 15 ok. ")
     assert "UTC)" in done.stdout.splitlines()[-1]
 
 

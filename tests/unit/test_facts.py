@@ -39,6 +39,7 @@ from omc.facts.load_balancers import (
 )
 from omc.facts.logs import ERRORS_QUERY, RecentErrors, group_errors, read_recent_errors
 from omc.facts.scope import Scope
+from omc.facts.secrets import Secret, read_secrets_in_use
 from omc.facts.services import Services, read_services
 from omc.facts.tasks import read_stopped_tasks
 from omc.facts.traffic import read_metrics_age, read_traffic
@@ -128,6 +129,62 @@ def test_stopped_tasks_are_listed_by_page_and_described_a_hundred_a_call(aws: Ca
     assert [task.stopped for task in tasks] == sorted((task.stopped for task in tasks), reverse=True)
     assert {task.service for task in tasks} == {"backend", None}
     assert tasks[0].containers[0].exit_code == 0
+
+
+def test_secrets_of_running_tasks_and_the_databases_own_are_described_once(aws: CannedAws, gateway: Gateway) -> None:
+    key, master = arn("secretsmanager", "secret:app-AbCdEf"), arn("secretsmanager", "secret:rds!db-1-AbCdEf")
+    aws.answers["ecs", "ListTasks"] = lambda params: {
+        "taskArns": [arn("ecs", f"task/{PREFIX}/{params['serviceName']}")]
+    }
+    aws.answers["ecs", "DescribeTasks"] = lambda params: {
+        "tasks": [
+            {
+                "taskArn": task,
+                "taskDefinitionArn": arn("ecs", "task-definition/ohmycoins-backend:7"),
+                "lastStatus": "RUNNING",
+                "createdAt": NOW - timedelta(hours=2),
+                "startedAt": NOW - timedelta(hours=1),
+            }
+            for task in params["tasks"]
+        ]
+    }
+    secrets = [{"name": "POSTGRES_PASSWORD", "valueFrom": f"{key}:password::"}, {"name": "P", "valueFrom": "/a/b"}]
+    container = {"name": "backend", "image": "x", "secrets": secrets}
+    aws.answers["ecs", "DescribeTaskDefinition"] = {
+        "taskDefinition": {
+            "taskDefinitionArn": arn("ecs", "task-definition/ohmycoins-backend:7"),
+            "family": "ohmycoins-backend",
+            "revision": 7,
+            "containerDefinitions": [container],
+        }
+    }
+    instance = {"DBInstanceIdentifier": PREFIX, "MasterUserSecret": {"SecretArn": master}}
+    aws.answers["rds", "DescribeDBInstances"] = {"DBInstances": [instance]}
+
+    def describe(params: Mapping[str, Any]) -> Mapping[str, Any]:
+        if params["SecretId"] == key:
+            return {"ARN": key, "Name": "app"}
+        due = {"RotationEnabled": True, "NextRotationDate": NOW + timedelta(days=3), "OwningService": "rds"}
+        return {"ARN": master, "Name": "rds!db-1", "LastRotatedDate": NOW - timedelta(days=4), **due}
+
+    aws.answers["secretsmanager", "DescribeSecret"] = describe
+    found = read_secrets_in_use(gateway, STAGING, read_services(gateway, STAGING))
+    assert found.secrets[key] == Secret("app")
+    assert found.secrets[master].next_rotation == NOW + timedelta(days=3)
+    assert [(use.service, use.variable, use.started) for use in found.uses[key]] == [
+        ("backend", "POSTGRES_PASSWORD", NOW - timedelta(hours=1)),
+        ("frontend", "POSTGRES_PASSWORD", NOW - timedelta(hours=1)),
+    ]
+    assert master not in found.uses
+    assert aws.operations().count("DescribeSecret") == 2
+    assert "GetSecretValue" not in aws.operations()
+
+    aws.answers["secretsmanager", "DescribeSecret"] = AwsError("AccessDeniedException", "is not authorized")
+    aws.answers["rds", "DescribeDBInstances"] = AwsError("AccessDenied", "is not authorized", 403)
+    denied = read_secrets_in_use(gateway, STAGING, read_services(gateway, STAGING))
+    assert {key} < set(denied.unreadable)
+    assert denied.unreadable[key].action == "secretsmanager:DescribeSecret"
+    assert not denied.secrets
 
 
 def test_targets_of_every_target_group_of_ours(aws: CannedAws, gateway: Gateway) -> None:

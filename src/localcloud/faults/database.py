@@ -1,4 +1,5 @@
-"""The database breaks: slow statements, leaked connections, a lock that is never freed, a stop, a full disk."""
+"""The database breaks: slow statements, leaked connections, a lock that is never freed, a stop, a full disk, and a
+password that is no longer valid."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from psycopg import sql
 from localcloud.core.registry import AwsError
 from localcloud.faults import common, values, workers
 from localcloud.faults.catalogue import Fault, Memory, Setting
-from localcloud.services.rds import Databases
+from localcloud.services.rds import Databases, secret
 from localcloud.services.rds.model import GIB, Instance
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _running(cloud: Cloud, settings: Mapping[str, str]) -> Instance:
 
 
 def _login(cloud: Cloud, instance: Instance, application: str) -> dict[str, str]:
-    """libpq's environment for a connection as the application's own user. Raises ``AwsError`` without its password."""
+    """libpq's environment for a connection as the master user. Raises ``AwsError`` without its password."""
     secret = instance.record.get("MasterUserSecret")
     if secret is None:
         message = f"The password of {instance.identifier} isn't managed by RDS in Secrets Manager, so it isn't known."
@@ -224,10 +225,46 @@ def _stop_filling(cloud: Cloud, memory: Memory) -> None:
     _end(cloud, "storage-filling", memory, workers.AUDIT_TABLE)
 
 
+# -- password-rotation ----------------------------------------------------------------------------------------------
+
+
+def _start_rotation(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
+    every = values.number(settings, "every", 0, 7 * 86400)
+    instance = _running(cloud, settings)
+    _rotate(cloud, instance)
+    return {"database": instance.identifier, "every": every, "last": cloud.now().timestamp()}
+
+
+def _rotate(cloud: Cloud, instance: Instance) -> None:
+    with cloud.lock:
+        if instance.status != "available":
+            raise common.refused(f"The DB instance {instance.identifier} isn't available; it is {instance.status}.")
+        secret.rotate(cloud, instance)
+        instance.status = "modifying"
+    common.wait_for(lambda: instance.status != "modifying", STOP_SECONDS)
+
+
+def _keep_rotating(cloud: Cloud, memory: Memory) -> None:
+    instance = cloud.part(Databases).instances.get(memory["database"])
+    due = memory["every"] and cloud.now().timestamp() >= memory["last"] + memory["every"]
+    if instance is not None and due and instance in cloud.part(Databases).running():
+        _rotate(cloud, instance)
+        memory["last"] = cloud.now().timestamp()
+
+
 FAULTS = (
     Fault(
+        "password-rotation",
+        "RDS rotates the password of its master user in Secrets Manager, as it does every seven days by itself.",
+        "New connections with the old password are refused, open ones stay; LastRotatedDate in DescribeSecret.",
+        _start_rotation,
+        lambda _cloud, _memory: None,  # a new password isn't taken back, on AWS neither
+        {"database": DATABASE, "every": Setting("0", "rotate again after so many seconds, to 604800; 0: once")},
+        _keep_rotating,
+    ),
+    Fault(
         "slow-queries",
-        "A report with a join that no index helps runs over and over, as the application's own database user.",
+        "A report with a join that no index helps runs over and over, as the database's master user.",
         "Load by SQL in Performance Insights, CPUUtilization of the instance, slow statements in its PostgreSQL log.",
         _start_queries,
         lambda cloud, memory: _end(cloud, "slow-queries", memory, workers.REPORT_TABLE),
@@ -240,7 +277,7 @@ FAULTS = (
     ),
     Fault(
         "connection-leak",
-        "A client opens connections as the application's user and never closes one, until PostgreSQL refuses more.",
+        "A client opens connections as the master user and never closes one, until PostgreSQL refuses more.",
         "DatabaseConnections at max_connections; who needs a new one is refused: tasks that start, pools that grow.",
         _start_leak,
         lambda cloud, memory: _end(cloud, "connection-leak", memory),

@@ -9,6 +9,7 @@ DOCUMENTS = "docs/runbook"
 MORNING_CHECKS = Procedure("Morning checks", f"{DOCUMENTS}/daily-operations.md#morning-checks")
 DEPLOYMENTS = Procedure("Emergency rollback", f"{DOCUMENTS}/deployment.md#emergency-rollback")
 SCALING = Procedure("Scaling operations", f"{DOCUMENTS}/deployment.md#scaling-operations")
+RESTART = Procedure("Restart", f"{DOCUMENTS}/deployment.md#restart")
 ALERT_RESPONSE = Procedure("Alert response", f"{DOCUMENTS}/alerts.md#alert-response")
 HIGH_ERROR_RATE = Procedure("High error rate (5xx)", f"{DOCUMENTS}/alerts.md#high-error-rate-5xx")
 SERVICE_UNHEALTHY = Procedure("Service unhealthy", f"{DOCUMENTS}/alerts.md#service-unhealthy")

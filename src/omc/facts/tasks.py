@@ -71,6 +71,9 @@ class RunningTask:
     digests: Mapping[str, str]
     """Each container's image as it was pulled, where ECS tells."""
     addresses: tuple[str, ...] = ()
+    created: datetime | None = None
+    started: datetime | None = None
+    """None while it is starting. Its secrets were read between ``created`` and this moment."""
 
 
 def list_running_tasks(aws: Gateway, service: str) -> tuple[RunningTask, ...]:
@@ -102,7 +105,13 @@ def _running(told: TaskTypeDef) -> RunningTask:
             for detail in attachment.get("details", [])
             if detail.get("name") == "privateIPv4Address"
         ),
+        created=_utc(told.get("createdAt")),
+        started=_utc(told.get("startedAt")),
     )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment else None
 
 
 def tasks_started_by(aws: Gateway, started_by: str, family: str) -> tuple[str, ...]:

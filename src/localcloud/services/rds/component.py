@@ -173,6 +173,9 @@ class Databases:
         window = instance.record.get("PreferredMaintenanceWindow", "")
         if instance.record["PendingModifiedValues"] and in_window(window, self._cloud.now()):
             instance.status = "modifying"
+        elif secret.is_due(self._cloud, instance):
+            secret.rotate(self._cloud, instance)
+            instance.status = "modifying"
         return None
 
     def _do(self, instance: Instance, work: Callable[[Instance], None], began: str) -> None:

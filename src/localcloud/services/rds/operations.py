@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core import network, paging
-from localcloud.core.registry import Answer, AwsError, Call, mend, operation
+from localcloud.core.registry import Answer, AwsError, Call, operation
+from localcloud.front import moto_calls
 from localcloud.services.rds import groups, secret
 from localcloud.services.rds.component import Databases
 from localcloud.services.rds.model import (
@@ -283,16 +284,27 @@ def _modify_rest(cloud: Cloud, instance: Instance, params: Mapping[str, Any]) ->
         instance.password = params["MasterUserPassword"]
 
 
-@mend("secretsmanager", "RotateSecret")
-def rotate_managed_secret(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
-    """Rotating a secret that RDS manages changes the password of the database too. moto knows only the secret."""
-    arn = answer.get("ARN")
+@operation("secretsmanager", "RotateSecret")
+def rotate_managed_secret(cloud: Cloud, call: Call) -> Answer:
+    """Rotating a secret that RDS manages changes the password of the database too. moto answers for every other."""
+    params = call.params
+    held = cloud.moto("secretsmanager").secrets.get(params["SecretId"])
     for instance in cloud.part(Databases).instances.values():
-        if instance.record.get("MasterUserSecret", {}).get("SecretArn") == arn:
-            _in_state(instance, "available", "backing-up")
-            secret.rotate(cloud, instance)
-            instance.status = "modifying"
-    return answer
+        if held is None or instance.record.get("MasterUserSecret", {}).get("SecretArn") != held.arn:
+            continue
+        if params.get("RotationLambdaARN"):
+            message = "You can't specify a rotation function for a secret that is managed by another service."
+            raise AwsError("InvalidRequestException", message)
+        if rules := params.get("RotationRules"):
+            secret.set_rules(cloud, instance, rules)
+        answer = {"ARN": held.arn, "Name": held.name}
+        if params.get("RotateImmediately") is False:
+            return answer
+        _in_state(instance, "available", "backing-up")
+        version = secret.rotate(cloud, instance)
+        instance.status = "modifying"
+        return {**answer, "VersionId": version}
+    return moto_calls.ask(cloud, call.service, call.operation, params, call.region)
 
 
 @operation("rds", "DeleteDBInstance")

@@ -1,22 +1,33 @@
 """The master user's password, kept by RDS in Secrets Manager where the instance asks for it.
 
 moto keeps the secret; here it is made, filled with the server's true password, rotated and deleted with its instance.
+As on AWS it is rotated every seven days, unless RotateSecret has set another rhythm.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import string
 import uuid
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core.registry import AwsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from localcloud.core.cloud import Cloud
     from localcloud.services.rds.model import Instance
 
 _LETTERS = string.ascii_letters + string.digits + "!#$%&()*+,-.:;<=>?[]^_{|}~"
 """RDS allows printable ASCII but ``/``, ``"``, ``@`` and space; quotes and backslash are left out for shells' sake."""
+
+
+ROTATION_DAYS = 7
+_RATE = re.compile(r"rate\((\d+) (hours?|days?)\)")
 
 
 def new_password() -> str:
@@ -35,6 +46,9 @@ def manage(cloud: Cloud, instance: Instance, kms_key: str | None) -> None:
         kms_key_id=kms_key,
         tags=[{"Key": "aws:rds:primaryDBInstanceArn", "Value": instance.arn}],
     )
+    made.rotation_requested = made.rotation_enabled = True
+    made.auto_rotate_after_days = ROTATION_DAYS
+    _schedule(cloud, made)
     settings = cloud.settings
     default = f"arn:aws:kms:{settings.region}:{settings.account}:alias/aws/secretsmanager"
     instance.record["MasterUserSecret"] = {
@@ -44,17 +58,64 @@ def manage(cloud: Cloud, instance: Instance, kms_key: str | None) -> None:
     }
 
 
-def rotate(cloud: Cloud, instance: Instance) -> None:
-    """A new password in the secret, which the server is told next. Under the cloud's lock."""
+def rotate(cloud: Cloud, instance: Instance) -> str:
+    """A new password in the secret, which the server is told next; its version's id. Under the cloud's lock.
+
+    Who is logged in stays; whoever logs in from now on needs the new one.
+    """
     instance.password = new_password()
     instance.record["MasterUserSecret"]["SecretStatus"] = "rotating"
-    cloud.moto("secretsmanager").put_secret_value(
-        secret_id=instance.record["MasterUserSecret"]["SecretArn"],
+    arn, version = instance.record["MasterUserSecret"]["SecretArn"], str(uuid.uuid4())
+    manager = cloud.moto("secretsmanager")
+    manager.put_secret_value(
+        secret_id=arn,
         secret_string=_content(instance),
         secret_binary="",
-        client_request_token=str(uuid.uuid4()),
+        client_request_token=version,
         version_stages=["AWSCURRENT"],
     )
+    held = manager.secrets[arn]
+    held.last_rotation_date = int(cloud.now().timestamp())
+    _schedule(cloud, held)
+    return version
+
+
+def set_rules(cloud: Cloud, instance: Instance, rules: Mapping[str, Any]) -> None:
+    """How often it is rotated from now on. Under the cloud's lock. Raises ``AwsError`` for what isn't understood."""
+    days, expression = rules.get("AutomaticallyAfterDays"), rules.get("ScheduleExpression")
+    hours = int(days or 0) * 24
+    if (days is None) == (expression is None):
+        message = "Specify either AutomaticallyAfterDays or ScheduleExpression in RotationRules."
+        raise AwsError("InvalidParameterException", message)
+    if expression is not None:
+        found = _RATE.fullmatch(expression)
+        if found is None:
+            raise AwsError(
+                "InvalidParameterException", f"localcloud takes rate(N hours) or rate(N days), not {expression}"
+            )
+        hours = int(found[1]) * (24 if found[2].startswith("day") else 1)
+        if not 4 <= hours <= 24 * 999:
+            raise AwsError(
+                "InvalidParameterException", "A secret is rotated every 4 hours at most, every 999 days at least."
+            )
+    held = cloud.moto("secretsmanager").secrets[instance.record["MasterUserSecret"]["SecretArn"]]
+    held.auto_rotate_after_days = int(days or 0)
+    held.rotation_hours = hours
+    held.rotation_expression = expression
+    _schedule(cloud, held)
+
+
+def is_due(cloud: Cloud, instance: Instance) -> bool:
+    """Whether its time to be rotated has come. Under the cloud's lock."""
+    record = instance.record.get("MasterUserSecret")
+    held = cloud.moto("secretsmanager").secrets.get(record["SecretArn"]) if record else None
+    return bool(held and held.next_rotation_date and held.next_rotation_date <= cloud.now().timestamp())
+
+
+def _schedule(cloud: Cloud, held: Any) -> None:
+    hours = getattr(held, "rotation_hours", None) or held.auto_rotate_after_days * 24
+    due: datetime = cloud.now().astimezone(UTC) + timedelta(hours=hours)
+    held.next_rotation_date = int(due.timestamp())
 
 
 def activate(instance: Instance) -> None:

@@ -1,0 +1,132 @@
+"""Secrets and their rotation: does a running task hold a value that was replaced, and when is the next due?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from omc.checks.finding import Evidence, Finding, Level, Procedure
+from omc.checks.runbook import RESTART
+from omc.facts.scope import Scope
+from omc.facts.secrets import Secret, SecretsInUse, SecretUse
+from omc.stack import Environment
+from omc.times import moment, span
+
+SOON = timedelta(hours=24)
+"""A rotation this near is said as a warning where tasks rely on the secret: nobody chooses its hour."""
+SHOWN = 5
+
+
+def secret_rotation(secrets: SecretsInUse, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    """Secrets: rotated since a task started, or rotated next"""
+    quiet: list[str] = []
+    for arn, secret in secrets.secrets.items():
+        uses = secrets.uses.get(arn, ())
+        if uses and not secret.rotates and not _is_gone(secret) and not _before_rotation(secret, uses):
+            quiet.append(secret.name)
+            continue
+        level, sentence = _judged(secret, uses, environment, scope)
+        yield Finding(
+            check="secret-rotation",
+            level=level,
+            subject=secret.name,
+            sentence=sentence,
+            evidence=tuple(Evidence(text, secrets.reading) for text in _evidence(secret, uses, environment)),
+            procedure=None if level is Level.OK else _procedure(uses, environment),
+        )
+    for name, problem in secrets.unreadable.items():
+        yield Finding(
+            check="secret-rotation",
+            level=Level.UNKNOWN,
+            subject=name.rpartition(":secret:")[2],
+            sentence=problem.reason,
+            evidence=(Evidence("could not be read: when it was rotated, and when it is next", secrets.reading),),
+            procedure=RESTART,
+            unread=True,
+            action=problem.action,
+        )
+    if quiet or not (secrets.secrets or secrets.unreadable):
+        yield Finding(
+            check="secret-rotation",
+            level=Level.OK,
+            subject=", ".join(quiet) or "all services",
+            sentence="Running tasks rely on no secret that is rotated by itself.",
+            evidence=(Evidence(f"{len(quiet)} secrets of running tasks, without rotation", secrets.reading),),
+        )
+
+
+def _judged(secret: Secret, uses: tuple[SecretUse, ...], environment: Environment, scope: Scope) -> tuple[Level, str]:
+    zone, services = environment.time_zone, _services(uses)
+    if _is_gone(secret):
+        gone = "does not exist" if secret.missing else "is scheduled for deletion"
+        if not uses:
+            return Level.WARN, f"The secret {gone}: the next migration can't start."
+        return Level.FAIL, f"The secret {gone}: no new task of {services} can start."
+    rotated, held = secret.last_rotated, _before_rotation(secret, uses)
+    if rotated and held:
+        ago = f"It was rotated at {moment(rotated, zone)}, {span(scope.now - rotated)} ago"
+        surely = [use for use in held if use.started and use.started < rotated]
+        if surely:
+            return Level.FAIL, f"{ago}, and {_tasks(surely)} started before: what they hold is no longer valid."
+        return Level.WARN, f"{ago}, while {_tasks(held)} was starting, which may hold the old value."
+    if not secret.rotates:
+        return Level.OK, "It is not rotated by itself, and no running task relies on it."
+    due, soon = _due(secret.next_rotation, environment, scope)
+    if not uses:
+        return Level.OK, f"No running task relies on it. {due}"
+    if soon:
+        return Level.WARN, f"{due} {_tasks(uses)} will hold the old value then: restart {services} right after it."
+    return Level.OK, f"{due} After it, {services} needs a restart."
+
+
+def _due(next_rotation: datetime | None, environment: Environment, scope: Scope) -> tuple[str, bool]:
+    """When it is rotated next, and whether that is near, past or not told."""
+    if next_rotation is None:
+        return "It is rotated by itself, and AWS doesn't say when next.", True
+    when = moment(next_rotation, environment.time_zone)
+    if next_rotation <= scope.now:
+        return f"Its rotation was due by {when}, {span(scope.now - next_rotation)} ago, and hasn't happened.", True
+    return f"Its next rotation is due by {when}, within {span(next_rotation - scope.now)}.", (
+        next_rotation - scope.now <= SOON
+    )
+
+
+def _is_gone(secret: Secret) -> bool:
+    return secret.missing or secret.deleted is not None
+
+
+def _before_rotation(secret: Secret, uses: tuple[SecretUse, ...]) -> list[SecretUse]:
+    """Tasks that may have read the secret before it was last rotated."""
+    rotated = secret.last_rotated
+    if rotated is None:
+        return []
+    return [use for use in uses if (begun := use.created or use.started) and begun < rotated]
+
+
+def _services(uses: tuple[SecretUse, ...]) -> str:
+    return " and ".join(dict.fromkeys(use.service for use in uses))
+
+
+def _tasks(uses: list[SecretUse] | tuple[SecretUse, ...]) -> str:
+    by_service: dict[str, set[str]] = {}
+    for use in uses:
+        by_service.setdefault(use.service, set()).add(use.task)
+    counts = (f"{len(tasks)} task{'' if len(tasks) == 1 else 's'} of {name}" for name, tasks in by_service.items())
+    return " and ".join(counts)
+
+
+def _procedure(uses: tuple[SecretUse, ...], environment: Environment) -> Procedure:
+    names = " ".join(dict.fromkeys(use.service for use in uses))
+    return replace(RESTART, command=f"omc restart --env {environment.name} {names}") if names else RESTART
+
+
+def _evidence(secret: Secret, uses: tuple[SecretUse, ...], environment: Environment) -> Iterator[str]:
+    zone = environment.time_zone
+    last = moment(secret.last_rotated, zone) if secret.last_rotated else "never"
+    following = moment(secret.next_rotation, zone) if secret.next_rotation else "not told"
+    owner = f", managed by {secret.owner}" if secret.owner else ""
+    yield f"rotation {'on' if secret.rotates else 'off'}{owner}, last rotated {last}, next by {following}"
+    for use in uses[:SHOWN]:
+        started = moment(use.started, zone) if use.started else "not yet"
+        yield f"task {use.task} ({use.definition}) of {use.service} got it as {use.variable}, started {started}"

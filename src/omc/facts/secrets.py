@@ -1,0 +1,165 @@
+"""Secrets that running tasks were given as they started, and when each is rotated.
+
+A task keeps in its environment what a secret held when the task started. What Secrets Manager, or RDS through it,
+rotates afterwards is unknown to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.errors import AccessDenied, NotFound, OmcError
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.definitions import Definition, describe_definitions
+from omc.facts.services import Services
+from omc.facts.tasks import RunningTask, list_running_tasks
+from omc.stack import Environment
+
+BY_PARAMETER = ":parameter/aws/reference/secretsmanager/"
+"""Parameter Store gives a secret out under this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret's rotation; never its value."""
+
+    name: str
+    rotates: bool = False
+    last_rotated: datetime | None = None
+    next_rotation: datetime | None = None
+    """On or before this moment."""
+    owner: str = ""
+    """The AWS service that made it and rotates it, such as ``rds``; empty for one of the account's own."""
+    deleted: datetime | None = None
+    """It is scheduled for deletion, and can't be read any more."""
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SecretUse:
+    """One running task that was given a secret."""
+
+    service: str
+    task: str
+    definition: str
+    """``family:revision``."""
+    variable: str
+    created: datetime | None
+    """The secret was read between this moment and ``started``."""
+    started: datetime | None
+    """None while the task is starting."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableSecret:
+    reason: str
+    action: str = ""
+    """The IAM action that was missing; else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsInUse:
+    """By ARN, as the task definitions name it without JSON key, stage and version."""
+
+    secrets: Mapping[str, Secret]
+    uses: Mapping[str, tuple[SecretUse, ...]]
+    """Secrets that no running task was given are left out."""
+    unreadable: Mapping[str, UnreadableSecret] = field(default_factory=dict)
+    reading: Reading = UNREAD
+
+
+@reads
+def read_secrets_in_use(aws: Gateway, environment: Environment, services: Services) -> SecretsInUse:
+    """The tasks of each service, their revisions, each secret once, and the database's managed master secret.
+
+    A secret that can't be read is one that isn't known; it leaves the others alone.
+    """
+    names = [service.name for service in services.services]
+    listed = side_by_side(lambda name: list_running_tasks(aws, name), names)
+    tasks = {
+        name: [task for task in some if task.status != "STOPPED"] for name, some in zip(names, listed, strict=True)
+    }
+    revisions = sorted({task.task_definition for some in tasks.values() for task in some})
+    definitions = describe_definitions(aws, revisions)
+    uses: dict[str, list[SecretUse]] = {}
+    for service, running in tasks.items():
+        for task in running:
+            for arn, use in _uses(service, task, definitions.get(task.task_definition)):
+                uses.setdefault(arn, []).append(use)
+    secrets: dict[str, Secret] = {}
+    unreadable: dict[str, UnreadableSecret] = {}
+    wanted = list(uses)
+    try:
+        master = _master_secret(aws, environment)
+    except OmcError as error:
+        unreadable[f"the master secret of {environment.database}"] = _unreadable(error)
+    else:
+        wanted += [master] if master and master not in uses else []
+    for arn, found in zip(wanted, side_by_side(lambda arn: _described(aws, arn), wanted), strict=True):
+        if isinstance(found, Secret):
+            secrets[arn] = found
+        else:
+            unreadable[arn] = found
+    return SecretsInUse(secrets, {arn: tuple(some) for arn, some in uses.items()}, unreadable)
+
+
+def _uses(service: str, task: RunningTask, definition: Definition | None) -> Iterator[tuple[str, SecretUse]]:
+    for container in definition.body["containerDefinitions"] if definition else ():
+        options = container.get("logConfiguration", {}).get("secretOptions", [])
+        for each in (*container.get("secrets", []), *options):
+            if arn := secret_of(each["valueFrom"]):
+                yield (
+                    arn,
+                    SecretUse(service, task.id, task.task_definition, each["name"], task.created, task.started),
+                )
+
+
+def secret_of(reference: str) -> str | None:
+    """The secret that a ``valueFrom`` names, as DescribeSecret takes it; None for a parameter of its own."""
+    if reference.startswith("arn:") and reference.split(":")[2] == "secretsmanager":
+        return ":".join(reference.split(":")[:7])
+    for marker in (BY_PARAMETER, BY_PARAMETER.removeprefix(":parameter")):
+        if marker in reference:
+            return reference.partition(marker)[2] or None
+    return None
+
+
+def _master_secret(aws: Gateway, environment: Environment) -> str | None:
+    """Of the database, where RDS manages it."""
+    try:
+        answer = aws.client("rds").describe_db_instances(DBInstanceIdentifier=environment.database)
+    except NotFound:
+        return None
+    told: list[Mapping[str, Any]] = [dict(instance) for instance in answer["DBInstances"]]
+    return next((each["MasterUserSecret"]["SecretArn"] for each in told if each.get("MasterUserSecret")), None)
+
+
+def _described(aws: Gateway, arn: str) -> Secret | UnreadableSecret:
+    name = arn.rpartition(":secret:")[2]
+    try:
+        told: Mapping[str, Any] = aws.client("secretsmanager").describe_secret(SecretId=arn)
+    except NotFound:
+        return Secret(name, missing=True)
+    except OmcError as error:
+        return _unreadable(error)
+    return Secret(
+        name=told.get("Name", name),
+        rotates=bool(told.get("RotationEnabled")),
+        last_rotated=_utc(told.get("LastRotatedDate")),
+        next_rotation=_utc(told.get("NextRotationDate")),
+        owner=told.get("OwningService", ""),
+        deleted=_utc(told.get("DeletedDate")),
+    )
+
+
+def _unreadable(error: OmcError) -> UnreadableSecret:
+    return UnreadableSecret(error.message, error.action if isinstance(error, AccessDenied) else "")
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment else None

@@ -1,0 +1,83 @@
+"""RDS gives its master user a new password, as it does each week: nobody who uses the application notices."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from support import variants
+from support.stack import CLUSTER, Stack
+
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
+
+REQUESTS = (("GET", "/api/v1/status"), ("GET", "/api/v1/prices"), ("POST", "/api/v1/portfolio"))
+
+
+@contextmanager
+def users(stack: Stack) -> Iterator[Counter[str]]:
+    """Requests that read and write, one after the other, until the context ends: how each was answered."""
+    answers: Counter[str] = Counter()
+    ended = threading.Event()
+
+    def use() -> None:
+        with httpx.Client(base_url=stack.url, timeout=20) as client:
+            while not ended.is_set():
+                for method, path in (
+                    ("GET", "/api/v1/status"),
+                    ("GET", "/api/v1/prices"),
+                    ("POST", "/api/v1/portfolio"),
+                ):
+                    try:
+                        answer = client.request(method, path)
+                        # The status is always 200; what it says of the database is what matters.
+                        unavailable = path.endswith("status") and answer.json()["database"] != "available"
+                        answers["no database" if unavailable else str(answer.status_code)] += 1
+                    except httpx.HTTPError as error:
+                        answers[repr(error)] += 1
+                ended.wait(0.05)
+
+    threads = [threading.Thread(target=use) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_rotation_a_restart_and_a_deployment_cost_no_request(healthy: Stack) -> None:
+    arn = healthy.output("database")["master_secret_arn"]
+    secrets, ecs = healthy.client("secretsmanager"), healthy.client("ecs")
+    before = secrets.get_secret_value(SecretId=arn)["VersionId"]
+    with users(healthy) as answers:
+        started = healthy.omc("local", "fault", "start", "password-rotation")
+        assert started.code == 0, started.err
+        assert secrets.get_secret_value(SecretId=arn)["VersionId"] != before
+
+        # New tasks open nothing but new connections.
+        restarted = healthy.omc("restart", "--env", "local", "backend", "--yes", timeout=600)
+        assert restarted.code == 0, restarted.out + restarted.err
+
+        # The migration is who logs in as the master user, with what is valid as it starts.
+        image = variants.push(healthy, "good")
+        deployed = healthy.omc("deploy", "--env", "local", "--image", f"backend={image}", "--yes", timeout=900)
+        assert deployed.code == 0, deployed.out + deployed.err
+        assert "migrate" in deployed.out
+    healthy.omc("local", "fault", "stop", "password-rotation")
+    assert set(answers) == {"200", "201"}, answers
+    assert min(answers.values()) > 20
+
+    check = healthy.check("--output", "json").json
+    [found] = [each for each in check["findings"] if each["check"] == "secret-rotation" and "rds!" in each["subject"]]
+    assert found["level"] == "ok"
+    assert "No running task relies on it. Its next rotation is due by" in found["sentence"]
+    running = ecs.describe_services(cluster=CLUSTER, services=["backend"])["services"][0]["taskDefinition"]
+    definition = ecs.describe_task_definition(taskDefinition=running)["taskDefinition"]
+    assert arn not in str(definition["containerDefinitions"])
