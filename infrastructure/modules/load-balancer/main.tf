@@ -1,7 +1,7 @@
 data "aws_partition" "current" {}
 
 locals {
-  https       = var.certificate_arn != null
+  https       = var.domain_name != null
   listener_id = local.https ? one(aws_lb_listener.https[*].arn) : aws_lb_listener.http.arn
 }
 
@@ -107,7 +107,7 @@ resource "aws_lb_listener" "https" {
   port              = 443
   protocol          = "HTTPS"
   ssl_policy        = "ELBSecurityPolicy-TLS13-1-2-2021-06"
-  certificate_arn   = var.certificate_arn
+  certificate_arn   = local.certificate_arn
 
   default_action {
     type             = "forward"

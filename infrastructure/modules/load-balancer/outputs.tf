@@ -14,8 +14,8 @@ output "dns_name" {
 }
 
 output "url" {
-  description = "Where browsers find the application, before it has a name of its own."
-  value       = "${local.https ? "https" : "http"}://${aws_lb.this.dns_name}"
+  description = "Where browsers find the application: its name where it has one, else the load balancer's, over plain HTTP."
+  value       = local.https ? "https://${var.domain_name}" : "http://${aws_lb.this.dns_name}"
 }
 
 output "target_group_arns" {

@@ -51,6 +51,18 @@ variable "services" {
     condition     = alltrue([for service in values(var.services) : service.paths == null || service.priority != null])
     error_message = "A service with paths needs a priority for its listener rule."
   }
+
+  validation {
+    condition = alltrue([
+      for service in values(var.services) : service.priority == null ? true : service.priority >= 1 && service.priority <= 50000
+    ])
+    error_message = "A priority is 1 to 50000."
+  }
+
+  validation {
+    condition     = alltrue([for service in values(var.services) : service.paths == null ? true : length(service.paths) >= 1 && length(service.paths) <= 5])
+    error_message = "paths are one to five; a listener rule takes no more."
+  }
 }
 
 variable "default_service" {
@@ -63,14 +75,56 @@ variable "default_service" {
   }
 }
 
+variable "domain_name" {
+  description = "Name under which browsers find the application, over HTTPS; null serves plain HTTP under the load balancer's name."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.domain_name == null || can(regex("^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$", var.domain_name))
+    error_message = "domain_name is one name in lower case, such as app.example.com: no pattern, no address, no dot at its end."
+  }
+
+  validation {
+    condition     = var.domain_name == null || length(coalesce(var.domain_name, "-")) <= 64
+    error_message = "domain_name has 64 characters at most; no certificate takes a longer first name."
+  }
+
+  validation {
+    condition     = var.domain_name == null || var.zone_id != null || var.certificate_arn != null
+    error_message = "domain_name wants zone_id, the hosted zone in which a certificate can be proved, or certificate_arn, a certificate that there is."
+  }
+}
+
+variable "zone_id" {
+  description = "Hosted zone that gets the record of domain_name, and the proof of its certificate; null where both are made elsewhere."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.zone_id == null || can(regex("^Z[0-9A-Z]{1,31}$", var.zone_id))
+    error_message = "zone_id is the id of a Route 53 hosted zone, such as Z0123456789ABCDEFGHIJ."
+  }
+
+  validation {
+    condition     = var.zone_id == null || var.domain_name != null
+    error_message = "zone_id says where a name is kept: give domain_name, the name."
+  }
+}
+
 variable "certificate_arn" {
-  description = "Certificate of the HTTPS listener; null serves plain HTTP only."
+  description = "Certificate of domain_name that there is already; null has one made and proved in zone_id."
   type        = string
   default     = null
 
   validation {
     condition     = var.certificate_arn == null || can(regex("^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/", var.certificate_arn))
     error_message = "certificate_arn is the ARN of an ACM certificate, or null."
+  }
+
+  validation {
+    condition     = var.certificate_arn == null || var.domain_name != null
+    error_message = "HTTPS needs a name: give domain_name, the name in the certificate. Browsers refuse it under the load balancer's own."
   }
 }
 
@@ -106,8 +160,8 @@ variable "deregistration_delay" {
   default     = 30
 
   validation {
-    condition     = var.deregistration_delay >= 0 && var.deregistration_delay <= 3600
-    error_message = "deregistration_delay is 0 to 3600 seconds."
+    condition     = var.deregistration_delay >= 0 && var.deregistration_delay <= 3600 && floor(var.deregistration_delay) == var.deregistration_delay
+    error_message = "deregistration_delay is 0 to 3600 whole seconds."
   }
 }
 
@@ -120,4 +174,9 @@ variable "log_retention_days" {
   description = "Days that access logs are kept."
   type        = number
   default     = 90
+
+  validation {
+    condition     = var.log_retention_days >= 1 && floor(var.log_retention_days) == var.log_retention_days
+    error_message = "log_retention_days is a whole number from 1."
+  }
 }

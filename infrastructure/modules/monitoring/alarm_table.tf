@@ -1,4 +1,4 @@
-# The alarms as data: this file says what is watched, main.tf makes alarms of it. A row without an expression watches
+# The alarms as data: this file says what is watched, the alarms module makes them. A row without an expression watches
 # its one metric; with one, the metrics are its variables. Every period is 60 s ("standard") or 300 s ("slow") unless
 # alarm_periods says otherwise.
 
@@ -64,7 +64,8 @@ locals {
   }
 
   # RequestCount counts what targets answered, so in a full outage it is near zero and a ratio to it stays green. A count
-  # that is zero is not published, hence FILL.
+  # that is zero is not published, hence FILL. A filled point may only be late, so no alarm that fills wants every point:
+  # the alarms module refuses one.
   answers = ["HTTPCode_Target_2XX_Count", "HTTPCode_Target_3XX_Count", "HTTPCode_Target_4XX_Count", "HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count"]
   answer_metrics = {
     for index, metric in local.answers : ["t2", "t3", "t4", "t5", "e5"][index] => {
@@ -101,12 +102,19 @@ locals {
 
   ecs_dimensions = { for service in keys(var.services) : service => { ClusterName = var.cluster_name, ServiceName = service } }
 
+  # These take silence for an outage.
+  after_services = concat([for service in keys(var.services) : "${service}-no-healthy"], [for service in keys(var.services) : "${service}-tasks-short"])
+
   target_dimensions = {
     for service, settings in var.services : service => { LoadBalancer = var.load_balancer_arn_suffix, TargetGroup = settings.target_group_arn_suffix }
   }
 
   desired_metric = {
     for service in keys(var.services) : service => { namespace = "ECS/ContainerInsights", metric = "DesiredTaskCount", stat = "Maximum", dimensions = local.ecs_dimensions[service] }
+  }
+
+  running_metric = {
+    for service in keys(var.services) : service => { namespace = "ECS/ContainerInsights", metric = "RunningTaskCount", stat = "Maximum", dimensions = local.ecs_dimensions[service] }
   }
 
   service_alarms = merge([
@@ -118,25 +126,28 @@ locals {
         comparison = ">", threshold = 0
         datapoints = 3, evaluations = 3, missing = "notBreaching"
       }
-      # Scaled to zero on purpose is not an outage. A target group without targets publishes nothing, hence FILL; desired
-      # is not filled, so that a minute whose metrics have not arrived yet is no reading rather than an outage.
+      # Scaled to zero on purpose is not an outage; no running task is one. Where tasks run and nothing is known of their
+      # health, the load balancer's metric is late: Container Insights and it come by different ways, and a late minute is
+      # no outage. Desired and running are not filled, so that a minute without both is no reading. Three of five: one
+      # minute that comes late, or a start, calls nobody.
       "${service}-no-healthy" = {
         service = service, severity = "SEV-1", runbook = "alerts.md#service-unhealthy"
         summary = "No task of ${service} is healthy: the service is down"
         metrics = {
           desired = local.desired_metric[service]
+          running = local.running_metric[service]
           healthy = { namespace = "AWS/ApplicationELB", metric = "HealthyHostCount", stat = "Minimum", dimensions = local.target_dimensions[service] }
         }
-        expression = "IF(desired < 1, 1, FILL(healthy, 0))"
+        expression = "IF(desired < 1, 1, IF(running < 1, 0, FILL(healthy, 1)))"
         comparison = "<", threshold = 1
-        datapoints = 2, evaluations = 2, missing = "breaching"
+        datapoints = 3, evaluations = 5, missing = "breaching"
       }
       "${service}-tasks-short" = {
         service = service, severity = "SEV-2", runbook = "troubleshooting.md#issue-ecs-tasks-keep-restarting"
         summary = "Fewer tasks of ${service} run than are wanted"
         metrics = {
           desired = local.desired_metric[service]
-          running = { namespace = "ECS/ContainerInsights", metric = "RunningTaskCount", stat = "Maximum", dimensions = local.ecs_dimensions[service] }
+          running = local.running_metric[service]
         }
         expression = "desired - running"
         comparison = ">", threshold = 0
@@ -176,7 +187,7 @@ locals {
       metrics    = { for id, metric in merge(local.cache_metrics["CacheHits"], local.cache_metrics["CacheMisses"]) : id => merge(metric, { stat = "Sum" }) }
       expression = "IF(${local.hits} + ${local.misses} >= ${var.traffic_floors.cache_lookups}, 100 * (${local.hits}) / (${local.hits} + ${local.misses}), 100)"
       comparison = "<", threshold = 70
-      period     = "slow", datapoints = 3, evaluations = 3, missing = "notBreaching"
+      period     = "slow", datapoints = 3, evaluations = 5, missing = "notBreaching"
     }
     # Not in the runbook; memory and engine CPU are AWS's recommended alarms for ElastiCache. A cache with allkeys-lru
     # evicts as a matter of course: only a flood of evictions is worth a word.
@@ -194,7 +205,7 @@ locals {
       metrics    = { for id, metric in local.cache_metrics["Evictions"] : id => merge(metric, { stat = "Sum" }) }
       expression = join(" + ", [for id in keys(local.cache_metrics["Evictions"]) : "FILL(${id}, 0)"])
       comparison = ">", threshold = var.traffic_floors.cache_lookups
-      period     = "slow", datapoints = 3, evaluations = 3, missing = "notBreaching"
+      period     = "slow", datapoints = 3, evaluations = 5, missing = "notBreaching"
     }
     redis-engine-cpu-high = {
       service    = "cache", severity = "SEV-3", runbook = "alerts.md#redis-cache-hit-rate-low"
@@ -228,7 +239,7 @@ locals {
       }
       expression = "FILL(sev1, 0) + FILL(sev2, 0) + FILL(sev3, 0)"
       comparison = ">", threshold = 0
-      period     = "slow", datapoints = 1, evaluations = 1, missing = "notBreaching"
+      period     = "slow", datapoints = 1, evaluations = 3, missing = "notBreaching"
     }
     # Not in the runbook; one message here is an alert that nobody acted on.
     alert-dead-letter = {

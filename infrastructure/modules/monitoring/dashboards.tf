@@ -70,7 +70,7 @@ locals {
       type = "alarm", x = 0, y = 0, width = 24, height = 3
       properties = {
         title  = "Alarms"
-        alarms = concat([for name in sort(keys(local.alarms)) : aws_cloudwatch_metric_alarm.this[name].arn], [for name in sort(keys(local.composite_alarms)) : aws_cloudwatch_composite_alarm.this[name].arn])
+        alarms = concat([for name in sort(keys(local.alarms)) : merge(module.alarms.alarms, module.service_alarms.alarms)[name].arn], [for name in sort(keys(local.composite_alarms)) : aws_cloudwatch_composite_alarm.this[name].arn])
       }
     }],
     # Three columns of eight, six rows high each, below the alarms.

@@ -117,6 +117,19 @@ resource "aws_sns_topic_subscription" "alerts" {
   depends_on = [aws_sqs_queue_policy.alerts]
 }
 
+# People, directly: while no responder reads the queue, this is the only way by which an alarm reaches one.
+resource "aws_sns_topic_subscription" "email" {
+  for_each = merge([
+    for severity, addresses in var.alert_emails : {
+      for address in addresses : "${severity} ${address}" => { severity = severity, address = address }
+    }
+  ]...)
+
+  topic_arn = aws_sns_topic.severity[each.value.severity].arn
+  protocol  = "email"
+  endpoint  = each.value.address
+}
+
 # A failed deployment is an event, not a metric.
 resource "aws_cloudwatch_event_rule" "deployment_failed" {
   name        = "${var.name}-deployment-failed"

@@ -26,9 +26,19 @@ output "dead_letter_queue_url" {
 output "alarm_names" {
   description = "Full name of each alarm, by its short one."
   value = merge(
-    { for name, alarm in aws_cloudwatch_metric_alarm.this : name => alarm.alarm_name },
+    { for name, alarm in module.alarms.alarms : name => alarm.alarm_name },
+    { for name, alarm in module.service_alarms.alarms : name => alarm.alarm_name },
     { for name, alarm in aws_cloudwatch_composite_alarm.this : name => alarm.alarm_name },
   )
+}
+
+output "deployment_alarm_names" {
+  description = "Alarms that say of each service that its new revision is bad. They are there before the services."
+  value = {
+    for service in keys(var.services) : service => [
+      for name in ["alb-5xx-percent", "${service}-unhealthy"] : module.alarms.alarms[name].alarm_name
+    ]
+  }
 }
 
 output "dashboard_names" {

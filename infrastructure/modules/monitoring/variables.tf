@@ -68,6 +68,37 @@ variable "services" {
   }
 }
 
+variable "service_names" {
+  description = "Name of each service, known once it runs: the alarms that expect it to send metrics are made after it."
+  type        = map(string)
+
+  validation {
+    condition     = toset(keys(var.service_names)) == toset(keys(var.services))
+    error_message = "service_names names the same services as services."
+  }
+}
+
+variable "alert_emails" {
+  description = "Addresses that get the alarms of each severity: { \"SEV-1\" = [\"oncall@example.com\"] }. Each must confirm once, from the mail that AWS sends."
+  type        = map(list(string))
+  default     = {}
+
+  validation {
+    condition     = length(setsubtract(keys(var.alert_emails), ["SEV-1", "SEV-2", "SEV-3"])) == 0
+    error_message = "alert_emails knows SEV-1, SEV-2 and SEV-3."
+  }
+
+  validation {
+    condition     = alltrue([for address in flatten(values(var.alert_emails)) : can(regex("^[^@\\s,;<>]+@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+$", address))])
+    error_message = "alert_emails are plain addresses, such as oncall@example.com."
+  }
+
+  validation {
+    condition     = alltrue([for addresses in values(var.alert_emails) : length(addresses) == length(distinct(addresses))])
+    error_message = "alert_emails names an address once for a severity."
+  }
+}
+
 variable "database" {
   description = "The instance's identifier (not its resource id), its connections, storage and memory."
   type = object({
@@ -91,6 +122,11 @@ variable "cache_member_ids" {
     condition     = length(var.cache_member_ids) > 0 && alltrue([for id in var.cache_member_ids : can(regex("-[0-9]{3}$", id))])
     error_message = "cache_member_ids are members of a replication group, which end in -001, -002 …"
   }
+
+  validation {
+    condition     = length(var.cache_member_ids) <= 5
+    error_message = "cache_member_ids are five at most: the hit rate reads two metrics of each, and an alarm takes ten."
+  }
 }
 
 variable "alarm_periods" {
@@ -102,8 +138,8 @@ variable "alarm_periods" {
   default = {}
 
   validation {
-    condition     = alltrue([for period in values(var.alarm_periods) : contains([10, 20, 30], period) || (period > 0 && period % 60 == 0)])
-    error_message = "alarm_periods are 10, 20, 30 or a multiple of 60 seconds; CloudWatch takes no others."
+    condition     = alltrue([for period in values(var.alarm_periods) : contains([10, 20, 30], period) || (period > 0 && period <= 3600 && period % 60 == 0)])
+    error_message = "alarm_periods are 10, 20, 30 or a multiple of 60 seconds up to 3600; CloudWatch takes no others, and looks back a day at most."
   }
 }
 

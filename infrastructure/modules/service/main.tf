@@ -131,6 +131,9 @@ resource "aws_ecs_service" "this" {
   deployment_maximum_percent         = 200
   availability_zone_rebalancing      = "ENABLED"
 
+  # The alarms that expect the service to run are made after it.
+  wait_for_steady_state = true
+
   deployment_circuit_breaker {
     enable   = true
     rollback = true

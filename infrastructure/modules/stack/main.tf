@@ -79,6 +79,8 @@ module "monitoring" {
   load_balancer_arn_suffix = module.load_balancer.arn_suffix
   cache_member_ids         = module.cache.member_ids
   alarm_periods            = var.timing.alarm_periods
+  service_names            = { for service, made in module.service : service => made.name }
+  alert_emails             = var.alert_emails
   traffic_floors           = var.traffic_floors
 
   services = {

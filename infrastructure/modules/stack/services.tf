@@ -46,12 +46,7 @@ locals {
   }
 
   # Alarms that say that a revision is bad.
-  deployment_alarms = {
-    for service in keys(var.services) : service => [
-      module.monitoring.alarm_names["alb-5xx-percent"],
-      module.monitoring.alarm_names["${service}-unhealthy"],
-    ] if var.deployment_alarms
-  }
+  deployment_alarms = var.deployment_alarms ? module.monitoring.deployment_alarm_names : {}
 }
 
 module "service" {

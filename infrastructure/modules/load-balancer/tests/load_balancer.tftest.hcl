@@ -69,6 +69,7 @@ run "without_a_certificate_http_serves" {
 
 run "with_a_certificate_http_only_redirects" {
   variables {
+    domain_name     = "app.example.com"
     certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
   }
 
@@ -83,8 +84,13 @@ run "with_a_certificate_http_only_redirects" {
   }
 
   assert {
-    condition     = startswith(output.url, "https://")
-    error_message = "The address says HTTPS."
+    condition     = output.url == "https://app.example.com"
+    error_message = "The address is the name in the certificate."
+  }
+
+  assert {
+    condition     = length(aws_acm_certificate.this) == 0 && length(aws_route53_record.name) == 0
+    error_message = "The certificate is used as it is, the record is somebody else's."
   }
 }
 
@@ -152,4 +158,113 @@ run "a_name_too_long_for_its_target_groups_is_refused" {
   }
 
   expect_failures = [var.name]
+}
+
+# Known only after apply otherwise, and what is made for each of them must be known before.
+run "a_name_in_a_zone_gets_its_certificate_and_its_record" {
+  command = plan
+
+  override_resource {
+    target          = aws_acm_certificate.this
+    override_during = plan
+    values = {
+      arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/99999999-2222-3333-4444-555555555555"
+      domain_validation_options = [{
+        domain_name = "app.example.com", resource_record_name = "_1.app.example.com.", resource_record_type = "CNAME", resource_record_value = "_2.acm-validations.aws."
+      }]
+    }
+  }
+
+  variables {
+    domain_name = "app.example.com"
+    zone_id     = "Z0123456789ABCDEFGHIJ"
+  }
+
+  assert {
+    condition     = aws_acm_certificate.this[0].domain_name == "app.example.com" && aws_acm_certificate.this[0].validation_method == "DNS"
+    error_message = "A certificate of the name, proved by DNS."
+  }
+
+  assert {
+    condition = alltrue([
+      for record in aws_route53_record.proof : record.zone_id == "Z0123456789ABCDEFGHIJ" && record.type == "CNAME" && record.records == toset(["_2.acm-validations.aws."])
+    ]) && length(aws_route53_record.proof) == 1
+    error_message = "The proof stands in the zone."
+  }
+
+  assert {
+    condition     = aws_route53_record.name[0].name == "app.example.com" && aws_route53_record.name[0].type == "A" && length(aws_route53_record.name[0].alias) == 1
+    error_message = "The name leads to the load balancer."
+  }
+
+  assert {
+    condition     = output.url == "https://app.example.com" && length(aws_lb_listener.https) == 1 && aws_lb_listener.http.default_action[0].type == "redirect"
+    error_message = "HTTPS under the name, and HTTP leads there."
+  }
+}
+
+run "https_without_a_name_is_refused" {
+  command = plan
+
+  variables {
+    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
+  }
+
+  expect_failures = [var.certificate_arn]
+}
+
+run "a_name_that_nothing_can_prove_is_refused" {
+  command = plan
+
+  variables {
+    domain_name = "app.example.com"
+  }
+
+  expect_failures = [var.domain_name]
+}
+
+run "a_zone_without_a_name_is_refused" {
+  command = plan
+
+  variables {
+    zone_id = "Z0123456789ABCDEFGHIJ"
+  }
+
+  expect_failures = [var.zone_id]
+}
+
+run "a_pattern_for_a_name_is_refused" {
+  command = plan
+
+  variables {
+    domain_name     = "*.example.com"
+    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
+  }
+
+  expect_failures = [var.domain_name]
+}
+
+run "certificates_of_every_partition_are_taken" {
+  command = plan
+
+  variables {
+    domain_name     = "app.example.com"
+    certificate_arn = "arn:aws-us-gov:acm:us-gov-west-1:123456789012:certificate/11111111-2222-3333-4444-555555555555"
+  }
+
+  assert {
+    condition     = aws_lb_listener.https[0].certificate_arn == "arn:aws-us-gov:acm:us-gov-west-1:123456789012:certificate/11111111-2222-3333-4444-555555555555"
+    error_message = "GovCloud's too."
+  }
+}
+
+run "what_is_no_certificate_is_refused" {
+  command = plan
+
+  variables {
+    domain_name     = "app.example.com"
+    certificate_arn = "arn:aws:iam::123456789012:server-certificate/app"
+  }
+
+  expect_failures = [var.certificate_arn]
 }

@@ -47,6 +47,8 @@ variables {
     frontend = { maximum = 10, target_group_arn_suffix = "targetgroup/ohmycoins-staging-frontend/0123456789abcdef" }
   }
 
+  service_names = { backend = "backend", frontend = "frontend" }
+
   database = { identifier = "ohmycoins-staging", max_connections = 80, storage_gb = 20, memory_mib = 1024 }
 }
 
@@ -55,7 +57,7 @@ run "the_table" {
   command = plan
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == 25 && length(aws_cloudwatch_composite_alarm.this) == 2
+    condition     = length(module.alarms.alarms) + length(module.service_alarms.alarms) == 25 && length(aws_cloudwatch_composite_alarm.this) == 2
     error_message = "Eleven alarms of the stack's single parts with three of operations, five of each service, and a composite of each."
   }
 }
@@ -63,7 +65,7 @@ run "the_table" {
 run "every_alarm_reaches_the_topic_of_its_severity" {
   assert {
     condition = alltrue([
-      for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_composite_alarm.this)) :
+      for alarm in concat(values(module.alarms.alarms), values(module.service_alarms.alarms), values(aws_cloudwatch_composite_alarm.this)) :
       alarm.alarm_actions == toset(["arn:aws:sns:ap-southeast-2:123456789012:ohmycoins-staging-${lower(alarm.tags["Severity"])}"]) &&
       alarm.ok_actions == alarm.alarm_actions
     ])
@@ -71,7 +73,7 @@ run "every_alarm_reaches_the_topic_of_its_severity" {
   }
 
   assert {
-    condition     = alltrue([for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_composite_alarm.this)) : coalesce(alarm.actions_enabled, true)])
+    condition     = alltrue([for alarm in concat(values(module.alarms.alarms), values(module.service_alarms.alarms), values(aws_cloudwatch_composite_alarm.this)) : coalesce(alarm.actions_enabled, true)])
     error_message = "No alarm's actions are off."
   }
 }
@@ -81,7 +83,7 @@ run "every_alarm_says_what_the_responder_reads" {
 
   assert {
     condition = alltrue([
-      for alarm in concat(values(aws_cloudwatch_metric_alarm.this), values(aws_cloudwatch_composite_alarm.this)) :
+      for alarm in concat(values(module.alarms.alarms), values(module.service_alarms.alarms), values(aws_cloudwatch_composite_alarm.this)) :
       contains(["SEV-1", "SEV-2", "SEV-3"], alarm.tags["Severity"]) &&
       alarm.tags["Priority"] == (alarm.tags["Severity"] == "SEV-3" ? "medium" : "high") &&
       contains(["backend", "frontend", "database", "cache", "load-balancer", "operations"], alarm.tags["Service"]) &&
@@ -99,12 +101,12 @@ run "connections_are_measured_against_what_is_set" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.this["rds-connections-high"].threshold == 144
+    condition     = module.alarms.alarms["rds-connections-high"].threshold == 144
     error_message = "80 % of 180 is 144."
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.this["rds-connections-high"].dimensions == tomap({ DBInstanceIdentifier = "ohmycoins-production" })
+    condition     = module.alarms.alarms["rds-connections-high"].dimensions == tomap({ DBInstanceIdentifier = "ohmycoins-production" })
     error_message = "The dimension is the identifier."
   }
 }
@@ -114,15 +116,15 @@ run "scaled_to_zero_is_no_outage" {
 
   assert {
     condition = one([
-      for query in aws_cloudwatch_metric_alarm.this["backend-no-healthy"].metric_query : query.expression if query.return_data
-    ]) == "IF(desired < 1, 1, FILL(healthy, 0))"
+      for query in module.service_alarms.alarms["backend-no-healthy"].metric_query : query.expression if query.return_data
+    ]) == "IF(desired < 1, 1, IF(running < 1, 0, FILL(healthy, 1)))"
     error_message = "Nothing wanted, nothing missed."
   }
 
   assert {
     condition = toset([
-      for query in aws_cloudwatch_metric_alarm.this["backend-no-healthy"].metric_query : query.metric[0].metric_name if !query.return_data
-    ]) == toset(["DesiredTaskCount", "HealthyHostCount"])
+      for query in module.service_alarms.alarms["backend-no-healthy"].metric_query : query.metric[0].metric_name if !query.return_data
+    ]) == toset(["DesiredTaskCount", "RunningTaskCount", "HealthyHostCount"])
     error_message = "The alarm knows how many tasks are wanted."
   }
 }
@@ -136,13 +138,13 @@ run "hits_and_misses_are_summed_over_the_members" {
 
   assert {
     condition = toset([
-      for query in aws_cloudwatch_metric_alarm.this["redis-hit-rate-low"].metric_query : query.metric[0].dimensions["CacheClusterId"] if !query.return_data
+      for query in module.alarms.alarms["redis-hit-rate-low"].metric_query : query.metric[0].dimensions["CacheClusterId"] if !query.return_data
     ]) == toset(["ohmycoins-staging-redis-001", "ohmycoins-staging-redis-002"])
     error_message = "Each member's metrics take part."
   }
 
   assert {
-    condition     = length([for query in aws_cloudwatch_metric_alarm.this["redis-hit-rate-low"].metric_query : query if !query.return_data]) <= 10
+    condition     = length([for query in module.alarms.alarms["redis-hit-rate-low"].metric_query : query if !query.return_data]) <= 10
     error_message = "An alarm takes ten metrics at most."
   }
 }
@@ -165,14 +167,14 @@ run "a_rehearsal_is_quick_but_counts_as_often" {
 
   assert {
     condition = alltrue([
-      for name, alarm in aws_cloudwatch_metric_alarm.this :
+      for name, alarm in merge(module.alarms.alarms, module.service_alarms.alarms) :
       alarm.period == null ? alltrue([for query in alarm.metric_query : query.metric[0].period == 10 if !query.return_data]) : alarm.period == 10
     ])
     error_message = "Every period is ten seconds."
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.this["backend-cpu-high"].evaluation_periods == 15
+    condition     = module.alarms.alarms["backend-cpu-high"].evaluation_periods == 15
     error_message = "How many periods make an alarm stays."
   }
 }
@@ -289,4 +291,63 @@ run "a_retention_that_cloudwatch_lacks_is_refused" {
   }
 
   expect_failures = [var.log_retention_days]
+}
+
+run "what_expects_a_service_is_made_after_it" {
+  command = plan
+
+  assert {
+    condition     = toset(keys(module.service_alarms.alarms)) == toset(["backend-no-healthy", "backend-tasks-short", "frontend-no-healthy", "frontend-tasks-short"])
+    error_message = "An alarm that takes silence for an outage is not there before the service."
+  }
+
+  assert {
+    condition     = output.deployment_alarm_names["backend"] == ["ohmycoins-staging-alb-5xx-percent", "ohmycoins-staging-backend-unhealthy"]
+    error_message = "A service's deployment alarms are there before it."
+  }
+}
+
+run "people_are_told_directly" {
+  variables {
+    alert_emails = { "SEV-1" = ["oncall@example.com", "lead@example.com"], "SEV-2" = ["oncall@example.com"] }
+  }
+
+  assert {
+    condition = toset([for subscription in aws_sns_topic_subscription.email : "${subscription.protocol} ${subscription.topic_arn} ${subscription.endpoint}"]) == toset([
+      "email arn:aws:sns:ap-southeast-2:123456789012:ohmycoins-staging-sev-1 oncall@example.com",
+      "email arn:aws:sns:ap-southeast-2:123456789012:ohmycoins-staging-sev-1 lead@example.com",
+      "email arn:aws:sns:ap-southeast-2:123456789012:ohmycoins-staging-sev-2 oncall@example.com",
+    ])
+    error_message = "Each address is subscribed to its severities."
+  }
+}
+
+run "an_unknown_severity_is_refused" {
+  command = plan
+
+  variables {
+    alert_emails = { "SEV-9" = ["oncall@example.com"] }
+  }
+
+  expect_failures = [var.alert_emails]
+}
+
+run "what_is_no_address_is_refused" {
+  command = plan
+
+  variables {
+    alert_emails = { "SEV-1" = ["On Call <oncall@example.com>"] }
+  }
+
+  expect_failures = [var.alert_emails]
+}
+
+run "more_members_than_an_alarm_takes_are_refused" {
+  command = plan
+
+  variables {
+    cache_member_ids = [for number in range(1, 7) : format("ohmycoins-staging-redis-%03d", number)]
+  }
+
+  expect_failures = [var.cache_member_ids]
 }
