@@ -210,6 +210,7 @@ def healthy() -> dict[tuple[str, str], Any]:
                 }
             ]
         },
+        ("elbv2", "DescribeListeners"): {"Listeners": [{"Protocol": "HTTP", "Port": 80}]},
         ("elbv2", "DescribeTargetGroups"): {"TargetGroups": [target_group("backend"), target_group("frontend")]},
         ("elbv2", "DescribeTargetHealth"): {"TargetHealthDescriptions": health},
         ("cloudwatch", "DescribeAlarms"): {"MetricAlarms": [alarm("backend-unhealthy")], "CompositeAlarms": []},

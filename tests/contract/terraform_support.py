@@ -146,6 +146,7 @@ def _root_test(environment: str, partition: Partition | None) -> str:
     given = {
         "images": f'{{ backend = "registry/backend@{DIGEST}", frontend = "registry/frontend@{DIGEST}" }}',
         "certificate_arn": f'"{CERTIFICATE}"',
+        "domain_name": '"app.example.com"',
         "responder": "true",
     }
     topics = "".join(
@@ -154,7 +155,7 @@ def _root_test(environment: str, partition: Partition | None) -> str:
         for number in (1, 2, 3)
     )
     if environment != "production":
-        del given["certificate_arn"]
+        del given["certificate_arn"], given["domain_name"]
     lines = "\n".join(f"    {name} = {value}" for name, value in given.items())
     if partition:
         lines += f'\n    region = "{partition.region}"'

@@ -46,9 +46,9 @@ def per_service(service: str) -> dict[str, Row]:
         f"{service}-no-healthy": Row(
             f"{alb} {insights}",
             f"{SERVICE} {TARGET}",
-            "DesiredTaskCount Maximum, HealthyHostCount Minimum",
+            "DesiredTaskCount Maximum, HealthyHostCount Minimum, RunningTaskCount Maximum",
             "<",
-            *(1, 60, "2/2", "breaching", "SEV-1", service),
+            *(1, 60, "3/5", "missing", "SEV-1", service),
         ),
         f"{service}-tasks-short": Row(
             insights,
@@ -58,7 +58,7 @@ def per_service(service: str) -> dict[str, Row]:
             0,
             60,
             "10/10",
-            "breaching",
+            "missing",
             "SEV-2",
             service,
         ),
@@ -124,7 +124,7 @@ TABLE = {
         "<",
         70,
         300,
-        "3/3",
+        "3/5",
         "notBreaching",
         "SEV-3",
         "cache",
@@ -139,7 +139,7 @@ TABLE = {
         ">",
         0,
         300,
-        "1/1",
+        "1/3",
         "notBreaching",
         "SEV-2",
         "operations",
@@ -223,7 +223,7 @@ def test_the_expressions_of_the_table(staging: Applied, production: Applied) -> 
         expression(alarms["alb-5xx-percent"]) == f"IF({total} >= 20, 100 * (FILL(t5, 0) + FILL(e5, 0)) / ({total}), 0)"
     )
     assert expression(alarms["backend-tasks-short"]) == "desired - running"
-    assert expression(alarms["backend-no-healthy"]) == "IF(desired < 1, 1, FILL(healthy, 0))"
+    assert expression(alarms["backend-no-healthy"]) == "IF(desired < 1, 1, IF(running < 1, 0, FILL(healthy, 1)))"
     hits, misses = "FILL(cachehits_001, 0)", "FILL(cachemisses_001, 0)"
     assert (
         expression(alarms["redis-hit-rate-low"])
@@ -244,6 +244,26 @@ def test_every_variable_of_an_expression_is_a_metric_of_the_alarm(
         given = {query["id"] for query in alarm["metric_query"] if not query["return_data"]}
         assert used == given, name
         assert len(given) <= 10, f"{name}: CloudWatch takes ten metrics an alarm"
+
+
+def test_a_service_that_goes_silent_is_told_and_one_that_never_spoke_is_not(staging: Applied) -> None:
+    """`breaching` would call everybody at the first apply, whose alarms are older than the first data."""
+    for name, alarm in alarms_of(staging, "staging").items():
+        tells = name.endswith(("-no-healthy", "-tasks-short"))
+        assert (alarm["insufficient_data_actions"] or []) == (alarm["alarm_actions"] if tells else []), name
+        assert not tells or alarm["treat_missing_data"] == "missing"
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_no_alarm_that_fills_gaps_is_decided_by_late_data(environment: str, request: pytest.FixtureRequest) -> None:
+    """The newest point of a metric that comes late is the filling: never may every point be wanted."""
+    filling = {
+        name: (alarm["datapoints_to_alarm"], alarm["evaluation_periods"])
+        for name, alarm in alarms_of(request.getfixturevalue(environment), environment).items()
+        if alarm["metric_query"] and "FILL(" in expression(alarm)
+    }
+    assert len(filling) >= 6
+    assert {name: counts for name, counts in filling.items() if counts[0] >= counts[1]} == {}
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])

@@ -161,7 +161,11 @@ def test_the_expressions_as_the_monitoring_module_renders_them() -> None:
 
 def test_no_healthy_target_is_an_outage_unless_none_is_wanted_or_nothing_was_measured() -> None:
     check(
-        "IF(desired < 1, 1, FILL(healthy, 0))", [2, 0, 1, None], desired=[2, 2, 0, None], healthy=[2, None, None, None]
+        "IF(desired < 1, 1, IF(running < 1, 0, FILL(healthy, 1)))",
+        [2, 0, 1, 1, None],
+        desired=[2, 2, 2, 0, None],
+        running=[2, 0, 2, 0, None],
+        healthy=[2, None, None, None, None],
     )
 
 

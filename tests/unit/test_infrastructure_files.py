@@ -9,6 +9,7 @@ import sys
 import textwrap
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,29 @@ def test_what_stands_is_kept() -> None:
     }
     assert standing(state) == {"images": {"backend": "r@sha256:1"}, "certificate_arn": "arn:aws:acm:x"}
     assert standing({}) == {}
+
+
+def test_a_name_stands_with_what_it_needs() -> None:
+    """A certificate that Terraform made is not kept: given as a variable, its own would be taken away."""
+
+    def made(kind: str, name: str, **attributes: str) -> dict[str, Any]:
+        return {"mode": "managed", "type": kind, "name": name, "instances": [{"attributes": attributes}]}
+
+    url = {"stack": {"value": {"load_balancer": {"url": "https://app.example.com"}}}}
+    listener = made("aws_lb_listener", "https", certificate_arn="arn:aws:acm:x")
+    assert standing({"outputs": url, "resources": [listener]}) == {
+        "certificate_arn": "arn:aws:acm:x",
+        "domain_name": "app.example.com",
+    }
+    own = [
+        listener,
+        made("aws_acm_certificate", "this", arn="arn:aws:acm:x"),
+        made("aws_route53_record", "name", zone_id="Z1"),
+        made("aws_route53_record", "proof", zone_id="Z1"),
+    ]
+    assert standing({"outputs": url, "resources": own}) == {"domain_name": "app.example.com", "zone_id": "Z1"}
+    plain = {"stack": {"value": {"load_balancer": {"url": "http://lb.example.com"}}}}
+    assert standing({"outputs": plain, "resources": []}) == {}
 
 
 def test_variables_reach_terraform_as_it_reads_them() -> None:

@@ -64,6 +64,8 @@ module "stack" {
 
   images              = var.images
   allowed_cidrs       = var.allowed_cidrs
+  domain_name         = var.domain_name
+  zone_id             = var.zone_id
   certificate_arn     = var.certificate_arn
   interface_endpoints = var.interface_endpoints
   secret_key          = ephemeral.aws_secretsmanager_random_password.secret_key.random_password
@@ -75,5 +77,6 @@ module "stack" {
 
   log_retention_days = var.log_retention_days
   responder          = var.responder
+  alert_emails       = var.alert_emails
   exchange_url       = var.exchange_url
 }

@@ -44,10 +44,28 @@ variable "log_retention_days" {
   type        = number
 }
 
-variable "certificate_arn" {
-  description = "Certificate of the HTTPS listener; null serves plain HTTP."
+variable "domain_name" {
+  description = "Name under which browsers find the application, over HTTPS; null serves plain HTTP under the load balancer's name."
   type        = string
   default     = null
+}
+
+variable "zone_id" {
+  description = "Hosted zone that gets the record of domain_name, and the proof of its certificate; null where both are made elsewhere."
+  type        = string
+  default     = null
+}
+
+variable "certificate_arn" {
+  description = "Certificate of domain_name that there is already; null has one made and proved in zone_id."
+  type        = string
+  default     = null
+}
+
+variable "alert_emails" {
+  description = "Addresses that get the alarms of each severity; each must confirm once, from the mail that AWS sends."
+  type        = map(list(string))
+  default     = {}
 }
 
 variable "timing" {

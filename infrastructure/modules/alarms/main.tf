@@ -58,5 +58,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   alarm_actions = [var.topic_arns[each.value.severity]]
   ok_actions    = [var.topic_arns[each.value.severity]]
 
+  # Where no data is an outage, but was never any before the first: going silent is told, being new is not.
+  insufficient_data_actions = each.value.tells_silence ? [var.topic_arns[each.value.severity]] : []
+
   tags = var.tags[each.key]
 }

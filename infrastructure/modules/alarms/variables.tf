@@ -20,6 +20,9 @@ variable "alarms" {
     datapoints  = number
     evaluations = number
     missing     = string
+    # Whether an end of all data is told like the alarm. Unlike missing = "breaching" it tells nothing of an alarm that
+    # is newer than its first data.
+    tells_silence = optional(bool, false)
   }))
 
   validation {

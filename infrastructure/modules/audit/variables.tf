@@ -34,7 +34,7 @@ variable "trail_retention_days" {
   default     = 365
 
   validation {
-    condition     = var.trail_retention_days >= 90
+    condition     = var.trail_retention_days >= 90 && floor(var.trail_retention_days) == var.trail_retention_days
     error_message = "trail_retention_days is at least 90, as long as CloudTrail's own event history."
   }
 }
@@ -43,6 +43,11 @@ variable "flow_retention_days" {
   description = "Days that the flow log is kept."
   type        = number
   default     = 365
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.flow_retention_days)
+    error_message = "flow_retention_days is one of CloudWatch's: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
 }
 
 variable "force_destroy" {

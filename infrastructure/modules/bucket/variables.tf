@@ -29,12 +29,22 @@ variable "expire_days" {
   description = "Days after which objects expire; null keeps them."
   type        = number
   default     = null
+
+  validation {
+    condition     = var.expire_days == null ? true : var.expire_days >= 1 && floor(var.expire_days) == var.expire_days
+    error_message = "expire_days is a whole number from 1, or null."
+  }
 }
 
 variable "noncurrent_days" {
   description = "Days that a replaced version stays recoverable."
   type        = number
   default     = 90
+
+  validation {
+    condition     = var.noncurrent_days >= 1 && floor(var.noncurrent_days) == var.noncurrent_days
+    error_message = "noncurrent_days is a whole number from 1."
+  }
 }
 
 variable "force_destroy" {

@@ -28,7 +28,7 @@ variable "node_type" {
   type        = string
 
   validation {
-    condition     = startswith(var.node_type, "cache.")
+    condition     = can(regex("^cache\\.[a-z0-9]+\\.[a-z0-9]+$", var.node_type))
     error_message = "node_type is an ElastiCache type, such as cache.t4g.micro."
   }
 }
@@ -38,8 +38,8 @@ variable "members" {
   type        = number
 
   validation {
-    condition     = var.members >= 1 && var.members <= 6
-    error_message = "members is 1 to 6; AWS allows five replicas."
+    condition     = contains([1, 2, 3, 4, 5], var.members)
+    error_message = "members is 1 to 5: AWS allows one more, but an alarm takes ten metrics, and the hit rate reads two of each member."
   }
 }
 
@@ -49,8 +49,8 @@ variable "snapshot_retention_days" {
   default     = 1
 
   validation {
-    condition     = var.snapshot_retention_days >= 0 && var.snapshot_retention_days <= 35
-    error_message = "snapshot_retention_days is 0 to 35."
+    condition     = var.snapshot_retention_days >= 0 && var.snapshot_retention_days <= 35 && floor(var.snapshot_retention_days) == var.snapshot_retention_days
+    error_message = "snapshot_retention_days is a whole number, 0 to 35."
   }
 }
 
@@ -58,6 +58,11 @@ variable "maintenance_window" {
   description = "Weekly maintenance window in UTC, ddd:hh:mm-ddd:hh:mm."
   type        = string
   default     = "sat:16:00-sat:18:00"
+
+  validation {
+    condition     = can(regex("^(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):[0-5][0-9]$", var.maintenance_window))
+    error_message = "maintenance_window is ddd:hh:mm-ddd:hh:mm in UTC, such as sat:16:00-sat:18:00."
+  }
 }
 
 variable "apply_immediately" {

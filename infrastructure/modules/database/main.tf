@@ -76,6 +76,15 @@ resource "aws_iam_role_policy_attachment" "monitoring" {
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 }
 
+# When the instance was made, for the name of its last snapshot: a second instance of the name leaves one of its own.
+resource "terraform_data" "made" {
+  input = formatdate("YYYYMMDDhhmmss", plantimestamp())
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
 resource "aws_db_instance" "this" {
   #checkov:skip=CKV_AWS_157:Multi-AZ is a variable: on in production, off in staging for its price.
   #checkov:skip=CKV_AWS_293:Deletion protection is a variable: on in production, off in staging, which is rebuilt.
@@ -112,13 +121,14 @@ resource "aws_db_instance" "this" {
   copy_tags_to_snapshot     = true
   deletion_protection       = var.deletion_protection
   skip_final_snapshot       = !var.deletion_protection
-  final_snapshot_identifier = var.deletion_protection ? "${var.name}-final" : null
+  final_snapshot_identifier = var.deletion_protection ? "${var.name}-final-${terraform_data.made.input}" : null
   delete_automated_backups  = !var.deletion_protection
 
   auto_minor_version_upgrade          = true
   apply_immediately                   = var.apply_immediately
   iam_database_authentication_enabled = true
 
+  database_insights_mode                = "standard"
   performance_insights_enabled          = true
   performance_insights_kms_key_id       = var.kms_key_arn
   performance_insights_retention_period = 7

@@ -55,7 +55,7 @@ variable "instance_class" {
   type        = string
 
   validation {
-    condition     = startswith(var.instance_class, "db.")
+    condition     = can(regex("^db\\.[a-z0-9]+\\.[a-z0-9]+$", var.instance_class))
     error_message = "instance_class is an RDS class, such as db.t4g.micro."
   }
 }
@@ -110,6 +110,11 @@ variable "backup_window" {
   description = "Daily backup window in UTC, hh:mm-hh:mm."
   type        = string
   default     = "13:00-14:00"
+
+  validation {
+    condition     = can(regex("^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$", var.backup_window))
+    error_message = "backup_window is hh:mm-hh:mm in UTC, such as 13:00-14:00."
+  }
 }
 
 variable "maintenance_window" {
@@ -118,7 +123,7 @@ variable "maintenance_window" {
   default     = "sat:16:00-sat:18:00"
 
   validation {
-    condition     = can(regex("^(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]$", var.maintenance_window))
+    condition     = can(regex("^(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):[0-5][0-9]$", var.maintenance_window))
     error_message = "maintenance_window is ddd:hh:mm-ddd:hh:mm in UTC, such as sat:16:00-sat:18:00."
   }
 }

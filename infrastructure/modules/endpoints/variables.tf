@@ -29,9 +29,9 @@ variable "security_group_id" {
 }
 
 variable "services" {
-  description = "AWS services to reach without NAT. The default is what a Fargate task needs to start, log and be entered."
+  description = "AWS services to reach without NAT. The default is what a Fargate task needs to start, log and be entered; a session is encrypted by the agent in the task, which asks KMS."
   type        = set(string)
-  default     = ["ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssmmessages"]
+  default     = ["ecr.api", "ecr.dkr", "kms", "logs", "secretsmanager", "ssmmessages"]
 
   validation {
     condition     = alltrue([for service in var.services : can(regex("^[a-z][a-z0-9.-]*$", service))])

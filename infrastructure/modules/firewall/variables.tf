@@ -24,7 +24,7 @@ variable "requests_per_five_minutes" {
   default     = 10000
 
   validation {
-    condition     = var.requests_per_five_minutes >= 100 && var.requests_per_five_minutes <= 2000000000
-    error_message = "requests_per_five_minutes is 100 to 2000000000."
+    condition     = floor(var.requests_per_five_minutes) == var.requests_per_five_minutes && var.requests_per_five_minutes >= 10 && var.requests_per_five_minutes <= 2000000000
+    error_message = "requests_per_five_minutes is a whole number, 10 to 2000000000."
   }
 }

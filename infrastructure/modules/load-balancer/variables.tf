@@ -91,6 +91,11 @@ variable "domain_name" {
   }
 
   validation {
+    condition     = var.domain_name != null || (var.zone_id == null && var.certificate_arn == null)
+    error_message = "HTTPS needs a name: beside certificate_arn or zone_id give domain_name, the name in the certificate. Browsers refuse any certificate under the load balancer's own name."
+  }
+
+  validation {
     condition     = var.domain_name == null || var.zone_id != null || var.certificate_arn != null
     error_message = "domain_name wants zone_id, the hosted zone in which a certificate can be proved, or certificate_arn, a certificate that there is."
   }
@@ -105,11 +110,6 @@ variable "zone_id" {
     condition     = var.zone_id == null || can(regex("^Z[0-9A-Z]{1,31}$", var.zone_id))
     error_message = "zone_id is the id of a Route 53 hosted zone, such as Z0123456789ABCDEFGHIJ."
   }
-
-  validation {
-    condition     = var.zone_id == null || var.domain_name != null
-    error_message = "zone_id says where a name is kept: give domain_name, the name."
-  }
 }
 
 variable "certificate_arn" {
@@ -120,11 +120,6 @@ variable "certificate_arn" {
   validation {
     condition     = var.certificate_arn == null || can(regex("^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/", var.certificate_arn))
     error_message = "certificate_arn is the ARN of an ACM certificate, or null."
-  }
-
-  validation {
-    condition     = var.certificate_arn == null || var.domain_name != null
-    error_message = "HTTPS needs a name: give domain_name, the name in the certificate. Browsers refuse it under the load balancer's own."
   }
 }
 

@@ -102,7 +102,7 @@ locals {
 
   ecs_dimensions = { for service in keys(var.services) : service => { ClusterName = var.cluster_name, ServiceName = service } }
 
-  # These take silence for an outage.
+  # These tell of silence.
   after_services = concat([for service in keys(var.services) : "${service}-no-healthy"], [for service in keys(var.services) : "${service}-tasks-short"])
 
   target_dimensions = {
@@ -140,7 +140,7 @@ locals {
         }
         expression = "IF(desired < 1, 1, IF(running < 1, 0, FILL(healthy, 1)))"
         comparison = "<", threshold = 1
-        datapoints = 3, evaluations = 5, missing = "breaching"
+        datapoints = 3, evaluations = 5, missing = "missing", tells_silence = true
       }
       "${service}-tasks-short" = {
         service = service, severity = "SEV-2", runbook = "troubleshooting.md#issue-ecs-tasks-keep-restarting"
@@ -151,7 +151,7 @@ locals {
         }
         expression = "desired - running"
         comparison = ">", threshold = 0
-        datapoints = 10, evaluations = 10, missing = "breaching"
+        datapoints = 10, evaluations = 10, missing = "missing", tells_silence = true
       }
       # Scaling holds 70 %; fifteen minutes above 80 mean that it failed or is capped.
       "${service}-cpu-high" = {

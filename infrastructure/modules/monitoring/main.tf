@@ -34,8 +34,8 @@ module "alarms" {
   periods      = var.alarm_periods
 }
 
-# These expect a service to send metrics, and are silent about none other than by an alarm: made before the service they
-# would call everybody at the first apply. A service wants its deployment alarms beforehand, so those are above.
+# These watch whether a service runs at all: made before its tasks do they would call everybody at the first apply. A
+# service wants its deployment alarms beforehand, so those are above.
 module "service_alarms" {
   source = "../alarms"
 

@@ -18,8 +18,8 @@ variable "cidr" {
   type        = string
 
   validation {
-    condition     = can(cidrhost(var.cidr, 0)) && endswith(var.cidr, "/16")
-    error_message = "cidr is a /16, such as 10.0.0.0/16."
+    condition     = can(cidrnetmask(var.cidr)) && endswith(var.cidr, "/16") && try(cidrsubnet(var.cidr, 0, 0) == var.cidr, false)
+    error_message = "cidr is an IPv4 /16 by its first address, such as 10.0.0.0/16."
   }
 }
 

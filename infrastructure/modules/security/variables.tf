@@ -36,7 +36,12 @@ variable "allowed_cidrs" {
   default     = ["0.0.0.0/0"]
 
   validation {
-    condition     = length(var.allowed_cidrs) > 0 && alltrue([for cidr in var.allowed_cidrs : can(cidrhost(cidr, 0))])
-    error_message = "allowed_cidrs lists at least one address block, such as 203.0.113.0/24."
+    condition     = length(var.allowed_cidrs) > 0 && alltrue([for cidr in var.allowed_cidrs : can(cidrnetmask(cidr)) && try(cidrsubnet(cidr, 0, 0) == cidr, false)])
+    error_message = "allowed_cidrs lists at least one IPv4 address block by its first address, such as 203.0.113.0/24."
+  }
+
+  validation {
+    condition     = length(var.allowed_cidrs) <= 30
+    error_message = "allowed_cidrs lists 30 blocks at most: each is two rules, and a security group takes 60."
   }
 }

@@ -57,12 +57,20 @@ variable "cpu" {
 }
 
 variable "memory" {
-  description = "Memory of a task in MiB; Fargate allows 2 to 8 times the CPU units."
+  description = "Memory of a task in MiB, of a size that Fargate has for its CPU units."
   type        = number
 
   validation {
-    condition     = var.memory >= 2 * var.cpu && var.memory <= 8 * var.cpu
-    error_message = "memory is 2 to 8 times the CPU units."
+    condition = contains(try({
+      "256"   = [512, 1024, 2048]
+      "512"   = range(1024, 4096 + 1, 1024)
+      "1024"  = range(2048, 8192 + 1, 1024)
+      "2048"  = range(4096, 16384 + 1, 1024)
+      "4096"  = range(8192, 30720 + 1, 1024)
+      "8192"  = range(16384, 61440 + 1, 4096)
+      "16384" = range(32768, 122880 + 1, 8192)
+    }[tostring(var.cpu)], []), var.memory)
+    error_message = "memory in MiB for 256 CPU units is 512, 1024 or 2048; for 512 it is 1024 to 4096, for 1024 2048 to 8192, for 2048 4096 to 16384, for 4096 8192 to 30720, in steps of 1024; for 8192 16384 to 61440 in steps of 4096; for 16384 32768 to 122880 in steps of 8192."
   }
 }
 
@@ -227,6 +235,13 @@ variable "scaling" {
       for percent in [var.scaling.cpu_percent, var.scaling.memory_percent] : percent == null ? true : percent > 0 && percent <= 100
     ])
     error_message = "scaling.cpu_percent and .memory_percent are above 0 and at most 100."
+  }
+
+  validation {
+    condition = alltrue([
+      for number in [var.scaling.minimum, var.scaling.maximum, var.scaling.scale_out_cooldown, var.scaling.scale_in_cooldown] : number >= 0 && floor(number) == number
+    ])
+    error_message = "scaling.minimum, .maximum and the cooldowns are whole numbers from 0."
   }
 }
 

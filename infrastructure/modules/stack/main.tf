@@ -157,6 +157,8 @@ module "load_balancer" {
   vpc_id               = module.network.vpc_id
   subnet_ids           = module.network.public_subnet_ids
   security_group_id    = module.security.group_ids["load-balancer"]
+  domain_name          = var.domain_name
+  zone_id              = var.zone_id
   certificate_arn      = var.certificate_arn
   deletion_protection  = var.protected
   default_service      = "frontend"

@@ -16,8 +16,7 @@ locals {
       REDIS_TLS          = "true"
       DATABASE_POOL_SIZE = tostring(var.connections.pool_size)
       WEB_CONCURRENCY    = tostring(var.connections.workers)
-      EXCHANGE_URL       = var.exchange_url
-    })
+    }, var.exchange_url == null ? {} : { EXCHANGE_URL = var.exchange_url })
     frontend = {
       ENVIRONMENT = var.environment
       PORT        = tostring(local.ports.frontend)
@@ -46,7 +45,7 @@ locals {
   }
 
   # Alarms that say that a revision is bad.
-  deployment_alarms = var.deployment_alarms ? module.monitoring.deployment_alarm_names : {}
+  deployment_alarms = { for service, names in module.monitoring.deployment_alarm_names : service => names if var.deployment_alarms }
 }
 
 module "service" {
@@ -73,7 +72,7 @@ module "service" {
   target_group_arn   = module.load_balancer.target_group_arns[each.key]
   log_group          = module.monitoring.log_groups[each.key]
   exec_log_group_arn = module.monitoring.log_groups["exec"].arn
-  deployment_alarms  = lookup(local.deployment_alarms, each.key, [])
+  deployment_alarms  = try(local.deployment_alarms[each.key], [])
 
   health_check = merge(var.timing.container_health_check, { command = local.health_check_command[each.key] })
 

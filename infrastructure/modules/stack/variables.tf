@@ -38,15 +38,27 @@ variable "allowed_cidrs" {
   default     = ["0.0.0.0/0"]
 }
 
-variable "certificate_arn" {
-  description = "Certificate of the HTTPS listener; null serves plain HTTP, which production may not."
+variable "domain_name" {
+  description = "Name under which browsers find the application, over HTTPS; null serves plain HTTP, which production may not."
   type        = string
   default     = null
 
   validation {
-    condition     = var.certificate_arn != null || var.environment != "production"
-    error_message = "production serves HTTPS: certificate_arn must be the ARN of an ACM certificate."
+    condition     = var.domain_name != null || var.environment != "production"
+    error_message = "production serves HTTPS, which needs a name: set domain_name, and zone_id (a hosted zone in which its certificate is made and proved) or certificate_arn (a certificate that there is)."
   }
+}
+
+variable "zone_id" {
+  description = "Hosted zone that gets the record of domain_name, and the proof of its certificate; null where both are made elsewhere."
+  type        = string
+  default     = null
+}
+
+variable "certificate_arn" {
+  description = "Certificate of domain_name that there is already; null has one made and proved in zone_id."
+  type        = string
+  default     = null
 }
 
 variable "interface_endpoints" {
@@ -106,6 +118,11 @@ variable "connections" {
     pool_size = number
   })
 
+  validation {
+    condition     = alltrue([for number in values(var.connections) : number >= 1 && floor(number) == number])
+    error_message = "connections.workers and .pool_size are whole numbers from 1."
+  }
+
   # 15 connections of 4 workers of 10 tasks against a limit of 225 took a deployment of this stack down.
   validation {
     condition = (
@@ -125,12 +142,17 @@ variable "cache" {
 }
 
 variable "exchange_url" {
-  description = "Where the backend gets quotes from, over HTTPS: the security groups let nothing else out."
+  description = "Where the backend gets quotes from, over HTTPS: the security groups let nothing else out. Null has the backend make up a market."
   type        = string
 
   validation {
-    condition     = can(regex("^https://[^/?#]+$", var.exchange_url))
-    error_message = "exchange_url is https://HOST, without a path."
+    condition     = var.exchange_url == null || can(regex("^https://[^/?#]+$", var.exchange_url))
+    error_message = "exchange_url is https://HOST, without a path, or null."
+  }
+
+  validation {
+    condition     = var.exchange_url == null || var.network.nat_gateways > 0
+    error_message = "Without NAT gateways no task reaches the exchange: set exchange_url to null, which has the backend make up a market, or add NAT gateways."
   }
 }
 
@@ -138,6 +160,25 @@ variable "maintenance_window" {
   description = "Weekly window in UTC. Sunday 02:00–04:00 AEST (UTC+10 all year) is sat:16:00-sat:18:00."
   type        = string
   default     = "sat:16:00-sat:18:00"
+
+  validation {
+    condition     = can(regex("^(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):[0-5][0-9]$", var.maintenance_window))
+    error_message = "maintenance_window is ddd:hh:mm-ddd:hh:mm in UTC, such as sat:16:00-sat:18:00."
+  }
+
+  # Backups of the cache and the database begin at 12:00 and 13:00 UTC and take an hour each; RDS refuses a window that
+  # meets its own. Minutes of the week, from Sunday.
+  validation {
+    condition = try(alltrue([
+      for window in [regex("^(...):(..):(..)-(...):(..):(..)$", var.maintenance_window)] : alltrue([
+        for from in [1440 * index(["sun", "mon", "tue", "wed", "thu", "fri", "sat"], window[0]) + 60 * tonumber(window[1]) + tonumber(window[2])] : alltrue([
+          for length in [(1440 * index(["sun", "mon", "tue", "wed", "thu", "fri", "sat"], window[3]) + 60 * tonumber(window[4]) + tonumber(window[5]) - from + 10080) % 10080] :
+          length >= 60 && length <= 1440 && alltrue([for day in range(8) : from + length <= 1440 * day + 720 || from >= 1440 * day + 840])
+        ])
+      ])
+    ]), false)
+    error_message = "maintenance_window is one hour to a day long and leaves 12:00-14:00 UTC alone, when backups are made."
+  }
 }
 
 variable "secret_key" {
@@ -207,4 +248,15 @@ variable "responder" {
   description = "Whether a responder runs in this environment, whose heartbeat is expected."
   type        = bool
   default     = true
+}
+
+variable "alert_emails" {
+  description = "Addresses that get the alarms of each severity: { \"SEV-1\" = [\"oncall@example.com\"] }. Each must confirm once, from the mail that AWS sends."
+  type        = map(list(string))
+  default     = {}
+
+  validation {
+    condition     = var.environment != "production" || var.responder || alltrue([for severity in ["SEV-1", "SEV-2"] : length(lookup(var.alert_emails, severity, [])) > 0])
+    error_message = "In production every alarm reaches a person: set alert_emails for SEV-1 and SEV-2, or run a responder (responder = true)."
+  }
 }

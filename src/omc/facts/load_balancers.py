@@ -28,6 +28,7 @@ class LoadBalancer:
     state: str
     """active, provisioning, active_impaired or failed; empty where ELB doesn't tell."""
     reason: str
+    arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def read_load_balancers(aws: Gateway, environment: Environment) -> LoadBalancers
                         dns_name=told.get("DNSName", ""),
                         state=state.get("Code", ""),
                         reason=state.get("Reason", ""),
+                        arn=told["LoadBalancerArn"],
                     )
                 )
     return LoadBalancers(tuple(found))

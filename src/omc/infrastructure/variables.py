@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from omc.errors import WrongUse
 from omc.stack.section import meant
@@ -77,12 +78,15 @@ def require_known(folder: Path, given: Mapping[str, Any], var_files: Sequence[st
 
 
 def standing(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What the state says of the variables that no file holds: the images that Terraform knows, the certificate.
+    """What the state says of the variables that may stand in no file: the images that Terraform knows, the name.
+
+    A certificate that Terraform made itself is no variable: given as one, it would be taken away again.
 
     Deployments own what runs, so an infrastructure change keeps Terraform's own images as they are.
     """
     images: dict[str, str] = {}
-    certificates: list[str] = []
+    names: dict[str, list[str]] = {"certificate_arn": [], "domain_name": [], "zone_id": []}
+    made: list[str] = []
     for resource in state.get("resources", ()):
         values = [instance.get("attributes", {}) for instance in resource.get("instances", ())]
         if resource.get("mode") != "managed" or not values:
@@ -92,9 +96,24 @@ def standing(state: Mapping[str, Any]) -> dict[str, Any]:
             if service:
                 images[service[1]] = json.loads(values[0]["container_definitions"])[0]["image"]
         if resource["type"] == "aws_lb_listener":
-            certificates += [value["certificate_arn"] for value in values if value.get("certificate_arn")]
+            names["certificate_arn"] += [value["certificate_arn"] for value in values if value.get("certificate_arn")]
+        if resource["type"] == "aws_acm_certificate":
+            made += [value["arn"] for value in values]
+        if (resource["type"], resource["name"]) == ("aws_route53_record", "name"):
+            names["zone_id"] += [value["zone_id"] for value in values]
+    names["certificate_arn"] = [arn for arn in names["certificate_arn"] if arn not in made]
+    url = urlsplit(str(_output(state, "stack", "load_balancer", "url") or ""))
+    if url.scheme == "https" and url.hostname:
+        names["domain_name"].append(url.hostname)
     found: dict[str, Any] = {"images": images} if images else {}
-    return found | ({"certificate_arn": certificates[0]} if certificates else {})
+    return found | {name: values[0] for name, values in names.items() if values}
+
+
+def _output(state: Mapping[str, Any], name: str, *keys: str) -> Any:
+    value = state.get("outputs", {}).get(name, {}).get("value")
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def as_environment(variables: Mapping[str, Any]) -> dict[str, str]:

@@ -21,6 +21,8 @@ DATA_STORES: Mapping[str, str] = {
 
 FREE = frozenset(
     {
+        "aws_acm_certificate",
+        "aws_acm_certificate_validation",
         "aws_appautoscaling_policy",
         "aws_appautoscaling_target",
         "aws_cloudwatch_event_rule",
@@ -42,6 +44,7 @@ FREE = frozenset(
         "aws_lb_listener_rule",
         "aws_lb_target_group",
         "aws_route",
+        "aws_route53_record",
         "aws_route_table",
         "aws_route_table_association",
         "aws_s3_bucket_lifecycle_configuration",
@@ -60,6 +63,7 @@ FREE = frozenset(
         "aws_vpc_security_group_egress_rule",
         "aws_vpc_security_group_ingress_rule",
         "aws_wafv2_web_acl_association",
+        "terraform_data",
     }
 )
 """Types that cost nothing by themselves."""

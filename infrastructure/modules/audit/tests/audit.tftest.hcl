@@ -55,7 +55,10 @@ run "the_flow_log_has_the_default_format" {
 
 run "the_flow_log_may_write_to_its_group_only" {
   assert {
-    condition     = one(jsondecode(aws_iam_role_policy.flow.policy).Statement).Resource == "arn:aws:logs:ap-southeast-2:123456789012:log-group:/vpc/ohmycoins-staging/flow:*"
+    condition = { for statement in jsondecode(aws_iam_role_policy.flow.policy).Statement : statement.Resource => statement.Action } == {
+      "arn:aws:logs:ap-southeast-2:123456789012:log-group:/vpc/ohmycoins-staging/flow:*" = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+      "*"                                                                                = ["logs:DescribeLogGroups"]
+    }
     error_message = "The role writes to no other group."
   }
 }

@@ -86,3 +86,23 @@ run "an_instance_class_is_no_node_type" {
 
   expect_failures = [var.node_type]
 }
+
+run "more_members_than_an_alarm_can_watch_are_refused" {
+  command = plan
+
+  variables {
+    members = 6
+  }
+
+  expect_failures = [var.members]
+}
+
+run "a_window_at_a_quarter_past_24_is_refused" {
+  command = plan
+
+  variables {
+    maintenance_window = "sat:24:15-sun:01:15"
+  }
+
+  expect_failures = [var.maintenance_window]
+}

@@ -86,7 +86,7 @@ run "production_keeps_its_data" {
   }
 
   assert {
-    condition     = aws_db_instance.this.deletion_protection && !aws_db_instance.this.skip_final_snapshot && aws_db_instance.this.final_snapshot_identifier == "ohmycoins-production-final" && !aws_db_instance.this.delete_automated_backups
+    condition     = aws_db_instance.this.deletion_protection && !aws_db_instance.this.skip_final_snapshot && can(regex("^ohmycoins-production-final-[0-9]{14}$", aws_db_instance.this.final_snapshot_identifier)) && !aws_db_instance.this.delete_automated_backups
     error_message = "It refuses deletion, and leaves a snapshot and its backups when it is allowed."
   }
 

@@ -18,7 +18,7 @@ run "what_a_task_needs_to_start_log_and_be_entered" {
 
   assert {
     condition = toset([for endpoint in aws_vpc_endpoint.this : endpoint.service_name]) == toset([
-      for service in ["ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssmmessages"] : "com.amazonaws.ap-southeast-2.${service}"
+      for service in ["ecr.api", "ecr.dkr", "kms", "logs", "secretsmanager", "ssmmessages"] : "com.amazonaws.ap-southeast-2.${service}"
     ])
     error_message = "Without NAT a task needs these and S3."
   }

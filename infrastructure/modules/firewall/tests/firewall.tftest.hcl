@@ -41,7 +41,7 @@ run "a_rate_that_blocks_everyone_is_refused" {
   command = plan
 
   variables {
-    requests_per_five_minutes = 10
+    requests_per_five_minutes = 9
   }
 
   expect_failures = [var.requests_per_five_minutes]

@@ -210,7 +210,7 @@ run "https_without_a_name_is_refused" {
     certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
   }
 
-  expect_failures = [var.certificate_arn]
+  expect_failures = [var.domain_name]
 }
 
 run "a_name_that_nothing_can_prove_is_refused" {
@@ -230,7 +230,7 @@ run "a_zone_without_a_name_is_refused" {
     zone_id = "Z0123456789ABCDEFGHIJ"
   }
 
-  expect_failures = [var.zone_id]
+  expect_failures = [var.domain_name]
 }
 
 run "a_pattern_for_a_name_is_refused" {

@@ -298,7 +298,14 @@ run "what_expects_a_service_is_made_after_it" {
 
   assert {
     condition     = toset(keys(module.service_alarms.alarms)) == toset(["backend-no-healthy", "backend-tasks-short", "frontend-no-healthy", "frontend-tasks-short"])
-    error_message = "An alarm that takes silence for an outage is not there before the service."
+    error_message = "An alarm that a service which is only just starting would set off is not there before it."
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in module.service_alarms.alarms : alarm.treat_missing_data == "missing" && alarm.insufficient_data_actions == alarm.alarm_actions
+    ])
+    error_message = "The end of all data is told; no data yet is not."
   }
 
   assert {

@@ -322,3 +322,166 @@ run "a_health_check_that_is_no_command_is_refused" {
 
   expect_failures = [var.health_check]
 }
+
+run "fargate_has_no_256_with_1536" {
+  command = plan
+
+  variables {
+    cpu    = 256
+    memory = 1536
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "fargate_has_no_512_with_512" {
+  command = plan
+
+  variables {
+    cpu    = 512
+    memory = 512
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "fargate_has_no_512_with_5120" {
+  command = plan
+
+  variables {
+    cpu    = 512
+    memory = 5120
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "fargate_has_no_1024_with_2500" {
+  command = plan
+
+  variables {
+    cpu    = 1024
+    memory = 2500
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "fargate_has_no_1024_with_9216" {
+  command = plan
+
+  variables {
+    cpu    = 1024
+    memory = 9216
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "fargate_has_no_2048_with_3072" {
+  command = plan
+
+  variables {
+    cpu    = 2048
+    memory = 3072
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "fargate_has_no_4096_with_31744" {
+  command = plan
+
+  variables {
+    cpu    = 4096
+    memory = 31744
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "fargate_has_no_8192_with_18432" {
+  command = plan
+
+  variables {
+    cpu    = 8192
+    memory = 18432
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "fargate_has_no_8192_with_65536" {
+  command = plan
+
+  variables {
+    cpu    = 8192
+    memory = 65536
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "fargate_has_no_16384_with_36864" {
+  command = plan
+
+  variables {
+    cpu    = 16384
+    memory = 36864
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "fargate_has_no_16384_with_131072" {
+  command = plan
+
+  variables {
+    cpu    = 16384
+    memory = 131072
+  }
+
+  expect_failures = [var.memory]
+}
+
+run "fargate_has_4096_with_30720" {
+  command = plan
+
+  variables {
+    cpu    = 4096
+    memory = 30720
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.this.cpu == "4096" && aws_ecs_task_definition.this.memory == "30720"
+    error_message = "A size that there is."
+  }
+}
+
+run "fargate_has_8192_with_20480" {
+  command = plan
+
+  variables {
+    cpu    = 8192
+    memory = 20480
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.this.cpu == "8192" && aws_ecs_task_definition.this.memory == "20480"
+    error_message = "A size that there is."
+  }
+}
+
+run "fargate_has_16384_with_122880" {
+  command = plan
+
+  variables {
+    cpu    = 16384
+    memory = 122880
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.this.cpu == "16384" && aws_ecs_task_definition.this.memory == "122880"
+    error_message = "A size that there is."
+  }
+}

@@ -103,20 +103,33 @@ run "deployment_alarms_can_be_left_out" {
 run "interface_endpoints_stand_in_for_nat" {
   variables {
     interface_endpoints = true
+    exchange_url        = null
     network             = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 0 }
   }
 
   assert {
-    condition     = length(output.network.interface_endpoint_ids) == 5 && length(output.network.nat_gateway_ids) == 0 && length(output.network.app_route_table_ids) == 2
-    error_message = "Five endpoints, no NAT, and the route tables stay."
+    condition     = length(output.network.interface_endpoint_ids) == 6 && length(output.network.nat_gateway_ids) == 0 && length(output.network.app_route_table_ids) == 2
+    error_message = "Six endpoints, no NAT, and the route tables stay."
   }
+}
+
+run "an_exchange_out_of_reach_is_refused" {
+  command = plan
+
+  variables {
+    interface_endpoints = true
+    network             = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 0 }
+  }
+
+  expect_failures = [var.exchange_url]
 }
 
 run "tasks_that_can_pull_no_image_are_refused" {
   command = plan
 
   variables {
-    network = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 0 }
+    exchange_url = null
+    network      = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 0 }
   }
 
   expect_failures = [var.network]
@@ -132,14 +145,15 @@ run "a_broken_connection_budget_is_refused" {
   expect_failures = [var.connections]
 }
 
-run "production_without_https_or_protection_is_refused" {
+run "production_without_https_protection_or_anybody_to_tell_is_refused" {
   command = plan
 
   variables {
     environment = "production"
+    responder   = false
   }
 
-  expect_failures = [var.certificate_arn, var.protected]
+  expect_failures = [var.domain_name, var.protected, var.alert_emails]
 }
 
 run "an_exchange_that_no_task_could_reach_is_refused" {
@@ -170,4 +184,24 @@ run "an_unknown_environment_is_refused" {
   }
 
   expect_failures = [var.environment]
+}
+
+run "a_window_that_meets_the_backups_is_refused" {
+  command = plan
+
+  variables {
+    maintenance_window = "sun:11:30-sun:12:30"
+  }
+
+  expect_failures = [var.maintenance_window]
+}
+
+run "a_window_over_two_days_is_refused" {
+  command = plan
+
+  variables {
+    maintenance_window = "mon:16:00-thu:10:00"
+  }
+
+  expect_failures = [var.maintenance_window]
 }
