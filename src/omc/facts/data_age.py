@@ -89,7 +89,9 @@ def _certified_name(aws: Gateway, balancer: LoadBalancer, certificate: str, envi
     """
     set_url = f'Set url = "https://…" in [environments.{environment.name}] of omc.toml.'
     try:
-        name = str(aws.client("acm").describe_certificate(CertificateArn=certificate)["Certificate"].get("DomainName", "*"))
+        name = str(
+            aws.client("acm").describe_certificate(CertificateArn=certificate)["Certificate"].get("DomainName", "*")
+        )
     except (AccessDenied, AwsRefused) as error:
         raise BadAnswer(
             f"{balancer.name} serves HTTPS under a name that only its certificate tells, which can't be read "
