@@ -107,7 +107,7 @@ variable "zone_id" {
   default     = null
 
   validation {
-    condition     = var.zone_id == null || can(regex("^Z[0-9A-Z]{1,31}$", var.zone_id))
+    condition     = var.zone_id == null || can(regex("^[0-9A-Z]{1,32}$", var.zone_id))
     error_message = "zone_id is the id of a Route 53 hosted zone, such as Z0123456789ABCDEFGHIJ."
   }
 }
