@@ -216,7 +216,7 @@ def test_somebody_elses_lock_is_named(tmp_path: Path) -> None:
         plans.held(plan, 0, said.append)
     assert said == []
     assert plans.held(plan, 60, release) == "{}\n"
-    assert said == ["Waiting for the state's lock, which alice@laptop holds since 14:00:00 UTC"]
+    assert said == ["Waiting for the state's lock, which alice@laptop holds since 2026-11-23 14:00:00 UTC"]
 
 
 # -- reverts ---------------------------------------------------------------------------------------------------------
