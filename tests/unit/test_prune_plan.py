@@ -66,6 +66,24 @@ def test_what_is_in_flight_or_in_a_task_stays() -> None:
     assert f"{B}:2 stays: a task runs it." in made.notes
 
 
+def test_of_the_migrations_own_family_the_one_that_the_next_starts_from_stays() -> None:
+    facts = world.facts(ledger=RELEASES)
+    made = plan_prune(
+        Prune(2),
+        facts["environment"],
+        facts["scope"],
+        facts["services"],
+        facts["definitions"],
+        History({}),
+        Registered({"migrate-backend": tuple(f"{world.MIGRATION}:{number}" for number in (1, 2, 3, 4))}, frozenset()),
+        facts["ledger"],
+    )
+    assert [step.arguments["task_definition"] for step in made.steps] == [
+        f"{world.MIGRATION}:{number}" for number in (1, 3, 4)
+    ]
+    assert f"{world.MIGRATION}:2 stays: the next migration starts from it." in made.notes
+
+
 def test_nothing_to_prune_and_nothing_kept() -> None:
     with pytest.raises(Refused, match="Nothing to prune"):
         plan(keep=10, used=frozenset(f"{B}:{number}" for number in range(1, 13)))

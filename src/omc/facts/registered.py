@@ -23,7 +23,8 @@ class Registered:
     """What is registered, and what of it is in use."""
 
     active: Mapping[str, tuple[str, ...]]
-    """By service: ``family:revision``, oldest first."""
+    """By service, and by ``migrate-<service>`` where migrations have a family of their own: ``family:revision``, oldest
+    first."""
     used_by_tasks: frozenset[str]
     reading: Reading = UNREAD
 
@@ -41,10 +42,11 @@ def read_registered(aws: Gateway, environment: Environment) -> Registered:
     def describe(tasks: Sequence[str]) -> DescribeTasksResponseTypeDef:
         return ecs.describe_tasks(cluster=environment.cluster, tasks=list(tasks))
 
-    services = environment.services
-    found = side_by_side(of_family, [service.family for service in services])
+    families = {service.name: service.family for service in environment.services}
+    families |= {f"migrate-{each.name}": each.migrate_family for each in environment.services if each.migrate_family}
+    found = side_by_side(of_family, list(families.values()))
     pages = ecs.get_paginator("list_tasks").paginate(cluster=environment.cluster)
     arns = [arn for page in pages for arn in page["taskArns"]]
     answers = side_by_side(describe, batches(arns, TASKS_A_CALL))
     used = frozenset(short_name(task["taskDefinitionArn"]) for answer in answers for task in answer["tasks"])
-    return Registered({service.name: names for service, names in zip(services, found, strict=True)}, used)
+    return Registered(dict(zip(families, found, strict=True)), used)

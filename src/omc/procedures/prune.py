@@ -92,6 +92,8 @@ def _kept(
         yield from ((name_of_it, "the last that was good before") for name_of_it in good if name_of_it in there)
     for definition in definitions.applied.values():
         yield definition.name, "Terraform's newest"
+    for definition in definitions.migrating.values():
+        yield definition.name, "the next migration starts from it"
     for name in registered.used_by_tasks:
         yield name, "a task runs it"
     yield from _in_service(services, definitions, history)
