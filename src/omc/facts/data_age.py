@@ -76,7 +76,7 @@ def _certificate(aws: Gateway, balancer: LoadBalancer) -> str | None:
     """The certificate of the load balancer's HTTPS listener; None where it speaks plain HTTP alone."""
     pages = aws.client("elbv2").get_paginator("describe_listeners").paginate(LoadBalancerArn=balancer.arn)
     for listener in (listener for page in pages for listener in page["Listeners"]):
-        if listener.get("Protocol") == "HTTPS":
+        if listener["Protocol"] == "HTTPS":
             for certificate in listener.get("Certificates", []):
                 return certificate.get("CertificateArn")
     return None
