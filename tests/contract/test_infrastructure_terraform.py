@@ -319,6 +319,7 @@ def test_the_names_that_the_original_runbook_used(staging: Applied) -> None:
     assert {values["family"] for values in staging.all("aws_ecs_task_definition")} == {
         "ohmycoins-backend",
         "ohmycoins-frontend",
+        "ohmycoins-migrate-backend",
     }
     assert staging.one("aws_elasticache_replication_group")["replication_group_id"] == "ohmycoins-staging-redis"
     assert {"/ecs/ohmycoins-staging/backend", "/vpc/ohmycoins-staging/flow"} <= {
