@@ -31,6 +31,7 @@ SHARED = {
     "rehearsal/test_infrastructure": "changed stack",
     "rehearsal/test_releases": "changed stack",
     "rehearsal/test_scale": "changed stack",
+    "rehearsal/test_workflow_from_nothing": "changed stack",
     "rehearsal/": "stack",
     "contract/test_infrastructure_terraform": "terraform tests",
     "contract/test_infrastructure": "infrastructure",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from support.stack import CLUSTER, Stack, eventually, wait_until_healthy
+from support.workflow import Repository
+from support.workflow import repository as repository_of
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +45,10 @@ def healthy(stack: Stack) -> Stack:
         within=180,
     )
     return stack
+
+
+@pytest.fixture
+def repository(stack: Stack, tmp_path: Path) -> Iterator[Repository]:
+    """The repository at GitHub whose staging is the stack."""
+    with repository_of(stack, tmp_path) as made:
+        yield made

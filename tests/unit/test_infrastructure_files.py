@@ -9,14 +9,14 @@ import sys
 import textwrap
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from omc import terraform as tf
 from omc.errors import WrongUse
 from omc.infrastructure import plans, reverts
-from omc.infrastructure.roots import copy_sources
+from omc.infrastructure.roots import Root, copy_sources
 from omc.infrastructure.variables import as_environment, require_known, standing
 
 
@@ -96,6 +96,50 @@ def test_a_name_stands_with_what_it_needs() -> None:
     assert standing({"outputs": url, "resources": own}) == {"domain_name": "app.example.com", "zone_id": "Z1"}
     plain = {"stack": {"value": {"load_balancer": {"url": "http://lb.example.com"}}}}
     assert standing({"outputs": plain, "resources": []}) == {}
+
+
+class Planning(Root):
+    """A root whose Terraform only says what it was given; ``standing`` is its state's."""
+
+    given: ClassVar[dict[str, str]] = {}
+    standing: ClassVar[dict[str, Any]] = {}
+
+    def prepare(self) -> None:
+        """There is nothing to download."""
+
+    def state(self) -> dict[str, Any]:
+        return self.standing
+
+    def run(self, arguments: list[str], event: Any, stop: Any = None) -> str:
+        self.given.update(self.environment)
+        Path(arguments[1].removeprefix("-out=")).write_text("a plan")
+        return ""
+
+
+def images_planned(root: Path, monkeypatch: pytest.MonkeyPatch, image: str, **more: Any) -> Any:
+    """The images that Terraform is given where the state has ``image`` for the backend; empty: it has none."""
+    definition = {"container_definitions": json.dumps([{"image": image}])}
+    task = {"mode": "managed", "type": "aws_ecs_task_definition", "name": "this", "module": 'module.service["backend"]'}
+    standing = {"resources": [{**task, "instances": [{"attributes": definition}]}]} if image else {}
+    monkeypatch.setattr(Planning, "standing", standing)
+    monkeypatch.setattr(Planning, "given", {})
+    made = Planning("staging", root, root, "bucket", {}, (), tf.Terraform(Path("terraform"), None))
+    plans.make(made, more.pop("given", {}), lambda _: None, **more)
+    return json.loads(Planning.given["TF_VAR_images"])
+
+
+def test_first_images_are_taken_where_the_environment_has_none_and_nowhere_else(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = {"images": {"backend": "new"}}
+    assert images_planned(root, monkeypatch, "", first=first) == {"backend": "new"}
+    assert images_planned(root, monkeypatch, "standing", first=first) == {"backend": "standing"}
+    assert images_planned(root, monkeypatch, "standing") == {"backend": "standing"}
+    assert images_planned(root, monkeypatch, "standing", first=first, given={"images": {"backend": "given"}}) == {
+        "backend": "given"
+    }
+    with pytest.raises(WrongUse, match="The variable images of environments/staging has no value"):
+        images_planned(root, monkeypatch, "", first={"colour": "red"})
 
 
 def test_variables_reach_terraform_as_it_reads_them() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omc.cli.change import approved_elsewhere, carry_out, change_options
+from omc.cli.deploy import Images
 from omc.cli.options import environment_option
 from omc.cli.table import page
 from omc.output import echo, line
@@ -33,6 +34,13 @@ VAR_OPTION = click.option(
     metavar="NAME=VALUE",
     help='A variable that no tfvars file holds: \'images={"backend": "…@sha256:…", …}\'. Unsaid, what stands is kept.',
 )
+FIRST_IMAGES_OPTION = click.option(
+    "--first-images",
+    type=Images(),
+    metavar="SERVICE=REF[,…]",
+    default={},
+    help="What the services begin with in an environment that has no images yet; in any other it means nothing.",
+)
 REPLACE_OPTION = click.option(
     "--allow-replace",
     multiple=True,
@@ -42,6 +50,7 @@ REPLACE_OPTION = click.option(
 FULL_OPTION = click.option(
     "--full", is_flag=True, help="Every value whole, also those of what is new, replaced or destroyed."
 )
+NO_IMAGE = f"none@sha256:{'0' * 64}"
 LOCK_OPTION = click.option(
     "--lock-wait",
     type=click.IntRange(0, 3600),
@@ -71,6 +80,7 @@ def infra() -> None:
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Also put the plan file here. It holds secrets."
 )
 @VAR_OPTION
+@FIRST_IMAGES_OPTION
 @REPLACE_OPTION
 @LOCK_OPTION
 @click.option("--destroy", is_flag=True, help="Plan to destroy all of it.")
@@ -85,6 +95,7 @@ def plan(
     env: str | None,
     out: Path | None,
     variables: tuple[str, ...],
+    first_images: dict[str, str],
     allow_replace: tuple[str, ...],
     lock_wait: int,
     destroy: bool,
@@ -110,7 +121,7 @@ def plan(
 
     desk = _Desk.of(context, env)
     root = desk.root(desk.project)
-    file = desk.planned(root, variables, lock_wait, destroy=destroy)
+    file = desk.planned(root, variables, lock_wait, first_images=first_images, destroy=destroy)
     if out:
         plans.hand_out(file, out)
     asked = PlannedChange(
@@ -132,6 +143,7 @@ def plan(
     help="A file of `omc infra plan --out`: exactly this one is applied. Without it, a plan is made.",
 )
 @VAR_OPTION
+@FIRST_IMAGES_OPTION
 @REPLACE_OPTION
 @LOCK_OPTION
 @click.option("--expect", default="", metavar="FINGERPRINT", help="Refuse changes other than those approved elsewhere.")
@@ -141,6 +153,7 @@ def apply(
     /,
     file: Path | None,
     variables: tuple[str, ...],
+    first_images: dict[str, str],
     allow_replace: tuple[str, ...],
     lock_wait: int,
     expect: str,
@@ -163,6 +176,7 @@ def apply(
             how,
             file=file,
             variables=variables,
+            first_images=first_images,
             lock_wait=lock_wait,
             allow_replace=allow_replace,
             expect=expect,
@@ -331,14 +345,26 @@ class _Desk:
 
         return root_of(self.gateway, project, self.work, self.stack.name)
 
-    def planned(self, root: Root, variables: tuple[str, ...], lock_wait: float, *, destroy: bool = False) -> Path:
+    def planned(
+        self,
+        root: Root,
+        variables: tuple[str, ...],
+        lock_wait: float,
+        *,
+        first_images: Mapping[str, str] | None = None,
+        destroy: bool = False,
+    ) -> Path:
         """A new plan file."""
         from omc.infrastructure import plans
         from omc.progress import Progress
 
         given, progress = _given(variables), Progress()
+        first = {"images": dict(first_images)} if first_images else {}
+        if destroy:
+            # Terraform wants a value also for what is about to go, and a destroy that was cut off may have taken it.
+            first = {"images": {service.name: NO_IMAGE for service in self.gateway.environment.services}}
         with progress.step(f"Planning the infrastructure of {self.name}"):
-            return plans.make(root, given, progress.waiting, destroy=destroy, lock_wait=lock_wait)
+            return plans.make(root, given, progress.waiting, first=first, destroy=destroy, lock_wait=lock_wait)
 
     def judged(self, asked: PlannedChange, *, destroy: bool) -> tuple[Plan, SavedPlan]:
         """The plan file as omc's own plan, and what is in it."""
@@ -366,6 +392,7 @@ def _change(
     variables: tuple[str, ...],
     lock_wait: int,
     file: Path | None = None,
+    first_images: Mapping[str, str] | None = None,
     allow_replace: tuple[str, ...] = (),
     expect: str = "",
     is_destroy: bool = False,
@@ -383,7 +410,7 @@ def _change(
     project = reverted.project if reverted else desk.project
     root = desk.root(project)
     if file is None:
-        kept = desk.planned(root, variables, lock_wait, destroy=is_destroy)
+        kept = desk.planned(root, variables, lock_wait, first_images=first_images, destroy=is_destroy)
     else:
         if variables:
             from omc.errors import WrongUse

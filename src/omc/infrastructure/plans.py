@@ -91,17 +91,25 @@ def changed_sources(plan: PlanFile, folder: Path) -> list[str]:
 
 
 def make(
-    root: Root, given: Mapping[str, Any], say: Say, *, destroy: bool = False, lock_wait: float = 0, mark: str = ""
+    root: Root,
+    given: Mapping[str, Any],
+    say: Say,
+    *,
+    first: Mapping[str, Any] | None = None,
+    destroy: bool = False,
+    lock_wait: float = 0,
+    mark: str = "",
 ) -> Path:
     """Plan the root's change into a file of omc's own folder.
 
-    Of the variables that no file holds, those that aren't ``given`` stay what the state says. ``WrongUse`` for names
-    that nothing declares, ``StateLocked`` where somebody else works on the state for longer than ``lock_wait`` seconds.
+    Of the variables that no file holds, those that aren't ``given`` stay what the state says, and where it says nothing
+    are what ``first`` says. ``WrongUse`` for names that nothing declares, ``StateLocked`` where somebody else works on
+    the state for longer than ``lock_wait`` seconds.
     """
     _drop_old(root.plans)
     root.prepare()
     known = declared(root.folder)
-    kept = {name: value for name, value in standing(root.state()).items() if name in known}
+    kept = {name: value for name, value in {**(first or {}), **standing(root.state())}.items() if name in known}
     variables = kept | dict(given)
     require_known(root.folder, variables, root.var_files)
     # Files stand above the environment, in which Terraform finds the other variables.
