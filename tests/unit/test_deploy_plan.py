@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from omc.cli.deploy import Images, Length, deploy
 from omc.engine.planning import commands
-from omc.errors import Refused, WrongUse
+from omc.errors import NothingToDo, Refused, WrongUse
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.collector import needs
 from omc.facts.connections import Connections
@@ -23,7 +23,7 @@ from omc.facts.incidents import OpenIncidents
 from omc.facts.releases import ReleasedService
 from omc.facts.requirements import Requirements
 from omc.facts.scaling import ScalableTarget, Scaling
-from omc.facts.services import Services
+from omc.facts.services import Deployment, Services
 from omc.facts.subnets import Subnet, Subnets
 from omc.incidents.events import Event, Opened
 from omc.incidents.state import begun
@@ -453,3 +453,70 @@ def test_the_same_by_hand_can_be_pasted() -> None:
     assert '--task-definition "$REGISTER_MIGRATE_BACKEND_TASK_DEFINITION"' in script
     assert "--service backend --task-definition $REGISTER_BACKEND_TASK_DEFINITION" in script
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+
+
+PRIMARY = world.service("backend", 7).deployments[0]
+OLD_TASKS = replace(PRIMARY, id="ecs-svc/0", status="ACTIVE", task_definition="ohmycoins-backend:6", running=1)
+SAME = Deploy(images={"backend": world.digest("a")})
+
+
+def on(*deployments: Deployment) -> dict[str, Any]:
+    """The backend with these deployments, and asked for the image that it is on already."""
+    backend = replace(world.service("backend", 7), deployments=deployments)
+    return {
+        "services": Services((backend, world.service("frontend", 3))),
+        "images": WantedImages({"backend": world.wanted("a")}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("deployments", "why"),
+    [
+        ((replace(PRIMARY, rollout="FAILED"),), "The last deployment of backend, of ohmycoins-backend:7, failed."),
+        ((replace(PRIMARY, rollout="FAILED", running=0, failed=3),), "of ohmycoins-backend:7, failed."),
+        (
+            (replace(PRIMARY, rollout="FAILED", rollout_reason="ECS deployment circuit breaker: tasks failed."),),
+            "failed (ECS deployment circuit breaker: tasks failed).",
+        ),
+        ((replace(PRIMARY, rollout="FAILED"), OLD_TASKS), "of ohmycoins-backend:7, failed."),
+        ((OLD_TASKS, replace(PRIMARY, rollout="FAILED")), "of ohmycoins-backend:7, failed."),
+        ((replace(PRIMARY, rollout="IN_PROGRESS", running=1), OLD_TASKS), "still run: 1 of ohmycoins-backend:6."),
+        ((replace(PRIMARY, rollout="IN_PROGRESS", running=0), OLD_TASKS), "still run: 1 of ohmycoins-backend:6."),
+        ((replace(PRIMARY, rollout=None), OLD_TASKS), "still run: 1 of ohmycoins-backend:6."),
+        ((replace(PRIMARY, rollout=None), replace(OLD_TASKS, status="INACTIVE")), "still run: 1 of"),
+        (
+            (replace(PRIMARY, rollout=None), OLD_TASKS, replace(OLD_TASKS, task_definition="ohmycoins-backend:5")),
+            "1 of ohmycoins-backend:6, 1 of ohmycoins-backend:5.",
+        ),
+    ],
+)
+def test_an_image_that_never_got_to_serve_is_deployed_again(deployments: tuple[Deployment, ...], why: str) -> None:
+    made = plan(SAME, **on(*deployments))
+    assert any(why in note and "So the same image is deployed again." in note for note in made.notes), made.notes
+    roll = next(step for step in made.steps if step.name == "roll-backend")
+    assert roll.arguments["task_definition"] == "ohmycoins-backend:7"
+    assert roll.arguments["force_new"] is True
+    assert roll.undo is None
+    assert names(made).index("migrate-backend") < names(made).index("roll-backend")
+    assert "migrate-backend" not in names(plan(replace(SAME, migrate=False), **on(*deployments)))
+
+
+@pytest.mark.parametrize(
+    "deployments",
+    [
+        (PRIMARY,),
+        (PRIMARY, OLD_TASKS),  # they drain
+        (replace(PRIMARY, rollout=None),),
+        (replace(PRIMARY, rollout=None), replace(OLD_TASKS, running=0)),
+        (replace(PRIMARY, failed=2),),
+        (),
+    ],
+)
+def test_an_image_that_serves_is_nothing_to_deploy(deployments: tuple[Deployment, ...]) -> None:
+    with pytest.raises(NothingToDo, match="Nothing to deploy: backend runs ohmycoins-backend:7 with that very image"):
+        plan(SAME, **on(*deployments))
+
+
+def test_another_image_after_a_failed_deployment_says_what_failed() -> None:
+    failed = {**on(replace(PRIMARY, rollout="FAILED")), "images": WantedImages({"backend": world.wanted()})}
+    assert "The last deployment of backend, of ohmycoins-backend:7, failed." in plan(**failed).notes

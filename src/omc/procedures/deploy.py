@@ -45,6 +45,8 @@ class Change:
     """Not registered yet where ``registers``: then its name is the family alone."""
     taken: Definition | None
     """The revision of Terraform's whose changes are taken up."""
+    unfinished: str = ""
+    """Why the service doesn't serve from the revision that it is on; empty where it does."""
 
     @property
     def differs(self) -> bool:
@@ -168,10 +170,30 @@ def _changes(
             image = wanted.image.pinned
         taken = _taken(asked, old, definitions.applied.get(service.name))
         body = with_image((taken or old).body, service.container, image)
-        if body == old.body and service.name not in asked.force_new:
+        unfinished = _unfinished(known[service.name])
+        if body == old.body and service.name not in asked.force_new and not unfinished:
             continue
         new = replace(old, name=f"{service.family}:0", body=body, tags=(taken or old).tags)
-        yield Change(service, known[service.name], old, new, taken)
+        yield Change(service, known[service.name], old, new, taken, unfinished)
+
+
+def _unfinished(service: EcsService) -> str:
+    """Why the newest deployment hasn't put the service on its revision, as a sentence; empty where it has.
+
+    ECS leaves a deployment that failed as the service's PRIMARY where there is no earlier one to go back to, as in an
+    environment whose first migration took longer than the circuit breaker's patience.
+    """
+    primary = next((deployment for deployment in service.deployments if deployment.status == "PRIMARY"), None)
+    if primary is None or primary.rollout == "COMPLETED":
+        return ""
+    if primary.rollout == "FAILED":
+        reason = f" ({primary.rollout_reason.rstrip('.')})" if primary.rollout_reason else ""
+        return f"The last deployment of {service.name}, of {primary.task_definition}, failed{reason}."
+    others = [each for each in service.deployments if each is not primary and each.running]
+    if others:
+        still = ", ".join(f"{each.running} of {each.task_definition}" for each in others)
+        return f"{service.name} is on {primary.task_definition}, but other tasks still run: {still}."
+    return ""
 
 
 def _taken(asked: Deploy, old: Definition, applied: Definition | None) -> Definition | None:
@@ -233,7 +255,8 @@ def _register(change: Change) -> Step:
 
 
 def migrates(asked: Deploy, change: Change) -> bool:
-    return bool(asked.migrate and change.service.migrate and change.differs)
+    """Also where the same image is deployed again because it never got to serve: its migration may not have ended."""
+    return bool(asked.migrate and change.service.migrate and (change.differs or change.unfinished))
 
 
 def _migration_refusals(
@@ -406,6 +429,9 @@ def _notes(
         if wanted and wanted.image and not wanted.image.architectures:
             untold = f"The registry doesn't tell for which processor the image of {change.service.name} was built."
             yield f"{untold} {wanted.image.why_unknown}".rstrip()
+        if change.unfinished:
+            again = "" if change.differs else " So the same image is deployed again."
+            yield f"{change.unfinished}{again}"
         if change.taken:
             yield f"{change.old.name} runs; what Terraform changed in {change.taken.name} since is taken up with it."
         shown = f"{change.service.container}.image: "  # the step says it, shorter
