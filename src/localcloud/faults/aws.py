@@ -1,4 +1,4 @@
-"""AWS itself fails: rules of ``front.faults``, by service and operation."""
+"""AWS itself fails: rules of ``front.faults``, by service and operation; and where it is only as slow as it may be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.faults import values
 from localcloud.faults.catalogue import Fault, Memory, Setting
-from localcloud.front import faults
+from localcloud.front import faults, stale_reads
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -56,7 +56,66 @@ def _stop(owner: str) -> Callable[[Cloud, Memory], None]:
     return stop
 
 
+def _start_rates(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
+    memory: Memory = {"service": settings["service"], "factor": values.number(settings, "factor", 0.01, 100)}
+    _keep_rates(cloud, memory)
+    return memory
+
+
+def _keep_rates(cloud: Cloud, memory: Memory) -> None:
+    limits = cloud.part(faults.Faults).rate_limits
+    if not limits.in_force:
+        limits.begin(memory["service"], memory["factor"])
+
+
+def _stop_rates(cloud: Cloud, _: Memory) -> None:
+    cloud.part(faults.Faults).rate_limits.end()
+
+
+def _start_stale(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
+    memory: Memory = {
+        "service": values.choice(settings, "service", ("all", *stale_reads.SERVICES)),
+        "seconds": values.number(settings, "seconds", 0.1, 60),
+    }
+    _keep_stale(cloud, memory)
+    return memory
+
+
+def _keep_stale(cloud: Cloud, memory: Memory) -> None:
+    held, service = cloud.part(faults.Faults).stale_reads, memory["service"]
+    if not held.in_force:
+        held.begin(stale_reads.SERVICES if service == "all" else (service,), memory["seconds"])
+
+
+def _stop_stale(cloud: Cloud, _: Memory) -> None:
+    cloud.part(faults.Faults).stale_reads.end()
+
+
 FAULTS = (
+    Fault(
+        "rate-limits",
+        "Calls have the rates that AWS documents for each action of EC2, ECS, CloudWatch, its Logs and CloudTrail.",
+        "Who calls an action too often gets the service's throttling error, until its bucket has a token again.",
+        _start_rates,
+        _stop_rates,
+        {
+            "service": Setting("*", "whose rates count (* is any)"),
+            "factor": Setting("1", "times the documented rates, 0.01 to 100"),
+        },
+        _keep_rates,
+    ),
+    Fault(
+        "stale-reads",
+        "Reads lag behind writes in the services that AWS calls eventually consistent.",
+        "For some seconds a describe shows what was before the write, and what was just made is not found.",
+        _start_stale,
+        _stop_stale,
+        {
+            "service": Setting("all", f"all, or one of {', '.join(stale_reads.SERVICES)}"),
+            "seconds": Setting("3", "how far reads lag behind at most, 0.1 to 60"),
+        },
+        _keep_stale,
+    ),
     Fault(
         "aws-throttling",
         "The AWS API answers a share of the calls with its throttling error.",

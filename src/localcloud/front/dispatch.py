@@ -151,12 +151,19 @@ def _parse(wire: Wire, request: HttpRequest) -> dict[str, Any]:
 
 
 def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> HttpAnswer:
-    """The true answer, unless a fault rule says otherwise."""
-    rule = cloud.part(faults.Faults).take(call) if cloud.has(faults.Faults) else None
-    if rule is None:
+    """The true answer, unless a fault says otherwise."""
+    if not cloud.has(faults.Faults):
         return _true_answer(cloud, wire, call, request)
+    held = cloud.part(faults.Faults)
+    if held.rate_limits.refuses(call):
+        raise faults.throttled(wire.protocol, wire.service)
+    rule = held.take(call)
+    if rule is None:
+        return held.stale_reads.answer(
+            wire, call, lambda asked, otherwise: _true_answer(cloud, wire, asked, None if otherwise else request)
+        )
     if rule.kind == "throttle":
-        raise faults.throttled(wire.protocol)
+        raise faults.throttled(wire.protocol, wire.service)
     if rule.kind == "500":
         raise AwsError("InternalFailure", "The request processing has failed because of an unknown error.", 500)
     if rule.kind in ("slow", "timeout"):
@@ -171,7 +178,8 @@ def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> Http
     return true
 
 
-def _true_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> HttpAnswer:
+def _true_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest | None) -> HttpAnswer:
+    """Without a request the parameters aren't those that came, and moto is asked with a request of ours."""
     key = (call.service, call.operation)
     ours, trust = OPERATIONS.get(key), SERVICES[call.service]
     if ours is None and not trust.covers(call.operation):
@@ -185,7 +193,7 @@ def _true_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> 
                 result = protocol.serialise(wire, _handled(ours.handler, cloud, call))
         else:
             result = protocol.serialise(wire, _handled(ours.handler, cloud, call))
-    elif key in STANDING:
+    elif key in STANDING and request is not None:
         return moto_calls.standing(cloud, wire, request, call.params)
     else:
         with cloud.lock:
@@ -194,9 +202,9 @@ def _true_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> 
     return result
 
 
-def _moto_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> HttpAnswer:
+def _moto_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest | None) -> HttpAnswer:
     mend = MENDS.get((call.service, call.operation))
-    if wire.protocol == "cbor":
+    if wire.protocol == "cbor" or request is None:
         plain = moto_calls.ask(cloud, call.service, call.operation, call.params, call.region)
         return protocol.serialise(wire, _handled(mend, cloud, call, plain) if mend else plain)
     answered = moto_calls.passed_on(cloud, wire, request, call.params)

@@ -15,6 +15,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core.registry import AwsError, Call
+from localcloud.front.rate_limits import RateLimits
+from localcloud.front.stale_reads import StaleReads
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -82,6 +84,8 @@ class Faults:
         self._lock = threading.Lock()
         self._rules: list[tuple[str, Fault]] = []
         """With their owners: a named fault's rules and those of a test don't replace each other."""
+        self.rate_limits = RateLimits()
+        self.stale_reads = StaleReads()
         self._random = random.Random(0)  # noqa: S311 — not a secret; the same run breaks the same calls
 
     def start(self, cloud: Cloud) -> None:
@@ -139,12 +143,12 @@ class Faults:
         return None
 
 
-def throttled(protocol: str) -> AwsError:
-    """As the service's protocol words it: EC2 has a code of its own, S3 asks to slow down."""
+def throttled(protocol: str, service: str = "") -> AwsError:
+    """As the service words it: EC2 has a code of its own, S3 asks to slow down."""
     if protocol == "ec2":
         return AwsError("RequestLimitExceeded", "Request limit exceeded.", 503)
-    if protocol == "rest-xml":
+    if service == "s3":
         return AwsError("SlowDown", "Please reduce your request rate.", 503)
-    if protocol == "query":
+    if protocol in ("query", "rest-xml"):
         return AwsError("Throttling", "Rate exceeded")
     return AwsError("ThrottlingException", "Rate exceeded")

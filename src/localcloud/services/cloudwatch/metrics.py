@@ -38,6 +38,8 @@ class Metrics:
         self.alarms = Alarms()
         self.dashboards: dict[str, tuple[str, datetime]] = {}
         """Body and time of the last change, by name."""
+        self.withheld: frozenset[str] = frozenset()
+        """Namespaces of AWS's services that send nothing now (the fault ``missing-metrics``)."""
         self._store: Store | None = None
         self._cloud: Cloud | None = None
         self._actions: list[tuple[str, Action]] = []
@@ -104,7 +106,9 @@ class Metrics:
         at: datetime | None = None,
     ) -> None:
         """Keep each value as one sample of the same second, so that percentiles are those of the values."""
-        if values and self._store is not None:  # before the cloud's start there is nothing to measure
+        if (
+            values and self._store is not None and namespace not in self.withheld
+        ):  # before the cloud's start there is nothing to measure
             moment = (at or datetime.now(UTC)).timestamp()
             summary = Summary.of(Counter(map(float, values)))
             self.store.put(Metric.of(namespace, name, dimensions), unit, moment, summary)

@@ -88,6 +88,8 @@ class Store:
     """Thread-safe. ``put`` only fills a buffer; the file is written by ``flush`` and before each read."""
 
     def __init__(self, path: Path) -> None:
+        self.late: Mapping[str, float] = {}
+        """Seconds after which a minute's samples are to be read, by namespace; others at once."""
         self._buffer: dict[tuple[Metric, str, int, int], Summary] = {}
         self._buffer_lock = threading.Lock()
         self._lock = threading.RLock()
@@ -221,13 +223,24 @@ class Store:
             return sorted(self._series.get(metric, {}))
 
     def read(
-        self, metric: Metric, *, start: int, end: int, period: int, unit: str | None = None, spread: bool = False
+        self,
+        metric: Metric,
+        *,
+        start: int,
+        end: int,
+        period: int,
+        unit: str | None = None,
+        spread: bool = False,
+        published: bool = True,
     ) -> dict[int, Summary]:
         """The periods that begin at ``start``, ``start + period`` … before ``end`` and hold samples, by their begin.
 
-        Without ``spread`` the summaries carry no values, which is all that sums, averages and extremes need.
+        Without ``spread`` the summaries carry no values, which is all that sums, averages and extremes need. What
+        isn't ``published`` yet (``late``) is for those only who don't read as AWS's callers do.
         """
         self.flush()
+        if published and (delay := self.late.get(metric.namespace)):
+            end = min(end, int(time.time() - delay) // 60 * 60)  # by whole minutes, as AWS's services send them
         found: dict[int, Summary] = {}
         with self._lock:
             known = self._series.get(metric, {})

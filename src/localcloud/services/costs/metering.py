@@ -283,7 +283,7 @@ def capacity(cloud: Cloud, name: str, begin: datetime, end: datetime) -> float:
     found = {}
     for metric in ("ProcessedBytes", "ActiveConnectionCount"):
         series = Metric.of("AWS/ApplicationELB", metric, {"LoadBalancer": name})
-        found[metric] = list(store.read(series, start=start, end=until, period=1).values())
+        found[metric] = list(store.read(series, start=start, end=until, period=1, published=False).values())
     moved = sum(summary.total for summary in found["ProcessedBytes"]) / LCU_BYTES
     connections = found["ActiveConnectionCount"]
     active = sum(each.total for each in connections) / max(1.0, sum(each.count for each in connections))
