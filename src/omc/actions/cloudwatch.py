@@ -2,7 +2,8 @@
 
 ``cloudwatch.note_before``: outputs ``reading``. ``cloudwatch.settle``: arguments ``seconds``; ``before``, that reading;
 ``services``, the revision that each runs now. Outputs ``proof``, with ``watched``: whether three whole minutes of the
-load balancer's figures were read, without which the release is not verified (in the local cloud whatever there was).
+load balancer's figures were read, without which the release is not verified (in the local cloud: whether
+its figures arrive at all).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.checks.task_causes import cause_of, is_failure
 from omc.errors import OmcError
 from omc.facts.alarms import read_alarms
-from omc.facts.answers import Answers, read_answers
+from omc.facts.answers import Answers, read_answers, tells_of_hosts
 from omc.facts.load_balancers import read_load_balancers
 from omc.facts.services import EcsService, describe_service, short_name
 from omc.facts.tasks import StoppedTask, read_stopped_tasks
@@ -29,6 +30,8 @@ BEFORE = timedelta(minutes=10)
 """How far back "before" reaches."""
 PERIOD, LOCAL_PERIOD = 60, 10
 """Seconds of a datapoint: a load balancer's in AWS, and in the local cloud."""
+LOCAL_FRESH = timedelta(seconds=90)
+"""How old the local cloud's newest figures may be: it has them each ten seconds, unless it is told to be late."""
 WHOLE_AGAIN = 60.0
 """Seconds that a service may take to be whole when the watch ends."""
 
@@ -82,7 +85,7 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         desired={service.name: service.desired for service in there_now},
     )
     before = Readings(**arguments["before"])
-    watched = context.environment.is_local or answers.whole_periods >= WATCHED_MINUTES
+    watched = _is_watched(context, answers, now) if passed >= seconds else False
     evidence: dict[str, Json] = {
         "seconds": round(passed, 1),
         "before": asdict(before),
@@ -104,10 +107,13 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     if lacking:
         return Outcome(Verdict.FAILED, f"The release is not whole: {lacking[0]}.", evidence)
     if not watched:
-        sentence = (
-            f"Unwatched: no alarm fired and no task failed for {seconds:.0f} s, but the load balancer's figures were "
-            f"read of {answers.whole_periods} whole minutes only, and a release is verified by {WATCHED_MINUTES}."
+        figures = (
+            f"CloudWatch tells nothing of the load balancer's targets in the last {LOCAL_FRESH.total_seconds():.0f} s"
+            if context.environment.is_local
+            else f"the load balancer's figures were read of {answers.whole_periods} whole minutes only, and a release "
+            f"is verified by {WATCHED_MINUTES}"
         )
+        sentence = f"Unwatched: no alarm fired and no task failed for {seconds:.0f} s, but {figures}."
     elif enough_to_judge(reading, context.environment.thresholds, passed):
         sentence = f"As good as before for {seconds:.0f} s: {_figures(reading)}."
     else:
@@ -116,6 +122,15 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
             "rate and latency could not be compared."
         )
     return Outcome(Verdict.SUCCEEDED, sentence, evidence, {"proof": evidence})
+
+
+def _is_watched(context: Context, answers: Answers, now: datetime) -> bool:
+    """In the local cloud, whose watch is shorter than a minute: whether the load balancer's metrics arrive at all."""
+    if not context.environment.is_local:
+        return answers.whole_periods >= WATCHED_MINUTES
+    balancers = read_load_balancers(context.gateway, context.environment).load_balancers
+    end = now.astimezone(UTC)
+    return not balancers or tells_of_hosts(context.gateway, balancers, end - LOCAL_FRESH, end)
 
 
 def _lacking(service: EcsService) -> str:

@@ -68,6 +68,28 @@ def read_answers(
     )
 
 
+def tells_of_hosts(aws: Gateway, load_balancers: Sequence[LoadBalancer], begin: datetime, end: datetime) -> bool:
+    """Whether CloudWatch has a count of healthy targets of each load balancer. It gets one whether anybody asks for a
+    page or not, so that silence is CloudWatch's and not the users'."""
+    queries: Any = [
+        {
+            "Id": f"h{number}",
+            "Expression": 'SEARCH(\'{AWS/ApplicationELB,LoadBalancer,TargetGroup} MetricName="HealthyHostCount" '
+            f"LoadBalancer=\"{balancer.dimension}\"', 'SampleCount', 10)",
+        }
+        for number, balancer in enumerate(load_balancers)
+    ]
+    told: set[str] = set()
+    pages = (
+        aws.client("cloudwatch")
+        .get_paginator("get_metric_data")
+        .paginate(MetricDataQueries=queries, StartTime=begin, EndTime=end)
+    )
+    for page in pages:
+        told |= {str(result["Id"]) for result in page["MetricDataResults"] if result["Values"]}
+    return len(told) == len(queries)
+
+
 def _query(identifier: str, balancer: LoadBalancer, metric: str, statistic: str, period: int) -> Any:
     query: MetricDataQueryTypeDef = {
         "Id": identifier,

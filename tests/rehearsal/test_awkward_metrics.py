@@ -1,0 +1,82 @@
+"""Deploy, rollback and morning check while CloudWatch is late with its metrics, and while it has none.
+
+A release that nobody could watch is told as such, and nothing that isn't known is shown as well.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import variants
+from support.stack import CLUSTER, ROOT, Stack, eventually
+
+pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
+
+LATE = (
+    "late-metrics",
+    *(word for source in ("alb", "ecs", "container_insights") for word in ("--set", f"{source}=900")),
+)
+
+
+def running(stack: Stack) -> str:
+    service = stack.client("ecs").describe_services(cluster=CLUSTER, services=["backend"])["services"][0]
+    return str(service["taskDefinition"]).rpartition("/")[2]
+
+
+def freshness(stack: Stack, file: Path) -> dict[str, str]:
+    """What the morning check says of each subject's metrics."""
+    done = stack.omc("--stack", str(file), "check", "morning", "--env", "local", "--output", "json")
+    return {each["subject"]: each["level"] for each in done.json["findings"] if each["check"] == "metrics-fresh"}
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Path:
+    """The stack's file, with metrics that are old after a minute."""
+    text = (ROOT / "omc.toml").read_text()
+    assert "metrics_age_seconds = 600" in text
+    file = tmp_path / "omc.toml"
+    file.write_text(text.replace("metrics_age_seconds = 600", "metrics_age_seconds = 60"))
+    return file
+
+
+@pytest.mark.parametrize("fault", [LATE, ("missing-metrics",)], ids=["late", "missing"])
+def test_nobody_watched_the_release_and_nobody_says_so(healthy: Stack, impatient: Path, fault: tuple[str, ...]) -> None:
+    before, image = running(healthy), variants.push(healthy, "good")
+    started = healthy.omc("local", "fault", "start", *fault)
+    assert started.code == 0, started.err
+    try:
+        # Of what was measured before, nothing is fresh any more.
+        eventually(
+            "the morning check knows that the metrics are old",
+            lambda: freshness(healthy, impatient) == {"backend": "unknown", "frontend": "unknown"},
+            within=180,
+        )
+        words = ("--env", "local", "--yes", "--output", "json", "--override", "a rehearsal")
+        deployed = healthy.omc("deploy", "--image", f"backend={image}", *words, timeout=900)
+        assert deployed.code == 0, deployed.out + deployed.err
+        assert running(healthy) != before
+        settle = _step(deployed.json, "settle")
+        assert settle["evidence"]["watched"] is False
+        assert "Unwatched: no alarm fired and no task failed" in deployed.err
+        assert "runs, unwatched" in deployed.err
+        listed = healthy.omc("deployments", "--env", "local", "--output", "json").json["deployments"]
+        assert listed[0]["state"] == "serving"
+        assert listed[0]["proof"].startswith("unwatched")
+
+        back = healthy.omc("rollback", "--env", "local", "--yes", "--output", "json", timeout=900)
+        assert back.code == 0, back.out + back.err
+        assert running(healthy) == before
+        assert set(freshness(healthy, impatient).values()) == {"unknown"}
+    finally:
+        stopped = healthy.omc("local", "fault", "stop", fault[0])
+        assert stopped.code == 0, stopped.err
+    eventually("the metrics are fresh", lambda: freshness(healthy, impatient) == {"CloudWatch": "ok"}, within=180)
+
+
+def _step(shown: Any, name: str) -> dict[str, Any]:
+    steps = [each for each in shown["run"]["steps"] if name in each["name"] and each["phase"] == "perform"]
+    assert len(steps) == 1, [each["name"] for each in shown["run"]["steps"]]
+    return dict(steps[0])
