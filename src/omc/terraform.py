@@ -117,9 +117,8 @@ def find_terraform(remembered: Mapping[str, str] | None = None) -> Terraform:
 
     Raises ``TerraformError`` with what to install where there is none, it is too old, or no provider can be had.
     """
-    executable = _executable()
+    executable = find_executable()
     kind = "tofu" if executable.name.startswith("tofu") else "terraform"
-    _require_version(executable)
     chosen = os.environ.get("OMC_TERRAFORM_MIRROR") or (remembered or {}).get("mirror")
     if chosen and _holds_provider(Path(chosen), kind):
         return Terraform(executable, Path(chosen))
@@ -136,6 +135,14 @@ def find_terraform(remembered: Mapping[str, str] | None = None) -> Terraform:
             f"{host}/{PROVIDER}/{PROVIDER_VERSION}."
         ) from error
     return Terraform(executable, None)
+
+
+def find_executable() -> Path:
+    """The Terraform alone, wherever its provider comes from. ``TerraformError`` where there is none, or it is too
+    old."""
+    executable = _executable()
+    _require_version(executable)
+    return executable
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -68,11 +68,28 @@ def why_role_may_not(cloud: Cloud, role_arn: str, session: str, action: str, res
     return f"User: {user} is not authorized to perform: {action} on resource: {resource} {because}"
 
 
-def _why_not(held: Iterable[dict[str, Any]], action: str, resource: str | None) -> str:
+def decision(held: Iterable[dict[str, Any]], action: str, resource: str | None) -> str:
+    """allowed, explicitDeny or implicitDeny, in IAM's own words."""
     verdicts = {statement["Effect"] for statement in held if applies(statement, action, resource)}
     if "Deny" in verdicts:
+        return "explicitDeny"
+    return "allowed" if "Allow" in verdicts else "implicitDeny"
+
+
+def held_by(cloud: Cloud, principal: Any) -> list[dict[str, Any]]:
+    """Every statement that counts for a user (with its groups), a group or a role."""
+    iam = cloud.moto("iam", "aws")
+    holders = [principal]
+    if iam.users.get(getattr(principal, "name", "")) is principal:
+        holders += iam.get_groups_for_user(principal.name)
+    return list(statements(_documents(holders)))
+
+
+def _why_not(held: Iterable[dict[str, Any]], action: str, resource: str | None) -> str:
+    verdict = decision(held, action, resource)
+    if verdict == "explicitDeny":
         return "with an explicit deny in an identity-based policy"
-    return "" if "Allow" in verdicts else f"because no identity-based policy allows the {action} action"
+    return "" if verdict == "allowed" else f"because no identity-based policy allows the {action} action"
 
 
 def denied(caller: Caller, action: str, resource: str, protocol: str, because: str) -> AwsError:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from types_boto3_rds import RDSClient
     from types_boto3_s3 import S3Client
     from types_boto3_secretsmanager import SecretsManagerClient
+    from types_boto3_sns import SNSClient
     from types_boto3_ssm import SSMClient
     from types_boto3_sts import STSClient
 
@@ -123,7 +124,9 @@ class Gateway:
     @overload
     def client(self, service: Literal["ssm"]) -> SSMClient: ...
     @overload
-    def client(self, service: Literal["service-quotas"]) -> Any: ...
+    def client(self, service: Literal["acm", "service-quotas"]) -> Any: ...
+    @overload
+    def client(self, service: Literal["sns"]) -> SNSClient: ...
     @overload
     def client(self, service: Literal["s3"]) -> S3Client: ...
     @overload

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from omc.checks.finding import Evidence, Finding, Level
+from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import MORNING_CHECKS
 from omc.errors import AccessDenied, OmcError, contained
 from omc.facts.collector import UNREAD, Reading, Readings, Unreadable, needs
@@ -18,25 +18,30 @@ def name_of(check: Check) -> str:
     return check.__name__.replace("_", "-")
 
 
-def judge(checks: Iterable[Check], readings: Readings, given: Mapping[type, Any]) -> list[Finding]:
-    """The findings of every check, in the checks' order."""
-    return [finding for check in checks for finding in _findings(check, readings, given)]
+def judge(
+    checks: Iterable[Check],
+    readings: Readings,
+    given: Mapping[type, Any],
+    otherwise: Procedure = MORNING_CHECKS,
+) -> list[Finding]:
+    """The findings of every check, in the checks' order; ``otherwise`` answers what could not be read."""
+    return [finding for check in checks for finding in _findings(check, readings, given, otherwise)]
 
 
-def _findings(check: Check, readings: Readings, given: Mapping[type, Any]) -> Iterable[Finding]:
+def _findings(check: Check, readings: Readings, given: Mapping[type, Any], otherwise: Procedure) -> Iterable[Finding]:
     arguments = {name: given[kind] if kind in given else readings[kind] for name, kind in needs(check).items()}
     for value in arguments.values():
         if isinstance(value, Unreadable):
-            return [_unknown(check, "read", value.error, value.reading)]
+            return [_unknown(check, "read", value.error, value.reading, otherwise)]
     try:
         return list(check(**arguments))
     except Exception as error:  # noqa: BLE001 - a mistake inside one check costs that check, never the report
         rests = [value.reading for value in arguments.values() if hasattr(value, "reading")]
         mistake = contained(f"the check {name_of(check)}", error)
-        return [_unknown(check, "judged", mistake, rests[0] if rests else UNREAD)]
+        return [_unknown(check, "judged", mistake, rests[0] if rests else UNREAD, otherwise)]
 
 
-def _unknown(check: Check, done: str, error: OmcError, reading: Reading) -> Finding:
+def _unknown(check: Check, done: str, error: OmcError, reading: Reading, otherwise: Procedure) -> Finding:
     title = (check.__doc__ or name_of(check)).partition("\n")[0].rstrip(".")
     return Finding(
         check=name_of(check),
@@ -44,7 +49,7 @@ def _unknown(check: Check, done: str, error: OmcError, reading: Reading) -> Find
         subject=title,
         sentence=error.message,
         evidence=(Evidence(f"could not be {done}: {title.lower()}", reading),),
-        procedure=MORNING_CHECKS,
+        procedure=otherwise,
         unread=True,
         action=error.action if isinstance(error, AccessDenied) else "",
     )

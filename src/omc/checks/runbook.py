@@ -20,6 +20,7 @@ TASKS_RESTARTING = Procedure(
 DATABASE_TIMEOUT = Procedure(
     "Database connection timeout", f"{DOCUMENTS}/troubleshooting.md#issue-database-connection-timeout"
 )
+FIRST_DAY = Procedure("The first day in an account", f"{DOCUMENTS}/daily-operations.md#the-first-day-in-an-account")
 BY_DOCUMENT = {
     procedure.document: procedure
     for procedure in (ALERT_RESPONSE, HIGH_ERROR_RATE, SERVICE_UNHEALTHY, TASKS_RESTARTING, DATABASE_TIMEOUT)

@@ -109,7 +109,7 @@ def morning(
     if watch is not None:
         _watch(gateway, watch, since, output, is_part=bool(services))
     report = replace(run(gateway, since, is_part=bool(services)), fail_on=Level(fail_on))
-    echo(_shown(report, output, explain=explain))
+    echo(shown(report, output, explain=explain))
     context.exit(report.exit_code)
 
 
@@ -149,7 +149,8 @@ def run(gateway: Gateway, since: timedelta, *, is_part: bool = False) -> Report:
     return Report("Morning check", gateway.environment, gateway.endpoint, now, seconds, tuple(findings), calls)
 
 
-def _shown(report: Report, output: str, *, explain: bool, before: Known | None = None) -> str:
+def shown(report: Report, output: str, *, explain: bool, before: Known | None = None) -> str:
+    """A report in one of the three forms; with ``explain``, the aws commands that ask the same."""
     from omc.cli.report import as_json, as_markdown, as_table
     from omc.cli.table import has_colour, width_of
 
@@ -185,7 +186,7 @@ def _watch(gateway: Gateway, seconds: int, since: timedelta, output: str, *, is_
         if output == "json":
             echo(as_json(report, indent=None))
         else:
-            text = _shown(report, output, explain=False, before=before)
+            text = shown(report, output, explain=False, before=before)
             if sys.stdout.isatty():
                 redraw(f"{text}\n\nAgain every {seconds} s; Ctrl-C ends it.")
             else:

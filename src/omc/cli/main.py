@@ -20,6 +20,7 @@ from omc.output import echo, line
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("omc.cli.check", "check"),
+    "doctor": ("omc.cli.doctor", "doctor"),
     "stack": ("omc.cli.stack", "stack"),
     "infra": ("omc.cli.infra", "infra"),
     "local": ("omc.cli.local", "local"),
@@ -58,6 +59,7 @@ def root(context: click.Context, stack: Path | None) -> None:
     \b
     omc local up                     an AWS for the stack, on this machine
     omc check morning --env local    the runbook's morning checks
+    omc doctor --env staging         what omc rests on in this account, and whether it holds
     omc deploy --env local --image backend=DIGEST --dry-run
     omc rollback --env local         back to the last release that was verified here
     omc scale --env local backend 4 --for 2h

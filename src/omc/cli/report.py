@@ -99,7 +99,8 @@ def _row(finding: Finding, report: Report, before: Known | None) -> Row:
     sentence = f"{mark}{finding.sentence}"
     below: list[str] = []
     if finding.level is not Level.OK:
-        shown = [] if finding.unread else [evidence.text for evidence in finding.evidence]
+        texts = (evidence.text for evidence in finding.evidence if evidence.text != finding.sentence)
+        shown = [] if finding.unread else list(texts)
         below += [f"- {text}" for text in shown[:EVIDENCE_SHOWN]]
         if len(shown) > EVIDENCE_SHOWN:
             below.append(f"- and {len(shown) - EVIDENCE_SHOWN} more (--output json shows all)")

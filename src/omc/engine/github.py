@@ -7,23 +7,18 @@ nobody has.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
-from urllib.parse import urlsplit
 
-import omc
+from omc import github_api
 from omc.errors import Refused, Unknown
 from omc.stack.model import Environment
 from omc.stack.people import GitHubSettings, People, folded
 from omc.store.place import URL_VARIABLE, Place
 
-TIMEOUT = 10.0
-_OWN_API = re.compile(r"https://api\.(github\.com|[a-z0-9-]+\.ghe\.com)")
 NOT_OVER = ("queued", "requested", "waiting", "pending", "in_progress")
 
 
@@ -74,7 +69,7 @@ def confirmed(settings: GitHubSettings | None = None) -> Job | str:
     if not re.fullmatch(r"[1-9]\d{0,5}", attempt):
         return "GITHUB_RUN_ATTEMPT is malformed"
     api = values["API_URL"].rstrip("/")
-    if api != (settings.api or "").rstrip("/") and not _OWN_API.fullmatch(api):
+    if api != (settings.api or "").rstrip("/") and not github_api.OWN.fullmatch(api):
         return "GITHUB_API_URL is not GitHub's own, and omc.toml names no other ([github] api)"
     if settings.repository and folded(settings.repository) != folded(repository):
         return f"it runs for {repository}, and omc.toml says {settings.repository} ([github] repository)"
@@ -195,28 +190,4 @@ def _nobody(job: Job, environment: str) -> str:
 
 
 def _get(url: str, token: str) -> Any:
-    parts = urlsplit(url)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    headers = {
-        "Accept": "application/vnd.github+json",
-        "Authorization": f"Bearer {token}",
-        "User-Agent": f"omc/{omc.__version__}",
-        "X-GitHub-Api-Version": "2022-11-28",
-    }
-    connection = None
-    try:
-        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
-        connection.request("GET", parts.path, headers=headers)
-        answer = connection.getresponse()
-        body = answer.read(1_000_000)
-        if answer.status != 200:
-            raise Unknown(
-                f"GitHub answered {answer.status} {answer.reason} when asked about this job; the job needs "
-                "`permissions: actions: read`."
-            )
-        return json.loads(body)
-    except (OSError, HTTPException, ValueError, RecursionError) as error:
-        raise Unknown(f"GitHub can't be asked about this job ({error}).") from error
-    finally:
-        if connection is not None:
-            connection.close()
+    return github_api.get(url, token, "this job", "the job needs `permissions: actions: read`")

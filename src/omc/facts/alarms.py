@@ -40,6 +40,8 @@ class Alarm:
     """Why they are held back: Alarm, WaitPeriod or ExtensionPeriod."""
     dimensions: tuple[str, ...] = ()
     """Values of the dimensions of all its metrics: what it watches."""
+    actions: tuple[str, ...] = ()
+    """ARNs of what is told when it goes to ALARM, whether or not its actions are enabled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def _alarm(told: MetricAlarmTypeDef | CompositeAlarmTypeDef, kind: str) -> Alarm
         suppressed_by=str(said.get("ActionsSuppressor", "its suppressor")).rpartition(":")[2] if suppression else "",
         suppression=suppression,
         dimensions=_dimensions(said),
+        actions=tuple(told.get("AlarmActions", [])),
     )
 
 

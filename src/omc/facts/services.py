@@ -88,6 +88,8 @@ class EcsService:
     created: datetime | None = None
     untold: frozenset[str] = frozenset()
     """Of ``events`` and ``deployments``, those that this answer lacks: what rests on them is unknown."""
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    """``deploymentConfiguration`` as ECS answers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ def _service(told: ServiceTypeDef) -> EcsService:
         alternates=_alternates(said),
         created=told["createdAt"].astimezone(UTC) if "createdAt" in told else None,
         untold=frozenset(name for name in ("events", "deployments") if name not in told),
+        configuration=configuration,
     )
 
 

@@ -109,6 +109,14 @@ def _newest(project: Path) -> str:
     return commit
 
 
+def origin_of(project: Path) -> str:
+    """The URL of the checkout's ``origin``, which may hold a password; empty where there is none."""
+    try:
+        return _git(project, "remote", "get-url", "origin").strip()
+    except GitError:
+        return ""
+
+
 def _identity(folder: Path) -> list[str]:
     """Whose commit it is, where git wasn't told."""
     try:

@@ -124,14 +124,40 @@ def open_store(place: Place, now: Callable[[], datetime] | None = None) -> Itera
 
 
 @contextmanager
+def look_into(place: Place) -> Iterator[Store]:
+    """The store as it is, to read only: nothing is made or brought up to date, and the server refuses each write. An
+    embedded one that was begun is started, as for every command."""
+    if place.folder is not None:
+        server = Server(place.folder)
+        server.enter()
+        try:
+            url = URL.create("postgresql+psycopg", username=USER, database=DATABASE, query={"host": server.host})
+            yield from _looked_at(place, url)
+        finally:
+            server.leave()
+    else:
+        yield from _looked_at(place, _parsed(place.url or ""))
+
+
+def _looked_at(place: Place, url: URL) -> Iterator[Store]:
+    engine = _engine(place, url, f"{_SETTINGS} -c default_transaction_read_only=on")
+    try:
+        yield Store(place, engine)
+    finally:
+        engine.dispose()
+
+
+def schema_of(store: Store) -> tuple[str | None, str]:
+    """The store's schema and this code's; None where it has no tables yet."""
+    from omc.store.migrations import newest
+
+    with store._plainly():
+        return _version(store), newest()
+
+
+@contextmanager
 def _connected(place: Place, url: URL, now: Callable[[], datetime] | None) -> Iterator[Store]:
-    engine = create_engine(
-        url,
-        connect_args={"connect_timeout": 5, "options": _SETTINGS, "application_name": "omc", "tcp_user_timeout": 5000},
-        pool_size=4,
-        max_overflow=8,
-    )
-    event.listen(engine, "do_connect", _connect_as_meant(place))
+    engine = _engine(place, url, _SETTINGS)
     store = Store(place, engine)
     try:
         with said_if_long(f"omc's database ({place}) answers and has its tables up to date"):
@@ -141,6 +167,17 @@ def _connected(place: Place, url: URL, now: Callable[[], datetime] | None) -> It
         yield store
     finally:
         engine.dispose()
+
+
+def _engine(place: Place, url: URL, settings: str) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args={"connect_timeout": 5, "options": settings, "application_name": "omc", "tcp_user_timeout": 5000},
+        pool_size=4,
+        max_overflow=8,
+    )
+    event.listen(engine, "do_connect", _connect_as_meant(place))
+    return engine
 
 
 def _connect_as_meant(place: Place) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""SNS: topic attributes that moto stores and then doesn't show."""
+"""SNS: topic attributes that moto stores and then doesn't show, and subscriptions that nobody has confirmed."""
 
 from __future__ import annotations
 
@@ -27,4 +27,27 @@ def get_topic_attributes(cloud: Cloud, call: Call, answer: dict[str, Any]) -> An
         value = getattr(topic, camelcase_to_underscores(name), None)
         if value is not None:
             answer["Attributes"][name] = str(value)
+    return answer
+
+
+MAILED = frozenset({"email", "email-json"})
+"""Subscriptions that wait until somebody follows the link in a mail. None is sent here, so they wait for ever."""
+PENDING = "PendingConfirmation"
+
+
+def _unconfirmed(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    for subscription in answer.get("Subscriptions", ()):
+        if subscription.get("Protocol") in MAILED:
+            subscription["SubscriptionArn"] = PENDING
+    return answer
+
+
+for _name in ("ListSubscriptions", "ListSubscriptionsByTopic"):
+    mend("sns", _name)(_unconfirmed)
+
+
+@mend("sns", "GetSubscriptionAttributes")
+def get_subscription_attributes(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    if answer["Attributes"].get("Protocol") in MAILED:
+        answer["Attributes"][PENDING] = "true"
     return answer

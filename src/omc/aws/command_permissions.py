@@ -1,0 +1,235 @@
+"""What each command of omc's asks of AWS: its operations, the IAM actions that they need, and on what.
+
+The table is held against the code by ``tests/unit/test_command_permissions.py``, which walks from each command through
+all that it reaches. Terraform's own calls are those of the backend alone: what else a plan takes is its resources'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from omc.aws.permissions import action_for
+from omc.stack import Environment
+
+COMMANDS: Mapping[str, str] = {
+    "check morning": """
+        cloudwatch DescribeAlarms GetMetricData ListTagsForResource
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
+        elbv2 DescribeLoadBalancers DescribeTargetGroups DescribeTargetHealth
+        logs GetQueryResults StartQuery StopQuery
+        rds DescribeDBInstances
+        secretsmanager DescribeSecret""",
+    "deploy": """
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
+        cloudwatch DescribeAlarms GetMetricData ListTagsForResource
+        ec2 DescribeSubnets
+        ecr BatchGetImage DescribeImages DescribeRepositories GetDownloadUrlForLayer PutImage
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition DescribeTasks
+        ecs ListServiceDeployments ListTaskDefinitions ListTasks RegisterTaskDefinition RunTask UpdateService
+        elbv2 DescribeLoadBalancers DescribeTargetHealth
+        iam GetRole
+        logs DescribeLogGroups GetLogEvents
+        rds DescribeDBInstances DescribeDBParameters
+        secretsmanager DescribeSecret
+        ssm DescribeParameters""",
+    "migrate": """
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
+        iam GetRole
+        logs DescribeLogGroups GetLogEvents
+        secretsmanager DescribeSecret
+        ssm DescribeParameters""",
+    "rollback": """
+        ecr BatchGetImage
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition DescribeTasks
+        ecs ListServiceDeployments ListTaskDefinitions ListTasks RegisterTaskDefinition StopServiceDeployment
+        ecs UpdateService
+        elbv2 DescribeTargetHealth
+        logs GetLogEvents""",
+    "restart": """
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition DescribeTasks
+        ecs ListServiceDeployments ListTaskDefinitions ListTasks UpdateService
+        elbv2 DescribeTargetHealth
+        logs GetLogEvents""",
+    "scale": """
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies RegisterScalableTarget
+        ec2 DescribeSubnets
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks UpdateService
+        elbv2 DescribeTargetHealth
+        rds DescribeDBInstances DescribeDBParameters
+        service-quotas GetServiceQuota""",
+    "infra plan": """
+        ecs DescribeServices
+        elbv2 DescribeLoadBalancerAttributes DescribeLoadBalancers
+        rds DescribeDBInstances
+        s3 GetObject""",
+    "infra apply": """
+        ecs DescribeServices
+        s3 GetObject""",
+    "infra destroy": """
+        elbv2 DescribeLoadBalancerAttributes DescribeLoadBalancers
+        rds DescribeDBInstances
+        s3 GetObject""",
+    "deployments": """
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices ListServiceDeployments""",
+    "releases prune": """
+        ecs DeregisterTaskDefinition DescribeServiceDeployments DescribeServiceRevisions DescribeServices
+        ecs DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks""",
+    "audit verify": """
+        logs DescribeLogStreams GetLogEvents
+        s3 ListObjectsV2""",
+    "doctor": """
+        acm DescribeCertificate
+        cloudwatch DescribeAlarms GetMetricData ListTagsForResource
+        ec2 DescribeFlowLogs DescribeSubnets
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks
+        elbv2 DescribeListeners DescribeLoadBalancers
+        iam GetRole ListOpenIDConnectProviders SimulatePrincipalPolicy
+        logs DescribeLogGroups
+        rds DescribeDBInstances
+        s3 GetBucketEncryption GetBucketVersioning GetObjectLockConfiguration HeadObject ListObjectsV2
+        secretsmanager DescribeSecret
+        service-quotas GetServiceQuota
+        sns ListSubscriptionsByTopic""",
+}
+"""A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""
+KEEPING = """
+        logs CreateLogStream PutLogEvents
+        s3 PutObject"""
+"""What each change sends beside its own at its end: the head of the record, to the places outside of it."""
+CHANGES = frozenset(
+    {"deploy", "migrate", "rollback", "restart", "scale", "infra apply", "infra destroy", "releases prune"}
+)
+GLOBAL = frozenset({"iam", "sts"})
+"""Services whose calls a condition on ``aws:RequestedRegion`` sees in the partition's home."""
+
+_SERVICE = "arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}"
+_DEPLOYMENT = "arn:{partition}:ecs:{region}:{account}:service-deployment/{cluster}/{service}/omc"
+_RECORD_GROUP = "arn:{partition}:logs:{region}:{account}:log-group:{record_log_group}"
+_STATE = "arn:{partition}:s3:::{state_bucket}/{root}/terraform.tfstate"
+_AUDIT = "arn:{partition}:s3:::{audit_bucket}"
+
+RESOURCES: Mapping[str, str] = {
+    "acm:DescribeCertificate": "arn:{partition}:acm:{region}:{account}:certificate/omc",
+    "ecs:DescribeServices": _SERVICE,
+    "ecs:UpdateService": _SERVICE,
+    "ecs:ListServiceDeployments": _SERVICE,
+    "ecs:DescribeServiceDeployments": _DEPLOYMENT,
+    "ecs:StopServiceDeployment": _DEPLOYMENT,
+    "ecs:DescribeServiceRevisions": "arn:{partition}:ecs:{region}:{account}:service-revision/{cluster}/{service}/omc",
+    "ecs:DescribeTasks": "arn:{partition}:ecs:{region}:{account}:task/{cluster}/omc",
+    "ecs:RunTask": "arn:{partition}:ecs:{region}:{account}:task-definition/{family}:1",
+    "iam:GetRole": "arn:{partition}:iam::{account}:role/{prefix}-omc",
+    "iam:PassRole": "arn:{partition}:iam::{account}:role/{prefix}-omc",
+    "logs:GetLogEvents": "arn:{partition}:logs:{region}:{account}:log-group:{log_group}:log-stream:omc",
+    "logs:StartQuery": "arn:{partition}:logs:{region}:{account}:log-group:{log_group}:*",
+    "logs:CreateLogStream": f"{_RECORD_GROUP}:log-stream:omc",
+    "logs:PutLogEvents": f"{_RECORD_GROUP}:log-stream:omc",
+    "logs:DescribeLogStreams": f"{_RECORD_GROUP}:*",
+    "rds:DescribeDBInstances": "arn:{partition}:rds:{region}:{account}:db:{database}",
+    "s3:GetBucketObjectLockConfiguration": _AUDIT,
+    "s3:GetBucketVersioning": "arn:{partition}:s3:::{state_bucket}",
+    "s3:GetEncryptionConfiguration": "arn:{partition}:s3:::{state_bucket}",
+    "s3:GetObject": _STATE,
+    "s3:ListBucket": _AUDIT,
+    "s3:PutObject": f"{_AUDIT}/record/{{environment}}/omc",
+    "s3:PutObjectRetention": f"{_AUDIT}/record/{{environment}}/omc",
+    "secretsmanager:DescribeSecret": "arn:{partition}:secretsmanager:{region}:{account}:secret:{prefix}/omc-000000",
+    "sns:ListSubscriptionsByTopic": "arn:{partition}:sns:{region}:{account}:{prefix}-sev-1",
+}
+"""What an action is simulated on: things named as the stack names them. All others are asked for on ``*``; a policy
+that allows those on some resources only is then taken for one that doesn't."""
+
+IMPLIED: Mapping[str, str] = {
+    "ecs:RegisterTaskDefinition": "iam:PassRole",
+    "ecs:RunTask": "iam:PassRole",
+    "s3:PutObject": "s3:PutObjectRetention",
+}
+"""An action to another that AWS wants with it."""
+
+_LOCK = (
+    ("s3:ListBucket", "arn:{partition}:s3:::{state_bucket}"),
+    ("s3:GetObject", _STATE),
+    ("s3:PutObject", f"{_STATE}.tflock"),
+    ("s3:DeleteObject", f"{_STATE}.tflock"),
+)
+MORE: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "infra plan": _LOCK,
+    "infra apply": (*_LOCK, ("s3:PutObject", _STATE)),
+    "infra destroy": (*_LOCK, ("s3:PutObject", _STATE)),
+    "audit verify": (("logs:GetLogEvents", f"{_RECORD_GROUP}:log-stream:omc"),),
+    "doctor": (("s3:ListBucket", "arn:{partition}:s3:::{state_bucket}"),),
+}
+"""Of a command, beside what its operations need: Terraform's backend, and other things of the same kind."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Need:
+    """One IAM action on some resources."""
+
+    action: str
+    resources: tuple[str, ...]
+    is_global: bool = False
+
+
+def operations_of(command: str) -> list[tuple[str, str]]:
+    """(service, operation) of a command, botocore's names."""
+    told = COMMANDS[command] + (KEEPING if command in CHANGES else "")
+    rows = (row.split() for row in told.strip().splitlines())
+    return [(service, operation) for service, *operations in rows for operation in operations]
+
+
+def needs_of_commands(
+    environment: Environment, stack: str, partition: str, account: str
+) -> dict[str, tuple[Need, ...]]:
+    """By command, in the table's order: what it needs, each once."""
+    names = {
+        "partition": partition,
+        "account": account,
+        "region": environment.region,
+        "cluster": environment.cluster,
+        "prefix": environment.prefix,
+        "database": environment.database,
+        "environment": environment.name,
+        "root": "staging" if environment.is_local else environment.name,
+        "record_log_group": environment.record_log_group,
+        "audit_bucket": environment.audit_bucket.replace("{account}", account),
+    }
+    names["state_bucket"] = f"{stack}-{names['root']}-tfstate-{account}"
+    return {
+        command: tuple(
+            sorted(
+                {
+                    Need(action, _resources(template, names, environment), action.partition(":")[0] in GLOBAL)
+                    for action, template in _actions(command)
+                    if _is_kept(template, environment)
+                }
+            )
+        )
+        for command in COMMANDS
+    }
+
+
+def _actions(command: str) -> Iterator[tuple[str, str]]:
+    for service, operation in operations_of(command):
+        action = action_for(service, operation)
+        yield action, RESOURCES.get(action, "*")
+        if more := IMPLIED.get(action):
+            yield more, RESOURCES.get(more, "*")
+    yield from MORE.get(command, ())
+
+
+def _is_kept(template: str, environment: Environment) -> bool:
+    """Where omc.toml names no place outside for the record, nothing is sent there."""
+    return not (
+        ("{audit_bucket}" in template and not environment.audit_bucket)
+        or ("{record_log_group}" in template and not environment.record_log_group)
+    )
+
+
+def _resources(template: str, names: Mapping[str, str], environment: Environment) -> tuple[str, ...]:
+    each = [
+        template.format(**names, service=service.name, family=service.family, log_group=service.log_group)
+        for service in environment.services
+    ]
+    return tuple(sorted(set(each))) or ("*",)

@@ -1,0 +1,168 @@
+"""Questions that AWS's documents leave open: what was asked, what came, and what follows for omc.
+
+Of each the assumption is judged, not the answer: ok where omc is right whichever it is, or where the answer is the one
+that it was built on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from omc.checks.doctor_finding import finding
+from omc.checks.finding import Finding, Level
+from omc.facts.open_questions import DeploymentOrder, FlowLogDelivery, RunnerDocker, StartedByAnswer
+from omc.facts.services import Services
+
+SENT_BACK = frozenset({"maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "alarms"})
+"""What a rollback of omc's sends back of a deployment configuration."""
+DOCKER_WITH_INDEXES = 29
+"""From here on Docker pushes an index of manifests, for one platform too."""
+PROBE_AGAIN = "Run this again once there is something to see"
+
+
+def question_deployment_order(order: DeploymentOrder) -> Iterator[Finding]:
+    """Order of deployments"""
+    seen = {name: times for name, times in order.created.items() if len(times) > 1}
+    evidence = [
+        f"asked: ecs ListServiceDeployments of {name}, one page; came: {len(times)} deployments"
+        f"{', ' + _order(times) if len(times) > 1 else ''}"
+        for name, times in order.created.items()
+    ]
+    check, subject = "question-deployment-order", "order of deployments"
+    if not seen:
+        yield finding(
+            check,
+            Level.UNKNOWN,
+            subject,
+            "Not settled: no service has two deployments. omc sorts them by itself.",
+            order.reading,
+            *evidence,
+            do=PROBE_AGAIN,
+        )
+        return
+    orders = sorted({_order(times) for times in seen.values()})
+    follows = "as omc was built on" if orders == ["newest first"] else "and omc, which sorts them by itself, is right"
+    yield finding(check, Level.OK, subject, f"They come {' or '.join(orders)}, {follows}.", order.reading, *evidence)
+
+
+def _order(times: tuple[object, ...]) -> str:
+    known = list(times)
+    if known == sorted(known, reverse=True):  # type: ignore[type-var]
+        return "newest first"
+    return "oldest first" if known == sorted(known) else "in no order"  # type: ignore[type-var]
+
+
+def question_deployment_configuration(services: Services) -> Iterator[Finding]:
+    """Configuration of a rolling service"""
+    check, subject = "question-deployment-configuration", "configuration of a rolling service"
+    rolling = [
+        service for service in services.services if service.controller == "ECS" and service.strategy == "ROLLING"
+    ]
+    told = {service.name: service.configuration for service in rolling if service.configuration}
+    evidence = [
+        f"asked: ecs DescribeServices; came, of {name}: "
+        + ", ".join(
+            f"{key}={value}" if key in ("strategy", "bakeTimeInMinutes") else key
+            for key, value in sorted(found.items())
+        )
+        for name, found in told.items()
+    ]
+    if not told:
+        yield finding(
+            check,
+            Level.UNKNOWN,
+            subject,
+            "Not settled: ECS tells none of a rolling service.",
+            services.reading,
+            do=PROBE_AGAIN,
+        )
+        return
+    more = sorted({key for found in told.values() for key in found} - SENT_BACK)
+    lacking = sorted(SENT_BACK - {key for found in told.values() for key in found})
+    if more:
+        sentence = f"It also answers {', '.join(more)}, which a rollback of omc's doesn't send back."
+    else:
+        sentence = "It answers nothing but what a rollback of omc's sends back."
+    if lacking:
+        sentence += f" {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not told, and left as they are."
+    yield finding(check, Level.OK, subject, sentence, services.reading, *evidence)
+
+
+def question_started_by(answer: StartedByAnswer) -> Iterator[Finding]:
+    """startedBy beside desiredStatus"""
+    asked = "asked: ecs ListTasks with startedBy and desiredStatus=STOPPED"
+    if answer.code:
+        came, follows = f"it is refused ({answer.code})", "as its documents say; omc asks for each by itself"
+    elif answer.listed:
+        came, follows = (
+            f"it lists {answer.listed} tasks that aren't of that name",
+            "so the filter isn't heeded; omc doesn't use it",
+        )
+    else:
+        came, follows = (
+            "it takes both and lists nothing",
+            "which proves nothing of tasks that there are; omc doesn't ask so",
+        )
+    yield finding(
+        "question-started-by",
+        Level.OK,
+        "startedBy beside desiredStatus",
+        f"{came[0].upper()}{came[1:]}, {follows}.",
+        answer.reading,
+        asked,
+        f"came: {answer.message or came}",
+    )
+
+
+def question_flow_log_role(delivery: FlowLogDelivery) -> Iterator[Finding]:
+    """Rights of the flow log's role"""
+    check, asked = "question-flow-log-role", "asked: ec2 DescribeFlowLogs"
+    if not delivery.logs:
+        yield finding(
+            check,
+            Level.UNKNOWN,
+            "flow log",
+            "Not settled: there is no flow log.",
+            delivery.reading,
+            asked,
+            do="Apply the environment's Terraform",
+        )
+    for name, (status, error) in delivery.logs.items():
+        level = Level.OK if status == "SUCCESS" else Level.FAIL if status == "FAILED" or error else Level.UNKNOWN
+        said = {Level.OK: "What it writes arrives: the role's three rights are enough."}
+        yield finding(
+            check,
+            level,
+            f"flow log {name}",
+            said.get(level, f"It isn't delivered: {error or status or 'EC2 tells no status'}."),
+            delivery.reading,
+            asked,
+            f"came: {status or 'nothing'} {error}".strip(),
+            do="Give the flow log's role logs:CreateLogGroup and logs:DescribeLogGroups",
+        )
+
+
+def question_runner_docker(docker: RunnerDocker) -> Iterator[Finding]:
+    """Docker on GitHub's runner"""
+    check, subject = "question-runner-docker", "Docker on GitHub's runner"
+    number = re.match(r"\d+", docker.version)
+    if number is None:
+        why = "Docker there doesn't say its version" if docker.is_runner else "only a job on the runner can ask"
+        yield finding(
+            check,
+            Level.WARN,
+            subject,
+            f"Not known: {why}. The workflow builds and copies images right for both.",
+            docker.reading,
+            do="Let a step of the workflow run this command",
+        )
+        return
+    pushes = "an index of manifests" if int(number[0]) >= DOCKER_WITH_INDEXES else "a plain manifest"
+    yield finding(
+        check,
+        Level.OK,
+        subject,
+        f"It is {docker.version}, which pushes {pushes}; the workflow copies either whole.",
+        docker.reading,
+    )

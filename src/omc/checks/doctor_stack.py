@@ -1,0 +1,360 @@
+"""The stack itself, as far as procedures rest on it: who hears an alarm, the entrance, ECS Exec, logs, quotas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from fnmatch import fnmatchcase
+
+from omc.checks.doctor_finding import finding, listed, several
+from omc.checks.finding import Finding, Level
+from omc.facts.alarm_paths import AlarmPaths, Subscription
+from omc.facts.alarms import Alarms
+from omc.facts.entrance import Certificate, Entrance
+from omc.facts.exec_agents import ExecAgents, TaskAgent
+from omc.facts.log_groups import OS_METRICS, LogGroups
+from omc.facts.quotas import Quotas
+from omc.facts.scope import Scope
+from omc.facts.services import Services
+from omc.facts.subnets import Subnets
+from omc.stack import Environment
+from omc.times import moment
+
+PEOPLE = frozenset({"email", "email-json", "sms", "https", "http", "application"})
+"""Protocols that end at a person, or at a service that pages one."""
+EXPIRES_SOON = timedelta(days=30)
+"""ACM renews sixty days before the end; a certificate this near to it hasn't been."""
+
+
+def alarm_actions(alarms: Alarms, environment: Environment) -> Iterator[Finding]:
+    """Alarms"""
+    ours = [alarm for alarm in alarms.alarms if alarm.name.startswith(environment.alarm_prefix)]
+    check = "alarm-actions"
+    if not ours:
+        yield finding(
+            check,
+            Level.FAIL,
+            "alarms",
+            f"There is no alarm whose name begins with {environment.alarm_prefix}.",
+            alarms.reading,
+            do="Apply the environment's Terraform",
+        )
+        return
+    silent = [alarm.name for alarm in ours if not alarm.actions]
+    off = [alarm.name for alarm in ours if alarm.actions and not alarm.acts]
+    for names, why in ((silent, "tell nobody: they have no action for ALARM"), (off, "are switched off")):
+        if names:
+            yield finding(
+                check,
+                Level.FAIL,
+                listed(names, 1),
+                f"{several(len(names), 'alarm')} {why}.",
+                alarms.reading,
+                *names,
+                do="Apply the environment's Terraform, which gives each alarm its topic",
+                command=f"omc infra drift --env {environment.name}",
+            )
+    acting = len(ours) - len(silent) - len(off)
+    if acting:
+        yield finding(
+            check,
+            Level.OK,
+            "the others" if silent or off else "alarms",
+            f"{several(acting, 'alarm')} can act.",
+            alarms.reading,
+        )
+
+
+def alarm_reaches_a_person(paths: AlarmPaths, environment: Environment) -> Iterator[Finding]:
+    """Topics"""
+    check = "alarm-reaches-a-person"
+    for arn in paths.missing:
+        yield finding(
+            check,
+            Level.FAIL,
+            f"topic {_name(arn)}",
+            "Alarms publish to it, and it does not exist.",
+            paths.reading,
+            do="Apply the environment's Terraform",
+        )
+    for arn, subscriptions in paths.topics.items():
+        level, sentence, do = _heard(subscriptions, paths)
+        evidence = [_told(one, paths) for one in subscriptions]
+        subject = f"topic {_name(arn)}"
+        yield finding(
+            check, level, subject, sentence, paths.reading, *evidence, do=do, command=_subscribe(arn) if do else ""
+        )
+    if not paths.topics and not paths.missing:
+        yield finding(
+            check,
+            Level.FAIL,
+            "topics",
+            f"No alarm of {environment.name} publishes to a topic.",
+            paths.reading,
+            do="Apply the environment's Terraform, which gives each alarm its topic",
+        )
+
+
+def _heard(subscriptions: tuple[Subscription, ...], paths: AlarmPaths) -> tuple[Level, str, str]:
+    people = [one for one in subscriptions if one.protocol in PEOPLE]
+    if any(one.confirmed for one in people):
+        return Level.OK, f"A person is told ({listed(_protocols(people, confirmed=True))}).", ""
+    if any(one.confirmed is None for one in people):
+        return Level.UNKNOWN, "SNS doesn't say whether its subscriptions are confirmed.", "Look in the SNS console"
+    read = [one for one in subscriptions if one.protocol == "sqs" and paths.polls.get(one.endpoint, 0) > 0]
+    if read:
+        return Level.OK, f"Its queue {_name(read[0].endpoint)} is read; whoever reads it tells people.", ""
+    if people:
+        return Level.FAIL, "Nobody has confirmed a subscription: SNS sends nothing to one that is pending.", _CONFIRM
+    if any(one.protocol == "sqs" for one in subscriptions):
+        return Level.FAIL, "Only a queue hears it, and nobody has read that within the hour.", _ADD
+    if subscriptions:
+        sentence = f"Only {listed(_protocols(subscriptions))} hears it, and whether that tells a person isn't known."
+        return Level.UNKNOWN, sentence, _ADD
+    return Level.FAIL, "Nobody subscribes to it.", _ADD
+
+
+_ADD = "Subscribe somebody, and confirm what SNS sends"
+_CONFIRM = "Open the mail that SNS sent and confirm, or subscribe again"
+
+
+def _subscribe(topic: str) -> str:
+    return f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint"
+
+
+def _protocols(some: list[Subscription] | tuple[Subscription, ...], *, confirmed: bool = False) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.protocol or "something" for one in some if one.confirmed or not confirmed))
+
+
+def _told(one: Subscription, paths: AlarmPaths) -> str:
+    """Without the address: it is a person's."""
+    state = {True: "confirmed", False: "pending", None: "state not told"}[one.confirmed]
+    if one.protocol == "sqs":
+        return f"sqs {_name(one.endpoint)}, {state}, asked {paths.polls.get(one.endpoint, 0):.0f} times within the hour"
+    return f"{one.protocol or 'unknown protocol'}, {state}"
+
+
+def _name(arn: str) -> str:
+    return arn.rpartition(":")[2]
+
+
+def certificate_and_name(entrance: Entrance, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    """Entrance"""
+    check = "certificate-and-name"
+    if not entrance.balancers:
+        yield finding(
+            check,
+            Level.FAIL,
+            "load balancer",
+            f"None begins with {environment.prefix}.",
+            entrance.reading,
+            do="Apply the environment's Terraform",
+        )
+        return
+    if "HTTPS" not in entrance.protocols:
+        local = environment.is_local
+        sentence = "Users are served over HTTP only." if entrance.protocols else "ELB tells no listener."
+        level = Level.UNKNOWN if not entrance.protocols else Level.OK if local else Level.WARN
+        yield finding(
+            check,
+            level,
+            "HTTPS",
+            f"{sentence[:-1]}, as meant in a local cloud." if local and level is Level.OK else sentence,
+            entrance.reading,
+            do="Give the Terraform domain_name and zone_id, or certificate_arn, and omc.toml the url",
+        )
+    for certificate in entrance.certificates:
+        level, sentence, do = _certificate(certificate, entrance, environment, scope)
+        evidence = (f"for {listed(certificate.names)}" if certificate.names else certificate.arn,)
+        yield finding(
+            check,
+            level,
+            f"certificate {certificate.arn.rpartition('/')[2]}",
+            sentence,
+            entrance.reading,
+            *evidence,
+            do=do,
+        )
+    yield from _where(entrance, environment)
+
+
+def _where(entrance: Entrance, environment: Environment) -> Iterator[Finding]:
+    check = "certificate-and-name"
+    if not entrance.host:
+        if "HTTPS" in entrance.protocols:
+            yield finding(
+                check,
+                Level.FAIL,
+                "name",
+                "omc.toml has no url, and no certificate fits the load balancer's own name.",
+                entrance.reading,
+                do=f'Write url = "https://…" into [environments.{environment.name}]',
+            )
+        return
+    leads = set(entrance.addresses) & set(entrance.balancer_addresses)
+    if entrance.problem:
+        level, sentence = Level.FAIL, f"{entrance.problem}."
+    elif leads:
+        level, sentence = Level.OK, "It leads to the load balancer."
+    elif not entrance.balancer_addresses:
+        level, sentence = Level.UNKNOWN, "The load balancer's own name can't be looked up from here."
+    else:
+        level, sentence = (
+            Level.WARN,
+            "It leads elsewhere than to the load balancer: a proxy in between, or a wrong record.",
+        )
+    yield finding(
+        check,
+        level,
+        f"name {entrance.host}",
+        sentence,
+        entrance.reading,
+        f"{entrance.host}: {listed(entrance.addresses) or 'nothing'}; "
+        f"the load balancer: {listed(entrance.balancer_addresses) or 'nothing'}",
+        do="Point the name's record at the load balancer",
+    )
+
+
+def _certificate(
+    certificate: Certificate, entrance: Entrance, environment: Environment, scope: Scope
+) -> tuple[Level, str, str]:
+    if certificate.status == "missing":
+        return Level.FAIL, "The listener names it, and it does not exist.", "Apply the environment's Terraform"
+    if certificate.status != "ISSUED":
+        level = Level.FAIL if certificate.status else Level.UNKNOWN
+        return level, f"Its state is {certificate.status or 'not told'}, not ISSUED.", "Make ACM's record in the zone"
+    if entrance.host and not any(_covers(name, entrance.host) for name in certificate.names):
+        return Level.FAIL, f"It isn't for {entrance.host}.", "Give the listener a certificate for the url's name"
+    if certificate.expires is None:
+        return Level.UNKNOWN, "ACM doesn't say when it ends.", "Look in the ACM console"
+    ends = moment(certificate.expires, environment.time_zone)
+    if certificate.expires <= scope.now:
+        return Level.FAIL, f"It ended at {ends}.", "Renew it"
+    if certificate.expires - scope.now <= EXPIRES_SOON:
+        why = "ACM should have renewed it: its record is gone" if certificate.renews else "nobody renews it by itself"
+        return Level.WARN, f"It ends at {ends}, and {why}.", "Renew it"
+    return Level.OK, f"It is issued, and good until {ends}.", ""
+
+
+def _covers(name: str, host: str) -> bool:
+    """A wildcard stands for one label."""
+    return name == host or (name.startswith("*.") and fnmatchcase(host, name) and host.count(".") == name.count("."))
+
+
+def exec_agents(agents: ExecAgents, environment: Environment) -> Iterator[Finding]:
+    """ECS Exec"""
+    for service, tasks in agents.of.items():
+        level, sentence = _agents(tasks)
+        yield finding(
+            "exec-agents",
+            level,
+            service,
+            sentence,
+            agents.reading,
+            *(
+                f"{one.task}: {', '.join(f'{name} {state}' for name, state in one.states.items()) or 'no agent'}"
+                for one in tasks
+            ),
+            do="Turn on enable_execute_command in the Terraform and restart; an agent that stopped needs its task anew",
+            command=f"omc restart --env {environment.name} {service}",
+        )
+
+
+def _agents(tasks: tuple[TaskAgent, ...]) -> tuple[Level, str]:
+    if not tasks:
+        return Level.UNKNOWN, "No task runs, so that no agent can be seen."
+    untold = [one for one in tasks if one.enabled is None or (one.enabled and not one.states)]
+    disabled = [one for one in tasks if one.enabled is False]
+    down = [one for one in tasks if one.enabled and any(state != "RUNNING" for state in one.states.values())]
+    if disabled:
+        return Level.FAIL, f"{several(len(disabled), 'task')} of {len(tasks)} run without ECS Exec."
+    if down:
+        return Level.FAIL, f"The agent doesn't run in {several(len(down), 'task')} of {len(tasks)}."
+    if untold:
+        return Level.UNKNOWN, f"ECS doesn't tell the agent of {several(len(untold), 'task')}."
+    return Level.OK, f"The agent runs in {several(len(tasks), 'task')}."
+
+
+def log_groups(groups: LogGroups, environment: Environment) -> Iterator[Finding]:
+    """Log groups"""
+    check, good = "log-groups", []
+    for name in groups.wanted:
+        group = groups.found.get(name)
+        if group is None:
+            level, sentence = Level.FAIL, "It does not exist: what should be written there is lost, or makes its own."
+        elif group.retention_days is None:
+            level, sentence = Level.WARN, "It keeps its lines for ever."
+        elif not group.kms_key:
+            level, sentence = Level.WARN, "It isn't under the stack's key."
+        else:
+            good.append(name)
+            continue
+        yield finding(
+            check,
+            level,
+            name,
+            sentence,
+            groups.reading,
+            do="Apply the environment's Terraform",
+            command=f"omc infra drift --env {environment.name}",
+        )
+    if good:
+        sentence = f"{several(len(good), 'log group')} exist, end their lines, and are under a key."
+        yield finding(check, Level.OK, "the stack's log groups", sentence, groups.reading, *good)
+    made_by_rds = groups.found.get(OS_METRICS)
+    if made_by_rds and not made_by_rds.kms_key:
+        yield finding(
+            check,
+            Level.WARN,
+            OS_METRICS,
+            "RDS made it by itself for the account: it is under no key of the stack's.",
+            groups.reading,
+            do="Accept it, or give it a key: nothing in it is the application's",
+        )
+
+
+def quotas(quotas: Quotas, services: Services, environment: Environment) -> Iterator[Finding]:
+    """Fargate vCPUs"""
+    percent = {service.name: service.most_percent for service in services.services}
+    most = {service.name: service.maximum for service in environment.services if service.name in quotas.each_task}
+    peak = sum(quotas.each_task[name] * count * max(percent.get(name, 200), 100) / 100 for name, count in most.items())
+    evidence = [
+        f"{name}: {most[name]} tasks of {quotas.each_task[name]:g} vCPU, {percent.get(name, 200)} %" for name in most
+    ]
+    subject, do = "Fargate vCPUs", "Ask for a higher quota L-3032A538 (Fargate On-Demand vCPU resource count)"
+    if quotas.vcpus is None:
+        level, sentence = Level.UNKNOWN, "The account's quota isn't told."
+    elif not most:
+        level, sentence = Level.UNKNOWN, "No service runs, so that it isn't known what its tasks take."
+    elif quotas.wanted > quotas.vcpus:
+        level, sentence = Level.FAIL, f"{quotas.wanted:g} vCPUs are wanted now, and {quotas.vcpus:g} allowed."
+    elif peak > quotas.vcpus:
+        level = Level.WARN
+        sentence = f"At their most, in a deployment, services take {peak:g} vCPUs, and {quotas.vcpus:g} are allowed."
+    else:
+        level, sentence = Level.OK, f"{peak:g} vCPUs at the most, of {quotas.vcpus:g} allowed."
+    yield finding("quotas", level, subject, sentence, quotas.reading, *evidence, do=do)
+
+
+def addresses(subnets: Subnets, services: Services, environment: Environment) -> Iterator[Finding]:
+    """Subnets"""
+    maximum = {service.name: service.maximum for service in environment.services}
+    shared: dict[tuple[str, ...], int] = {}
+    free: dict[tuple[str, ...], int] = {}
+    for service in services.services:
+        some = subnets.of.get(service.name, ())
+        ids = tuple(sorted(subnet.id for subnet in some))
+        more = maximum.get(service.name, service.desired) * max(service.most_percent, 100) // 100 - service.running
+        shared[ids] = shared.get(ids, 0) + max(more, 0)
+        free[ids] = sum(subnet.free for subnet in some)
+    for ids, needed in shared.items():
+        subject = listed(ids, 3) or "subnets"
+        if not ids:
+            level, sentence = Level.UNKNOWN, "ECS doesn't say where the tasks are put."
+        elif free[ids] < needed:
+            level, sentence = Level.FAIL, f"{free[ids]} addresses are free, and tasks may come to need {needed} more."
+        else:
+            level, sentence = Level.OK, f"{free[ids]} addresses are free; tasks may come to need {needed} more."
+        yield finding(
+            "addresses", level, subject, sentence, subnets.reading, do="Make the subnets larger, or fewer tasks"
+        )

@@ -1,0 +1,93 @@
+"""``omc doctor``: which of omc's own assumptions hold in an environment's account. Reads only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from omc.cli.options import environment_option
+from omc.output import echo
+
+if TYPE_CHECKING:
+    from omc.aws.gateway import Gateway
+    from omc.cli.report import Report
+    from omc.stack import Stack
+
+
+@click.command()
+@environment_option
+@click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["fail", "unknown"]),
+    default="unknown",
+    show_default=True,
+    help="From which level on the exit code isn't 0. With fail, what could not be read is shown and exits 0.",
+)
+@click.option("--explain", is_flag=True, help="Also print the aws commands that ask the same, ready to paste.")
+@click.pass_context
+def doctor(context: click.Context, env: str | None, output: str, fail_on: str, explain: bool) -> None:
+    """What omc rests on in this account: what holds, what doesn't, what isn't known, and what to do about it.
+
+    For the first day in an account, and whenever something is set up anew. Who calls and what each command may do
+    (IAM's policy simulation), GitHub's roles and the protection of its environment, omc's store, a worker, Terraform's
+    state and lock, who hears an alarm, logs, certificate, secrets, ECS Exec, quotas, clocks, tools. Then questions that
+    AWS's documents leave open, each with what was asked, what came and what follows.
+
+    It changes nothing. GitHub is asked where the shell has GH_TOKEN or GITHUB_TOKEN; the token goes to GitHub only.
+
+    \b
+    Levels: ok it is so, warn it is so with a risk, fail it isn't so, unknown it could not be read.
+    Exit codes: 0 ok (or warnings only), 1 something isn't so, 2 wrong use, 3 something could not be read (0 with
+    --fail-on fail).
+
+    \b
+    omc doctor --env staging
+    GH_TOKEN=$(gh auth token) omc doctor --env production --output markdown
+    omc doctor --env local --fail-on fail
+    omc doctor --env staging --explain
+    """
+    from dataclasses import replace
+
+    from omc.aws.gateway import Gateway, access_to
+    from omc.checks.finding import Level
+    from omc.cli.check import shown
+    from omc.stack import environment_of, load
+
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    report = replace(run(stack, Gateway(environment, access_to(environment))), fail_on=Level(fail_on))
+    echo(shown(report, output, explain=explain))
+    context.exit(report.exit_code)
+
+
+def run(stack: Stack, gateway: Gateway) -> Report:
+    """One examination: read what it needs, judge, report."""
+    import time
+    from datetime import UTC, datetime
+
+    from omc.checks.doctor import DOCTOR
+    from omc.checks.judge import judge
+    from omc.checks.runbook import FIRST_DAY
+    from omc.cli.report import Report
+    from omc.facts.collector import collect
+    from omc.facts.project import Project
+    from omc.facts.scope import Scope
+    from omc.stack import Environment
+    from omc.store.place import Place, place_of
+
+    began = time.monotonic()
+    now = datetime.now(UTC)
+    environment = gateway.environment
+    given = {
+        Environment: environment,
+        Scope: Scope(now),
+        Project: Project(stack.file.parent, stack.name),
+        Place: place_of(stack, environment),
+    }
+    readings = collect(DOCTOR, given | {type(gateway): gateway})
+    findings = judge(DOCTOR, readings, given, FIRST_DAY)
+    calls = tuple(sorted((call for fact in readings.values() for call in fact.reading.calls), key=lambda call: call.at))
+    seconds = time.monotonic() - began
+    return Report("Doctor", environment, gateway.endpoint, now, seconds, tuple(findings), calls)

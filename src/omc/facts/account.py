@@ -1,0 +1,78 @@
+"""Who the credentials are, in which account, and how far AWS's clock is from this machine's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from omc.aws.gateway import Gateway
+from omc.errors import BadAnswer
+from omc.facts.collector import UNREAD, Reading, reads
+
+HOME = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""Where a partition keeps IAM, if not in us-east-1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """As STS has it."""
+
+    arn: str
+    account: str
+    reading: Reading = UNREAD
+
+    @property
+    def partition(self) -> str:
+        return self.arn.split(":")[1] if self.arn.count(":") >= 5 else "aws"
+
+    @property
+    def kind(self) -> str:
+        """assumed-role, user, federated-user or root; empty where the ARN is none."""
+        return self.arn.split(":", 5)[5].partition("/")[0] if self.arn.count(":") >= 5 else ""
+
+    @property
+    def name(self) -> str:
+        """Of the role or the user."""
+        parts = self.arn.rpartition(":")[2].split("/")
+        return parts[1] if self.kind == "assumed-role" and len(parts) > 1 else parts[-1]
+
+    @property
+    def home(self) -> str:
+        """The region of IAM's own endpoint, which conditions on ``aws:RequestedRegion`` see."""
+        return HOME.get(self.partition, "us-east-1")
+
+
+@dataclass(frozen=True, slots=True)
+class AwsClock:
+    """AWS's clock beside ours."""
+
+    ahead_seconds: float | None
+    """By which AWS's is ahead of this machine's, to about a second; None where the answer had no date."""
+    reading: Reading = UNREAD
+
+
+@reads
+def read_caller(aws: Gateway) -> Caller:
+    answer = aws.client("sts").get_caller_identity()
+    return Caller(answer["Arn"], answer["Account"])
+
+
+@reads
+def read_aws_clock(aws: Gateway) -> AwsClock:
+    """By the ``Date`` of one answer, held against the middle of the time that the call took."""
+    sts = aws.client("sts")  # made before, so that its making isn't timed
+    before = datetime.now(UTC)
+    answer: Any = sts.get_caller_identity()
+    after = datetime.now(UTC)
+    said = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    if not said:
+        return AwsClock(None)
+    try:
+        theirs = parsedate_to_datetime(said)
+    except (TypeError, ValueError) as error:
+        raise BadAnswer(f"AWS's answer has no date that can be read ({said[:40]}).") from error
+    middle = before + (after - before) / 2
+    # A date of whole seconds stands, on average, half a second before the moment that it was written.
+    return AwsClock((theirs - middle).total_seconds() + 0.5)

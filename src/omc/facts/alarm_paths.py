@@ -1,0 +1,110 @@
+"""Where alarms lead: topics, their subscriptions, and whether anybody reads the queues among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.errors import NotFound
+from omc.facts.alarms import Alarms
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.scope import Scope
+from omc.stack import Environment
+
+POLLED = ("NumberOfMessagesReceived", "NumberOfEmptyReceives")
+"""AWS/SQS: that somebody asks the queue, with or without success."""
+WINDOW = timedelta(hours=1)
+QUEUES_A_CALL = 250
+"""GetMetricData takes five hundred queries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    protocol: str
+    """email, email-json, https, http, sms, sqs, lambda, firehose, application."""
+    endpoint: str
+    """An address, which isn't shown; of a queue or a function, its ARN."""
+    confirmed: bool | None
+    """None where SNS doesn't tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmPaths:
+    """By a topic's ARN: who is told. Only topics that alarms of this environment name."""
+
+    topics: Mapping[str, tuple[Subscription, ...]]
+    missing: tuple[str, ...] = ()
+    """Topics that alarms name and that don't exist."""
+    polls: Mapping[str, float] = field(default_factory=dict)
+    """By a queue's ARN: how often it was asked for messages in the last hour. SQS sends no metrics for a queue that was
+    idle for six hours, so that none counts as never."""
+    reading: Reading = UNREAD
+
+
+@reads
+def read_alarm_paths(aws: Gateway, environment: Environment, alarms: Alarms, scope: Scope) -> AlarmPaths:
+    """A call for each topic; one for the metrics of all queues."""
+    names = {
+        action
+        for alarm in alarms.alarms
+        if alarm.name.startswith(environment.alarm_prefix)
+        for action in alarm.actions
+        if ":sns:" in action
+    }
+    topics = sorted(names)
+    found = dict(zip(topics, side_by_side(lambda arn: _subscriptions(aws, arn), topics), strict=True))
+    known = {arn: subscriptions for arn, subscriptions in found.items() if subscriptions is not None}
+    queues = sorted({one.endpoint for some in known.values() for one in some if one.protocol == "sqs"})
+    missing = tuple(arn for arn, some in found.items() if some is None)
+    return AlarmPaths(known, missing, _polls(aws, queues[:QUEUES_A_CALL], scope) if queues else {})
+
+
+def _subscriptions(aws: Gateway, topic: str) -> tuple[Subscription, ...] | None:
+    try:
+        return tuple(
+            _subscription(told)
+            for page in aws.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+            for told in page["Subscriptions"]
+        )
+    except NotFound:
+        return None
+
+
+def _subscription(told: Mapping[str, Any]) -> Subscription:
+    arn = told.get("SubscriptionArn")
+    return Subscription(
+        told.get("Protocol", ""), told.get("Endpoint", ""), None if arn is None else str(arn).startswith("arn:")
+    )
+
+
+def _polls(aws: Gateway, queues: list[str], scope: Scope) -> dict[str, float]:
+    queries: Any = [
+        {
+            "Id": f"q{number}_{place}",
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": "AWS/SQS",
+                    "MetricName": metric,
+                    "Dimensions": [{"Name": "QueueName", "Value": queue.rpartition(":")[2]}],
+                },
+                "Period": 300,
+                "Stat": "Sum",
+            },
+        }
+        for number, queue in enumerate(queues)
+        for place, metric in enumerate(POLLED)
+    ]
+    found = dict.fromkeys(queues, 0.0)
+    pages = (
+        aws.client("cloudwatch")
+        .get_paginator("get_metric_data")
+        .paginate(MetricDataQueries=queries, StartTime=scope.now - WINDOW, EndTime=scope.now)
+    )
+    for page in pages:
+        for result in page["MetricDataResults"]:
+            found[queues[int(result["Id"][1:].partition("_")[0])]] += sum(result["Values"])
+    return found

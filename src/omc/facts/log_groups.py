@@ -1,0 +1,62 @@
+"""Log groups that the stack writes to: which there are, for how long they keep lines, and under which key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.stack import Environment
+
+OS_METRICS = "RDSOSMetrics"
+"""RDS's enhanced monitoring makes it by itself, once an account, without a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogGroup:
+    name: str
+    retention_days: int | None
+    """None: lines are kept for ever."""
+    kms_key: str = ""
+    """Empty: CloudWatch's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogGroups:
+    """By name; those of ``wanted`` that aren't in ``found`` don't exist."""
+
+    wanted: tuple[str, ...]
+    found: dict[str, LogGroup]
+    reading: Reading = UNREAD
+
+
+def expected(environment: Environment) -> tuple[str, ...]:
+    """The services' own, and those that the stack's Terraform makes beside them."""
+    name = environment.prefix
+    groups = [
+        *(service.log_group for service in environment.services),
+        f"/ecs/{name}/exec",
+        f"/aws/ecs/containerinsights/{environment.cluster}/performance",
+        f"/aws/rds/instance/{environment.database}/postgresql",
+        f"/vpc/{name}/flow",
+        *([environment.record_log_group] if environment.record_log_group else []),
+    ]
+    return tuple(dict.fromkeys(groups))
+
+
+@reads
+def read_log_groups(aws: Gateway, environment: Environment) -> LogGroups:
+    """One call for each name: a prefix that they share would also list all others of a large account."""
+    wanted = expected(environment)
+
+    def look(name: str) -> list[LogGroup]:
+        answer = aws.client("logs").describe_log_groups(logGroupNamePrefix=name)
+        return [
+            LogGroup(told["logGroupName"], told.get("retentionInDays"), told.get("kmsKeyId", ""))
+            for told in answer["logGroups"]
+            if told.get("logGroupName") == name
+        ]
+
+    answers = side_by_side(look, [*wanted, OS_METRICS])
+    return LogGroups(wanted, {group.name: group for answer in answers for group in answer})

@@ -1,0 +1,87 @@
+"""The table of what each command sends to AWS, held against what its code can send."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from omc.aws.command_permissions import CHANGES, COMMANDS, RESOURCES, needs_of_commands, operations_of
+from omc.aws.permissions import action_for
+from omc.aws.reads import is_read
+from omc.procedures.catalogue import PLANNERS
+from omc.stack import load
+from support.called import called, everything
+
+ROOTS = {
+    "check morning": [("omc.cli.check", "run")],
+    "infra plan": [
+        ("omc.procedures.infrastructure", "apply"),
+        ("omc.procedures.infrastructure", "destroy"),
+        ("omc.infrastructure.roots", "root_of"),
+    ],
+    "deployments": [("omc.cli.deployments", "deployments")],
+    "audit verify": [("omc.cli.audit", "verify")],
+    "doctor": [("omc.cli.doctor", "run")],
+}
+PROCEDURES = {
+    "deploy": "deploy",
+    "migrate": "migrate",
+    "rollback": "rollback",
+    "restart": "restart",
+    "scale": "scale",
+    "infra apply": "infra-apply",
+    "infra destroy": "infra-destroy",
+    "releases prune": "prune",
+}
+ENDING = [("omc.engine.record_heads", "keep"), ("omc.engine.actors", "actor_of")]
+"""What every change passes through beside its own steps."""
+FREE = {("sts", "GetCallerIdentity")}
+
+
+def roots(command: str) -> list[tuple[str, str]]:
+    if command in ROOTS:
+        return ROOTS[command]
+    module, _, name = PLANNERS[PROCEDURES[command]].partition(":")
+    return [(module, name), *ENDING]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_in_the_table_with_what_its_code_sends(command: str) -> None:
+    assert set(operations_of(command)) == called(roots(command)) - FREE
+
+
+def test_every_procedure_is_a_change_of_the_table() -> None:
+    assert set(PROCEDURES.values()) == set(PLANNERS)
+    assert set(PROCEDURES) == CHANGES
+
+
+def test_no_operation_of_omc_is_in_no_command() -> None:
+    in_table = {operation for command in COMMANDS for operation in operations_of(command)}
+    assert everything() - FREE == in_table
+
+
+def test_only_changes_and_the_lock_of_the_state_need_more_than_reads() -> None:
+    for command in set(COMMANDS) - CHANGES - {"infra plan"}:
+        assert all(is_read(*operation) for operation in operations_of(command)), command
+
+
+def test_every_resource_of_the_table_is_of_an_action_that_some_command_needs() -> None:
+    needed = {action_for(*operation) for command in COMMANDS for operation in operations_of(command)}
+    assert set(RESOURCES) - needed == {"iam:PassRole", "s3:PutObjectRetention"}
+
+
+def test_resources_are_named_as_the_stack_names_them() -> None:
+    environment = load(Path(__file__).parents[2] / "omc.toml").environments["production"]
+    needs = needs_of_commands(environment, "ohmycoins", "aws-us-gov", "123456789012")
+    on = {need.action: need.resources for need in needs["deploy"]}
+    assert on["ecs:UpdateService"] == tuple(
+        f"arn:aws-us-gov:ecs:ap-southeast-2:123456789012:service/ohmycoins-production/{name}"
+        for name in ("backend", "frontend")
+    )
+    assert "iam:PassRole" in on
+    assert on["cloudwatch:DescribeAlarms"] == ("*",)
+    states = {need.resources for need in needs["infra apply"] if need.action == "s3:PutObject"}
+    key = "arn:aws-us-gov:s3:::ohmycoins-production-tfstate-123456789012/production/terraform.tfstate"
+    assert {(key,), (f"{key}.tflock",)} <= states
+    assert not any("{" in resource for some in needs.values() for need in some for resource in need.resources)
