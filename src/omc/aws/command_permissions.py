@@ -14,9 +14,10 @@ from omc.stack import Environment
 
 COMMANDS: Mapping[str, str] = {
     "check morning": """
+        acm DescribeCertificate
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
-        elbv2 DescribeLoadBalancers DescribeTargetGroups DescribeTargetHealth
+        elbv2 DescribeListeners DescribeLoadBalancers DescribeTargetGroups DescribeTargetHealth
         logs GetQueryResults StartQuery StopQuery
         rds DescribeDBInstances
         secretsmanager DescribeSecret""",

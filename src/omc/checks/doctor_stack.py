@@ -182,11 +182,14 @@ def _where(entrance: Entrance, environment: Environment) -> Iterator[Finding]:
     check = "certificate-and-name"
     if not entrance.host:
         if "HTTPS" in entrance.protocols:
+            own = next((each.names[0] for each in entrance.certificates if each.names), "")
+            fits = own and not own.startswith("*")
+            sentence = f"omc.toml has no url; the certificate's own name, {own}, is taken for it."
             yield finding(
                 check,
-                Level.FAIL,
+                Level.WARN if fits else Level.FAIL,
                 "name",
-                "omc.toml has no url, and no certificate fits the load balancer's own name.",
+                sentence if fits else "omc.toml has no url, and no certificate tells one name.",
                 entrance.reading,
                 do=f'Write url = "https://…" into [environments.{environment.name}]',
             )
