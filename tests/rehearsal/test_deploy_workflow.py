@@ -111,13 +111,13 @@ def test_a_push_to_main_is_planned_applied_deployed_verified_and_taken_back(
         back = repository.job("rollback", by="dora")
         back.perform()
         assert image_of(healthy, "backend") == before
-        assert "Roll back" in back.summary
+        assert "back in staging" in back.summary
+        assert threshold(healthy) == 90
     finally:
         if image_of(healthy, "backend") != before:
             healthy.omc("rollback", "--env", "local", "--yes", timeout=600)
-        restored = healthy.omc("infra", "apply", "--env", "local", "--yes", timeout=600)
-    assert restored.code == 0, restored.out + restored.err
-    assert threshold(healthy) == 90
+        if threshold(healthy) != 90:
+            healthy.omc("infra", "apply", "--env", "local", "--yes", timeout=600)
 
 
 def through_an_incident_and_run_again(stack: Stack, repository: Repository) -> None:
@@ -146,16 +146,10 @@ def through_an_incident_and_run_again(stack: Stack, repository: Repository) -> N
     with pytest.raises(StepFailed, match=r"(?s)Apply the infrastructure: .*attempt 2 of the run.*none counts.*anew"):
         repository.again(apply, by="bob").perform()
 
-    anew = repository.job("plan", by="bob", images=images)
-    anew.perform()
-    apply = repository.job(
-        "apply",
-        by="bob",
-        images=images,
-        fingerprint=anew.outputs["plan"]["fingerprint"],
-        override="the fix of incident 1",
-    )
-    apply.perform()
+    # So bob starts the workflow anew. Nothing of the infrastructure is left to do in it.
+    apply = repository.job("apply", by="bob", images=images, override="the fix of incident 1")
+    apply.perform(only="Deploy the application")
+    apply.perform(only="Verify")
     assert image_of(stack, "backend") == image
     assert "Morning check" in apply.summary
     apply.perform(only="Deploy the application")  # which runs already

@@ -171,7 +171,10 @@ def repository(stack: Stack, folder: Path) -> Iterator[Repository]:
     for name in ("infrastructure", "apps"):
         shutil.copytree(ROOT / name, checkout / name, ignore=ignored)
     staging = checkout / "infrastructure/environments/staging"
-    (staging / "local.tfvars").rename(staging / "local.auto.tfvars")
+    exchange = json.loads((stack.state / "cloud.json").read_text())["exchange_url"]
+    values = (staging / "local.tfvars").read_text()
+    (staging / "local.auto.tfvars").write_text(f'{values}\nexchange_url = "{exchange}"\n')
+    (staging / "local.tfvars").unlink()
     server = Server(folder / "record")
     with github_api([review("ann", environment="staging")], rerun_by="bob") as api:
         settings = (ROOT / "omc.toml").read_text()
