@@ -137,6 +137,25 @@ def test_slow_commands_reach_the_log_group(single: Cache) -> None:
     single.set("slowlog-log-slower-than", "10000")
 
 
+def test_a_reboot_empties_the_node_and_the_group_stays(single: Cache) -> None:
+    single.available()
+    with single.connect() as client:
+        client.set("coin", "ETH")
+    before = single.cloud.part(Caches).process("shop-001")
+    with pytest.raises(single.elasticache.exceptions.CacheClusterNotFoundFault):
+        single.elasticache.reboot_cache_cluster(CacheClusterId="nobody", CacheNodeIdsToReboot=["0001"])
+    with pytest.raises(single.elasticache.exceptions.ClientError, match="0002"):
+        single.elasticache.reboot_cache_cluster(CacheClusterId="shop-001", CacheNodeIdsToReboot=["0002"])
+    answer = single.elasticache.reboot_cache_cluster(CacheClusterId="shop-001", CacheNodeIdsToReboot=["0001"])
+    assert answer["CacheCluster"]["CacheClusterStatus"] == "rebooting cluster nodes"
+    until(lambda: "Cache node 0001 restarted" in single.told("shop-001"))
+    until(lambda: single.cloud.part(Caches).lives("shop-001"))
+    assert single.cloud.part(Caches).process("shop-001") is not before
+    single.available()
+    with single.connect() as client:
+        assert client.get("coin") is None
+
+
 def test_replicas_copy_and_take_over(pair: Cache) -> None:
     assert pair.roles() == {"pair-001": "primary", "pair-002": "replica"}
     with pair.connect() as client:

@@ -153,7 +153,7 @@ def test_parameters_are_checked_before_a_handler_sees_them(shared_cloud: Cloud) 
     with pytest.raises(urllib.error.HTTPError) as caught:
         signed(shared_cloud, "cloudtrail", b'{"LookupAttributes": [{}]}', headers)
     assert caught.value.code == 400
-    assert "AttributeKey" in caught.value.read().decode()
+    assert "lookupAttributes.1.member.attributeKey" in caught.value.read().decode()
 
 
 def test_a_gzipped_body_is_read(shared_cloud: Cloud) -> None:

@@ -381,7 +381,7 @@ def test_what_can_be_asked_is_told_and_can_be_asked(watched: Watched) -> None:
         ({"Identifier": "shop"}, "NotAuthorizedException", "shop for service type RDS is not authorized"),
         ({"Identifier": "db-" + "A" * 26}, "NotAuthorizedException", "not authorized for this account"),
         ({"ServiceType": "DOCDB"}, "NotAuthorizedException", "for service type DOCDB"),
-        ({"ServiceType": "EC2"}, "ValidationException", "serviceType"),
+        ({"ServiceType": "EC2"}, "InvalidArgumentException", "serviceType"),
         ({"MetricQueries": [{"Metric": "db.load"}]}, "InvalidArgumentException", "not a known statistic"),
         ({"MetricQueries": [{"Metric": "db.load.max"}]}, "InvalidArgumentException", "only avg"),
         ({"MetricQueries": [{"Metric": "os.swap.free.avg"}]}, "InvalidArgumentException", "not a known metric"),
@@ -409,7 +409,7 @@ def test_what_can_be_asked_is_told_and_can_be_asked(watched: Watched) -> None:
             "data points",
         ),
         ({"NextToken": "abc"}, "InvalidArgumentException", "NextToken"),
-        ({"PeriodAlignment": "MIDDLE"}, "ValidationException", "periodAlignment"),
+        ({"PeriodAlignment": "MIDDLE"}, "InvalidArgumentException", "periodAlignment"),
     ],
 )
 def test_what_aws_refuses_is_refused(watched: Watched, change: dict[str, Any], error: str, message: str) -> None:

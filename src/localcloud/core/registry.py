@@ -6,6 +6,8 @@ Three kinds of entry, looked up by botocore's service and operation names (``"ec
 * ``mend`` — moto answers; we receive its parsed answer and return it corrected.
 * neither — moto alone, where moto is trusted with it (``TRUSTED``, in ``localcloud.front``).
 
+Before any of them, an operation's ``rule``s refuse what AWS refuses (``localcloud.services.rules``).
+
 Nothing here knows HTTP; ``localcloud.front`` parses, calls and serialises.
 """
 
@@ -65,8 +67,11 @@ class Operation:
     locked: bool
 
 
+Rule: TypeAlias = "Callable[[Cloud, Call], None]"
+
 OPERATIONS: dict[tuple[str, str], Operation] = {}
 MENDS: dict[tuple[str, str], Mend] = {}
+RULES: dict[tuple[str, str], list[Rule]] = {}
 
 
 def operation(service: str, name: str, *, locked: bool = True) -> Callable[[Handler], Handler]:
@@ -88,6 +93,20 @@ def mend(service: str, name: str) -> Callable[[Mend], Mend]:
         if (service, name) in MENDS:
             raise RuntimeError(f"{service}.{name} is mended twice")
         MENDS[service, name] = function
+        return function
+
+    return register
+
+
+def rule(service: str, *names: str) -> Callable[[Rule], Rule]:
+    """Register the function below to raise AWS's error for what it refuses of these operations, whoever answers them.
+
+    It runs under the cloud's lock, on parameters that satisfy botocore's model, and must change nothing.
+    """
+
+    def register(function: Rule) -> Rule:
+        for name in names:
+            RULES.setdefault((service, name), []).append(function)
         return function
 
     return register

@@ -185,9 +185,8 @@ def _true_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest | No
     if ours is None and not trust.covers(call.operation):
         raise moto_calls.Unsupported(*key)
     regions.refuse_reaching(cloud.settings.region, wire, call.params)
-    validation.refuse(wire, call)
+    validation.refuse(cloud, wire, call)
     if ours is not None:
-        protocol.validate(wire, call.params)
         if ours.locked:
             with cloud.lock:
                 result = protocol.serialise(wire, _handled(ours.handler, cloud, call))

@@ -20,7 +20,6 @@ from xml.sax.saxutils import escape
 
 from botocore.exceptions import UnknownServiceError
 from botocore.utils import parse_timestamp
-from botocore.validate import ParamValidator
 from moto.core import errors as moto_errors
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
@@ -206,17 +205,6 @@ def parse(wire: Wire, request: HttpRequest) -> dict[str, Any]:
         }
     )
     return parsed
-
-
-def validate(wire: Wire, params: Mapping[str, Any]) -> None:
-    """What AWS refuses before it looks at anything: missing parameters, wrong types, values out of range."""
-    shape = wire.operation.input_shape
-    if shape is None:
-        return
-    report = ParamValidator().validate(params, shape)
-    if report.has_errors():
-        code = "ValidationError" if wire.protocol in ("query", "ec2") else "ValidationException"
-        raise AwsError(code, report.generate_report())
 
 
 def serialise(wire: Wire, answer: Mapping[str, Any]) -> HttpAnswer:

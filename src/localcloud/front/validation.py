@@ -1,20 +1,72 @@
 """What is refused before anybody looks at what is asked for: the same for our handlers and for moto, in one place.
 
-So far: counts. An operation that makes as many things as a number says would hold the cloud's lock and the machine's
-memory for as long as the caller likes. Which number that is, the model's names tell.
+Three parts, in AWS's order: what the operation's model says (``constraints``), counts that would cost this machine more
+than any caller may, and the rules of AWS's own that no model has (``registry.RULES``; ``localcloud.services.rules``
+holds them, by service). Which error code a service has for what its model forbids is in ``CODES``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import AwsError
+from localcloud.core.registry import RULES, AwsError
+from localcloud.front import constraints
+from localcloud.front.constraints import ENUM, MISSING, TYPE, Violation
 
 if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
     from localcloud.core.registry import Call
     from localcloud.front.protocol import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Error codes of one service for what its model forbids."""
+
+    invalid: str = "ValidationException"
+    missing: str = ""
+    """Where it differs from ``invalid``."""
+    smithy: bool = True
+    """Whether the message is the one of Smithy's servers, which names all that is wrong."""
+
+
+CODES: Mapping[str, Codes] = {
+    "acm": Codes(),
+    "budgets": Codes("InvalidParameterException"),
+    "cloudwatch": Codes("ValidationError", "MissingParameter"),
+    "ec2": Codes("InvalidParameterValue", "MissingParameter", smithy=False),
+    "ecr": Codes("InvalidParameterException"),
+    "ecs": Codes("InvalidParameterException"),
+    "elasticache": Codes("InvalidParameterValue", "MissingParameter", smithy=False),
+    "elbv2": Codes("ValidationError"),
+    "iam": Codes("ValidationError"),
+    "logs": Codes("InvalidParameterException"),
+    "pi": Codes("InvalidArgumentException"),
+    "rds": Codes("InvalidParameterValue", "MissingParameter", smithy=False),
+    "resourcegroupstaggingapi": Codes("InvalidParameterException"),
+    "route53": Codes("InvalidInput"),
+    "s3": Codes("InvalidArgument", smithy=False),
+    "s3control": Codes("InvalidRequest", smithy=False),
+    "service-quotas": Codes("IllegalArgumentException"),
+    "servicediscovery": Codes("InvalidInput"),
+    "sns": Codes("InvalidParameter", smithy=False),
+    "sqs": Codes("InvalidParameterValue", "MissingParameter", smithy=False),
+    "sts": Codes("ValidationError"),
+}
+"""Those of the operations' documentation and models. All others say ValidationException, as Smithy's servers do."""
+
+STRICT = ("json", "rest-json", "cbor")
+"""Protocols with an error of their own, SerializationException, for a value of a wrong type."""
+
+LOOSE = frozenset(
+    {
+        ("s3", "BucketLocationConstraint"),  # refused with a code of its own, by moto
+    }
+)
+"""Shapes whose constraints aren't enforced: their service takes more than its model says, or refuses it otherwise."""
 
 COUNT = re.compile(r"(?:Counts?|Quantity|TargetCapacity)$|^(?:count|quantity|NumberOf\w+|Num[A-Z]\w+|Replicas\w*)$")
 """Names of integers that say how many things are to be made, shown or returned."""
@@ -42,29 +94,64 @@ LIMITS: Mapping[tuple[str, str, str], int] = {
 the operations' documentation."""
 
 
-def refuse(wire: Wire, call: Call) -> None:
-    """Raises for parameters that AWS would refuse."""
+def refuse(cloud: Cloud, wire: Wire, call: Call) -> None:
+    """Raises AWS's error for parameters that it would refuse."""
     if wire.operation.input_shape is not None:
+        _follow_model(wire, call)
         _bounded(wire, call)
+    rules = RULES.get((call.service, call.operation))
+    if rules:
+        with cloud.lock:
+            for rule in rules:
+                rule(cloud, call)
+
+
+def _follow_model(wire: Wire, call: Call) -> None:
+    found = [each for each in constraints.check(wire.operation, call.params) if (call.service, each.shape) not in LOOSE]
+    if call.service == "s3":  # whose bodies are read by moto, more leniently than by the model
+        found = [each for each in found if each.kind == ENUM]
+    if found:
+        raise _error(wire, found)
+
+
+def _error(wire: Wire, found: Sequence[Violation]) -> AwsError:
+    codes, first = CODES.get(wire.service, Codes()), found[0]
+    if first.kind == TYPE and wire.protocol in STRICT:
+        return AwsError("SerializationException", f"The value of {first.place} can't be read. {first.constraint}.")
+    code = (codes.missing if first.kind == MISSING else "") or codes.invalid
+    if wire.service == "s3":
+        code = _s3_code(wire, first)
+    if not codes.smithy:
+        if first.kind == MISSING:
+            return AwsError(code, f"The request must contain the parameter {first.name}")
+        wrong = first.constraint.replace("Member", "It", 1)
+        return AwsError(code, f"Invalid value '{first.shown}' for {'.'.join(first.path)}. {wrong}.")
+    said = "; ".join(
+        f"Value {'null' if each.kind == MISSING else repr(each.shown)} at '{each.place}' failed to satisfy constraint: "
+        f"{each.constraint}"
+        for each in found[:10]
+    )
+    return AwsError(code, f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: {said}")
+
+
+def _s3_code(wire: Wire, violation: Violation) -> str:
+    if violation.name == "StorageClass":
+        return "InvalidStorageClass"
+    members = wire.operation.input_shape.members
+    location = members[violation.path[0]].serialization.get("location") if violation.path[0] in members else ""
+    return "InvalidArgument" if location else "MalformedXML"
 
 
 def _bounded(wire: Wire, call: Call) -> None:
-    for name, value, shape in _numbers(call.params, wire.operation.input_shape, ""):
-        most = LIMITS.get((call.service, call.operation, name), shape.metadata.get("max"))
-        if most is None:
-            most = MOST if COUNT.search(name) else None
+    for name, value in _numbers(call.params, wire.operation.input_shape, ""):
+        most = LIMITS.get((call.service, call.operation, name), MOST if COUNT.search(name) else None)
         if most is not None and value > most:
-            raise AwsError(_code(wire), f"Value ({value}) for parameter {name} is invalid: it must be {most} at most.")
+            code = CODES.get(wire.service, Codes()).invalid
+            raise AwsError(code, f"Value ({value}) for parameter {name} is invalid: it must be {most} at most.")
 
 
-def _code(wire: Wire) -> str:
-    if wire.protocol == "ec2":
-        return "InvalidParameterValue"
-    return "ValidationError" if wire.protocol == "query" else "ValidationException"
-
-
-def _numbers(value: Any, shape: Any, name: str) -> Iterator[tuple[str, int, Any]]:
-    """Every integer of the parameters with its name and its shape."""
+def _numbers(value: Any, shape: Any, name: str) -> Iterator[tuple[str, int]]:
+    """Every integer of the parameters with its name."""
     if isinstance(value, Mapping) and shape.type_name == "structure":
         for key, held in value.items():
             if key in shape.members:
@@ -76,4 +163,4 @@ def _numbers(value: Any, shape: Any, name: str) -> Iterator[tuple[str, int, Any]
         for held in value:
             yield from _numbers(held, shape.member, name)
     elif isinstance(value, int) and not isinstance(value, bool) and shape.type_name in ("integer", "long"):
-        yield name, value, shape
+        yield name, value

@@ -19,6 +19,8 @@ from localcloud.parts import sockets, tools
 REPLICATION_PORT = 16379
 """Where a primary's replicas find it, in plain text; clients use the TLS listener."""
 SOCKET = "valkey.sock"
+DUMP = "dump.rdb"
+"""The file that it saves its data to and starts with."""
 
 
 class ValkeyError(Exception):
@@ -52,7 +54,7 @@ def start(
         "dir": ".",
         "daemonize": "no",
         "save": "60 1",
-        "dbfilename": "dump.rdb",
+        "dbfilename": DUMP,
         "loglevel": "notice",
         "repl-diskless-sync-delay": "0",
     }

@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from localcloud.core.registry import Answer, AwsError, Call, operation
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
-QUOTAS = {("fargate", "L-3032A538"): ("AWS Fargate", "Fargate On-Demand vCPU resource count", 64.0)}
-"""Service and quota code to their names and the account's value. A new account's is 6; AWS raises it with use."""
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    service: str
+    name: str
+    default: float
+    """A new account's."""
+    value: float
+    """This account's. AWS raises it with use."""
+
+
+QUOTAS = {("fargate", "L-3032A538"): Quota("AWS Fargate", "Fargate On-Demand vCPU resource count", 6.0, 64.0)}
+"""By service and quota code."""
 
 
 @operation("service-quotas", "GetServiceQuota")
 def get_service_quota(cloud: Cloud, call: Call) -> Answer:
-    key = (call.params["ServiceCode"], call.params["QuotaCode"])
-    if key not in QUOTAS:
+    quota = _quota(call)
+    return {"Quota": _shown(cloud, call, quota, quota.value) | {"QuotaAppliedAtLevel": "ACCOUNT"}}
+
+
+@operation("service-quotas", "GetAWSDefaultServiceQuota")
+def get_default_service_quota(cloud: Cloud, call: Call) -> Answer:
+    quota = _quota(call)
+    shown = _shown(cloud, call, quota, quota.default)
+    region, key = cloud.settings.region, f"{call.params['ServiceCode']}/{call.params['QuotaCode']}"
+    return {"Quota": shown | {"QuotaArn": f"arn:aws:servicequotas:{region}::{key}"}}  # it is no account's
+
+
+def _quota(call: Call) -> Quota:
+    code, quota = call.params["ServiceCode"], call.params["QuotaCode"]
+    found = QUOTAS.get((code, quota))
+    if found is None:
         raise AwsError(
             "NoSuchResourceException",
-            f"The request failed because the specified service quota {key[1]} does not exist for {key[0]}.",
+            f"The request failed because the specified service quota {quota} does not exist for {code}.",
         )
-    service, name, value = QUOTAS[key]
-    settings = cloud.settings
-    quota = {
-        "ServiceCode": key[0],
-        "ServiceName": service,
-        "QuotaArn": f"arn:aws:servicequotas:{settings.region}:{settings.account}:{key[0]}/{key[1]}",
-        "QuotaCode": key[1],
-        "QuotaName": name,
+    return found
+
+
+def _shown(cloud: Cloud, call: Call, quota: Quota, value: float) -> dict[str, Any]:
+    settings, code, name = cloud.settings, call.params["ServiceCode"], call.params["QuotaCode"]
+    return {
+        "ServiceCode": code,
+        "ServiceName": quota.service,
+        "QuotaArn": f"arn:aws:servicequotas:{settings.region}:{settings.account}:{code}/{name}",
+        "QuotaCode": name,
+        "QuotaName": quota.name,
         "Value": value,
         "Unit": "None",
         "Adjustable": True,
         "GlobalQuota": False,
-        "QuotaAppliedAtLevel": "ACCOUNT",
     }
-    return {"Quota": quota}

@@ -9,27 +9,14 @@ from localcloud.core.registry import Answer, Call, operation
 from localcloud.services.ecs import lookup
 from localcloud.services.ecs.engine import Clusters
 from localcloud.services.ecs.model import TaskDefinition
+from localcloud.services.ecs.sizes import cpu_units, memory_mib
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
-GIB: Final = 1024
-FARGATE_SIZES: Final = {
-    256: (512, 1 * GIB, 2 * GIB),
-    512: tuple(range(1 * GIB, 4 * GIB + 1, GIB)),
-    1024: tuple(range(2 * GIB, 8 * GIB + 1, GIB)),
-    2048: tuple(range(4 * GIB, 16 * GIB + 1, GIB)),
-    4096: tuple(range(8 * GIB, 30 * GIB + 1, GIB)),
-    8192: tuple(range(16 * GIB, 60 * GIB + 1, 4 * GIB)),
-    16384: tuple(range(32 * GIB, 120 * GIB + 1, 8 * GIB)),
-}
-"""MiB allowed for each number of CPU units (developer guide, "Task CPU and memory" on Fargate)."""
-
 COPIED: Final = (
     "taskRoleArn",
     "executionRoleArn",
-    "cpu",
-    "memory",
     "pidMode",
     "ipcMode",
     "proxyConfiguration",
@@ -39,44 +26,8 @@ COPIED: Final = (
 )
 
 
-def _check(params: Any) -> None:
-    containers = params["containerDefinitions"]
-    if not containers:
-        raise lookup.client_error("Container list cannot be empty.")
-    names = [container.get("name") for container in containers]
-    if not all(names):
-        raise lookup.client_error("Container.name should not be null or empty.")
-    if len(set(names)) != len(names):
-        raise lookup.client_error("Container.name contains duplicate values.")
-    if not all(container.get("image") for container in containers):
-        raise lookup.client_error("Container.image should not be null or empty.")
-    if not any(container.get("essential", True) for container in containers):
-        raise lookup.client_error("There should be at least one essential container.")
-    if "FARGATE" in params.get("requiresCompatibilities", []):
-        _check_fargate(params)
-
-
-def _check_fargate(params: Any) -> None:
-    if params.get("networkMode") != "awsvpc":
-        raise lookup.client_error("Fargate only supports network mode \u2018awsvpc\u2019.")
-    cpu, memory = params.get("cpu"), params.get("memory")
-    if not cpu or not memory:
-        raise lookup.client_error("Fargate requires that 'cpu' and 'memory' be defined at the task level.")
-    if not (cpu.isdigit() and memory.isdigit() and int(memory) in FARGATE_SIZES.get(int(cpu), ())):
-        raise lookup.client_error(f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory.")
-    if params.get("executionRoleArn"):
-        return
-    for container in params["containerDefinitions"]:
-        if ".dkr.ecr." in container["image"]:
-            raise lookup.client_error(
-                "Fargate requires task definition to have execution role ARN to support ECR images."
-            )
-        if container.get("logConfiguration", {}).get("logDriver") == "awslogs":
-            raise lookup.client_error(
-                "Fargate requires task definition to have execution role ARN to support log driver awslogs."
-            )
-        if container.get("secrets"):
-            raise lookup.client_error("Fargate requires task definition to have execution role ARN to support secrets.")
+SIZES: Final = {"cpu": cpu_units, "memory": memory_mib}
+"""What a task's size is told in, however it was written."""
 
 
 def _container(given: Any) -> dict[str, Any]:
@@ -112,7 +63,6 @@ REQUIRED_ATTRIBUTES: Final = (
 def register_task_definition(cloud: Cloud, call: Call) -> Answer:
     clusters = cloud.part(Clusters)
     params = call.params
-    _check(params)
     family = params["family"]
     state = clusters.state
     revision = state.last_revision.get(family, 0) + 1
@@ -135,6 +85,7 @@ def register_task_definition(cloud: Cloud, call: Call) -> Answer:
     if params.get("requiresCompatibilities"):
         body["requiresCompatibilities"] = list(params["requiresCompatibilities"])
     body |= {key: copy.deepcopy(params[key]) for key in COPIED if params.get(key) is not None}
+    body |= {key: str(read(params[key])) for key, read in SIZES.items() if params.get(key)}
     record = TaskDefinition(arn, family, revision, body, list(params.get("tags", [])))
     state.last_revision[family] = revision
     state.definitions.setdefault(family, {})[revision] = record

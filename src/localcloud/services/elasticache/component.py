@@ -61,6 +61,8 @@ class Caches:
         """Groups whose primary is to change: done as soon as a replica lives."""
         self._down: set[str] = set()
         """Members that are kept from running (see ``keep_down``)."""
+        self.rebooting: set[str] = set()
+        """Members that are to end and start again, empty."""
         self._recovering: set[str] = set()
         self._cloud: Cloud | None = None
 
@@ -173,6 +175,8 @@ class Caches:
             return self._bring_up
         if any(self._lives(member) is (member.id in self._down) for member in group.members):
             return self._bring_up
+        if any(member.id in self.rebooting for member in group.members):
+            return self._bring_up
         if self._leaderless(group) or (group.id in self.failing_over and self._replicas_alive(group)):
             return self._bring_up
         proxy = self._proxies.get(group.id)
@@ -214,6 +218,7 @@ class Caches:
             values = self.group_values(group.parameter_group)
             leaving = [member for member in group.members if member.id in group.deleting_members]
         self._take_down(group)
+        self._reboot(group, values)
         if self._leaderless(group):
             self.fail_over(group.id)
         self._drop(group, leaving)
@@ -247,6 +252,17 @@ class Caches:
                 if member.id in self._processes and not self._lives(member) and member.id not in self._recovering:
                     self._recovering.add(member.id)
                     self.tell(member.id, "Recovering cache nodes 0001")
+
+    def _reboot(self, group: Group, values: dict[str, str]) -> None:
+        """End and start members that are to be rebooted. What they held is lost, as in AWS."""
+        for member in [each for each in group.members if each.id in self.rebooting]:
+            if self._lives(member):
+                self._require().part(Supervisor).end(self._processes[member.id], grace=3.0)
+                (self._server(group, member).folder / valkey.DUMP).unlink(missing_ok=True)
+                self._start(group, member, values)
+            with self._require().lock:
+                self.rebooting.discard(member.id)
+                self.tell(member.id, "Cache node 0001 restarted")
 
     def _start(self, group: Group, member: Member, values: dict[str, str]) -> None:
         settings = server_settings(values, max_memory(group.settings["CacheNodeType"]))

@@ -293,6 +293,28 @@ def _member(cloud: Cloud, group: Group, member: Member, with_nodes: bool) -> dic
     return record
 
 
+@operation("elasticache", "RebootCacheCluster")
+def reboot(cloud: Cloud, call: Call) -> Answer:
+    """The node ends and starts again, empty; a replica then copies its primary, and a primary empties its replicas."""
+    caches, identifier = cloud.part(Caches), call.params["CacheClusterId"].lower()
+    for group in caches.groups.values():
+        for member in group.members:
+            if member.id == identifier:
+                return _rebooted(cloud, group, member, call.params["CacheNodeIdsToReboot"])
+    raise AwsError("CacheClusterNotFound", f"CacheCluster not found: {identifier}", 404)
+
+
+def _rebooted(cloud: Cloud, group: Group, member: Member, nodes: list[str]) -> Answer:
+    if unknown := [node for node in nodes if node != "0001"]:
+        raise AwsError("InvalidParameterValue", f"Cache node {', '.join(unknown)} isn't one of {member.id}.")
+    if group.status != "available" or member.status != "available":
+        message = f"Cache cluster {member.id} is not in available state; it is {member.status}."
+        raise AwsError("InvalidCacheClusterState", message)
+    member.status = "rebooting cluster nodes"
+    cloud.part(Caches).rebooting.add(member.id)
+    return {"CacheCluster": _member(cloud, group, member, with_nodes=False)}
+
+
 @operation("elasticache", "ModifyReplicationGroup")
 def modify(cloud: Cloud, call: Call) -> Answer:
     params = call.params

@@ -47,7 +47,7 @@ def invalid(message: str) -> AwsError:
 
 def constraint(parameter: str) -> AwsError:
     message = f"Validation error(s) detected: Value at '{parameter}' failed to satisfy constraints."
-    return AwsError("ValidationException", message)
+    return invalid(message)
 
 
 def metric(full: str) -> Metric:
