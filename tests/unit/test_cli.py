@@ -17,7 +17,7 @@ import pytest
 
 from omc.cli.check import Period
 from omc.cli.deploy import Length
-from omc.cli.main import root
+from omc.cli.main import main, root
 from omc.cli.table import Row, page, table
 
 REPOSITORY = Path(__file__).parents[2]
@@ -106,6 +106,24 @@ def test_every_command_has_help_with_an_example(command: list[str]) -> None:
     done = omc(*command, "--help")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^ {2,}(eval \")?\$?\(?omc ", done.stdout, re.MULTILINE), done.stdout
+
+
+def groups(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(group, click.Group):
+        yield path
+        for name in group.list_commands(click.Context(group)):
+            yield from groups(group.get_command(click.Context(group), name) or click.Command("x"), (*path, name))
+
+
+@pytest.mark.parametrize("path", list(groups(root)), ids=" ".join)
+def test_a_group_by_itself_shows_its_help(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(path)
+    printed = capsys.readouterr()
+    assert ended.value.code == 2  # nothing was asked
+    assert printed.out == ""
+    assert printed.err.startswith(" ".join(["Usage: omc", *path]))
+    assert "\\n" not in printed.err and "\n\nCommands:\n" in printed.err
 
 
 def test_the_shell_completes_environments() -> None:
