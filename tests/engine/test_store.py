@@ -233,7 +233,7 @@ def test_what_it_waits_for_is_said(
         fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
         waiting = threading.Thread(target=lambda: embedded.end(place.folder or tmp_path), daemon=True)
         waiting.start()
-        until(lambda: f"omc waits: omc's database in {place.folder} is ended" in capfd.readouterr().err)
+        until(lambda: f"omc waits: omc's database in {place.folder} is stopping" in capfd.readouterr().err)
     waiting.join(60)
     assert not waiting.is_alive()
 

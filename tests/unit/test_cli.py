@@ -115,6 +115,15 @@ def groups(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[s
             yield from groups(group.get_command(click.Context(group), name) or click.Command("x"), (*path, name))
 
 
+def omc_help(path: tuple[str, ...]) -> str:
+    context, command = click.Context(root, info_name="omc"), root
+    for name in path:
+        found = command.get_command(context, name)
+        assert isinstance(found, click.Group)
+        context, command = click.Context(found, parent=context, info_name=name), found
+    return command.get_help(context) + "\n"
+
+
 @pytest.mark.parametrize("path", list(groups(root)), ids=" ".join)
 def test_a_group_by_itself_shows_its_help(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -123,7 +132,7 @@ def test_a_group_by_itself_shows_its_help(path: tuple[str, ...], capsys: pytest.
     assert ended.value.code == 2  # nothing was asked
     assert printed.out == ""
     assert printed.err.startswith(" ".join(["Usage: omc", *path]))
-    assert "\\n" not in printed.err and "\n\nCommands:\n" in printed.err
+    assert printed.err == omc_help(path), "line by line, and nothing in it is taken for a secret"
 
 
 def test_the_shell_completes_environments() -> None:

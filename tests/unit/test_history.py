@@ -117,6 +117,17 @@ def test_no_more_is_read_than_is_wanted_and_it_is_said_how_far() -> None:
     assert reach(services.services[0], history, ZONE).startswith("Of backend, the 40 newest deployments that ECS knows")
 
 
+@pytest.mark.parametrize(
+    ("revisions", "sentence"),
+    [
+        ([f"{B}:7"], "Of backend, the one deployment that ECS knows was read; it keeps 90 days."),
+        ([f"{B}:7", f"{B}:8"], "Of backend, all 2 deployments that ECS knows were read; it keeps 90 days."),
+    ],
+)
+def test_one_deployment_is_told_as_one(revisions: list[str], sentence: str) -> None:
+    assert reach(world.service("backend", 8), history_of(revisions), ZONE) == sentence
+
+
 def test_a_history_without_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployments, "MOST_LISTED", 200)
     history = history_of([f"{B}:7", *[f"{B}:8"] * 500])

@@ -92,6 +92,21 @@ def test_a_count_becomes_the_autoscalers_minimum_first_so_that_it_is_not_undone(
     assert any("won't go below 4" in note for note in plan.notes)
 
 
+@pytest.mark.parametrize(
+    ("count", "note"),
+    [
+        (3, "The autoscaler won't go below 3 tasks until its minimum is set again: --min."),
+        (10, "The autoscaler won't go below 10 tasks until its minimum is set again: --min."),
+        (2, None),
+        (1, "The autoscaler may go down to 1 task until its minimum is set again: --min."),
+        (0, "The autoscaler may go down to 0 tasks until its minimum is set again: --min."),
+    ],
+)
+def test_the_plan_says_what_becomes_of_the_autoscalers_minimum(count: int, note: str | None) -> None:
+    notes = [each for each in planned(Asked("backend", count)).notes if each.startswith("The autoscaler")]
+    assert notes == ([note] if note else [])
+
+
 def test_fewer_tasks_than_the_minimum_lower_it() -> None:
     plan = planned(Asked("backend", 3), services=Services((service(desired=6), service("frontend"))))
     assert kept(plan) == (3, 10)

@@ -46,7 +46,7 @@ def _missing_image(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
 
 
 def _wrong_secret(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    kind, name = choice(settings, "kind", ("missing-key", "mixed-up")), settings["secret"]
+    kind, name = choice(settings, "kind", ("missing-key", "mixed-up")), settings["variable"]
 
     def change(_: Cloud, __: Definition, container: dict[str, Any]) -> None:
         secrets = container.get("secrets", [])
@@ -110,8 +110,8 @@ FAULTS = (
         "A task definition is deployed that takes a secret from the wrong place.",
         "New tasks stop with ResourceInitializationError (missing-key), or by failed database logins (mixed-up).",
         _wrong_secret,
-        kind=Setting("missing-key", "missing-key: a JSON key that the secret lacks; mixed-up: another secret's value"),
-        secret=Setting("POSTGRES_PASSWORD", "the secret, by its environment variable"),
+        kind=Setting("missing-key", "missing-key (a JSON key that it lacks) or mixed-up (the value of another secret)"),
+        variable=Setting("POSTGRES_PASSWORD", "the environment variable that gets the secret"),
     ),
     _fault(
         "bad-environment-variable",

@@ -164,7 +164,7 @@ def _state(it: Fault, zone: str) -> str:
 
 
 def _choices(it: Fault) -> tuple[str, ...]:
-    return tuple(f"--set {key}={setting.default}: {setting.help}" for key, setting in it.settings.items())
+    return tuple(f"--set {key}={setting.default}  # {setting.help}" for key, setting in it.settings.items())
 
 
 def _table(found: Sequence[Fault], zone: str) -> str:

@@ -181,7 +181,7 @@ def _counting(say: Say) -> Callable[[Mapping[str, Any]], None]:
         nonlocal read
         if said.get("type") == "refresh_complete":
             read += 1
-            say(f"Terraform has read {read} resources")
+            say(f"Terraform has read {read} resource{'' if read == 1 else 's'}")
 
     return count
 

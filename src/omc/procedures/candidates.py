@@ -204,8 +204,8 @@ def reach(service: EcsService, history: History, zone: str) -> str:
         back_to = moment(history.read_back_to[name], zone)
         return f"Of {name}, the {len(found)} newest deployments that ECS knows were read, back to {back_to}."
     if found:
-        counted = "the one deployment" if len(found) == 1 else f"all {len(found)} deployments"
-        return f"Of {name}, {counted} that ECS knows were read; it keeps {KEPT_DAYS} days."
+        counted, were = ("the one deployment", "was") if len(found) == 1 else (f"all {len(found)} deployments", "were")
+        return f"Of {name}, {counted} that ECS knows {were} read; it keeps {KEPT_DAYS} days."
     if any(deployment.rollout == "COMPLETED" or deployment.running for deployment in service.deployments):
         return (
             f"What was deployed to {name} before is not known to ECS any more: it keeps {KEPT_DAYS} days, and what "

@@ -280,7 +280,11 @@ def _notes(
     elif target.suspended:
         yield f"The autoscaler of {service.name} is suspended, so it won't follow the load."
     elif asked.count is not None and asked.seconds is None:
-        yield f"The autoscaler won't go below {wish.minimum} tasks until its minimum is set again: --min."
+        again = "until its minimum is set again: --min."
+        if wish.minimum > target.minimum:
+            yield f"The autoscaler won't go below {_counted(wish.minimum)} {again}"
+        elif wish.minimum < target.minimum:
+            yield f"The autoscaler may go down to {_counted(wish.minimum)} {again}"
     if len(service.deployments) > 1 or any(each.rollout == "IN_PROGRESS" for each in service.deployments):
         fewer = " Fewer tasks than run now are taken from old and new ones." if wish.at_most < service.running else ""
         yield f"A deployment of {service.name} is in progress, and goes on with the new count.{fewer}"
