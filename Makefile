@@ -13,7 +13,7 @@ PYTEST_ARGS ?= -n 3 --dist loadscope
 SWEEP_ARGS ?=
 
 .PHONY: help install demo test check format lock clean bench bench-morning bench-local-up bench-localcloud \
-	bench-rollback kill-sweep
+	bench-rollback bench-conformance kill-sweep
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -55,6 +55,9 @@ bench-localcloud: install ## latency, 2,000 tasks and a million log events in th
 
 bench-rollback: install ## what omc rollback adds to the time that ECS needs
 	@$(BIN)/python benchmarks/rollback.py
+
+bench-conformance: install ## moto's own tests against the local cloud; SERVICES="ecs logs" for a part (not in bench: an hour)
+	@$(BIN)/python benchmarks/conformance/run.py
 
 kill-sweep: install ## omc killed at every write and in every call of its changes, and AWS failing at each
 	@$(BIN)/python tests/killsweep/sweep.py $(SWEEP_ARGS)

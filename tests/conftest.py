@@ -27,7 +27,7 @@ SHARED = {
     "rehearsal/test_demo": "demo",
     "rehearsal/test_apply_cancelled": "apply cancelled",
     "rehearsal/test_apply_killed": "apply killed",
-    "rehearsal/test_awkward_metrics": "changed stack",
+    "rehearsal/test_awkward_aws": "changed stack",
     "rehearsal/test_deploy_workflow": "changed stack",
     "rehearsal/test_infrastructure": "changed stack",
     "rehearsal/test_releases": "changed stack",

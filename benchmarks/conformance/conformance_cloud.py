@@ -45,6 +45,7 @@ OWN_STATE = frozenset(
 )
 """Services whose state isn't moto's alone: to forget it takes a new cloud."""
 EMPTY = "/empty"
+REFUSED = re.compile(rb"localcloud (doesn|has no )|not supported by localcloud")
 CODE = re.compile(rb'"__type"\s*:\s*"(?:[^"]*#)?([\w.]+)"|<Code>([\w.]+)</Code>')
 
 
@@ -81,7 +82,7 @@ def _recording(answer: Callable[..., Any], answers: Path) -> Callable[..., Any]:
             line = {
                 "status": result.status,
                 "code": next((part.decode() for part in found.groups() if part), "") if found else "",
-                "refused": b"localcloud doesn" in result.body,
+                "refused": REFUSED.search(result.body) is not None,
                 "target": request.headers.get("X-Amz-Target", "") or f"{request.method} {request.path}"[:80],
             }
             with answers.open("a") as file:

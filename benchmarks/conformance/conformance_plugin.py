@@ -20,6 +20,17 @@ import pytest
 import requests
 from moto.core import models
 
+STRANGER = frozenset(
+    {
+        *("AccessDenied", "AccessDeniedException", "AuthFailure", "InvalidAccessKeyId", "InvalidClientTokenId"),
+        *(
+            "MissingAuthenticationToken",
+            "SignatureDoesNotMatch",
+            "UnauthorizedOperation",
+            "UnrecognizedClientException",
+        ),
+    }
+)
 INTERNAL = ("InternalFailure", "InternalError")
 
 
@@ -135,4 +146,8 @@ def kind(report: Any, errors: list[dict[str, Any]]) -> str:
         return "slow"
     if any(each["refused"] for each in errors):
         return "refused"
+    if "Signature expired" in str(report.longrepr):
+        return "clock"
+    if any(each["code"] in STRANGER for each in errors):
+        return "identity"
     return "internal" if any(each["code"] in INTERNAL for each in errors) else "differs"

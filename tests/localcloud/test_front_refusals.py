@@ -48,6 +48,18 @@ def regions_of(cloud: Cloud) -> set[str]:
     }
 
 
+@pytest.mark.unsupported_allowed
+@pytest.mark.parametrize("operation", ["DescribeLoadBalancers", "CreateLoadBalancer", "DescribeTags", "AddTags"])
+def test_a_classic_load_balancer_is_no_other(shared_cloud: Cloud, operation: str) -> None:
+    """Signed alike, with operations of the same names: answered by the wrong service they would find nothing."""
+    body = f"Action={operation}&Version=2012-06-01&LoadBalancerName=a".encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+    asked = signed(shared_cloud, "POST", "/", body, headers, "elbv2")
+    answer = dispatch.answer(shared_cloud, asked)
+    assert answer.status == 400
+    assert b"localcloud has no service 'elb'" in answer.body.replace(b"&#x27;", b"'")
+
+
 ELSEWHERE = [
     ("sqs", "CreateQueue", {"QueueName": "q"}, "InvalidSignatureException", 400),  # JSON
     ("dynamodb", "ListTables", {}, "InvalidSignatureException", 400),

@@ -166,6 +166,27 @@ def test_a_migration_is_found_again_within_the_contract_of_list_tasks(
     assert memory.get("task") == found
 
 
+@pytest.mark.parametrize(("seconds", "verdict"), [(0, None), (3, None), (59, None), (60, Verdict.UNKNOWN)])
+def test_a_task_that_was_just_started_may_not_be_shown_yet(seconds: float, verdict: Verdict | None) -> None:
+    started = {"tasks": [{"taskArn": "arn:aws:ecs:a:1:task/c/t"}], "failures": []}
+    missing = {"tasks": [], "failures": [{"arn": "arn:aws:ecs:a:1:task/c/t", "reason": "MISSING"}]}
+    gateway = FakeGateway({("ecs", "run_task"): started, ("ecs", "describe_tasks"): missing})
+    arguments = {
+        "task_definition": "a:1",
+        "container": "backend",
+        "command": ["migrate"],
+        "what": "the migration",
+        "network": {},
+        "launch": {},
+    }
+    memory: dict[str, Any] = {}
+    run_task = action_named("ecs.run_task")
+    memory |= run_task.perform(context(gateway, memory=memory, now=lambda: world.NOW), arguments)
+    later = world.NOW + timedelta(seconds=seconds)
+    outcome = run_task.watch(context(gateway, memory=memory, now=lambda: later), arguments)
+    assert (outcome.verdict if outcome else None) is verdict
+
+
 # The watch
 
 

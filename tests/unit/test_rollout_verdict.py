@@ -73,6 +73,20 @@ def test_a_deployment_that_goes_on_tells_how_far_it_is() -> None:
     )
 
 
+@pytest.mark.parametrize("status", ["PENDING", "IN_PROGRESS", "SUCCESSFUL", "STOPPED", "ROLLBACK_IN_PROGRESS"])
+@pytest.mark.parametrize("minutes", [1, 60, 100_000])
+def test_a_list_that_lags_behind_supersedes_nothing(status: str, minutes: int) -> None:
+    """ListServiceDeployments may not show ours yet: the one before is no successor, whatever became of it."""
+    found = judged(ours(status), newest=world.deployed(OLD, minutes))
+    assert found.verdict is not Verdict.SUPERSEDED
+    assert found == judged(ours(status))
+
+
+def test_a_service_that_lags_behind_is_no_success_yet() -> None:
+    found = judged(ours("SUCCESSFUL"), service=world.service("backend", 7))
+    assert found == Judgement(None, f"backend: its primary deployment is of {OLD}")
+
+
 @pytest.mark.parametrize(
     ("deployment", "said"),
     [

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(\d{8})/([^/]*)/([^/]*)/aws4_request")
 CBOR_PATH = re.compile(r"^/service/(?P<prefix>[^/]+)/operation/(?P<operation>[A-Za-z0-9]+)$")
+CLASSIC = b"Version=2012-06-01"
+"""Of Classic Load Balancers; those of today have 2015-12-01."""
 MOST_UNZIPPED = 16 << 20
 """Bytes. PutMetricData takes 1 MB at most, and no other operation that SDKs gzip takes more."""
 
@@ -153,7 +155,9 @@ def service_of(request: HttpRequest, scope: Signature | None) -> str:
         return "sts" if b"Action=AssumeRoleWith" in request.body else "s3"
     if scope.service == "s3" and request.path.startswith("/v20180820/"):
         return "s3control"
-    return SIGNING_NAMES.get(scope.service, scope.service)
+    named = SIGNING_NAMES.get(scope.service, scope.service)
+    # Classic load balancers are signed alike and have operations of the same names: only the API's version tells.
+    return "elb" if named == "elbv2" and CLASSIC in f"{request.query}&".encode() + request.body else named
 
 
 def identify(request: HttpRequest, service: str, request_id: str) -> Wire:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
@@ -23,6 +24,9 @@ from omc.procedures.plan import Json
 from omc.stack import Environment
 
 SCHEMA = re.compile(r"schema is at version (\d+)(?:.*?code (?:of |for )?version (\d+) (?:or|and) newer)?")
+
+NOT_SHOWN_YET = timedelta(minutes=1)
+"""How long a task that ECS has just started may not be known to DescribeTasks: AWS names no time, seconds are usual."""
 
 
 def _started_by(context: Context) -> str:
@@ -53,6 +57,7 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
         "propagateTags": "TASK_DEFINITION",
         **arguments.get("launch", {}),
     }
+    context.remember({"asked_at": context.now().isoformat()})
     answer = context.gateway.client("ecs").run_task(**wire)
     if not answer["tasks"]:
         reason = "; ".join(failure.get("reason", "") for failure in answer["failures"]) or "ECS gave no reason"
@@ -63,6 +68,9 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
 def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     arn, name = context.memory["task"], arguments["container"]
     told: Any = context.gateway.client("ecs").describe_tasks(cluster=context.environment.cluster, tasks=[arn])
+    if not told["tasks"] and _is_new(context):
+        context.say(f"{arguments['what']}: ECS does not tell of the task {short_name(arn)} yet")
+        return None
     if not told["tasks"]:
         return Outcome(
             Verdict.UNKNOWN, f"ECS knows no more of the task {short_name(arn)} that ran {arguments['what']}."
@@ -92,6 +100,12 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     said = f" Last it said: {message_of(lines[-1])}" if lines else " It wrote no log."
     cause = cause_of(stopped).text.rstrip(".")
     return Outcome(Verdict.FAILED, f"{arguments['what']} failed: {cause}.{said}", evidence)
+
+
+def _is_new(context: Context) -> bool:
+    """Whether ECS may not show the task yet: what a call has made is not to be seen by all calls at once."""
+    asked = context.memory.get("asked_at")
+    return asked is not None and context.now() - datetime.fromisoformat(asked) < NOT_SHOWN_YET
 
 
 def _goes_on(context: Context, arguments: Mapping[str, Any]) -> str:

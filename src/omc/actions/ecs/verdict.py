@@ -49,7 +49,8 @@ def judge(rollout: Rollout, expected: Expected, ours: str) -> Judgement:
         if deployment.status == "ROLLBACK_SUCCESSFUL":
             return Judgement(Verdict.ROLLED_BACK, f"ECS rolled {name} back to {back}: {why}.")
         return Judgement(Verdict.FAILED, f"{wanted} failed and ECS could not roll {name} back to {back}: {why}.")
-    if ours and newest is not None and newest.arn != ours:
+    # An older one is no successor: a list may lag behind the call that made ours, for ECS is eventually consistent.
+    if deployment is not None and newest is not None and newest.arn != ours and newest.created >= deployment.created:
         what = f"another deployment, of {newest.task_definition or 'an unknown revision'}, took its place"
         return Judgement(Verdict.SUPERSEDED, f"{name}: {what} at {newest.created:%H:%M:%S} UTC.")
     if deployment is not None and deployment.status == "STOPPED":

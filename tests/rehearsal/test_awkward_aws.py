@@ -1,6 +1,7 @@
-"""Deploy, rollback and morning check while CloudWatch is late with its metrics, and while it has none.
+"""Deploy, rollback and morning check with an AWS that is only as good as it promises.
 
-A release that nobody could watch is told as such, and nothing that isn't known is shown as well.
+CloudWatch is late with its metrics, or has none: a release that nobody could watch is told as such, and nothing that
+isn't known is shown as well. Reads lag behind writes: that is taken for no failure.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def test_nobody_watched_the_release_and_nobody_says_so(healthy: Stack, impatient
         deployed = healthy.omc("deploy", "--image", f"backend={image}", *words, timeout=900)
         assert deployed.code == 0, deployed.out + deployed.err
         assert running(healthy) != before
-        settle = _step(deployed.json, "settle")
-        assert settle["evidence"]["watched"] is False
+        watch = _step(deployed.json, "watch")
+        assert watch["evidence"]["watched"] is False
         assert "Unwatched: no alarm fired and no task failed" in deployed.err
         assert "runs, unwatched" in deployed.err
         listed = healthy.omc("deployments", "--env", "local", "--output", "json").json["deployments"]
@@ -76,7 +77,26 @@ def test_nobody_watched_the_release_and_nobody_says_so(healthy: Stack, impatient
     eventually("the metrics are fresh", lambda: freshness(healthy, impatient) == {"CloudWatch": "ok"}, within=180)
 
 
+def test_reads_that_lag_behind_and_documented_rates_cost_no_release(healthy: Stack) -> None:
+    """What was just made isn't found yet, what was just changed looks as before: no failure is seen in it."""
+    before, image = running(healthy), variants.push(healthy, "good")
+    faults = ("stale-reads", "--set", "seconds=5"), ("rate-limits",)
+    for fault in faults:
+        started = healthy.omc("local", "fault", "start", *fault)
+        assert started.code == 0, started.err
+    try:
+        words = ("--env", "local", "--yes", "--output", "json", "--override", "a rehearsal")
+        deployed = healthy.omc("deploy", "--image", f"backend={image}", "--watch", "2s", *words, timeout=900)
+        assert deployed.code == 0, deployed.out + deployed.err
+        back = healthy.omc("rollback", "--env", "local", "--yes", "--output", "json", timeout=900)
+        assert back.code == 0, back.out + back.err
+    finally:
+        for fault in faults:
+            assert healthy.omc("local", "fault", "stop", fault[0]).code == 0
+    assert running(healthy) == before
+
+
 def _step(shown: Any, name: str) -> dict[str, Any]:
-    steps = [each for each in shown["run"]["steps"] if name in each["name"] and each["phase"] == "perform"]
+    steps = [each for each in shown["run"]["steps"] if each["name"] == name and each["phase"] == "perform"]
     assert len(steps) == 1, [each["name"] for each in shown["run"]["steps"]]
     return dict(steps[0])
