@@ -111,7 +111,7 @@ def test_a_push_to_main_is_planned_applied_deployed_verified_and_taken_back(
         back = repository.job("rollback", by="dora")
         back.perform()
         assert image_of(healthy, "backend") == before
-        assert "back in staging" in back.summary
+        assert "Roll back backend" in back.summary
         assert threshold(healthy) == 90
     finally:
         if image_of(healthy, "backend") != before:

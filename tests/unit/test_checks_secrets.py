@@ -127,7 +127,8 @@ def test_secrets_without_rotation_are_one_line_and_no_secret_is_said() -> None:
     [finding] = secret_rotation(
         SecretsInUse(several, {name: (use(ago(hours=1)),) for name in several}), world.environment(), SCOPE
     )
-    assert (finding.level, finding.subject) == (OK, "a, b, c")
+    assert (finding.level, finding.subject) == (OK, "3 secrets")
+    assert [each.text for each in finding.evidence] == ["without rotation: a, b, c"]
     [nothing] = secret_rotation(SecretsInUse({}, {}), world.environment(), SCOPE)
     assert (nothing.level, nothing.subject) == (OK, "all services")
 

@@ -17,6 +17,7 @@ import pytest
 
 from omc.cli.check import Period
 from omc.cli.deploy import Length
+from omc.cli.incident import LEVEL
 from omc.cli.main import main, root
 from omc.cli.table import Row, page, table
 
@@ -190,6 +191,21 @@ def test_no_number_is_too_odd_for_a_sentence(parameter: click.Parameter) -> None
             continue
         seconds = value.total_seconds() if isinstance(value, timedelta) else value
         assert 0 <= seconds < 2**63, text
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *(("1", 1), ("2", 2), ("3", 3), (" 2", 2), ("SEV-1", 1), ("sev-2", 2), ("Sev3", 3), ("SEV 2", 2), ("SEV_1", 1)),
+        *((each, None) for each in ("0", "4", "SEV-0", "SEV-4", "SEV", "SEV-", "high", "SEV-two", "SEV--1", "2.5", "")),
+    ],
+)
+def test_a_severity_is_written_as_people_say_it(text: str, number: int | None) -> None:
+    if number is not None:
+        assert LEVEL.convert(text, None, None) == number
+        return
+    with pytest.raises(click.BadParameter):
+        LEVEL.convert(text, None, None)
 
 
 def test_there_are_numbers_to_try() -> None:

@@ -50,9 +50,9 @@ def secret_rotation(secrets: SecretsInUse, environment: Environment, scope: Scop
         yield Finding(
             check="secret-rotation",
             level=Level.OK,
-            subject=", ".join(quiet) or "all services",
+            subject=(quiet[0] if len(quiet) == 1 else f"{len(quiet)} secrets") if quiet else "all services",
             sentence="Running tasks rely on no secret that is rotated by itself.",
-            evidence=(Evidence(f"{len(quiet)} secrets of running tasks, without rotation", secrets.reading),),
+            evidence=(Evidence(f"without rotation: {', '.join(quiet) or 'no secret'}", secrets.reading),),
         )
 
 

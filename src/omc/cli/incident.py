@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +20,19 @@ if TYPE_CHECKING:
     from omc.stack import Environment
 
 NUMBER = click.argument("number", type=INCIDENT_NUMBER, metavar="NUMBER")
-LEVEL = click.IntRange(min(SEVERITIES), max(SEVERITIES))
+
+
+class Severity(click.IntRange):
+    """``2`` or, as people say it, ``SEV-2``."""
+
+    name = "severity"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = re.sub(r"(?i)\A\s*sev[-_ ]?(?=\d)", "", value) if isinstance(value, str) else value
+        return int(super().convert(text, param, ctx))  # type: ignore[arg-type]  # click says int of what it parses
+
+
+LEVEL = Severity(min(SEVERITIES), max(SEVERITIES))
 LEVELS = "; ".join(f"{number}: {each.meaning}" for number, each in SEVERITIES.items())
 OUTPUT = click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
 

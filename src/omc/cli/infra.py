@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from omc.procedures.plan import Plan
     from omc.stack import Stack
 
+READING = "Terraform reads the plan and the state"
 OUTPUT_OPTION = click.option(
     "--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True
 )
@@ -238,12 +239,14 @@ def drift(
     from omc.errors import Unknown
     from omc.facts.infrastructure import saved_plan
     from omc.procedures.infrastructure_drift import drift as sorted_out
+    from omc.progress import said_if_long
 
     desk = _Desk.of(context, env)
     root = desk.root(desk.project)
     try:
         file = desk.planned(root, variables, lock_wait)
-        saved = saved_plan(root, file)
+        with said_if_long(READING):
+            saved = saved_plan(root, file)
         file.unlink()
     except tf.TerraformError as error:
         raise Unknown(f"It is not known whether {desk.name} has drifted. {error.message}") from error
@@ -373,11 +376,13 @@ class _Desk:
         from omc.facts.infrastructure import SavedPlan
         from omc.infrastructure.asked import PlannedChange
         from omc.procedures import infrastructure
+        from omc.progress import said_if_long
         from omc.stack import Environment
 
         planner = infrastructure.destroy if destroy else infrastructure.apply
         given = {Gateway: self.gateway, Environment: self.gateway.environment, PlannedChange: asked}
-        known = {**given, **collect([planner], given)}
+        with said_if_long(READING):
+            known = {**given, **collect([planner], given)}
         for fact in known.values():
             if isinstance(fact, Unreadable):
                 raise fact.error
@@ -440,8 +445,10 @@ def _summary(root: Root, file: Path) -> Summary:
     """What is to be done; nothing, also when something was approved: then it is there by now."""
     from omc.facts.infrastructure import saved_plan
     from omc.procedures.infrastructure_summary import summary
+    from omc.progress import said_if_long
 
-    return summary(saved_plan(root, file))
+    with said_if_long(READING):
+        return summary(saved_plan(root, file))
 
 
 def _given(variables: tuple[str, ...]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def plan(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, outpu
     if output == "markdown":
         parts = [f"## {markdown(judged.title)}", *(f"> **{markdown(each)}**" for each in losses)]
         parts += [f"> **Refused:** {markdown(each)}" for each in judged.refusals]
-        parts += [*(f"- {markdown(each)}" for each in notes), "", *fenced(listed), ""]
+        parts += [*(f"- {markdown(each)}" for each in notes), "", *([*fenced(listed), ""] if listed else [])]
         parts += [f"- {markdown(each)}" for each in end if str(file) not in each]
         return "\n".join([parts[0], "", *parts[1:]])
     colour = has_colour()
@@ -48,7 +48,14 @@ def plan(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, outpu
     def red(text: str) -> str:
         return style(line(text), fg="red", bold=True) if colour else line(text)
 
-    lines = [line(judged.title), "", *map(red, losses), *map(line, notes), "", *map(line, listed), ""]
+    lines = [
+        line(judged.title),
+        "",
+        *map(red, losses),
+        *map(line, notes),
+        "",
+        *([*map(line, listed), ""] if listed else []),
+    ]
     lines += [red(f"Refused: {each}") for each in judged.refusals]
     return "\n".join([*lines, *map(line, end)])
 

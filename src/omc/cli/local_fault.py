@@ -139,7 +139,8 @@ def stop(context: click.Context, state: Path | None, name: str | None, every: bo
 
 
 def _with(it: Fault) -> str:
-    return f" with {', '.join(f'{key}={value}' for key, value in it.chosen.items())}" if it.chosen else ""
+    chosen = ", ".join(f"{key}={value}" for key, value in it.chosen.items() if value)
+    return f" with {chosen}" if chosen else ""
 
 
 def _plain(it: Fault) -> dict[str, object]:

@@ -35,7 +35,9 @@ def as_table(
         rows.append(Row((f"  {number}", step.title), tuple(below)))
     parts.append(table(rows, width=width, colour=colour) if rows else "There is nothing to do.")
     if plan.rests_on:
-        facts = [Row((f"  {name}", short(value))) for name, value in leaves(without_secrets(plan.rests_on))]
+        facts = [
+            Row((f"  {name}", short(value))) for name, value in leaves(without_secrets(plan.rests_on)) if value != []
+        ]
         parts.append("It rests on\n" + table(facts, width=width))
     if commands:
         parts.append("The same by hand\n" + "\n".join(f"  {line(command)}" for command in commands))

@@ -80,7 +80,7 @@ def plan_rollback(
         procedure="rollback",
         environment=environment.name,
         asked={**asdict(asked), "services": list(asked.services)},
-        title=f"Roll {_title(ways)} back in {environment.name}",
+        title=f"Roll back {_title(ways)} in {environment.name}",
         risk=Risk.HIGH,
         steps=tuple(_steps(ways, definitions)),
         rests_on={
