@@ -97,7 +97,7 @@ ROWS: list[Row] = [
     definition("knowledge", CLIENT, "Fargate requires that 'cpu' and 'memory'", cpu=""),
     definition("report", CLIENT, "Fargate only supports network mode", networkMode="bridge"),
     definition("model", INVALID, "'networkMode' failed to satisfy constraint", networkMode="overlay"),
-    definition("model", INVALID, "requiresCompatibilities.1.member", requiresCompatibilities=["LAMBDA"]),
+    definition("report", INVALID, "'requiresCompatibilities' failed", requiresCompatibilities=["LAMBDA"]),
     definition("report", CLIENT, "do not support pidMode 'host'", pidMode="host"),
     definition("report", TAKEN, pidMode="task"),
     definition("report", CLIENT, "do not support ipcMode", ipcMode="none"),
@@ -179,6 +179,20 @@ ROWS: list[Row] = [
     ("model", "iam", "CreateUser", {"UserName": "jo@example.com"}, TAKEN, ""),
     (
         "model", "iam", "CreateUser", {"UserName": "tagged", "Tags": [{"Key": "Über uns", "Value": "日本"}]}, TAKEN, "",
+    ),
+    (
+        "report", "kms", "Encrypt", {"KeyId": "k", "Plaintext": b"x" * 4097}, "ValidationException",
+        "Value at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4096",
+    ),
+    (
+        "report", "iam", "CreateOpenIDConnectProvider",
+        {"Url": "https://idp.example.com", "ThumbprintList": ["short"]}, "ValidationError",
+        "[short]' at 'thumbprintList' failed to satisfy constraint: Member must satisfy constraint: [Member must have",
+    ),
+    (
+        "report", "logs", "DescribeLogStreams",
+        {"logGroupIdentifier": "arn:aws:logs:ap-southeast-2:100000000002:log-group:g:*"}, INVALID,
+        "Value at 'logGroupIdentifier' failed to satisfy constraint: Member must satisfy regular expression pattern: [",
     ),
     ("model", "kms", "CreateKey", {"KeyUsage": "DOOR"}, "ValidationException", "enum value set"),
     ("model", "secretsmanager", "GetRandomPassword", {"PasswordLength": 5000}, "ValidationException", "4096"),

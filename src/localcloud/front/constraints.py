@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 MISSING, TYPE, LENGTH, RANGE, PATTERN, ENUM = "missing", "type", "length", "range", "pattern", "enum"
 
-LONGEST_SHOWN = 200
+LONGEST_SHOWN = 1024
 """Characters of a refused value in an error's message."""
 
 
@@ -45,10 +45,17 @@ class Violation:
     @property
     def shown(self) -> str:
         """The value as a message may show it."""
-        if self.sensitive or isinstance(self.value, bytes | Mapping | list):
+        if self.sensitive or isinstance(self.value, bytes):
             return "***"
-        text = str(self.value)
+        text = f"[{', '.join(map(str, self.value))}]" if isinstance(self.value, list) else str(self.value)
         return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+    @property
+    def quoted(self) -> str:
+        """The value before ``at``, as Smithy's servers put it: secrets and bytes they leave out."""
+        if self.kind == MISSING:
+            return "null "
+        return "" if self.sensitive or isinstance(self.value, bytes) else f"'{self.shown}' "
 
 
 Path: TypeAlias = tuple[str, ...]
@@ -165,10 +172,18 @@ def _structure(service: str, shape: Any) -> Check:
 
 def _list(service: str, shape: Any) -> Check:
     length = _length(shape)
+    plain = shape.member.type_name == "string"
+    sensitive = bool(shape.member.metadata.get("sensitive"))
 
     def check_items(value: Any, path: Path) -> Iterator[Violation]:
         yield from length(value, path)
         item = _compiled(service, shape.member)
+        if plain and all(isinstance(held, str) for held in value):
+            wrong = next((each for held in value for each in item(held, path)), None)
+            if wrong is not None:  # told once of the whole list
+                text = f"Member must satisfy constraint: [{', '.join(_constraints(shape.member))}]"
+                yield Violation(wrong.kind, path, text, wrong.shape, value, sensitive)
+            return
         for number, held in enumerate(value, 1):
             if held is not None:
                 yield from item(held, (*path, str(number)))
@@ -188,6 +203,24 @@ def _map(service: str, shape: Any) -> Check:
                 yield from values(held, (*path, str(key)))
 
     return check_entries
+
+
+def _constraints(shape: Any) -> Iterator[str]:
+    """All that a string's shape asks for, as Smithy's servers put it."""
+    limits = shape.metadata
+    if limits.get("enum"):
+        yield _one_of(shape)
+        return
+    if limits.get("max") is not None:
+        yield f"Member must have length less than or equal to {limits['max']}"
+    if limits.get("min") is not None:
+        yield f"Member must have length greater than or equal to {limits['min']}"
+    if limits.get("pattern"):
+        yield f"Member must satisfy regular expression pattern: {limits['pattern']}"
+
+
+def _one_of(shape: Any) -> str:
+    return f"Member must satisfy enum value set: [{', '.join(shape.metadata['enum'])}]"
 
 
 def _length(shape: Any) -> Check:
@@ -221,8 +254,7 @@ def _scalar(shape: Any) -> Check:
     def check_text(value: Any, path: Path) -> Iterator[Violation]:
         if allowed:
             if value not in allowed:
-                text = f"Member must satisfy enum value set: [{', '.join(limits['enum'])}]"
-                yield Violation(ENUM, path, text, shape.name, value, sensitive)
+                yield Violation(ENUM, path, _one_of(shape), shape.name, value, sensitive)
             return
         wrong = next(length(value, path), None)
         if wrong is not None:

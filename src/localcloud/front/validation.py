@@ -68,6 +68,9 @@ LOOSE = frozenset(
 )
 """Shapes whose constraints aren't enforced: their service takes more than its model says, or refuses it otherwise."""
 
+UNTOLD = frozenset({("logs", "LogGroupIdentifier")})
+"""Shapes whose refused value the service was seen to leave out of its message."""
+
 COUNT = re.compile(r"(?:Counts?|Quantity|TargetCapacity)$|^(?:count|quantity|NumberOf\w+|Num[A-Z]\w+|Replicas\w*)$")
 """Names of integers that say how many things are to be made, shown or returned."""
 MOST = 10_000
@@ -127,8 +130,7 @@ def _error(wire: Wire, found: Sequence[Violation]) -> AwsError:
         wrong = first.constraint.replace("Member", "It", 1)
         return AwsError(code, f"Invalid value '{first.shown}' for {'.'.join(first.path)}. {wrong}.")
     said = "; ".join(
-        f"Value {'null' if each.kind == MISSING else repr(each.shown)} at '{each.place}' failed to satisfy constraint: "
-        f"{each.constraint}"
+        f"Value {'' if (wire.service, each.shape) in UNTOLD else each.quoted}at '{each.place}' failed to satisfy constraint: {each.constraint}"
         for each in found[:10]
     )
     return AwsError(code, f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: {said}")
