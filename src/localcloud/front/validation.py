@@ -68,7 +68,7 @@ LOOSE = frozenset(
 )
 """Shapes whose constraints aren't enforced: their service takes more than its model says, or refuses it otherwise."""
 
-UNTOLD = frozenset({("logs", "LogGroupIdentifier")})
+UNTOLD = frozenset({("logs", "LogGroupIdentifier"), ("logs", "StartLiveTailLogGroupIdentifiers")})
 """Shapes whose refused value the service was seen to leave out of its message."""
 
 COUNT = re.compile(r"(?:Counts?|Quantity|TargetCapacity)$|^(?:count|quantity|NumberOf\w+|Num[A-Z]\w+|Replicas\w*)$")
@@ -129,11 +129,11 @@ def _error(wire: Wire, found: Sequence[Violation]) -> AwsError:
             return AwsError(code, f"The request must contain the parameter {first.name}")
         wrong = first.constraint.replace("Member", "It", 1)
         return AwsError(code, f"Invalid value '{first.shown}' for {'.'.join(first.path)}. {wrong}.")
-    said = "; ".join(
-        f"Value {'' if (wire.service, each.shape) in UNTOLD else each.quoted}at '{each.place}' failed to satisfy constraint: {each.constraint}"
-        for each in found[:10]
-    )
-    return AwsError(code, f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: {said}")
+    said = []
+    for each in found[:10]:
+        value = "" if (wire.service, each.shape) in UNTOLD else each.quoted
+        said.append(f"Value {value}at '{each.place}' failed to satisfy constraint: {each.constraint}")
+    return AwsError(code, f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: {'; '.join(said)}")
 
 
 def _s3_code(wire: Wire, violation: Violation) -> str:
