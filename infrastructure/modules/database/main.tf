@@ -76,14 +76,9 @@ resource "aws_iam_role_policy_attachment" "monitoring" {
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 }
 
-# When the instance was made, for the name of its last snapshot: a second instance of the name leaves one of its own.
-resource "terraform_data" "made" {
-  input = formatdate("YYYYMMDDhhmmss", plantimestamp())
-
-  lifecycle {
-    ignore_changes = [input]
-  }
-}
+# For the name of the instance's last snapshot: a second instance of the name leaves one of its own. Made at the apply, not
+# from the plan's time, by which no two plans would be the same, and an approval is of one.
+resource "terraform_data" "made" {}
 
 resource "aws_db_instance" "this" {
   #checkov:skip=CKV_AWS_157:Multi-AZ is a variable: on in production, off in staging for its price.
@@ -121,7 +116,7 @@ resource "aws_db_instance" "this" {
   copy_tags_to_snapshot     = true
   deletion_protection       = var.deletion_protection
   skip_final_snapshot       = !var.deletion_protection
-  final_snapshot_identifier = var.deletion_protection ? "${var.name}-final-${terraform_data.made.input}" : null
+  final_snapshot_identifier = var.deletion_protection ? "${var.name}-final-${substr(terraform_data.made.id, 0, 8)}" : null
   delete_automated_backups  = !var.deletion_protection
 
   auto_minor_version_upgrade          = true

@@ -77,6 +77,12 @@ run "slow_queries_can_be_found" {
 run "production_keeps_its_data" {
   command = plan
 
+  override_resource {
+    target          = terraform_data.made
+    override_during = plan
+    values          = { id = "0a1b2c3d-0000-0000-0000-000000000000" }
+  }
+
   variables {
     name                  = "ohmycoins-production"
     log_group_names       = ["/aws/rds/instance/ohmycoins-production/postgresql"]
@@ -86,7 +92,7 @@ run "production_keeps_its_data" {
   }
 
   assert {
-    condition     = aws_db_instance.this.deletion_protection && !aws_db_instance.this.skip_final_snapshot && can(regex("^ohmycoins-production-final-[0-9]{14}$", aws_db_instance.this.final_snapshot_identifier)) && !aws_db_instance.this.delete_automated_backups
+    condition     = aws_db_instance.this.deletion_protection && !aws_db_instance.this.skip_final_snapshot && aws_db_instance.this.final_snapshot_identifier == "ohmycoins-production-final-0a1b2c3d" && !aws_db_instance.this.delete_automated_backups
     error_message = "It refuses deletion, and leaves a snapshot and its backups when it is allowed."
   }
 
