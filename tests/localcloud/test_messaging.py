@@ -153,3 +153,14 @@ def test_an_http_subscriber_that_refuses_is_tried_again(
     assert wait_for(lambda: total(shared_aws, "AWS/SNS", "NumberOfNotificationsFailed", {"TopicName": "flaky"})) == 1
     assert len(flaky.accepted) == 1
     assert flaky.refusals == 100 - messaging.ATTEMPTS
+
+
+@pytest.mark.parametrize("name", ["All", "SentTimestamp", "ApproximateReceiveCount", "SenderId"])
+def test_a_messages_attributes_are_asked_for_by_the_older_parameter_too(shared_aws: Any, name: str) -> None:
+    sqs = shared_aws("sqs")
+    queue = sqs.create_queue(QueueName=f"older-{name}")["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody="m")
+    [message] = sqs.receive_message(QueueUrl=queue, AttributeNames=[name])["Messages"]
+    assert name == "All" or name in message["Attributes"]
+    with pytest.raises(sqs.exceptions.InvalidAttributeName):
+        sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Size"])

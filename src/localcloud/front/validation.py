@@ -64,6 +64,9 @@ STRICT = ("json", "rest-json", "cbor")
 LOOSE = frozenset(
     {
         ("s3", "BucketLocationConstraint"),  # refused with a code of its own, by moto
+        # ReceiveMessage takes a message's attributes by the queue's parameter too (clients of before its own one);
+        # everywhere else a wrong name is InvalidAttributeName, by moto.
+        ("sqs", "QueueAttributeName"),
     }
 )
 """Shapes whose constraints aren't enforced: their service takes more than its model says, or refuses it otherwise."""
