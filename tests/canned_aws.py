@@ -223,5 +223,6 @@ def healthy() -> dict[tuple[str, str], Any]:
             "statistics": {"recordsMatched": 0.0, "recordsScanned": 812.0, "bytesScanned": 91000.0},
         },
         ("rds", "DescribeDBInstances"): {"DBInstances": []},
+        ("elasticache", "DescribeReplicationGroups"): {"ReplicationGroups": []},
         ("sts", "GetCallerIdentity"): {"Account": ACCOUNT, "Arn": arn("iam", "user/someone"), "UserId": "AIDA"},
     }

@@ -15,10 +15,11 @@ import pytest
 
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
+from localcloud.core.windows import in_window
 from localcloud.parts import tools
 from localcloud.services.rds import Databases, parameters
 from localcloud.services.rds.measure import log_events
-from localcloud.services.rds.model import in_window, size_of
+from localcloud.services.rds.model import size_of
 from support.data_layer import Clients, Database, until
 
 pytestmark = pytest.mark.cloud

@@ -7,6 +7,7 @@ from omc.checks.freshness import data_fresh, metrics_fresh
 from omc.checks.judge import Check
 from omc.checks.load_balancing import error_rate, load_balancer, targets
 from omc.checks.logs import recent_errors
+from omc.checks.maintenance import pending_changes
 from omc.checks.secrets import secret_rotation
 from omc.checks.services import rollouts, services_running, task_starts
 from omc.checks.tasks import failed_tasks
@@ -24,4 +25,5 @@ MORNING: tuple[Check, ...] = (
     data_fresh,
     metrics_fresh,
     secret_rotation,
+    pending_changes,
 )

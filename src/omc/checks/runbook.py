@@ -7,6 +7,7 @@ from omc.checks.finding import Procedure
 DOCUMENTS = "docs/runbook"
 
 MORNING_CHECKS = Procedure("Morning checks", f"{DOCUMENTS}/daily-operations.md#morning-checks")
+MAINTENANCE = Procedure("Maintenance windows", f"{DOCUMENTS}/maintenance.md#maintenance-windows")
 DEPLOYMENTS = Procedure("Emergency rollback", f"{DOCUMENTS}/deployment.md#emergency-rollback")
 SCALING = Procedure("Scaling operations", f"{DOCUMENTS}/deployment.md#scaling-operations")
 RESTART = Procedure("Restart", f"{DOCUMENTS}/deployment.md#restart")

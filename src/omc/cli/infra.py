@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +20,18 @@ from omc.output import echo, line
 if TYPE_CHECKING:
     from omc.aws.gateway import Gateway
     from omc.facts.infrastructure import SavedPlan
+    from omc.facts.releases import Ledger
+    from omc.facts.temporary import Temporary
     from omc.infrastructure.asked import PlannedChange
     from omc.infrastructure.roots import Root
+    from omc.procedures.infrastructure_drift import Drift
     from omc.procedures.infrastructure_summary import Summary
     from omc.procedures.plan import Plan
     from omc.stack import Stack
 
 READING = "Terraform reads the plan and the state"
+MOST_AUTHORS = 20
+"""Resources of whose change CloudTrail is asked by whom: it answers two questions a second."""
 OUTPUT_OPTION = click.option(
     "--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True
 )
@@ -238,7 +245,6 @@ def drift(
     from omc.cli import infra_report
     from omc.errors import Unknown
     from omc.facts.infrastructure import saved_plan
-    from omc.procedures.infrastructure_drift import drift as sorted_out
     from omc.progress import said_if_long
 
     desk = _Desk.of(context, env)
@@ -255,9 +261,9 @@ def drift(
             f"It is not known whether {desk.name} has drifted: Terraform could only plan a part of it "
             f"({', '.join(saved.extent.deferred) or 'it says no more'})."
         )
-    found = sorted_out(saved)
-    page(infra_report.drift(desk.name, found, output, everything=everything, full=full))
-    context.exit(0 if found.is_none else 1)
+    found = desk.drift(saved)
+    page(infra_report.drift(desk.gateway.environment, found, output, everything=everything, full=full))
+    context.exit(1 if not found.is_none else Unknown.exit_code if found.unknown else 0)
 
 
 @infra.command()
@@ -374,19 +380,86 @@ class _Desk:
         from omc.aws.gateway import Gateway
         from omc.facts.collector import Unreadable, collect, needs
         from omc.facts.infrastructure import SavedPlan
+        from omc.facts.scope import Scope
+        from omc.facts.temporary import Temporary
         from omc.infrastructure.asked import PlannedChange
         from omc.procedures import infrastructure
+        from omc.procedures.readings import without
         from omc.progress import said_if_long
         from omc.stack import Environment
 
         planner = infrastructure.destroy if destroy else infrastructure.apply
-        given = {Gateway: self.gateway, Environment: self.gateway.environment, PlannedChange: asked}
+        given: dict[type, Any] = {
+            Gateway: self.gateway,
+            Environment: self.gateway.environment,
+            PlannedChange: asked,
+            Scope: Scope(datetime.now(UTC)),
+            Temporary: self.recorded()[0],
+        }
         with said_if_long(READING):
             known = {**given, **collect([planner], given)}
-        for fact in known.values():
+        notes = []
+        for kind, fact in known.items():
             if isinstance(fact, Unreadable):
-                raise fact.error
-        return planner(**{name: known[need] for name, need in needs(planner).items()}), known[SavedPlan]
+                spared = without(kind, fact.error.message)
+                if spared is None:
+                    raise fact.error
+                known[kind] = spared[0]
+                notes.append(spared[1])
+        made = planner(**{name: known[need] for name, need in needs(planner).items()})
+        return replace(made, notes=(*made.notes, *notes)), known[SavedPlan]
+
+    def recorded(self) -> tuple[Temporary, Ledger | None]:
+        """What omc's own record knows: what was changed for a while, and the releases. A plan is also made where there
+        is no record, or none that can be reached."""
+        from omc.errors import OmcError
+        from omc.facts.releases import read_ledger
+        from omc.facts.temporary import Temporary, read_temporary
+        from omc.store.database import open_store
+        from omc.store.place import place_of
+
+        environment = self.gateway.environment
+        place = place_of(self.stack, environment)
+        if not place.exists:
+            return Temporary(), None
+        try:
+            with open_store(place) as store:
+                return read_temporary(store, environment), read_ledger(store, environment)
+        except OmcError as error:
+            return Temporary(unknown=error.message), None
+
+    def drift(self, saved: SavedPlan) -> Drift:
+        """What the plan found and what stands beside what it knows, with who did it."""
+        from omc.facts.beside_terraform import last_changes, read_beside
+        from omc.facts.collector import Unreadable, collect
+        from omc.facts.pending import Pending
+        from omc.facts.scaling import Scaling
+        from omc.facts.services import Services
+        from omc.procedures import infrastructure_drift as drifts
+        from omc.progress import said_if_long
+        from omc.stack import Environment
+
+        environment = self.gateway.environment
+        temporary, ledger = self.recorded()
+        with said_if_long("AWS is asked what Terraform doesn't see"):
+            beside = read_beside(self.gateway, saved.known)
+            facts = collect([drifts.read_beside_the_plan], {type(self.gateway): self.gateway, Environment: environment})
+        lost = [
+            f"{kind.__name__}: {fact.error.message}" for kind, fact in facts.items() if isinstance(fact, Unreadable)
+        ]
+        pending, services, scaling = (
+            None if isinstance(facts[kind], Unreadable) else facts[kind] for kind in (Pending, Services, Scaling)
+        )
+        found = drifts.drift(saved, environment=environment, temporary=temporary, beside=beside, pending=pending)
+        if services:
+            limits = scaling or Scaling(())
+            found = replace(
+                found,
+                deployed=tuple(drifts.not_as_deployed(saved, services, limits, ledger)),
+                releases=tuple(drifts.releases_that_run(services, ledger, environment)),
+            )
+        authors = last_changes(self.gateway, found.outside[:MOST_AUTHORS])
+        return replace(found, authors=authors, unknown=(*found.unknown, *lost))
 
 
 def _change(
@@ -469,8 +542,6 @@ def _given(variables: tuple[str, ...]) -> dict[str, Any]:
 
 def _forget_local(context: click.Context, env: str | None) -> None:
     """After a destroy the local cloud is empty: the next ``omc local up`` must apply again."""
-    from dataclasses import replace
-
     from omc.local.lifecycle import Phase, site_of
     from omc.stack import environment_of, load
 

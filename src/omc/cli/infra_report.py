@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+from omc.checks.maintenance import sentence
 from omc.cli.table import has_colour
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.terraform_json import Change
+from omc.facts.trail import Author
 from omc.infrastructure.asked import PlannedChange
 from omc.output import fenced, line, markdown, style, to_json
 from omc.procedures.infrastructure_drift import Drift
 from omc.procedures.infrastructure_summary import detail_lines, details, document, headline, summary
 from omc.procedures.plan import Plan
+from omc.stack import Environment
+from omc.times import iso, moment
 
 
 def plan(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, output: str, *, full: bool = False) -> str:
@@ -81,8 +86,9 @@ def as_json(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path) ->
     return to_json(document(saved) | more)
 
 
-def drift(name: str, found: Drift, output: str, *, everything: bool, full: bool = False) -> str:
+def drift(environment: Environment, found: Drift, output: str, *, everything: bool, full: bool = False) -> str:
     """What differs from the code, by who made it so. Every arrow goes from what was to what came after it."""
+    name = environment.name
     groups: list[tuple[str, str, Sequence[Change]]] = [
         ("outside", "Changed outside of Terraform (was → is now); an apply changes it back", found.outside),
         ("not_applied", "Not applied yet (is now → will be): the code says so, nobody touched it", found.not_applied),
@@ -90,24 +96,100 @@ def drift(name: str, found: Drift, output: str, *, everything: bool, full: bool 
     ]
     if everything:
         groups.append(("filled_in", "Set by no code (was → is now); an apply leaves it", found.filled_in))
+    others = list(_beside_the_plan(environment, found))
     if output == "json":
-        paper = {
+        paper: dict[str, object] = {
             key: [
-                {"address": one.address, "does": one.does.value, "values": list(details(one, full=True))}
+                {
+                    "address": one.address,
+                    "does": one.does.value,
+                    "values": list(details(one, full=True)),
+                    **_author(found.authors.get(one.address)),
+                }
                 for one in changes
             ]
             for key, _, changes in groups
         }
-        return to_json({"environment": name, "drift": not found.is_none, **paper})
-    lines = [f"{name} has not drifted from the code." if found.is_none else f"{name} is not what the code says."]
+        for key, _, sections in others:
+            paper[key] = [{"says": headline, "values": values} for headline, values in sections]
+        return to_json({"environment": name, "drift": not found.is_none, **paper, "unknown": list(found.unknown)})
+    lines = [_verdict(name, found)]
     for _, title, changes in groups:
         if changes:
             lines += ["", f"{title}:"]
             for change in changes:
+                by = _by(found.authors.get(change.address), environment)
                 below = (f"      {detail}" for detail in details(change, full=full))
-                lines += [line(f"  {headline(change)}"), *map(line, below)]
+                lines += [line(f"  {headline(change)}{by}"), *map(line, below)]
+    for _, title, sections in others:
+        if sections:
+            lines += ["", f"{title}:"]
+            for words, values in sections:
+                lines += [line(f"  {words}"), *(line(f"      {value}") for value in values)]
+    if found.unknown:
+        lines += ["", "Not known, since it could not be asked:", *(line(f"  {each}") for each in found.unknown)]
     if not everything and found.filled_in:
         lines += ["", f"{len(found.filled_in)} resources have values that AWS filled in; --all lists them."]
     if not found.is_none:
         lines += ["", f"Settle it: omc infra plan --env {name}, then omc infra apply --env {name}; or change the code."]
+    if found.beside:
+        lines.append("What Terraform doesn't know, an apply leaves: take it away by hand, or put it into the code.")
     return "\n".join(lines)
+
+
+def _verdict(name: str, found: Drift) -> str:
+    if not found.is_none:
+        return f"{name} is not what the code says."
+    if found.unknown:
+        return f"Nothing of {name} was found to differ from the code, but not all of it could be asked."
+    if found.for_a_while:
+        return f"{name} has not drifted from the code, but for what omc changed for a while."
+    return f"{name} has not drifted from the code."
+
+
+def _beside_the_plan(environment: Environment, found: Drift) -> Iterator[tuple[str, str, list[tuple[str, list[str]]]]]:
+    """What was read beside the plan: key, title, and what is said with its values."""
+    now = datetime.now(UTC)
+    yield (
+        "beside",
+        "Beside what Terraform knows (the code → is now); an apply leaves it",
+        [
+            (
+                f"{one.subject} {one.what}{_by(one.author, environment)}",
+                [f"{each.path}: {each.before} → {each.after}" for each in one.differences],
+            )
+            for one in found.beside
+        ],
+    )
+    yield "deployed", "Not as deployments and the autoscaler leave it", [(each, []) for each in found.deployed]
+    for key, title, changes in (
+        ("pending", "Put off by AWS, and not what the code says (is now → will be)", found.pending),
+        ("coming", "Put off by AWS, as the code says (is now → will be)", found.coming),
+    ):
+        yield (
+            key,
+            title,
+            [
+                (
+                    f"{one.resource}: {sentence(one, environment, now)}",
+                    [f"{one.difference.path}: {one.difference.before} → {one.difference.after}"],
+                )
+                for one in changes
+            ],
+        )
+    yield (
+        "for_a_while",
+        "Changed by omc for a while (was → is now)",
+        [(f"{change.address}: {words}", list(details(change))) for change, words in found.for_a_while],
+    )
+    yield "releases", "Released by omc", [(each, []) for each in found.releases]
+
+
+def _by(author: Author | None, environment: Environment) -> str:
+    if author is None:
+        return ""
+    return f" ({author.who}, {moment(author.at, environment.time_zone)})" if author.at else f" ({author.who})"
+
+
+def _author(author: Author | None) -> dict[str, str | None]:
+    return {} if author is None else {"by": author.who, "since": iso(author.at)}

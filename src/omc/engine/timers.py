@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -21,11 +21,11 @@ from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.store.database import Store, Transaction
 from omc.store.models import Run, Timer
 from omc.store.redaction import sentence_of
+from omc.store.timers import CANCELLED, DONE, FAILED, PENDING, pending
 
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+__all__ = ["CANCELLED", "DONE", "FAILED", "PENDING", "cancel", "make_run", "pending", "set_timer", "take_due"]
 
-PENDING, DONE, FAILED, CANCELLED = "pending", "done", "failed", "cancelled"
+
 HELD = 60.0
 """Seconds that a worker has to make a timer's plan before another may try."""
 AGAIN = 30.0
@@ -85,14 +85,6 @@ def _set(
     session.add(timer)
     transaction.record("timer.set", timer)
     return timer
-
-
-def pending(session: Session, environments: Sequence[str] | None = None) -> list[Timer]:
-    """Those to come, the next first."""
-    query = select(Timer).where(Timer.state == PENDING).order_by(Timer.due_at)
-    if environments is not None:
-        query = query.where(Timer.environment.in_(environments))
-    return list(session.execute(query).scalars())
 
 
 def cancel(store: Store, timer_id: str, actor: str) -> Timer:

@@ -11,6 +11,7 @@ from omc import terraform as tf
 from omc.aws.calls import side_by_side
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound, WrongUse
+from omc.facts.beside_terraform import NOT_KNOWN, Managed, managed_in
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.terraform_json import WHOLE, Change, Difference, Extent, changes, extent, outputs, values_of
 from omc.infrastructure.asked import PlannedChange
@@ -58,6 +59,8 @@ class SavedPlan:
     """How much of the whole change the plan is."""
     region: str = ""
     """Where; empty where it isn't known."""
+    known: Managed = NOT_KNOWN
+    """What the state holds of the kinds beside which something may stand that Terraform doesn't see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ def saved_plan(root: Root, path: Path) -> SavedPlan:
         output_values=outputs(document.get("output_changes")),
         extent=extent(document),
         region=str(_variables(document).get("region") or root.env.get("AWS_REGION", "")),
+        known=managed_in(document),
     )
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from omc.facts.infrastructure import DeletionProtection, SavedPlan
+from omc.facts.pending import Pending
+from omc.facts.scope import Scope
 from omc.facts.services import Services
+from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import Change, Does
 from omc.infrastructure.asked import PlannedChange
 from omc.procedures.infrastructure_summary import Loss, Summary, approved_changes, detail, summary
 from omc.procedures.plan import Detail, Json, Plan, Risk, Step
+from omc.procedures.postponed import postponed
 from omc.procedures.prices import sentences
+from omc.procedures.temporary import ends_early
 from omc.stack import Environment
 
 LONGEST = 7200.0
@@ -20,11 +26,20 @@ PARTIAL = (
     "This plan is ONLY A PART of the change: it was made with -target, or something in it is put off. What the rest "
     "would do is not in it, and the code and the environment differ after it too."
 )
+NOTHING_PENDING, NOTHING_TEMPORARY, NO_SCOPE = Pending(()), Temporary(), Scope(datetime.fromtimestamp(0, UTC))
 OWNED = {"aws_ecs_service": ("desired_count", "task_definition")}
 """What deployments and the autoscaler own, not Terraform: `ignore_changes` in modules/service says the same."""
 
 
-def apply(asked: PlannedChange, environment: Environment, plan: SavedPlan, services: Services) -> Plan:
+def apply(
+    asked: PlannedChange,
+    environment: Environment,
+    plan: SavedPlan,
+    services: Services,
+    pending: Pending = NOTHING_PENDING,
+    temporary: Temporary = NOTHING_TEMPORARY,
+    scope: Scope = NO_SCOPE,
+) -> Plan:
     """Apply exactly the plan file."""
     said = summary(plan)
     refusals = [
@@ -32,13 +47,19 @@ def apply(asked: PlannedChange, environment: Environment, plan: SavedPlan, servi
         *_not_applied_by_terraform(environment, plan, said),
         *_loses(said, asked),
         *_takes_back(plan),
+        *ends_early(plan.changes, temporary, environment),
     ]
     if _destroys_all(plan):
         refusals.append(
             f"This plan destroys all of {environment.name}, which an apply doesn't. "
             f"Use: omc infra destroy --env {environment.name}"
         )
-    notes = [*_losses(said), *_extent(plan, said), *_deployed(plan, services), *sentences(said.cost)]
+    later = postponed(plan.changes, pending, environment, scope.now)
+    notes = [*_losses(said), *_extent(plan, said), *later, *_deployed(plan, services), *sentences(said.cost)]
+    if temporary.unknown:
+        notes.append(
+            f"Whether omc changed something for a while, which this would end, is not known: {temporary.unknown}"
+        )
     if asked.branch:
         notes.append(
             f"The branch {asked.branch} must be merged afterwards: until then main says what no longer stands."

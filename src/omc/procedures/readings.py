@@ -19,6 +19,7 @@ from omc.facts.deployments import History
 from omc.facts.images import WantedImages
 from omc.facts.incidents import OpenIncidents
 from omc.facts.infrastructure import DeletionProtection, SavedPlan
+from omc.facts.pending import Pending
 from omc.facts.quotas import Quotas
 from omc.facts.registered import Registered
 from omc.facts.releases import Ledger
@@ -26,6 +27,7 @@ from omc.facts.requirements import Requirements
 from omc.facts.scaling import Scaling
 from omc.facts.services import Services
 from omc.facts.subnets import Subnets
+from omc.facts.temporary import Temporary
 
 NEEDED: Mapping[type, str] = {
     Services: "the services are what is changed",
@@ -39,6 +41,7 @@ NEEDED: Mapping[type, str] = {
     OpenIncidents: "they stop deployments; they are in omc's own record, without which nothing can be done",
     SavedPlan: "it is what is applied",
     DeletionProtection: "it decides what can be destroyed",
+    Temporary: "an apply must not end it silently; it is in omc's own record, without which nothing can be done",
 }
 """Without one of these there is no plan, and why."""
 
@@ -73,6 +76,10 @@ SPARED: Mapping[type, Spared] = {
     Quotas: Spared(
         lambda: Quotas(None, {}, 0.0),
         "whether Fargate's quota is enough is not known: tasks above it don't start",
+    ),
+    Pending: Spared(
+        lambda: Pending(()),
+        "whether AWS has put off something already is not known: what is applied immediately would bring that too",
     ),
     DeployedImages: Spared(
         lambda: DeployedImages({}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, timezone
@@ -10,6 +11,8 @@ from pathlib import Path
 from omc.stack.people import ANY_REPOSITORY, NO_PEOPLE, GitHubSettings, People
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAY, _HOUR = "mon|tue|wed|thu|fri|sat|sun", "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_AWS_WINDOW = re.compile(f"({_DAY}):({_HOUR})-(?:{_DAY}):({_HOUR})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,15 @@ class MaintenanceWindow:
         any_week = datetime(2026, 1, 1, tzinfo=UTC)  # the offset never changes, so every week is alike
         window = (moment.astimezone(UTC) for moment in self.next_after(any_week))
         return "-".join(f"{DAYS[moment.weekday()][:3]}:{moment:%H:%M}" for moment in window)
+
+    @classmethod
+    def from_aws(cls, text: str) -> MaintenanceWindow | None:
+        """What ``aws`` gives, also as AWS itself writes it; None where it is no weekly window of a day at most."""
+        found = _AWS_WINDOW.fullmatch(text.lower())
+        if found is None:
+            return None
+        day = next(day for day in DAYS if day.startswith(found[1]))
+        return cls(day, time.fromisoformat(found[2]), time.fromisoformat(found[3]), UTC, "UTC")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core import network
 from localcloud.core.processes import Process, Supervisor
+from localcloud.core.windows import in_window
 from localcloud.parts import certificates, valkey
 from localcloud.parts.haproxy import Haproxy, HaproxyError, TlsListener, tls_configuration
 from localcloud.parts.valkey import Server, ValkeyError
@@ -171,6 +172,9 @@ class Caches:
     def _work(self, group: Group) -> Callable[[Group], None] | None:
         if group.status == "deleting":
             return self._delete
+        now, window = self._require().now(), group.settings["PreferredMaintenanceWindow"]
+        if group.status == "available" and group.pending and in_window(window, now):
+            group.status = "modifying"
         if group.status in ("creating", "modifying"):
             return self._bring_up
         if any(self._lives(member) is (member.id in self._down) for member in group.members):

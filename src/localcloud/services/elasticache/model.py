@@ -67,6 +67,7 @@ class Group:
     """The parameter group's values that the servers run with."""
     tags: list[dict[str, str]] = field(default_factory=list)
     pending: dict[str, Any] = field(default_factory=dict)
+    """Settings that its next change, maintenance window or failure brings into force."""
     deleting_members: list[str] = field(default_factory=list)
 
     @property

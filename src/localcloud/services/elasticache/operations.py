@@ -21,6 +21,7 @@ _CHANGEABLE = (
     "AutomaticFailoverEnabled",
     "CacheNodeType",
     "CacheParameterGroupName",
+    "EngineVersion",
     "MultiAZEnabled",
     "NotificationTopicArn",
     "PreferredMaintenanceWindow",
@@ -28,6 +29,9 @@ _CHANGEABLE = (
     "SnapshotWindow",
     "TransitEncryptionMode",
 )
+_WAITING = ("CacheNodeType", "CacheParameterGroupName", "EngineVersion")
+"""What waits for the maintenance window unless it is to be applied immediately; members show it as pending."""
+_SHOWN_PENDING = ("CacheNodeType", "EngineVersion")
 _UNSUPPORTED = ("GlobalReplicationGroupId", "SnapshotArns", "SnapshotName", "UserGroupIds", "PrimaryClusterId")
 MOST_MEMBERS = 6
 
@@ -253,7 +257,7 @@ def _member(cloud: Cloud, group: Group, member: Member, with_nodes: bool) -> dic
         "NumCacheNodes": 1,
         "PreferredAvailabilityZone": member.zone,
         "PreferredMaintenanceWindow": settings["PreferredMaintenanceWindow"],
-        "PendingModifiedValues": {},
+        "PendingModifiedValues": {key: value for key, value in group.pending.items() if key in _SHOWN_PENDING},
         "CacheSecurityGroups": [],
         "CacheParameterGroup": {
             "CacheParameterGroupName": group.parameter_group,
@@ -337,16 +341,29 @@ def modify(cloud: Cloud, call: Call) -> Answer:
         settings["SecurityGroupIds"] = list(params["SecurityGroupIds"])
         for interface in group.interfaces:
             network.set_groups(cloud, interface, settings["SecurityGroupIds"])
+    asked = dict(params)
     if params.get("EngineVersion"):
-        settings["EngineVersion"] = engine_version(group.engine, params["EngineVersion"])
+        asked["EngineVersion"] = engine_version(group.engine, params["EngineVersion"])
     for each in params.get("LogDeliveryConfigurations") or ():
         kept = [known for known in settings["LogDeliveryConfigurations"] if known["LogType"] != each["LogType"]]
         settings["LogDeliveryConfigurations"] = kept + ([each] if each.get("Enabled", True) else [])
-    changes = {name: params[name] for name in _CHANGEABLE if params.get(name) not in (None, settings.get(name))}
-    if changes:
+    changes = {name: asked[name] for name in _CHANGEABLE if asked.get(name) not in (None, settings.get(name))}
+    waiting = (
+        {} if params.get("ApplyImmediately") else {name: changes.pop(name) for name in _WAITING if name in changes}
+    )
+    now_again = [name for name in _WAITING if asked.get(name) is not None and asked[name] == settings.get(name)]
+    group.pending = {name: value for name, value in (group.pending | waiting).items() if name not in now_again}
+    if params.get("ApplyImmediately") and (changes or group.pending):
         group.pending |= changes
         group.status = "modifying"
+    elif changes:
+        settings |= changes
     return {"ReplicationGroup": shown(cloud, group)}
+
+
+@operation("elasticache", "DescribeUpdateActions")
+def describe_update_actions(cloud: Cloud, call: Call) -> Answer:
+    return {"UpdateActions": []}
 
 
 @operation("elasticache", "IncreaseReplicaCount")

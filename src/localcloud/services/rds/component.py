@@ -23,10 +23,11 @@ import psycopg
 
 from localcloud.core import network
 from localcloud.core.processes import Process, Supervisor
+from localcloud.core.windows import in_window
 from localcloud.parts import certificates, postgres
 from localcloud.parts.postgres import PostgresError, Server
 from localcloud.services.rds import measure, parameters, secret
-from localcloud.services.rds.model import Instance, in_window, settle_zones
+from localcloud.services.rds.model import Instance, settle_zones
 from localcloud.services.rds.parameters import ParameterGroup
 from localcloud.services.vpc import Network
 

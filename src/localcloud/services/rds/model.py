@@ -6,7 +6,6 @@ import random
 import re
 import string
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,17 +110,3 @@ def engine_version(asked: str | None) -> str:
     if major not in ENGINE_VERSIONS or not re.fullmatch(r"\d+(\.\d+)?", version):
         raise AwsError("InvalidParameterCombination", f"Cannot find version {version} for postgres")
     return version if "." in version else ENGINE_VERSIONS[major]
-
-
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def in_window(window: str, now: datetime) -> bool:
-    """Whether ``now`` (UTC) lies in a maintenance window such as ``sat:16:00-sat:18:00``."""
-    match = re.fullmatch(r"(\w{3}):(\d\d):(\d\d)-(\w{3}):(\d\d):(\d\d)", window.lower())
-    if not match or match[1] not in _DAYS or match[4] not in _DAYS:
-        return False
-    begin = (_DAYS.index(match[1]) * 24 + int(match[2])) * 60 + int(match[3])
-    end = (_DAYS.index(match[4]) * 24 + int(match[5])) * 60 + int(match[6])
-    minute = (now.weekday() * 24 + now.hour) * 60 + now.minute
-    return begin <= minute < end if begin <= end else minute >= begin or minute < end

@@ -1,0 +1,245 @@
+"""What AWS has put off: values of the database and the cache that wait for a window or a reboot, and its maintenance.
+
+Terraform compares with the values that are in force, so it sees none of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.errors import NotFound
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.differences import ABSENT, differences, path_text
+from omc.facts.terraform_json import Difference
+from omc.facts.trail import NOBODY, Author, Trail
+from omc.stack import Environment
+
+ATTRIBUTES: Mapping[str, str] = {
+    "DBInstanceClass": "instance_class",
+    "AllocatedStorage": "allocated_storage",
+    "Port": "port",
+    "BackupRetentionPeriod": "backup_retention_period",
+    "MultiAZ": "multi_az",
+    "EngineVersion": "engine_version",
+    "LicenseModel": "license_model",
+    "Iops": "iops",
+    "StorageThroughput": "storage_throughput",
+    "StorageType": "storage_type",
+    "DBInstanceIdentifier": "identifier",
+    "CACertificateIdentifier": "ca_cert_identifier",
+    "DBSubnetGroupName": "db_subnet_group_name",
+    "IAMDatabaseAuthenticationEnabled": "iam_database_authentication_enabled",
+    "MasterUserPassword": "password",
+    "DedicatedLogVolume": "dedicated_log_volume",
+    "CacheNodeType": "node_type",
+    "NumCacheNodes": "num_cache_nodes",
+    "AutomaticFailoverStatus": "automatic_failover_enabled",
+    "TransitEncryptionEnabled": "transit_encryption_enabled",
+    "TransitEncryptionMode": "transit_encryption_mode",
+    "ClusterMode": "cluster_mode",
+}
+"""AWS's name of a value to Terraform's; one that isn't here keeps AWS's."""
+AT_ONCE = frozenset(
+    {
+        *("MasterUserPassword", "PendingCloudwatchLogsExports", "AutomationMode", "ResumeFullAutomationModeTime"),
+        *("AuthTokenStatus", "LogDeliveryConfigurations", "Resharding", "UserGroups", "ScaleConfig"),
+    }
+)
+"""Pending only until AWS has done them: they wait for no window."""
+
+
+PARAMETERS = "parameters of "
+"""What is pending where a parameter group waits for a reboot; its name follows."""
+
+
+class Waits(StrEnum):
+    """What a change waits for."""
+
+    WINDOW = "window"
+    REBOOT = "reboot"
+    """Somebody has to reboot it; the window doesn't."""
+    UNDER_WAY = "under way"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChange:
+    """One value of one resource, from what is in force to what will be."""
+
+    resource: str
+    """``the database ohmycoins-staging``."""
+    identifier: str
+    difference: Difference
+    waits: Waits
+    window: str = ""
+    """The resource's own, as AWS writes it: ``sat:16:00-sat:18:00``, UTC."""
+    author: Author = NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """Something that AWS wants to do, or wants done."""
+
+    resource: str
+    what: str
+    window: str
+    applied: datetime | None = None
+    """When AWS does it, as things are."""
+    forced: datetime | None = None
+    """When AWS does it whatever anybody says."""
+    wanted: datetime | None = None
+    """By when AWS recommends it."""
+    is_minor: bool = False
+    """AWS itself doesn't press for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """All of it, of this environment."""
+
+    changes: tuple[PendingChange, ...]
+    maintenance: tuple[Maintenance, ...] = ()
+    reading: Reading = UNREAD
+
+
+@reads
+def read_pending(aws: Gateway, environment: Environment) -> Pending:
+    """The database, the cache with its members, and AWS's maintenance of both; CloudTrail where something waits."""
+    parts = side_by_side(lambda read: read(aws, environment), [_database, _cache])
+    changes = [change for part in parts for change in part.changes]
+    trail = Trail(aws)
+    found = tuple(replace(change, author=trail.author(*_made_by(change))) for change in changes)
+    return Pending(found, tuple(each for part in parts for each in part.maintenance))
+
+
+def _made_by(change: PendingChange) -> tuple[Any, ...]:
+    """The operations that could have asked for it, and what their parameters would name."""
+    is_database = change.resource.startswith("the database")
+    if change.waits is Waits.REBOOT:
+        events = ("ModifyDBParameterGroup", "ModifyDBInstance") if is_database else ("ModifyCacheParameterGroup",)
+        return events, change.difference.path.removeprefix(PARAMETERS)
+    events = ("ModifyDBInstance",) if is_database else ("ModifyReplicationGroup", "ModifyCacheCluster")
+    return events, change.identifier, change.difference.after
+
+
+def _database(aws: Gateway, environment: Environment) -> Pending:
+    rds = aws.client("rds")
+    try:
+        listed: Any = rds.describe_db_instances(DBInstanceIdentifier=environment.database)["DBInstances"]
+    except NotFound:
+        listed = []
+    if not listed:
+        return Pending(())
+    told = listed[0]
+    name, window = told["DBInstanceIdentifier"], told.get("PreferredMaintenanceWindow", "")
+    resource, now = f"the database {name}", _values_of_database(told)
+    changes = list(_waiting(resource, name, window, told["DBInstanceStatus"], told["PendingModifiedValues"], now))
+    changes += [
+        _for_reboot(resource, name, window, PARAMETERS + group["DBParameterGroupName"])
+        for group in told["DBParameterGroups"]
+        if group["ParameterApplyStatus"] == "pending-reboot"
+    ]
+    for group in told.get("OptionGroupMemberships", ()):
+        if group["Status"] in {"pending-maintenance-apply", "pending-maintenance-removal"}:
+            old, new = ("(not in force)", "(in force)")[:: 1 if group["Status"].endswith("apply") else -1]
+            step = Difference(f"option group {group['OptionGroupName']}", old, new)
+            changes.append(PendingChange(resource, name, step, Waits.WINDOW, window))
+    actions = []
+    # Its ARN is what the filter takes for sure; a name alone is taken too.
+    wanted = [{"Name": "db-instance-id", "Values": [told["DBInstanceArn"]]}]
+    for page in rds.get_paginator("describe_pending_maintenance_actions").paginate(Filters=wanted):  # type: ignore[arg-type]
+        for one in page["PendingMaintenanceActions"]:
+            actions += [_action(resource, window, each) for each in one["PendingMaintenanceActionDetails"]]
+    return Pending(tuple(changes), tuple(actions))
+
+
+def _values_of_database(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **told,
+        "Port": told.get("Endpoint", {}).get("Port", told.get("DbInstancePort")),
+        "DBSubnetGroupName": told.get("DBSubnetGroup", {}).get("DBSubnetGroupName"),
+        "MasterUserPassword": "(in force)",
+    }
+
+
+def _cache(aws: Gateway, environment: Environment) -> Pending:
+    client = aws.client("elasticache")
+    try:
+        listed = client.describe_replication_groups(ReplicationGroupId=environment.cache)["ReplicationGroups"]
+    except NotFound:
+        listed = []
+    if not listed:
+        return Pending(())
+    told = listed[0]
+    name = told["ReplicationGroupId"]
+    resource, window, members = f"the cache {name}", "", told.get("MemberClusters") or ()
+    changes: list[PendingChange] = []
+    for page in client.get_paginator("describe_cache_clusters").paginate():
+        for member in page["CacheClusters"]:
+            if member["CacheClusterId"] not in members:
+                continue
+            window = member.get("PreferredMaintenanceWindow", "")
+            waiting, status = member["PendingModifiedValues"], member["CacheClusterStatus"]
+            changes += _waiting(resource, name, window, status, waiting, member)
+            group = member.get("CacheParameterGroup", {})
+            if group.get("CacheNodeIdsToReboot") or group.get("ParameterApplyStatus") == "pending-reboot":
+                changes.append(_for_reboot(resource, name, window, PARAMETERS + group["CacheParameterGroupName"]))
+    now = {**told, "AutomaticFailoverStatus": told.get("AutomaticFailover")}
+    changes += _waiting(resource, name, window, told["Status"], told["PendingModifiedValues"], now)
+    actions = [
+        action
+        for page in client.get_paginator("describe_update_actions").paginate(ReplicationGroupIds=[name])
+        for each in page["UpdateActions"]
+        for action in _update(resource, window, each)
+    ]
+    return Pending(tuple(dict.fromkeys(changes)), tuple(dict.fromkeys(actions)))
+
+
+def _waiting(
+    resource: str, name: str, window: str, status: str, pending: Mapping[str, Any] | None, now: Mapping[str, Any]
+) -> Iterator[PendingChange]:
+    for key, value in sorted((pending or {}).items()):
+        if value in (None, {}, []):
+            continue
+        path = ATTRIBUTES.get(key, key)
+        waits = Waits.UNDER_WAY if key in AT_ONCE or status == "modifying" else Waits.WINDOW
+        for at, old, new in differences({path: now.get(key, ABSENT)}, {path: value}):
+            yield PendingChange(resource, name, Difference(path_text(at), old, new), waits, window)
+
+
+def _for_reboot(resource: str, name: str, window: str, what: str) -> PendingChange:
+    step = Difference(what, "(as at the last start)", "(as the group says)")
+    return PendingChange(resource, name, step, Waits.REBOOT, window)
+
+
+def _action(resource: str, window: str, told: Mapping[str, Any]) -> Maintenance:
+    what = f"{told.get('Action', 'maintenance')}"
+    if told.get("Description"):
+        what += f" ({told['Description']})"
+    applied = told.get("CurrentApplyDate") or told.get("AutoAppliedAfterDate")
+    return Maintenance(resource, what, window, _utc(applied), _utc(told.get("ForcedApplyDate")))
+
+
+DONE = frozenset({"complete", "not-applicable"})
+
+
+def _update(resource: str, window: str, told: Mapping[str, Any]) -> Iterator[Maintenance]:
+    if told.get("UpdateActionStatus") in DONE or told.get("ServiceUpdateStatus") in {"cancelled", "expired"}:
+        return
+    severity, status = told.get("ServiceUpdateSeverity", ""), told.get("UpdateActionStatus", "not told")
+    yield Maintenance(
+        resource,
+        f"service update {told['ServiceUpdateName']} ({severity or 'no severity told'}, {status})",
+        window,
+        wanted=_utc(told.get("ServiceUpdateRecommendedApplyByDate")),
+        is_minor=severity in {"medium", "low"} and status == "not-applied",
+    )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment else None

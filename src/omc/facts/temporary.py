@@ -1,0 +1,98 @@
+"""What omc itself has changed for a while: limits that a timer gives back, alarms that a way back turned off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.stack import Environment
+from omc.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledForAWhile:
+    """``omc scale --for``, until its timer is due."""
+
+    service: str
+    timer: str
+    who: str
+    until: datetime
+    now: tuple[int, ...]
+    """Lowest and highest count that it set; one number for a service without an autoscaler."""
+    back: tuple[int | None, ...]
+    """What they are given back to."""
+
+    @property
+    def words(self) -> str:
+        """``backend is kept at 4-10 tasks``."""
+        return f"{self.service} is kept at {'-'.join(map(str, self.now))} tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmsOff:
+    """A run turned a service's deployment alarms off, for its way back; ECS knows whether they are off still."""
+
+    service: str
+    run: str
+    who: str
+    since: datetime
+    is_under_way: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Temporary:
+    """All of it, of one environment, as this record knows it."""
+
+    scaled: tuple[ScaledForAWhile, ...] = ()
+    alarms_off: tuple[AlarmsOff, ...] = ()
+    unknown: str = ""
+    """Why it isn't known; empty: it is."""
+    reading: Reading = UNREAD
+
+    def of(self, service: str) -> ScaledForAWhile | None:
+        return next((one for one in self.scaled if one.service == service), None)
+
+    def alarms_of(self, service: str) -> AlarmsOff | None:
+        return next((one for one in self.alarms_off if one.service == service), None)
+
+
+@reads
+def read_temporary(store: Store, environment: Environment) -> Temporary:
+    """From omc's own record: nothing is asked of AWS."""
+    from omc.store import timers
+
+    with store.reading() as session:
+        scaled = tuple(
+            _scaled(timer.id, timer.actor, timer.due_at, timer.asked)
+            for timer in timers.pending(session, [environment.name])
+            if timer.procedure == "scale" and timer.asked.get("gives_back")
+        )
+        alarms = tuple(
+            AlarmsOff(
+                _service(run.plan, step.name),
+                run.id,
+                run.actor,
+                step.performed_at or step.intended_at or run.created_at,
+                run.state != "ended",
+            )
+            for run, step in timers.steps_with_alarms_off(session, environment.name)
+        )
+    return Temporary(scaled, alarms)
+
+
+def _scaled(timer: str, who: str, until: datetime, asked: Mapping[str, Any]) -> ScaledForAWhile:
+    count = asked.get("count")
+    back = (asked.get("minimum"), asked.get("maximum")) if count is None else (count,)
+    return ScaledForAWhile(asked["service"], timer, who, until, tuple(asked["gives_back"]), back)
+
+
+def _service(plan: Mapping[str, Any], name: str) -> str:
+    """The service that a step of this name rolls, forwards or as an undo."""
+    for step in plan.get("steps", ()):
+        if step["name"] == name:
+            sides = (step.get("arguments"), (step.get("undo") or {}).get("arguments"))
+            return next((str(side["service"]) for side in sides if side and "service" in side), "")
+    return ""
