@@ -129,6 +129,61 @@ def test_a_change_is_planned_applied_drifts_and_is_taken_back(checkout: Checkout
     assert settled.out.splitlines()[-1] == "Nothing is to be changed: local is what the code says."
 
 
+def test_what_terraform_does_not_see_is_told_by_drift(stack: Stack) -> None:
+    """A rule and a policy added by hand, an autoscaler that somebody suspended, a class that waits for its window, and
+    limits that omc itself set for a while; each with its arrow from what was to what comes, and who did it."""
+    ec2, iam, rds = stack.client("ec2"), stack.client("iam"), stack.client("rds")
+    scaling = stack.client("application-autoscaling")
+    role, target = "ohmycoins-staging-backend-task", "service/ohmycoins-staging/backend"
+    named = [{"Name": "group-name", "Values": ["ohmycoins-staging-backend"]}]
+    [group] = [one["GroupId"] for one in ec2.describe_security_groups(Filters=named)["SecurityGroups"]]
+    kinds = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+
+    def suspend(is_on: bool) -> None:
+        known = {"ServiceNamespace": "ecs", "ResourceId": target, "ScalableDimension": "ecs:service:DesiredCount"}
+        scaling.register_scalable_target(**known, SuspendedState=dict.fromkeys(kinds, is_on))
+
+    rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "203.0.113.0/24"}]}
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    scaled = stack.omc("scale", "frontend", "--env", "local", "--min", "3", "--for", "4h", "--yes", timeout=300)
+    assert scaled.code == 0, scaled.out + scaled.err
+    try:
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+        iam.put_role_policy(RoleName=role, PolicyName="debug", PolicyDocument=json.dumps(document))
+        suspend(True)
+        rds.modify_db_instance(DBInstanceIdentifier="ohmycoins-staging", DBInstanceClass="db.t4g.small")
+        drifted = stack.omc("infra", "drift", "--env", "local", "--output", "json", timeout=600)
+        check = stack.omc("check", "morning", "--env", "local", "--output", "json").json
+    finally:
+        rds.modify_db_instance(DBInstanceIdentifier="ohmycoins-staging", DBInstanceClass="db.t4g.micro")
+        suspend(False)
+        iam.delete_role_policy(RoleName=role, PolicyName="debug")
+        ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[rule])
+        [timer] = [
+            one["timer"] for one in stack.omc("runs", "list", "--env", "local", "--output", "json").json["timers"]
+        ]
+        stack.omc("runs", "cancel", timer, "--env", "local")
+        stack.omc("scale", "frontend", "--env", "local", "--min", "2", "--yes", timeout=300)
+    assert drifted.code == 1, drifted.out + drifted.err
+    assert [drifted.json[key] for key in ("outside", "not_applied", "unknown")] == [[], [], []]
+    told = {one["says"].partition(" (")[0]: one for one in drifted.json["beside"]}
+    assert {
+        says: [value.partition(" → ")[0].rpartition(" ")[2] for value in one["values"]] for says, one in told.items()
+    } == {
+        "the security group ohmycoins-staging-backend has a rule that Terraform doesn't know": ["nothing"],
+        f"the role {role} has an inline policy that Terraform doesn't know": ["nothing"],
+        f"the autoscaler of {target} is suspended": ["false", "false", "false"],
+    }
+    assert all("unknown" not in one["says"] for one in told.values()), "each with who, since CloudTrail tells"
+    [waiting] = drifted.json["pending"]
+    assert waiting["values"] == ["instance_class: db.t4g.micro → db.t4g.small"]
+    assert "(Sat 16:00 UTC); asked by " in waiting["says"]
+    [mine] = drifted.json["for_a_while"]
+    assert (mine["values"], f"(timer {timer})" in mine["says"]) == (["min_capacity: 2 → 3"], True)
+    [warned] = [one for one in check["findings"] if one["check"] == "pending-changes"]
+    assert (warned["level"], "db.t4g.micro to db.t4g.small on " in warned["sentence"]) == ("warn", True)
+
+
 def test_what_must_not_be_applied_is_refused_in_a_sentence(checkout: Checkout) -> None:
     """A database that would be replaced, a plan of another environment, a name that nothing declares."""
     checkout.edit(

@@ -82,7 +82,7 @@ def test_all_is_well(tmp_path: Path) -> None:
     code, report = morning(tmp_path, healthy())
     assert (code, report["verdict"]) == (0, "ok"), report
     assert {found["level"] for found in report["findings"]} == {"ok"}
-    assert len({found["check"] for found in report["findings"]}) == 12
+    assert len({found["check"] for found in report["findings"]}) == 13
     assert all(evidence["sources"] for found in report["findings"] for evidence in found["evidence"])
 
 
@@ -253,7 +253,7 @@ def test_the_table_is_terse_and_plain_when_piped(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "\033" not in done.stdout
     assert "ok  services-running" in done.stdout  # columns are as narrow as their words
-    assert done.stdout.splitlines()[-1].startswith("OK: 15 ok. ")
+    assert done.stdout.splitlines()[-1].startswith("OK: 16 ok. ")
     assert "UTC)" in done.stdout.splitlines()[-1]
 
 
@@ -290,7 +290,8 @@ def test_explain_prints_commands_that_ask_the_same(tmp_path: Path) -> None:
             assert ran.returncode == 0, (command, ran.stderr)
         by_hand = [(service, name, _plain(params)) for service, name, params in aws.asked]
     assert "<" not in "".join(commands).replace("<=", "")
-    assert len(by_omc) == len(by_hand)
+    once = [call for at, call in enumerate(by_omc) if call not in by_omc[:at]]  # two facts may ask the same
+    assert len(once) == len(by_hand)
     for call in by_omc:
         assert call in by_hand
 

@@ -302,6 +302,14 @@ def test_a_password_that_waits_is_not_shown() -> None:
     assert "hunter2" not in repr(found)
 
 
+@pytest.mark.parametrize("field", ["PendingModifiedValues", "DBParameterGroups", "DBInstanceStatus"])
+def test_a_database_without_one_of_these_is_one_of_which_nothing_is_known(field: str) -> None:
+    told = database({})
+    del told[field]
+    with pytest.raises(KeyError, match=field):  # the collector makes it unknown
+        read_pending(aws(told), STAGING)  # type: ignore[arg-type]
+
+
 def test_parameters_that_wait_for_a_reboot_are_read() -> None:
     groups = [{"DBParameterGroupName": "g", "ParameterApplyStatus": "pending-reboot"}]
     [found] = read_pending(aws(database({}, DBParameterGroups=groups)), STAGING).changes  # type: ignore[arg-type]

@@ -241,6 +241,10 @@ def modify(cloud: Cloud, call: Call) -> Answer:
         if version != record["EngineVersion"]:
             waiting["EngineVersion"] = version
     pending |= waiting
+    for name in (*_PENDING, "EngineVersion"):  # asking for what is in force takes a pending change back
+        asked = params.get(name)
+        if asked is not None and name not in waiting:
+            pending.pop(name, None)
     if (pending and params.get("ApplyImmediately")) or instance.password:
         if instance.status == "stopped":
             raise AwsError("InvalidDBInstanceState", f"Instance {instance.identifier} is not in available state.")
