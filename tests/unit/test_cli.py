@@ -19,6 +19,7 @@ from omc.cli.check import Period
 from omc.cli.deploy import Length
 from omc.cli.incident import LEVEL
 from omc.cli.main import main, root
+from omc.cli.run_report import heading
 from omc.cli.table import Row, page, table
 
 REPOSITORY = Path(__file__).parents[2]
@@ -206,6 +207,23 @@ def test_a_severity_is_written_as_people_say_it(text: str, number: int | None) -
         return
     with pytest.raises(click.BadParameter):
         LEVEL.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("title", "environment", "shown"),
+    [
+        ("Roll back backend to ohmycoins-backend:1 in local", "local", None),
+        ("Apply to the infrastructure of staging: 1 added", "staging", None),
+        ("Destroy all of staging: 3 destroyed", "staging", None),
+        ("Migrate the database of local with ohmycoins-backend:1", "local", None),
+        ("Scale backend to 3 tasks, limits 3-10", "local", "Scale backend to 3 tasks, limits 3-10, local"),
+        ("Restart local-cache: new tasks", "local", "Restart local-cache: new tasks, local"),
+        ("Restart my-local: new tasks", "local", "Restart my-local: new tasks, local"),
+        ("Restart locals: new tasks", "local", "Restart locals: new tasks, local"),
+    ],
+)
+def test_a_run_is_headed_by_its_title_and_its_environment_once(title: str, environment: str, shown: str | None) -> None:
+    assert heading(title, environment) == (shown or title)
 
 
 def test_there_are_numbers_to_try() -> None:

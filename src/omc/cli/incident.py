@@ -29,7 +29,10 @@ class Severity(click.IntRange):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         text = re.sub(r"(?i)\A\s*sev[-_ ]?(?=\d)", "", value) if isinstance(value, str) else value
-        return int(super().convert(text, param, ctx))  # type: ignore[arg-type]  # click says int of what it parses
+        try:
+            return int(super().convert(text, param, ctx))  # type: ignore[arg-type]  # click says int of what it parses
+        except click.BadParameter:
+            self.fail(f"{value!r} is no severity: allowed are {', '.join(map(str, SEVERITIES))}.", param, ctx)
 
 
 LEVEL = Severity(min(SEVERITIES), max(SEVERITIES))

@@ -34,16 +34,19 @@ def as_table(
             below.append(f"undo: {step.undo.words}")
         rows.append(Row((f"  {number}", step.title), tuple(below)))
     parts.append(table(rows, width=width, colour=colour) if rows else "There is nothing to do.")
-    if plan.rests_on:
-        facts = [
-            Row((f"  {name}", short(value))) for name, value in leaves(without_secrets(plan.rests_on)) if value != []
-        ]
-        parts.append("It rests on\n" + table(facts, width=width))
+    if facts := _facts(plan):
+        rows = [Row((f"  {name}", short(value))) for name, value in facts]
+        parts.append("It rests on\n" + table(rows, width=width))
     if commands:
         parts.append("The same by hand\n" + "\n".join(f"  {line(command)}" for command in commands))
     undone = "undone in reverse order" if plan.undo_on_failure else "left as it is then"
     parts.append(f"If a step fails, what was done is {undone}. Plan {plan.hash[:12]}")
     return "\n\n".join(parts)
+
+
+def _facts(plan: Plan) -> list[tuple[str, Any]]:
+    """What the plan rests on, line by line; an empty list tells a reader nothing."""
+    return [(name, value) for name, value in leaves(without_secrets(plan.rests_on)) if value != []]
 
 
 def details(plan: Plan, *, full: bool) -> list[str]:
@@ -70,9 +73,8 @@ def as_markdown(plan: Plan, commands: Sequence[str], environment: Environment, *
     for number, step in enumerate(plan.steps, start=1):
         cells = (str(number), step.title, step.before, step.after, step.undo.words if step.undo else "")
         lines.append(table_row(cells))
-    if plan.rests_on:
-        lines += ["", "Rests on:", ""]
-        lines += [f"- {markdown(f'{name}: {short(value)}')}" for name, value in leaves(without_secrets(plan.rests_on))]
+    if facts := _facts(plan):
+        lines += ["", "Rests on:", "", *(f"- {markdown(f'{name}: {short(value)}')}" for name, value in facts)]
     if commands:
         lines += ["", "### The same by hand", "", *fenced(commands, "bash")]
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +41,12 @@ def exit_code_of(run: Run) -> int:
     return EXIT_CODES.get(run.verdict or "unknown", 3)
 
 
+def heading(title: str, environment: str) -> str:
+    """The title with its environment, which most titles name themselves."""
+    named = re.search(rf"(?<![\w.-]){re.escape(environment)}(?![\w-])", title)
+    return title if named else f"{title}, {environment}"
+
+
 def as_table(account: Account, zone: str, *, width: int, colour: bool) -> str:
     """The run and each step with times, verdict and evidence."""
     run = account.run
@@ -62,7 +69,7 @@ def as_table(account: Account, zone: str, *, width: int, colour: bool) -> str:
     facts += [("  approval", approval_in_words(approval, zone)) for approval in account.approvals]
     if run.approvals_needed:
         facts.append(("  policy", f"{run.approvals_needed} to approve, for {run.approvals_expire_minutes} min"))
-    parts = [line(f"{run.title}, {run.environment}"), table([Row(fact) for fact in facts], width=width)]
+    parts = [line(heading(run.title, run.environment)), table([Row(fact) for fact in facts], width=width)]
     parts.append(table([_step_row(account, row) for row in account.steps], width=width) or "It has no steps.")
     parts.append(verdict_line(run, colour=colour))
     return "\n\n".join(parts)
@@ -177,7 +184,7 @@ def as_markdown(account: Account, zone: str) -> str:
     """For a ticket."""
     run = account.run
     lines = [
-        f"## {markdown(f'{run.title}, {run.environment}')}",
+        f"## {markdown(heading(run.title, run.environment))}",
         "",
         f"**{markdown(verdict_line(run, colour=False))}**",
         "",
