@@ -58,7 +58,7 @@ def read_alarm_paths(aws: Gateway, environment: Environment, alarms: Alarms, sco
     topics = sorted(names)
     found = dict(zip(topics, side_by_side(lambda arn: _subscriptions(aws, arn), topics), strict=True))
     known = {arn: subscriptions for arn, subscriptions in found.items() if subscriptions is not None}
-    queues = sorted({one.endpoint for some in known.values() for one in some if one.protocol == "sqs"})
+    queues = sorted({one.endpoint for some in known.values() for one in some if one.protocol == "sqs" and one.endpoint})
     missing = tuple(arn for arn, some in found.items() if some is None)
     return AlarmPaths(known, missing, _polls(aws, queues[:QUEUES_A_CALL], scope) if queues else {})
 
