@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.core.snapshot import Snapshots
 from localcloud.front.identity import Identity
+from localcloud.parts import certificates
 from localcloud.services import ecr
 from omc.terraform import Terraform, find_terraform
 from support.stack import eventually
@@ -131,10 +135,21 @@ def test_apply_plan_destroy(cloud: Cloud, aws: Any, roots: Callable[[str], Root]
     for name in ("backend", "frontend"):
         pushed = ecr.push(aws("ecr"), cloud.settings.state, ROOT / "apps" / name, f"ohmycoins/{name}")
         images[name] = pushed.uri
+    # What RDS and Container Insights wrote after an earlier destroy.
+    leftovers = [
+        "/aws/rds/instance/ohmycoins-staging/postgresql",
+        "/aws/ecs/containerinsights/ohmycoins-staging/performance",
+    ]
+    for name in leftovers:
+        aws("logs").create_log_group(logGroupName=name)
     staging = roots("environments/staging")
     staging.init(f"-backend-config=bucket={bootstrap.outputs()['state_bucket']}")
     given = ["-var-file=local.tfvars", f"-var=images={json.dumps(images)}"]
-    staging.run("apply", "-auto-approve", *given)
+    assert "2 imported" in staging.run("apply", "-auto-approve", *given).stdout
+    for name in leftovers:
+        [taken_in] = aws("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+        assert taken_in["retentionInDays"] > 0
+        assert taken_in["kmsKeyId"]
 
     def held_lock() -> float:
         cloud.part(Snapshots).save(cloud)
@@ -168,3 +183,90 @@ def _forget_images(client: Any) -> None:
         held = client.list_images(repositoryName=name)["imageIds"]
         if held:
             client.batch_delete_image(repositoryName=name, imageIds=held)
+
+
+DOMAIN = "app.example.com"
+UNDER_A_NAME = """
+provider "aws" {{}}
+
+module "load_balancer" {{
+  source = "../modules/load-balancer"
+
+  name                 = "web-local"
+  account_id           = "{account}"
+  vpc_id               = "{vpc}"
+  subnet_ids           = {subnets}
+  security_group_id    = "{group}"
+  services             = {{ web = {{ port = 80, health_path = "/" }} }}
+  default_service      = "web"
+  domain_name          = "{domain}"
+  zone_id              = "{zone}"
+  deregistration_delay = 5
+  deletion_protection  = false
+  log_retention_days   = 7
+}}
+"""
+
+
+def https(address: str, port: int, name: str, trusted: Path) -> HTTPResponse:
+    """A GET, as a browser does it that was told ``name``."""
+    context = ssl.create_default_context(cafile=str(trusted))
+    connection = HTTPConnection(name)
+    connection.sock = context.wrap_socket(socket.create_connection((address, port), 10), server_hostname=name)
+    connection.request("GET", "/")
+    return connection.getresponse()
+
+
+def test_https_under_a_name_of_ones_own(cloud: Cloud, aws: Any, roots: Callable[[str], Root]) -> None:
+    """The zone is there; certificate, proof, record and listeners are as the load balancer's module makes them."""
+    zone = aws("route53").create_hosted_zone(Name="example.com", CallerReference="zone")["HostedZone"]["Id"]
+    ec2, root = aws("ec2"), roots("named")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    made = [
+        ec2.create_subnet(
+            VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{cloud.settings.region}{zone_letter}"
+        )
+        for n, zone_letter in enumerate("ab")
+    ]
+    root.folder.mkdir()
+    shutil.copy(root.folder.parent / "bootstrap/versions.tf", root.folder)
+    text = UNDER_A_NAME.format(
+        account=cloud.settings.account,
+        vpc=vpc,
+        subnets=json.dumps([each["Subnet"]["SubnetId"] for each in made]),
+        group=ec2.create_security_group(GroupName="web", Description="web", VpcId=vpc)["GroupId"],
+        domain=DOMAIN,
+        zone=zone.rpartition("/")[2],
+    )
+    (root.folder / "main.tf").write_text(text)
+    root.init()
+    root.run("apply", "-auto-approve")
+    assert "No changes" in root.run("plan", "-detailed-exitcode").stdout
+
+    records = {record["Name"].rstrip("."): record for record in aws("route53").list_resource_record_sets(
+        HostedZoneId=zone)["ResourceRecordSets"]}  # fmt: skip
+    [held] = aws("acm").list_certificates()["CertificateSummaryList"]
+    certificate = aws("acm").describe_certificate(CertificateArn=held["CertificateArn"])["Certificate"]
+    [proof] = [option["ResourceRecord"] for option in certificate["DomainValidationOptions"]]
+    assert certificate["Status"] == "ISSUED"
+    assert records[proof["Name"].rstrip(".")]["ResourceRecords"] == [{"Value": proof["Value"]}]
+    host = records[DOMAIN]["AliasTarget"]["DNSName"].rstrip(".")
+    [balancer] = aws("elbv2").describe_load_balancers()["LoadBalancers"]
+    assert host.endswith(balancer["DNSName"])
+
+    address, port = balancer["DNSName"], cloud.settings.real_port(443)
+    trusted = certificates.bundle(cloud.settings.state)
+
+    def answers() -> bool:
+        try:
+            return https(address, port, DOMAIN, trusted).status == 503  # nobody is registered behind it
+        except ConnectionError:
+            return False
+
+    eventually("the name is answered for over HTTPS", answers, within=30)
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        https(address, port, "other.example.com", trusted)
+    plain = HTTPConnection(address, cloud.settings.real_port(80), timeout=10)
+    plain.request("GET", "/prices?at=1", headers={"Host": DOMAIN})
+    redirect = plain.getresponse()
+    assert (redirect.status, redirect.getheader("Location")) == (301, f"https://{DOMAIN}:443/prices?at=1")

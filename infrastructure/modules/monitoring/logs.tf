@@ -1,6 +1,7 @@
 locals {
   # Every log group but the flow log's, which the audit module keeps. They exist before what writes to them: a group
-  # that AWS makes by itself is neither encrypted nor ever expires.
+  # that AWS makes by itself is neither encrypted nor ever expires. RDSOSMetrics is not among them: RDS keeps one
+  # for all databases of an account, and a destroy would take it from them.
   log_groups = merge(
     { for service in keys(var.services) : service => "/ecs/${var.name}/${service}" },
     {
@@ -13,6 +14,9 @@ locals {
       firewall           = "aws-waf-logs-${var.name}"
     },
   )
+
+  # AWS's services make these by themselves where they aren't there: also after a destroy, by what they write late.
+  made_by_aws = { for key in ["container-insights", "database", "database-upgrade", "cache-slow", "cache-engine"] : key => local.log_groups[key] }
 }
 
 resource "aws_cloudwatch_log_group" "this" {

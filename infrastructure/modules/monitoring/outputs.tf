@@ -3,6 +3,11 @@ output "log_groups" {
   value       = { for key, group in aws_cloudwatch_log_group.this : key => { name = group.name, arn = group.arn } }
 }
 
+output "log_groups_made_by_aws" {
+  description = "Names of the log groups that AWS's services make by themselves where they are missing, by what writes to them. Known before anything is applied."
+  value       = local.made_by_aws
+}
+
 output "topic_arns" {
   description = "Topic of each severity."
   value       = { for severity, topic in aws_sns_topic.severity : severity => topic.arn }

@@ -73,7 +73,6 @@ resource "aws_ecs_task_definition" "this" {
 
 # The same image once, before a revision takes traffic, with rights that no serving task gets.
 resource "aws_ecs_task_definition" "migration" {
-  #checkov:skip=CKV_AWS_336:The image writes below /tmp; the task lives for seconds.
   count = var.migration == null ? 0 : 1
 
   family                   = "ohmycoins-migrate-${var.service}"
@@ -91,6 +90,9 @@ resource "aws_ecs_task_definition" "migration" {
     environment = [for key in sort(keys(var.migration.environment)) : { name = key, value = var.migration.environment[key] }]
     secrets     = [for key in sort(keys(var.migration.secrets)) : { name = key, valueFrom = var.migration.secrets[key] }]
     stopTimeout = var.stop_timeout
+
+    # A migration reads its files and talks to the database; it writes none, and nobody opens a session into it.
+    readonlyRootFilesystem = true
 
     logConfiguration = local.container.logConfiguration
     linuxParameters  = local.container.linuxParameters

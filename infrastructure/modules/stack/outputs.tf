@@ -118,3 +118,8 @@ output "secret_key_name" {
   description = "Name of the secret that holds SECRET_KEY."
   value       = module.secrets.secret_key_name
 }
+
+output "log_groups_made_by_aws" {
+  description = "Names of the log groups that AWS's services make by themselves where they are missing, by what writes to them. Known before anything is applied."
+  value       = module.monitoring.log_groups_made_by_aws
+}

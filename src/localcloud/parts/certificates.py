@@ -10,6 +10,7 @@ import ipaddress
 import os
 import ssl
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,14 +55,15 @@ def authority(state: Path) -> Path:
     return folder_of(state) / "authority.pem"
 
 
-def server(state: Path, name: str, addresses: list[str]) -> Certificate:
-    """A certificate for a server that listens on these addresses; made once, renewed 30 days before its end."""
+def server(state: Path, name: str, addresses: list[str], names: Sequence[str] = ()) -> Certificate:
+    """A certificate for a server that listens on these addresses, under these host names (``*.example.com`` too); made
+    once, renewed 30 days before its end."""
     folder = folder_of(state)
     with _lock:
         issuer, issuer_key = _authority(folder)
         made = Certificate(folder / f"{name}.pem", folder / f"{name}.key", folder / f"{name}.combined.pem")
-        if not _still_good(made, issuer, addresses):
-            _issue(made, name, addresses, issuer, issuer_key)
+        if not _still_good(made, issuer, addresses, names):
+            _issue(made, name, addresses, names, issuer, issuer_key)
         return made
 
 
@@ -99,12 +101,14 @@ def _issue(
     made: Certificate,
     name: str,
     addresses: list[str],
+    host_names: Sequence[str],
     issuer: x509.Certificate,
     issuer_key: ec.EllipticCurvePrivateKey,
 ) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
-    names = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+    names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+    names += [x509.DNSName(host_name) for host_name in host_names]
     certificate = (
         _builder(subject, issuer.subject, key.public_key(), _SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -120,7 +124,7 @@ def _issue(
     _write(made.combined, pem + key_pem)
 
 
-def _still_good(made: Certificate, issuer: x509.Certificate, addresses: list[str]) -> bool:
+def _still_good(made: Certificate, issuer: x509.Certificate, addresses: list[str], host_names: Sequence[str]) -> bool:
     if not (made.certificate.exists() and made.key.exists() and made.combined.exists()):
         return False
     certificate = x509.load_pem_x509_certificate(made.certificate.read_bytes())
@@ -129,6 +133,7 @@ def _still_good(made: Certificate, issuer: x509.Certificate, addresses: list[str
         certificate.issuer == issuer.subject
         and certificate.not_valid_after_utc - datetime.now(UTC) > _RENEW_WITHIN
         and {str(address) for address in names.get_values_for_type(x509.IPAddress)} == set(addresses)
+        and set(names.get_values_for_type(x509.DNSName)) == set(host_names)
     )
 
 

@@ -25,7 +25,7 @@ from localcloud.parts.haproxy import Haproxy, HaproxyError
 from localcloud.services.elbv2 import configuration, plan, traffic
 from localcloud.services.elbv2.configuration import Server, server_name
 from localcloud.services.elbv2.paths import Paths
-from localcloud.services.elbv2.plan import Balancer, Group
+from localcloud.services.elbv2.plan import Balancer, Group, certified_names
 from localcloud.services.elbv2.probes import probe
 from localcloud.services.elbv2.targets import TIMED_OUT, Target, TargetState, routed
 
@@ -336,7 +336,7 @@ class LoadBalancers:
                 cloud.part(Supervisor).end_all(running.haproxy.processes(), grace=1.0)
                 running.structure = ""
             return
-        certificate = self._certificate(balancer, addresses)
+        certificate = self._certificate(cloud, balancer, addresses)
         structure = configuration.render(balancer, addresses, ports, certificate, {})
         wanted = self._servers(cloud, balancer)
         if structure != running.structure or not running.haproxy.running():
@@ -358,10 +358,16 @@ class LoadBalancers:
             }
         self._tell(balancer, running, wanted)
 
-    def _certificate(self, balancer: Balancer, addresses: list[str]) -> Path:
+    def _certificate(self, cloud: Cloud, balancer: Balancer, addresses: list[str]) -> Path:
+        """One for all its listeners, of the names that their certificates in ACM are for, and of its addresses."""
         if not any(listener.secure for listener in balancer.listeners):
             return Path()
-        return certificates.server(self._state, f"elb-{balancer.id}", addresses).combined
+        with cloud.lock:
+            known = getattr(cloud.moto("acm"), "_certificates", {})
+            names = certified_names(
+                known[arn] for listener in balancer.listeners for arn in listener.certificates if arn in known
+            )
+        return certificates.server(self._state, f"elb-{balancer.id}", addresses, names).combined
 
     def _servers(self, cloud: Cloud, balancer: Balancer) -> dict[str, list[Server]]:
         """The registered targets of each backend, those that drain left out."""

@@ -6,6 +6,7 @@ only so that a reload has no moment without them.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ def render(
 
 def _frontend(listener: Listener, addresses: Sequence[str], port: int, certificate: Path) -> Iterator[str]:
     yield f"frontend l-{listener.port}"
+    if listener.certificates:  # so that another certificate is another configuration
+        yield f"  # certificates {hashlib.sha256(repr(listener.certificates).encode()).hexdigest()[:16]}"
     tls = f" ssl crt {quoted(str(certificate))} alpn h2,http/1.1" if listener.secure else ""
     for address in addresses:
         yield f"  bind {address}:{port}{tls}"

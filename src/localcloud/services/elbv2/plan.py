@@ -5,11 +5,14 @@ Listeners, rules and target groups are moto's; how HAProxy is told about them is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from localcloud.services.elbv2.targets import HealthCheck, health_check
+
+HOST_NAME = re.compile(r"(\*\.)?([a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{0,62}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Listener:
     port: int
     secure: bool
     rules: tuple[Rule, ...]
+    certificates: tuple[str, ...] = ()
+    """ARNs of ACM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,12 @@ def _balancer(backend: Any, record: Any) -> Balancer:
     )
 
 
+def certified_names(made: Iterable[Any]) -> list[str]:
+    """The host names of ACM's certificates, in order; those without a list of names have their subject's."""
+    names = {str(name) for each in made for name in (each.sans or [each.common_name])}
+    return sorted(name for name in names if HOST_NAME.fullmatch(name))
+
+
 def _listener(record: Any) -> Listener:
     ordered = sorted(
         record.rules.values(),
@@ -141,4 +152,9 @@ def _listener(record: Any) -> Listener:
         answering = [action.data for action in rule.actions if action.type in ("forward", "redirect", "fixed-response")]
         if answering:
             rules.append(Rule(number, tuple(rule.conditions), answering[-1]))
-    return Listener(port=int(record.port), secure=record.protocol == "HTTPS", rules=tuple(rules))
+    return Listener(
+        port=int(record.port),
+        secure=record.protocol == "HTTPS",
+        rules=tuple(rules),
+        certificates=tuple(record.certificates),
+    )
