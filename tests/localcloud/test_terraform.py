@@ -13,8 +13,9 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -208,13 +209,13 @@ module "load_balancer" {{
 """
 
 
-def https(address: str, port: int, name: str, trusted: Path) -> HTTPResponse:
-    """A GET, as a browser does it that was told ``name``."""
+def https(address: str, port: int, name: str, trusted: Path) -> int:
+    """The status of a GET, as a browser does it that was told ``name``."""
     context = ssl.create_default_context(cafile=str(trusted))
-    connection = HTTPConnection(name)
-    connection.sock = context.wrap_socket(socket.create_connection((address, port), 10), server_hostname=name)
-    connection.request("GET", "/")
-    return connection.getresponse()
+    with closing(HTTPConnection(name)) as connection, closing(socket.create_connection((address, port), 10)) as plain:
+        connection.sock = context.wrap_socket(plain, server_hostname=name)
+        connection.request("GET", "/")
+        return connection.getresponse().status
 
 
 def test_https_under_a_name_of_ones_own(cloud: Cloud, aws: Any, roots: Callable[[str], Root]) -> None:
@@ -259,7 +260,7 @@ def test_https_under_a_name_of_ones_own(cloud: Cloud, aws: Any, roots: Callable[
 
     def answers() -> bool:
         try:
-            return https(address, port, DOMAIN, trusted).status == 503  # nobody is registered behind it
+            return https(address, port, DOMAIN, trusted) == 503  # nobody is registered behind it
         except ConnectionError:
             return False
 
@@ -267,6 +268,7 @@ def test_https_under_a_name_of_ones_own(cloud: Cloud, aws: Any, roots: Callable[
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         https(address, port, "other.example.com", trusted)
     plain = HTTPConnection(address, cloud.settings.real_port(80), timeout=10)
-    plain.request("GET", "/prices?at=1", headers={"Host": DOMAIN})
-    redirect = plain.getresponse()
-    assert (redirect.status, redirect.getheader("Location")) == (301, f"https://{DOMAIN}:443/prices?at=1")
+    with closing(plain):
+        plain.request("GET", "/prices?at=1", headers={"Host": DOMAIN})
+        redirect = plain.getresponse()
+    assert (redirect.status, redirect.getheader("Location")) == (301, f"https://{DOMAIN}/prices?at=1")
