@@ -24,6 +24,7 @@ RUNBOOK = sorted((INFRASTRUCTURE.parent / "docs/runbook").glob("*.md"))
 SERVICES = ("backend", "frontend")
 
 
+@pytest.mark.timeout(900)  # the stack's are fourteen plans of everything: minutes on a busy machine
 @pytest.mark.parametrize("folder", [*MODULES, BOOTSTRAP], ids=lambda path: path.name)
 def test_a_modules_own_tests_pass(workshop: Workshop, folder: Path) -> None:
     """`terraform test` validates the module before it runs them."""
