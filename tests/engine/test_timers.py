@@ -146,3 +146,31 @@ def test_each_timer_of_a_second_has_an_id_of_its_own(world: World, monkeypatch: 
     monkeypatch.setattr(journal.secrets, "choice", lambda letters: letters[0])
     with opened_at(world.place, lambda: NOON) as store:
         assert len({set_one(store, key) for key in ("a", "b", "c")}) == 3
+
+
+def test_what_omc_changed_for_a_while_is_read_from_its_record(world: World) -> None:
+    """Limits that a timer gives back; deployment alarms that a step remembers to have turned off; nothing of others."""
+    from omc.facts.temporary import AlarmsOff, ScaledForAWhile, read_temporary
+    from omc.procedures.plan import Plan, Risk, Step
+    from omc.procedures.scale import Asked as Scale
+    from omc.store.models import StepRow
+
+    environment = world.stack.environments["production"]
+    steps = tuple(Step(f"back-{name}", "ecs.roll_service", {"service": name}, "") for name in ("backend", "frontend"))
+    plan = Plan("rollback", "production", {}, "Back", Risk.LOW, steps)
+    due = NOON + timedelta(hours=2)
+    with opened_at(world.place, with_clock(world, [NOON])) as store:
+        set_one(store)
+        made: dict[str, str] = {}
+        for name, gives_back in (("backend", (4, 10)), ("frontend", ())):
+            asked = Scale(name, minimum=2, maximum=10, gives_back=gives_back)
+            timer = timers.set_timer(store, "production", "scale", asked, due, why="", actor=ALICE)
+            made[name] = timer.id
+        run = journal.create(store, plan, ALICE, environment.approvals)
+        with store.transaction() as transaction:
+            row = transaction.session.query(StepRow).filter_by(run=run.id, name="back-backend").one()
+            row.memory, row.performed_at = {"alarms": {"enable": True}}, NOON
+            transaction.record("step.remembered", row)
+        found = read_temporary(store, environment)
+    assert found.scaled == (ScaledForAWhile("backend", made["backend"], "alice", due, (4, 10), (2, 10)),)
+    assert found.alarms_off == (AlarmsOff("backend", run.id, "alice", NOON, is_under_way=True),)

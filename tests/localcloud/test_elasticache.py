@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from datetime import timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -198,6 +200,28 @@ def test_replicas_come_and_go(pair: Cache) -> None:
     until(lambda: pair.shown()["Status"] == "available" and len(pair.roles()) == 2)
     with pytest.raises(pair.elasticache.exceptions.ClientError, match="at least 2 members"):
         pair.elasticache.decrease_replica_count(ReplicationGroupId="pair", NewReplicaCount=0, ApplyImmediately=True)
+
+
+def test_a_node_type_waits_for_the_window_unless_it_is_to_apply_immediately(single: Cache) -> None:
+    def change(**more: object) -> None:
+        single.elasticache.modify_replication_group(ReplicationGroupId="shop", **more)
+
+    def member() -> Any:
+        return single.elasticache.describe_cache_clusters(CacheClusterId="shop-001")["CacheClusters"][0]
+
+    day = f"{single.cloud.now() + timedelta(days=3):%a}".lower()
+    change(PreferredMaintenanceWindow=f"{day}:00:00-{day}:01:00", CacheNodeType="cache.t4g.small")
+    assert member()["PreferredMaintenanceWindow"] == f"{day}:00:00-{day}:01:00"
+    assert (member()["CacheNodeType"], member()["PendingModifiedValues"]) == (
+        "cache.t4g.micro",
+        {"CacheNodeType": "cache.t4g.small"},
+    )
+    change(CacheNodeType="cache.t4g.micro")
+    assert member()["PendingModifiedValues"] == {}, "asking for what is in force takes it back"
+    assert single.elasticache.describe_update_actions(ReplicationGroupIds=["shop"])["UpdateActions"] == []
+    change(CacheNodeType="cache.t4g.small", ApplyImmediately=True)
+    until(lambda: member()["CacheNodeType"] == "cache.t4g.small")
+    assert member()["PendingModifiedValues"] == {}
 
 
 def test_tags_can_be_changed(single: Cache) -> None:

@@ -293,6 +293,9 @@ def test_changes_wait_for_the_window_unless_they_are_to_apply_immediately(databa
     waiting = database.shown()
     assert waiting["PendingModifiedValues"] == {"AllocatedStorage": 25}
     assert waiting["AllocatedStorage"] == 20
+    modify(DBInstanceIdentifier="shop", DBInstanceClass="db.m7g.large")
+    modify(DBInstanceIdentifier="shop", DBInstanceClass=waiting["DBInstanceClass"])
+    assert database.shown()["PendingModifiedValues"] == {"AllocatedStorage": 25}, "what is in force takes it back"
     modify(DBInstanceIdentifier="shop", ApplyImmediately=True, DBInstanceClass="db.t4g.small")
     until(lambda: database.shown()["DBInstanceClass"] == "db.t4g.small")
     database.available()
