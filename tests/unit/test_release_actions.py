@@ -200,7 +200,7 @@ def settled(whole_minutes: int, *, seconds: float = 420, is_local: bool = False,
     def metric_data(params: Mapping[str, Any]) -> Mapping[str, Any]:
         begin, end = params["StartTime"], params["EndTime"]
         if "Expression" in params["MetricDataQueries"][0]:
-            assert timedelta(0) < end - begin <= timedelta(seconds=90)
+            assert timedelta(0) < end - begin <= timedelta(seconds=30)
             told = [{"Id": "h0", "Timestamps": [begin], "Values": [3.0]}] if hosts else [{"Id": "h0", "Values": []}]
             return {"MetricDataResults": told}
         period = params["MetricDataQueries"][0]["MetricStat"]["Period"]
@@ -276,7 +276,7 @@ def test_verified_needs_three_whole_minutes_or_it_says_unwatched(
 def test_the_local_cloud_has_no_such_minutes_but_figures_that_arrive(hosts: bool) -> None:
     outcome = settled(0, seconds=15, is_local=True, hosts=hosts)
     assert outcome.sentence.startswith("Unwatched: ") is not hosts
-    assert ("tells nothing of the load balancer's targets in the last 90 s" in outcome.sentence) is not hosts
+    assert ("tells nothing of the load balancer's targets in the last 30 s" in outcome.sentence) is not hosts
     proof: Any = outcome.outputs["proof"]
     assert proof["watched"] is hosts
 

@@ -30,7 +30,7 @@ BEFORE = timedelta(minutes=10)
 """How far back "before" reaches."""
 PERIOD, LOCAL_PERIOD = 60, 10
 """Seconds of a datapoint: a load balancer's in AWS, and in the local cloud."""
-LOCAL_FRESH = timedelta(seconds=90)
+LOCAL_FRESH = timedelta(seconds=30)
 """How old the local cloud's newest figures may be: it has them each ten seconds, unless it is told to be late."""
 WHOLE_AGAIN = 60.0
 """Seconds that a service may take to be whole when the watch ends."""
