@@ -67,6 +67,7 @@ LOOSE = frozenset(
         # ReceiveMessage takes a message's attributes by the queue's parameter too (clients of before its own one);
         # everywhere else a wrong name is InvalidAttributeName, by moto.
         ("sqs", "QueueAttributeName"),
+        ("sns", "CreatePlatformApplicationInput"),  # whose Attributes may be empty, and then aren't sent
     }
 )
 """Shapes whose constraints aren't enforced: their service takes more than its model says, or refuses it otherwise."""
