@@ -62,7 +62,7 @@ def world(shared_cloud: Cloud, shared_aws: Clients) -> dict[str, str]:
         shared_aws("ecr").create_repository(repositoryName=name)
         shared_aws("ecs").create_cluster(clusterName=name)
         shared_aws("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
-        container = {"name": "app", "image": "app"}
+        container = {"name": "app", "image": "app", "memory": 128}
         shared_aws("ecs").register_task_definition(family=name, containerDefinitions=[container])
     said["arn"] = f"{shared_cloud.settings.region}:{shared_cloud.settings.account}"
     return said
@@ -275,3 +275,48 @@ def test_where_no_resource_is_known_the_action_decides(user: Callable[..., Clien
     ann = user({"Effect": "Allow", "Action": "rds:Describe*", "Resource": "arn:aws:rds:*:*:db:other"})
     assert refused_on(lambda: ann("rds").describe_db_instances()) == ""
     assert refused_on(lambda: ann("rds").delete_db_instance(DBInstanceIdentifier="other")) == "*"
+
+
+def test_a_simulation_says_what_the_calls_would_be_answered(world: dict[str, str], shared_aws: Clients) -> None:
+    iam = shared_aws("iam")
+    arn = iam.create_user(UserName="simulated", Path="/people/")["User"]["Arn"]
+    iam.create_group(GroupName="simulated")
+    iam.add_user_to_group(GroupName="simulated", UserName="simulated")
+    held = [
+        {"Effect": "Allow", "Action": "sqs:*", "Resource": "arn:aws:sqs:*:*:ours-*"},
+        {"Effect": "Deny", "Action": "sqs:PurgeQueue", "Resource": "*"},
+    ]
+    own = json.dumps({"Version": "2012-10-17", "Statement": held})
+    iam.put_user_policy(UserName="simulated", PolicyName="own", PolicyDocument=own)
+    more = [{"Effect": "Allow", "Action": "sns:List*", "Resource": "*"}]
+    of_group = json.dumps({"Version": "2012-10-17", "Statement": more})
+    iam.put_group_policy(GroupName="simulated", PolicyName="group", PolicyDocument=of_group)
+
+    def decisions(actions: list[str], *resources: str) -> list[dict[str, Any]]:
+        on = {"ResourceArns": list(resources)} if resources else {}
+        said = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=actions, **on)
+        return list(said["EvaluationResults"])
+
+    actions = ["sqs:SendMessage", "sqs:PurgeQueue", "sns:ListTopics", "ecs:ListTasks"]
+    on_one = decisions(actions, "arn:aws:sqs:r:1:ours-q")
+    assert [one["EvalDecision"] for one in on_one] == ["allowed", "explicitDeny", "allowed", "implicitDeny"]
+    [on_two] = decisions(["sqs:SendMessage"], "arn:aws:sqs:r:1:ours-q", "arn:aws:sqs:r:1:other-q")
+    assert on_two["EvalDecision"] == "implicitDeny"
+    assert [one["EvalResourceDecision"] for one in on_two["ResourceSpecificResults"]] == ["allowed", "implicitDeny"]
+    assert [one["EvalDecision"] for one in decisions(["sns:ListTopics"])] == ["allowed"]
+    for gone, code in ((arn + "x", "NoSuchEntity"), ("arn:aws:iam::123456789012:root", "InvalidInput")):
+        with pytest.raises(ClientError) as refused:
+            iam.simulate_principal_policy(PolicySourceArn=gone, ActionNames=["sns:ListTopics"])
+        assert refused.value.response["Error"]["Code"] == code
+
+
+def test_a_subscription_by_mail_waits_for_its_confirmation(world: dict[str, str], shared_aws: Clients) -> None:
+    sns, topic = shared_aws("sns"), world["ours topic"]
+    mail = {"Protocol": "email", "Endpoint": "jo@example.com", "ReturnSubscriptionArn": True}
+    arn = sns.subscribe(TopicArn=topic, **mail)["SubscriptionArn"]
+    [listed] = [
+        one for one in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] if one["Protocol"] == "email"
+    ]
+    assert listed["SubscriptionArn"] == "PendingConfirmation"
+    assert sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["PendingConfirmation"] == "true"
+    sns.unsubscribe(SubscriptionArn=arn)

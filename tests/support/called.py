@@ -193,7 +193,9 @@ def operations(name: Name) -> set[tuple[str, str]]:
             inner = each.func.value
             service = _service(inner) or (clients.get(inner.id) if isinstance(inner, ast.Name) else None)
             assert service, f"whose paginator? {name}"
-            found.add((service, _operations_of(service)[str(each.args[0].value)]))  # type: ignore[attr-defined]
+            words = each.args[:1] if isinstance(each.args[0], ast.Constant) else list(ast.walk(node))
+            named = {str(word.value) for word in words if isinstance(word, ast.Constant)}
+            found |= {(service, _operations_of(service)[name]) for name in named if name in _operations_of(service)}
     return found
 
 

@@ -20,6 +20,11 @@ ROOTS = {
         ("omc.procedures.infrastructure", "destroy"),
         ("omc.infrastructure.roots", "root_of"),
     ],
+    "infra drift": [
+        ("omc.facts.beside_terraform", "read_beside"),
+        ("omc.facts.beside_terraform", "last_changes"),
+        ("omc.infrastructure.roots", "root_of"),
+    ],
     "deployments": [("omc.cli.deployments", "deployments")],
     "audit verify": [("omc.cli.audit", "verify")],
     "doctor": [("omc.cli.doctor", "run")],

@@ -15,11 +15,13 @@ from omc.stack import Environment
 COMMANDS: Mapping[str, str] = {
     "check morning": """
         acm DescribeCertificate
+        cloudtrail LookupEvents
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
         elbv2 DescribeListeners DescribeLoadBalancers DescribeTargetGroups DescribeTargetHealth
         logs GetQueryResults StartQuery StopQuery
-        rds DescribeDBInstances
+        rds DescribeDBInstances DescribePendingMaintenanceActions
         secretsmanager DescribeSecret""",
     "deploy": """
         application-autoscaling DescribeScalableTargets DescribeScalingPolicies
@@ -60,12 +62,25 @@ COMMANDS: Mapping[str, str] = {
         rds DescribeDBInstances DescribeDBParameters
         service-quotas GetServiceQuota""",
     "infra plan": """
+        cloudtrail LookupEvents
         ecs DescribeServices
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
         elbv2 DescribeLoadBalancerAttributes DescribeLoadBalancers
-        rds DescribeDBInstances
+        rds DescribeDBInstances DescribePendingMaintenanceActions
         s3 GetObject""",
+    "infra drift": """
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies DescribeScheduledActions
+        cloudtrail LookupEvents
+        ec2 DescribeSecurityGroupRules
+        elbv2 DescribeListeners DescribeRules DescribeTargetGroupAttributes
+        iam GetRolePolicy ListAttachedRolePolicies ListRolePolicies
+        s3 GetBucketPolicy
+        sns ListSubscriptionsByTopic""",
     "infra apply": """
+        cloudtrail LookupEvents
         ecs DescribeServices
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        rds DescribeDBInstances DescribePendingMaintenanceActions
         s3 GetObject""",
     "infra destroy": """
         elbv2 DescribeLoadBalancerAttributes DescribeLoadBalancers
@@ -156,6 +171,7 @@ _LOCK = (
 )
 MORE: Mapping[str, tuple[tuple[str, str], ...]] = {
     "infra plan": _LOCK,
+    "infra drift": _LOCK,
     "infra apply": (*_LOCK, ("s3:PutObject", _STATE)),
     "infra destroy": (*_LOCK, ("s3:PutObject", _STATE)),
     "audit verify": (("logs:GetLogEvents", f"{_RECORD_GROUP}:log-stream:omc"),),
