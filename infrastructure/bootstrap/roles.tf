@@ -134,8 +134,9 @@ locals {
         Sid    = "Look"
         Effect = "Allow"
         Action = [
-          "budgets:ViewBudget", "ce:Get*", "health:Describe*", "iam:Get*", "iam:List*", "route53:Get*", "route53:List*",
-          "servicequotas:Get*", "servicequotas:List*", "sts:GetCallerIdentity",
+          "budgets:ViewBudget", "ce:Get*", "health:Describe*", "iam:Get*", "iam:List*",
+          "iam:SimulatePrincipalPolicy", "route53:Get*", "route53:List*", "servicequotas:Get*", "servicequotas:List*",
+          "sts:GetCallerIdentity",
         ]
         Resource = "*"
       },

@@ -33,7 +33,12 @@ from support.stack import eventually
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
-BOOTSTRAP = ["-var=environment=staging", "-var=github_repository=example/ohmycoins"]
+BOOTSTRAP = [
+    "-var=environment=staging",
+    "-var=github_repository=example/ohmycoins",
+    "-var=github_owner_id=1",
+    "-var=github_repository_id=2",
+]
 
 
 @dataclass(frozen=True, slots=True)
