@@ -31,20 +31,31 @@ _BARE = (
 )
 """Up to what can't belong to it: a space, a quote that closes, the next ``name=``."""
 _VALUE = re.compile(rf"{_ESCAPED}|{_QUOTED}|{_BARE}", re.DOTALL)
+_COLOURS = r"(?:\x1b\[[\d;]{0,20}m){0,3}"
+_GAP = r"[ \t]{0,80}+\s{0,4}"
+"""Names and values stand in columns, too."""
 _NAME = re.compile(
-    r"(?P<name>(?i:\b(?:api|access|secret|private|auth|signing|encryption|master)[ ]key\b)|(?<![\w.\-])[\w.\-]++)"
-    r"(?P<sign>(?:\[\d{1,6}\])?(?:\\{0,7}[\"'])?\s{0,4}(?:=>|:=|==?|%3[dD]|:(?!//))\s{0,4})"
+    r"(?P<name>(?i:\b(?:api|access|secret|private|auth|signing|encryption|master)[ ]key\b)"
+    r"|(?<![\w.\-])(?:(?<=\x1b\[)[\d;]{1,20}m)?[\w.\-]++)"
+    rf"(?P<sign>(?:\[\d{{1,6}}\]|\]|%5[dD])?(?:\\{{0,7}}[\"'])?{_COLOURS}{_GAP}{_COLOURS}"
+    rf"(?:=>|:=|==?|%3[dD]|:(?!//)){_GAP}{_COLOURS})"
 )
-"""``password=``, ``"password": ``, ``?token=``, ``X-Api-Key: ``; what follows is masked if the name is a secret's."""
+"""``password=``, ``"password": ``, ``?token=``, ``X-Api-Key: ``, ``user[password]=``, and a logger's coloured names;
+what follows is masked if the name is a secret's."""
+_BEFORE_NAME = re.compile(r"(?:[\d;]{1,20}m|5[bB])(?=[A-Za-z])")
+"""What of a colour, or of a ``[`` that was escaped for a URL, looks like a part of the name behind it."""
 _OPTION = re.compile(r"(?<![\w\-])--?(?P<name>[A-Za-z][\w\-]*+)(?P<sign>[\"']?,?[ \t]{1,4})(?=[^\s\-])")
 """``--db-password ``."""
-_ELEMENT = re.compile(r"<(?P<name>[A-Za-z][\w.\-]{0,100}+)>")
+_ELEMENT = re.compile(r"<(?:[\w.\-]{1,100}+:)?+(?P<name>[A-Za-z][\w.\-]{0,100}+)(?:\s[^<>]{0,300}(?<!/))?>")
+"""``<Password>``, ``<wsse:Password Type="…">``."""
 _CONTENT = re.compile(r"[^<]++")
 _NAMED = re.compile(
-    r"\\{0,7}\"(?:name|Name|key|Key)\\{0,7}\"\s{0,4}:\s{0,4}\\{0,7}\"(?P<name>[^\"\\]{1,200})\\{0,7}\"\s{0,4},\s{0,4}"
-    r"\\{0,7}\"(?:value|Value)\\{0,7}\"\s{0,4}:\s{0,4}"
+    r"\\{0,7}[\"'](?:name|Name|key|Key)\\{0,7}[\"']\s{0,4}:\s{0,4}\\{0,7}[\"'](?P<name>[^\"'\\]{1,200})\\{0,7}[\"']"
+    r"\s{0,4},\s{0,4}\\{0,7}[\"'](?:value|Value)\\{0,7}[\"']\s{0,4}:\s{0,4}"
 )
-"""``{"name": "DB_PASSWORD", "value": `` within a text, as ECS has its variables."""
+"""``{"name": "DB_PASSWORD", "value": `` within a text, as ECS has its variables, and as Python prints them."""
+_SHORTHAND = re.compile(r"(?i)\b(?:name|key)=(?P<name>[\w.\-]{1,200}+),\s?value=")
+"""``name=DB_PASSWORD,value=``, as one writes them for the aws CLI."""
 _VALUE_FIRST = re.compile(
     r"(?P<start>\\{0,7}\"(?:value|Value)\\{0,7}\"\s{0,4}:\s{0,4})(?P<value>\\{0,7}\"[^\"\\]{0,4000}\\{0,7}\")"
     r"(?P<end>\s{0,4},\s{0,4}\\{0,7}\"(?:name|Name|key|Key)\\{0,7}\"\s{0,4}:\s{0,4}\\{0,7}\"(?P<name>[^\"\\]{1,200}))"
@@ -80,6 +91,7 @@ _SHAPES: tuple[re.Pattern[str], ...] = tuple(
         # The second where the password holds what a URL should have escaped: then it ends at the last @.
         r"(?<=://)[^\s/?#@:\"'<>\\]{0,200}:[^\s/?#@\"'<>\\]{0,400}@(?![^\s@\"'<>\\]{0,400}@)",
         r"(?<=://)[^\s/?#@:\"'<>\\]{0,200}:(?!\d{1,5}[/?#])[^\s\"'<>\\]{0,400}@(?=[^\s@])",
+        r"(?i)(?<=\bx-amz-signature=)[0-9a-f]{16,}+|(?<=[?&]sig=)[\w%+/=-]{16,}+",
         r"(?i)(?<=\bbearer )(?:(?=[\w.~+/=-]{0,300}\d)[\w.~+/=-]{6,}+|[\w.~+/=-]{20,}+)",
         r"(?i)(?<=\bbasic )(?:(?=[\w+/=-]{0,300}[\d=])[\w+/=-]{6,}+|[\w+/=-]{20,}+)",
         r"(?i)(?<=\bpassword )'[^']*+'|(?<=\bidentified by )'[^']*+'",
@@ -88,6 +100,9 @@ _SHAPES: tuple[re.Pattern[str], ...] = tuple(
 _AWS_SECRET_KEY = re.compile(r"(?<![A-Za-z0-9/+=_.-])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=_.-])")
 _AWS_NEAR = re.compile(r"(?i)\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|secret|aws_|\[redacted\]")
 LONGEST_ARN = 200
+LONGEST_NOTHING = 400
+"""Characters of a value that may be none; what is longer is masked whatever it begins with."""
+_STYLE = re.compile(r"\x1b\[[\d;]{0,20}m")
 _OF_MANY = frozenset({"tokens", "cookies", "secrets", "credentials", "passwords", "keys"})
 """In a sentence they come before a colon; and a number behind them counts them."""
 _HARMLESS = re.compile(
@@ -198,7 +213,13 @@ def _masked(text: str, replace: Callable[[str], str]) -> str:
         text = _AWS_SECRET_KEY.sub(lambda match: replace(match[0]) if _is_mixed(match[0]) else match[0], text)
     for whole in (_HEADER, _CONNECTION, _VALUE_FIRST):
         text = whole.sub(lambda match: _whole(match, replace), text)
-    for name, value in ((_NAMED, _VALUE), (_NAME, _VALUE), (_OPTION, _VALUE), (_ELEMENT, _CONTENT)):
+    for name, value in (
+        (_NAMED, _VALUE),
+        (_SHORTHAND, _VALUE),
+        (_NAME, _VALUE),
+        (_OPTION, _VALUE),
+        (_ELEMENT, _CONTENT),
+    ):
         text = _values_after(name, value, text, replace)
     return text
 
@@ -217,10 +238,10 @@ def _values_after(names: re.Pattern[str], values: re.Pattern[str], text: str, re
     parts: list[str] = []
     done = 0
     for match in names.finditer(text):
-        if match.start() < done or not _is_secret_part(match["name"]):
+        if match.start() < done or not _is_secret_part(match["name"]) or _is_in_arn(text, match.start()):
             continue
         value = values.match(text, match.end())
-        if value is None or _says_nothing(match, value[0]) or _is_in_arn(text, match.start()):
+        if value is None or _says_nothing(match, value[0]):
             continue
         parts += [text[done : match.end()], _in_quotes(value[0], replace)]
         done = value.end()
@@ -229,12 +250,15 @@ def _values_after(names: re.Pattern[str], values: re.Pattern[str], text: str, re
 
 def _is_secret_part(name: str) -> bool:
     """By its last part: of ``backend.secrets.DB_PASSWORD``, which is where a value is from, too."""
-    *above, last = name.rsplit(".", 2)
+    found = _BEFORE_NAME.match(name)
+    *above, last = name[found.end() if found else 0 :].rsplit(".", 2)
     return not (above and above[-1] == "secrets") and is_secret_name(last)
 
 
 def _says_nothing(match: re.Match[str], value: str) -> bool:
-    bare = value.strip("\\\"'")
+    if len(value) > LONGEST_NOTHING:  # as long as it is looked through again for each name in it
+        return False
+    bare = _STYLE.sub("", value).strip("\\\"'")
     if not bare or bare.startswith(_BEGUN) or _HARMLESS.fullmatch(bare):
         return True
     name = match["name"].lower()

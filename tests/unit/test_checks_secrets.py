@@ -153,6 +153,10 @@ PLAIN = "arn:aws:secretsmanager:ap-southeast-2:1:secret:a/b-AbCdEf"
         ("arn:aws:ssm:a:1:parameter/own/name", None),
         ("/own/name", None),
         ("name", None),
+        *(
+            (odd, None)
+            for odd in ("", "arn:", "arn:aws", "arn:aws:", "arn:aws:secretsmanager", "arn:aws:secretsmanager:a:1")
+        ),
     ],
 )
 def test_which_secret_a_task_definition_names(reference: str, found: Any) -> None:

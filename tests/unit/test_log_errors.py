@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 from hypothesis import example, given
@@ -76,3 +77,24 @@ def test_no_json_line_whole_or_cut_off_can_stop_the_check(record: dict[str, obje
 @example('{"level":' + "9" * 5_000 + "}")
 def test_no_text_can_stop_the_check(text: str) -> None:
     group_errors([row(text)])
+
+
+@pytest.mark.parametrize("key", ["level", "severity", "levelno", "severityNumber", "syslog_severity", "status"])
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "-1" + "0" * 400, '"²"', '"①"', '"٣"', '"³-x"', "NaN", "-Infinity"])
+def test_a_level_that_is_none_is_passed_over(key: str, value: str) -> None:
+    assert error_of(f'{{"{key}": {value}, "host": "a", "message": "all is well"}}') is None
+    assert error_of(f'{{"{key}": {value}, "message": "ValueError: x"}}') is not None
+
+
+@pytest.mark.parametrize(
+    "part", ["error.", "exception_", "error=", "error ", "/error", "a.", "[error]", "fatal-", "no error "]
+)
+def test_reading_a_line_takes_time_in_proportion_to_its_length(part: str) -> None:
+    def processor_seconds(length: int) -> float:
+        text = (part * (length // len(part) + 1))[:length]
+        began = time.process_time()
+        error_of(text)
+        return time.process_time() - began
+
+    small = max(min(processor_seconds(2_000) for _ in range(3)), 0.0005)
+    assert processor_seconds(40_000) / small < 150  # 20 in proportion, 400 by the square

@@ -70,6 +70,20 @@ SECRETS = (
     f"API key: {CANARY}",
     f"9password={CANARY}",
     f"{'x' * 300}_password={CANARY}",
+    f"\x1b[36mpassword\x1b[0m=\x1b[35m{CANARY}\x1b[0m",
+    f"\x1b[1;36mapi_key\x1b[0m: \x1b[32m'{CANARY} {CANARY}'\x1b[0m",
+    f"\x1b[31mtoken={CANARY}\x1b[0m",
+    f"password             = {CANARY}",
+    f'db_password\t\t=\t"{CANARY} {CANARY}"',
+    f"client_secret:              {CANARY}",
+    f"user[password]={CANARY}&user[name]=x",
+    f'Parameters: {{"user[password]"=>"{CANARY}"}}',
+    f"user%5Bpassword%5D={CANARY}&x=y",
+    f"<wsse:Password Type='PasswordText'>{CANARY}</wsse:Password>",
+    f'<ns1:password xsi:type="xsd:string">{CANARY}</ns1:password>',
+    f"run with {[{'name': 'SMTP_PASSWORD', 'value': CANARY}]}",
+    f"environment=[{{name=SMTP_PASSWORD,value={CANARY}}},{{name=LEVEL,value=info}}]",
+    f"db.host:5432/?Action=connect&DBUser=app&X-Amz-Signature=ab12{'0' * 60} password={CANARY}",
 )
 HARMLESS = (
     "password reset page",
@@ -138,6 +152,11 @@ def test_a_secret_is_masked_wherever_it_stands_in_a_log_line(text: str) -> None:
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_only_sounds_like_a_secret_is_left_alone(text: str) -> None:
     assert mask(text) == text
+
+
+@pytest.mark.parametrize("text", ["https://b.s3.amazonaws.com/x?X-Amz-Signature=", "https://b.blob.net/c?sv=1&sig="])
+def test_the_signature_of_an_address_is_a_right_to_it(text: str) -> None:
+    assert mask(f"GET {text}{'0a' * 32} 200") == f"GET {text}{REDACTED} 200"
 
 
 @pytest.mark.parametrize("name", NAMES_OF_SECRETS)
@@ -221,6 +240,7 @@ def test_masking_a_secret_among_any_text_is_final(secret: str, before: str, afte
             '"name":"',
         ),
         *("<a>", "--a ", "eyJaaaaaaa.", "bearer ", "password: {", '"value":"', "cookie:", "[", ";password=", "a.", "@"),
+        *("password=arn:aws:/", "password=[redacted/", "arn:password=/", "password=→", "\x1b[1mtoken", "user[token]"),
     ],
 )
 def test_masking_takes_time_in_proportion_to_the_length(part: str) -> None:

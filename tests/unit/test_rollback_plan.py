@@ -179,7 +179,7 @@ def test_a_named_revision_that_was_never_verified_wants_a_reason() -> None:
         (Rollback(services=["api"]), 'no service "api"'),
         (Rollback(to="7"), "Say of which service 7 is a revision"),
         (Rollback(services=["backend"], to=f"{F}:3"), "revision of another family: backend's family is"),
-        (Rollback(to="latest"), "is no revision"),
+        *((Rollback(to=to), "is no revision") for to in ("latest", "²", "①", "7²", f"{B}:²", f"{B}:٣", "9" * 5_000)),
     ],
 )
 def test_wrong_use_is_said(asked: Rollback, said: str) -> None:

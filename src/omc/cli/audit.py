@@ -13,6 +13,7 @@ from omc.output import echo, line, markdown, table_row, to_json
 if TYPE_CHECKING:
     from omc.stack import Environment
     from omc.store.audit import Head
+    from omc.store.models import Event
     from omc.store.place import Place
 
 
@@ -174,7 +175,7 @@ def show(context: click.Context, env: str | None, run_id: str | None, last: int,
                 events += session.execute(query).scalars()
     events.sort(key=lambda event: (event.at, event.number))
     events = events[-last:]
-    bodies = [json.loads(event.body) | {"hash": event.hash} for event in events]
+    bodies = [_body(event) | {"hash": event.hash} for event in events]
     if output == "json":
         echo(to_json(bodies))
         return
@@ -188,6 +189,23 @@ def show(context: click.Context, env: str | None, run_id: str | None, last: int,
             echo(table_row(row))
     else:
         echo(table([Row(row) for row in cells], width=width_of()) or "There is no event yet.")
+
+
+def _body(event: Event) -> dict[str, Any]:
+    """What the event says. ``Altered`` for one that omc did not write."""
+    from omc.errors import Altered
+    from omc.store.audit import said_in
+
+    try:
+        said_in(event.body)
+    except (ValueError, RecursionError) as error:
+        raise Altered(
+            f"Event {event.number} of omc's own record can't be read, so somebody changed it. What else was changed: "
+            "omc audit verify"
+        ) from error
+    return {"number": event.number, "kind": event.kind, "run": event.run, "actor": "?", "details": {}} | json.loads(
+        event.body
+    )
 
 
 def _what(body: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from omc.facts.releases import Ledger
 from omc.procedures.asking import Rollback
 from omc.stack import Environment
 
+LONGEST_NUMBER = 9
 MOST = 10
 """Revisions of a service that are looked up: so many of the ledger's, so many of ECS's own history."""
 
@@ -69,4 +70,9 @@ def read_candidates(
 
 def named_revision(to: str, family: str) -> str:
     """``7`` of a family as ``family:7``; a whole name as it is."""
-    return f"{family}:{to}" if to.isdigit() else to.rpartition("/")[2]
+    return f"{family}:{to}" if is_revision_number(to) else to.rpartition("/")[2]
+
+
+def is_revision_number(text: str) -> bool:
+    """As ECS numbers them: an int of its API's. ``isdigit`` alone is also true of ``²``."""
+    return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER

@@ -8,7 +8,6 @@ off by the log driver, nested without end) is read as text; nothing in a line ca
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
@@ -52,6 +51,8 @@ _BRACKETED_LEVEL = re.compile(r"(?i)[\[<](?:\w+:)?(?P<word>[a-z]{2,13})[\]>]")
 _LEADING_LEVEL = re.compile(r"^(?P<word>[a-z]{3,13}):\s")
 _TABBED_LEVEL = re.compile(r"\t(?P<word>[a-z]{3,9})\t")
 _GLOG = re.compile(r"^(?P<letter>[IWEF])\d{4} \d\d:\d\d")
+BEYOND = 1_000_000
+"""Numbers from here on are neither levels nor statuses."""
 _HEAD_WORDS = 8
 """A level stands among so many first words of a text, or it isn't one."""
 _ACCESS = re.compile(r'"(?:[A-Z]{3,10} )?\S{1,2000} HTTP/\d(?:\.\d)?" (?P<status>\d{3})\b')
@@ -60,11 +61,13 @@ _ERROR_FIELD = re.compile(r'"(?:exception|error|exc_info|err|thrown|stack_trace)
 _NO_ERRORS = (
     re.compile(r"(?i)\b(?:0|no|zero|without(?: any)?|not an?)\s+(?:\w+\s+)?\w*(?:error|exception)(?:s|\(s\))?(?!\w)"),
     re.compile(
-        r"(?i)\b[\w.]*(?:error|exception)(?:s|\(s\)|_count|_rate|Count|s?_total)?[\"']?\s*[=:]\s*"
+        r"(?i)(?<![\w.])[\w.]{0,200}(?:error|exception)(?:s|\(s\)|_count|_rate|Count|s?_total)?[\"']?\s*[=:]\s*"
         r"(?:[\"']?(?:null|none|nil|false|undefined|n/a|0+(?:\.0+)?%?|-)[\"']?(?=[\s,;})\]]|$)|\"\"|''|\[\]|\{\}|(?=[\s,;]\w+=|$))"
     ),
     re.compile(r"(?i)\b\w*(?:error|exception)\s+(?:count|rate|budget)s?\s*(?:is|=|:)?\s*0+(?:\.0+)?%?(?=[\s,;.]|$)"),
-    re.compile(r"(?i)\b[\w.+-]*(?:error|exception|fatal|panic)[\w-]*\.(?:css|js|mjs|html?|png|svg|ico|json|txt|log)\b"),
+    re.compile(
+        r"(?i)(?<![\w.+-])[\w.+-]{0,200}(?:error|exception|fatal|panic)[\w-]{0,100}\.(?:css|js|mjs|html?|png|svg|ico|json|txt|log)\b"
+    ),
     re.compile(r"(?:(?<=\s)|^|(?<=\"))(?:https?:/)?/[^\s\"]*"),
 )
 """Mentions of errors that report none: counts of zero, empty fields, names of files, paths."""
@@ -146,8 +149,6 @@ def _level_of(record: Mapping[str, Any]) -> bool | None:
 
 def _judge_number(value: Any, record: Mapping[str, Any]) -> bool | None:
     """Numbers mean: 10 to 60 as pino and bunyan count (error is 50), 0 to 7 as syslog and GELF do (error is 3)."""
-    if not math.isfinite(value):
-        return None
     if value >= 10:
         return bool(value >= (40 if "levelno" in record else 50))
     if 0 <= value <= 7 and any(key in record for key in ("short_message", "host", "syslog_severity", "facility")):
@@ -159,7 +160,7 @@ def _judge_word(value: Any) -> bool | None:
     if not isinstance(value, str):
         return None
     word = re.split(r"[+\-\s]", value.strip().upper(), maxsplit=1)[0]
-    if word.isdigit():
+    if word.isdecimal():  # isdigit is also true of what int doesn't take
         return _judge_number(int(word[:4]), {})
     return _KINDS.get(word, _LETTERS.get(word))
 
@@ -249,7 +250,7 @@ def _text(value: Any) -> str:
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -BEYOND < value < BEYOND  # nor NaN
 
 
 def _json_object(line: str) -> dict[str, Any] | None:

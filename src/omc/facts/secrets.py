@@ -121,8 +121,9 @@ def _uses(service: str, task: RunningTask, definition: Definition | None) -> Ite
 
 def secret_of(reference: str) -> str | None:
     """The secret that a ``valueFrom`` names, as DescribeSecret takes it; None for a parameter of its own."""
-    if reference.startswith("arn:") and reference.split(":")[2] == "secretsmanager":
-        return ":".join(reference.split(":")[:7])
+    parts = reference.split(":")
+    if len(parts) >= 7 and parts[0] == "arn" and parts[2] == "secretsmanager":
+        return ":".join(parts[:7])
     for marker in (BY_PARAMETER, BY_PARAMETER.removeprefix(":parameter")):
         if marker in reference:
             return reference.partition(marker)[2] or None

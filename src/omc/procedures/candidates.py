@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from omc.facts.candidates import is_revision_number
 from omc.facts.deployments import KEPT_DAYS, ROLLED_BACK, History
 from omc.facts.releases import Ledger, Release
 from omc.facts.services import EcsService
@@ -148,7 +149,7 @@ def _goes_back(sequence: Sequence[Stay], number: int) -> bool:
 
 def _parts(revision: str) -> tuple[str, int]:
     family, _, number = revision.rpartition(":")
-    return family, int(number) if number.isdigit() else 0
+    return family, int(number) if is_revision_number(number) else 0
 
 
 def setbacks(service: str, history: History, ledger: Ledger) -> list[tuple[str, datetime, Setback | None]]:

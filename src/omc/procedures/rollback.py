@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from omc.errors import Refused, WrongUse
-from omc.facts.candidates import Candidates, named_revision
+from omc.facts.candidates import Candidates, is_revision_number, named_revision
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.deployments import ROLLED_BACK, History, ServiceDeployment
 from omc.facts.releases import Ledger, Release
@@ -108,12 +108,12 @@ def _chosen(asked: Rollback, environment: Environment) -> list[Service]:
 
 def _of_revision(to: str, chosen: list[Service], *, named: bool) -> list[Service]:
     """The one service that a revision belongs to."""
-    if to.isdigit() and len(chosen) == 1:
+    if is_revision_number(to) and len(chosen) == 1:
         return chosen
-    if to.isdigit():
+    if is_revision_number(to):
         raise WrongUse(f"Say of which service {to} is a revision: omc rollback {chosen[0].name} --to {to}")
     family, _, number = to.rpartition("/")[2].partition(":")
-    if not number.isdigit():
+    if not is_revision_number(number):
         raise WrongUse(f'"{to}" is no revision: allowed are a number or family:number.')
     fits = [service for service in chosen if service.family == family]
     if not fits:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, func, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 READ_AGAIN = 60.0
 """Seconds for which a reading is carried on. A machine's oscillator is some milliseconds off by then."""
@@ -26,15 +26,17 @@ class DatabaseClock:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._read, self._at = self._ask()
-        self._next = self._at + READ_AGAIN
+        self._reading = self._ask()
+        """When it was read by both clocks: one value, since threads look at it while another replaces it."""
+        self._next = self._reading[1] + READ_AGAIN
 
     def __call__(self) -> datetime:
         if boot_clock() >= self._next:
             self._next = boot_clock() + READ_AGAIN  # also where it is gone: nobody waits for it at each look
-            with suppress(DBAPIError):
-                self._read, self._at = self._ask()
-        return self._read + timedelta(seconds=boot_clock() - self._at)
+            with suppress(SQLAlchemyError):  # no connection, or none free in the pool
+                self._reading = self._ask()
+        read, at = self._reading
+        return read + timedelta(seconds=boot_clock() - at)
 
     def _ask(self) -> tuple[datetime, float]:
         with self._engine.connect() as connection:
