@@ -98,12 +98,18 @@ UNICODE_CLASSES = {
 nothing that AWS accepts is refused for it."""
 
 
+RUNS = re.compile(r"(\(\?:(?:\[[^\]]*\]|\\?[^\\()\[])\?)(\[[^\]]*\])\+(\)(?:[*+]|\{\d+,\d*\})\$?)\Z")
+"""``(?:-?[a-z]+)*`` at a pattern's end: runs that can be divided in more ways than there is time to try, where the text
+doesn't match. A run that is taken as a whole matches the same texts."""
+
+
 @functools.cache
 def pattern(java: str) -> re.Pattern[str] | None:
     """A model's pattern as Python understands it; None where it can't, and then it isn't enforced."""
     text = java.replace("\\uD800\\uDC00-\\uDBFF\\uDFFF", "\U00010000-\U0010ffff")
     text = re.sub(r"(\\p\{\w+\}|\\w)-(?=[^\]])", r"\1\\-", text)  # a hyphen after a class is one, not a range
     text = re.sub(r"\\p\{(\w+)\}", lambda found: _character_class(found, text), text)
+    text = RUNS.sub(r"\1\2++\3", text)
     try:
         return re.compile(text, re.ASCII)
     except re.error:

@@ -198,14 +198,14 @@ def _body(event: Event) -> dict[str, Any]:
 
     try:
         said_in(event.body)
+        said: dict[str, Any] = json.loads(event.body)
     except (ValueError, RecursionError) as error:
         raise Altered(
             f"Event {event.number} of omc's own record can't be read, so somebody changed it. What else was changed: "
             "omc audit verify"
         ) from error
-    return {"number": event.number, "kind": event.kind, "run": event.run, "actor": "?", "details": {}} | json.loads(
-        event.body
-    )
+    row = {"number": event.number, "kind": event.kind, "run": event.run, "actor": "?", "details": {}}
+    return row | said
 
 
 def _what(body: dict[str, Any]) -> str:
