@@ -102,6 +102,9 @@ RUNS = re.compile(r"(\(\?:(?:\[[^\]]*\]|\\?[^\\()\[])\?)(\[[^\]]*\])\+(\)(?:[*+]
 """``(?:-?[a-z]+)*`` at a pattern's end: runs that can be divided in more ways than there is time to try, where the text
 doesn't match. A run that is taken as a whole matches the same texts."""
 
+BLANKS = re.compile(r"^\^\[ \\t\]\*(\[(?:\^\\x00-\\x1F|\\x20-)[^\]]*\])\+\(\[ \\t\]\+\1\+\)\*\[ \\t\]\*\$$")
+"""Words between blanks where a word may hold blanks itself, as HTTP's headers have them: all but tabs alone."""
+
 
 @functools.cache
 def pattern(java: str) -> re.Pattern[str] | None:
@@ -110,6 +113,7 @@ def pattern(java: str) -> re.Pattern[str] | None:
     text = re.sub(r"(\\p\{\w+\}|\\w)-(?=[^\]])", r"\1\\-", text)  # a hyphen after a class is one, not a range
     text = re.sub(r"\\p\{(\w+)\}", lambda found: _character_class(found, text), text)
     text = RUNS.sub(r"\1\2++\3", text)
+    text = BLANKS.sub(r"^\\t*\1(?:\1|\\t)*$", text)
     try:
         return re.compile(text, re.ASCII)
     except re.error:
