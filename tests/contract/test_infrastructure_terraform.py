@@ -41,7 +41,7 @@ def test_a_root_is_valid(workshop: Workshop, folder: Path) -> None:
 
 def test_the_providers_lock_fits_what_is_installed(workshop: Workshop) -> None:
     """As omc begins in each root: a provider of other content, or a lock that would have to change, is an error."""
-    said = workshop.run(BOOTSTRAP, "init", "-no-color", *locked(workshop.terraform))
+    said = workshop.run(BOOTSTRAP, "init", "-no-color", *locked(workshop.terraform, BOOTSTRAP))
     assert "Terraform has been successfully initialized" in said
 
 

@@ -115,7 +115,7 @@ NEVER_UP = {
     "crash-on-start": ({}, exited(1), "No module named 'exchange_rates'"),
     "missing-image": ({}, because("CannotPullContainerError"), ""),
     "wrong-secret": ({}, because("did not contain json key db_password"), ""),
-    "a secret mixed up": ({"kind": "mixed-up"}, exited(3), "password authentication failed"),
+    "a secret mixed up": ({"kind": "mixed-up"}, because("failed ELB health checks"), "password authentication failed"),
     "bad-environment-variable": ({}, exited(2), "DATABASE_POOL_SIZE is"),
 }
 

@@ -208,7 +208,7 @@ def test_what_must_not_be_applied_is_refused_in_a_sentence(checkout: Checkout) -
         "Make one: omc infra plan --env production",
     )
 
-    checkout.edit(TFVARS, "log_retention_days  = 365", "log_retention_dayz  = 365")
+    checkout.edit(TFVARS, "log_retention_days = 365", "log_retention_dayz = 365")
     undeclared = checkout.infra("plan")
     assert undeclared.code == 2
     assert (
@@ -241,7 +241,7 @@ def test_an_apply_that_was_killed_is_resumed(checkout: Checkout) -> None:
     for value, with_terraform in ((400, True), (365, False)):
         text = (checkout.folder / TFVARS).read_text()
         (checkout.folder / TFVARS).write_text(
-            re.sub(r"log_retention_days  = \d+", f"log_retention_days  = {value}", text)
+            re.sub(r"log_retention_days = \d+", f"log_retention_days = {value}", text)
         )
         faults(stack, [{"service": "logs", "operation": "PutRetentionPolicy", "kind": "slow", "seconds": 15.0}])
         try:

@@ -41,14 +41,17 @@ def _stop_late(cloud: Cloud, _: Memory) -> None:
 
 
 def _start_missing(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    memory: Memory = {"source": values.choice(settings, "source", ("all", *NAMESPACES))}
+    sources = [
+        values.choice({"source": each}, "source", ("all", *NAMESPACES)) for each in settings["source"].split(",")
+    ]
+    memory: Memory = {"source": ",".join(sources)}
     _keep_missing(cloud, memory)
     return memory
 
 
 def _keep_missing(cloud: Cloud, memory: Memory) -> None:
-    source = memory["source"]
-    chosen = NAMESPACES.values() if source == "all" else (NAMESPACES[source],)
+    sources = memory["source"].split(",")
+    chosen = NAMESPACES.values() if "all" in sources else [NAMESPACES[source] for source in sources]
     cloud.part(Metrics).withheld = frozenset(chosen)
 
 
@@ -75,7 +78,7 @@ FAULTS = (
         "No datapoints since then, and none later; alarms go where their treatment of missing data sends them.",
         _start_missing,
         _stop_missing,
-        {"source": Setting("all", f"whose metrics: all, or one of {', '.join(NAMESPACES)}")},
+        {"source": Setting("all", f"whose metrics: all, or some of {', '.join(NAMESPACES)}, with commas between")},
         _keep_missing,
     ),
 )

@@ -59,7 +59,13 @@ class Root:
 
     def prepare(self) -> None:
         """``terraform init``: about a second where the provider is at hand."""
-        arguments = ["init", "-no-color", "-reconfigure", *locked(self.terraform), *backend(self.bucket, self.region)]
+        arguments = [
+            "init",
+            "-no-color",
+            "-reconfigure",
+            *locked(self.terraform, self.folder),
+            *backend(self.bucket, self.region),
+        ]
         tf.run(self.terraform, self.folder, arguments, env=self.environment)
         _PREPARED.add((self.folder, self.bucket))
 
@@ -81,14 +87,15 @@ class Root:
         return tf.state(self.terraform, self.folder, env=self.environment)
 
 
-def locked(terraform: tf.Terraform) -> list[str]:
+def locked(terraform: tf.Terraform, folder: Path) -> list[str]:
     """Of ``init`` in a root: the provider must be the one whose checksums are committed, in ``.terraform.lock.hcl``.
+    A root without that file has committed to none, and Terraform writes one.
 
     OpenTofu takes its providers from a registry of its own, of which nothing is committed: there the lock is only
     written.
     """
-    readonly = [] if terraform.executable.name.startswith("tofu") else ["-lockfile=readonly"]
-    return [*readonly, *terraform.init_arguments()]
+    is_committed = (folder / ".terraform.lock.hcl").is_file() and not terraform.executable.name.startswith("tofu")
+    return [*(["-lockfile=readonly"] if is_committed else []), *terraform.init_arguments()]
 
 
 def backend(bucket: str, region: str = "") -> list[str]:

@@ -243,7 +243,7 @@ def _bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, progress
             case {"type": "apply_complete", "hook": {"resource": {"addr": address}}}:
                 needed.discard(address)
 
-    tf.run(terraform, folder, ["init", "-no-color", *locked(terraform)], env=env)
+    tf.run(terraform, folder, ["init", "-no-color", *locked(terraform, folder)], env=env)
     arguments = ["apply", "-auto-approve", f"-state={site.state / 'bootstrap.tfstate'}"]
     arguments += [f"-var=environment={LOCAL_ROOT}", "-var=github_repository=example/oh-my-coins"]
     arguments += ["-var=github_owner_id=1", "-var=github_repository_id=2"]
@@ -270,7 +270,7 @@ def _apply_root(
     tf.run(
         terraform,
         site.root,
-        ["init", "-no-color", "-reconfigure", *locked(terraform), *_backend(reach)],
+        ["init", "-no-color", "-reconfigure", *locked(terraform, site.root), *_backend(reach)],
         env=env,
     )
     arguments = ["apply", "-auto-approve", "-parallelism=20", *_variables(reach)]
