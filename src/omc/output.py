@@ -21,14 +21,14 @@ import click
 from omc.redaction import mask, without_secrets
 
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e01ef]"
 )
 """Controls of C0 and C1, what turns the direction of writing, what has no width, separators of lines, lone halves."""
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _OURS = re.compile(r"\x1b\[(?:[012]|3[1-7])m")
 """What ``style`` writes: colours, bold, dim and their end."""
-_COMMAND = re.compile(r"^(?P<space>\s*)::|##(?=\[)", re.MULTILINE)
+_COMMAND = re.compile(r"^(?P<space>[^\S\n]*+)::|##(?=\[)", re.MULTILINE)
 """What GitHub's runner takes for a command to itself in what a step prints."""
 _ACTIVE = re.compile(
     r"(?P<escaped>[\\`*\[\]|~$])|(?P<entity>[&<>])|(?P<link>:(?=//)|(?i:\bwww)(?=\.)|@|\#(?=\d)|(?i:\bGH)(?=-\d))"

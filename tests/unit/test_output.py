@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -176,3 +177,25 @@ def test_nothing_is_printed_past_the_gate() -> None:
     found = [line.strip() for file in files for line in file.read_text().splitlines() if past.search(line)]
     assert len(found) == 1, found
     assert 'click.echo(f"export ' in found[0]
+
+
+@pytest.mark.parametrize(
+    "letter", "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u2800\u3164\uffa0\u200b\ufe0f"
+)
+def test_a_character_with_nothing_to_see_is_shown_by_its_number(letter: str) -> None:
+    assert output.visible(f"pro{letter}duction") == f"pro\\u{ord(letter):04x}duction"
+    assert json.loads(output.to_json([f"a{letter}b"])) == [f"a{letter}b"]
+    assert letter not in output.to_json([f"a{letter}b"])
+
+
+@pytest.mark.parametrize("part", ["\n", "\n ", " ", "\n\t", "::", "##["])
+def test_printing_in_a_job_takes_time_in_proportion_to_the_length(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+
+    def processor_seconds(length: int) -> float:
+        began = time.process_time()
+        output.printable((part * length)[:length])
+        return time.process_time() - began
+
+    small = max(min(processor_seconds(2_000) for _ in range(3)), 0.0005)
+    assert processor_seconds(40_000) / small < 150  # 20 in proportion, 400 by the square
