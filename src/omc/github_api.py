@@ -37,6 +37,9 @@ def address(configured: str | None) -> str:
 def get(url: str, token: str, about: str, needs: str) -> Any:
     """What GitHub answers, parsed. ``about`` and ``needs`` are for messages: ``this job``, the permission that it
     takes. Raises ``Missing``, or ``Unknown`` for all else."""
+    token = token.strip()  # a secret that was pasted often ends in a line break
+    if not re.fullmatch(r"[!-~]*", token):  # http.client would say so with all of it
+        raise Unknown(f"GitHub can't be asked about {about}: the token holds a character that no token has.")
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     headers = {

@@ -535,7 +535,7 @@ def _given(variables: tuple[str, ...]) -> dict[str, Any]:
             raise WrongUse(f"--var takes NAME=VALUE, not {word!r}.")
         try:
             given[name] = json.loads(value) if value.startswith(("{", "[")) else value
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise WrongUse(f"The value of --var {name} begins as JSON and isn't: {error}.") from error
     return given
 
