@@ -44,18 +44,16 @@ def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
         yield lanes[0]
 
 
-def apply(lane: Lane, note: str, *, again: bool = False) -> list[str]:
-    """``again``: the second resource is made anew, which omc takes for a loss."""
-    change = ["--var", f"note={note}", *(["--allow-replace", "terraform_data.long"] if again else [])]
-    return ["infra", "apply", "--env", lane.name, "--yes", *change, "--output", "json"]
+def apply(lane: Lane, note: str) -> list[str]:
+    return ["infra", "apply", "--env", lane.name, "--yes", "--var", f"note={note}", "--output", "json"]
 
 
-def begin(lane: Lane, folder: Path, note: str, *, again: bool = False) -> tuple[subprocess.Popen[str], str]:
+def begin(lane: Lane, folder: Path, note: str) -> tuple[subprocess.Popen[str], str]:
     """An apply that is in the middle of its second resource, and its run."""
     for name in ("begun", "go"):
         (folder / name).unlink(missing_ok=True)
     process = subprocess.Popen(
-        lane.command(*apply(lane, note, again=again)),
+        lane.command(*apply(lane, note)),
         env=clean_env(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -95,7 +93,7 @@ def test_an_apply_is_cancelled_and_what_is_left_applied_later(lane: Lane) -> Non
     assert "Nothing was changed" not in told["sentence"]
     assert unlocked(lane)
     (folder / "go").touch()
-    rest = lane.omc(*apply(lane, "one", again=True))
+    rest = lane.omc(*apply(lane, "one"))
     assert rest.code == 0, rest.out + rest.err
     assert "2 added" in rest.json["run"]["sentence"]
 
@@ -103,7 +101,7 @@ def test_an_apply_is_cancelled_and_what_is_left_applied_later(lane: Lane) -> Non
 def test_a_runner_that_is_killed_after_a_cancel_leaves_a_run_that_ends_cancelled(lane: Lane) -> None:
     """Terraform, told to stop, is long about writing its state: its runner can't have ended before it is killed."""
     folder = lane.file.parents[1]
-    process, run = begin(lane, folder, "two", again=True)
+    process, run = begin(lane, folder, "two")
     add_fault(lane.world, service="s3", operation="PutObject", kind="slow", seconds=20.0, count=1, containing=lane.name)
     assert lane.omc("runs", "cancel", run, "--env", lane.name, "--no-wait").code == 0
     process.kill()

@@ -22,6 +22,7 @@ from omc.stack import Environment, Stack
 
 LOCAL_ROOT = "staging"
 """The root that is applied in a local cloud: the folder that AWS gets, with its ``local.tfvars``."""
+LOCK_FILE = ".terraform.lock.hcl"
 LEFT_OUT = (".terraform", "tests")
 NOT_THE_ENDPOINT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"})
 WORK_FOLDER = ".omc"
@@ -94,7 +95,7 @@ def locked(terraform: tf.Terraform, folder: Path) -> list[str]:
     OpenTofu takes its providers from a registry of its own, of which nothing is committed: there the lock is only
     written.
     """
-    is_committed = (folder / ".terraform.lock.hcl").is_file() and not terraform.executable.name.startswith("tofu")
+    is_committed = (folder / LOCK_FILE).is_file() and not terraform.executable.name.startswith("tofu")
     return [*(["-lockfile=readonly"] if is_committed else []), *terraform.init_arguments()]
 
 
@@ -123,7 +124,8 @@ def copy_sources(source: Path, target: Path) -> None:
             shutil.copyfile(source / path, target / path)
     for path in target.rglob("*"):
         inside = path.relative_to(target)
-        if path.is_file() and _is_source(inside) and inside not in wanted:
+        # A lock that isn't among the sources is Terraform's own: a saved plan is applied with the one it was made with.
+        if path.is_file() and _is_source(inside) and inside not in wanted and inside.name != LOCK_FILE:
             path.unlink()
 
 
