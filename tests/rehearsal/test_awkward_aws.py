@@ -60,7 +60,8 @@ def test_nobody_watched_the_release_and_nobody_says_so(healthy: Stack, impatient
             within=180,
         )
         words = ("--env", "local", "--yes", "--output", "json", "--override", "a rehearsal")
-        deployed = healthy.omc("deploy", "--image", f"backend={image}", *words, timeout=900)
+        # Longer than omc looks back for figures in a local cloud: none of those from before the fault is among them.
+        deployed = healthy.omc("deploy", "--image", f"backend={image}", "--watch", "40s", *words, timeout=900)
         assert deployed.code == 0, deployed.out + deployed.err
         assert running(healthy) != before
         watch = _step(deployed.json, "watch")
