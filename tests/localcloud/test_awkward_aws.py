@@ -142,9 +142,9 @@ _numbers = itertools.count()
 def test_what_was_just_made_is_not_found_yet(shared_cloud: Cloud, shared_aws: Clients, clock: SimpleNamespace) -> None:
     ecs, ec2, iam, kms = (shared_aws(service) for service in ("ecs", "ec2", "iam", "kms"))
     with fault(shared_cloud, "stale-reads", seconds="5"):
-        arn = ecs.register_task_definition(family="late", containerDefinitions=[{"name": "a", "image": "a"}])[
-            "taskDefinition"
-        ]["taskDefinitionArn"]
+        container = {"name": "a", "image": "a", "memory": 128}
+        made = ecs.register_task_definition(family="late", containerDefinitions=[container])
+        arn = made["taskDefinition"]["taskDefinitionArn"]
         ecs.create_cluster(clusterName="late")
         vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
         policy = '{"Version": "2012-10-17", "Statement": []}'

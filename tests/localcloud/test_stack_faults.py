@@ -212,7 +212,7 @@ def test_omc_starts_lists_and_stops_them_and_says_what_failed(
     assert re.search(r"left +in force +The pump is stopped\.", listed)
     assert re.search(r"in force since \w+ .*UTC\) with level=high", listed)
     markdown = stack.omc("local", "fault", "list", "--output", "markdown").out.splitlines()
-    assert [line.split("|")[1].strip() for line in markdown[2:]] == ["`left`", "`right`"]
+    assert [line.split("|")[1].strip() for line in markdown[2:]] == ["left", "right"]
     pumps[1].stuck = True
     failed = stack.omc("local", "fault", "stop", "--all")
     assert (failed.code, failed.out) == (1, "left is over.\n")
