@@ -20,7 +20,10 @@ def current(site: Site) -> Head | None:
 def keep(site: Site, head: Head | None = None) -> list[str]:
     """Keep the head wherever the environment has a place for it. Gives why it could not be kept, for each such place:
     the run's own verdict doesn't hang on it, since the next head covers this one."""
-    head = head or current(site)
+    try:
+        head = head or current(site)
+    except OmcError as error:
+        return [f"The record's head was not kept outside of it: {error.message}"]
     if head is None:
         return []
     environment, problems = site.environment, []

@@ -142,9 +142,11 @@ class Work:
                 head = record_heads.current(site)
                 if head is None or self._kept.get(environment.name) == head:
                     continue
-                for problem in record_heads.keep(site, head):
+                problems = record_heads.keep(site, head)
+                for problem in problems:
                     self.reporter.note(f"{environment.name}: {problem}")
-                self._kept[environment.name] = head
+                if not problems:  # else the same head is tried again
+                    self._kept[environment.name] = head
             except StoreUnreachable:
                 raise
             except OmcError as error:
