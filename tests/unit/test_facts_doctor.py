@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -48,6 +47,7 @@ from omc.stack.people import GitHubSettings
 from omc.store.place import Place
 from support import release_world as world
 from support.fake_gateway import FakeGateway
+from support.http_server import serving
 
 STAGING = replace(world.environment(), local_state=None, name="staging")
 USER = Caller(f"arn:aws:iam::{ACCOUNT}:user/jo", ACCOUNT)
@@ -505,15 +505,8 @@ def github(pages: Mapping[str, tuple[int, Any]], seen: list[tuple[str, str]]) ->
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as address:
+        yield address
 
 
 REPOSITORY = {"id": 42, "owner": {"id": 7}, "created_at": "2026-08-01T00:00:00Z", "full_name": "owner/app"}

@@ -30,17 +30,11 @@ def _invalid(text: str) -> AwsError:
 @rule("elasticache", *GROUP)
 def check_windows(cloud: Cloud, call: Call) -> None:
     params = call.params
-    maintenance, snapshot = params.get("PreferredMaintenanceWindow"), params.get("SnapshotWindow")
     known = cloud.part(Caches).groups.get(params["ReplicationGroupId"].lower()) if cloud.has(Caches) else None
-    before = known.settings if known and call.operation == "ModifyReplicationGroup" else {}
-    weekly = windows.weekly(maintenance, "maintenance window", LEAST_WINDOW) if maintenance else None
-    daily = windows.daily(snapshot, "snapshot window", LEAST_WINDOW) if snapshot else None
-    if weekly and not daily and before:
-        daily = windows.daily(before["SnapshotWindow"], "snapshot window", 0)
-    if daily and not weekly and before:
-        weekly = windows.weekly(before["PreferredMaintenanceWindow"], "maintenance window", 0)
-    if weekly and daily and windows.overlap(weekly, daily):
-        raise _invalid("The snapshot window and maintenance window must not overlap.")
+    now = known.settings if known and call.operation == "ModifyReplicationGroup" else {}
+    before = (now["PreferredMaintenanceWindow"], now["SnapshotWindow"]) if now else ()
+    maintenance, snapshot = params.get("PreferredMaintenanceWindow"), params.get("SnapshotWindow")
+    windows.check(maintenance, snapshot, "snapshot window", LEAST_WINDOW, before)
 
 
 @rule("elasticache", *GROUP)

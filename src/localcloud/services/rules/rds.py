@@ -56,16 +56,11 @@ def _before(cloud: Cloud, params: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @rule("rds", *INSTANCE)
 def check_windows(cloud: Cloud, call: Call) -> None:
-    maintenance, backup = call.params.get("PreferredMaintenanceWindow"), call.params.get("PreferredBackupWindow")
-    before = _before(cloud, call.params) if call.operation == "ModifyDBInstance" else {}
-    weekly = windows.weekly(maintenance, "maintenance window", LEAST_WINDOW) if maintenance else None
-    daily = windows.daily(backup, "backup window", LEAST_WINDOW) if backup else None
-    if weekly and not daily and before:
-        daily = windows.daily(before["PreferredBackupWindow"], "backup window", 0)
-    if daily and not weekly and before:
-        weekly = windows.weekly(before["PreferredMaintenanceWindow"], "maintenance window", 0)
-    if weekly and daily and windows.overlap(weekly, daily):
-        raise _invalid("The backup window and maintenance window must not overlap.")
+    params = call.params
+    now = _before(cloud, params) if call.operation == "ModifyDBInstance" else {}
+    before = (now["PreferredMaintenanceWindow"], now["PreferredBackupWindow"]) if now else ()
+    maintenance, backup = params.get("PreferredMaintenanceWindow"), params.get("PreferredBackupWindow")
+    windows.check(maintenance, backup, "backup window", LEAST_WINDOW, before)
 
 
 @rule("rds", *INSTANCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from localcloud.core.registry import AwsError
 
@@ -45,6 +46,19 @@ def daily(text: str, what: str, least: int) -> tuple[int, int]:
     if length < least:
         raise _invalid(f"The {what} must be at least {least} minutes.")
     return begin, length
+
+
+def check(maintenance: str | None, each_day: str | None, what: str, least: int, before: Sequence[str]) -> None:
+    """Refuse a maintenance window and a daily one, ``what`` ("backup window"), that are malformed, shorter than
+    ``least`` minutes, or overlap. Of one that isn't given, the one in force counts: ``before`` has both, or nothing."""
+    weekly_window = weekly(maintenance, "maintenance window", least) if maintenance else None
+    daily_window = daily(each_day, what, least) if each_day else None
+    if weekly_window and not daily_window and before:
+        daily_window = daily(before[1], what, 0)
+    if daily_window and not weekly_window and before:
+        weekly_window = weekly(before[0], "maintenance window", 0)
+    if weekly_window and daily_window and overlap(weekly_window, daily_window):
+        raise _invalid(f"The {what} and maintenance window must not overlap.")
 
 
 def overlap(each_week: tuple[int, int], each_day: tuple[int, int]) -> bool:
