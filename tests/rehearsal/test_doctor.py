@@ -73,6 +73,7 @@ def test_an_alarm_without_action_an_unconfirmed_subscription_and_a_lost_log_grou
     [alarm] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     topic = alarm["AlarmActions"][0]
     [was] = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    tags = logs.list_tags_for_resource(resourceArn=was["logGroupArn"])["tags"]
     cloudwatch.disable_alarm_actions(AlarmNames=[name])
     mail = sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="jo@example.com", ReturnSubscriptionArn=True)
     logs.delete_log_group(logGroupName=group)
@@ -81,7 +82,7 @@ def test_an_alarm_without_action_an_unconfirmed_subscription_and_a_lost_log_grou
     finally:
         cloudwatch.enable_alarm_actions(AlarmNames=[name])
         sns.unsubscribe(SubscriptionArn=mail["SubscriptionArn"])
-        logs.create_log_group(logGroupName=group, kmsKeyId=was["kmsKeyId"])
+        logs.create_log_group(logGroupName=group, kmsKeyId=was["kmsKeyId"], tags=tags)
         logs.put_retention_policy(logGroupName=group, retentionInDays=was["retentionInDays"])
     assert found["alarm-actions", name]["level"] == "fail"
     heard = found["alarm-reaches-a-person", f"topic {topic.rpartition(':')[2]}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from omc.facts.collector import Reading
@@ -56,6 +57,12 @@ class Finding:
     """It is unknown since what it judges could not be read."""
     action: str = ""
     """The IAM action whose lack made it unknown; else empty."""
+    place: str = ""
+    """What part of the stack it is about: ``services/backend``, ``load-balancer``, ``database``, ``cache``."""
+    since: datetime | None = None
+    """When it began, where that is known: the first bad reading, not when it was noticed."""
+    ended: datetime | None = None
+    """When it was over. What has healed is told as past, and doesn't hold the exit code."""
 
 
 def worst(findings: Iterable[Finding]) -> Level:
