@@ -76,7 +76,7 @@ def group_of(stack: Stack, service: str) -> str:
 
 
 def test_no_block_is_forgotten() -> None:
-    """What is run here, and what isn't: Terraform, git, two for a task's shell, and `omc doctor` (its own rehearsal)."""
+    """What is run here, and what is not: Terraform, git, two for a task's shell, `omc doctor` (its own rehearsal)."""
     assert set(BLOCKS) >= CHANGING | {DATABASE, CACHE}
     others = {name for name, block in BLOCKS.items() if not block.asks_aws} - {DATABASE, CACHE}
     left = [
