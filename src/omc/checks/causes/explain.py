@@ -14,7 +14,11 @@ ORDER = ("failed-tasks", "rollouts", "task-starts", "services-running")
 """Of one service's findings, the one that says most of why goes first."""
 
 
-def explained(findings: Iterable[Finding], readings: Readings, given: Mapping[type, Any]) -> tuple[Finding, ...]:
+def explained(
+    findings: Iterable[Finding],
+    readings: Readings,  # noqa: ARG001 - the causes that follow rest on them
+    given: Mapping[type, Any],  # noqa: ARG001
+) -> tuple[Finding, ...]:
     """The findings with those that one cause explains folded into one, in the order in which they came."""
     everything = tuple(findings)
     services: dict[str, list[Finding]] = {}

@@ -8,6 +8,6 @@ from typing import Any
 from omc.checks.finding import Finding
 
 
-def follow_up(findings: Iterable[Finding]) -> tuple[Callable[..., Any], ...]:
+def follow_up(findings: Iterable[Finding]) -> tuple[Callable[..., Any], ...]:  # noqa: ARG001
     """What names a cause and costs little, for the places where something is wrong. Empty for a healthy stack."""
     return ()
