@@ -20,6 +20,7 @@ from omc.facts.beside_terraform import (
     read_beside,
     without_indexes,
 )
+from omc.facts.collector import needs
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.pending import Pending, PendingChange, Waits
 from omc.facts.releases import Ledger
@@ -29,7 +30,14 @@ from omc.facts.temporary import AlarmsOff, ScaledForAWhile, Temporary
 from omc.facts.terraform_json import Change, Difference, changes
 from omc.infrastructure.asked import PlannedChange
 from omc.procedures.infrastructure import apply
-from omc.procedures.infrastructure_drift import drift, not_as_deployed, releases_that_run
+from omc.procedures.infrastructure_drift import (
+    NOT_KNOWN,
+    drift,
+    not_as_deployed,
+    not_known,
+    read_beside_the_plan,
+    releases_that_run,
+)
 from support import release_world as world
 from support.fake_gateway import FakeGateway
 
@@ -483,6 +491,16 @@ def test_a_revision_is_named_by_its_release_or_as_one_that_nobody_knows() -> Non
     assert list(not_as_deployed(plan(), services, limits, ledger)) == []
     [said] = releases_that_run(services, ledger, STAGING)
     assert "backend runs ohmycoins-backend:9: omc's release 4 by " in said
+
+
+def test_limits_that_can_not_be_read_are_unknown_and_not_absent() -> None:
+    services = Services((world.service("backend", 9, desired=12),), ())
+    known = replace(plan(), standing={"a": {"family": "ohmycoins-backend", "revision": 9}})
+    assert list(not_as_deployed(known, services, None, None)) == []
+    assert not_known(Scaling, "not allowed.") == (
+        "whether the services' counts are within their autoscalers' limits: not allowed."
+    )
+    assert set(needs(read_beside_the_plan).values()) == set(NOT_KNOWN)
 
 
 def test_a_count_outside_of_the_limits_is_told() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from omc.errors import Refused, WrongUse
+from omc.cli.releases import prune
+from omc.errors import NothingToDo, WrongUse
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.registered import Registered
@@ -84,8 +87,20 @@ def test_of_the_migrations_own_family_the_one_that_the_next_starts_from_stays() 
     assert f"{world.MIGRATION}:2 stays: the next migration starts from it." in made.notes
 
 
+@pytest.mark.parametrize("output", ["table", "json", "markdown"])
+def test_with_nothing_to_prune_the_command_succeeds(output: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(*_: Any, **__: Any) -> int:
+        raise NothingToDo("Nothing to prune: each of the 4 registered revisions is still needed.")
+
+    monkeypatch.setattr("omc.cli.releases.carry_out", nothing)
+    done = CliRunner().invoke(prune, ["--output", output])
+    assert done.exit_code == 0
+    assert "Nothing to prune" in done.output
+    assert output != "json" or json.loads(done.output)["exit_code"] == 0
+
+
 def test_nothing_to_prune_and_nothing_kept() -> None:
-    with pytest.raises(Refused, match="Nothing to prune"):
+    with pytest.raises(NothingToDo, match="Nothing to prune"):
         plan(keep=10, used=frozenset(f"{B}:{number}" for number in range(1, 13)))
     with pytest.raises(WrongUse, match="at least one"):
         plan(keep=0)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from omc.cli.options import environment_option
-from omc.errors import OmcError, Refused, WrongUse
+from omc.errors import NothingToDo, OmcError, Refused, WrongUse
 from omc.output import echo, line, to_json
 
 if TYPE_CHECKING:
@@ -99,6 +99,13 @@ def carry_out(
         journal_refuse(site)
         ask(plan, environment, yes=yes, confirm=confirm)
         return perform(site, plan, shown, wait=wait, approved=approved or ())
+
+
+def nothing_to_do(nothing: NothingToDo, output: str) -> int:
+    """The end of a command that found everything as it was asked for: that is no failure."""
+    document = {"plan": None, "run": None, "exit_code": 0, "sentence": nothing.message}
+    echo(to_json(document) if output == "json" else line(nothing.message))
+    return 0
 
 
 def approved_elsewhere(place: Place, environment: Environment) -> Sequence[Given]:

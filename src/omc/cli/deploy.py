@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from omc.cli.change import carry_out, change_options
+from omc.cli.change import carry_out, change_options, nothing_to_do
 from omc.errors import NothingToDo
-from omc.output import echo, line, to_json
 
 
 class Images(click.ParamType[dict[str, str]]):
@@ -111,7 +110,5 @@ def deploy(
     except NothingToDo as nothing:
         if not if_changed:
             raise
-        document = {"plan": None, "run": None, "exit_code": 0, "sentence": nothing.message}
-        echo(to_json(document) if how["output"] == "json" else line(nothing.message))
-        code = 0
+        code = nothing_to_do(nothing, how["output"])
     context.exit(code)

@@ -445,17 +445,16 @@ class _Desk:
             beside = read_beside(self.gateway, saved.known)
             facts = collect([drifts.read_beside_the_plan], {type(self.gateway): self.gateway, Environment: environment})
         lost = [
-            f"{kind.__name__}: {fact.error.message}" for kind, fact in facts.items() if isinstance(fact, Unreadable)
+            drifts.not_known(kind, fact.error.message) for kind, fact in facts.items() if isinstance(fact, Unreadable)
         ]
         pending, services, scaling = (
             None if isinstance(facts[kind], Unreadable) else facts[kind] for kind in (Pending, Services, Scaling)
         )
         found = drifts.drift(saved, environment=environment, temporary=temporary, beside=beside, pending=pending)
         if services:
-            limits = scaling or Scaling(())
             found = replace(
                 found,
-                deployed=tuple(drifts.not_as_deployed(saved, services, limits, ledger)),
+                deployed=tuple(drifts.not_as_deployed(saved, services, scaling, ledger)),
                 releases=tuple(drifts.releases_that_run(services, ledger, environment)),
             )
         authors = last_changes(self.gateway, found.outside[:MOST_AUTHORS])

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from omc.cli.change import carry_out, change_options
+from omc.cli.change import carry_out, change_options, nothing_to_do
+from omc.errors import NothingToDo
 
 
 @click.group()
@@ -26,11 +27,15 @@ def prune(context: click.Context, /, keep: int, **how: Any) -> None:
     """Deregister task definition revisions that nobody would go back to.
 
     Kept are those that run, are in flight or that a task uses, the newest verified releases, the last good one, and
-    the newest that Terraform made. Nothing else in omc deregisters a revision.
+    the newest that Terraform made. Nothing else in omc deregisters a revision. With nothing to prune it ends with 0.
 
     \b
     omc releases prune --env staging --keep 5
     """
     from omc.procedures.asking import Prune
 
-    context.exit(carry_out(context, "prune", Prune(keep=keep), **how))
+    try:
+        code = carry_out(context, "prune", Prune(keep=keep), **how)
+    except NothingToDo as nothing:
+        code = nothing_to_do(nothing, how["output"])
+    context.exit(code)

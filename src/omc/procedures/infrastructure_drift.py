@@ -111,11 +111,16 @@ def _is_as_the_code_says(waiting: PendingChange, plan: SavedPlan) -> bool:
     )
 
 
-def not_as_deployed(plan: SavedPlan, services: Services, scaling: Scaling, ledger: Ledger | None) -> Iterator[str]:
-    """What `ignore_changes` leaves to deployments and the autoscaler, where it is neither's doing."""
+def not_as_deployed(
+    plan: SavedPlan, services: Services, scaling: Scaling | None, ledger: Ledger | None
+) -> Iterator[str]:
+    """What `ignore_changes` leaves to deployments and the autoscaler, where it is neither's doing.
+
+    ``scaling`` is None where it could not be read; ``not_known`` says what that leaves open.
+    """
     known = {f"{values.get('family')}:{values.get('revision')}" for values in plan.standing.values()}
     for service in services.services:
-        target = scaling.of(service.name)
+        target = scaling.of(service.name) if scaling else None
         if target and not target.minimum <= service.desired <= target.maximum:
             yield (
                 f"{service.name} wants {service.desired} tasks, outside of its autoscaler's limits "
@@ -127,6 +132,18 @@ def not_as_deployed(plan: SavedPlan, services: Services, scaling: Scaling, ledge
         if release is None:
             where = "omc's record has no release with it" if ledger else "there is no record of omc's here to ask"
             yield f"{service.name} runs {service.task_definition}, which Terraform doesn't know, and {where}."
+
+
+NOT_KNOWN: Mapping[type, str] = {
+    Pending: "what AWS has put off",
+    Services: "which revisions the services run, and how many tasks",
+    Scaling: "whether the services' counts are within their autoscalers' limits",
+}
+"""What stays open without a reading that Terraform doesn't make."""
+
+
+def not_known(fact: type, why: str) -> str:
+    return f"{NOT_KNOWN.get(fact, fact.__name__)}: {why}"
 
 
 def releases_that_run(services: Services, ledger: Ledger | None, environment: Environment) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
-from omc.errors import Refused, WrongUse
+from omc.errors import NothingToDo, WrongUse
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.registered import Registered
@@ -39,7 +39,7 @@ def plan_prune(
     kept = dict(_kept(asked, scope, services, definitions, history, registered, ledger))
     gone = [name for names in registered.active.values() for name in names if name not in kept]
     if not gone:
-        raise Refused(f"Nothing to prune: each of the {len(kept)} registered revisions is still needed.")
+        raise NothingToDo(f"Nothing to prune: each of the {len(kept)} registered revisions is still needed.")
     return Plan(
         procedure="prune",
         environment=environment.name,
