@@ -14,7 +14,7 @@ from omc.stack import load
 from support.called import called, everything
 
 ROOTS = {
-    "check morning": [("omc.cli.check", "run")],
+    "check morning": [("omc.reports.examine", "morning")],
     "infra plan": [
         ("omc.procedures.infrastructure", "apply"),
         ("omc.procedures.infrastructure", "destroy"),

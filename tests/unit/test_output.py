@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 import omc
 from omc import output
 from omc.checks.finding import Evidence, Finding, Level
-from omc.cli.report import Report, as_json, as_markdown, as_table
+from omc.cli.report import as_json, as_markdown, as_table
 from omc.cli.table import Row, table
 from omc.facts.collector import UNREAD
+from omc.reports import Report
 from omc.stack import load
 from support.shell import words_of
 

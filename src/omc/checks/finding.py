@@ -63,8 +63,18 @@ class Finding:
     """When it began, where that is known: the first bad reading, not when it was noticed."""
     ended: datetime | None = None
     """When it was over. What has healed is told as past, and doesn't hold the exit code."""
+    explains: tuple[Finding, ...] = ()
+    """Findings of other checks that this one is the cause of: told as its evidence, found by their own places too."""
+
+    @property
+    def is_past(self) -> bool:
+        return self.ended is not None
 
 
-def worst(findings: Iterable[Finding]) -> Level:
-    """The verdict of many findings: fail before unknown before warn. No findings at all is unknown."""
-    return max((finding.level for finding in findings), key=_ORDER.index, default=Level.UNKNOWN)
+def worst(findings: Iterable[Finding], *, strict: bool = False) -> Level:
+    """The verdict of many findings: fail before unknown before warn. No findings at all is unknown.
+
+    What is past counts only where ``strict``."""
+    everything = list(findings)
+    counted = [finding.level for finding in everything if strict or not finding.is_past]
+    return max(counted, key=_ORDER.index, default=Level.OK if everything else Level.UNKNOWN)

@@ -16,7 +16,8 @@ from omc.output import echo, line, redraw, shell_word
 
 if TYPE_CHECKING:
     from omc.aws.gateway import Gateway
-    from omc.cli.report import Known, Report
+    from omc.cli.report import Known
+    from omc.reports import Report
     from omc.stack import Environment
 
 WATCH_SECONDS = 30
@@ -100,6 +101,7 @@ def morning(
     """
     from omc.aws.gateway import Gateway, access_to
     from omc.checks.finding import Level
+    from omc.reports import morning as examined
     from omc.stack import environment_of, load
 
     environment = environment_of(load(context.obj), env)
@@ -108,7 +110,7 @@ def morning(
     gateway = Gateway(environment, access_to(environment))
     if watch is not None:
         _watch(gateway, watch, since, output, is_part=bool(services))
-    report = replace(run(gateway, since, is_part=bool(services)), fail_on=Level(fail_on))
+    report = replace(examined(gateway, since, is_part=bool(services)), fail_on=Level(fail_on))
     echo(shown(report, output, explain=explain))
     context.exit(report.exit_code)
 
@@ -125,28 +127,6 @@ def only(environment: Environment, names: Sequence[str]) -> Environment:
                 f'{environment.name} has no service "{name}"; it has {", ".join(there)}.{meant(name, list(there))}'
             )
     return replace(environment, services=tuple(there[name] for name in dict.fromkeys(names)))
-
-
-def run(gateway: Gateway, since: timedelta, *, is_part: bool = False) -> Report:
-    """One morning check: read what it needs, judge, report."""
-    import time
-    from datetime import UTC, datetime
-
-    from omc.checks.judge import judge
-    from omc.checks.morning import MORNING
-    from omc.cli.report import Report
-    from omc.facts.collector import collect
-    from omc.facts.scope import Scope
-    from omc.stack import Environment
-
-    began = time.monotonic()
-    now = datetime.now(UTC)
-    given = {Environment: gateway.environment, Scope: Scope(now, since, is_part)}
-    readings = collect(MORNING, given | {type(gateway): gateway})
-    findings = judge(MORNING, readings, given)
-    calls = tuple(sorted((call for fact in readings.values() for call in fact.reading.calls), key=lambda call: call.at))
-    seconds = time.monotonic() - began
-    return Report("Morning check", gateway.environment, gateway.endpoint, now, seconds, tuple(findings), calls)
 
 
 def shown(report: Report, output: str, *, explain: bool, before: Known | None = None) -> str:
@@ -179,10 +159,11 @@ def _watch(gateway: Gateway, seconds: int, since: timedelta, output: str, *, is_
     import time
 
     from omc.cli.report import as_json, by_subject
+    from omc.reports import morning as examined
 
     before: Known | None = None
     while True:
-        report = run(gateway, since, is_part=is_part)
+        report = examined(gateway, since, is_part=is_part)
         if output == "json":
             echo(as_json(report, indent=None))
         else:

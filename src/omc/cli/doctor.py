@@ -11,7 +11,7 @@ from omc.output import echo
 
 if TYPE_CHECKING:
     from omc.aws.gateway import Gateway
-    from omc.cli.report import Report
+    from omc.reports import Report
     from omc.stack import Stack
 
 
@@ -64,30 +64,14 @@ def doctor(context: click.Context, env: str | None, output: str, fail_on: str, e
 
 def run(stack: Stack, gateway: Gateway) -> Report:
     """One examination: read what it needs, judge, report."""
-    import time
     from datetime import UTC, datetime
 
     from omc.checks.doctor import DOCTOR
-    from omc.checks.judge import judge
     from omc.checks.runbook import FIRST_DAY
-    from omc.cli.report import Report
-    from omc.facts.collector import collect
     from omc.facts.project import Project
     from omc.facts.scope import Scope
-    from omc.stack import Environment
+    from omc.reports import examine
     from omc.store.place import Place, place_of
 
-    began = time.monotonic()
-    now = datetime.now(UTC)
-    environment = gateway.environment
-    given = {
-        Environment: environment,
-        Scope: Scope(now),
-        Project: Project(stack.file.parent, stack.name),
-        Place: place_of(stack, environment),
-    }
-    readings = collect(DOCTOR, given | {type(gateway): gateway})
-    findings = judge(DOCTOR, readings, given, FIRST_DAY)
-    calls = tuple(sorted((call for fact in readings.values() for call in fact.reading.calls), key=lambda call: call.at))
-    seconds = time.monotonic() - began
-    return Report("Doctor", environment, gateway.endpoint, now, seconds, tuple(findings), calls)
+    more = {Project: Project(stack.file.parent, stack.name), Place: place_of(stack, gateway.environment)}
+    return examine("Doctor", DOCTOR, gateway, Scope(datetime.now(UTC)), more, otherwise=FIRST_DAY)

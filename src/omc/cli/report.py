@@ -4,60 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from omc.aws.calls import Call
-from omc.checks.finding import Evidence, Finding, Level, worst
+from omc.checks.finding import Evidence, Finding, Level
 from omc.cli.table import Row, table
-from omc.errors import OmcError, Unknown
 from omc.output import fenced, line, markdown, table_row, to_json
-from omc.stack import Environment
-from omc.times import moment
+from omc.reports.report import Report
+from omc.times import iso, moment
 
-EXIT_CODES: Mapping[Level, int] = {
-    Level.OK: 0,
-    Level.WARN: 0,
-    Level.FAIL: OmcError.exit_code,
-    Level.UNKNOWN: Unknown.exit_code,
-}
 EVIDENCE_SHOWN = 4
 """Lines of evidence below a finding of the table; JSON and Markdown have all of it."""
 
 Known = Mapping[tuple[str, str], Finding]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One run of a set of checks."""
-
-    title: str
-    environment: Environment
-    endpoint: str | None
-    """The endpoint that stood in for AWS's own, where one did."""
-    at: datetime
-    seconds: float
-    findings: tuple[Finding, ...]
-    calls: tuple[Call, ...]
-    fail_on: Level = Level.UNKNOWN
-    """From which level on the exit code isn't 0. With FAIL, what is unknown is shown and no failure, as long as
-    anything could be judged at all: minutes after a deployment, metrics, queries and alarms are honestly unknown."""
-
-    @property
-    def verdict(self) -> Level:
-        return worst(self.findings)
-
-    @property
-    def exit_code(self) -> int:
-        known = any(finding.level is not Level.UNKNOWN for finding in self.findings)
-        if self.fail_on is Level.FAIL and self.verdict is Level.UNKNOWN and known:
-            return EXIT_CODES[Level.OK]
-        return EXIT_CODES[self.verdict]
-
-    @property
-    def requests(self) -> int:
-        return sum(call.requests for call in self.calls)
 
 
 def by_subject(report: Report) -> Known:
@@ -173,12 +131,16 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "check": finding.check,
         "level": finding.level.value,
         "subject": finding.subject,
+        "place": finding.place or None,
         "sentence": finding.sentence,
+        "since": iso(finding.since),
+        "ended": iso(finding.ended),
         "missing_permission": finding.action or None,
         "evidence": [_evidence(evidence) for evidence in finding.evidence],
         "procedure": procedure.document if procedure else None,
         "procedure_title": procedure.title if procedure else None,
         "command": (procedure.command or None) if procedure else None,
+        "explains": [_finding(each) for each in finding.explains],
     }
 
 

@@ -47,4 +47,5 @@ def _together(findings: Sequence[Finding]) -> Finding:
         place=place_of(first),
         evidence=(*first.evidence, *told),
         since=min(begun, default=None),
+        explains=tuple(others),
     )

@@ -1,0 +1,6 @@
+"""One run of a set of checks, and what it says as a whole. The command line shows it; releases and incidents use it."""
+
+from omc.reports.examine import examine, morning
+from omc.reports.report import Report
+
+__all__ = ["Report", "examine", "morning"]

@@ -1,0 +1,89 @@
+"""From a set of checks to a report: collect the facts, judge them, and look closer where something is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from omc.aws.gateway import Gateway
+from omc.checks.causes import explained, follow_up
+from omc.checks.causes.places import place_of
+from omc.checks.finding import Evidence, Finding, Level, Procedure
+from omc.checks.judge import Check, judge
+from omc.checks.morning import MORNING
+from omc.checks.runbook import MORNING_CHECKS
+from omc.errors import WrongUse, contained
+from omc.facts.collector import UNREAD, Readings, collect
+from omc.facts.scope import Scope
+from omc.reports.report import Report
+from omc.stack import Environment
+
+DAY = timedelta(hours=24)
+
+
+def morning(gateway: Gateway, since: timedelta = DAY, *, is_part: bool = False) -> Report:
+    """The morning check of the gateway's environment, whole: everything that asks how the stack is calls this.
+
+    ``is_part``: only some of the environment's services are asked for. Raises ``WrongUse`` for another account's
+    credentials; everything else that can't be read is a finding.
+    """
+    return examine("Morning check", MORNING, gateway, Scope(datetime.now(UTC), since, is_part), causes=True)
+
+
+def examine(
+    title: str,
+    checks: Sequence[Check],
+    gateway: Gateway,
+    scope: Scope,
+    more: Mapping[type, Any] | None = None,
+    *,
+    otherwise: Procedure = MORNING_CHECKS,
+    causes: bool = False,
+) -> Report:
+    """Read what the checks need, judge, report. ``more`` is given to them beside environment and scope; ``otherwise``
+    answers what could not be read. With ``causes``, findings are asked for their cause: what is worth reading only now
+    that something is wrong is read, and what one cause explains becomes one finding."""
+    began = time.monotonic()
+    environment = gateway.environment
+    given = {Environment: environment, Scope: scope, **(more or {})}
+    readings = collect(checks, given | {type(gateway): gateway})
+    findings: Iterable[Finding] = judge(checks, readings, given, otherwise)
+    if causes:
+        findings, readings = _with_causes([_placed(finding) for finding in findings], readings, given, gateway)
+    calls = {id(call): call for fact in readings.values() for call in fact.reading.calls}
+    return Report(
+        title=title,
+        environment=environment,
+        endpoint=gateway.endpoint,
+        at=scope.now,
+        seconds=time.monotonic() - began,
+        findings=tuple(findings),
+        calls=tuple(sorted(calls.values(), key=lambda call: call.at)),
+    )
+
+
+def _with_causes(
+    findings: Sequence[Finding], readings: Readings, given: Mapping[type, Any], gateway: Gateway
+) -> tuple[Sequence[Finding], Readings]:
+    """A mistake in the search for causes costs the causes, never the findings."""
+    try:
+        wanted = follow_up(findings)
+        if wanted:
+            readings = {**readings, **collect(wanted, {**given, **readings, type(gateway): gateway})}
+        return explained(findings, readings, given), readings
+    except WrongUse:
+        raise
+    except Exception as error:  # noqa: BLE001
+        mistake = contained("the search for causes", error)
+        evidence = (Evidence("could not be judged: which of the findings have one cause", UNREAD),)
+        lost = Finding(
+            "causes", Level.UNKNOWN, "causes", mistake.message, evidence, MORNING_CHECKS, unread=True, place="omc"
+        )
+        return [*findings, lost], readings
+
+
+def _placed(finding: Finding) -> Finding:
+    return finding if finding.place else replace(finding, place=place_of(finding))
