@@ -180,3 +180,57 @@ def test_javas_patterns_are_understood(java: str, fits: str, not_this: str) -> N
     assert compiled is not None
     assert compiled.fullmatch(fits)
     assert not compiled.fullmatch(not_this)
+
+
+def test_a_role_is_taken_on_by_whom_it_trusts(shared_aws: Clients) -> None:
+    iam, statement = shared_aws("iam"), {"Effect": "Allow", "Action": ["sts:AssumeRole"]}
+
+    def role(name: str, principal: Any, **more: Any) -> str:
+        trust = {"Version": "2012-10-17", "Statement": [{**statement, "Principal": principal, **more}]}
+        return str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"])
+
+    user = iam.create_user(UserName="asks")["User"]["Arn"]
+    key = iam.create_access_key(UserName="asks")["AccessKey"]
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_user_policy(UserName="asks", PolicyName="all", PolicyDocument=json.dumps(everything))
+    keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+    sts, account = shared_aws("sts", **keys), user.split(":")[4]
+    for number, principal in enumerate(("*", {"AWS": "*"}, {"AWS": account}, {"AWS": [user, "x"]})):
+        assert sts.assume_role(RoleArn=role(f"trusts-{number}", principal), RoleSessionName="me")["Credentials"]
+    doubted = (
+        ({"AWS": f"{user}s"}, {}),
+        ({"Service": "ecs.amazonaws.com"}, {}),
+        ({"Federated": "*"}, {}),
+        ("*", {"Effect": "Deny"}),
+        ("*", {"Action": "sts:TagSession"}),
+    )
+    for number, (principal, more) in enumerate(doubted):
+        with denied():
+            sts.assume_role(RoleArn=role(f"doubts-{number}", principal, **more), RoleSessionName="me")
+    web = {"RoleSessionName": "me", "WebIdentityToken": "token"}
+    with denied():
+        sts.assume_role_with_web_identity(RoleArn=role("no-web", "*"), **web)
+    trusted = role("web", {"Federated": "x"}, Action="sts:AssumeRoleWithWebIdentity")
+    assert sts.assume_role_with_web_identity(RoleArn=trusted, **web)["Credentials"]
+
+
+def test_a_listener_takes_a_certificate_only_when_it_is_issued(shared_aws: Clients) -> None:
+    acm, elb, ec2 = shared_aws("acm"), shared_aws("elbv2"), shared_aws("ec2")
+    arn = acm.request_certificate(DomainName="late.example.com", ValidationMethod="DNS")["CertificateArn"]
+    vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.8.{n}.0/24", AvailabilityZone=f"ap-southeast-2{z}")["Subnet"][
+            "SubnetId"
+        ]
+        for n, z in enumerate("ab")
+    ]
+    balancer = elb.create_load_balancer(Name="late", Subnets=subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    fixed = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]
+    with pytest.raises(ClientError, match="UnsupportedCertificate"):
+        elb.create_listener(
+            LoadBalancerArn=balancer,
+            Protocol="HTTPS",
+            Port=443,
+            Certificates=[{"CertificateArn": arn}],
+            DefaultActions=fixed,
+        )

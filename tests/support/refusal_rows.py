@@ -23,6 +23,13 @@ CASE = {
     "memory": "512",
     "executionRoleArn": "arn:aws:iam::100000000002:role/x",
 }
+LISTENER = {
+    "LoadBalancerArn": "arn:aws:elasticloadbalancing:ap-southeast-2:100000000002:loadbalancer/app/a/1",
+    "Protocol": "HTTPS",
+    "Port": 443,
+    "Certificates": [{"CertificateArn": "arn:aws:acm:ap-southeast-2:100000000002:certificate/none"}],
+    "DefaultActions": [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+}
 SECRET = "arn:aws:ssm:ap-southeast-2:100000000002:parameter/x"
 
 
@@ -30,6 +37,12 @@ def definition(source: str, code: str, text: str = "", *, container: dict[str, A
     """A row that registers a task definition with one container."""
     params = {**CASE, "containerDefinitions": [{"name": "a", "image": "x", **(container or {})}], **more}
     return (source, "ecs", "RegisterTaskDefinition", params, code, text)
+
+
+def assumed(**more: Any) -> dict[str, Any]:
+    """What an AssumeRole of a role in an account that isn't there is given."""
+    session = {} if "SAMLAssertion" in more else {"RoleSessionName": "session"}
+    return {"RoleArn": "arn:aws:iam::999999999999:role/somebody", **session, **more}
 
 
 def logging(driver: str) -> dict[str, Any]:
@@ -162,6 +175,14 @@ ROWS: list[Row] = [
     ("model", "ecs", "ListTasks", {"desiredStatus": "GONE"}, INVALID, "desiredStatus"),
     ("model", "ecs", "DescribeTasks", {}, INVALID, "Member must not be null"),
     # STS, IAM, KMS, Secrets Manager, ECR
+    ("report", "sts", "AssumeRole", assumed(), "AccessDenied", "is not authorized to perform: sts:AssumeRole"),
+    *(
+        ("report", "sts", f"AssumeRoleWith{how}", assumed(**more), "AccessDenied", f"perform sts:AssumeRoleWith{how}")
+        for how, more in (
+            ("WebIdentity", {"WebIdentityToken": "token"}),
+            ("SAML", {"PrincipalArn": "arn:aws:iam::100000000002:saml-provider/p", "SAMLAssertion": "assertion"}),
+        )
+    ),
     (
         "model", "sts", "AssumeRole", {"RoleArn": "arn:aws:iam::100000000002:role/x", "RoleSessionName": "plan/github"},
         "ValidationError", "'roleSessionName' failed to satisfy constraint",
@@ -314,6 +335,7 @@ ROWS: list[Row] = [
     # EC2, ELB, S3, Performance Insights, WAF, Service Quotas, Resource Groups Tagging
     ("knowledge", "ec2", "CreateSubnet", {"CidrBlock": "10.0.0.0/24"}, "MissingParameter", "VpcId"),
     ("knowledge", "ec2", "CreateVpc", {"CidrBlock": "10.9.0.0/16", "InstanceTenancy": "our"}, WRONG, "Tenancy"),
+    ("model", "elbv2", "CreateListener", LISTENER, "CertificateNotFound", "not found"),
     ("model", "elbv2", "CreateTargetGroup", {"Name": "g", "Protocol": "SMTP"}, "ValidationError", "protocol"),
     ("model", "elbv2", "CreateTargetGroup", {"Name": "g", "Port": 70_000}, "ValidationError", "65535"),
     ("knowledge", "s3", "CreateBucket", {"Bucket": "b", "ACL": "mine"}, "InvalidArgument", ""),

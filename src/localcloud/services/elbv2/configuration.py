@@ -143,8 +143,8 @@ def _location(redirect: Mapping[str, Any], listener: Listener) -> str:
     protocol = redirect.get("Protocol", "#{protocol}").lower().replace("#{protocol}", _scheme(listener))
     host = _filled(redirect.get("Host", "#{host}"), listener)
     port = str(redirect.get("Port", "#{port}")).replace("#{port}", str(listener.port))
-    shown = "" if (protocol, port) in (("http", "80"), ("https", "443")) else f":{port}"
-    return f"{protocol}://{host}{shown}{_filled(redirect.get('Path', '/#{path}'), listener)}"
+    # With its port even where that is the protocol's own, as a real load balancer answers.
+    return f"{protocol}://{host}:{port}{_filled(redirect.get('Path', '/#{path}'), listener)}"
 
 
 def _filled(template: str, listener: Listener) -> str:
