@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omc.errors import Refused
+from omc.errors import BadAnswer, Refused
 from omc.facts import deployments
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History, list_deployments, read_history
@@ -105,6 +105,15 @@ def test_the_revision_before_is_found_however_often_the_running_one_was_deployed
     assert found is not None
     assert found.task_definition == f"{B}:7"
     assert history.read_back_to == {}
+
+
+def test_a_page_that_leads_to_itself_is_not_read_for_ever() -> None:
+    class Circle(Ecs):
+        def list_service_deployments(self, **asked: Any) -> Mapping[str, Any]:
+            return {**super().list_service_deployments(maxResults=asked["maxResults"]), "nextToken": "0"}
+
+    with pytest.raises(BadAnswer, match="to the same page"):
+        read_history(Circle([f"{B}:7"]), Services((world.service("backend", 7),)))  # type: ignore[arg-type]
 
 
 def test_no_more_is_read_than_is_wanted_and_it_is_said_how_far() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omc.aws.batches import batches
 from omc.aws.calls import side_by_side
 from omc.aws.gateway import Gateway
+from omc.errors import BadAnswer
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.services import Services, short_name
 
@@ -119,6 +120,8 @@ def list_deployments(aws: Gateway, service: str, most: int = A_PAGE) -> tuple[st
         following = answer.get("nextToken")
         if not following or len(told) >= MOST_LISTED:
             break
+        if following == wire.get("nextToken"):
+            raise BadAnswer(f"ECS leads from a page of {service}'s deployments to the same page. Try again.")
         wire["nextToken"] = following
     return tuple(sorted(told, key=lambda arn: told[arn], reverse=True))[:most]
 
