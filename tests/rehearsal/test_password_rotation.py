@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import httpx
 import pytest
 
 from support import variants
 from support.stack import CLUSTER, Stack
+from support.users import users
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
-
-REQUESTS = (("GET", "/api/v1/status"), ("GET", "/api/v1/prices"), ("POST", "/api/v1/portfolio"))
-
-
-@contextmanager
-def users(stack: Stack) -> Iterator[Counter[str]]:
-    """Requests that read and write, one after the other, until the context ends: how each was answered."""
-    answers: Counter[str] = Counter()
-    ended = threading.Event()
-
-    def use() -> None:
-        with httpx.Client(base_url=stack.url, timeout=20) as client:
-            while not ended.is_set():
-                for method, path in (
-                    ("GET", "/api/v1/status"),
-                    ("GET", "/api/v1/prices"),
-                    ("POST", "/api/v1/portfolio"),
-                ):
-                    try:
-                        answer = client.request(method, path)
-                        # The status is always 200; what it says of the database is what matters.
-                        unavailable = path.endswith("status") and answer.json()["database"] != "available"
-                        answers["no database" if unavailable else str(answer.status_code)] += 1
-                    except httpx.HTTPError as error:
-                        answers[repr(error)] += 1
-                ended.wait(0.05)
-
-    threads = [threading.Thread(target=use) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield answers
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
 
 
 def test_a_rotation_a_restart_and_a_deployment_cost_no_request(healthy: Stack) -> None:
