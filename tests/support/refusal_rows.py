@@ -2,7 +2,8 @@
 
 Each begins with where its truth is from: ``model`` is botocore's (a constraint that it holds, or its documentation's
 words), ``report`` a public report that shows AWS's own answer, ``knowledge`` an engineer's memory: no text was found
-for it. Where no code is given the call is taken. SUBNET, NETWORK, TOPIC and QUEUE stand for what the test makes.
+for it, ``ours`` what AWS takes and would wait for, for ever in this cloud. Where no code is given the call is taken.
+SUBNET, NETWORK, TOPIC and QUEUE stand for what the test makes.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ ROWS: list[Row] = [
     definition("model", TAKEN, cpu="0.5vCPU", memory="1024"),
     definition("model", CLIENT, "No Fargate configuration exists", cpu="256", memory="4096"),
     definition("model", CLIENT, "No Fargate configuration exists", cpu="4096", memory="31744"),
-    definition("knowledge", CLIENT, "Invalid 'cpu' setting for task", cpu="a lot"),
+    definition("report", CLIENT, "Invalid 'cpu' setting for task", cpu="a lot"),
     definition("knowledge", CLIENT, "Invalid 'memory' setting for task", memory="512 MB"),
     definition("knowledge", CLIENT, "Fargate requires that 'cpu' and 'memory'", cpu=""),
     definition("report", CLIENT, "Fargate only supports network mode", networkMode="bridge"),
@@ -116,11 +117,11 @@ ROWS: list[Row] = [
     definition("report", CLIENT, "do not support ipcMode", ipcMode="none"),
     definition("model", CLIENT, "privileged", container={"privileged": True}),
     definition("model", CLIENT, "at least one essential container", container={"essential": False}),
-    definition("knowledge", CLIENT, "Container list cannot be empty", containerDefinitions=[]),
+    definition("report", CLIENT, "Container list cannot be empty", containerDefinitions=[]),
     definition("model", INVALID, "Member must not be null", containerDefinitions=None),
     definition("knowledge", CLIENT, "duplicate values", containerDefinitions=[{"name": "a", "image": "x"}] * 2),
     definition(
-        "knowledge",
+        "report",
         CLIENT,
         "secret name must be unique and not shared",
         container={"environment": [{"name": "A", "value": "1"}], "secrets": [{"name": "A", "valueFrom": SECRET}]},
@@ -129,7 +130,7 @@ ROWS: list[Row] = [
     definition("model", CLIENT, "Family contains invalid characters", family="a/b"),
     definition("knowledge", CLIENT, "Unknown volume 'v'", container={"mountPoints": [{"sourceVolume": "v"}]}),
     definition(
-        "knowledge",
+        "report",
         CLIENT,
         "host ports and container ports",
         container={"portMappings": [{"containerPort": 80, "hostPort": 8080}]},
@@ -143,30 +144,30 @@ ROWS: list[Row] = [
     # ECS services and tasks
     service("model", TAKEN, serviceName="taken", networkConfiguration="NETWORK"),
     service("model", INVALID, "'launchType' failed to satisfy constraint", launchType="BALLOON"),
-    service("knowledge", INVALID, "No Container Instances", launchType="EC2"),
-    service("knowledge", INVALID, "both a launch type and capacity provider", **BOTH),
+    service("ours", INVALID, "No Container Instances", launchType="EC2"),
+    service("report", INVALID, "both a launch type and capacity provider", **BOTH),
     service("report", INVALID, "The subnet ID 'subnet-0' does not", networkConfiguration=network(["subnet-0"])),
     service(
-        "knowledge", INVALID, "security group 'sg-0' does not exist", networkConfiguration=network(["SUBNET"], ["sg-0"])
+        "report", INVALID, "security group 'sg-0' does not exist", networkConfiguration=network(["SUBNET"], ["sg-0"])
     ),
     service("model", INVALID, "CODE_DEPLOY", deploymentController={"type": "CODE_DEPLOY"}),
     service("model", INVALID, "deploymentController.type", deploymentController={"type": "MAGIC"}),
     service("knowledge", INVALID, "minimumHealthyPercent", deploymentConfiguration={"minimumHealthyPercent": -1}),
     service("knowledge", INVALID, "maximumPercent", deploymentConfiguration={"maximumPercent": 50}),
-    service("knowledge", INVALID, "block deployments", deploymentConfiguration={"maximumPercent": 100}),
+    service("report", INVALID, "block deployments", deploymentConfiguration={"maximumPercent": 100}),
     service("knowledge", INVALID, "negative", desiredCount=-1),
     service("model", "PlatformUnknownException", "", platformVersion="9.9"),
-    service("knowledge", INVALID, "Placement constraints", placementConstraints=[{"type": "distinctInstance"}]),
-    service("knowledge", INVALID, "grace period", healthCheckGracePeriodSeconds=60),
+    service("report", INVALID, "Placement constraints", placementConstraints=[{"type": "distinctInstance"}]),
+    service("report", INVALID, "grace period", healthCheckGracePeriodSeconds=60),
     service("model", INVALID, "service name", serviceName="a b"),
     service(
-        "knowledge",
+        "report",
         INVALID,
         "not associated with the cluster",
         launchType=None,
         capacityProviderStrategy=[{"capacityProvider": "mine"}],
     ),
-    ("knowledge", "ecs", "RunTask", {"taskDefinition": "refusals", "launchType": "EC2"}, INVALID, "Instances"),
+    ("report", "ecs", "RunTask", {"taskDefinition": "refusals", "launchType": "EC2"}, INVALID, "Instances"),
     ("model", "ecs", "RunTask", {"taskDefinition": "refusals", "count": 11}, INVALID, ""),
     ("model", "ecs", "RunTask", {"taskDefinition": "refusals", "startedBy": "x" * 129}, INVALID, "128"),
     ("model", "ecs", "ListTasks", {"maxResults": 0}, INVALID, "between 1 and 100"),
@@ -310,7 +311,7 @@ ROWS: list[Row] = [
     cache("model", WRONG, "at least 60 minutes", PreferredMaintenanceWindow="sat:16:00-sat:16:30"),
     cache("model", WRONG, "format", PreferredMaintenanceWindow="16:00-17:00"),
     cache(
-        "knowledge", WRONG, "must not overlap", SnapshotWindow="16:00-17:00",
+        "report", WRONG, "must not overlap", SnapshotWindow="16:00-17:00",
         PreferredMaintenanceWindow="sat:16:00-sat:18:00",
     ),
     cache("knowledge", WRONG, "retention limit", SnapshotRetentionLimit=36),
