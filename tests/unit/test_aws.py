@@ -216,13 +216,12 @@ def test_a_page_that_fails_says_how() -> None:
         aws.status_page = (301, b"")
         with pytest.raises(Unreachable, match=r"redirects to nowhere. Set the environment's url"):
             get_json(f"{aws.endpoint}/api/v1/status")
+        aws.status_page = (503, b"")
+        with pytest.raises(Unreachable, match="answered 503"):
+            get_json(f"{aws.endpoint}/api/v1/status")
     with pytest.raises(Unreachable, match="can't be reached"):
         get_json(f"{aws.endpoint}/api/v1/status")
-    assert [asked.error for asked in calls] == [
-        None,
-        "answered something that is not JSON",
-        "redirects to nowhere",
-    ]
+    assert [(asked.operation, asked.error) for asked in calls] == [("GET", None)] * 4
 
 
 def test_batches_hold_every_item_once() -> None:

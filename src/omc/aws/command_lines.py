@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def command_line(call: Call, region: str | None = None) -> str:
     """One shell line that asks AWS (or the URL) the same question."""
     if call.service == "http":
-        return shell_line(["curl", "--silent", "--show-error", "--max-time", "5", str(call.parameters["url"])])
+        via = ["--connect-to", f"::{call.parameters['via']}"] if "via" in call.parameters else []
+        return shell_line(["curl", "--silent", "--show-error", "--max-time", "5", *via, str(call.parameters["url"])])
     words = ["aws", call.service, _dashed(call.operation)]
     model, page_size = _model(call.service, call.operation)
     members: Mapping[str, Any] = model.input_shape.members if model.input_shape else {}

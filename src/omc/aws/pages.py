@@ -1,31 +1,18 @@
-"""What a URL answers: plain HTTP without credentials, recorded like any other reading. Errors are ``Unreachable``.
-
-It speaks HTTP by http.client, since urllib costs 30 ms to import and follows proxies and redirects.
-"""
+"""What a URL answers, as what it should be: JSON, or what a digest says. Errors are ``Unreachable``."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import omc
-from omc.aws.calls import Call, record
+from omc.aws.http_get import get
 from omc.errors import Unreachable
 
-if TYPE_CHECKING:
-    from http.client import HTTPResponse
-
 Result = TypeVar("Result")
-
-MOST = 1 << 20
-"""Bytes of an answer. What is asked for here has a few thousand."""
-
 
 WELL_FORMED = re.compile(r"[!-~]+")
 """Other characters would be named in an error, with the URL around them."""
@@ -79,41 +66,15 @@ def _is_safe(url: str, endpoint: str | None) -> bool:
 
 
 def _get(url: str, shown: str, timeout: float, understood: Callable[[bytes], Result], *, moved: str = "") -> Result:
-    """What ``understood`` makes of the answer's body. It takes no longer than about twice ``timeout`` (seconds)."""
-    from http.client import HTTPConnection, HTTPException, HTTPSConnection
-
-    parts = urlsplit(url)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=timeout)
-    at, began = datetime.now(UTC), time.monotonic()
-    problem: str | None = None
+    """What ``understood`` makes of the answer's body."""
+    page = get(url, timeout=timeout, shown=shown)
+    if page.status in (301, 302, 303, 307, 308):
+        raise Unreachable(f"{shown} redirects to {page.location.partition('?')[0] or 'nowhere'}.{moved}")
+    if page.status != 200:
+        raise Unreachable(f"{shown} answered {page.status} {page.reason}.")
+    if page.is_cut:
+        raise Unreachable(f"{shown} answered more than 1 MiB.")
     try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", target, headers={"User-Agent": f"omc/{omc.__version__}"})
-        answer = connection.getresponse()
-        if answer.status in (301, 302, 303, 307, 308):
-            problem = f"redirects to {answer.headers.get('Location', 'nowhere').partition('?')[0]}"
-            raise Unreachable(f"{shown} {problem}.{moved}")
-        if answer.status != 200:
-            raise _Unusable(f"answered {answer.status} {answer.reason}")
-        return understood(_body(answer, began + timeout))
+        return understood(page.body)
     except _Unusable as error:
-        problem = str(error)
-        raise Unreachable(f"{shown} {problem}.") from error
-    except (OSError, HTTPException) as error:
-        problem = type(error).__name__
-        raise Unreachable(f"{shown} can't be reached ({error}).") from error
-    finally:
-        connection.close()
-        record(Call("http", "GET", {"url": shown}, at, time.monotonic() - began, 1, problem, is_next_page=False))
-
-
-def _body(answer: HTTPResponse, deadline: float) -> bytes:
-    body = b""
-    while part := answer.read1(MOST):
-        body += part
-        if len(body) > MOST:
-            raise _Unusable("answered more than 1 MiB")
-        if time.monotonic() > deadline:
-            raise TimeoutError("timed out")
-    return body
+        raise Unreachable(f"{shown} {error}.") from error
