@@ -100,7 +100,7 @@ def wish(count: int, minimum: int | None = None, maximum: int | None = None, **m
 
 
 def test_limits_then_the_count_and_it_stays(world: World, environment: Environment, gateway: Gateway) -> None:
-    two = wish(2, 2, 3, service="backend")
+    two = wish(2, 2, 3, service="backend", settle_seconds=3)
     done = carried_out(gateway, "scaling.set", two)
     assert (done.verdict, done.sentence) == (Verdict.SUCCEEDED, "backend: 2 tasks run and are healthy.")
     assert read_scaling(gateway, environment) == Scaling((ScalableTarget("backend", 2, 3, False, ()),))
@@ -130,11 +130,14 @@ def test_a_count_that_somebody_else_lowers_meanwhile_is_not_ours(world: World, g
     assert "frontend wants 0 tasks now" in outcome.sentence
 
 
-def test_new_tasks_that_fail_are_told_with_their_cause(world: World, gateway: Gateway) -> None:
-    broken = world.register("ohmycoins-frontend", world.push("broken", "raise SystemExit(3)\n"))
+@pytest.mark.parametrize("seconds", [0, 2])
+def test_new_tasks_that_fail_are_told_with_their_cause(world: World, gateway: Gateway, seconds: int) -> None:
+    """However long they run, and however slow whoever looks: they never stay for the settle time."""
+    source = f"import time\n\ntime.sleep({seconds})\nraise SystemExit(3)\n"
+    broken = world.register("ohmycoins-frontend", world.push(f"broken-{seconds}", source))
     world.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0, taskDefinition=broken)
     action, context = action_named("scaling.set"), context_of(gateway)
-    arguments = wish(2)
+    arguments = wish(2, settle_seconds=60)
     assert not action.look(context, arguments)
     context.remember(action.perform(context, arguments))
     outcome = until(lambda: action.watch(context, arguments), 120)

@@ -82,12 +82,21 @@ def kept(plan: Plan) -> tuple[int, int]:
 
 def test_a_count_becomes_the_autoscalers_minimum_first_so_that_it_is_not_undone() -> None:
     plan = planned(Asked("backend", 4))
-    assert arguments(plan) == [("scaling.set", {"minimum": 4, "maximum": 10, "at_least": 4, "at_most": 4})]
+    assert arguments(plan) == [
+        ("scaling.set", {"minimum": 4, "maximum": 10, "at_least": 4, "at_most": 4, "settle_seconds": 90})
+    ]
     [step] = plan.steps
     assert (step.before, step.after) == ("2 tasks, limits 2-10", "4 tasks, limits 4-10")
     assert step.undo is not None
     assert step.undo.words == "back to 2 tasks, limits 2-10"
-    assert step.undo.arguments == {"service": "backend", "minimum": 2, "maximum": 10, "at_least": 2, "at_most": 2}
+    assert step.undo.arguments == {
+        "service": "backend",
+        "minimum": 2,
+        "maximum": 10,
+        "at_least": 2,
+        "at_most": 2,
+        "settle_seconds": 90,
+    }
     assert (plan.risk, plan.refusals) == (Risk.LOW, ())
     assert any("won't go below 4" in note for note in plan.notes)
 
@@ -138,7 +147,9 @@ def test_limits_alone_do_not_depend_on_how_many_run() -> None:
     few = planned(Asked("backend", minimum=3, maximum=8))
     many = planned(Asked("backend", minimum=3, maximum=8), services=Services((service(desired=5), service("frontend"))))
     assert few.hash == many.hash
-    assert arguments(few) == [("scaling.set", {"minimum": 3, "maximum": 8, "at_least": 3, "at_most": 8})]
+    assert arguments(few) == [
+        ("scaling.set", {"minimum": 3, "maximum": 8, "at_least": 3, "at_most": 8, "settle_seconds": 90})
+    ]
 
 
 def test_a_count_that_has_changed_since_makes_another_plan() -> None:
@@ -159,7 +170,9 @@ def test_for_a_while_sets_the_timer_before_anything_is_changed() -> None:
 
     scaled = Scaling((replace(TARGETS[0], minimum=4), TARGETS[1]))
     restored = planned(back, scaling=scaled, services=Services((service(desired=4), service("frontend"))))
-    assert arguments(restored) == [("scaling.set", {"minimum": 2, "maximum": 10, "at_least": 2, "at_most": 10})]
+    assert arguments(restored) == [
+        ("scaling.set", {"minimum": 2, "maximum": 10, "at_least": 2, "at_most": 10, "settle_seconds": 90})
+    ]
     assert restored.risk is Risk.LOW
 
     changed = Scaling((replace(TARGETS[0], minimum=5), TARGETS[1]))
@@ -316,6 +329,7 @@ def test_a_restart_is_new_tasks_of_the_same_revision_one_service_after_the_other
         "digests": {"backend": "sha256:aaaa"},
         "force_new": True,
         "instead_of": ["ohmycoins-backend:7"],
+        "settle_seconds": 90,
     }
     assert plan.steps[1].arguments["digests"] == {}, "a tag may have moved since: nothing is expected of it"
     assert (plan.risk, plan.refusals, plan.notes) == (Risk.LOW, (), ())

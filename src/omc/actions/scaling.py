@@ -1,7 +1,7 @@
 """``scaling.set``: a service's limits, as the autoscaler keeps them, and its count, until all of it is healthy.
 
 Arguments: ``service``; ``minimum`` and ``maximum``, None for a service without an autoscaler; ``at_least`` and
-``at_most``, between which the count is brought.
+``at_most``, between which the count is brought; ``settle_seconds``, for which new tasks must stay healthy.
 """
 
 from __future__ import annotations
@@ -10,20 +10,18 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from omc.actions import staying
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.aws.calls import Call
 from omc.aws.command_lines import command_line
 from omc.aws.gateway import Gateway
-from omc.checks.task_causes import cause_of, is_failure
+from omc.checks.task_causes import cause_of
 from omc.errors import Refused
 from omc.facts.scaling import DIMENSION, NAMESPACE, resource_id
 from omc.facts.services import EcsService, read_services
-from omc.facts.tasks import StoppedTask, read_stopped_tasks
+from omc.facts.tasks import list_running_tasks
 from omc.procedures.plan import Json
 from omc.stack import Environment
-
-GIVE_UP_AFTER = 3
-"""Tasks of the service that failed since the count was changed. ECS goes on trying for ever; waiting gains nothing."""
 
 Arguments = Mapping[str, Any]
 
@@ -96,16 +94,34 @@ def _watch(context: Context, arguments: Arguments) -> Outcome | None:
     if desired < arguments["at_least"]:
         sentence = f"{name} wants {desired} tasks now, fewer than were asked for: somebody changed it."
         return Outcome(Verdict.SUPERSEDED, sentence, evidence)
-    if service.running == desired and healthy >= desired and not service.pending:
+    since = datetime.fromisoformat(str(context.memory["since"]))
+    waits = _waits_for(context, service, healthy, since, float(arguments.get("settle_seconds", 0.0)))
+    if not waits:
         more = "" if desired <= arguments["at_most"] else ", after the autoscaler raised it further"
-        tasks = "1 task runs and is" if desired == 1 else f"{desired} tasks run and are"
-        return Outcome(Verdict.SUCCEEDED, f"{name}: {tasks} healthy{more}.", evidence)
-    if service.running < desired and len(failed := _failed(context, name)) >= GIVE_UP_AFTER:
+        count = "1 task runs and is" if desired == 1 else f"{desired} tasks run and are"
+        return Outcome(Verdict.SUCCEEDED, f"{name}: {count} healthy{more}.", evidence)
+    failed = staying.failed_since(context, name, since)
+    if len(failed) >= staying.GIVE_UP_AFTER:
         causes = list(dict.fromkeys(cause_of(task).text for task in failed))
         sentence = f"{name}: {service.running} of {desired} tasks run, and {len(failed)} new ones failed: {causes[0]}."
         return Outcome(Verdict.FAILED, sentence, {**evidence, "failed": len(failed), "causes": causes})
-    context.say(f"{name}: {service.running} of {desired} tasks run, {healthy} are healthy, {service.pending} start")
+    context.say(f"{name}: {waits}")
     return None
+
+
+def _waits_for(context: Context, service: EcsService, healthy: int, since: datetime, seconds: float) -> str:
+    """What is still not as it shall be; empty where all tasks are well and the new ones have stayed so."""
+    desired = service.desired
+    if service.running != desired or healthy < desired or service.pending:
+        staying.not_well(context)
+        return f"{service.running} of {desired} tasks run, {healthy} are healthy, {service.pending} start"
+    tasks = list_running_tasks(context.gateway, service.name)
+    why = staying.unchecked(context, tasks) if len(tasks) == desired else f"ECS lists {len(tasks)} of {desired} tasks"
+    if why:
+        staying.not_well(context)
+        return why
+    left = staying.seconds_left(context, tasks, since, seconds)
+    return f"{desired} of {desired} tasks are healthy, and must stay so for {left:.0f} s more" if left else ""
 
 
 def _healthy(aws: Gateway, service: EcsService) -> int:
@@ -114,13 +130,6 @@ def _healthy(aws: Gateway, service: EcsService) -> int:
         told = aws.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         counts.append(sum(each["TargetHealth"].get("State") == "healthy" for each in told))
     return min(counts)
-
-
-def _failed(context: Context, service: str) -> list[StoppedTask]:
-    """Tasks of the service that failed since this step began."""
-    since = datetime.fromisoformat(str(context.memory["since"]))
-    stopped = read_stopped_tasks(context.gateway, context.environment).tasks
-    return [task for task in stopped if task.service == service and task.stopped >= since and is_failure(task)]
 
 
 def _commands(environment: Environment, arguments: Arguments) -> Sequence[str]:

@@ -121,6 +121,9 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         told = f"{weekly}; next: {moment(begin, zone)} to {moment(end, zone)}"
         rows.append(("  maintenance", told + ("; deployments in it only" if window.required else "")))
     rows.append(("  releases", f"watched for {environment.release_watch_seconds} s before they count as good"))
+    rows.append(
+        ("  new tasks", f"must stay well for {environment.settle_seconds} s after a restart, a scaling, a way back")
+    )
     rows += [
         ("  freeze", f"{moment(freeze.begin, environment.time_zone)} to {moment(freeze.end, environment.time_zone)}: "
                      f"{freeze.reason}")

@@ -218,7 +218,7 @@ def _steps(
             yield from registered
             yield migrated
     for change in work:
-        yield _roll(change)
+        yield _roll(change, environment)
     yield Step(
         name="watch",
         action="cloudwatch.settle",
@@ -327,7 +327,7 @@ def migration_step(service: Service, running: EcsService, revision: Json) -> Ste
     )
 
 
-def _roll(change: Change) -> Step:
+def _roll(change: Change, environment: Environment) -> Step:
     name = change.service.name
     back = Undo(
         action="ecs.roll_service",
@@ -337,6 +337,7 @@ def _roll(change: Change) -> Step:
             "digests": digests_of(change.old),
             "instead_of": [change.revision],
             "back": True,
+            "settle_seconds": environment.settle_seconds,
         },
         words=f"back to {change.old.name}",
     )

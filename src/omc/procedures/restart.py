@@ -35,7 +35,7 @@ def restart(asked: Asked, environment: Environment, services: Services, definiti
         asked={"services": list(asked.services)},
         title=f"Restart {' and '.join(running)}: new tasks of the same revision",
         risk=Risk.LOW,
-        steps=tuple(_step(service, definitions) for service in chosen),
+        steps=tuple(_step(service, definitions, environment) for service in chosen),
         rests_on={"task_definitions": dict(running)},
         notes=tuple(_notes(chosen)),
         refusals=tuple(_refusals(chosen, definitions)),
@@ -59,7 +59,7 @@ def _chosen(asked: Asked, environment: Environment, services: Services) -> list[
     return [found[name] for name in wanted]
 
 
-def _step(service: EcsService, definitions: Definitions) -> Step:
+def _step(service: EcsService, definitions: Definitions, environment: Environment) -> Step:
     definition = definitions.running.get(service.name)
     images = definition.images if definition else {}
     digests: dict[str, Json] = {
@@ -74,6 +74,7 @@ def _step(service: EcsService, definitions: Definitions) -> Step:
             "digests": digests,
             "force_new": True,
             "instead_of": [service.task_definition],
+            "settle_seconds": environment.settle_seconds,
         },
         title=f"Replace all tasks of {service.name} by new ones of {service.task_definition}",
     )

@@ -82,7 +82,7 @@ def plan_rollback(
         asked={**asdict(asked), "services": list(asked.services)},
         title=f"Roll back {_title(ways)} in {environment.name}",
         risk=Risk.HIGH,
-        steps=tuple(_steps(ways, definitions)),
+        steps=tuple(_steps(ways, definitions, environment)),
         rests_on={
             "running": {way.service.name: way.now.name for way in ways},
             "goes_on": {way.service.name: way.goes_on.arn for way in ways if way.goes_on},
@@ -261,12 +261,12 @@ def _refusals(way: Way, found: Candidates, ledger: Ledger) -> Iterator[Refusal]:
         yield Refusal(f"{way.back.name} was rolled back from before.", overridable=True)
 
 
-def _steps(ways: list[Way], definitions: Definitions) -> Iterator[Step]:
+def _steps(ways: list[Way], definitions: Definitions, environment: Environment) -> Iterator[Step]:
     for way in ways:
         if way.registers and way.back:
             yield _register(way, way.back)
     for way in ways:
-        yield _stop(way, way.goes_on) if way.goes_on else _roll(way)
+        yield _stop(way, way.goes_on, environment) if way.goes_on else _roll(way, environment)
     revisions: dict[str, Json] = {name: definition.name for name, definition in definitions.running.items()}
     revisions |= {way.service.name: output_of(_name(way), "task_definition") for way in ways}
     yield Step(
@@ -303,7 +303,7 @@ def _register(way: Way, back: Definition) -> Step:
     )
 
 
-def _roll(way: Way) -> Step:
+def _roll(way: Way, environment: Environment) -> Step:
     assert way.back is not None  # else it is stopped  # noqa: S101
     return Step(
         name=_name(way),
@@ -313,6 +313,7 @@ def _roll(way: Way) -> Step:
             "task_definition": way.revision,
             "digests": digests_of(way.back),
             "back": True,
+            "settle_seconds": environment.settle_seconds,
         },
         title=f"Put {way.service.name} back on {way.back.name}, and watch until all of it serves",
         before=way.now.name,
@@ -321,7 +322,7 @@ def _roll(way: Way) -> Step:
     )
 
 
-def _stop(way: Way, goes_on: ServiceDeployment) -> Step:
+def _stop(way: Way, goes_on: ServiceDeployment, environment: Environment) -> Step:
     return Step(
         name=_name(way),
         action="ecs.stop_deployment",
@@ -329,6 +330,7 @@ def _stop(way: Way, goes_on: ServiceDeployment) -> Step:
             "service": way.service.name,
             "service_deployment": goes_on.arn,
             "failing": goes_on.task_definition,
+            "settle_seconds": environment.settle_seconds,
         },
         title=f"Stop the deployment of {goes_on.task_definition} to {way.service.name}; ECS rolls it back",
         before=goes_on.task_definition,

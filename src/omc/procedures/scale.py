@@ -82,7 +82,7 @@ def scale(
         asked=_asked(asked),
         title=_title(asked, wish, target),
         risk=_risk(wish, configured),
-        steps=tuple(_steps(asked, wish, service, target)),
+        steps=tuple(_steps(asked, wish, service, target, environment)),
         rests_on=_rests_on(asked, service, target),
         notes=(*overridden, *_notes(asked, wish, configured, service, target, connections, quotas)),
         refusals=stand,
@@ -130,7 +130,9 @@ def _unless_changed(asked: Asked, now: tuple[int, ...], service: str) -> None:
         raise Refused(f"{service} was to be given back from {left}, but it is {found} now: somebody changed it since.")
 
 
-def _steps(asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarget | None) -> Iterator[Step]:
+def _steps(
+    asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarget | None, environment: Environment
+) -> Iterator[Step]:
     name = service.name
     if asked.seconds is not None:
         yield _timer(asked, wish, service, target)
@@ -138,11 +140,11 @@ def _steps(asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarge
     yield Step(
         name=f"scale-{name}",
         action="scaling.set",
-        arguments=_arguments(name, after, target),
+        arguments=_arguments(name, after, target, environment),
         title=f"Bring {name} to {_tasks(after)}, and wait until all of them are healthy",
         before=_in_words(before, target),
         after=_in_words(after, target),
-        undo=Undo("scaling.set", _arguments(name, before, target), f"back to {_in_words(before, target)}"),
+        undo=Undo("scaling.set", _arguments(name, before, target, environment), f"back to {_in_words(before, target)}"),
         deadline=HEALTHY_WITHIN,
     )
 
@@ -155,13 +157,14 @@ def _now(service: EcsService, target: ScalableTarget | None, *, exact: bool) -> 
     return _Wish(low, high, low, high)
 
 
-def _arguments(name: str, wish: _Wish, target: ScalableTarget | None) -> dict[str, Json]:
+def _arguments(name: str, wish: _Wish, target: ScalableTarget | None, environment: Environment) -> dict[str, Json]:
     return {
         "service": name,
         "minimum": wish.minimum if target else None,
         "maximum": wish.maximum if target else None,
         "at_least": wish.at_least,
         "at_most": wish.at_most,
+        "settle_seconds": environment.settle_seconds,
     }
 
 

@@ -40,6 +40,8 @@ REGION = r"[a-z]{2,6}(-[a-z]+)+-\d{1,2}"
 """Of every partition: also us-gov-west-1, cn-north-1, eusc-de-east-1."""
 WATCH_SECONDS, LOCAL_WATCH_SECONDS = 420, 120
 """How long a release is watched where the stack file doesn't say: figures of the local cloud aren't late."""
+SETTLE_SECONDS, LOCAL_SETTLE_SECONDS = 90, 10
+"""How long new tasks must stay well where the stack file doesn't say."""
 ZONES = {"AEST": timedelta(hours=10), "UTC": timedelta(0)}
 """Names whose offset never changes. A city's zone would make a weekly window one or three hours long twice a year."""
 
@@ -183,6 +185,9 @@ def _environment(
         maintenance_window=_window(window) if window else None,
         release_watch_seconds=section.whole_number(
             "release_watch_seconds", LOCAL_WATCH_SECONDS if state else WATCH_SECONDS, least=0, most=86_400
+        ),
+        settle_seconds=section.whole_number(
+            "settle_seconds", LOCAL_SETTLE_SECONDS if state else SETTLE_SECONDS, least=0, most=600
         ),
         freezes=tuple(_freeze(part) for part in section.sections("freeze", required=False)),
     )

@@ -187,6 +187,9 @@ class Environment:
     release_watch_seconds: int = 420
     """How long a release is watched before it counts as good. A load balancer's figures come by the minute, and one or
     two minutes late: in seven minutes at least three whole ones are seen."""
+    settle_seconds: int = 90
+    """How long new tasks must stay well before a restart, a scaling or a way back counts as done: three checks of the
+    load balancer, thirty seconds apart (unhealthy_threshold and interval of the Terraform's target groups)."""
     freezes: tuple[Freeze, ...] = ()
     approvals: ApprovalPolicy = LOCAL_POLICY
     people: People = NO_PEOPLE

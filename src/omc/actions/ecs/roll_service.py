@@ -2,7 +2,8 @@
 
 Arguments: ``service``; ``task_definition`` (``family:revision``); ``digests``, the image of each container that is
 pinned; ``force_new``, new tasks although the revision runs already; ``instead_of``, the revisions that it may replace
-(empty: any), so that an undo leaves alone what somebody else has put there since; ``back``, it is a way back. Outputs:
+(empty: any), so that an undo leaves alone what somebody else has put there since; ``back``, it is a way back;
+``settle_seconds``, for which the new tasks must stay well where no watch of the release follows. Outputs:
 ``task_definition``, ``service_deployment``, ``healthy_seconds`` from the call to all wanted tasks serving.
 
 On a way back ECS must not heed the deployment alarms: one that the bad revision has set off may fire a little after
@@ -19,12 +20,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from omc.actions import staying
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.actions.ecs.evidence import as_json, why_it_failed
-from omc.actions.ecs.verdict import Expected, all_healthy, judge
+from omc.actions.ecs.verdict import Expected, Judgement, all_healthy, judge
 from omc.errors import AwsRefused, NotFound
 from omc.facts.deployments import describe_deployments, list_deployments
-from omc.facts.rollouts import read_rollout
+from omc.facts.rollouts import Rollout, read_rollout
 from omc.facts.services import describe_service, short_name
 from omc.facts.tasks import list_running_tasks
 from omc.procedures.plan import Json
@@ -157,7 +159,7 @@ def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     fresh = replace(rollout, tasks=tuple(task for task in rollout.tasks if task.id not in old))
     if "healthy_seconds" not in context.memory and all_healthy(fresh, expected):
         context.remember({"healthy_seconds": round((context.now() - asked_at).total_seconds(), 1)})
-    judgement = judge(rollout, expected, ours)
+    judgement = still_well(context, arguments, rollout, expected, judge(rollout, expected, ours), asked_at)
     if judgement.verdict is None:
         context.say(judgement.sentence)
         return None
@@ -173,6 +175,35 @@ def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         failure = why_it_failed(context, rollout, expected.task_definition, asked_at)
         sentence, evidence = f"{sentence} {failure.text}".strip(), evidence | dict(failure.evidence)
     return Outcome(judgement.verdict, sentence, evidence)
+
+
+def still_well(
+    context: Context,
+    arguments: Mapping[str, Any],
+    rollout: Rollout,
+    expected: Expected,
+    judgement: Judgement,
+    since: datetime,
+) -> Judgement:
+    """The judgement of one reading, held back until the tasks that are new ``since`` have stayed well long enough."""
+    seconds, waits = float(arguments.get("settle_seconds", 0.0)), judgement.sentence
+    if judgement.verdict not in (None, Verdict.SUCCEEDED) or not seconds:
+        return judgement
+    if judgement.verdict is Verdict.SUCCEEDED and not (waits := staying.unchecked(context, rollout.tasks)):
+        left = staying.seconds_left(context, rollout.tasks, since, seconds)
+        if not left:
+            return judgement
+        waits = f"{expected.service}: all {len(rollout.tasks)} tasks are well, and must stay so for {left:.0f} s more"
+    else:
+        staying.not_well(context)
+    gone = staying.lost(context, expected.service, expected.task_definition)
+    if len(gone) >= staying.GIVE_UP_AFTER:
+        sentence = (
+            f"{expected.service} did not stay well on {expected.task_definition}: all of it served, and {len(gone)} "
+            "of its tasks failed since."
+        )
+        return Judgement(Verdict.FAILED, sentence)
+    return Judgement(None, waits)
 
 
 def _goes_on(context: Context, arguments: Mapping[str, Any]) -> str:

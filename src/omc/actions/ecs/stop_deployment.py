@@ -1,7 +1,8 @@
 """``ecs.stop_deployment``: roll back a deployment that is still going on, by ECS's own StopServiceDeployment.
 
-Arguments: ``service``, ``service_deployment`` (ARN), ``failing`` (the revision that it deploys). Outputs:
-``task_definition`` that the service is back on, ``healthy_seconds``.
+Arguments: ``service``, ``service_deployment`` (ARN), ``failing`` (the revision that it deploys), ``settle_seconds``,
+for which new tasks of what it is back on must stay well. Outputs: ``task_definition`` that the service is back on,
+``healthy_seconds``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.actions.ecs.evidence import as_json, why_it_failed
+from omc.actions.ecs.roll_service import still_well
 from omc.actions.ecs.verdict import Expected, all_healthy, judge
 from omc.errors import AwsRefused
 from omc.facts.deployments import ROLLED_BACK, describe_deployments
@@ -65,7 +67,10 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     if deployment.status != "ROLLBACK_SUCCESSFUL":
         context.say(f"{name}: {deployment.status.lower().replace('_', ' ')}")
         return None
-    settled = judge(replace(rollout, ours=None), expected, "")  # the tasks themselves, whatever the deployment says
+    back = replace(rollout, ours=None)  # the tasks themselves, whatever the deployment says
+    settled = still_well(context, arguments, back, expected, judge(back, expected, ""), asked_at)
+    if settled.verdict is Verdict.FAILED:
+        return Outcome(Verdict.FAILED, settled.sentence, evidence)
     if settled.verdict is not Verdict.SUCCEEDED:
         context.say(settled.sentence)
         return None
