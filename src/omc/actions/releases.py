@@ -1,4 +1,4 @@
-"""``releases.record``: write what serves now into the release ledger: verified, unwatched, or back in service.
+"""``releases.record``: write what serves now into the release ledger: verified, in doubt, or back in service.
 
 Arguments: ``services``, the revision of each; ``commits``; ``schema`` and ``schema_floor`` (None: as before);
 ``proof``. Outputs: ``number``.
@@ -50,17 +50,29 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
 
 
 def _remembered(release: Release) -> dict[str, Json]:
-    return {"number": release.number, "watched": release.watched, "is_rollback": release.is_rollback}
+    return {
+        "number": release.number,
+        "doubt": release.doubt,
+        "is_rollback": release.is_rollback,
+        "unhealthy": str(release.proof.get("unhealthy", "")),
+    }
 
 
 def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
     number = context.memory["number"]
     names = ", ".join(f"{service} {short_name(name)}" for service, name in sorted(arguments["services"].items()))
-    became = "is verified" if context.memory.get("watched", True) else "runs, unwatched"
+    doubt = context.memory.get("doubt", "" if context.memory.get("watched", True) else "unwatched")
+    became = f"runs, {doubt}" if doubt else "is verified"
     if context.memory.get("is_rollback"):
         became = "is back in service"
-    sentence = f"Release {number} of {context.environment.name} {became}: {names}."
-    return Outcome(Verdict.SUCCEEDED, sentence, {"number": number}, {"number": number})
+    sentence, verdict = f"Release {number} of {context.environment.name} {became}: {names}.", Verdict.SUCCEEDED
+    if why := context.memory.get("unhealthy"):
+        verdict = Verdict.UNKNOWN  # what was there before is no better, so nothing is undone
+        sentence += (
+            f" It is {str(why).rstrip('.')}. It was left in place. See what is wrong: omc check morning --env "
+            f"{context.environment.name}. To go back: omc rollback --env {context.environment.name}"
+        )
+    return Outcome(verdict, sentence, {"number": number}, {"number": number})
 
 
 def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:

@@ -53,6 +53,16 @@ class Release:
         not compared: it rests on how its revisions were watched when they were released."""
         return bool(self.proof.get("watched", not self.is_rollback))
 
+    @property
+    def doubt(self) -> str:
+        """Why it isn't *verified*, as a word or two: unwatched, not compared, not healthy; empty where it is."""
+        return str(self.proof.get("doubt", "" if self.watched else "unwatched"))
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether it was watched for long enough, compared, and found healthy."""
+        return not self.doubt and not self.is_rollback
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:

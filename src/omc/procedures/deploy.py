@@ -26,6 +26,7 @@ from omc.procedures import preflight
 from omc.procedures.asking import Deploy
 from omc.procedures.definition_changes import changes, with_image
 from omc.procedures.plan import Json, Plan, Risk, Step, Undo, output_of
+from omc.procedures.settling import health_of
 from omc.redaction import without_secrets
 from omc.stack import Environment, Service
 
@@ -119,7 +120,8 @@ def plan_deploy(
         *preflight.alarm_refusals(alarms, environment),
     ]
     stand, overridden = preflight.sorted_out(refusals, asked.override)
-    steps = list(_steps(asked, environment, work, definitions, images))
+    watch = _watch(asked, environment, work, images, history, ledger, deployed, incidents)
+    steps = list(_steps(asked, environment, work, definitions, images, watch))
     return Plan(
         procedure="deploy",
         environment=environment.name,
@@ -203,10 +205,56 @@ def _taken(asked: Deploy, old: Definition, applied: Definition | None) -> Defini
     return applied
 
 
+def _watch(
+    asked: Deploy,
+    environment: Environment,
+    work: list[Change],
+    images: WantedImages,
+    history: History,
+    ledger: Ledger,
+    deployed: DeployedImages,
+    incidents: OpenIncidents,
+) -> Step:
+    """The watch against health; longer where it is to be a fix, unless the person says how long."""
+    seconds, longer = float(environment.release_watch_seconds), float(environment.incident_watch_seconds)
+    why = ""
+    if any(
+        preflight.rolled_back_refusals(name, images.of[name], history, ledger, deployed, environment)
+        for name in (change.service.name for change in work if change.differs)
+        if name in images.of
+    ):
+        seconds, why = longer, ", since the image was rolled back from before"
+    elif incidents.incidents:
+        seconds, why = longer, f", since {incidents.incidents[0].title} is open"
+    if asked.watch_seconds is not None:
+        seconds = longer = asked.watch_seconds
+        why = ""
+    health = health_of(ledger, environment.thresholds)
+    against = f"release {health.release} when it was verified" if health else "the limits of omc.toml"
+    if_incident = "" if longer == seconds else f" ({longer:g} s if users are served badly before it)"
+    return Step(
+        name="watch",
+        action="cloudwatch.settle",
+        arguments={
+            "seconds": seconds,
+            "incident_seconds": longer,
+            "before": output_of("before", "reading"),
+            "health": asdict(health) if health else None,
+            "services": {change.service.name: change.revision for change in work},
+        },
+        title=f"Watch errors, latency, alarms and tasks for {seconds:g} s{if_incident}{why}, against {against}",
+        deadline=longer + 300,
+    )
+
+
 def _steps(
-    asked: Deploy, environment: Environment, work: list[Change], definitions: Definitions, images: WantedImages
+    asked: Deploy,
+    environment: Environment,
+    work: list[Change],
+    definitions: Definitions,
+    images: WantedImages,
+    watch: Step,
 ) -> Iterator[Step]:
-    seconds = environment.release_watch_seconds if asked.watch_seconds is None else asked.watch_seconds
     yield Step("before", "cloudwatch.note_before", {}, "Note how it is now: alarms, errors, latency", deadline=120.0)
     for change in work:
         if change.registers:
@@ -219,17 +267,7 @@ def _steps(
             yield migrated
     for change in work:
         yield _roll(change, environment)
-    yield Step(
-        name="watch",
-        action="cloudwatch.settle",
-        arguments={
-            "seconds": seconds,
-            "before": output_of("before", "reading"),
-            "services": {change.service.name: change.revision for change in work},
-        },
-        title=f"Watch errors, latency, alarms and tasks for {seconds:g} s, against before",
-        deadline=seconds + 300,
-    )
+    yield watch
     for change in work:
         yield from _protect(change)
     yield _record(work, definitions, images, migrated)

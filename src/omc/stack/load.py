@@ -56,6 +56,7 @@ _THRESHOLD_LIMITS: Mapping[str, tuple[float, float]] = {
     "requests_floor": (0, 1_000_000),
     "error_minutes": (1, 1440),
     "error_minutes_of": (1, 1440),
+    "slow_seconds": (0.001, 3600),
     "data_age_seconds": (1, 31_536_000),
     "metrics_age_seconds": (60, 86_400),
     "log_errors": (1, 1_000_000),
@@ -186,13 +187,17 @@ def _environment(
         release_watch_seconds=section.whole_number(
             "release_watch_seconds", LOCAL_WATCH_SECONDS if state else WATCH_SECONDS, least=0, most=86_400
         ),
+        incident_watch_seconds=0,
         settle_seconds=section.whole_number(
             "settle_seconds", LOCAL_SETTLE_SECONDS if state else SETTLE_SECONDS, least=0, most=600
         ),
         freezes=tuple(_freeze(part) for part in section.sections("freeze", required=False)),
     )
+    longer = section.whole_number(
+        "incident_watch_seconds", 2 * environment.release_watch_seconds, least=0, most=2 * 86_400
+    )
     section.finish()
-    return environment
+    return replace(environment, incident_watch_seconds=longer)
 
 
 def region_of(profile: str | None) -> str | None:

@@ -54,6 +54,8 @@ class Thresholds:
     error_minutes: int = 3
     """This many of the newest ``error_minutes_of`` minutes above ``error_percent`` fail the check."""
     error_minutes_of: int = 5
+    slow_seconds: float = 1.0
+    """A 95th percentile of answers above this is slow, as in the alarm alb-latency-high."""
     data_age_seconds: int = 900
     """Older prices than this are stale."""
     metrics_age_seconds: int = 600
@@ -187,6 +189,8 @@ class Environment:
     release_watch_seconds: int = 420
     """How long a release is watched before it counts as good. A load balancer's figures come by the minute, and one or
     two minutes late: in seven minutes at least three whole ones are seen."""
+    incident_watch_seconds: int = 840
+    """So long where it is to be a fix: users are served badly, an incident is open, or the image was taken back once."""
     settle_seconds: int = 90
     """How long new tasks must stay well before a restart, a scaling or a way back counts as done: three checks of the
     load balancer, thirty seconds apart (unhealthy_threshold and interval of the Terraform's target groups)."""
