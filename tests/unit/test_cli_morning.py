@@ -207,7 +207,13 @@ def test_services_that_ecs_does_not_know_fail(tmp_path: Path) -> None:
 
 def test_stale_metrics_are_unknown_not_ok(tmp_path: Path) -> None:
     answers = healthy()
-    answers["cloudwatch", "GetMetricData"] = {"MetricDataResults": []}
+    answers["cloudwatch", "GetMetricData"] = lambda params: {
+        "MetricDataResults": [
+            {"Id": query["Id"], "Timestamps": [], "Values": []}
+            for query in params["MetricDataQueries"]
+            if query.get("ReturnData", True)
+        ]
+    }
     code, report = morning(tmp_path, answers)
     assert code == 3
     assert findings(report, "unknown") == [

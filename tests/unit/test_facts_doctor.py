@@ -150,7 +150,12 @@ def answers() -> dict[tuple[str, str], Any]:
         ("s3", "get_bucket_versioning"): {"Status": "Enabled"},
         ("s3", "get_object_lock_configuration"): {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}},
         ("cloudwatch", "describe_alarms"): {"MetricAlarms": [alarm("a") | {"AlarmActions": [TOPIC]}]},
-        ("cloudwatch", "get_metric_data"): {"MetricDataResults": [{"Id": "q0_1", "Values": [12.0, 12.0]}]},
+        ("cloudwatch", "get_metric_data"): {
+            "MetricDataResults": [
+                {"Id": "q0_0", "Timestamps": [], "Values": []},
+                {"Id": "q0_1", "Timestamps": [NOW, NOW], "Values": [12.0, 12.0]},
+            ]
+        },
         ("sns", "list_subscriptions_by_topic"): {
             "Subscriptions": [{"Protocol": "sqs", "Endpoint": QUEUE, "SubscriptionArn": f"{TOPIC}:1"}]
         },
@@ -258,7 +263,7 @@ TAKEN: tuple[tuple[str, str, tuple[str | int, ...], str], ...] = (
     ("cloudwatch", "describe_alarms", ("MetricAlarms", 0, "AlarmActions"), "alarm-actions"),
     ("cloudwatch", "describe_alarms", ("MetricAlarms", 0, "ActionsEnabled"), "alarm-actions"),
     ("cloudwatch", "get_metric_data", ("MetricDataResults",), "alarm-reaches-a-person"),
-    ("cloudwatch", "get_metric_data", ("MetricDataResults", 0, "Values"), "alarm-reaches-a-person"),
+    ("cloudwatch", "get_metric_data", ("MetricDataResults", 1, "Values"), "alarm-reaches-a-person"),
     ("ecs", "describe_tasks", ("tasks",), "exec-agents"),
     ("ecs", "describe_tasks", ("tasks", 0, "lastStatus"), "exec-agents"),
     ("ecs", "describe_tasks", ("tasks", 0, "enableExecuteCommand"), "exec-agents"),

@@ -16,8 +16,6 @@ from omc.facts.rollouts import Rollout
 from omc.facts.services import Deployment
 from omc.facts.tasks import RunningTask
 from omc.procedures.definition_changes import changes, with_image
-from omc.procedures.settling import Readings, worse
-from omc.stack import Thresholds
 from support import release_world as world
 
 NEW, OLD = "ohmycoins-backend:8", "ohmycoins-backend:7"
@@ -161,29 +159,6 @@ def test_all_healthy_is_seen_while_old_tasks_still_go() -> None:
     leaving = (task(1), task(2), task(3, OLD, "a"))
     assert all_healthy(rollout(ours("IN_PROGRESS"), tasks=leaving), EXPECTED)
     assert not all_healthy(rollout(ours("IN_PROGRESS"), targets=(target(1), target(3))), EXPECTED)
-
-
-LIMITS = Thresholds()
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "said"),
-    [
-        (Readings(), Readings(firing=("x-5xx",)), "Alarm x-5xx fired since."),
-        (Readings(firing=("x-5xx",)), Readings(firing=("x-5xx",)), ""),
-        (Readings(), Readings(requests=100, error_percent=20.0), "20.0 % of 100 answers are 5xx, above 5 %"),
-        (Readings(requests=100, error_percent=15.0), Readings(requests=100, error_percent=20.0), ""),
-        (Readings(), Readings(requests=5, error_percent=100.0), ""),
-        (Readings(p95_seconds=0.1), Readings(requests=100, p95_seconds=3.0), "take 3.00 s or more; before: 0.10 s"),
-        (Readings(p95_seconds=2.0), Readings(requests=100, p95_seconds=3.0), ""),
-        (Readings(p95_seconds=0.01), Readings(requests=100, p95_seconds=0.3), ""),
-        (Readings(), Readings(failed_tasks={"backend": 2}, desired={"backend": 2}), "2 tasks of the new backend"),
-        (Readings(), Readings(failed_tasks={"backend": 1}, desired={"backend": 2}), ""),
-        (Readings(), Readings(failed_tasks={"backend": 3}, desired={"backend": 9}), "3 tasks of the new backend"),
-    ],
-)
-def test_a_release_is_worse_only_than_what_was_there(before: Readings, now: Readings, said: str) -> None:
-    assert (said in worse(before, now, LIMITS, 60)) if said else worse(before, now, LIMITS, 60) == ""
 
 
 def test_what_a_migration_says_of_the_schema() -> None:

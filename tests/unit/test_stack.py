@@ -107,7 +107,7 @@ def test_the_window_is_aest_all_year(folder: Path) -> None:
             "begin = 2026-12-20",
             ["a date and time with its offset"],
         ),
-        ("release_watch_seconds = 15", "release_watch_seconds = -1", "seconds = -1", ["a whole number from 0"]),
+        ("release_watch_seconds = 60", "release_watch_seconds = -1", "seconds = -1", ["a whole number from 0"]),
         ("[services.frontend]", "[services.Front_End]", "Front_End", ["small letters, digits and hyphens"]),
         ("port = 8000", "port = true", "port = true", ["is true"]),
     ],
@@ -165,7 +165,9 @@ def test_a_freeze_is_read_in_utc_and_releases_are_watched_for_a_while(folder: Pa
     assert [freeze.begin for freeze in production.freezes] == [datetime(2026, 12, 19, 13, tzinfo=UTC)]
     assert production.freezes[0].reason == "holidays"
     assert production.release_watch_seconds == 420
-    assert load().environments["local"].release_watch_seconds == 15
+    assert (production.incident_watch_seconds, production.settle_seconds) == (840, 90)
+    local = load().environments["local"]
+    assert (local.release_watch_seconds, local.incident_watch_seconds, local.settle_seconds) == (60, 120, 5)
 
 
 def test_the_file_is_found_from_a_folder_below(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

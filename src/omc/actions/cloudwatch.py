@@ -1,15 +1,17 @@
 """Actions that only look: how the environment was before a release, and whether it is as good after.
 
-``cloudwatch.note_before``: outputs ``reading``. ``cloudwatch.settle``: arguments ``seconds``; ``before``, that reading;
-``services``, the revision that each runs now. Outputs ``proof``, with ``watched``: whether three whole minutes of the
-load balancer's figures were read, without which the release is not verified (in the local cloud: whether
-its figures arrive at all).
+``cloudwatch.note_before``: outputs ``reading``. ``cloudwatch.settle``: arguments ``seconds``; ``incident_seconds``, for
+which it is watched where users were served badly before; ``before``, that reading; ``health``, the figures of the last
+verified release; ``services``, the revision that each runs now. Outputs ``proof``, with ``watched``: whether three
+whole minutes of the load balancer's figures were read, without which the release is not verified (in the local cloud:
+whether its figures arrive at all); ``doubt``, why it isn't verified, in a word; and ``unhealthy``, what users get,
+where that is no better than an incident before it, or better and still bad.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,7 +25,18 @@ from omc.facts.services import EcsService, describe_service, short_name
 from omc.facts.tasks import StoppedTask, read_stopped_tasks
 from omc.procedures.plan import Json
 from omc.procedures.preflight import is_firing
-from omc.procedures.settling import WATCHED_MINUTES, Readings, enough_to_judge, worse
+from omc.procedures.settling import (
+    LOCAL_WATCHED_SECONDS,
+    WATCHED_MINUTES,
+    Health,
+    Judged,
+    Readings,
+    State,
+    figures_of,
+    in_incident,
+    judged,
+    worse,
+)
 from omc.stack import Environment
 
 BEFORE = timedelta(minutes=10)
@@ -66,7 +79,10 @@ def _begin(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]
 
 def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     began, now = datetime.fromisoformat(context.memory["began"]), context.now()
-    passed, seconds = (now - began).total_seconds(), float(arguments["seconds"])
+    limits, passed = context.environment.thresholds, (now - began).total_seconds()
+    before, health = Readings.from_json(arguments["before"]), _health(arguments)
+    incident = in_incident(before, limits)
+    seconds = float(arguments.get("incident_seconds", arguments["seconds"]) if incident else arguments["seconds"])
     revisions = {name: short_name(revision) for name, revision in arguments["services"].items()}
     services = {name: describe_service(context.gateway, name) for name in revisions}
     for name, service in services.items():
@@ -76,7 +92,7 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     there_now = [service for service in services.values() if service]
     failed = _failed_tasks(context, revisions, began)
     answers = _answers(context, began, now)
-    reading = Readings(
+    whole = Readings(
         firing=_firing(context),
         requests=answers.total,
         error_percent=answers.error_percent,
@@ -84,21 +100,27 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         failed_tasks={name: len(tasks) for name, tasks in failed.items()},
         desired={service.name: service.desired for service in there_now},
     )
-    before = Readings(**arguments["before"])
-    watched = _is_watched(context, answers, now) if passed >= seconds else False
+    newest, stretch = answers.newest(WATCHED_MINUTES), min(passed, WATCHED_MINUTES * _period(context))
+    recent = replace(whole, requests=newest.total, error_percent=newest.error_percent, p95_seconds=newest.p95_seconds)
     evidence: dict[str, Json] = {
         "seconds": round(passed, 1),
         "before": asdict(before),
-        "after": asdict(reading),
-        "watched": watched,
+        "health": asdict(health) if health else None,
+        "after": asdict(whole),
+        "newest": {"seconds": stretch, **asdict(recent)},
         "whole_minutes": None if context.environment.is_local else answers.whole_periods,
     }
-    if why := worse(before, reading, context.environment.thresholds, passed):
+    why = worse(before, whole, limits, passed, health) or worse(before, recent, limits, stretch, health)
+    found = judged(before, recent, limits, stretch, health, [name for each in there_now for name in each.alarms])
+    if not why and passed >= seconds and found.state is State.WORSE:
+        why = f"{found.sentence}."
+    if why:
         causes = [cause_of(task).text for tasks in failed.values() for task in tasks]
         told = f" {causes[0]}." if causes else ""
         return Outcome(Verdict.FAILED, f"The release is worse than what was there: {why}{told}", evidence)
     if passed < seconds:
-        context.say(f"watching for {seconds - passed:.0f} s more: {_figures(reading)}")
+        longer = " (users were served badly before it)" if incident else ""
+        context.say(f"watching for {seconds - passed:.0f} s more{longer}: {figures_of(whole)}")
         return None
     lacking = [_lacking(service) for service in there_now if service.running < service.desired]
     if lacking and passed < seconds + WHOLE_AGAIN:
@@ -106,6 +128,24 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         return None
     if lacking:
         return Outcome(Verdict.FAILED, f"The release is not whole: {lacking[0]}.", evidence)
+    sentence, proof = _concluded(context, answers, found, passed, seconds, now)
+    return Outcome(Verdict.SUCCEEDED, sentence, evidence | proof, {"proof": evidence | proof})
+
+
+def _health(arguments: Mapping[str, Any]) -> Health | None:
+    said = arguments.get("health")
+    return Health(**{**said, "readings": Readings.from_json(said["readings"])}) if said else None
+
+
+def _concluded(
+    context: Context, answers: Answers, found: Judged, passed: float, seconds: float, now: datetime
+) -> tuple[str, dict[str, Json]]:
+    """The sentence of a watch that found nothing against the release, and what it proves."""
+    so_long, bad = f"for {seconds:.0f} s", found.state in (State.BETTER, State.UNHEALED)
+    watched = _is_watched(context, answers, now)
+    proof: dict[str, Json] = {"state": found.state.value, "watched": watched and not bad}
+    if bad:
+        return f"Watched {so_long}: {found.sentence}.", proof | {"doubt": "not healthy", "unhealthy": found.sentence}
     if not watched:
         figures = (
             f"CloudWatch tells nothing of the load balancer's targets in the last {LOCAL_FRESH.total_seconds():.0f} s"
@@ -113,15 +153,14 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
             else f"the load balancer's figures were read of {answers.whole_periods} whole minutes only, and a release "
             f"is verified by {WATCHED_MINUTES}"
         )
-        sentence = f"Unwatched: no alarm fired and no task failed for {seconds:.0f} s, but {figures}."
-    elif enough_to_judge(reading, context.environment.thresholds, passed):
-        sentence = f"As good as before for {seconds:.0f} s: {_figures(reading)}."
-    else:
-        sentence = (
-            f"No alarm fired and no task failed for {seconds:.0f} s. With only {reading.requests:.0f} answers, error "
-            "rate and latency could not be compared."
-        )
-    return Outcome(Verdict.SUCCEEDED, sentence, evidence, {"proof": evidence})
+        sentence = f"Unwatched: no alarm fired and no task failed {so_long}, but {figures}."
+        return sentence, proof | {"doubt": "unwatched"}
+    if found.state is State.UNCOMPARED:
+        return f"No alarm fired and no task failed {so_long}; {found.sentence}.", proof | {"doubt": "not compared"}
+    if context.environment.is_local and passed < LOCAL_WATCHED_SECONDS:
+        least = f"a release is verified by {LOCAL_WATCHED_SECONDS:.0f} s at least"
+        return f"Watched {so_long} only, and {least}: {found.sentence}.", proof | {"doubt": f"watched {so_long} only"}
+    return f"Watched {so_long}: {found.sentence}.", proof | {"doubt": ""}
 
 
 def _is_watched(context: Context, answers: Answers, now: datetime) -> bool:
@@ -137,12 +176,6 @@ def _lacking(service: EcsService) -> str:
     return f"{service.running} of {service.desired} tasks of {service.name} run"
 
 
-def _figures(reading: Readings) -> str:
-    parts = [f"{reading.error_percent:.1f} % of {reading.requests:.0f} answers 5xx"]
-    parts += [f"95th percentile {reading.p95_seconds:.2f} s"] if reading.p95_seconds is not None else []
-    return ", ".join(parts)
-
-
 def _firing(context: Context) -> list[str]:
     alarms = read_alarms(context.gateway)
     return [alarm.name for alarm in alarms.alarms if is_firing(alarm.name, alarms, context.environment)]
@@ -150,12 +183,15 @@ def _firing(context: Context) -> list[str]:
 
 def _answers(context: Context, begin: datetime, end: datetime) -> Answers:
     balancers = read_load_balancers(context.gateway, context.environment).load_balancers
-    period = LOCAL_PERIOD if context.environment.is_local else PERIOD
     try:
-        return read_answers(context.gateway, balancers, begin.astimezone(UTC), end.astimezone(UTC), period)
+        return read_answers(context.gateway, balancers, begin.astimezone(UTC), end.astimezone(UTC), _period(context))
     except OmcError as error:
         context.say(f"CloudWatch can't be read: {error.message}")
         raise
+
+
+def _period(context: Context) -> int:
+    return LOCAL_PERIOD if context.environment.is_local else PERIOD
 
 
 def _failed_tasks(context: Context, revisions: Mapping[str, str], since: datetime) -> dict[str, list[StoppedTask]]:

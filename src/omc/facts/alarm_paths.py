@@ -12,6 +12,7 @@ from omc.aws.gateway import Gateway
 from omc.errors import NotFound
 from omc.facts.alarms import Alarms
 from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.metric_data import metric_data
 from omc.facts.scope import Scope
 from omc.stack import Environment
 
@@ -99,12 +100,6 @@ def _polls(aws: Gateway, queues: list[str], scope: Scope) -> dict[str, float]:
         for place, metric in enumerate(POLLED)
     ]
     found = dict.fromkeys(queues, 0.0)
-    pages = (
-        aws.client("cloudwatch")
-        .get_paginator("get_metric_data")
-        .paginate(MetricDataQueries=queries, StartTime=scope.now - WINDOW, EndTime=scope.now)
-    )
-    for page in pages:
-        for result in page["MetricDataResults"]:
-            found[queues[int(result["Id"][1:].partition("_")[0])]] += sum(result["Values"])
+    for identifier, points in metric_data(aws, queries, scope.now - WINDOW, scope.now).items():
+        found[queues[int(identifier[1:].partition("_")[0])]] += sum(value for _, value in points)
     return found

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from omc.aws.gateway import Gateway
 from omc.facts.load_balancers import LoadBalancer
+from omc.facts.metric_data import metric_data
 from omc.facts.traffic import COUNTS
 
 if TYPE_CHECKING:
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
 
 ERRORS = ("HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count")
 LATENCY = "TargetResponseTime"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Of one datapoint of CloudWatch's."""
+
+    at: datetime
+    total: float
+    errors: float
+    p95_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +39,26 @@ class Answers:
     """The slowest period's 95th percentile of the targets' response times; None: nothing was measured."""
     whole_periods: int = 0
     """Periods of which CloudWatch tells any answer, and which lie within the stretch from begin to end."""
+    periods: tuple[Period, ...] = ()
+    """One by one, the newest last; those without any answer are left out."""
 
     @property
     def error_percent(self) -> float:
         return 100 * self.errors / self.total if self.total else 0.0
+
+    def newest(self, count: int) -> Answers:
+        """Those of the newest ``count`` periods of which CloudWatch tells."""
+        return of_periods(self.periods[-count:])
+
+
+def of_periods(periods: Sequence[Period]) -> Answers:
+    """Taken together."""
+    return Answers(
+        total=sum(period.total for period in periods),
+        errors=sum(period.errors for period in periods),
+        p95_seconds=max((period.p95_seconds for period in periods if period.p95_seconds is not None), default=None),
+        periods=tuple(periods),
+    )
 
 
 def read_answers(
@@ -46,26 +73,20 @@ def read_answers(
         for number, balancer in enumerate(load_balancers)
         for place, metric in enumerate((*COUNTS.values(), LATENCY))
     ]
-    names = {query["Id"]: query["MetricStat"]["Metric"]["MetricName"] for query in queries}
-    found: dict[str, list[float]] = {}
-    told_of: set[datetime] = set()
-    pages = (
-        aws.client("cloudwatch")
-        .get_paginator("get_metric_data")
-        .paginate(MetricDataQueries=queries, StartTime=begin, EndTime=end)
-    )
-    for page in pages:
-        for result in page["MetricDataResults"]:
-            name = str(names[result["Id"]])
-            found.setdefault(name, []).extend(result["Values"])
-            if name != LATENCY:
-                told_of |= {at for at in result["Timestamps"] if at >= asked_from}
-    return Answers(
-        total=sum(sum(values) for name, values in found.items() if name != LATENCY),
-        errors=sum(sum(found.get(name, [])) for name in ERRORS),
-        p95_seconds=max(found.get(LATENCY, []), default=None),
-        whole_periods=len(told_of),
-    )
+    names = {query["Id"]: str(query["MetricStat"]["Metric"]["MetricName"]) for query in queries}
+    counts: dict[datetime, float] = {}
+    errors: dict[datetime, float] = {}
+    slow: dict[datetime, float] = {}
+    for identifier, points in metric_data(aws, queries, begin, end).items():
+        name = names[identifier]
+        for at, value in points:
+            if name == LATENCY:
+                slow[at] = max(value, slow.get(at, 0.0))
+                continue
+            counts[at] = counts.get(at, 0.0) + value
+            errors[at] = errors.get(at, 0.0) + (value if name in ERRORS else 0.0)
+    periods = [Period(at, counts.get(at, 0.0), errors.get(at, 0.0), slow.get(at)) for at in sorted({*counts, *slow})]
+    return replace(of_periods(periods), whole_periods=len([at for at in counts if at >= asked_from]))
 
 
 def tells_of_hosts(aws: Gateway, load_balancers: Sequence[LoadBalancer], begin: datetime, end: datetime) -> bool:
@@ -80,7 +101,7 @@ def tells_of_hosts(aws: Gateway, load_balancers: Sequence[LoadBalancer], begin: 
         for number, balancer in enumerate(load_balancers)
     ]
     told: set[str] = set()
-    pages = (
+    pages = (  # a search that finds no metric may have no result at all: that is no, too
         aws.client("cloudwatch")
         .get_paginator("get_metric_data")
         .paginate(MetricDataQueries=queries, StartTime=begin, EndTime=end)

@@ -7,24 +7,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from omc.aws.batches import batches
 from omc.aws.gateway import Gateway
-from omc.errors import BadAnswer
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers
+from omc.facts.metric_data import metric_data
 from omc.facts.scope import Scope
 from omc.stack import Environment
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
 
-QUERIES_A_CALL = 500
-"""GetMetricData takes so many."""
 PERIOD = 60
 FRESHNESS_PERIOD = timedelta(hours=1)
 """How far back the newest CPU reading is looked for."""
-FAILED = frozenset({"InternalError", "Forbidden"})
-"""GetMetricData's codes for a metric whose datapoints it could not give."""
 COUNTS = {
     "t2": "HTTPCode_Target_2XX_Count",
     "t3": "HTTPCode_Target_3XX_Count",
@@ -151,21 +146,9 @@ def _metric_data(
     aws: Gateway, queries: Sequence[MetricDataQueryTypeDef], begin: datetime, end: datetime
 ) -> dict[str, list[tuple[datetime, float]]]:
     """Each query's points. Begin and end are whole minutes, since CloudWatch is quicker and exact with those."""
-    series: dict[str, list[tuple[datetime, float]]] = {}
     begin, end = _whole_minute(begin), _whole_minute(end) + timedelta(minutes=1)
-    for some in batches(queries, QUERIES_A_CALL):
-        pages = (
-            aws.client("cloudwatch")
-            .get_paginator("get_metric_data")
-            .paginate(MetricDataQueries=some, StartTime=begin, EndTime=end, ScanBy="TimestampDescending")
-        )
-        for page in pages:
-            for result in page["MetricDataResults"]:
-                if result.get("StatusCode") in FAILED:
-                    raise BadAnswer(f"CloudWatch answered a metric with {result['StatusCode']}. Try again.")
-                points = zip(result["Timestamps"], result["Values"], strict=True)
-                series.setdefault(result["Id"], []).extend((at.astimezone(UTC), value) for at, value in points)
-    return series
+    series = metric_data(aws, queries, begin, end, ScanBy="TimestampDescending")
+    return {identifier: [(at.astimezone(UTC), value) for at, value in points] for identifier, points in series.items()}
 
 
 def _whole_minute(moment: datetime) -> datetime:

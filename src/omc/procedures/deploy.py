@@ -92,6 +92,14 @@ def plan_deploy(
         runs = ", ".join(f"{name} runs {definitions.running[name].name}" for name in asked.images)
         raise NothingToDo(f"Nothing to deploy: {runs} with that very image. New tasks without a change: --force-new")
     rolled = {change.service.name: change.new for change in work}
+    taken_back = [
+        refusal
+        for change in work
+        if change.differs and change.service.name in images.of
+        for refusal in preflight.rolled_back_refusals(
+            change.service.name, images.of[change.service.name], history, ledger, deployed, environment
+        )
+    ]
     refusals = [
         *preflight.incident_refusals(incidents),
         *preflight.calendar_refusals(environment, scope),
@@ -104,14 +112,7 @@ def plan_deploy(
                 change.service.name, images.of[change.service.name], change.new, allow_tag=asked.allow_tag
             )
         ),
-        *(
-            refusal
-            for change in work
-            if change.differs and change.service.name in images.of
-            for refusal in preflight.rolled_back_refusals(
-                change.service.name, images.of[change.service.name], history, ledger, deployed, environment
-            )
-        ),
+        *taken_back,
         *(refusal for name, wanted in images.of.items() for refusal in preflight.schema_refusals(name, wanted, ledger)),
         *(refusal for change in work for refusal in preflight.requirement_refusals(change.new, requirements)),
         *(refusal for change in work for refusal in _migration_refusals(asked, change, definitions, requirements)),
@@ -120,7 +121,7 @@ def plan_deploy(
         *preflight.alarm_refusals(alarms, environment),
     ]
     stand, overridden = preflight.sorted_out(refusals, asked.override)
-    watch = _watch(asked, environment, work, images, history, ledger, deployed, incidents)
+    watch = _watch(asked, environment, work, ledger, incidents, taken_back=bool(taken_back))
     steps = list(_steps(asked, environment, work, definitions, images, watch))
     return Plan(
         procedure="deploy",
@@ -209,20 +210,15 @@ def _watch(
     asked: Deploy,
     environment: Environment,
     work: list[Change],
-    images: WantedImages,
-    history: History,
     ledger: Ledger,
-    deployed: DeployedImages,
     incidents: OpenIncidents,
+    *,
+    taken_back: bool,
 ) -> Step:
     """The watch against health; longer where it is to be a fix, unless the person says how long."""
     seconds, longer = float(environment.release_watch_seconds), float(environment.incident_watch_seconds)
     why = ""
-    if any(
-        preflight.rolled_back_refusals(name, images.of[name], history, ledger, deployed, environment)
-        for name in (change.service.name for change in work if change.differs)
-        if name in images.of
-    ):
+    if taken_back:
         seconds, why = longer, ", since the image was rolled back from before"
     elif incidents.incidents:
         seconds, why = longer, f", since {incidents.incidents[0].title} is open"

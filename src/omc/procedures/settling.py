@@ -118,9 +118,7 @@ def unhealthy(now: Readings, health: Health | None, limits: Thresholds, seconds:
     return found
 
 
-def worse(
-    before: Readings, now: Readings, limits: Thresholds, seconds: float, health: Health | None = None
-) -> str:
+def worse(before: Readings, now: Readings, limits: Thresholds, seconds: float, health: Health | None = None) -> str:
     """Why the release is to be taken back at once, in a sentence; empty while nothing says so.
 
     In an incident it isn't taken back for what was as bad before it: then only for what it makes worse.

@@ -190,7 +190,7 @@ class Environment:
     """How long a release is watched before it counts as good. A load balancer's figures come by the minute, and one or
     two minutes late: in seven minutes at least three whole ones are seen."""
     incident_watch_seconds: int = 840
-    """So long where it is to be a fix: users are served badly, an incident is open, or the image was taken back once."""
+    """So long where it is to be a fix: users are served badly, an incident is open, or its image was taken back."""
     settle_seconds: int = 90
     """How long new tasks must stay well before a restart, a scaling or a way back counts as done: three checks of the
     load balancer, thirty seconds apart (unhealthy_threshold and interval of the Terraform's target groups)."""
