@@ -13,6 +13,14 @@ def moment(at: datetime, zone: str) -> str:
     return f"{local:%a %d %b %H:%M:%S %Z} ({day}{utc:%H:%M} UTC)"
 
 
+def ago(at: datetime, now: datetime, zone: str) -> str:
+    """``12 min ago, 09:02``; of another day ``Sun 23:50``, of another week ``20 Nov 09:02``."""
+    local, today = at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
+    days = (today - local.date()).days
+    day = "" if days == 0 else f"{local:%a} " if abs(days) < 7 else f"{local:%d %b} "
+    return f"{span(now - at)} ago, {day}{local:%H:%M}" if at <= now else f"{day}{local:%H:%M}"
+
+
 def span(length: timedelta) -> str:
     """Two units at most: ``45 s``, ``3 min``, ``2 h 10 min``, ``24 h``, and from two days on ``3 d 4 h``."""
     seconds = max(0, int(length.total_seconds()))

@@ -74,6 +74,10 @@ def findings(report: Mapping[str, Any], level: str) -> list[tuple[str, str]]:
     return [(found["check"], found["subject"]) for found in report["findings"] if found["level"] == level]
 
 
+def unwrapped(text: str) -> str:
+    return " ".join(text.split())
+
+
 def the(report: Mapping[str, Any], check: str) -> dict[str, Any]:
     return next(found for found in report["findings"] if found["check"] == check and found["level"] != "ok")
 
@@ -236,7 +240,7 @@ def test_old_data_fails(tmp_path: Path) -> None:
         aws.status_page = (200, b'{"data_age_seconds": 7300}')
         done = omc("check", "morning", "--env", "local", folder=local_stack(tmp_path, aws))
     assert done.returncode == 1
-    assert "Its data is 2 h 1 min old, older than 15 min." in done.stdout
+    assert done.stdout.startswith("FAIL local: data of backend: Its data is 2 h 1 min old,")
 
 
 def test_only_one_service(tmp_path: Path) -> None:
@@ -254,14 +258,61 @@ def test_only_one_service(tmp_path: Path) -> None:
     assert wrong.stderr == ('omc: local has no service "fronted"; it has backend, frontend. Did you mean "frontend"?\n')
 
 
-def test_the_table_is_terse_and_plain_when_piped(tmp_path: Path) -> None:
+def test_a_good_morning_is_one_breath_and_plain_when_piped(tmp_path: Path) -> None:
     with canned_aws(healthy()) as aws:
-        done = omc("check", "morning", "--env", "local", folder=local_stack(tmp_path, aws))
+        folder = local_stack(tmp_path, aws)
+        done = omc("check", "morning", "--env", "local", folder=folder)
+        whole = omc("check", "morning", "--env", "local", "--all", folder=folder)
     assert done.returncode == 0, done.stdout
     assert "\033" not in done.stdout
-    assert "ok  services-running" in done.stdout  # columns are as narrow as their words
-    assert done.stdout.splitlines()[-1].startswith("OK: 16 ok. ")
-    assert "UTC)" in done.stdout.splitlines()[-1]
+    first, _, ok, _, *foot = done.stdout.splitlines()
+    assert first == "OK local: nothing is wrong (16 findings, all ok)."
+    assert re.fullmatch(r"ok    16: services 6, .*\(--all\)", ok)
+    assert "UTC)" in foot[0]
+    assert "  services/backend: 2 of 2 tasks run." in whole.stdout
+    assert sum(line.startswith("ok ") for line in whole.stdout.splitlines()) == 16
+
+
+def test_what_is_asked_for_is_told_whole_with_the_exit_code_of_that_part(tmp_path: Path) -> None:
+    answers = healthy()
+    answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=0)
+    with canned_aws(answers) as aws:
+        folder = local_stack(tmp_path, aws)
+        bad = omc("check", "morning", "--env", "local", "services/backend", folder=folder)
+        good = omc("check", "morning", "--env", "local", "services/frontend", folder=folder)
+        check = omc("check", "morning", "--env", "local", "alarms", folder=folder)
+        prefix = omc("check", "morning", "--env", "local", "secr", "--output", "json", folder=folder)
+        wrong = omc("check", "morning", "--env", "local", "services/bakend", folder=folder)
+    assert bad.returncode == 1
+    assert bad.stdout.startswith("FAIL local, services/backend: ")
+    assert "status ACTIVE, running 0, desired 2" in bad.stdout
+    assert "docs/runbook/troubleshooting.md#issue-ecs-tasks-keep-restarting" in bad.stdout
+    assert good.returncode == 0, good.stdout
+    assert "Elsewhere: " in good.stdout
+    assert check.returncode == 0
+    assert {found["check"] for found in json.loads(prefix.stdout)["findings"]} == {"secret-rotation"}
+    assert wrong.returncode == 2
+    assert 'called "services/bakend". Did you mean services/backend or services/frontend?\n' in wrong.stderr
+
+
+def test_several_environments_are_told_together_the_worst_first(tmp_path: Path) -> None:
+    """One that can't be read hides nobody, and is never fine."""
+    with canned_aws(healthy()) as aws:
+        folder = local_stack(tmp_path, aws)
+        done = omc("check", "morning", "--env", "local,staging", folder=folder)
+        report = json.loads(omc("check", "morning", "--env", "local,staging", "--output", "json", folder=folder).stdout)
+        part = omc("check", "morning", "--env", "local,staging", "services/backend", folder=folder)
+        without = omc("check", "morning", "--all-environments", "--output", "json", folder=folder)
+        wrong = omc("check", "morning", "--env", "local,stagin", folder=folder)
+        both = omc("check", "morning", "--env", "local", "--all-environments", folder=folder)
+    assert done.returncode == 3
+    heads = [line for line in done.stdout.splitlines() if re.match("OK|UNKNOWN", line)]
+    assert [" ".join(head.split()[:2]) for head in heads] == ["UNKNOWN staging:", "OK local:"]
+    assert (report["verdict"], report["exit_code"]) == ("unknown", 3)
+    assert [each["environment"] for each in report["environments"]] == ["staging", "local"]
+    assert part.returncode == 0
+    assert {each["environment"] for each in json.loads(without.stdout)["environments"]} == {"staging", "production"}
+    assert (wrong.returncode, both.returncode) == (2, 2)
 
 
 def test_markdown_is_for_a_ticket(tmp_path: Path) -> None:
@@ -269,7 +320,7 @@ def test_markdown_is_for_a_ticket(tmp_path: Path) -> None:
     answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=0)
     with canned_aws(answers) as aws:
         done = omc("check", "morning", "--env", "local", "--output", "markdown", folder=local_stack(tmp_path, aws))
-    assert "| fail | services-running | backend | 0 of 2 tasks run, and none is starting. |" in done.stdout
+    assert "| fail | services-running | services/backend | 0 of 2 tasks run, and none is starting. |" in done.stdout
     assert "- Answered by: [ECS tasks keep restarting](docs/runbook/troubleshooting.md" in done.stdout
 
 
@@ -319,17 +370,17 @@ def test_watch_marks_changes_and_ends_cleanly_by_ctrl_c(tmp_path: Path) -> None:
         )
         assert process.stdout is not None
         for line in process.stdout:
-            if line.startswith("OK: "):
+            if line.startswith("OK local: "):
                 break
         aws.answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=0)  # type: ignore[index]
         said = ""
         for line in process.stdout:
             said += line
-            if line.startswith("FAIL: "):
+            if "UTC)" in line and "FAIL local: " in said:
                 break
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert "[was ok] 0 of 2 tasks run" in said
+    assert "services/backend: [was ok]" in said
     assert process.returncode == 130
     assert "Traceback" not in errors
 
@@ -349,14 +400,18 @@ def test_a_local_cloud_that_died_says_how_to_start_it(tmp_path: Path) -> None:
         aws.port_shift = 0  # type: ignore[attr-defined]
         done = omc("check", "morning", "--env", "local", folder=local_stack(tmp_path, aws))
     assert done.returncode == 3
-    assert f"The local cloud does not answer at http://127.0.0.1:{port}. Start it: omc local up" in done.stdout
-    assert len(done.stdout.splitlines()) < 8, "one reason is said once"
+    assert f"The local cloud does not answer at http://127.0.0.1:{port}. Start it: omc local up" in " ".join(
+        done.stdout.split()
+    )
+    assert len(done.stdout.splitlines()) < 12, "one reason is said once"
 
 
 def test_no_credentials(tmp_path: Path) -> None:
     done = omc("check", "morning", "--env", "staging")
     assert done.returncode == 3
-    assert "There are no AWS credentials for staging. Log in first (aws configure, or AWS_PROFILE)." in done.stdout
+    assert "There are no AWS credentials for staging. Log in first (aws configure, or AWS_PROFILE)." in " ".join(
+        done.stdout.split()
+    )
     assert "Traceback" not in done.stderr
 
 

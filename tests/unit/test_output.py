@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import omc
 from omc import output
 from omc.checks.finding import Evidence, Finding, Level
-from omc.cli.report import as_json, as_markdown, as_table
+from omc.cli.report import as_json, as_markdown
+from omc.cli.screen import Detail, as_screen
 from omc.cli.table import Row, table
 from omc.facts.collector import UNREAD
 from omc.reports import Report
@@ -74,6 +75,9 @@ LINK = re.compile(
 """What would begin a link, an image, HTML, a mention, another cell, code or emphasis in GitHub's Markdown."""
 
 
+WHOLE = Detail(verbose=True, everything=True)
+
+
 def report_of(text: str) -> Report:
     environment = load(Path(omc.__file__).parents[2] / "omc.toml").environments["staging"]
     findings = tuple(
@@ -99,10 +103,10 @@ def test_what_was_there_can_still_be_seen(text: str) -> None:
 @given(ANYTHING)
 @settings(max_examples=60, deadline=None)
 def test_a_report_holds_nothing_for_a_terminal_but_our_colours(text: str) -> None:
-    shown = output.printable(as_table(report_of(text), width=100, colour=True))
+    shown = output.printable(as_screen([report_of(text)], width=100, colour=True, detail=WHOLE))
     assert not CONTROL.search(OUR_COLOURS.sub("", shown))
-    harmless = as_table(report_of("x"), width=100_000, colour=True)
-    wide = as_table(report_of(text), width=100_000, colour=True)
+    harmless = as_screen([report_of("x")], width=100_000, colour=True)
+    wide = as_screen([report_of(text)], width=100_000, colour=True)
     assert len(wide.splitlines()) == len(harmless.splitlines())  # no line is forged
 
 
@@ -124,9 +128,9 @@ def test_a_text_in_markdown_makes_nothing_of_itself(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_report_in_markdown_has_the_same_shape_whatever_it_tells_of(text: str) -> None:
-    assert len(as_markdown(report_of(text)).split("\n")) == len(as_markdown(report_of("x")).split("\n"))
+    assert len(as_markdown([report_of(text)]).split("\n")) == len(as_markdown([report_of("x")]).split("\n"))
     commands = [f"aws ecs describe-services {output.shell_word(text)}", "```"]
-    block = as_markdown(report_of("x"), commands).rpartition("### The same by hand")[2]
+    block = as_markdown([report_of("x")], commands).rpartition("### The same by hand")[2]
     fence = re.search(r"`{3,}", block)
     assert fence
     assert block.count(f"\n{fence[0]}\n") + block.endswith(f"\n{fence[0]}") == 1
@@ -138,7 +142,7 @@ def test_json_reads_back_and_holds_nothing_that_is_not_seen(text: str) -> None:
     shown = output.to_json({"text": text, "deep": [text]})
     assert not CONTROL.search(shown)
     assert json.loads(shown)["text"] == output.mask(text)
-    assert not CONTROL.search(as_json(report_of(text)))
+    assert not CONTROL.search(as_json([report_of(text)]))
 
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if "\0" not in text and "\ud800" not in text])

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
-from omc.cli.options import environment_option
+from omc.cli.options import environment_names
 from omc.output import echo, line, redraw, shell_word
 
 if TYPE_CHECKING:
-    from omc.aws.gateway import Gateway
-    from omc.cli.report import Known
+    from omc.cli.screen import Detail, Known
     from omc.reports import Report
-    from omc.stack import Environment
+    from omc.stack import Environment, Stack
 
 WATCH_SECONDS = 30
 LONGEST_SINCE = timedelta(days=14)
@@ -52,8 +51,18 @@ def check() -> None:
 
 
 @check.command()
-@environment_option
+@click.argument("what", nargs=-1, metavar="[WHAT]...")
+@click.option(
+    "--env",
+    metavar="ENV[,ENV]",
+    shell_complete=environment_names,
+    help="An environment of omc.toml, or several: staging,production.  [needed, unless omc.toml has a default]",
+)
+@click.option("--all-environments", is_flag=True, help="Every environment of omc.toml but a local cloud, worst first.")
 @click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+@click.option("--all", "everything", is_flag=True, help="List what is ok too.")
+@click.option("-v", "--verbose", is_flag=True, help="All that each finding rests on, whole; no limit of lines.")
+@click.option("--strict", is_flag=True, help="Warnings, and what was and is over, end with exit code 1 too.")
 @click.option(
     "--watch",
     type=click.IntRange(1, 3600),
@@ -75,44 +84,98 @@ def check() -> None:
 @click.pass_context
 def morning(
     context: click.Context,
+    what: tuple[str, ...],
     env: str | None,
+    all_environments: bool,
     output: str,
+    everything: bool,
+    verbose: bool,
+    strict: bool,
     watch: int | None,
     since: timedelta,
     services: tuple[str, ...],
     fail_on: str,
     explain: bool,
 ) -> None:
-    """The runbook's morning checks, in one go.
+    """The runbook's morning checks, in one go, and in one breath.
 
-    Services and their deployments, failed tasks and why, every target, alarms, 5xx answers, errors in the logs, and
-    whether data and metrics are fresh. Each finding comes with its evidence and the procedure that answers it.
+    The first line is the verdict and what most likely causes it. Below it what fails, what to look at, and what could
+    not be read, each with what answers it; then what was wrong and is over, then what is ok as one line. All of it
+    fits 24 lines of 60 columns.
+
+    WHAT is a place or a check, or how it begins (services/backend, alarms, recent-errors): all that is known of it.
+    The exit code is then of that part.
 
     \b
-    Exit codes: 0 ok (or warnings only), 1 something fails, 2 wrong use, 3 something could not be read (0 with
-    --fail-on fail).
+    Exit codes: 0 ok (or only warnings, or what is over; 1 with --strict), 1 something fails, 2 wrong use, 3 something
+    could not be read (0 with --fail-on fail). Of several environments, the worst one's.
 
     \b
     omc check morning --env staging
+    omc check morning --env production services/backend
+    omc check morning --env production --verbose --all
+    omc check morning --env staging,production
+    omc check morning --all-environments --output json
     omc check morning --env production --since 7d --output markdown
     omc check morning --env local --watch 5
     omc check morning --env staging --service backend --explain
     omc check morning --env staging --fail-on fail
     """
-    from omc.aws.gateway import Gateway, access_to
     from omc.checks.finding import Level
-    from omc.reports import morning as examined
-    from omc.stack import environment_of, load
+    from omc.cli.report import worst_first
+    from omc.cli.screen import Detail
+    from omc.stack import load
 
-    environment = environment_of(load(context.obj), env)
+    chosen = _environments(load(context.obj), env, all_environments)
     if services:
-        environment = only(environment, services)
-    gateway = Gateway(environment, access_to(environment))
+        chosen = [only(environment, services) for environment in chosen]
+
+    def ask() -> list[Report]:
+        reports = _reports(chosen, since, what, is_part=bool(services))
+        return worst_first(replace(report, fail_on=Level(fail_on), strict=strict) for report in reports)
+
+    detail = Detail(verbose=verbose or bool(what), everything=everything)
     if watch is not None:
-        _watch(gateway, watch, since, output, is_part=bool(services))
-    report = replace(examined(gateway, since, is_part=bool(services)), fail_on=Level(fail_on))
-    echo(shown(report, output, explain=explain))
-    context.exit(report.exit_code)
+        _watch(ask, watch, output, detail)
+    reports = ask()
+    echo(shown(reports, output, explain=explain, detail=detail))
+    context.exit(reports[0].exit_code)
+
+
+def _environments(stack: Stack, names: str | None, every: bool) -> list[Environment]:
+    """Those that are meant: by their names, the stack file's default, or all that aren't on this machine."""
+    from omc.errors import WrongUse
+    from omc.stack import environment_of
+
+    if every:
+        if names:
+            raise WrongUse("Say --env or --all-environments, not both.")
+        return [each for each in stack.environments.values() if not each.is_local] or [environment_of(stack, None)]
+    chosen = names.split(",") if names else [None]
+    return [environment_of(stack, name) for name in dict.fromkeys(name and name.strip() for name in chosen)]
+
+
+def _reports(
+    environments: Sequence[Environment], since: timedelta, what: Sequence[str], *, is_part: bool
+) -> list[Report]:
+    """Of one environment whatever goes wrong ends the command; of several, it is that one's report."""
+    from omc.aws.gateway import Gateway, access_to
+    from omc.errors import WrongUse
+    from omc.reports import about, of_environments
+    from omc.reports import morning as examined
+
+    if len(environments) == 1:
+        (environment,) = environments
+        return [about(examined(Gateway(environment, access_to(environment)), since, is_part=is_part), what)]
+    narrowed, problem = [], None
+    for report in of_environments(environments, since, is_part=is_part):
+        try:
+            narrowed.append(about(report, what))
+        except WrongUse as error:
+            problem = problem or error
+    if problem and not narrowed:
+        raise problem
+    return narrowed
 
 
 def only(environment: Environment, names: Sequence[str]) -> Environment:
@@ -129,17 +192,33 @@ def only(environment: Environment, names: Sequence[str]) -> Environment:
     return replace(environment, services=tuple(there[name] for name in dict.fromkeys(names)))
 
 
-def shown(report: Report, output: str, *, explain: bool, before: Known | None = None) -> str:
-    """A report in one of the three forms; with ``explain``, the aws commands that ask the same."""
-    from omc.cli.report import as_json, as_markdown, as_table
-    from omc.cli.table import has_colour, width_of
+def shown(
+    reports: Sequence[Report],
+    output: str,
+    *,
+    explain: bool,
+    detail: Detail | None = None,
+    before: Sequence[Known | None] = (),
+    lines: int | None = None,
+) -> str:
+    """Reports in one of the three forms; with ``explain``, the aws commands that ask the same."""
+    from omc.cli.report import as_json, as_markdown
+    from omc.cli.screen import BRIEF, LINES, as_screen, width_of
+    from omc.cli.table import has_colour
 
-    commands = _commands(report) if explain else None
+    commands = [each for report in reports for each in _commands(report)] if explain else None
     if output == "json":
-        return as_json(report, commands)
+        return as_json(reports, commands)
     if output == "markdown":
-        return as_markdown(report, commands)
-    text = as_table(report, width=width_of(), colour=has_colour(), before=before)
+        return as_markdown(reports, commands)
+    text = as_screen(
+        reports,
+        width=width_of(),
+        colour=has_colour(),
+        detail=detail or BRIEF,
+        before=before,
+        lines=LINES if lines is None else lines,
+    )
     return text if commands is None else "\n".join([text, "", "The same by hand:", "", *map(line, commands)])
 
 
@@ -154,24 +233,27 @@ def _commands(report: Report) -> list[str]:
     return lines
 
 
-def _watch(gateway: Gateway, seconds: int, since: timedelta, output: str, *, is_part: bool) -> None:
+def _watch(ask: Callable[[], list[Report]], seconds: int, output: str, detail: Detail) -> None:
     """Again and again until Ctrl-C. A terminal is redrawn; elsewhere each report is printed below the one before."""
     import time
 
-    from omc.cli.report import as_json, by_subject
-    from omc.reports import morning as examined
+    from omc.cli.report import as_json
+    from omc.cli.screen import LINES, by_subject
 
-    before: Known | None = None
+    before: dict[str, Known] = {}
     while True:
-        report = examined(gateway, since, is_part=is_part)
+        reports = ask()
+        is_terminal = sys.stdout.isatty()
         if output == "json":
-            echo(as_json(report, indent=None))
+            echo(as_json(reports, indent=None))
         else:
-            text = shown(report, output, explain=False, before=before)
-            if sys.stdout.isatty():
+            earlier = [before.get(report.environment.name) for report in reports]
+            lines = LINES - 2 if is_terminal else LINES
+            text = shown(reports, output, explain=False, detail=detail, before=earlier, lines=lines)
+            if is_terminal:
                 redraw(f"{text}\n\nAgain every {seconds} s; Ctrl-C ends it.")
             else:
                 echo(text + "\n")
         sys.stdout.flush()
-        before = by_subject(report)
+        before = {report.environment.name: by_subject(report) for report in reports}
         time.sleep(seconds)

@@ -53,12 +53,13 @@ def doctor(context: click.Context, env: str | None, output: str, fail_on: str, e
     from omc.aws.gateway import Gateway, access_to
     from omc.checks.finding import Level
     from omc.cli.check import shown
+    from omc.cli.screen import Detail
     from omc.stack import environment_of, load
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
     report = replace(run(stack, Gateway(environment, access_to(environment))), fail_on=Level(fail_on))
-    echo(shown(report, output, explain=explain))
+    echo(shown([report], output, explain=explain, detail=Detail(verbose=True, everything=True)))
     context.exit(report.exit_code)
 
 

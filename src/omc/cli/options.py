@@ -8,8 +8,9 @@ import click
 from click.shell_completion import CompletionItem
 
 
-def _environments(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The stack file's environments, for the shell; nothing where it can't be read."""
+def environment_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The stack file's environments, for the shell; nothing where it can't be read. The last of several, after a
+    comma."""
     from omc.errors import OmcError
     from omc.stack import load
 
@@ -18,7 +19,8 @@ def _environments(context: click.Context, _: click.Parameter, incomplete: str) -
         names = load(root.params.get("stack")).environments
     except OmcError:
         return []
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    before, comma, last = incomplete.rpartition(",")
+    return [CompletionItem(f"{before}{comma}{name}") for name in names if name.startswith(last)]
 
 
 class Number(click.FloatRange):
@@ -37,6 +39,6 @@ INCIDENT_NUMBER = click.IntRange(1, 2**31 - 1)
 environment_option = click.option(
     "--env",
     metavar="ENV",
-    shell_complete=_environments,
+    shell_complete=environment_names,
     help="local, staging, production: an environment of omc.toml.  [needed, unless omc.toml has a default]",
 )

@@ -8,20 +8,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from omc.aws.gateway import Gateway
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway, access_to
 from omc.checks.causes import explained, follow_up
 from omc.checks.causes.places import place_of
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.judge import Check, judge
 from omc.checks.morning import MORNING
 from omc.checks.runbook import MORNING_CHECKS
-from omc.errors import WrongUse, contained
+from omc.errors import OmcError, WrongUse, contained
 from omc.facts.collector import UNREAD, Readings, collect
 from omc.facts.scope import Scope
 from omc.reports.report import Report
 from omc.stack import Environment
 
 DAY = timedelta(hours=24)
+TITLE = "Morning check"
 
 
 def morning(gateway: Gateway, since: timedelta = DAY, *, is_part: bool = False) -> Report:
@@ -30,7 +32,40 @@ def morning(gateway: Gateway, since: timedelta = DAY, *, is_part: bool = False) 
     ``is_part``: only some of the environment's services are asked for. Raises ``WrongUse`` for another account's
     credentials; everything else that can't be read is a finding.
     """
-    return examine("Morning check", MORNING, gateway, Scope(datetime.now(UTC), since, is_part), causes=True)
+    return examine(TITLE, MORNING, gateway, Scope(datetime.now(UTC), since, is_part), causes=True)
+
+
+def of_environments(
+    environments: Sequence[Environment], since: timedelta = DAY, *, is_part: bool = False
+) -> list[Report]:
+    """The morning check of each, side by side, in their order. One that can't be read at all is a report that says so,
+    and costs the others nothing."""
+    gateways: list[Gateway | Report] = []
+    for environment in environments:
+        try:
+            gateway = Gateway(environment, access_to(environment))
+            gateway.log_in()  # it may ask a person: one after another
+            gateways.append(gateway)
+        except OmcError as error:
+            gateways.append(_unread(environment, error))
+
+    def ask(way: Gateway | Report) -> Report:
+        if isinstance(way, Report):
+            return way
+        try:
+            return morning(way, since, is_part=is_part)
+        except OmcError as error:  # another account's credentials
+            return _unread(way.environment, error)
+
+    return side_by_side(ask, gateways)
+
+
+def _unread(environment: Environment, error: OmcError) -> Report:
+    evidence = (Evidence("could not be read: the environment", UNREAD),)
+    finding = Finding(
+        "environment", Level.UNKNOWN, environment.name, error.message, evidence, MORNING_CHECKS, True, place="omc"
+    )
+    return Report(TITLE, environment, None, datetime.now(UTC), 0.0, (finding,), ())
 
 
 def examine(

@@ -36,6 +36,10 @@ class Report:
     anything could be judged at all: minutes after a deployment, metrics, queries and alarms are honestly unknown."""
     strict: bool = False
     """Warnings, and what is over, end with 1 too."""
+    asked: tuple[str, ...] = ()
+    """The places or checks that it was narrowed to; none for all of it."""
+    elsewhere: tuple[Finding, ...] = ()
+    """What it says of all the rest, where it was narrowed."""
 
     @property
     def verdict(self) -> Level:
@@ -45,16 +49,12 @@ class Report:
     @property
     def exit_code(self) -> int:
         verdict = self.verdict
-        if self.strict and any(finding.level is not Level.OK for finding in self.findings):
-            if verdict is Level.UNKNOWN and all(f.level in (Level.OK, Level.UNKNOWN) for f in self.findings):
-                return self._unknown
-            return OmcError.exit_code
-        return self._unknown if verdict is Level.UNKNOWN else EXIT_CODES[verdict]
-
-    @property
-    def _unknown(self) -> int:
-        known = any(finding.level is not Level.UNKNOWN for finding in self.findings)
-        return EXIT_CODES[Level.OK if self.fail_on is Level.FAIL and known else Level.UNKNOWN]
+        known = [finding for finding in self.findings if finding.level is not Level.UNKNOWN]
+        if verdict is Level.UNKNOWN and self.fail_on is Level.FAIL and known:
+            verdict = worst(known, strict=self.strict)
+        if verdict is Level.WARN and self.strict:
+            verdict = Level.FAIL
+        return EXIT_CODES[verdict]
 
     @property
     def requests(self) -> int:

@@ -1,0 +1,390 @@
+"""A report on a screen: first the sentence, then what is wrong, worst first, then what is well as one line.
+
+By default it fits 24 lines of 60 columns whatever was found. It says the sentence of each finding, what to do, and
+how many it has left out; everything that it rests on comes with ``verbose``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TextIO
+
+from omc.checks.finding import Finding, Level
+from omc.cli.table import COLOURS
+from omc.output import line, style
+from omc.reports import Report
+from omc.reports.headline import gist, headline, lead
+from omc.times import ago, moment
+
+LINES, WIDTH = 23, 60
+"""Of a terminal that is as small as they come, less the line of its prompt; a pipe is taken for one as wide."""
+WIDEST = 100
+"""Columns that are used of a wide terminal: longer lines are hard to read."""
+HEADLINES = 4
+"""Lines of the first sentence; what is cut off there stands below, at its finding."""
+PARAGRAPH = 6
+"""Lines of one finding's sentence."""
+SECTIONS = ("fail", "warn", "unknown", "was", "gone")
+PAST = "was"
+
+Known = Mapping[tuple[str, str], Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How much of a report is shown."""
+
+    verbose: bool = False
+    """All of each finding: what it rests on, whole documents and commands."""
+    everything: bool = False
+    """What is ok too."""
+
+    @property
+    def is_limited(self) -> bool:
+        return not (self.verbose or self.everything)
+
+
+BRIEF = Detail()
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A finding as lines: ``steps`` are its forms, from one line to all of it; the tallest that fits is shown."""
+
+    label: str
+    steps: list[list[str]]
+    shown: int = 0
+
+    @property
+    def lines(self) -> list[str]:
+        return self.steps[self.shown]
+
+
+def width_of(stream: TextIO | None = None) -> int:
+    """Of the terminal; of a pipe ``COLUMNS``, else what a small terminal has."""
+    stream = stream or sys.stdout
+    if stream.isatty() or os.environ.get("COLUMNS", "").isdecimal():
+        return max(20, min(shutil.get_terminal_size((WIDTH, LINES + 1)).columns, WIDEST))
+    return WIDTH
+
+
+def as_screen(
+    reports: Sequence[Report],
+    *,
+    width: int = WIDTH,
+    colour: bool = False,
+    detail: Detail = BRIEF,
+    before: Sequence[Known | None] = (),
+    lines: int = LINES,
+) -> str:
+    """The reports below each other, in their order; ``before`` holds for each what an earlier one had found."""
+    foot = _foot(reports, width, detail)
+    blanks = max(2, len(reports))
+    room = lines - len(foot) - blanks
+    earlier = list(before) or [None] * len(reports)
+    blocks: list[str] = []
+    for number, (report, old) in enumerate(zip(reports, earlier, strict=True)):
+        if number:
+            blocks.append("")
+        waiting = len(reports) - number - 1
+        head, body = _block(report, width, colour, detail, old, max(3, room - 3 * waiting))
+        room -= len(head) + len(body)
+        blocks += [*head, *([""] if len(reports) == 1 else []), *body]
+    if detail.is_limited and len(reports) > 1 and len(blocks) + len(foot) + 1 > lines:
+        blocks = _only_headlines(reports, width, colour, lines - len(foot) - 1)
+    return "\n".join(each.rstrip() for each in [*blocks, "", *foot])
+
+
+def _only_headlines(reports: Sequence[Report], width: int, colour: bool, room: int) -> list[str]:
+    shown = reports if len(reports) <= room else reports[: room - 1]
+    lines = [_coloured_head(_fitted(headline(report), width, 1), report, colour)[0] for report in shown]
+    if len(shown) < len(reports):
+        lines.append(f"and {len(reports) - len(shown)} more environments (--verbose)")
+    return lines
+
+
+def _block(
+    report: Report, width: int, colour: bool, detail: Detail, before: Known | None, room: int
+) -> tuple[list[str], list[str]]:
+    """A report in ``room`` lines at most: its sentence, and the rest."""
+    limited = detail.is_limited
+    head = _fitted(headline(report), width, min(HEADLINES, max(1, room - 2)) if limited else 0)
+    told = None if head[-1].endswith("…") else lead(report.findings, strict=report.strict)
+    last = _well_line(report, width, detail)
+    entries = _entries(report, width, detail, before, told)
+    left = room - len(head) - len(last)
+    more: list[str] = []
+    if limited:
+        entries, more = _within(entries, left, width)
+        _grow(entries, left - len(more))
+    else:
+        for entry in entries:
+            entry.shown = len(entry.steps) - 1
+    body = [each for entry in entries for each in _coloured(entry, colour)]
+    return _coloured_head(head, report, colour), [*body, *more, *_coloured_ok(last, colour)]
+
+
+def _within(entries: list[_Entry], room: int, width: int) -> tuple[list[_Entry], list[str]]:
+    """As many as have a line, and the line that says what was left out."""
+    if len(entries) <= room:
+        return entries, []
+    kept, cut = entries[: max(0, room - 1)], entries[max(0, room - 1) :]
+    counts = Counter(entry.label for entry in cut)
+    told = ", ".join(f"{counts[name]} {name}" for name in SECTIONS if counts[name])
+    more = f"and {len(cut)} more: {told} (--verbose)"
+    return kept, [more if len(more) <= width else f"and {len(cut)} more (--verbose)"]
+
+
+def _grow(entries: Sequence[_Entry], room: int) -> None:
+    """What one line each leaves of the room goes to whole sentences first, then to what to do, from the top."""
+    left = room - sum(len(entry.lines) for entry in entries)
+    for step in range(1, max((len(entry.steps) for entry in entries), default=0)):
+        for entry in entries:
+            if step < len(entry.steps) and entry.shown == step - 1:
+                cost = len(entry.steps[step]) - len(entry.lines)
+                if cost <= left:
+                    entry.shown, left = step, left - cost
+
+
+def _entries(report: Report, width: int, detail: Detail, before: Known | None, told: Finding | None) -> list[_Entry]:
+    """One for each finding that isn't ok (and those with ``everything``), in the order in which they are shown."""
+    first = lead(report.findings, strict=report.strict)
+    shown = [f for f in merged(report.findings) if f.level is not Level.OK or detail.everything or report.asked]
+    order = [*SECTIONS, "ok"]
+    shown.sort(key=lambda finding: (order.index(section(finding)), not (first and _is(finding, first))))
+    indent = max((len(section(finding)) for finding in shown), default=2) + 2
+    entries = [
+        _entry(finding, report, width, indent, detail, _change(finding, before), bool(told and _is(finding, told)))
+        for finding in shown
+    ]
+    return entries + _gone(report, width, before)
+
+
+def section(finding: Finding) -> str:
+    """Its level's name, or that it was."""
+    return PAST if finding.is_past else finding.level.value
+
+
+def _is(finding: Finding, other: Finding) -> bool:
+    """The same, or the line that findings with one reason were merged into."""
+    return finding is other or (finding.unread and other.unread and finding.sentence == other.sentence)
+
+
+def _entry(
+    finding: Finding, report: Report, width: int, indent: int, detail: Detail, mark: str, is_told: bool
+) -> _Entry:
+    name = line(_name(finding, report))
+    time = when(finding, report)
+    sentence = line(finding.sentence).rstrip(".")
+    if is_told:  # the first line has said it, or its first sentence
+        sentence = line(finding.sentence[len(gist(finding)) :]).lstrip(".!? ").rstrip(".")
+    text = f"{name}: {mark}{sentence}." if sentence or mark else name
+    if time:
+        text += f" {time[0].upper()}{time[1:]}." if sentence else f", {time}"
+    label, room = section(finding), width - indent
+    if detail.verbose:
+        whole = _wrapped(text, room, whole_words=True) + _detail(finding, room)
+        return _Entry(label, [_indented(label, whole, indent)])
+    whole, todo = _wrapped(text, room), _todo(finding, room)
+    told = whole if len(whole) <= PARAGRAPH else _cut(whole[:PARAGRAPH], room)
+    forms = [_fitted(text, room, 1), told, told + todo]
+    if finding.explains:
+        also = ", ".join(dict.fromkeys(line(each.place or each.check) for each in finding.explains))
+        forms.append([*forms[-1], *_fitted(f"seen also by {also}", room, 1)])
+    return _Entry(label, [_indented(label, form, indent) for form in forms])
+
+
+def _name(finding: Finding, report: Report) -> str:
+    if finding.check == "several":
+        return finding.subject
+    return (finding.place or f"{finding.check}, {finding.subject}").replace(f"{report.environment.prefix}-", "")
+
+
+def when(finding: Finding, report: Report) -> str:
+    """Once, and relative first."""
+    zone = report.environment.time_zone
+    if finding.ended:
+        return f"ended {ago(finding.ended, report.at, zone)}"
+    return ago(finding.since, report.at, zone) if finding.since else ""
+
+
+def _todo(finding: Finding, room: int) -> list[str]:
+    """What answers it: the command where there is one, else the section, whose document ``verbose`` has whole."""
+    procedure = finding.procedure
+    if procedure is None or finding.is_past or finding.unread or finding.level is Level.OK:
+        return []
+    file = procedure.document.partition("#")[0].rpartition("/")[2]
+    words = procedure.command or f"{procedure.title} ({file})"
+    first, *rest = _wrapped(line(words), room - 2)
+    return [f"→ {first}", *(f"  {each}" for each in rest)]
+
+
+def _detail(finding: Finding, room: int) -> list[str]:
+    """All that a finding rests on, nothing cut."""
+    lines: list[str] = []
+    for evidence in finding.evidence:
+        if evidence.text != finding.sentence:
+            lines += _item("-", evidence.text, room)
+    for each in finding.explains:
+        lines += _item("-", f"{each.check}, {each.place or each.subject}: {each.sentence}", room)
+        for evidence in each.evidence:
+            if evidence.text != each.sentence:
+                lines += [f"  {part}" for part in _item("-", evidence.text, room - 2)]
+    if finding.procedure:
+        if finding.procedure.command:
+            lines += _item("→", finding.procedure.command, room)
+        lines += _item("→", f"{finding.procedure.title}: {finding.procedure.document}", room)
+    return lines
+
+
+def _item(mark: str, text: str, room: int) -> list[str]:
+    first, *rest = _wrapped(line(text), room - 2, whole_words=True)
+    return [f"{mark} {first}", *(f"  {each}" for each in rest)]
+
+
+def _change(finding: Finding, before: Known | None) -> str:
+    if before is None or finding.check == "several":
+        return ""
+    old = before.get(key_of(finding))
+    if old is None:
+        return "[new] "
+    return f"[was {section(old)}] " if section(old) != section(finding) else ""
+
+
+def _gone(report: Report, width: int, before: Known | None) -> list[_Entry]:
+    here = by_subject(report)
+    entries = []
+    for key, finding in (before or {}).items():
+        if key not in here and finding.level is not Level.OK:
+            text = f"{line(_name(finding, report))}: was {section(finding)}: {line(finding.sentence)}"
+            entries.append(_Entry("gone", [_indented("gone", _fitted(text, width - 6, 1), 6)]))
+    return entries
+
+
+def by_subject(report: Report) -> Known:
+    """What a later report of the same is compared with."""
+    return {key_of(finding): finding for finding in report.findings}
+
+
+def key_of(finding: Finding) -> tuple[str, str]:
+    return finding.check, finding.subject
+
+
+def merged(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings that are unknown for one and the same reason as one: the reason is said once."""
+    together: list[Finding] = []
+    places: dict[str, int] = {}
+    for finding in findings:
+        if finding.unread:
+            if finding.sentence in places:
+                first = together[places[finding.sentence]]
+                together[places[finding.sentence]] = _joined(first, finding)
+                continue
+            places[finding.sentence] = len(together)
+        together.append(finding)
+    return together
+
+
+def _joined(first: Finding, second: Finding) -> Finding:
+    number = int(first.subject.split()[0]) + 1 if first.check == "several" else 2
+    return replace(
+        first, check="several", place="", subject=f"{number} checks", evidence=first.evidence + second.evidence
+    )
+
+
+def _well_line(report: Report, width: int, detail: Detail) -> list[str]:
+    """What is ok, as one line with counts; what a report of a part says of the rest."""
+    lines = []
+    well = [finding for finding in report.findings if finding.level is Level.OK and not finding.is_past]
+    if well and not detail.everything and not report.asked:
+        lines.append(f"ok    {counted(well, width - len('ok     (--all)'))} (--all)")
+    rest = Counter(section(finding) for finding in report.elsewhere)
+    if report.asked:
+        told = ", ".join(f"{rest[name]} {name}" for name in [*SECTIONS, "ok"] if rest[name])
+        lines += _fitted(f"Elsewhere: {told or 'nothing'} (omc check morning)", width, 1)
+    return lines
+
+
+def counted(findings: Sequence[Finding], room: int) -> str:
+    """``23: services 4, targets 2, alarms``: how many findings, by the part of the stack, as many parts as fit."""
+    kinds = Counter(line((finding.place or finding.check).partition("/")[0]) for finding in findings)
+    told = f"{len(findings)}"
+    for number, (kind, times) in enumerate(kinds.items()):
+        longer = f"{told}{', ' if number else ': '}{kind}{f' {times}' if times > 1 else ''}"
+        is_last = number == len(kinds) - 1
+        if len(longer) + (0 if is_last else 3) > room:
+            return f"{told}{', …' if number else ''}"
+        told = longer
+    return told
+
+
+def _foot(reports: Sequence[Report], width: int, detail: Detail) -> list[str]:
+    """When it was asked, and what it took; where, if that isn't AWS or all is to be shown."""
+    first, calls = reports[0], sum(len(report.calls) for report in reports)
+    seconds = max(report.seconds for report in reports)
+    text = f"{moment(first.at, first.environment.time_zone)}, {calls} calls, {seconds:.2f} s."
+    lines = _wrapped(text, width)
+    for report in reports:
+        environment = report.environment
+        place = f"{environment.cluster} in {environment.region}"
+        if report.endpoint:
+            place += f", at {report.endpoint}"
+        if not detail.is_limited:
+            lines += _wrapped(line(f"{report.title}, {environment.name}: {place}."), width, whole_words=True)
+    unsaid = any(finding.level is not Level.OK for report in reports for finding in report.findings)
+    if detail.is_limited and unsaid:
+        found = lead(finding for report in reports for finding in report.findings)
+        about = f"Details: --verbose, or omc check morning {line(_name(found, first))}" if found else ""
+        lines.append(about if about and len(about) <= width else "Details: --verbose")
+    return lines
+
+
+def _coloured_head(head: Sequence[str], report: Report, colour: bool) -> list[str]:
+    word = report.verdict.upper()
+    if not colour or not head or not head[0].startswith(word):
+        return list(head)
+    first = style(word, fg=COLOURS[report.verdict.value], bold=True) + head[0][len(word) :]
+    return [first, *head[1:]]
+
+
+def _coloured(entry: _Entry, colour: bool) -> list[str]:
+    if not colour or entry.label not in COLOURS:
+        return entry.lines
+    first, *rest = entry.lines
+    return [style(entry.label, fg=COLOURS[entry.label], bold=True) + first[len(entry.label) :], *rest]
+
+
+def _coloured_ok(lines: list[str], colour: bool) -> list[str]:
+    return [style(each[:2], fg="green") + each[2:] if colour and each.startswith("ok ") else each for each in lines]
+
+
+def _indented(label: str, lines: Sequence[str], indent: int) -> list[str]:
+    first, *rest = lines
+    return [f"{label:<{indent}}{first}", *(f"{'':<{indent}}{each}" for each in rest)]
+
+
+def _fitted(text: str, width: int, most: int) -> list[str]:
+    """The text in so many lines at most (0: all of it), with an ellipsis where it is cut."""
+    text = line(text)
+    if not most:
+        return _wrapped(text, width)
+    lines = _wrapped(text[: width * (most + 2)], width)
+    if len(lines) <= most:
+        return lines
+    return _cut([text] if most == 1 else lines[:most], width)
+
+
+def _cut(lines: Sequence[str], width: int) -> list[str]:
+    return [*lines[:-1], f"{lines[-1][: width - 1].rstrip()}…"]
+
+
+def _wrapped(text: str, width: int, *, whole_words: bool = False) -> list[str]:
+    if len(text) <= width:
+        return [text]
+    return textwrap.wrap(text, width, break_long_words=not whole_words, break_on_hyphens=False) or [""]

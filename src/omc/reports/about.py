@@ -1,0 +1,48 @@
+"""A part of a report: what was found at one place, or by one check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+from omc.checks.finding import Finding
+from omc.errors import WrongUse
+from omc.reports.report import Report
+
+
+def about(report: Report, names: Sequence[str]) -> Report:
+    """The report of only what ``names`` mean: places (``services/backend``), checks' names, or how they begin.
+
+    Raises ``WrongUse`` for a name that nothing of the report has.
+    """
+    if not names:
+        return report
+    wanted = [_meant(report, name) for name in names]
+    chosen = tuple(f for f in report.findings if any(f in some for some in wanted))
+    rest = tuple(f for f in report.findings if f not in chosen)
+    return replace(report, findings=chosen, asked=tuple(names), elsewhere=rest)
+
+
+def _meant(report: Report, name: str) -> list[Finding]:
+    """Exact first, then by its last part, then by how it begins; a cause is found by what it explains too."""
+    folder = f"{name.rstrip('/')}/"
+    for fits in (
+        lambda word: word == name,
+        lambda word: word.startswith(folder),
+        lambda word: word.endswith(f"/{name}"),
+        lambda word: word.startswith(name),
+    ):
+        found = [finding for finding in report.findings if any(map(fits, _names(finding, report)))]
+        if found:
+            return found
+    known = sorted({word for finding in report.findings for word in _names(finding, report)})
+    close = get_close_matches(name, known, n=3, cutoff=0.7)
+    hint = f"Did you mean {' or '.join(close)}?" if close else "Places and checks: omc check morning --all"
+    raise WrongUse(f'Nothing that was checked in {report.environment.name} is called "{name}". {hint}')
+
+
+def _names(finding: Finding, report: Report) -> set[str]:
+    """With the environment's prefix and without it, as the screen shows them."""
+    words = {word for each in (finding, *finding.explains) for word in (each.place, each.check) if word}
+    return words | {word.replace(f"{report.environment.prefix}-", "") for word in words}
