@@ -298,6 +298,31 @@ def test_metrics_come_from_real_requests(stack: Stack) -> None:
     assert total("UnHealthyHostCount", both, "Maximum") == 0
 
 
+def test_no_request_is_lost_while_nobody_has_time_for_the_log(stack: Stack) -> None:
+    """On a busy machine the cloud's own thread comes late; a Unix datagram socket would keep ten of these."""
+    app, address = stack.app("one")
+    until(lambda: stack.state(address) == "healthy")
+    until(lambda: stack.get("/")[0] == 200)
+    with stack.cloud.part(component.LoadBalancers)._lock:
+        for _ in range(300):
+            assert stack.get("/")[0] == 200
+    sent = len(app.seen)
+
+    def counted() -> float:
+        points = stack.aws("cloudwatch").get_metric_statistics(
+            Namespace="AWS/ApplicationELB",
+            MetricName="RequestCount",
+            Dimensions=[{"Name": "LoadBalancer", "Value": stack.arn.partition(":loadbalancer/")[2]}],
+            StartTime=time.time() - 3600,
+            EndTime=time.time() + 60,
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return float(sum(point["Sum"] for point in points))
+
+    until(lambda: counted() == sent, seconds=15)
+
+
 def test_a_killed_haproxy_comes_back_and_a_deleted_one_goes(stack: Stack) -> None:
     _, address = stack.app("one")
     until(lambda: stack.state(address) == "healthy")

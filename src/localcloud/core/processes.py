@@ -228,11 +228,12 @@ class Supervisor:
         output: int | Path,
         as_unprivileged: bool = False,
         stop_signal: int = signal.SIGTERM,
+        inherited: Sequence[int] = (),
     ) -> Process:
         """Start a process in a session of its own; raises ``OSError`` where it can't be started.
 
         ``output`` is a file to append to or a file descriptor (a pipe's end, which stays open for the caller to
-        close). ``as_unprivileged`` gives a root user's process another user id, in a user namespace: PostgreSQL
+        close); ``inherited`` are others that it gets, by the same numbers. ``as_unprivileged`` gives a root user's process another user id, in a user namespace: PostgreSQL
         refuses to run as root.
         """
         if self._stopped.is_set():
@@ -256,6 +257,7 @@ class Supervisor:
                 stdout=target if isinstance(target, int) else None,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=inherited,
             )
         except OSError:
             self._record({"ended": marker})

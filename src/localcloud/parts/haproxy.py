@@ -43,8 +43,12 @@ class Haproxy:
     process: Process | None = None
     _retired: list[Process] = field(default_factory=list)
 
-    def apply(self, supervisor: Supervisor, configuration: str, timeout: float = 60.0) -> None:
+    def apply(
+        self, supervisor: Supervisor, configuration: str, timeout: float = 60.0, inherited: Sequence[int] = ()
+    ) -> None:
         """Start with this configuration, or change to it: the new process takes over the listening sockets.
+
+        ``inherited`` are file descriptors that the configuration names (``log fd@7``).
 
         Raises ``HaproxyError`` where the configuration is wrong; a running process then goes on as it was.
         """
@@ -59,7 +63,7 @@ class Haproxy:
             (self.folder / ADMIN).unlink(missing_ok=True)
         length = log.stat().st_size if log.exists() else 0
         process = supervisor.spawn(
-            f"haproxy {self.name}", argv, env=tools.environment(self.folder), cwd=self.folder, output=log
+            f"haproxy {self.name}", argv, env=tools.environment(self.folder), cwd=self.folder, output=log, inherited=inherited
         )
         deadline = time.monotonic() + timeout
         while not self._answers(process.pid):

@@ -30,13 +30,3 @@ def connect(path: Path, timeout: float) -> socket.socket:
         connection.close()
         raise
     return connection
-
-
-def datagrams(path: Path) -> socket.socket:
-    """A datagram socket bound at this path; what an earlier run left there is replaced."""
-    path.unlink(missing_ok=True)
-    receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    with short(path.parent) as folder:
-        receiver.bind(f"{folder}/{path.name}")
-    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-    return receiver

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Iterable
@@ -20,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from localcloud.core import network
 from localcloud.core.network import Interface
 from localcloud.core.processes import Supervisor
-from localcloud.parts import certificates, sockets
+from localcloud.parts import certificates
 from localcloud.parts.haproxy import Haproxy, HaproxyError
+from localcloud.parts.log_pipe import LogPipe
 from localcloud.services.elbv2 import configuration, plan, traffic
 from localcloud.services.elbv2.configuration import Server, server_name
 from localcloud.services.elbv2.paths import Paths
@@ -79,7 +79,7 @@ class LoadBalancers:
         self._read_at = 0.0
         self._dirty = threading.Event()
         self._requests: list[traffic.Request] = []
-        self._log_socket: socket.socket | None = None
+        self._log: LogPipe
         self._pool = ThreadPoolExecutor(PROBERS, thread_name_prefix="probe")
         self._hosts_at = 0.0
         self._requests_at = 0.0
@@ -92,8 +92,7 @@ class LoadBalancers:
         self._cloud = cloud
         self._paths = Paths(cloud)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._log_socket = sockets.datagrams(self._folder / "log.sock")
-        self._log_socket.settimeout(0.5)
+        self._log = LogPipe()
         threading.Thread(target=self._listen, name="elbv2-log", daemon=True).start()
         cloud.loop("elbv2", EVERY, self.step)
 
@@ -121,8 +120,6 @@ class LoadBalancers:
             running = list(self._running.values())
         if supervisor:
             supervisor.end_all([process for each in running for process in each.haproxy.processes()], grace=2.0)
-        if self._log_socket:
-            self._log_socket.close()
         if self._cloud:
             self._paths.close()
 
@@ -337,14 +334,14 @@ class LoadBalancers:
                 running.structure = ""
             return
         certificate = self._certificate(cloud, balancer, addresses)
-        structure = configuration.render(balancer, addresses, ports, certificate, {})
+        structure = configuration.render(balancer, addresses, ports, certificate, {}, self._log.write)
         wanted = self._servers(cloud, balancer)
         if structure != running.structure or not running.haproxy.running():
             if running.failed_at and time.monotonic() - running.failed_at < 2 and structure == running.structure:
                 return  # it failed just now; not four times a second
-            text = configuration.render(balancer, addresses, ports, certificate, wanted)
+            text = configuration.render(balancer, addresses, ports, certificate, wanted, self._log.write)
             running.structure = structure
-            running.haproxy.apply(cloud.part(Supervisor), text)
+            running.haproxy.apply(cloud.part(Supervisor), text, inherited=[self._log.write])
             running.failed_at = 0.0
             running.places = {
                 (backend, each.name): (each.address, each.port)
@@ -458,16 +455,11 @@ class LoadBalancers:
 
     def _listen(self) -> None:
         """Take in HAProxy's log until the cloud stops."""
-        while self._log_socket and self._cloud and not self._cloud.stopping.is_set():
-            try:
-                datagram = self._log_socket.recv(4096)
-            except TimeoutError:
-                continue
-            except OSError:
-                return  # closed
-            if request := traffic.parse(datagram.decode(errors="replace")):
-                with self._lock:
-                    self._requests.append(request)
+        while self._cloud and not self._cloud.stopping.is_set():
+            requests = [request for line in self._log.lines(0.5) if (request := traffic.parse(line))]
+            with self._lock:
+                self._requests += requests
+        self._log.close()
 
     def _publish(self) -> None:
         from localcloud.services.cloudwatch import Metrics

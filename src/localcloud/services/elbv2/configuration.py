@@ -53,12 +53,13 @@ def render(
     ports: Mapping[int, int],
     certificate: Path,
     servers: Mapping[str, Sequence[Server]],
+    log: int,
 ) -> str:
-    """The whole text. ``addresses`` are where it listens, ``ports`` the real port of each listener's, ``servers`` by
+    """The whole text, which sends its log to the file descriptor ``log``. ``addresses`` are where it listens, ``ports`` the real port of each listener's, ``servers`` by
     backend."""
     timeout = f"{balancer.idle_timeout:g}s"
     parts = [
-        GLOBAL + "  log unix@../log.sock len 1024 format raw local0",
+        GLOBAL + f"  log fd@{log} len 1024 format raw local0",
         "\n".join(
             [
                 "defaults",
