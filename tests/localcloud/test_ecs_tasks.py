@@ -104,6 +104,43 @@ def test_a_task_that_uses_more_memory_than_it_has_is_killed_as_out_of_memory(wor
     assert stopped["stopCode"] == "EssentialContainerExited"
 
 
+HOARDER = """
+import time
+hoard = bytearray(100 * 1024 * 1024)
+for at in range(0, len(hoard), 4096): hoard[at] = 1
+print("has it")
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("by", ["definition", "override"])
+def test_a_container_above_its_own_hard_limit_is_killed_though_the_task_has_more(world: World, by: str) -> None:
+    image = world.push(f"hoarder-{by}", HOARDER)
+    defined = world.ecs.describe_task_definition(taskDefinition=world.register(f"hoarder-{by}", image))
+    container = defined["taskDefinition"]["containerDefinitions"][0]
+    small = {"essential": False, "memory": 64 if by == "definition" else 256}
+    roomy = {"name": "roomy", "memory": 256, "memoryReservation": 64}  # what is reserved is no limit
+    definition = world.ecs.register_task_definition(
+        family=f"hoarder-{by}",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        executionRoleArn=defined["taskDefinition"]["executionRoleArn"],
+        containerDefinitions=[container | small, container | roomy],
+    )["taskDefinition"]["taskDefinitionArn"]
+    override = [{"name": "app", "memory": 64}] if by == "override" else []
+    arn = world.run(definition, overrides={"containerOverrides": override})
+    until(lambda: {c["name"]: c["lastStatus"] for c in world.task(arn)["containers"]}["app"] == "STOPPED")
+    until(lambda: len(world.log_lines(arn)) >= 1)
+    containers = {container["name"]: container for container in world.task(arn)["containers"]}
+    assert containers["app"]["exitCode"] == 137
+    assert containers["app"]["reason"] == "OutOfMemoryError: Container killed due to memory usage"
+    assert world.task(arn)["lastStatus"] == "RUNNING"
+    assert containers["roomy"]["lastStatus"] == "RUNNING"
+    world.ecs.stop_task(cluster="rehearsal", task=arn)
+
+
 def test_a_missing_image_fails_the_start_in_the_words_of_a_failed_pull(world: World) -> None:
     image = f"{world.repository}:never-pushed"
     stopped = world.stopped(world.run(world.register("missing", image)))

@@ -12,12 +12,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.parsers import create_parser
 from moto.core.base_backend import BackendDict
 from moto.core.utils import get_service_model
@@ -517,3 +518,30 @@ def test_requests_are_made_without_sockets(shared_cloud: Cloud) -> None:
     """The helper that this module's tests stand on makes what the endpoint takes."""
     asked: HttpRequest = request(shared_cloud, "sqs", "ListQueues", {})
     assert dispatch.answer(shared_cloud, asked).status == 200
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("get_secret_value", {}),
+        ("rotate_secret", {}),
+        ("update_secret", {"SecretString": "x"}),
+        ("delete_secret", {"RecoveryWindowInDays": 3}),
+        ("delete_secret", {"RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": True}),
+        ("delete_secret", {}),
+        ("get_random_password", {"PasswordLength": 3}),
+    ],
+)
+def test_a_refusal_is_one_line_without_the_indentation_of_motos_source(
+    shared_aws: Any, operation: str, parameters: dict[str, Any]
+) -> None:
+    secrets = shared_aws("secretsmanager")
+    with suppress(secrets.exceptions.ResourceExistsException, secrets.exceptions.InvalidRequestException):
+        secrets.create_secret(Name="going", SecretString="{}")
+        secrets.delete_secret(SecretId="going")
+    named = {} if operation == "get_random_password" else {"SecretId": "going"}
+    with pytest.raises(ClientError) as refused:
+        getattr(secrets, operation)(**named, **parameters)
+    message = refused.value.response["Error"]["Message"]
+    assert message == " ".join(message.split())
+    assert "An error occurred" not in message

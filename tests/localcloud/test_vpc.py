@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from localcloud.core import network
 from localcloud.core.cloud import Cloud
@@ -189,6 +190,40 @@ def test_the_rule_decides_about_new_connections_and_leaves_those_that_stand(worl
     world.allow()
     # It waits, and gets through with its next attempt.
     assert waiting.hears().startswith(world.cloud.settings.real_address(world.task.address))
+
+
+def test_a_rule_is_revoked_and_refused_twice_whatever_its_description(world: World) -> None:
+    """AWS: "you do not need to specify the description to revoke the rule"; nor does another make a second rule."""
+    group = world.ec2.create_security_group(GroupName="described", Description="rules", VpcId=world.vpc)["GroupId"]
+    prefixes = world.ec2.create_managed_prefix_list(PrefixListName="p", MaxEntries=1, AddressFamily="IPv4")
+    other, listed = {"GroupId": world.task_group}, {"PrefixListId": prefixes["PrefixList"]["PrefixListId"]}
+    sources: list[tuple[str, dict[str, str]]] = [
+        ("IpRanges", {"CidrIp": "10.0.0.0/16"}),
+        ("Ipv6Ranges", {"CidrIpv6": "2001:db8::/32"}),
+        ("UserIdGroupPairs", other),
+        ("UserIdGroupPairs", other | {"UserId": "123456789012"}),
+        ("PrefixListIds", listed),
+    ]
+    for kind, source in sources:
+        for ports in (5432, 6379), (5432, 5432), (None, None):
+            numbers = {"IpProtocol": "-1"} if ports[0] is None else {"FromPort": ports[0], "ToPort": ports[1]}
+            rule = {"IpProtocol": "tcp"} | numbers
+            for side in ["ingress"] if "CidrIpv6" in source else ["ingress", "egress"]:  # this VPC has no IPv6
+                told = [rule | {kind: [source | {"Description": "tasks"}]}]
+                bare = [rule | {kind: [source]}]
+                authorize = getattr(world.ec2, f"authorize_security_group_{side}")
+                revoke = getattr(world.ec2, f"revoke_security_group_{side}")
+                authorize(GroupId=group, IpPermissions=told)
+                for again in (bare, [rule | {kind: [source | {"Description": "another"}]}]):
+                    with pytest.raises(ClientError, match=r"InvalidPermission\.Duplicate"):
+                        authorize(GroupId=group, IpPermissions=again)
+                near = [bare[0] | {"IpProtocol": "udp", "FromPort": 53, "ToPort": 53}]
+                with pytest.raises(ClientError, match=r"InvalidPermission\.NotFound"):
+                    revoke(GroupId=group, IpPermissions=near)
+                revoke(GroupId=group, IpPermissions=bare)
+                with pytest.raises(ClientError, match=r"InvalidPermission\.NotFound"):
+                    revoke(GroupId=group, IpPermissions=bare)
+    world.ec2.delete_security_group(GroupId=group)
 
 
 def test_who_binds_the_tasks_address_as_nc_does_in_a_session_is_dropped_by_the_kernel(world: World) -> None:

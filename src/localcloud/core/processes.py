@@ -233,8 +233,8 @@ class Supervisor:
         """Start a process in a session of its own; raises ``OSError`` where it can't be started.
 
         ``output`` is a file to append to or a file descriptor (a pipe's end, which stays open for the caller to
-        close); ``inherited`` are others that it gets, by the same numbers. ``as_unprivileged`` gives a root user's process another user id, in a user namespace: PostgreSQL
-        refuses to run as root.
+        close); ``inherited`` are others that it gets, by the same numbers. ``as_unprivileged`` gives a root user's
+        process another user id, in a user namespace: PostgreSQL refuses to run as root.
         """
         if self._stopped.is_set():
             raise OSError(f"{name} was not started: the local cloud is going down")

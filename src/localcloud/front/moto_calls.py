@@ -74,12 +74,12 @@ def passed_on(cloud: Cloud, wire: Wire, request: HttpRequest, params: Mapping[st
     except NotImplementedError as problem:
         raise Unsupported(wire.service, name, str(problem)) from problem
     except ServiceException as problem:
-        raise AwsError(problem.code, problem.message) from problem
+        raise AwsError(problem.code, _as_said(problem.message)) from problem
     except HTTPException as problem:
         raise aws_error(problem) from problem
     except ClientError as problem:
         error = problem.response["Error"]
-        raise AwsError(error.get("Code", "ClientError"), error.get("Message", "")) from problem
+        raise AwsError(error.get("Code", "ClientError"), _as_said(error.get("Message", ""))) from problem
     except Exception as problem:
         lacked = failures.moto_lacks(wire, params or {}, problem)
         if lacked is None:
@@ -90,7 +90,18 @@ def passed_on(cloud: Cloud, wire: Wire, request: HttpRequest, params: Mapping[st
     answer = _answer(result)
     if answer.status >= 500 or (answer.status == 404 and answer.body == b"Not yet implemented"):
         raise Unsupported(wire.service, name, answer.body.decode(errors="replace")[:200])
+    if answer.status >= 400:
+        return HttpAnswer(answer.status, _as_said(answer.body.decode(errors="replace")).encode(), answer.headers)
     return answer
+
+
+def _as_said(text: str) -> str:
+    """An error's text, or the body that holds it, as AWS says it.
+
+    Some of moto's texts carry the indentation of its source, some what boto3 puts before a message.
+    """
+    text = re.sub(r"(?:\\n|\\t|\s){2,}", " ", text)
+    return re.sub(r"(?:\w+: )?An error occurred \(\w+\) when calling the \w+ operation: ", "", text)
 
 
 STANDING_KEPT = 64
@@ -137,7 +148,7 @@ def aws_error(problem: HTTPException) -> AwsError:
         found = re.search(r"<Code>(.*?)</Code>", body)
         said = re.search(r"<Message>(.*?)</Message>", body, re.DOTALL)
         code, message = (found[1] if found else problem.name.replace(" ", "")), (said[1] if said else body)
-    return AwsError(str(code).split("#")[-1], str(message), status)
+    return AwsError(str(code).split("#")[-1], _as_said(str(message)), status)
 
 
 def parsed(wire: Wire, answer: HttpAnswer) -> dict[str, Any]:

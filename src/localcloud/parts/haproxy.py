@@ -63,7 +63,12 @@ class Haproxy:
             (self.folder / ADMIN).unlink(missing_ok=True)
         length = log.stat().st_size if log.exists() else 0
         process = supervisor.spawn(
-            f"haproxy {self.name}", argv, env=tools.environment(self.folder), cwd=self.folder, output=log, inherited=inherited
+            f"haproxy {self.name}",
+            argv,
+            env=tools.environment(self.folder),
+            cwd=self.folder,
+            output=log,
+            inherited=inherited,
         )
         deadline = time.monotonic() + timeout
         while not self._answers(process.pid):

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from omc.stack import Environment, Stack
 
 SETTLE_TIMEOUT = 300.0
+ALARMS_TIMEOUT = 60.0
+"""Seconds that the alarms get: they ring while the stack comes up, and their periods here are of ten seconds."""
 """Seconds for the tasks of a started cloud to become healthy: start, two passed health checks, with room."""
 
 SPACE = 500 * 2**20
@@ -134,6 +136,8 @@ def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
             record = _apply(site, record, reach, progress)
         with progress.step("Waiting for healthy tasks"):
             settle(site.environment, progress)
+        with progress.step("Waiting for quiet alarms"):
+            quiet(site.environment, progress)
         return record
 
 
@@ -345,6 +349,29 @@ def settle(environment: Environment, progress: Progress) -> None:
                 "What it says of itself: omc check morning --env local"
             )
         progress.waiting(" ".join(missing))
+        time.sleep(0.5)
+
+
+def quiet(environment: Environment, progress: Progress) -> None:
+    """Wait until every alarm of the environment has its data and none rings; name those that do when the time is up.
+
+    They may ring for a reason, as after the start of a cloud in which a fault is in force, so this refuses nothing.
+    """
+    from omc.aws.gateway import Gateway, access_to
+    from omc.facts.alarms import read_alarms
+
+    gateway = Gateway(environment, access_to(environment))
+    gateway.log_in()
+    deadline = time.monotonic() + ALARMS_TIMEOUT
+    while True:
+        ours = [each for each in read_alarms(gateway).alarms if each.name.startswith(environment.alarm_prefix)]
+        loud = [f"{each.name} is {each.state}" for each in ours if each.state != "OK"]
+        if not loud:
+            return
+        if time.monotonic() > deadline:
+            progress.note(f"After {ALARMS_TIMEOUT:.0f} s {', '.join(loud)}. Ask why: omc check morning --env local")
+            return
+        progress.waiting(", ".join(loud))
         time.sleep(0.5)
 
 

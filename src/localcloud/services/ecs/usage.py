@@ -1,4 +1,4 @@
-"""What tasks use: CPU and memory of the real processes, to CloudWatch, and the memory limit that ends a task.
+"""What tasks use: CPU and memory of the real processes, to CloudWatch, and the memory limits that end a container.
 
 ``AWS/ECS`` has per cent of the task's size; ``ECS/ContainerInsights`` absolute values and counts, where the cluster
 has insights on. One look at the kernel's process table serves all tasks.
@@ -36,12 +36,12 @@ def start(cloud: Cloud, clusters: Clusters) -> None:
 
 
 def measure(clusters: Clusters) -> None:
-    """Read what each task uses now, and end the containers of those that use more memory than their task has."""
+    """Read what each task uses now; end each container above its hard limit, and all of a task above its size."""
     from localcloud.core.processes import Supervisor
 
     with clusters.cloud.lock:
         watched = [
-            (running, clusters.state.tasks[arn].memory * MIB)
+            (running, clusters.state.tasks[arn].memory * MIB, _hard_limits(clusters, clusters.state.tasks[arn]))
             for arn, running in clusters.running.items()
             if running.processes()
         ]
@@ -50,32 +50,52 @@ def measure(clusters: Clusters) -> None:
     sessions: dict[int, list[Entry]] = defaultdict(list)
     for entry in clusters.cloud.part(Supervisor).table().values():
         sessions[entry.session].append(entry)
-    for running, limit in watched:
-        _measure_one(running, sessions)
+    for running, limit, limits in watched:
+        used = _measure_one(running, sessions)
+        over = {name for name, size in used.items() if size > limits.get(name, size)}
         if limit and running.memory_bytes > limit:
-            log.info("task out of memory: %d MiB used of %d", running.memory_bytes // MIB, limit // MIB)
-            for name, started in running.started.items():
-                if name not in running.ended:
-                    running.out_of_memory.add(name)
-                    clusters.cloud.part(Supervisor).end(started.process, 0.0)
+            over |= used.keys()
+        for name in over:
+            log.info("container %s out of memory: it uses %d MiB", name, used[name] // MIB)
+            running.out_of_memory.add(name)
+            clusters.cloud.part(Supervisor).end(running.started[name].process, 0.0)
 
 
-def _measure_one(running: Running, sessions: dict[int, list[Entry]]) -> None:
+def _hard_limits(clusters: Clusters, task: Task) -> dict[str, int]:
+    """Bytes that each container may use, by name; those without a limit of their own (``memory``) aren't in it."""
+    defined = {each["name"]: each.get("memory") for each in clusters.definition(task.task_definition).containers}
+    overrides = (task.spec.get("overrides") or {}).get("containerOverrides") or ()
+    defined |= {each["name"]: each["memory"] for each in overrides if each.get("name") and each.get("memory")}
+    return {name: int(mebibytes) * MIB for name, mebibytes in defined.items() if mebibytes}
+
+
+def _measure_one(running: Running, sessions: dict[int, list[Entry]]) -> dict[str, int]:
+    """Take the task's figures in, and return the bytes of each container that runs.
+
+    Pages that its processes share are counted once, as large as the largest of them has.
+    """
     ticks, private, shared = 0, 0, 0
-    for process in running.processes():
-        for entry in sessions.get(process.pid, []):
+    containers: dict[str, int] = {}
+    for name, started in running.started.items():
+        if name in running.ended:
+            continue
+        own_private, own_shared = 0, 0
+        for entry in sessions.get(started.process.pid, []):
             ticks += entry.cpu_ticks
             try:
                 pages = Path(f"/proc/{entry.pid}/statm").read_text().split()
             except OSError:
                 continue
-            private += (int(pages[1]) - int(pages[2])) * _PAGE
-            shared = max(shared, int(pages[2]) * _PAGE)
+            own_private += (int(pages[1]) - int(pages[2])) * _PAGE
+            own_shared = max(own_shared, int(pages[2]) * _PAGE)
+        containers[name] = own_private + own_shared
+        private, shared = private + own_private, max(shared, own_shared)
     now = time.monotonic()
     if running.measured_at and now > running.measured_at:
         running.cpu_cores = max(0.0, (ticks - running.cpu_ticks) / _TICKS / (now - running.measured_at))
     running.cpu_ticks, running.measured_at = ticks, now
     running.memory_bytes = private + shared
+    return containers
 
 
 def publish(clusters: Clusters) -> None:

@@ -55,8 +55,10 @@ def render(
     servers: Mapping[str, Sequence[Server]],
     log: int,
 ) -> str:
-    """The whole text, which sends its log to the file descriptor ``log``. ``addresses`` are where it listens, ``ports`` the real port of each listener's, ``servers`` by
-    backend."""
+    """The whole text, which sends its log to the file descriptor ``log``.
+
+    ``addresses`` are where it listens, ``ports`` the real port of each listener's, ``servers`` by backend.
+    """
     timeout = f"{balancer.idle_timeout:g}s"
     parts = [
         GLOBAL + f"  log fd@{log} len 1024 format raw local0",

@@ -1,4 +1,5 @@
-"""EC2: what moto forgets of security group rules, the default group's own, and a NAT gateway's place in its subnet."""
+"""EC2: of security group rules what moto forgets or takes for a difference, the default group's own, and where in its
+subnet a NAT gateway is."""
 
 from __future__ import annotations
 
@@ -30,6 +31,16 @@ def _description(rule: Any) -> str | None:
     return found or rule.prefix_list_description
 
 
+def _place(rule: Any) -> tuple[Any, ...]:
+    """What makes two rules the same one: a description is no part of it, and needn't be given to revoke a rule (API
+    reference, RevokeSecurityGroupIngress), nor does another one make a second rule. A group's id needs no owner."""
+    protocol, source, addresses = rule.ip_protocol, rule.source_group, rule.ip_range
+    ports = (None, None) if protocol == "-1" else (rule.from_port, rule.to_port)
+    group = source.get("GroupId") or source.get("GroupName")
+    return (protocol, *ports, addresses.get("CidrIp"), addresses.get("CidrIpv6"), group, rule.prefix_list_id)
+
+
+SecurityGroupRule.__eq__ = lambda rule, other: _place(rule) == _place(other)
 SecurityGroupRule.__init__ = _make_and_keep
 SecurityGroupRule.description = property(_description)
 
