@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from omc.secret_names import is_secret_name
+from omc.secret_prose import begins_sentence, is_of_a_parser, is_state
+from omc.secret_shapes import HEADER, IN_PLACE, SHAPES, in_commands, in_words
 
 REDACTED = "[redacted]"
 _BEGUN = REDACTED[:-1]
@@ -30,7 +32,15 @@ _BARE = (
     r"(?:[^\s\"'\\,;&]++|[,;&](?!\s|\Z|[\"'\\]|[\w.\-]{1,40}[=:])|[\"'](?=\w)|\\(?![\"'nrt\\]))*+"
 )
 """Up to what can't belong to it: a space, a quote that closes, the next ``name=``."""
-_VALUE = re.compile(rf"{_ESCAPED}|{_QUOTED}|{_BARE}", re.DOTALL)
+_LONG = (
+    r"(?P<three>\"\"\"|''')[\s\S]*?(?:(?P=three)|\Z)"
+    r"|<<[-~]?[\"']?(?P<word>\w{1,40})[\"']?[ \t]{0,20}\r?\n[\s\S]{0,4000}?\n[ \t]{0,80}(?P=word)\b"
+    r"|\$(?P<tag>\w{0,40})\$[\s\S]{1,500}?\$(?P=tag)\$|<!\[CDATA\[[^\]]*+"
+)
+"""Triple quotes, a shell's and Terraform's ``<<END``, PostgreSQL's dollars, XML's CDATA."""
+_VALUE = re.compile(rf"{_ESCAPED}|{_LONG}|{_QUOTED}|{_BARE}", re.DOTALL)
+_BLOCK = re.compile(r"[|>](?:[+-]?\d?|\d[+-])[ \t]{0,20}(?:#[^\r\n\\]{0,200})?(?P<end>\r?\n|(?:\\{1,7}r)?\\{1,7}n)")
+"""YAML's ``password: |``: its value are the lines below that stand further right."""
 _COLOURS = r"(?:\x1b\[[\d;]{0,20}m){0,3}"
 _GAP = r"[ \t]{0,80}+\s{0,4}"
 """Names and values stand in columns, too."""
@@ -48,66 +58,52 @@ _OPTION = re.compile(r"(?<![\w\-])--?(?P<name>[A-Za-z][\w\-]*+)(?P<sign>[\"']?,?
 """``--db-password ``."""
 _ELEMENT = re.compile(r"<(?:[\w.\-]{1,100}+:)?+(?P<name>[A-Za-z][\w.\-]{0,100}+)(?:\s[^<>]{0,300}(?<!/))?>")
 """``<Password>``, ``<wsse:Password Type="…">``."""
-_CONTENT = re.compile(r"[^<]++")
-_NAMED = re.compile(
-    r"\\{0,7}[\"'](?:name|Name|key|Key)\\{0,7}[\"']\s{0,4}:\s{0,4}\\{0,7}[\"'](?P<name>[^\"'\\]{1,200})\\{0,7}[\"']"
-    r"\s{0,4},\s{0,4}\\{0,7}[\"'](?:value|Value)\\{0,7}[\"']\s{0,4}:\s{0,4}"
+_KEYED_ELEMENT = re.compile(
+    r"<[\w.:\-]{1,100}\s[^<>]{0,200}?\b(?:name|key)\s?=\s?[\"'](?P<name>[^\"'<>]{1,200})[\"'][^<>]{0,200}(?<!/)>"
+    r"(?:\s{0,40}<(?:value|string)>)?+"
+    r"|(?i:<(?:name|key)>)\s{0,40}(?P<other>[^<>\s]{1,200})\s{0,40}(?i:</(?:name|key)>\s{0,80}<(?:value|string|data)>)"
 )
-"""``{"name": "DB_PASSWORD", "value": `` within a text, as ECS has its variables, and as Python prints them."""
-_SHORTHAND = re.compile(r"(?i)\b(?:name|key)=(?P<name>[\w.\-]{1,200}+),\s?value=")
-"""``name=DB_PASSWORD,value=``, as one writes them for the aws CLI."""
+"""``<property name="password">``, ``<name>db.password</name><value>``, ``<key>Password</key><string>``."""
+_CONTENT = re.compile(r"<!\[CDATA\[[^\]]*+|[^<]++")
+_QUOTE = r"(?:\\{0,7}[\"'])?"
+_SIGN = rf"{_QUOTE}\s{{0,4}}(?:=>|[:=])\s{{0,4}}"
+_BETWEEN = r"(?:\s{0,4}[,;]\s{0,40}|\s{1,40})"
+_NAME_FIELD = r"(?<![\w$@])\w{0,40}(?:[nN]ame|[kK]ey|NAME|KEY)"
+_VALUE_FIELD = r"(?<![\w$@])(?!UsePrevious)\w{0,40}(?:[vV]alue|VALUE)"
+_OTHER_FIELD = (
+    rf"{_QUOTE}\w{{1,40}}{_SIGN}(?:\\{{0,7}}[\"'][^\"'\\]{{0,100}}\\{{0,7}}[\"']|[^\s,;\"'\\(){{}}<>]{{1,100}}"
+    r"|[^\r\n\"'\\{}]{0,100}(?=\r?\n))"
+)
+_PAIR = re.compile(
+    rf"{_NAME_FIELD}{_SIGN}"
+    r"(?:\\{0,7}[\"'](?P<name>[^\"'\\]{1,200})\\{0,7}[\"']|(?P<other>[^\s\"'\\,;:=<>(){}]{1,200}))"
+    rf"{_BETWEEN}(?:{_OTHER_FIELD}{_BETWEEN}){{0,2}}?{_QUOTE}{_VALUE_FIELD}{_SIGN}"
+)
+"""A name and its value as two fields: ``{"name": "DB_PASSWORD", "value": ``, ``ParameterKey=Password,ParameterValue=``,
+``- name: DB_PASSWORD`` with ``value: `` on the next line, ``<add key="Password" value=``."""
 _VALUE_FIRST = re.compile(
-    r"(?P<start>\\{0,7}\"(?:value|Value)\\{0,7}\"\s{0,4}:\s{0,4})(?P<value>\\{0,7}\"[^\"\\]{0,4000}\\{0,7}\")"
-    r"(?P<end>\s{0,4},\s{0,4}\\{0,7}\"(?:name|Name|key|Key)\\{0,7}\"\s{0,4}:\s{0,4}\\{0,7}\"(?P<name>[^\"\\]{1,200}))"
+    rf"(?P<start>{_QUOTE}{_VALUE_FIELD}{_SIGN})"
+    r"(?P<value>\\{0,7}\"[^\"\\]{0,4000}\\{0,7}\"|'[^'\\\r\n]{0,400}'|[^\s\"'\\,;<>(){}]{1,400})"
+    rf"(?P<end>{_BETWEEN}{_QUOTE}{_NAME_FIELD}{_SIGN}{_QUOTE}(?P<name>[^\s\"'\\,;:=<>(){{}}]{{1,200}}))"
 )
-_HEADER = re.compile(
-    r"(?P<start>\b(?:proxy-)?(?:authori[sz]ation|(?:set-)?cookie)\\{0,7}[\"']?\s{0,4}[:=]\s{0,4}\\{0,7}[\"']?)"
-    r"(?P<value>[^\s\"'\\{\[][^\r\n\"'\\]*+)",
-    re.IGNORECASE,
-)
-"""A header's whole value, which may be several words."""
-_CONNECTION = re.compile(r"(?i)(?P<start>;[ ]{0,4}(?:password|pwd)[ ]{0,4}=[ ]{0,4})(?P<value>[^;\"'\s][^;\"'\r\n]*+)")
-"""A password with spaces in an ADO or JDBC connection string."""
+_FIELD_OF_NAME = re.compile(r"(?P<of>\w{0,40}?)(?:[nN]ame|[kK]ey|NAME|KEY)")
+_FIELD_OF_VALUE = re.compile(r"(?P<of>\w{0,40}?)(?:[vV]alue|VALUE)")
 
-_SHAPES: tuple[re.Pattern[str], ...] = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-        r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
-        r"\b(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}\b",
-        r"\bgh[pousr]_[A-Za-z0-9]{20,}+|\bgithub_pat_\w{20,}+|\bglpat-[\w-]{16,}+",
-        r"\bxox[a-z]-[A-Za-z0-9-]{8,}+|\bxapp-\d-[A-Za-z0-9-]{8,}+",
-        r"(?<=hooks\.slack\.com/)(?:services|workflows|triggers)/[^\s\"'<>\\)]++",
-        r"(?<=/api/webhooks/)\d[^\s\"'<>\\)]++",
-        r"(?<=\.webhook\.office\.com/)[^\s\"'<>\\)]++",
-        r"(?<=events\.pagerduty\.com/)(?:integration|x-ere|generic)/[^\s\"'<>\\)]++",
-        r"\b[spr]k_(?:live|test)_\w{8,}+|\bwhsec_[\w+/=]{16,}+",
-        r"\bsk-(?:proj|ant|svcacct|or)-[\w-]{16,}+|\bsk-[A-Za-z0-9]{32,}+",
-        r"\bAIza[\w-]{35}|\bya29\.[\w-]{16,}+",
-        r"\bSG\.[\w-]{16,}+\.[\w-]{16,}+",
-        r"\bnpm_[A-Za-z0-9]{36}\b|\bpypi-[\w-]{32,}+|\bdop_v1_[0-9a-f]{32,}+|\bhv[sb]\.[\w-]{20,}+",
-        r"\bSK[0-9a-f]{32}\b|\bAGE-SECRET-KEY-1[A-Z0-9]{20,}+",
-        r"\beyJ[\w-]{6,}+\.[\w-]{6,}+(?:\.[\w-]*+)?",
-        # The second where the password holds what a URL should have escaped: then it ends at the last @.
-        r"(?<=://)[^\s/?#@:\"'<>\\]{0,200}:[^\s/?#@\"'<>\\]{0,400}@(?![^\s@\"'<>\\]{0,400}@)",
-        r"(?<=://)[^\s/?#@:\"'<>\\]{0,200}:(?!\d{1,5}[/?#])[^\s\"'<>\\]{0,400}@(?=[^\s@])",
-        r"(?i)(?<=\bx-amz-signature=)[0-9a-f]{16,}+|(?<=[?&]sig=)[\w%+/=-]{16,}+",
-        r"(?i)(?<=\bbearer )(?:(?=[\w.~+/=-]{0,300}\d)[\w.~+/=-]{6,}+|[\w.~+/=-]{20,}+)",
-        r"(?i)(?<=\bbasic )(?:(?=[\w+/=-]{0,300}[\d=])[\w+/=-]{6,}+|[\w+/=-]{20,}+)",
-        r"(?i)(?<=\bpassword )'[^']*+'|(?<=\bidentified by )'[^']*+'",
-    )
-)
 _AWS_SECRET_KEY = re.compile(r"(?<![A-Za-z0-9/+=_.-])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=_.-])")
 _AWS_NEAR = re.compile(r"(?i)\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|secret|aws_|\[redacted\]")
 LONGEST_ARN = 200
+LONGEST_PROSE = 60
+"""Characters behind a name that are looked at for whether a sentence goes on."""
 LONGEST_NOTHING = 400
 """Characters of a value that may be none; what is longer is masked whatever it begins with."""
+_SPACES = re.compile(r"[ \t]{0,400}")
 _STYLE = re.compile(r"\x1b\[[\d;]{0,20}m")
 _OF_MANY = frozenset({"tokens", "cookies", "secrets", "credentials", "passwords", "keys"})
 """In a sentence they come before a colon; and a number behind them counts them."""
 _HARMLESS = re.compile(
     r"\s*+(?:arn:aws[\w-]*+:\S*+|\$\{[^}]*+\}|\$[A-Z_][A-Z0-9_]*+|\{\{[^}]*+\}\}|null|None|true|false|True|False|nil|nothing"
-    r"|\[?redacted[^\]]*+\]?|\(sensitive\)|\(known after the apply\)|\(none\)|\**+|<[a-z]++>|-|→.*+)\s*+"
+    r"|\[?redacted[^\]]*+\]?|\$\([^)]*+\)?|[^\w\s]{1,2}|\(sensitive\)"
+    r"|\(known after the apply\)|\(none\)|\**+|<[a-z]++>|-|→.*+)\s*+"
 )
 """A reference, no value at all, or masked already."""
 
@@ -154,14 +150,11 @@ Replace = Callable[[tuple[str, ...], Any], str]
 
 def _walk(value: Any, key: str, path: tuple[str, ...], replace: Replace) -> Any:
     if isinstance(value, Mapping):
-        named = next((value[word] for word in ("name", "Name", "key", "Key") if isinstance(value.get(word), str)), "")
-        below = (*path, named) if named else path
+        names = _names_in(value)
+        below = (*path, *names.values())
         return {
             name: _walk(
-                item,
-                named if named and name in ("value", "Value") else _inherited(key, str(name)),
-                (*below, str(name)),
-                replace,
+                item, _named_beside(str(name), names) or _inherited(key, str(name)), (*below, str(name)), replace
             )
             for name, item in value.items()
         }
@@ -174,12 +167,39 @@ def _walk(value: Any, key: str, path: tuple[str, ...], replace: Replace) -> Any:
     return value
 
 
+def _names_in(fields: Mapping[Any, Any]) -> dict[str, str]:
+    """What names the value beside it, by the field's own prefix: ``Parameter`` of ``ParameterKey``."""
+    if not any(isinstance(name, str) and _FIELD_OF_VALUE.fullmatch(name) for name in fields):
+        return {"": name} if (name := _first_name(fields)) else {}
+    found = ((_FIELD_OF_NAME.fullmatch(name), value) for name, value in fields.items() if isinstance(name, str))
+    return {match["of"]: value for match, value in found if match and isinstance(value, str)}
+
+
+def _first_name(fields: Mapping[Any, Any]) -> str:
+    return next((fields[word] for word in ("name", "Name", "key", "Key") if isinstance(fields.get(word), str)), "")
+
+
+def _named_beside(field: str, names: Mapping[str, str]) -> str:
+    """The name of the value in this field, which another field says; empty where none does."""
+    match = _FIELD_OF_VALUE.fullmatch(field)
+    if match is None or not names:
+        return ""
+    return (
+        names.get(match["of"]) or names.get("") or next((name for name in names.values() if is_secret_name(name)), "")
+    )
+
+
 def _items(values: Sequence[Any], key: str, path: tuple[str, ...], replace: Replace) -> list[Any]:
-    """A list; in one of a command's words, the word after ``--password`` is one."""
+    """A list; in one of a command's words, the word after ``--password`` is one, and that after curl's ``-u``."""
     found: list[Any] = []
     option = ""
-    for value in values:
-        if option and isinstance(value, str) and not value.startswith("-"):
+    words = values if values and all(isinstance(value, str) for value in values) else ()
+    for at, value in enumerate(values):
+        begin = in_words(words, at) if words else None
+        if begin is not None:
+            none = value[begin:].startswith(_BEGUN) or _HARMLESS.fullmatch(value[begin:])
+            found.append(value if none else value[:begin] + replace((*path, values[0]), value[begin:]))
+        elif option and isinstance(value, str) and not value.startswith("-"):
             found.append(_text(value, option, (*path, option), replace))
         else:
             found.append(_walk(value, key, path, replace))
@@ -191,7 +211,7 @@ def _items(values: Sequence[Any], key: str, path: tuple[str, ...], replace: Repl
 def _text(value: str, key: str, path: tuple[str, ...], replace: Replace) -> str:
     if not value or value in (REDACTED, CHANGED):
         return value
-    if key and is_secret_name(key) and not _HARMLESS.fullmatch(value):
+    if key and is_secret_name(key) and not _HARMLESS.fullmatch(value) and not is_state(value):
         return replace(path, value)
     if value[0] in "{[" and value[-1] in "}]":
         try:
@@ -207,17 +227,25 @@ def _masked(text: str, replace: Callable[[str], str]) -> str:
     if len(text) < SHORTEST:
         return text
     has_aws = _AWS_NEAR.search(text) is not None
-    for pattern in _SHAPES:
+    for pattern in SHAPES:
         text = pattern.sub(lambda match: replace(match[0]) + ("@" if match[0].endswith("@") else ""), text)
     if has_aws:
         text = _AWS_SECRET_KEY.sub(lambda match: replace(match[0]) if _is_mixed(match[0]) else match[0], text)
-    for whole in (_HEADER, _CONNECTION, _VALUE_FIRST):
-        text = whole.sub(lambda match: _whole(match, replace), text)
+    lower = text.lower()
+    for word, whole in IN_PLACE:
+        if word in lower:
+            text = whole.sub(lambda match: _whole(match, replace), text)
+    text = in_commands(text, lambda match: _whole(match, replace))
+    if "value" in lower:
+        of_a_pair = {match.end() for match in _PAIR.finditer(text)}
+        text = _VALUE_FIRST.sub(
+            lambda match: match[0] if match.end("start") in of_a_pair else _whole(match, replace), text
+        )
+        text = _values_after(_PAIR, _VALUE, text, replace)
     for name, value in (
-        (_NAMED, _VALUE),
-        (_SHORTHAND, _VALUE),
         (_NAME, _VALUE),
         (_OPTION, _VALUE),
+        (_KEYED_ELEMENT, _CONTENT),
         (_ELEMENT, _CONTENT),
     ):
         text = _values_after(name, value, text, replace)
@@ -226,7 +254,12 @@ def _masked(text: str, replace: Callable[[str], str]) -> str:
 
 def _whole(match: re.Match[str], replace: Callable[[str], str]) -> str:
     found = match.groupdict()
-    if _HARMLESS.fullmatch(match["value"].strip("\\\"'")) or not is_secret_name(found.get("name") or "password"):
+    bare = match["value"].strip("\\\"'")
+    if bare.startswith(_BEGUN) or _HARMLESS.fullmatch(bare) or is_state(bare):
+        return match[0]
+    if match.re is HEADER and begins_sentence(match["value"]):
+        return match[0]
+    if not is_secret_name(found.get("name") or "password"):
         return match[0]
     return match["start"] + _in_quotes(match["value"], replace) + (found.get("end") or "")
 
@@ -238,14 +271,49 @@ def _values_after(names: re.Pattern[str], values: re.Pattern[str], text: str, re
     parts: list[str] = []
     done = 0
     for match in names.finditer(text):
-        if match.start() < done or not _is_secret_part(match["name"]) or _is_in_arn(text, match.start()):
+        if match.start() < done or not _is_secret_part(_name_of(match)) or _is_in_arn(text, match.start()):
             continue
-        value = values.match(text, match.end())
-        if value is None or _says_nothing(match, value[0]):
-            continue
-        parts += [text[done : match.end()], _in_quotes(value[0], replace)]
-        done = value.end()
+        end = _end_of_block(text, match)
+        if end is None:
+            value = values.match(text, match.end())
+            if value is None or _says_nothing(match, value[0]):
+                continue
+            end = value.end()
+        parts += [text[done : match.end()], _in_quotes(text[match.end() : end], replace)]
+        done = end
     return "".join([*parts, text[done:]]) if parts else text
+
+
+def _name_of(match: re.Match[str]) -> str:
+    return str(match["name"] or match.groupdict().get("other") or "")
+
+
+def _end_of_block(text: str, name: re.Match[str]) -> int | None:
+    """Where YAML's block of lines behind a name ends; None where none begins. Also within a string of JSON."""
+    block = _BLOCK.match(text, name.end())
+    if block is None:
+        return None
+    line_end = block["end"]
+    begin = text.rfind(line_end, 0, name.start())
+    indent = _indent(text, begin + len(line_end) if begin >= 0 else 0)
+    at, end = block.end(), block.end() - len(line_end)
+    while at < len(text):
+        stop = text.find(line_end, at)
+        stop = len(text) if stop < 0 else stop
+        line = text[at:stop]
+        if line.strip() and _indent(text, at) <= indent:
+            break
+        if line_end[0] == "\\" and '"' in line:
+            return at + line.index('"') if line.strip() else end
+        if line.strip():
+            end = stop
+        at = stop + len(line_end)
+    return end
+
+
+def _indent(text: str, at: int) -> int:
+    found = _SPACES.match(text, at)
+    return len(found[0]) if found else 0
 
 
 def _is_secret_part(name: str) -> bool:
@@ -261,10 +329,14 @@ def _says_nothing(match: re.Match[str], value: str) -> bool:
     bare = _STYLE.sub("", value).strip("\\\"'")
     if not bare or bare.startswith(_BEGUN) or _HARMLESS.fullmatch(bare):
         return True
-    name = match["name"].lower()
+    name, sign = _name_of(match).lower(), match.groupdict().get("sign")
     if bare.isdigit():
         return name.endswith(tuple(_OF_MANY))
-    return name in _OF_MANY and match.groupdict().get("sign") == ": " and value == bare
+    if is_state(bare) or (name == "token" and is_of_a_parser(match.string[: match.start()], bare)):
+        return True
+    if sign == ": " and value == bare:
+        return name in _OF_MANY or begins_sentence(match.string[match.end() : match.end() + LONGEST_PROSE])
+    return False
 
 
 def _is_in_arn(text: str, at: int) -> bool:

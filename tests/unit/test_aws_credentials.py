@@ -315,6 +315,16 @@ HALF: dict[str, tuple[Callable[[Person], object], str]] = {
         ),
         r"credential_process of profile p .* failed: Your \[31msession",
     ),
+    "a program that fails and says too much": (
+        lambda p: p.program("p", "import sys; sys.exit('x' * 190 + ' password=' + 'hidden' * 9)").set(AWS_PROFILE="p"),
+        r"credential_process of profile p .* failed: x{150,}(?!.*hid)",
+    ),
+    "a program that fails with its own call": (
+        lambda p: p.program("p", 'import sys; sys.exit(\'curl -u me:hidden7 failed: {"token": "hidden"}\')').set(
+            AWS_PROFILE="p"
+        ),
+        r"credential_process of profile p .* failed: curl -u me:\[redacted\] failed",
+    ),
     "a program that fails without a word": (
         lambda p: p.program("p", "import sys; sys.exit(3)").set(AWS_PROFILE="p"),
         r"failed: it said nothing\. Log in again",

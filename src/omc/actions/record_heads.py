@@ -9,27 +9,34 @@ import json
 from datetime import datetime, timedelta
 
 from omc.aws.gateway import Gateway
-from omc.errors import NotFound
+from omc.errors import AwsRefused, NotFound
 from omc.facts.record_heads import bucket_of, key_of
 from omc.store.audit import Head
 
 RETENTION = timedelta(days=400)
 """A year and a month: a yearly review still finds every head. The lock is S3's governance mode."""
+ALREADY_THERE = "PreconditionFailed"
 
 
 def keep_in_bucket(aws: Gateway, head: Head, label: str, now: datetime) -> None:
-    """An object named by the event and its hash, which nobody without a right of its own may delete before its time."""
+    """An object named by the event and its hash, which nobody without a right of its own may delete before its time.
+    Where it is there already, as after a run whose head the worker finds too, no second version is made."""
     bucket, account = bucket_of(aws)
-    aws.client("s3").put_object(
-        Bucket=bucket,
-        Key=key_of(aws.environment.name, head),
-        Body=_text(head, label, now).encode(),
-        ContentType="application/json",
-        ChecksumAlgorithm="SHA256",
-        ObjectLockMode="GOVERNANCE",
-        ObjectLockRetainUntilDate=now + RETENTION,
-        ExpectedBucketOwner=account,
-    )
+    try:
+        aws.client("s3").put_object(
+            Bucket=bucket,
+            Key=key_of(aws.environment.name, head),
+            Body=_text(head, label, now).encode(),
+            ContentType="application/json",
+            ChecksumAlgorithm="SHA256",
+            ObjectLockMode="GOVERNANCE",
+            ObjectLockRetainUntilDate=now + RETENTION,
+            ExpectedBucketOwner=account,
+            IfNoneMatch="*",
+        )
+    except AwsRefused as error:
+        if error.code != ALREADY_THERE:
+            raise
 
 
 def keep_in_log_group(aws: Gateway, head: Head, label: str, now: datetime) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import exceptions as raised
 
 from omc.errors import BadCredentials, NoCredentials, OmcError, Unreachable
+from omc.redaction import mask
 
 if TYPE_CHECKING:
     from omc.stack import Environment
@@ -248,7 +249,8 @@ def _program(command: str) -> str:
 
 
 def _clean(text: object) -> str:
-    """A text from outside as part of a sentence: one line, no control characters, not too long, no full stop."""
-    line = " ".join(str(text).split())
+    """A text from outside as part of a sentence: without secrets, which are looked for in the whole of it, one line, no
+    control characters, not too long, no full stop."""
+    line = " ".join(mask(str(text)).split())
     line = "".join(character for character in line if character.isprintable())
     return (line[: LONGEST - 1] + "…" if len(line) > LONGEST else line).rstrip(".")

@@ -82,4 +82,4 @@ def as_markdown(plan: Plan, commands: Sequence[str], environment: Environment, *
 
 def as_document(plan: Plan, commands: Sequence[str] = ()) -> dict[str, Any]:
     """For programs. Keys are added, never renamed."""
-    return {**without_secrets(to_json(plan)), "hash": plan.hash, "commands": list(without_secrets(list(commands)))}
+    return {**to_json(plan), "hash": plan.hash, "commands": list(commands)}

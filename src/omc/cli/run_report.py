@@ -13,7 +13,6 @@ from omc.engine.course import State
 from omc.output import line, markdown, style, table_row
 from omc.procedures.plan import from_json
 from omc.store.models import Approval, Run, StepRow, Timer
-from omc.store.redaction import without_secrets
 from omc.times import iso, moment, span
 
 EXIT_CODES: Mapping[str, int] = {
@@ -144,7 +143,7 @@ def as_document(account: Account) -> dict[str, Any]:
         "cancelled_by": run.cancelled_by,
         "undo_of": run.undo_of,
         "timer": run.timer,
-        "plan": {**without_secrets(run.plan), "hash": run.plan_hash},
+        "plan": {**run.plan, "hash": run.plan_hash},
         "approvals_needed": run.approvals_needed,
         "approvals": [
             {
@@ -261,7 +260,7 @@ def runs_document(runs: Sequence[Run], timers: Sequence[Timer]) -> dict[str, Any
                 "timer": timer.id,
                 "environment": timer.environment,
                 "procedure": timer.procedure,
-                "asked": without_secrets(timer.asked),
+                "asked": timer.asked,
                 "why": timer.why,
                 "due_at": iso(timer.due_at),
                 "actor": timer.actor,

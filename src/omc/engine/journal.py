@@ -24,7 +24,7 @@ from omc.store.clock import boot_clock
 from omc.store.database import Store, Transaction
 from omc.store.embedded import StoreUnreachable
 from omc.store.models import Approval, Run, StepRow, Timer
-from omc.store.redaction import plain, sentence_of, without_secrets
+from omc.store.redaction import plain
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -352,8 +352,8 @@ def concluded(lease: Lease, actor: str, phase: Phase, number: int, outcome: Outc
         row = _step(transaction.session, lease.run, phase, number)
         row.state = StepState.ENDED
         row.verdict = outcome.verdict.value
-        row.sentence = sentence_of(outcome.sentence)
-        row.evidence = without_secrets(plain(outcome.evidence))
+        row.sentence = outcome.sentence
+        row.evidence = plain(outcome.evidence)
         row.outputs = plain(outcome.outputs)
         row.ended_at = transaction.at
         transaction.record("step.ended", row)
@@ -379,7 +379,7 @@ def end(lease: Lease, actor: str, verdict: str, sentence: str) -> None:
 
 
 def _end(transaction: Transaction, run: Run, verdict: str, sentence: str) -> None:
-    run.state, run.verdict, run.sentence = State.ENDED, verdict, sentence_of(sentence)
+    run.state, run.verdict, run.sentence = State.ENDED, verdict, sentence
     run.ended_at = transaction.at
     run.holder, run.lease_until = None, None
     transaction.record("run.ended", run)

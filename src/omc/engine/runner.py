@@ -23,7 +23,6 @@ from omc.errors import AccessDenied, AwsRefused, BadCredentials, NoCredentials, 
 from omc.procedures.plan import Plan, filled_in, from_json
 from omc.store.embedded import StoreError, StoreUnreachable
 from omc.store.models import Run, StepRow
-from omc.store.redaction import sentence_of
 
 FIRST_PAUSE = 0.5
 """Seconds before AWS is asked again after it could not answer; twice as many each time."""
@@ -164,7 +163,7 @@ class Runner:
 
     def _conclude(self, row: StepRow, outcome: Outcome) -> None:
         journal.concluded(self.lease, self.actor, Phase(row.phase), row.number, outcome)
-        self.reporter.note(f"    {outcome.verdict}: {sentence_of(outcome.sentence)}")
+        self.reporter.note(f"    {outcome.verdict}: {outcome.sentence}")
 
     def is_cancelled(self) -> bool:
         with self.site.store.reading() as session:
@@ -224,7 +223,7 @@ class _Step:
             now=self.runner.site.store.now,
             remember=remember,
             memory=memory,
-            say=lambda text: self.runner.reporter.waiting(f"{self.row.name}: {sentence_of(text)}"),
+            say=lambda text: self.runner.reporter.waiting(f"{self.row.name}: {text}"),
             cancelled=self._cancelled if self.row.phase == Phase.PERFORM else lambda: False,
             store=self.runner.site.store,
         )
@@ -308,7 +307,7 @@ class _Step:
             return None, Outcome(error.verdict, f"{self.title}: {error.message}", evidence)
         except OmcError as error:
             if isinstance(error, Unknown) and not isinstance(error, AwsRefused | AccessDenied):
-                self.problem = sentence_of(error.message)
+                self.problem = error.message
                 return None, None
             return None, self._refused(what, error.message)
         except Exception as error:  # noqa: BLE001 - whatever an action's bug is, the run has to come to an end

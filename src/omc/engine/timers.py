@@ -178,8 +178,8 @@ def _put_off(store: Store, timer: Timer, why: str) -> None:
         row = transaction.session.get(Timer, timer.id, with_for_update=True)
         if row is not None and row.state == PENDING and row.holder == timer.holder:
             _hold(transaction, row, row.holder or "", AGAIN)
-            if row.sentence != sentence_of(why):
-                row.sentence = sentence_of(why)
+            if row.sentence != (masked := sentence_of(why)):
+                row.sentence = masked
                 transaction.record("timer.put_off", row)
 
 
@@ -187,5 +187,5 @@ def _finish(store: Store, timer: Timer, state: str, sentence: str) -> None:
     with store.transaction(timer.actor) as transaction:
         row = transaction.session.get(Timer, timer.id, with_for_update=True)
         if row is not None and row.state == PENDING:
-            row.state, row.sentence = state, sentence_of(sentence)
+            row.state, row.sentence = state, sentence
             transaction.record("timer.failed", row)
