@@ -44,6 +44,10 @@ class CannedAws:
     """Other pages, by path."""
     visits: list[protocol.HttpRequest] = field(default_factory=list)
     """How these were asked for."""
+    site: dict[str, tuple[int, bytes]] = field(
+        default_factory=lambda: {"/": (200, b"<!doctype html>"), "/api/v1/prices": (200, b"[]")}
+    )
+    """What users get beside the status page, by path."""
 
     def operations(self) -> list[str]:
         return [operation for _, operation, _ in self.asked]
@@ -53,6 +57,8 @@ def _answer(aws: CannedAws, request: protocol.HttpRequest) -> protocol.HttpAnswe
     if request.path == "/api/v1/status":
         status, body = aws.status_page
         return protocol.HttpAnswer(status, body, {"Content-Type": "application/json"})
+    if request.method == "GET" and request.path in aws.site:
+        return protocol.HttpAnswer(*aws.site[request.path], {})
     if request.path in aws.pages:
         aws.visits.append(request)
         status, body = aws.pages[request.path]
@@ -191,6 +197,27 @@ def fresh_metrics(params: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def forward(name: str) -> dict[str, Any]:
+    return {"Type": "forward", "TargetGroupArn": target_group(name)["TargetGroupArn"]}
+
+
+LISTENER = {
+    "ListenerArn": arn("elasticloadbalancing", f"listener/app/{PREFIX}/50dc6c495c0c9188/1"),
+    "Protocol": "HTTP",
+    "Port": 80,
+    "DefaultActions": [forward("frontend")],
+}
+RULES = [
+    {
+        "Priority": "10",
+        "Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/api/*"]}, "Values": ["/api/*"]}],
+        "Actions": [forward("backend")],
+        "IsDefault": False,
+    },
+    {"Priority": "default", "Conditions": [], "Actions": [forward("frontend")], "IsDefault": True},
+]
+
+
 def healthy() -> dict[tuple[str, str], Any]:
     """A stack of which every morning check is ok."""
     health = [
@@ -210,7 +237,8 @@ def healthy() -> dict[tuple[str, str], Any]:
                 }
             ]
         },
-        ("elbv2", "DescribeListeners"): {"Listeners": [{"Protocol": "HTTP", "Port": 80}]},
+        ("elbv2", "DescribeListeners"): {"Listeners": [LISTENER]},
+        ("elbv2", "DescribeRules"): {"Rules": RULES},
         ("elbv2", "DescribeTargetGroups"): {"TargetGroups": [target_group("backend"), target_group("frontend")]},
         ("elbv2", "DescribeTargetHealth"): {"TargetHealthDescriptions": health},
         ("cloudwatch", "DescribeAlarms"): {"MetricAlarms": [alarm("backend-unhealthy")], "CompositeAlarms": []},

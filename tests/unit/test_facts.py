@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
@@ -29,7 +28,8 @@ from omc.aws.gateway import Access, Gateway
 from omc.errors import BadAnswer, WrongUse
 from omc.facts.alarms import Alarms, read_alarms
 from omc.facts.collector import UNREAD, Reading, Unreadable, collect, reads
-from omc.facts.data_age import DataAge, read_data_age
+from omc.facts.data_age import DataAge
+from omc.facts.listeners import Listeners
 from omc.facts.load_balancers import (
     LoadBalancers,
     TargetGroups,
@@ -39,6 +39,7 @@ from omc.facts.load_balancers import (
     read_target_health,
 )
 from omc.facts.logs import ERRORS_QUERY, RecentErrors, group_errors, read_recent_errors
+from omc.facts.probes import Probes
 from omc.facts.scope import Scope
 from omc.facts.secrets import Secret, read_secrets_in_use
 from omc.facts.services import Services, read_services
@@ -388,73 +389,6 @@ def test_metrics_of_many_services_are_asked_five_hundred_a_call(aws: CannedAws, 
     assert [len(params["MetricDataQueries"]) for _, _, params in aws.asked] == [500, 100]
 
 
-@pytest.mark.parametrize(
-    ("body", "age", "problem"),
-    [
-        (b'{"data_age_seconds": 12.5}', 12.5, ""),
-        (b'{"data_age_seconds": null}', None, "does not say data_age_seconds"),
-        (b'{"data_age_seconds": -3}', None, "does not say data_age_seconds"),
-        (b"[]", None, "does not say data_age_seconds"),
-    ],
-)
-def test_the_age_of_the_data(aws: CannedAws, gateway: Gateway, body: bytes, age: float | None, problem: str) -> None:
-    aws.status_page = (200, body)
-    (told,) = read_data_age(gateway, STAGING, read_load_balancers(gateway, STAGING)).services
-    assert told.age_seconds == age
-    assert problem in told.problem
-    assert told.url == f"{aws.endpoint}/api/v1/status"
-
-
-def https_listener(aws: CannedAws) -> None:
-    aws.answers["elbv2", "DescribeListeners"] = {  # type: ignore[index]
-        "Listeners": [
-            {"Protocol": "HTTP", "Port": 80},
-            {"Protocol": "HTTPS", "Port": 443, "Certificates": [{"CertificateArn": arn("acm", "certificate/1")}]},
-        ]
-    }
-
-
-def test_where_https_is_served_the_certificates_name_is_asked(aws: CannedAws, gateway: Gateway) -> None:
-    https_listener(aws)
-    aws.answers["acm", "DescribeCertificate"] = {"Certificate": {"DomainName": "app.example.com"}}  # type: ignore[index]
-    with patch("omc.facts.data_age.get_json", return_value={"data_age_seconds": 3}) as get:
-        (told,) = read_data_age(gateway, STAGING, read_load_balancers(gateway, STAGING)).services
-    assert told.age_seconds == 3
-    get.assert_called_once_with("https://app.example.com/api/v1/status", 5.0)
-
-
-@pytest.mark.parametrize(
-    ("answer", "why"),
-    [
-        (
-            {"Certificate": {"DomainName": "*.example.com"}},
-            r"the certificate of \*\.example\.com, which is no one name",
-        ),
-        (AwsError("ResourceNotFoundException", "no such certificate"), "under a name that only its certificate tells"),
-        (
-            AwsError("AccessDeniedException", "not authorized to perform: acm:DescribeCertificate"),
-            r"can't be read \(.*acm:DescribeCertificate",
-        ),
-    ],
-)
-def test_a_name_that_no_certificate_can_have_is_never_asked(
-    aws: CannedAws, gateway: Gateway, answer: Any, why: str
-) -> None:
-    """Over plain HTTP the load balancer leads to itself over HTTPS, of whose name nobody can have a certificate."""
-    https_listener(aws)
-    aws.answers["acm", "DescribeCertificate"] = answer  # type: ignore[index]
-    with pytest.raises(BadAnswer, match=why) as refused:
-        read_data_age(gateway, STAGING, read_load_balancers(gateway, STAGING))
-    assert str(refused.value).endswith('Set url = "https://…" in [environments.staging] of omc.toml.')
-
-
-def test_the_stack_files_url_is_asked_instead(aws: CannedAws, gateway: Gateway) -> None:
-    told = read_data_age(gateway, replace(STAGING, url=f"{aws.endpoint}/"), LoadBalancers(()))
-    assert told.services[0].age_seconds == 12.5
-    with pytest.raises(BadAnswer, match="no load balancer"):
-        read_data_age(gateway, STAGING, LoadBalancers(()))
-
-
 # The collector
 
 
@@ -579,7 +513,9 @@ def test_every_fact_carries_the_calls_it_rests_on(gateway: Gateway) -> None:
         TargetHealth: ["DescribeTargetHealth", "DescribeTargetHealth"],
         RecentErrors: ["StartQuery", "GetQueryResults"],
         LoadBalancers: ["DescribeLoadBalancers"],
-        DataAge: ["DescribeListeners", "GET"],
+        Listeners: ["DescribeListeners", "DescribeRules"],
+        Probes: ["GET"] * 9,
+        DataAge: [],
         Alarms: ["DescribeAlarms"],
     }
 

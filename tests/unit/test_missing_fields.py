@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -12,12 +13,13 @@ import pytest
 from botocore import xform_name
 
 from canned_aws import NOW, arn, healthy
+from omc.aws import http_get
 from omc.aws.gateway import Gateway
+from omc.aws.http_get import Failed, Page, Trouble
 from omc.checks.finding import Finding, Level
 from omc.checks.judge import judge
 from omc.checks.morning import MORNING
-from omc.errors import Unreachable
-from omc.facts import data_age, logs
+from omc.facts import logs
 from omc.facts.collector import collect
 from omc.facts.scope import Scope
 from omc.stack import Environment
@@ -109,12 +111,13 @@ def answers() -> dict[tuple[str, str], Any]:
 
 
 def morning(told: Mapping[tuple[str, str], Any], monkeypatch: pytest.MonkeyPatch, page: Any = None) -> list[Finding]:
-    def get_json(url: str, _: float) -> Any:
+    def get(url: str, **_: Any) -> Page:
         if "elb.amazonaws.com" not in url:
-            raise Unreachable(f"{url} does not answer.")
-        return {"data_age_seconds": 12.5} if page is None else page
+            raise Failed(f"{url} does not answer.", Trouble.NAME, "no such name")
+        body = json.dumps({"data_age_seconds": 12.5} if page is None else page).encode()
+        return Page(200, "OK", "", "uvicorn", "application/json", body, is_cut=False, seconds=0.1, address="192.0.2.1")
 
-    monkeypatch.setattr(data_age, "get_json", get_json)
+    monkeypatch.setattr(http_get, "get", get)
     monkeypatch.setattr(logs, "FIRST_WAIT", 0.0)
     environment = world.environment()
     given: dict[Any, Any] = {Environment: environment, Scope: Scope(NOW)}

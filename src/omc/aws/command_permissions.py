@@ -19,7 +19,7 @@ COMMANDS: Mapping[str, str] = {
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
         elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
-        elbv2 DescribeListeners DescribeLoadBalancers DescribeTargetGroups DescribeTargetHealth
+        elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
         logs GetQueryResults StartQuery StopQuery
         rds DescribeDBInstances DescribePendingMaintenanceActions
         secretsmanager DescribeSecret""",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
-from omc.checks.runbook import DATABASE_TIMEOUT, MORNING_CHECKS
+from omc.checks.runbook import DATABASE_TIMEOUT, MORNING_CHECKS, USERS_CANT_REACH
 from omc.facts.data_age import DataAge, ServiceData
 from omc.facts.scope import Scope
 from omc.facts.services import Services
@@ -32,7 +32,8 @@ def data_fresh(data: DataAge, environment: Environment) -> Iterator[Finding]:
             subject=service.service,
             sentence=sentence,
             evidence=(Evidence(f"GET {service.url}: data_age_seconds {_told(service)}", data.reading),),
-            procedure=None if level is Level.OK else DATABASE_TIMEOUT,
+            procedure=None if level is Level.OK else DATABASE_TIMEOUT if service.is_answered else USERS_CANT_REACH,
+            place=f"users/{service.service}",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import MORNING_CHECKS
 from omc.errors import AccessDenied, OmcError, contained
-from omc.facts.collector import UNREAD, Reading, Readings, Unreadable, needs
+from omc.facts.collector import UNREAD, Reading, Readings, Unreadable, provided
 
 Check: TypeAlias = "Callable[..., Iterator[Finding]]"
 
@@ -29,7 +29,7 @@ def judge(
 
 
 def _findings(check: Check, readings: Readings, given: Mapping[type, Any], otherwise: Procedure) -> Iterable[Finding]:
-    arguments = {name: given[kind] if kind in given else readings[kind] for name, kind in needs(check).items()}
+    arguments = provided(check, {**readings, **given})
     for value in arguments.values():
         if isinstance(value, Unreadable):
             return [_unknown(check, "read", value.error, value.reading, otherwise)]

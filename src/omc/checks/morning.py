@@ -11,8 +11,10 @@ from omc.checks.maintenance import pending_changes
 from omc.checks.secrets import secret_rotation
 from omc.checks.services import rollouts, services_running, task_starts
 from omc.checks.tasks import failed_tasks
+from omc.checks.users import users_served
 
 MORNING: tuple[Check, ...] = (
+    users_served,
     services_running,
     rollouts,
     failed_tasks,

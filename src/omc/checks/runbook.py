@@ -21,6 +21,12 @@ TASKS_RESTARTING = Procedure(
 DATABASE_TIMEOUT = Procedure(
     "Database connection timeout", f"{DOCUMENTS}/troubleshooting.md#issue-database-connection-timeout"
 )
+USERS_CANT_REACH = Procedure(
+    "Users can't reach the application", f"{DOCUMENTS}/troubleshooting.md#issue-users-cant-reach-the-application"
+)
+DEPENDENCY_DOWN = Procedure(
+    "A dependency is unavailable", f"{DOCUMENTS}/troubleshooting.md#issue-a-dependency-is-unavailable"
+)
 FIRST_DAY = Procedure("The first day in an account", f"{DOCUMENTS}/daily-operations.md#the-first-day-in-an-account")
 BY_DOCUMENT = {
     procedure.document: procedure

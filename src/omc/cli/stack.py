@@ -59,7 +59,17 @@ def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
         rows.append(Row(("  record", f"{place_of(stack, environment)}")))
         parts.append(f"{line(environment.name)}\n{table(rows, width=width_of(), colour=has_colour())}")
     shared = environments[0]
-    header = ("service", "tasks", "scales on", "port", "task definition", "container", "status page", "migrates by")
+    header = (
+        "service",
+        "tasks",
+        "scales on",
+        "port",
+        "task definition",
+        "container",
+        "status page",
+        "users' page",
+        "migrates by",
+    )
     services = [
         Row(
             (
@@ -71,6 +81,7 @@ def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
                 service.family,
                 service.container,
                 service.status_path or "-",
+                service.public_path or "-",
                 " ".join(service.migrate) or "-",
             )
         )
@@ -103,6 +114,7 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
             ", ".join(filter(None, (environment.audit_bucket, environment.record_log_group))) or "nowhere",
         ),
         ("  url", environment.url or "the load balancer's own name"),
+        ("  asked as users do", "yes" if environment.probe else "no (probe = false)"),
     ]
     if environment.local_state:
         rows.insert(1, ("  local cloud", str(environment.local_state)))

@@ -1,7 +1,8 @@
 """From functions to the facts they need: each read once, side by side, with the calls it rests on.
 
 A function, be it a check or a reader, names what it needs by its parameters' types. What can't be read becomes
-``Unreadable`` and everything that needs it is not known; nothing else suffers.
+``Unreadable`` and everything that needs it is not known; nothing else suffers. A function that can do without a fact
+says so by ``Fact | None``, and gets None where it could not be read.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from omc.aws.calls import Call, recording
 from omc.aws.gateway import Gateway
@@ -61,8 +63,27 @@ def reads(reader: Reader) -> Reader:
 @cache
 def needs(function: Callable[..., Any]) -> Mapping[str, type]:
     """A function's parameters and the types of what it needs for them."""
+    return {name: kind for name, (kind, _) in _needs(function).items()}
+
+
+def provided(function: Callable[..., Any], values: Mapping[type, Any]) -> dict[str, Any]:
+    """A function's arguments out of ``values``; None for what it can do without and could not be read."""
+    return {
+        name: None if is_optional and isinstance(values[kind], Unreadable) else values[kind]
+        for name, (kind, is_optional) in _needs(function).items()
+    }
+
+
+@cache
+def _needs(function: Callable[..., Any]) -> Mapping[str, tuple[Any, bool]]:
+    """By parameter: the type, and whether the function can do without."""
     hints = get_type_hints(function)
-    return {name: hints[name] for name in inspect.signature(function).parameters}
+    found: dict[str, tuple[Any, bool]] = {}
+    for name in inspect.signature(function).parameters:
+        kinds = [kind for kind in get_args(hints[name]) if kind is not NoneType]
+        is_optional = isinstance(hints[name], UnionType) and len(kinds) == 1
+        found[name] = (kinds[0], True) if is_optional else (hints[name], False)
+    return found
 
 
 def collect(functions: Iterable[Callable[..., Any]], given: Mapping[type, Any]) -> Readings:
@@ -103,12 +124,11 @@ def _in_order(functions: Iterable[Callable[..., Any]], given: Mapping[type, Any]
 
 def _read(fact: type, given: Mapping[type, Any], futures: Mapping[type, Future[Any]]) -> Any:
     reader = _READERS[fact]
-    arguments: dict[str, Any] = {}
-    for name, need in needs(reader).items():
-        value = given[need] if need in given else futures[need].result()
+    wanted = needs(reader).values()
+    arguments = provided(reader, {need: given[need] if need in given else futures[need].result() for need in wanted})
+    for value in arguments.values():
         if isinstance(value, Unreadable):
             return Unreadable(fact, value.error, value.reading)
-        arguments[name] = value
     at = datetime.now(UTC)
     with recording() as calls:
         try:

@@ -29,6 +29,10 @@ class LoadBalancer:
     """active, provisioning, active_impaired or failed; empty where ELB doesn't tell."""
     reason: str
     arn: str = ""
+    kind: str = "application"
+    """application, network or gateway."""
+    is_internal: bool = False
+    """Its name leads to addresses of the VPC, which are reached from inside alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,8 @@ def read_load_balancers(aws: Gateway, environment: Environment) -> LoadBalancers
                         state=state.get("Code", ""),
                         reason=state.get("Reason", ""),
                         arn=told["LoadBalancerArn"],
+                        kind=told.get("Type", "application"),
+                        is_internal=told.get("Scheme") == "internal",
                     )
                 )
     return LoadBalancers(tuple(found))

@@ -12,6 +12,7 @@ from datetime import timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from omc.errors import StackError, WrongUse
 from omc.stack.model import (
@@ -179,7 +180,8 @@ def _environment(
         record_log_group=section.text(
             "record_log_group", f"/omc/{prefix}/record", allowed="a name, or nothing", pattern=r"[\w./#-]*"
         ),
-        url=section.text("url", None, allowed="a URL, https://…", pattern=r"https?://[^/\s]+[^\s]*"),
+        url=_url(section),
+        probe=section.yes_or_no("probe", True),
         time_zone=time_zone,
         services=tuple(_service(service, part, prefix, stack_name) for service, part in services),
         thresholds=thresholds,
@@ -198,6 +200,22 @@ def _environment(
     )
     section.finish()
     return replace(environment, incident_watch_seconds=longer)
+
+
+def _url(section: Section) -> str | None:
+    """Of users, so without a login; what follows ``?`` or ``#`` belongs to a page."""
+    allowed = "a URL with a host and no login, https://app.example.com"
+    url: str | None = section.text("url", None, allowed=allowed, pattern=r"https?://[^/\s]+[^\s?#]*")
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        is_sound = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        raise section.error("url", f"is no such address; allowed is {allowed}.")
+    return url
 
 
 def region_of(profile: str | None) -> str | None:
@@ -309,6 +327,7 @@ def _service(name: str, section: Section, prefix: str, stack_name: str) -> Servi
         status_path=section.text("status_path", None, allowed="a path such as /api/v1/status", pattern=r"/\S*"),
         migrate=section.words("migrate", allowed='a command in words, ["python", "-m", "backend.migrate"]'),
         migrate_family=section.text("migrate_family", None, allowed="a name", pattern=_NAME),
+        public_path=section.text("public_path", None, allowed="a path such as /api/v1/coins", pattern=r"/\S*"),
     )
 
 

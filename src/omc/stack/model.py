@@ -41,6 +41,8 @@ class Service:
     revision takes traffic; empty for a service without a schema."""
     migrate_family: str | None = None
     """Task definition family of that task, for secrets that no serving task gets; None: the service's own family."""
+    public_path: str | None = None
+    """A path that users ask for and that answers a GET without a login, as a user would want it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ class Environment:
     record_log_group: str
     """The log group in which the record's head is kept too. Empty: nowhere."""
     url: str | None
-    """Where users reach it; None: the load balancer's own name over HTTP."""
+    """Where users reach it; None: over HTTPS the name in the load balancer's certificate, else its own over HTTP."""
     time_zone: str
     """Where the people are: times are shown in it and in UTC."""
     services: tuple[Service, ...]
@@ -198,6 +200,8 @@ class Environment:
     approvals: ApprovalPolicy = LOCAL_POLICY
     people: People = NO_PEOPLE
     github: GitHubSettings = ANY_REPOSITORY
+    probe: bool = True
+    """Whether omc asks for pages as users do. Not where it runs outside of the network that may."""
 
     @property
     def is_local(self) -> bool:

@@ -1,0 +1,327 @@
+"""Checks of what users get: is each service's public address answered, and if not, what stands in the way?
+
+*Can't be reached* is a failure with a procedure of its own. Where omc itself may be what is cut off (a private network,
+a proxy), it is one only if the load balancer's own figures don't show that users are served.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from omc.checks.finding import Evidence, Finding, Level
+from omc.checks.runbook import HIGH_ERROR_RATE, USERS_CANT_REACH
+from omc.facts.load_balancers import LoadBalancers
+from omc.facts.probes import TIMEOUT, Answer, Asked, Probes, Source, Trouble
+from omc.facts.scope import Scope
+from omc.facts.traffic import Minute, Traffic
+from omc.stack import Environment
+from omc.times import moment, span
+
+SLOW = timedelta(seconds=3)
+"""From here on an answer is told as slow; the slowest one of a few at once, on whatever machine omc runs."""
+CERTIFICATE = timedelta(days=14)
+"""A certificate that ends sooner than this should have been renewed: ACM does it 60 days before."""
+JUST = timedelta(minutes=3)
+"""A minute that began so long ago is the newest that CloudWatch may tell of, since it is a minute or two late."""
+LOGIN = frozenset({401, 403})
+"""Answers that say that the service is there and wants to know who asks."""
+
+_WORDS: Mapping[Trouble, str] = {
+    Trouble.NAME: "its name doesn't resolve ({problem})",
+    Trouble.RESOLVER: "its name could not be looked up ({problem})",
+    Trouble.ROUTE: "there is no way to its address ({problem})",
+    Trouble.REFUSED: "it refuses connections: nothing listens on port {port}",
+    Trouble.CONNECT: f"it takes no connection within {TIMEOUT:g} s",
+    Trouble.EXPIRED: "its certificate is expired or not yet valid ({problem})",
+    Trouble.OTHER_NAME: "its certificate is of another name ({problem})",
+    Trouble.UNTRUSTED: "nobody known vouches for its certificate ({problem})",
+    Trouble.TLS: "no TLS comes about ({problem})",
+    Trouble.SILENT: f"it takes the connection and gives no answer within {TIMEOUT:g} s",
+    Trouble.CLOSED: "it ends the connection without an answer ({problem})",
+    Trouble.GARBAGE: "what answers doesn't speak HTTP ({problem})",
+    Trouble.ADDRESS: "the address itself makes no sense ({problem})",
+}
+FROM_HERE = frozenset({Trouble.RESOLVER, Trouble.ROUTE, Trouble.CONNECT})
+"""Troubles that may be of the network that omc runs in: the rest proves that something is there, or that nothing is."""
+OWN_STATUS = {
+    502: "the load balancer answers 502: the task that it asked ended the connection or answered no HTTP",
+    503: "the load balancer answers 503: no target takes requests",
+    504: "the load balancer answers 504: no task answered it in time",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    level: Level
+    sentence: str
+    answers: tuple[Answer, ...] = ()
+
+
+def users_served(
+    probes: Probes,
+    traffic: Traffic | None,
+    load_balancers: LoadBalancers | None,
+    environment: Environment,
+    scope: Scope,
+) -> Iterator[Finding]:
+    """Users: what each service answers them"""
+    traffic, load_balancers = traffic or Traffic(()), load_balancers or LoadBalancers(())
+    served = _served(traffic, scope)
+    if probes.is_off:
+        yield _not_asked(traffic, served, environment, scope)
+        return
+    for service, why in probes.without.items():
+        nowhere = Evidence(f"there is no address at which {service} could be asked", load_balancers.reading)
+        yield _finding(service, Level.FAIL, f"Users can't reach it: {why}.", (nowhere,))
+    by_service: dict[str, list[Asked]] = {}
+    for asked in probes.asked:
+        by_service.setdefault(asked.service, []).append(asked)
+    private = bool(load_balancers.load_balancers) and all(one.is_internal for one in load_balancers.load_balancers)
+    for service, some in by_service.items():
+        verdicts = [_verdict(asked, served, probes, scope, is_private=private) for asked in some]
+        levels = (Level.FAIL, Level.UNKNOWN, Level.WARN, Level.OK)
+        verdict = min(verdicts, key=lambda one: levels.index(one.level))
+        evidence = [Evidence(text, probes.reading) for asked in some for text in _evidence(asked)]
+        if verdict.level is not Level.OK and served:
+            evidence.append(Evidence(_told(served, environment), traffic.reading))
+        yield _finding(service, verdict.level, verdict.sentence, tuple(evidence), is_5xx=_is_5xx(verdict))
+
+
+def _finding(
+    service: str, level: Level, sentence: str, evidence: tuple[Evidence, ...], *, is_5xx: bool = False
+) -> Finding:
+    return Finding(
+        check="users-served",
+        level=level,
+        subject=service,
+        sentence=sentence,
+        evidence=evidence,
+        procedure=None if level is Level.OK else HIGH_ERROR_RATE if is_5xx else USERS_CANT_REACH,
+        place=f"users/{service}",
+    )
+
+
+def _not_asked(traffic: Traffic, served: Sequence[Minute], environment: Environment, scope: Scope) -> Finding:
+    """Only the load balancer's figures are there to tell of users."""
+    recent = [minute for minute in traffic.minutes if minute.at >= scope.now - timedelta(minutes=10)]
+    total, errors = sum(minute.total for minute in recent), sum(minute.errors for minute in recent)
+    if served and errors * 2 < total:
+        level, said = Level.OK, f"the load balancer answered {total - errors:.0f} of {total:.0f} requests below 500"
+    elif total:
+        level, said = Level.FAIL, f"{errors:.0f} of {total:.0f} answers of the load balancer were 5xx"
+    else:
+        level, said = Level.WARN, "nobody's request shows whether users are served"
+    sentence = f"Pages aren't asked for from here (probe = false in omc.toml); in the last 10 minutes {said}."
+    evidence = tuple(Evidence(_minute(minute, environment), traffic.reading) for minute in recent[-3:])
+    return Finding(
+        check="users-served",
+        level=level,
+        subject="all services",
+        sentence=sentence,
+        evidence=evidence or (Evidence("no request in the last 10 minutes", traffic.reading),),
+        procedure=None if level is Level.OK else USERS_CANT_REACH,
+        place="users",
+    )
+
+
+# One address
+
+
+def _verdict(asked: Asked, served: Sequence[Minute], probes: Probes, scope: Scope, *, is_private: bool) -> _Verdict:
+    if asked.is_led_astray and not _is_well(asked):
+        groups = " and ".join(asked.leads_to) or "no target group"
+        said = _met(asked.answers[0], asked)
+        return _Verdict(
+            Level.FAIL,
+            f"Users can't reach it: the load balancer's rules lead {asked.url} to {groups}, and {said}.",
+        )
+    bad = [answer for answer in asked.answers if _is_bad(answer, asked)]
+    if not bad:
+        return _well(asked, scope)
+    kinds = Counter(_kind(answer) for answer in bad)
+    worst = next(answer for answer in bad if _kind(answer) == kinds.most_common(1)[0][0])
+    met = _met(worst, asked)
+    if len(bad) < len(asked.answers):
+        hangs = any(answer.trouble is Trouble.SILENT for answer in bad)
+        level = Level.FAIL if len(bad) > 1 or hangs else Level.WARN
+        number = f"{len(bad)} of {len(asked.answers)} requests"
+        return _Verdict(level, f"Some users aren't served: of {asked.url} {number} fail, since {met}.", tuple(bad))
+    if worst.trouble in FROM_HERE or (worst.trouble is Trouble.NAME and is_private):
+        return _unreached(asked, met, worst, served, probes, scope, is_private=is_private)
+    if probes.is_proxied and worst.trouble is not None and served:
+        return _unreached(asked, met, worst, served, probes, scope, is_private=is_private)
+    return _Verdict(Level.FAIL, f"Users can't be served at {asked.url}: {met}.{_beside(asked)}", tuple(bad))
+
+
+def _unreached(
+    asked: Asked,
+    met: str,
+    worst: Answer,
+    served: Sequence[Minute],
+    probes: Probes,
+    scope: Scope,
+    *,
+    is_private: bool,
+) -> _Verdict:
+    """No connection: users' trouble, or that of the place where omc runs."""
+    whose = "its load balancer is internal" if is_private else "this machine goes out by a proxy, which isn't used here"
+    if served:
+        return _Verdict(
+            Level.WARN,
+            f"{asked.url} can't be reached from where omc runs ({met}), but the load balancer served "
+            f"{sum(minute.total - minute.errors for minute in served):.0f} requests until "
+            f"{span(scope.now - served[-1].at)} ago: others reach it, or did until then. Look again in three minutes; "
+            "where omc may never reach it, set probe = false in omc.toml.",
+        )
+    if is_private or probes.is_proxied or worst.trouble is Trouble.ROUTE:
+        why = whose if is_private or probes.is_proxied else "this machine has no way there"
+        return _Verdict(
+            Level.UNKNOWN,
+            f"{asked.url} can't be reached from where omc runs ({met}), and {why}: whether users reach it is not "
+            "known. Run omc where users are, or set probe = false in omc.toml.",
+        )
+    return _Verdict(Level.FAIL, f"Users can't reach {asked.url}: {met}.{_beside(asked)}", (worst,))
+
+
+def _beside(asked: Asked) -> str:
+    """What the load balancer says when it is asked under its own name."""
+    if asked.direct is None:
+        return ""
+    if asked.direct.trouble is None and asked.direct.status < 500:
+        return " The load balancer itself answers, so that it is the name, or what stands between."
+    return (
+        f" The load balancer itself: {_met(asked.direct, asked)}."
+        if asked.direct.trouble or asked.direct.status
+        else ""
+    )
+
+
+def _is_well(asked: Asked) -> bool:
+    """What omc.toml says that it should answer came, whatever the rules seem to say."""
+    if asked.source is Source.STATUS:
+        return asked.said is not None and not any(_is_bad(answer, asked) for answer in asked.answers)
+    return False
+
+
+def _is_bad(answer: Answer, asked: Asked) -> bool:
+    if answer.trouble is not None or answer.is_loop or answer.status >= 500:
+        return True
+    if answer.status in LOGIN or answer.elsewhere or answer.status == 429:
+        return False
+    if asked.source is Source.STATUS and answer.status < 400:
+        return answer.said is None
+    return answer.status >= 400 and asked.source is not Source.RULE
+
+
+def _kind(answer: Answer) -> tuple[str, int, bool]:
+    return str(answer.trouble or ""), answer.status, answer.is_loop
+
+
+def _met(answer: Answer, asked: Asked) -> str:
+    """What one request met, in words that follow *since* or a colon."""
+    if answer.trouble is not None:
+        port = asked.url.split("/")[2].rpartition(":")[2]
+        if not port.isdigit():
+            port = "443" if asked.url.startswith("https") else "80"
+        return _WORDS[answer.trouble].format(problem=answer.problem.rstrip("."), port=port)
+    if answer.is_loop:
+        return "its redirects lead in a circle"
+    if answer.elsewhere:
+        return f"it redirects to {answer.elsewhere}"
+    if answer.by_balancer and answer.status in OWN_STATUS:
+        return OWN_STATUS[answer.status]
+    if answer.by_balancer and answer.status >= 400:
+        return f"the load balancer itself answers {answer.status}"
+    if answer.status >= 400:
+        whose = "the application" if answer.status not in (502, 503, 504) else "it"
+        text = f"{whose} answers {answer.status} {answer.reason}".rstrip()
+        return f"{text}: another service's answer, or a page that is gone" if answer.status in (404, 410) else text
+    if asked.source is Source.STATUS and answer.said is None:
+        what = answer.kind or "something"
+        return f"it answers {answer.status} with {what} and no JSON: another service than the one meant"
+    return f"it answers {answer.status}"
+
+
+def _well(asked: Asked, scope: Scope) -> _Verdict:
+    first = asked.answers[0]
+    slowest = timedelta(seconds=max(answer.seconds for answer in asked.answers))
+    took = f"{slowest.total_seconds():.1f} s"
+    ends = first.certificate_ends
+    if first.elsewhere:
+        return _Verdict(
+            Level.WARN,
+            f"{asked.url} redirects to {first.elsewhere}, which was not asked: it is none of the environment's names. "
+            "Set url or public_path in omc.toml to where users go.",
+        )
+    if any(answer.status == 429 for answer in asked.answers):
+        return _Verdict(Level.WARN, f"{asked.url} answers 429: it takes no more requests from here for a while.")
+    if first.status == 403 and first.by_balancer:
+        return _Verdict(
+            Level.WARN, f"The load balancer answers {asked.url} with 403: its firewall or a rule keeps omc out."
+        )
+    if asked.direct and asked.direct.said is not None and _names_another(asked.said, asked.direct.said):
+        return _Verdict(
+            Level.FAIL,
+            f"{asked.url} is answered by another environment: its page says {_environment(asked.said)}, the load "
+            f"balancer's own {_environment(asked.direct.said)}.",
+        )
+    if ends is not None and ends - scope.now < CERTIFICATE:
+        return _Verdict(
+            Level.WARN, f"{asked.url} is answered, and its certificate expires in {span(ends - scope.now)}."
+        )
+    if slowest >= SLOW:
+        return _Verdict(Level.WARN, f"{asked.url} is answered slowly: {first.status} after {took}.")
+    return _Verdict(Level.OK, f"{asked.url} answers {first.status} in {took}.")
+
+
+def _names_another(said: object, direct: object) -> bool:
+    return bool(_environment(said) and _environment(direct) and _environment(said) != _environment(direct))
+
+
+def _environment(said: object) -> str:
+    value = said.get("environment") if isinstance(said, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _is_5xx(verdict: _Verdict) -> bool:
+    return bool(verdict.answers) and all(
+        answer.trouble is None and answer.status >= 500 and not answer.by_balancer for answer in verdict.answers
+    )
+
+
+# In words
+
+
+def _evidence(asked: Asked) -> list[str]:
+    counted = Counter(_result(answer) for answer in asked.answers)
+    told = ", ".join(f"{number} times {text}" if number > 1 else text for text, number in counted.items())
+    lines = [f"GET {asked.url} ({asked.source}): {told}"]
+    if asked.direct is not None:
+        lines.append(f"the same at the load balancer's own name: {_result(asked.direct)}")
+    return lines
+
+
+def _result(answer: Answer) -> str:
+    if answer.trouble is not None:
+        return f"no answer, {answer.trouble} ({answer.problem})"
+    more = " by the load balancer" if answer.by_balancer else ""
+    more += " (a loop of redirects)" if answer.is_loop else ""
+    more += f" to {answer.elsewhere}" if answer.elsewhere else ""
+    return f"{answer.status} {answer.reason}".rstrip() + more
+
+
+def _served(traffic: Traffic, scope: Scope) -> list[Minute]:
+    """The newest minutes in which somebody got an answer that is no 5xx."""
+    return [minute for minute in traffic.minutes if minute.total > minute.errors and scope.now - minute.at <= JUST]
+
+
+def _told(served: Sequence[Minute], environment: Environment) -> str:
+    return f"the load balancer's figures: {_minute(served[-1], environment)}"
+
+
+def _minute(minute: Minute, environment: Environment) -> str:
+    when = moment(minute.at, environment.time_zone)
+    return f"in the minute from {when} {minute.total - minute.errors:.0f} of {minute.total:.0f} answers were below 500"

@@ -1,0 +1,376 @@
+"""What users get: the public address of each service, asked as a browser asks, from where omc runs.
+
+Only GETs without credentials are sent, each with one limit of time for all of it. Of an address several are sent at
+once, so that one target of two that is frozen is met too. Redirects are followed among the environment's own names
+only: a page must not decide whom omc asks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from omc.aws import http_get
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.aws.http_get import Failed, Page
+from omc.aws.http_get import Trouble as Trouble  # what checks judge by
+from omc.errors import AccessDenied, AwsRefused, BadAnswer
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.listeners import Listener, Listeners, Rule, Way, lead
+from omc.facts.load_balancers import LoadBalancer, LoadBalancers, TargetGroups
+from omc.stack import Environment, Service
+
+TIMEOUT = 5.0
+"""Seconds for one request. Users would have gone by then."""
+AT_ONCE = 3
+"""Requests at once to one address: with the load balancer's choice by outstanding requests, each of so many targets
+gets one."""
+AGAIN = 5
+"""Requests more, where of those at once some failed and some didn't."""
+HOPS = 5
+"""Redirects that are followed."""
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PROXIES = ("https_proxy", "http_proxy", "all_proxy")
+
+
+class Source(StrEnum):
+    """Why an address is asked."""
+
+    PUBLIC = "public_path"
+    STATUS = "status_path"
+    RULE = "rule"
+    """A rule of the load balancer leads it to the service; nobody said what it should answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one request met in the end."""
+
+    status: int = 0
+    """0: no answer."""
+    reason: str = ""
+    trouble: Trouble | None = None
+    """What stood in the way, where there is no answer."""
+    problem: str = ""
+    """The same in the library's words."""
+    by_balancer: bool = False
+    """The load balancer answered on its own, no target did."""
+    elsewhere: str = ""
+    """Where it redirects to, outside of the environment's names, without the query; that was not asked."""
+    is_loop: bool = False
+    """Its redirects lead nowhere in ``HOPS`` steps."""
+    kind: str = ""
+    """Media type."""
+    seconds: float = 0.0
+    address: str = ""
+    certificate_ends: Any = None
+    """When the certificate expires, a datetime; None over plain HTTP."""
+    said: Any = None
+    """The JSON that a status page answered; None where it didn't."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One address of one service, and what came of asking it."""
+
+    service: str
+    url: str
+    source: Source
+    answers: tuple[Answer, ...]
+    direct: Answer | None = None
+    """The same asked at the load balancer itself, where ``url`` is under another name."""
+    leads_to: tuple[str, ...] = ()
+    """Names of the target groups that the load balancer's rules lead it to."""
+    is_led_astray: bool = False
+    """These surely don't have the service's own among them."""
+
+    @property
+    def said(self) -> Any:
+        return next((answer.said for answer in self.answers if answer.said is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Of every service that has a public address."""
+
+    asked: tuple[Asked, ...]
+    without: Mapping[str, str]
+    """Services of which omc.toml names a page, to why there is no address to ask it at."""
+    base: str = ""
+    """Where users come in; empty where nothing leads in."""
+    is_proxied: bool = False
+    """The machine is told to go out by a proxy, which isn't done here."""
+    is_off: bool = False
+    """``probe = false`` in omc.toml: nothing was asked."""
+    reading: Reading = UNREAD
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """Where users come in."""
+
+    base: str
+    balancer: LoadBalancer | None
+    shift: int
+    """What a local cloud adds to ports below 1024."""
+    is_local: bool
+    names: frozenset[str]
+    """Hosts that are the environment's own."""
+
+
+@reads
+def read_probes(
+    aws: Gateway,
+    environment: Environment,
+    load_balancers: LoadBalancers,
+    listeners: Listeners,
+    groups: TargetGroups,
+) -> Probes:
+    """A few GETs for each address. Raises ``BadAnswer`` where it isn't known under which name users come."""
+    wanted = [service for service in environment.services if service.status_path or service.public_path]
+    if not environment.probe:
+        return Probes((), {}, is_off=True)
+    if not environment.url and not load_balancers.load_balancers:
+        why = f"there is no load balancer whose name begins with {environment.prefix}, and no url in omc.toml"
+        return Probes((), {service.name: why for service in wanted})
+    base = environment.url or _own_url(aws, environment, load_balancers, listeners)
+    door = _door(aws, environment, load_balancers, listeners, base.rstrip("/"))
+    planned = [each for service in environment.services for each in _addresses(service, door, listeners, groups)]
+    asked = side_by_side(lambda each: _ask(each, door), planned)
+    proxied = any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXIES)
+    return Probes(tuple(asked), {}, door.base, is_proxied=proxied and not environment.is_local)
+
+
+# Where users come in
+
+
+def _own_url(aws: Gateway, environment: Environment, balancers: LoadBalancers, listeners: Listeners) -> str:
+    """Without a url in omc.toml: the certificate's name over HTTPS, else the load balancer's own over HTTP."""
+    found = [each for each in balancers.load_balancers if each.kind == "application"] or balancers.load_balancers
+    secure = next((one for one in listeners.listeners if one.protocol == "HTTPS" and one.certificates), None)
+    if secure:
+        owner = next((each for each in found if each.arn == secure.balancer), found[0])
+        name = _certified_name(aws, owner, secure.certificates[0], environment)
+        return f"https://{name}" if secure.port == 443 else f"https://{name}:{secure.port}"
+    if not found[0].dns_name:
+        raise BadAnswer(f"ELB doesn't tell the DNS name of {found[0].name}. Try again.")
+    return f"http://{found[0].dns_name}"
+
+
+def _certified_name(aws: Gateway, balancer: LoadBalancer, certificate: str, environment: Environment) -> str:
+    """The one name that the certificate is of: there can be none of the load balancer's own name.
+
+    Raises ``BadAnswer`` with what to write where the certificate doesn't say: it is a pattern's, or can't be read.
+    """
+    set_url = f'Set url = "https://…" in [environments.{environment.name}] of omc.toml.'
+    try:
+        told = aws.client("acm").describe_certificate(CertificateArn=certificate)["Certificate"]
+        name = str(told.get("DomainName", "*"))
+    except (AccessDenied, AwsRefused) as error:
+        raise BadAnswer(
+            f"{balancer.name} serves HTTPS under a name that only its certificate tells, which can't be read "
+            f"({error.message.rstrip('.')}). {set_url}"
+        ) from error
+    if "*" in name:
+        raise BadAnswer(f"{balancer.name} serves HTTPS with the certificate of {name}, which is no one name. {set_url}")
+    return name
+
+
+def _door(aws: Gateway, environment: Environment, balancers: LoadBalancers, listeners: Listeners, base: str) -> _Door:
+    parts = urlsplit(base)
+    port = _port(base)
+    owner = next((one.balancer for one in listeners.listeners if one.port == port), None)
+    found = balancers.load_balancers
+    balancer = next((each for each in found if each.arn == owner), found[0] if found else None)
+    hosts = {
+        value.lower()
+        for listener in listeners.listeners
+        for rule in listener.rules
+        for condition in rule.conditions
+        if condition.field == "host-header"
+        for value in condition.values
+        if not set("*?") & set(value)
+    }
+    names = hosts | {parts.hostname or ""} | {each.dns_name.lower() for each in found if each.dns_name}
+    return _Door(base, balancer, aws.access.port_shift, environment.is_local, frozenset(names))
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+# What is asked
+
+
+def _addresses(service: Service, door: _Door, listeners: Listeners, groups: TargetGroups) -> list[Asked]:
+    """The service's pages in omc.toml, at the host that the rules have for it; else what the rules lead to it."""
+    own = next((group for group in groups.groups if group.name == service.target_group), None)
+    names = {group.arn: group.name for group in groups.groups}
+    ways = [] if own is None else list(_rules_to(own.arn, listeners, _port(door.base)))
+    given = [
+        (path, source)
+        for path, source in ((service.public_path, Source.PUBLIC), (service.status_path, Source.STATUS))
+        if path
+    ]
+    planned: list[Asked] = []
+    for path, source in given:
+        urls = dict.fromkeys(_at(host, door) + path for host in ["", *(_host(rule) for _, rule in ways)])
+        right = [url for url in urls if own and _leads(listeners, url, own.arn)]
+        planned.append(Asked(service.name, (right or list(urls))[0], source, ()))
+    if not given:
+        for _, rule in ways:
+            url = _at(_host(rule), door) + _path(rule)
+            if own and _leads(listeners, url, own.arn):
+                planned.append(Asked(service.name, url, Source.RULE, ()))
+                break
+    return [_with_way(each, lead(listeners.listeners, each.url), own.arn if own else "", names) for each in planned]
+
+
+def _with_way(asked: Asked, way: Way | None, own: str, names: Mapping[str, str]) -> Asked:
+    if way is None or way.rule.action.kind != "forward":
+        return asked
+    receivers = way.rule.action.receivers
+    return replace(
+        asked,
+        leads_to=tuple(names.get(arn, arn.rpartition("targetgroup/")[2].partition("/")[0]) for arn in receivers),
+        is_led_astray=way.is_sure and own not in receivers,
+    )
+
+
+def _rules_to(group: str, listeners: Listeners, port: int) -> list[tuple[Listener, Rule]]:
+    """The rules that send to it, those of the port that users come by first."""
+    return sorted(
+        (
+            (listener, rule)
+            for listener in listeners.listeners
+            for rule in listener.rules
+            if group in rule.action.receivers
+        ),
+        key=lambda way: way[0].port != port,
+    )
+
+
+def _leads(listeners: Listeners, url: str, group: str) -> bool:
+    way = lead(listeners.listeners, url)
+    return way is not None and group in way.rule.action.receivers
+
+
+def _host(rule: Rule) -> str:
+    """A host that the rule wants; empty where any will do, or only patterns are told."""
+    told = [value for one in rule.conditions if one.field == "host-header" for value in one.values]
+    return next((value for value in told if not set("*?") & set(value)), "")
+
+
+def _path(rule: Rule) -> str:
+    told = [value for one in rule.conditions if one.field == "path-pattern" for value in one.values]
+    return told[0].replace("*", "").replace("?", "x") if told else "/"
+
+
+def _at(host: str, door: _Door) -> str:
+    if not host:
+        return door.base
+    parts = urlsplit(door.base)
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+
+
+# Asking
+
+
+def _ask(planned: Asked, door: _Door) -> Asked:
+    url, usual = planned.url, None
+    around = _around(url, door)
+    if door.is_local:  # whose names lead nowhere on this machine
+        usual, around = around, None
+
+    def ask(first: int) -> Answer:
+        via = usual if first >= 0 else around
+        return _one(url, door, is_status=planned.source is Source.STATUS, first=max(first, 0), via=via)
+
+    *tries, last = side_by_side(ask, [*range(AT_ONCE), -1] if around else range(AT_ONCE))
+    direct = last if around else None
+    tries += [] if around else [last]
+    failed = [answer for answer in tries if answer.trouble or answer.status >= 500]
+    if 0 < len(failed) < len(tries) and not any(answer.trouble is Trouble.SILENT for answer in failed):
+        tries += side_by_side(ask, range(AGAIN))
+    return replace(planned, url=_real(url, door), answers=tuple(tries), direct=direct)
+
+
+def _real(url: str, door: _Door) -> str:
+    """In a local cloud: with the port that is really listened on at the load balancer's own address."""
+    parts = urlsplit(url)
+    if not door.shift or _port(url) >= 1024 or door.balancer is None or parts.hostname != door.balancer.dns_name:
+        return url
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.hostname}:{_port(url) + door.shift}{parts.path}{query}"
+
+
+def _around(url: str, door: _Door) -> tuple[str, int] | None:
+    """The load balancer itself, where ``url`` is under another name than its own."""
+    if door.balancer is None or not door.balancer.dns_name:
+        return None
+    if urlsplit(url).hostname == door.balancer.dns_name.lower():
+        return None
+    port = _port(url)
+    return door.balancer.dns_name, port + door.shift if port < 1024 else port
+
+
+def _one(url: str, door: _Door, *, is_status: bool, first: int = 0, via: tuple[str, int] | None = None) -> Answer:
+    """One request and the redirects that it is led through, within one limit of time."""
+    deadline = time.monotonic() + TIMEOUT
+    seen: set[str] = set()
+    began = time.monotonic()
+    while True:
+        seen.add(url)
+        try:
+            left = max(deadline - time.monotonic(), 0.05)
+            real = _real(url, door)
+            page = http_get.get(real, timeout=left, shown=real.partition("?")[0], via=via, first=first)
+        except Failed as error:
+            return Answer(trouble=error.trouble, problem=error.problem, seconds=time.monotonic() - began)
+        if page.status not in REDIRECTS or not page.location:
+            return _answer(page, time.monotonic() - began, is_status=is_status)
+        try:
+            url = urljoin(url, page.location)
+            parts = urlsplit(url)
+            is_ours = parts.scheme in ("http", "https") and (parts.hostname or "") in door.names
+        except ValueError:
+            return Answer(page.status, page.reason, elsewhere="an address that makes no sense")
+        if not is_ours:
+            shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+            return replace(_answer(page, time.monotonic() - began, is_status=False), elsewhere=shown)
+        if url in seen or len(seen) > HOPS:
+            return replace(_answer(page, time.monotonic() - began, is_status=False), is_loop=True)
+        if via:
+            via = _around(url, door)
+
+
+def _answer(page: Page, seconds: float, *, is_status: bool) -> Answer:
+    said = None
+    if is_status and not page.is_cut:
+        try:
+            said = json.loads(page.body)
+        except (ValueError, RecursionError):
+            said = None
+    return Answer(
+        status=page.status,
+        reason=page.reason,
+        by_balancer=page.server.lower().startswith("awselb"),
+        kind=page.kind,
+        seconds=seconds,
+        address=page.address,
+        certificate_ends=page.certificate_ends,
+        said=said,
+    )
+
+
+def working(sequence: Sequence[Answer]) -> list[Answer]:
+    """Those that gave an answer below 500."""
+    return [answer for answer in sequence if answer.trouble is None and answer.status < 500 and not answer.is_loop]
