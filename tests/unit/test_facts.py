@@ -515,7 +515,7 @@ def test_every_fact_carries_the_calls_it_rests_on(gateway: Gateway) -> None:
         LoadBalancers: ["DescribeLoadBalancers"],
         Listeners: ["DescribeListeners", "DescribeRules"],
         Probes: ["GET"] * 9,
-        DataAge: [],
+        DataAge: ["GET"] * 9,
         Alarms: ["DescribeAlarms"],
     }
 

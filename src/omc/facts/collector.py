@@ -142,4 +142,10 @@ def _read(fact: type, given: Mapping[type, Any], futures: Mapping[type, Future[A
             return Unreadable(fact, problem, Reading(at, tuple(calls)))
         except Exception as error:  # noqa: BLE001 - a mistake in one reader costs what it reads, never the report
             return Unreadable(fact, contained(f"the reading of {fact.__name__}", error), Reading(at, tuple(calls)))
-        return replace(value, reading=Reading(at, tuple(calls)))
+        return replace(value, reading=Reading(at, tuple(calls) or _calls_below(arguments)))
+
+
+def _calls_below(arguments: Mapping[str, Any]) -> tuple[Call, ...]:
+    """What a fact rests on that is made of other facts alone."""
+    readings = (getattr(value, "reading", None) for value in arguments.values())
+    return tuple(call for reading in readings if isinstance(reading, Reading) for call in reading.calls)

@@ -217,7 +217,7 @@ def _condition(told: Any) -> Condition:
         f"{value.get('Key', '')}={value.get('Value', '')}" if isinstance(value, dict) else str(value) for value in given
     )
     is_opaque = any(config.get("RegexValues") for config in configs) or bool(told.get("RegexValues"))
-    return Condition(str(told.get("Field", "")), values, is_opaque)
+    return Condition(str(told["Field"]), values, is_opaque)
 
 
 def _action(told: Sequence[Any]) -> Action:
@@ -240,7 +240,7 @@ def _action(told: Sequence[Any]) -> Action:
         redirect.get("Path", "/#{path}"),
     )
     return Action(
-        kind=str(last.get("Type", "")),
+        kind=str(last["Type"]),
         groups=tuple(groups),
         status=str(redirect.get("StatusCode") or fixed.get("StatusCode") or ""),
         to=to if redirect else "",
