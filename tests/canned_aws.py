@@ -251,6 +251,12 @@ def healthy() -> dict[tuple[str, str], Any]:
             "statistics": {"recordsMatched": 0.0, "recordsScanned": 812.0, "bytesScanned": 91000.0},
         },
         ("rds", "DescribeDBInstances"): {"DBInstances": []},
+        ("rds", "DescribeEvents"): {"Events": []},
         ("elasticache", "DescribeReplicationGroups"): {"ReplicationGroups": []},
+        ("elasticache", "DescribeCacheClusters"): {"CacheClusters": []},
+        ("elasticache", "DescribeEvents"): {"Events": []},
+        ("ec2", "DescribeFlowLogs"): {"FlowLogs": []},
+        ("ec2", "DescribeSecurityGroupRules"): {"SecurityGroupRules": []},
+        ("cloudtrail", "LookupEvents"): {"Events": []},
         ("sts", "GetCallerIdentity"): {"Account": ACCOUNT, "Arn": arn("iam", "user/someone"), "UserId": "AIDA"},
     }

@@ -69,7 +69,8 @@ PAGING = frozenset({"next", "page", "continuation", "starting", "client", "reque
 
 KEYS_OF_NO_SECRET = _words(
     """
-    primary foreign public partition sort hash range cache object s3 kms tag tags lookup idempotency dedup deduplication
+    attribute primary foreign public partition sort hash range cache object s3 kms tag tags lookup idempotency dedup
+    deduplication
     group index unique natural surrogate composite candidate registry config configuration map dict json condition
     context metric event message row record column field first last next previous arrow hot shift cmk lock state routing
     correlation search dispatch source target destination parent child cluster data other any every same wrong this

@@ -188,7 +188,7 @@ def task(**changes: Any) -> StoppedTask:
         (
             {"containers": (Container("backend", 137, "OutOfMemoryError: Container killed due to memory usage"),)},
             True,
-            "Essential container in task exited; backend exited with 137 (it was killed (SIGKILL)), "
+            "Essential container in task exited; backend exited with 137 (it was killed, SIGKILL), "
             "OutOfMemoryError: Container killed due to memory usage",
         ),
         (
@@ -433,7 +433,7 @@ def test_alarms_without_an_action_are_named() -> None:
 
 
 def errors(count: int, shape: str = "no table <text>") -> ErrorGroup:
-    return ErrorGroup("/ecs/ohmycoins-staging/backend", shape, count, ago(hours=2), ago(hours=1), "no table 'x'", 2)
+    return ErrorGroup("/ecs/ohmycoins-staging/backend", shape, count, ago(hours=2), ago(minutes=1), "no table 'x'", 2)
 
 
 @pytest.mark.parametrize(("count", "level"), [(1, WARN), (99, WARN), (100, FAIL)])

@@ -146,19 +146,23 @@ def test_a_bad_morning_is_told_whole(tmp_path: Path) -> None:
     ]
     code, report = morning(tmp_path, answers)
     assert (code, report["verdict"]) == (1, "fail")
-    task = the(report, "failed-tasks")
+    task = the(report, "task-exits")
     assert task["place"] == "services/backend"
-    assert [found["sentence"] for found in task["explains"]] == ["1 of 2 tasks run, and none is starting."]
     # Minutes by pattern: the answers' times are as old as this test process.
     assert re.match(
-        r"2 tasks failed, the newest \d+ min ago: Essential container in task exited; backend", task["sentence"]
+        r"2 tasks of ohmycoins-backend:8 failed, the newest \d+ min ago: backend exited with 1. 1 of 2",
+        task["sentence"],
     )
-    assert "backend exited with 1" in task["sentence"]
-    assert "Health checks failed (Target.FailedHealthChecks)" in the(report, "targets")["sentence"]
-    firing = [found for found in report["findings"] if found["check"] == "alarms"]
+    symptoms = {found["check"]: found["sentence"] for found in task["explains"]}
+    assert set(symptoms) == {"services-running", "failed-tasks", "targets", "alarms", "recent-errors"}
+    assert "Essential container in task exited; backend exited with 1" in symptoms["failed-tasks"]
+    assert "no table <text> (try <n>)" in symptoms["recent-errors"]
+    firing = [found for found in task["explains"] if found["check"] == "alarms"]
     assert [found["subject"] for found in firing] == [f"{PREFIX}-backend-at-max", f"{PREFIX}-backend-unhealthy"]
     assert all(re.search(r"SEV-2, in ALARM for \d+ (min|h)", found["sentence"]) for found in firing)
-    assert "no table <text> (try <n>)" in the(report, "recent-errors")["sentence"]
+    # The frontend's targets are ill too, which no task of the backend makes so.
+    assert "Health checks failed (Target.FailedHealthChecks)" in the(report, "targets")["sentence"]
+    assert the(report, "targets")["subject"].endswith("-frontend")
     for found in report["findings"]:
         if found["level"] == "fail":
             assert found["evidence"], found

@@ -59,6 +59,7 @@ class ImageConfig:
     user: str = ""
     architecture: str = "amd64"
     """The processor that it is built for."""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ def read_dockerfile(text: str) -> ImageConfig:
     command: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] = ()
     environment: dict[str, str] = {}
+    labels: dict[str, str] = {}
     ports: list[int] = []
     directory, user = "/", ""
     architecture, stages = "amd64", dict[str, str]()
@@ -128,6 +130,7 @@ def read_dockerfile(text: str) -> ImageConfig:
         match word:
             case "FROM":
                 command, entrypoint, environment, ports, directory, user = (), (), {}, [], "/", ""
+                labels = {}
                 architecture = _architecture(rest, stages)
             case "CMD":
                 command = _command(rest, word)
@@ -135,6 +138,8 @@ def read_dockerfile(text: str) -> ImageConfig:
                 entrypoint = _command(rest, word)
             case "ENV":
                 environment.update(_pairs(rest))
+            case "LABEL":
+                labels.update(_pairs(rest))
             case "EXPOSE":
                 ports.extend(int(port.split("/")[0]) for port in rest.split() if port.split("/")[0].isdigit())
             case "WORKDIR":
@@ -143,7 +148,7 @@ def read_dockerfile(text: str) -> ImageConfig:
                 user = rest
             case _:
                 pass
-    return ImageConfig(command, entrypoint, environment, tuple(ports), directory, user, architecture)
+    return ImageConfig(command, entrypoint, environment, tuple(ports), directory, user, architecture, labels)
 
 
 def _architecture(rest: str, stages: dict[str, str]) -> str:
@@ -222,6 +227,7 @@ def _config_json(config: ImageConfig, layer_digest: str) -> str:
             "ExposedPorts": {f"{port}/tcp": {} for port in config.exposed_ports},
             "WorkingDir": config.working_directory,
             "User": config.user,
+            **({"Labels": dict(config.labels)} if config.labels else {}),
         },
         "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
     }
@@ -239,6 +245,7 @@ def _read_config(text: str) -> ImageConfig:
         working_directory=document["WorkingDir"],
         user=document["User"],
         architecture=whole["architecture"],
+        labels=document.get("Labels", {}),
     )
 
 

@@ -17,11 +17,14 @@ COMMANDS: Mapping[str, str] = {
         acm DescribeCertificate
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource
+        ec2 DescribeFlowLogs DescribeSecurityGroupRules
+        ecr BatchGetImage GetDownloadUrlForLayer
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeEvents DescribeReplicationGroups DescribeUpdateActions
         elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
-        logs GetQueryResults StartQuery StopQuery
-        rds DescribeDBInstances DescribePendingMaintenanceActions
+        logs GetLogEvents GetQueryResults StartQuery StopQuery
+        pi DescribeDimensionKeys GetResourceMetrics
+        rds DescribeDBInstances DescribeEvents DescribePendingMaintenanceActions
         secretsmanager DescribeSecret""",
     "deploy": """
         application-autoscaling DescribeScalableTargets DescribeScalingPolicies

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import LOG_ANALYSIS
@@ -13,6 +14,8 @@ from omc.times import moment, span
 
 SHOWN = 5
 """Groups named as evidence of one log group."""
+LIVE = timedelta(minutes=5)
+"""An error that was last written before is over; one that was first written since is new."""
 SAMPLE = 240
 """Characters of a sample that are shown."""
 
@@ -25,19 +28,26 @@ def recent_errors(errors: RecentErrors, environment: Environment, scope: Scope) 
     for name in errors.missing:
         sentence = f"The log group {name} does not exist, so its errors are not known."
         evidence = (Evidence(f"{name}: not found", errors.reading),)
-        yield Finding("recent-errors", Level.UNKNOWN, name, sentence, evidence, LOG_ANALYSIS)
-    for name, groups in by_log.items():
+        yield Finding("recent-errors", Level.UNKNOWN, name, sentence, evidence, LOG_ANALYSIS, place=f"logs/{name}")
+    for name, all_groups in by_log.items():
+        live = [group for group in all_groups if scope.now - group.last <= LIVE]
+        groups = sorted(all_groups, key=lambda group: _urgency(group, scope.now))
+        ended = None if live else max(group.last for group in groups)
         count = sum(group.count for group in groups)
         kinds = "of one kind" if len(groups) == 1 else f"of {len(groups)} kinds"
         beyond = f" (among the newest {ROWS:,} of {errors.matched:,} lines)" if errors.matched > ROWS else ""
+        which = "new" if _is_new(groups[0], scope.now) and len(groups) > 1 else "most often"
         lines = "1 error" if count == 1 else f"{count:,} errors"
         yield Finding(
             check="recent-errors",
-            level=Level.FAIL if count >= environment.thresholds.log_errors else Level.WARN,
+            level=Level.FAIL if count >= environment.thresholds.log_errors and not ended else Level.WARN,
             subject=name,
-            sentence=f"{lines} {kinds} in the last {span(scope.since)}{beyond}; most often: {groups[0].shape}",
+            sentence=f"{lines} {kinds} in the last {span(scope.since)}{beyond}; {which}: {groups[0].shape}",
             evidence=tuple(Evidence(_told(group, environment), errors.reading) for group in groups[:SHOWN]),
             procedure=LOG_ANALYSIS,
+            place=f"logs/{name}",
+            since=min(group.first for group in live or groups),
+            ended=ended,
         )
     if not by_log and not errors.missing:
         if errors.scanned:
@@ -50,6 +60,15 @@ def recent_errors(errors: RecentErrors, environment: Environment, scope: Scope) 
         evidence = (Evidence(f"{errors.matched} lines matched of {errors.scanned}", errors.reading),)
         procedure = None if level is Level.OK else LOG_ANALYSIS
         yield Finding("recent-errors", level, "all services", sentence, evidence, procedure)
+
+
+def _is_new(group: ErrorGroup, now: datetime) -> bool:
+    return now - group.first <= LIVE
+
+
+def _urgency(group: ErrorGroup, now: datetime) -> tuple[bool, bool, int]:
+    """New in the last minutes before what still goes on, and that before what is over; then the most frequent."""
+    return not _is_new(group, now), now - group.last > LIVE, -group.count
 
 
 def _told(group: ErrorGroup, environment: Environment) -> str:

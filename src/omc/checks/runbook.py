@@ -9,6 +9,7 @@ DOCUMENTS = "docs/runbook"
 MORNING_CHECKS = Procedure("Morning checks", f"{DOCUMENTS}/daily-operations.md#morning-checks")
 MAINTENANCE = Procedure("Maintenance windows", f"{DOCUMENTS}/maintenance.md#maintenance-windows")
 DEPLOYMENTS = Procedure("Emergency rollback", f"{DOCUMENTS}/deployment.md#emergency-rollback")
+DEPLOYMENT = Procedure("Standard deployment", f"{DOCUMENTS}/deployment.md#standard-deployment")
 SCALING = Procedure("Scaling operations", f"{DOCUMENTS}/deployment.md#scaling-operations")
 RESTART = Procedure("Restart", f"{DOCUMENTS}/deployment.md#restart")
 ALERT_RESPONSE = Procedure("Alert response", f"{DOCUMENTS}/alerts.md#alert-response")
@@ -27,6 +28,11 @@ USERS_CANT_REACH = Procedure(
 DEPENDENCY_DOWN = Procedure(
     "A dependency is unavailable", f"{DOCUMENTS}/troubleshooting.md#issue-a-dependency-is-unavailable"
 )
+CONNECTION_FAILURES = Procedure("Database connection failures", f"{DOCUMENTS}/alerts.md#database-connection-failures")
+CACHE_FAILURES = Procedure(
+    "Redis connection failures", f"{DOCUMENTS}/troubleshooting.md#issue-redis-connection-failures"
+)
+CACHE_HIT_RATE = Procedure("Redis cache hit rate low", f"{DOCUMENTS}/alerts.md#redis-cache-hit-rate-low")
 FIRST_DAY = Procedure("The first day in an account", f"{DOCUMENTS}/daily-operations.md#the-first-day-in-an-account")
 BY_DOCUMENT = {
     procedure.document: procedure

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
-from omc.checks.runbook import DEPLOYMENTS, MORNING_CHECKS, SCALING, TASKS_RESTARTING
+from omc.checks.runbook import DEPLOYMENT, DEPLOYMENTS, MORNING_CHECKS, SCALING, TASKS_RESTARTING
 from omc.checks.service_kinds import is_rolled_by_ecs, unsupported
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Services
@@ -22,6 +22,8 @@ CANNOT_START = re.compile(
 ROLLED_BACK = re.compile(r"rolling back to|deployment failed|rollback", re.IGNORECASE)
 PLACEMENT_MEMORY = timedelta(hours=1)
 """As long as ECS remembers stopped tasks."""
+HEALED = timedelta(minutes=5)
+"""So long after its last failure a service whose wanted tasks all run is taken to be well again."""
 
 
 def services_running(services: Services, environment: Environment) -> Iterator[Finding]:
@@ -34,7 +36,9 @@ def services_running(services: Services, environment: Environment) -> Iterator[F
     for name in services.missing:
         sentence = f"{name} does not exist in the cluster {environment.cluster}."
         evidence = (Evidence(f"ECS answered that {name} is missing", services.reading),)
-        yield Finding("services-running", Level.FAIL, name, sentence, evidence, MORNING_CHECKS)
+        yield Finding(
+            "services-running", Level.FAIL, name, sentence, evidence, MORNING_CHECKS, place=f"services/{name}"
+        )
     limits = {service.name: service for service in environment.services}
     for service in services.services:
         level, sentence = _running(service, limits[service.name])
@@ -49,6 +53,7 @@ def services_running(services: Services, environment: Environment) -> Iterator[F
             sentence=sentence,
             evidence=(Evidence(f"{service.task_definition}: {said}", services.reading),),
             procedure=None if level is Level.OK else procedure,
+            place=f"services/{service.name}",
         )
 
 
@@ -84,13 +89,17 @@ def rollouts(services: Services, environment: Environment, scope: Scope) -> Iter
             if ROLLED_BACK.search(event.message) and event.at >= scope.now - scope.since
         )
         level, sentence = _rollout(service, environment, scope)
+        undone = _undone(service, scope)
         yield Finding(
             check="rollouts",
             level=level,
             subject=service.name,
             sentence=sentence,
             evidence=evidence or (Evidence("ECS told no deployment", services.reading),),
-            procedure=None if level is Level.OK else DEPLOYMENTS,
+            procedure=None if level is Level.OK else DEPLOYMENT if undone else DEPLOYMENTS,
+            place=f"services/{service.name}",
+            since=_begun(service) if level is Level.FAIL else None,
+            ended=undone if level is Level.WARN else None,
         )
 
 
@@ -119,6 +128,19 @@ def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tup
         when = moment(undone, environment.time_zone)
         return Level.WARN, f"A deployment failed and was rolled back at {when}; {revision} runs.{reason}"
     return Level.OK, f"{revision} is deployed, since {begun}."
+
+
+def _begun(service: EcsService) -> datetime | None:
+    """When the deployment that fails was started."""
+    return next((each.created for each in service.deployments if each.status == "PRIMARY"), None)
+
+
+def _undone(service: EcsService, scope: Scope) -> datetime | None:
+    """When a deployment was rolled back that nothing is left of: all wanted tasks run, and none other goes on."""
+    primary = next((deployment for deployment in service.deployments if deployment.status == "PRIMARY"), None)
+    if primary is None or primary.rollout != "COMPLETED" or service.running < service.desired:
+        return None
+    return _rolled_back(service, primary, scope)
 
 
 def _rolled_back(service: EcsService, primary: Deployment, scope: Scope) -> datetime | None:
@@ -151,6 +173,8 @@ def task_starts(services: Services, environment: Environment, scope: Scope) -> I
         any_event = True
         message = events[0].message.removeprefix(f"(service {service.name}) ").rstrip(".")
         times = "once" if len(events) == 1 else f"{len(events)} times"
+        last = max(event.at for event in events)
+        is_past = service.running >= service.desired > 0 and scope.now - last > HEALED
         yield Finding(
             check="task-starts",
             level=Level.FAIL if service.running < service.desired else Level.WARN,
@@ -161,6 +185,9 @@ def task_starts(services: Services, environment: Environment, scope: Scope) -> I
                 for event in events[:5]
             ),
             procedure=TASKS_RESTARTING,
+            place=f"services/{service.name}",
+            since=min(event.at for event in events),
+            ended=last if is_past else None,
         )
     untold = [service for service in services.services if "events" in service.untold]
     for service in untold:
@@ -171,6 +198,7 @@ def task_starts(services: Services, environment: Environment, scope: Scope) -> I
             sentence="ECS's answer lacks the service's events, so it is not known whether all tasks could start.",
             evidence=(Evidence("no events in ECS's answer", services.reading),),
             procedure=MORNING_CHECKS,
+            place=f"services/{service.name}",
         )
     if services.services and not any_event and not untold:
         yield Finding(

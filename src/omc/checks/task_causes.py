@@ -53,14 +53,29 @@ REASONS: tuple[tuple[re.Pattern[str], Blame], ...] = (
 )
 """What a stopped task's reason says goes before its code, which is the scheduler's for several of these: AWS's own
 documented wordings, the first that fits. A code of AWS's trouble goes before any reason."""
-EXIT_CODES = {
+EXIT_CODES: Mapping[int, str] = {
+    125: "the container could not be run",
     126: "the start command can't be executed",
     127: "the start command was not found",
-    134: "it aborted (SIGABRT)",
-    137: "it was killed (SIGKILL)",
-    139: "it crashed (SIGSEGV)",
-    143: "it was told to stop (SIGTERM)",
+    129: "SIGHUP",
+    130: "it was interrupted, SIGINT",
+    131: "SIGQUIT",
+    132: "it crashed: an instruction that this processor doesn't know, SIGILL",
+    134: "it aborted, SIGABRT",
+    135: "it crashed, SIGBUS",
+    136: "it crashed: a wrong calculation, SIGFPE",
+    137: "it was killed, SIGKILL",
+    139: "it crashed: an access to memory that isn't its own, SIGSEGV",
+    141: "SIGPIPE",
+    143: "it was told to stop, SIGTERM",
+    152: "it used up its CPU time, SIGXCPU",
+    153: "a file grew too large, SIGXFSZ",
+    159: "it made a system call that is forbidden, SIGSYS",
+    255: "its exit status was out of range, or it was ended before it could say",
 }
+"""What shells and container runtimes mean: 125 to 127, and 128 plus a signal's number. All others are the image's own
+to document (``omc.facts.image_labels``)."""
+FIRST_SIGNAL, LAST_SIGNAL = 128, 64
 _IDS = (
     (re.compile(r"\barn:aws[\w-]*:[\w-]*:[\w-]*:\d*:"), ""),
     (re.compile(r"\btargetgroup/([\w-]+)/[0-9a-f]{16}\b"), r"\1"),
@@ -112,12 +127,20 @@ def cause_of(task: StoppedTask) -> Cause:
 def _ended(container: Container) -> str:
     words = []
     if container.exit_code is not None:
-        meaning = EXIT_CODES.get(container.exit_code)
+        meaning = exit_meaning(container.exit_code)
         words.append(f"{container.name} exited with {container.exit_code}{f' ({meaning})' if meaning else ''}")
     if container.reason:
         reason = _without_ids(container.reason)
         words.append(reason if words else f"{container.name}: {reason}")
     return ", ".join(words)
+
+
+def exit_meaning(code: int) -> str:
+    """What an exit code means by itself; empty for one that is the program's own."""
+    if code in EXIT_CODES:
+        return EXIT_CODES[code]
+    signal = code - FIRST_SIGNAL
+    return f"signal {signal} ended it" if 0 < signal <= LAST_SIGNAL else ""
 
 
 def _without_ids(text: str) -> str:

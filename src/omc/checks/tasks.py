@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import TASKS_RESTARTING
+from omc.checks.services import HEALED
 from omc.checks.task_causes import Blame, Cause, blame, cause_of, is_failure
 from omc.facts.scope import Scope
-from omc.facts.services import Services
+from omc.facts.services import EcsService, Services
 from omc.facts.tasks import StoppedTask, StoppedTasks
 from omc.stack import Environment
 from omc.times import moment, span
@@ -23,6 +25,7 @@ def failed_tasks(
     """Failed tasks of the last hour, by cause"""
     asked = {service.name for service in environment.services}
     short = {service.name for service in services.services if service.running < service.desired}
+    known = {service.name: service for service in services.services}
     groups: dict[Cause, list[StoppedTask]] = {}
     judged = [task for task in stopped.tasks if task.service in asked or not scope.is_part]
     for task in judged:
@@ -33,13 +36,17 @@ def failed_tasks(
         often = len(tasks) >= environment.thresholds.failed_tasks
         number = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
         newest = span(scope.now - tasks[0].stopped)
+        ended = healed(known.get(cause.service or ""), tasks, scope)
         yield Finding(
             check="failed-tasks",
-            level=Level.FAIL if still or often else Level.WARN,
+            level=Level.FAIL if (still or often) and not ended else Level.WARN,
             subject=cause.service or f"one-off {tasks[0].task_definition}",
             sentence=f"{number} failed, the newest {newest} ago: {cause.text}.",
             evidence=tuple(Evidence(_told(task, environment), stopped.reading) for task in tasks[:SHOWN]),
             procedure=TASKS_RESTARTING,
+            place=f"services/{cause.service}" if cause.service else f"tasks/{tasks[0].task_definition}",
+            since=min(task.stopped for task in tasks),
+            ended=ended,
         )
     taken = [task for task in judged if blame(task) is Blame.AWS]
     if taken:
@@ -52,6 +59,18 @@ def failed_tasks(
             sentence="No task failed in the last hour, which is as long as ECS remembers.",
             evidence=(Evidence(f"{len(stopped.tasks)} stopped tasks, none of them a failure", stopped.reading),),
         )
+
+
+def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scope) -> datetime | None:
+    """When it was over that these tasks (newest first) failed: all wanted tasks run, and the revision that failed isn't
+    the service's any more, or has had no failure for a while. None while it goes on."""
+    if service is None or service.running < service.desired or not service.desired:
+        return None
+    current = {deployment.task_definition for deployment in service.deployments} or {service.task_definition}
+    last = tasks[0].stopped
+    if scope.now - last > HEALED or not {task.task_definition for task in tasks} & current:
+        return last
+    return None
 
 
 def _taken_by_aws(

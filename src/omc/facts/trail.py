@@ -44,8 +44,8 @@ class Trail:
         try:
             found = [event for name in events for event in self._of(name) if _names(event, mentions)]
             if found:
-                newest = max(found, key=_time)
-                return Author(_caller(newest), _time(newest))
+                newest = max(found, key=time_of)
+                return Author(caller_of(newest), time_of(newest))
         except OmcError as error:
             return Author(f"who is unknown: {error.message.rstrip('.')}")
         except (KeyError, TypeError, ValueError):
@@ -64,7 +64,7 @@ class Trail:
                 for event in told["Events"]:
                     said = json.loads(event["CloudTrailEvent"])
                     if not said.get("errorCode") and not said.get("readOnly"):
-                        return Author(f"{_caller(said)} by {said['eventName']}", _time(said))
+                        return Author(f"{caller_of(said)} by {said['eventName']}", time_of(said))
         except OmcError as error:
             return Author(f"who is unknown: {error.message.rstrip('.')}")
         except (KeyError, TypeError, ValueError):
@@ -92,24 +92,24 @@ def _events(aws: Gateway, name: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _names(event: Mapping[str, Any], mentions: tuple[str, ...]) -> bool:
-    said = {text.lower() for side in ("requestParameters", "responseElements") for text in _texts(event.get(side))}
+    said = {text.lower() for side in ("requestParameters", "responseElements") for text in texts_of(event.get(side))}
     wanted = [each.lower() for each in mentions]
     return all(any(text == each or text.endswith((f":{each}", f"/{each}")) for text in said) for each in wanted)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_of(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for item in value.values():
-            yield from _texts(item)
+            yield from texts_of(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item)
+            yield from texts_of(item)
     elif value is not None:
         yield str(value)
 
 
-def _caller(event: Mapping[str, Any]) -> str:
-    """A session's name is chosen by its bearer, so the role stands beside it."""
+def caller_of(event: Mapping[str, Any]) -> str:
+    """Who made a call. A session's name is chosen by its bearer, so the role stands beside it."""
     identity = event.get("userIdentity") or {}
     resource = str(identity.get("arn", "")).rpartition(":")[2]
     kind, _, rest = resource.partition("/")
@@ -122,5 +122,5 @@ def _caller(event: Mapping[str, Any]) -> str:
     return str(identity.get("userName") or identity.get("invokedBy") or rest or "somebody whom CloudTrail doesn't name")
 
 
-def _time(event: Mapping[str, Any]) -> datetime:
+def time_of(event: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(str(event["eventTime"])).astimezone(UTC)

@@ -5,6 +5,6 @@ pure. A healthy stack has nothing to follow up and nothing to explain.
 """
 
 from omc.checks.causes.explain import explained
-from omc.checks.causes.follow_up import follow_up
+from omc.checks.causes.questions import follow_up
 
 __all__ = ["explained", "follow_up"]

@@ -2,50 +2,187 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-from omc.checks.causes.places import place_of
+from omc.checks.causes.cache import cache_trouble
+from omc.checks.causes.database import database_trouble
+from omc.checks.causes.questions import is_trouble
+from omc.checks.causes.model import Cause, Situation
+from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at, suffers
+from omc.checks.causes.tasks import failing_tasks
 from omc.checks.finding import Evidence, Finding, Level, worst
+from omc.facts.alarms import Alarm, Alarms
 from omc.facts.collector import UNREAD, Readings
 
+CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (database_trouble, cache_trouble, failing_tasks)
+SLACK = timedelta(minutes=2)
+"""A symptom that began so long before its cause can still be its: readings come by the minute."""
+AFTER = timedelta(minutes=5)
+"""What is over explains what was over soon after it."""
+OWN_CAUSE = frozenset({"pending-changes", "metrics-fresh"})
 ORDER = ("failed-tasks", "rollouts", "task-starts", "services-running")
-"""Of one service's findings, the one that says most of why goes first."""
+"""Of one service's findings without a known cause, the one that says most of why goes first."""
 
 
-def explained(
-    findings: Iterable[Finding],
-    readings: Readings,  # noqa: ARG001 - the causes that follow rest on them
-    given: Mapping[type, Any],  # noqa: ARG001
-) -> tuple[Finding, ...]:
-    """The findings with those that one cause explains folded into one, in the order in which they came."""
-    everything = tuple(findings)
-    services: dict[str, list[Finding]] = {}
-    for finding in everything:
-        if finding.check in ORDER and finding.level in (Level.WARN, Level.FAIL) and not finding.ended:
-            services.setdefault(place_of(finding), []).append(finding)
-    folded: list[Finding] = []
-    for finding in everything:
-        together = services.get(place_of(finding), [])
-        if len(together) < 2 or finding not in together:
-            folded.append(finding)
-        elif finding is together[0]:
-            folded.append(_together(together))
-    return tuple(folded)
+def explained(findings: Iterable[Finding], readings: Readings, given: Mapping[type, Any]) -> tuple[Finding, ...]:
+    """The findings with those that one cause explains folded into one. Causes come first; what no cause explains and
+    what is fine stays as it is, in the order in which it came."""
+    everything = [finding if finding.place else replace(finding, place=place_of(finding)) for finding in findings]
+    situation = Situation.of(everything, readings, given)
+    if situation is None or not any(is_trouble(finding) or finding.ended for finding in everything):
+        return tuple(_folded(everything, situation))
+    found = fact.alarms if (fact := situation.fact(Alarms)) else ()
+    causes = _ranked([cause for look in CAUSES for cause in look(situation)])
+    symptoms = [finding for finding in everything if _is_symptom(finding)]
+    taken: dict[int, list[Finding]] = {}
+    for number, cause in enumerate(causes):
+        taken[number] = [each for each in symptoms if _explains(cause, each, situation, found)]
+        symptoms = [each for each in symptoms if each not in taken[number]]
+    told = _stations(causes, taken, situation)
+    gone = {id(each) for some in taken.values() for each in some}
+    rest = [finding for finding in everything if id(finding) not in gone]
+    return (*told, *_folded(rest, situation, found))
 
 
-def _together(findings: Sequence[Finding]) -> Finding:
-    first, *others = sorted(findings, key=lambda finding: ORDER.index(finding.check))
-    told = tuple(
-        Evidence(finding.sentence, finding.evidence[0].reading if finding.evidence else UNREAD) for finding in others
+def _is_symptom(finding: Finding) -> bool:
+    if is_trouble(finding) or (finding.ended and finding.level in (Level.WARN, Level.FAIL)):
+        return finding.check not in OWN_CAUSE
+    return finding.level is Level.UNKNOWN and not finding.action and place_of(finding).startswith(("data/", "users/"))
+
+
+def _ranked(causes: Sequence[Cause]) -> list[Cause]:
+    """The deepest before what it may bring about; what was read before what is concluded; what is before what was."""
+    return sorted(causes, key=lambda cause: (cause.ended is not None, -depth_of(cause.place), not cause.is_direct))
+
+
+def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iterable[Alarm]) -> bool:
+    place = place_of(finding)
+    if cause.checks is not None and finding.check not in cause.checks:
+        return False
+    if (
+        cause.ended
+        and finding.check not in OF_SERVICES
+        and not (finding.ended and finding.ended <= cause.ended + AFTER)
+    ):
+        return False
+    if cause.ended is None and finding.ended is not None and finding.check not in OF_SERVICES:
+        return False
+    if finding.since and cause.since and finding.since < cause.since - SLACK:
+        return False
+    service = service_at(place, situation.environment)
+    if cause.services is not None and service and service not in cause.services:
+        return False
+    return suffers(place, cause.place, situation.environment, alarms)
+
+
+def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation) -> Iterator[Finding]:
+    """A cause at a service whose tasks fail for what is wrong with a store is a station on that one's way."""
+    folded: set[int] = set()
+    below: dict[int, list[Cause]] = {}
+    for number, cause in enumerate(causes):
+        deeper = next(
+            (
+                other
+                for other in range(number)
+                if other not in folded and _brings_about(causes[other], cause, situation)
+            ),
+            None,
+        )
+        if deeper is not None:
+            folded.add(number)
+            below.setdefault(deeper, []).append(cause)
+    for number, cause in enumerate(causes):
+        if number in folded:
+            continue
+        stations = below.get(number, [])
+        symptoms = [*taken[number], *(each for n in folded for each in taken[n] if causes[n] in stations)]
+        yield _finding(cause, stations, symptoms, situation)
+
+
+def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:
+    if depth_of(deeper.place) <= depth_of(cause.place) or deeper.ended or cause.ended:
+        return False
+    if cause.is_direct or (deeper.services is not None and cause.services and not deeper.services & cause.services):
+        return False
+    if deeper.since and cause.since and cause.since < deeper.since - SLACK:
+        return False
+    return suffers(cause.place, deeper.place, situation.environment)
+
+
+def _finding(cause: Cause, stations: Sequence[Cause], symptoms: Sequence[Finding], situation: Situation) -> Finding:
+    begun = [each for each in (cause.since, *(finding.since for finding in symptoms)) if each]
+    told = [Evidence(finding.sentence, _reading(finding)) for finding in symptoms]
+    on_the_way = [Evidence(each.sentence, each.evidence[0].reading if each.evidence else UNREAD) for each in stations]
+    level = worst([Finding("", cause.level, "", ""), *(each for each in symptoms if each.level is not Level.UNKNOWN)])
+    return Finding(
+        check=cause.name,
+        level=Level.WARN if cause.ended else level,
+        subject=cause.subject,
+        sentence=cause.sentence,
+        evidence=(*cause.evidence, *on_the_way, *told, *(Evidence(text, UNREAD) for text in situation.unread)),
+        procedure=cause.procedure,
+        place=cause.place,
+        since=cause.since or min(begun, default=None),
+        ended=cause.ended,
+        explains=tuple(symptoms),
     )
-    begun = [finding.since for finding in findings if finding.since]
+
+
+def _reading(finding: Finding) -> Any:
+    return finding.evidence[0].reading if finding.evidence else UNREAD
+
+
+def _folded(
+    findings: Sequence[Finding], situation: Situation | None, alarms: Iterable[Alarm] = ()
+) -> Iterator[Finding]:
+    """What no cause explains: at each service, and along the way from users to it, the deepest finding has the others
+    as its evidence. It says its symptom, and what could be looked at."""
+    open_ = [finding for finding in findings if is_trouble(finding) and finding.check not in OWN_CAUSE]
+    ordered = sorted(open_, key=_depth, reverse=True)
+    owner: dict[int, Finding] = {}
+    for finding in ordered:
+        for deeper in ordered:
+            if deeper is finding or id(deeper) in owner or _depth(deeper) < _depth(finding):
+                continue
+            if _depth(deeper) == _depth(finding) and place_of(deeper) != place_of(finding):
+                continue
+            if ordered.index(deeper) < ordered.index(finding) and _is_below(deeper, finding, situation, alarms):
+                owner[id(finding)] = deeper
+                break
+    for finding in findings:
+        if id(finding) in owner:
+            continue
+        mine = [each for each in ordered if owner.get(id(each)) is finding]
+        yield _with_symptoms(finding, mine, situation) if mine else finding
+
+
+def _depth(finding: Finding) -> tuple[int, int]:
+    rank = -ORDER.index(finding.check) if finding.check in ORDER else -len(ORDER)
+    return depth_of(place_of(finding)), rank
+
+
+def _is_below(deeper: Finding, finding: Finding, situation: Situation | None, alarms: Iterable[Alarm]) -> bool:
+    if place_of(deeper) == place_of(finding):
+        return deeper.check in ORDER and finding.check in ORDER
+    if situation is None or (deeper.level is Level.WARN and finding.level is Level.FAIL):
+        return False
+    if finding.since and deeper.since and finding.since < deeper.since - SLACK:
+        return False
+    return place_of(deeper).startswith(("services/", "targets/", "database", "cache")) and suffers(
+        place_of(finding), place_of(deeper), situation.environment, alarms
+    )
+
+
+def _with_symptoms(finding: Finding, symptoms: Sequence[Finding], situation: Situation | None) -> Finding:
+    begun = [each.since for each in (finding, *symptoms) if each.since]
+    unread = [Evidence(text, UNREAD) for text in situation.unread] if situation else []
     return replace(
-        first,
-        level=worst(findings),
-        place=place_of(first),
-        evidence=(*first.evidence, *told),
+        finding,
+        level=worst([finding, *symptoms]),
+        evidence=(*finding.evidence, *(Evidence(each.sentence, _reading(each)) for each in symptoms), *unread),
         since=min(begun, default=None),
-        explains=tuple(others),
+        explains=tuple(symptoms),
     )

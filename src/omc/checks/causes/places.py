@@ -1,11 +1,30 @@
-"""What part of the stack a finding is about."""
+"""Where in the stack a finding is, and what suffers when a place is ill.
+
+users → load balancer → targets → services → tasks → secrets, image, database, cache, other dependencies
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from omc.checks.finding import Finding
+from omc.facts.alarms import Alarm
+from omc.stack import Environment
 
 OF_SERVICES = frozenset({"services-running", "rollouts", "failed-tasks", "task-starts"})
 """Checks whose subject is a service."""
+HAS_NO_CAUSE = frozenset({"pending-changes", "metrics-fresh"})
+"""Checks that tell of what is to come or can't be measured: nothing is looked for behind them."""
+PLACES = {
+    "load-balancer": "load-balancer",
+    "error-rate": "load-balancer",
+    "recent-errors": "logs/{}",
+    "secret-rotation": "secrets/{}",
+    "data-fresh": "data/{}",
+    "targets": "targets/{}",
+    "alarms": "alarms/{}",
+}
+"""Of checks that give no place: what follows from the name of what they are about."""
 
 KINDS = {**dict.fromkeys(OF_SERVICES, "services"), "recent-errors": "logs", "secret-rotation": "secrets"}
 """Where a check that found nothing has looked."""
@@ -15,15 +34,66 @@ def place_of(finding: Finding) -> str:
     """The finding's own place; for a check that gives none, what follows from its name and subject."""
     if finding.place:
         return finding.place
-    subject = finding.subject
-    if subject.startswith("all "):
+    if finding.subject.startswith("all "):
         return KINDS.get(finding.check, finding.check)
     if finding.check in OF_SERVICES:
-        return f"services/{subject}"
-    if finding.check in {"load-balancer", "error-rate"}:
-        return "load-balancer"
-    if finding.check == "recent-errors":
-        return f"logs/{subject}"
-    if finding.check == "secret-rotation":
-        return f"secrets/{subject}"
-    return f"{finding.check}/{subject}"
+        return f"services/{finding.subject}"
+    return PLACES.get(finding.check, f"{finding.check}/{{}}").format(finding.subject)
+
+
+def service_at(place: str, environment: Environment) -> str:
+    """The service that a place belongs to: by its name, its target group's or its log group's; else empty."""
+    kind, _, name = place.partition("/")
+    for service in environment.services:
+        if name in (service.name, service.target_group, service.log_group) and kind in (
+            *("services", "targets", "users", "data", "logs"),
+        ):
+            return service.name
+    return ""
+
+
+def watched_by(alarm: Alarm, environment: Environment) -> frozenset[str]:
+    """The places that an alarm is about, by the dimensions of its metrics; else by its name."""
+    parts = {part for value in alarm.dimensions for part in value.split("/")}
+    found = {
+        f"services/{service.name}"
+        for service in environment.services
+        if service.name in parts or service.target_group in parts
+    }
+    if environment.database in parts:
+        found.add("database")
+    if any(part == environment.cache or part.startswith(f"{environment.cache}-0") for part in parts):
+        found.add("cache")
+    if not found:
+        words = alarm.name.removeprefix(environment.alarm_prefix).split("-")
+        found |= {f"services/{service.name}" for service in environment.services if service.name in words}
+        found |= {"database"} if {"rds", "database", "db"} & set(words) else set()
+        found |= {"cache"} if {"redis", "cache", "elasticache", "valkey"} & set(words) else set()
+    return frozenset(found or {"load-balancer"})
+
+
+DEPTH = ("users", "alarms", "load-balancer", "data", "logs", "targets", "services")
+"""From what users see down to what makes it so; a place that isn't here lies deeper than all of these."""
+
+
+def depth_of(place: str) -> int:
+    kind = place.partition("/")[0]
+    return DEPTH.index(kind) if kind in DEPTH else len(DEPTH)
+
+
+def suffers(place: str, root: str, environment: Environment, alarms: Iterable[Alarm] = ()) -> bool:
+    """Whether ``place`` may be ill because ``root`` is."""
+    if place == root:
+        return True
+    kind, _, name = place.partition("/")
+    if kind == "alarms":
+        watched = frozenset[str]().union(*(watched_by(each, environment) for each in alarms if each.name == name))
+        return any(suffers(each, root, environment) for each in watched or {"load-balancer"})
+    of_root, of_place = service_at(root, environment), service_at(place, environment)
+    if depth_of(root) == len(DEPTH):  # a dependency, a secret, the infrastructure: any service may rest on it
+        return kind in ("users", "load-balancer", "targets", "services", "logs", "data") or depth_of(place) == len(
+            DEPTH
+        )
+    if of_root and of_place:
+        return of_root == of_place and depth_of(place) <= depth_of(root)
+    return depth_of(place) < depth_of(root)

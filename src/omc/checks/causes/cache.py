@@ -1,0 +1,218 @@
+"""Causes at the cache: the first that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
+
+from omc.checks.causes.heard import Heard, about, cause_at, heard
+from omc.checks.causes.model import Cause, Situation, reading_of
+from omc.checks.causes.paths import closed_paths
+from omc.checks.causes.words import Kind
+from omc.checks.finding import Evidence, Finding, Level
+from omc.checks.runbook import CACHE_FAILURES, CACHE_HIT_RATE
+from omc.facts.followup.data_stores import DataStores, Store
+from omc.facts.followup.gauges import Gauges, Points
+from omc.times import span
+
+PLACE = "cache"
+WELL = frozenset({"available", "snapshotting", ""})
+LATELY = timedelta(minutes=15)
+"""So long ago at most that a flush or a restart still explains an empty cache."""
+LOST = 0.5
+"""Of its items from one minute to the next, or more, all at once: it was emptied, not aged."""
+WRITES = (
+    "RebootCacheCluster",
+    "ModifyReplicationGroup",
+    "TestFailover",
+    "DeleteReplicationGroup",
+    "ModifyCacheCluster",
+)
+
+
+def cache_trouble(situation: Situation) -> Iterator[Cause]:
+    """At most one cause at the cache itself, and one for each way to it that is closed."""
+    stores = situation.fact(DataStores)
+    if stores is None:
+        return
+    store = stores.cache
+    said = [each for each in about(store, PLACE, heard(situation)) if each.said.kind is not Kind.HOST]
+    closed = list(closed_paths(situation, PLACE, store, said, CACHE_FAILURES))
+    yield from (each for each in closed if each.is_direct)
+    if any(each.is_direct for each in closed):
+        return
+    ill = [each for each in situation.findings if each.place == PLACE and each.level in (Level.WARN, Level.FAIL)]
+    for look in (_status, _login, _too_small, _restarted, _flushed, _silent):
+        found = look(situation, store, said, ill)
+        if found:
+            yield found
+            return
+    yield from closed
+
+
+_cause = partial(cause_at, PLACE, CACHE_FAILURES)
+
+
+def _status(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
+    reading = reading_of(situation.fact(DataStores))
+    write = situation.changed(WRITES, store.name, *(store.members or ()))
+    if not store.exists:
+        if not said and not write:
+            return None  # a stack may do without
+        evidence = (
+            Evidence(f"ElastiCache answered that {store.name} is not found", reading),
+            *situation.by_whom(write),
+        )
+        sentence = f"There is no cache {store.name} in this account and region."
+        return _cause(situation, "gone", store, sentence, said, evidence=evidence, since=write.at if write else None)
+    ill = {name: status for name, status in (store.members or {}).items() if status not in WELL}
+    if store.status in WELL and not ill:
+        return None
+    what = " and ".join(f"{name} is {status}" for name, status in ill.items()) or f"it is {store.status}"
+    evidence = (Evidence(f"{store.name} is {store.status}; {what}", reading), *situation.by_whom(write))
+    return _cause(
+        situation,
+        "not-available",
+        store,
+        f"The cache is not whole: {what}.",
+        said,
+        evidence=evidence,
+        since=write.at if write else None,
+        level=Level.FAIL if store.status not in WELL or said else Level.WARN,
+    )
+
+
+def _login(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
+    wrong = [each for each in said if each.said.kind in (Kind.PASSWORD, Kind.CERTIFICATE)]
+    if not wrong:
+        return None
+    what = "login" if wrong[0].said.kind is Kind.PASSWORD else "encryption"
+    return _cause(
+        situation, what, store, f"The cache and the services don't agree on {what}: {wrong[0].said.line}.", wrong
+    )
+
+
+def _too_small(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
+    gauges = situation.fact(Gauges)
+    full = [each for each in said if each.said.kind is Kind.FULL]
+    evicted = _recent(situation, gauges, "Evictions", timedelta(minutes=5))
+    used = _last(gauges, "DatabaseMemoryUsagePercentage")
+    if not full and not (evicted and used >= 80):
+        return None
+    keys = f"; it threw out {evicted:,.0f} keys in the last 5 minutes" if evicted else ""
+    sentence = f"The cache is too small: {used:.0f} % of the memory of {store.size} is in use{keys}."
+    evidence = (Evidence(f"DatabaseMemoryUsagePercentage {used:.0f} %, Evictions {evicted:,.0f}", reading_of(gauges)),)
+    begun = next((at for at, value in (gauges.cache.get("Evictions", ()) if gauges else ()) if value), None)
+    return _cause(
+        situation,
+        "too-small",
+        store,
+        sentence,
+        full,
+        evidence=evidence,
+        since=begun,
+        procedure=CACHE_HIT_RATE,
+        level=Level.FAIL if full else Level.WARN,
+    )
+
+
+def _restarted(situation: Situation, store: Store, said: list[Heard], ill: list[Finding]) -> Cause | None:
+    for event in store.events:
+        text = event.message.lower()
+        if situation.scope.now - event.at > LATELY:
+            return None
+        if any(word in text for word in ("reboot", "restart", "failover", "recover", "replac", "promot")):
+            break
+    else:
+        return None
+    is_over = not said and not ill
+    write = situation.changed(WRITES, store.name, *(store.members or ()))
+    sentence = f"The cache was away {situation.ago(event.at)}: {event.message.rstrip('.')}."
+    sentence += " It is back, and fills again." if is_over else ""
+    evidence = (
+        Evidence(
+            f"ElastiCache's event, {situation.when(event.at)}: {event.message}", reading_of(situation.fact(DataStores))
+        ),
+        *situation.by_whom(write),
+    )
+    return _cause(
+        situation,
+        "restarted",
+        store,
+        sentence,
+        said,
+        evidence=evidence,
+        since=event.at,
+        level=Level.WARN if is_over else Level.FAIL,
+    )
+
+
+def _flushed(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
+    gauges = situation.fact(Gauges)
+    points = gauges.cache.get("CurrItems", ()) if gauges else ()
+    found = emptied(points, situation.scope.now)
+    if found is None:
+        return None
+    at, before, after = found
+    back = points[-1][1] >= before * (1 - LOST)
+    sentence = f"The cache was emptied {situation.ago(at)}: from {before:,.0f} items to {after:,.0f}"
+    sentence += ", while its servers went on. It has filled again." if back else ", while its servers went on."
+    evidence = (Evidence(f"CurrItems {before:,.0f}, then {after:,.0f} at {situation.when(at)}", reading_of(gauges)),)
+    return _cause(
+        situation,
+        "emptied",
+        store,
+        sentence,
+        said,
+        evidence=evidence,
+        since=at,
+        level=Level.WARN,
+        procedure=CACHE_HIT_RATE,
+    )
+
+
+def emptied(points: Points, now: datetime) -> tuple[datetime, float, float] | None:
+    """The newest minute in which most items went at once: (when, before, after). A few come and go by themselves."""
+    for (_, before), (at, after) in reversed(list(pairwise(points))):
+        if now - at <= LATELY and before >= 20 and after <= before * (1 - LOST):
+            return at, before, after
+    return None
+
+
+def _silent(situation: Situation, store: Store, said: list[Heard], ill: list[Finding]) -> Cause | None:
+    wrong = [
+        each
+        for each in said
+        if each.said.kind in (Kind.TIMEOUT, Kind.REFUSED, Kind.RESET, Kind.STARTING, Kind.READ_ONLY)
+    ]
+    if not wrong and not ill:
+        return None
+    gauges = situation.fact(Gauges)
+    points = gauges.cache.get("CurrConnections", ()) if gauges else ()
+    age = situation.scope.now - points[-1][0] if points else None
+    stale = bool(gauges and gauges.memory) and (age is None or age > timedelta(minutes=2))
+    if not wrong and not stale:
+        return None
+    kind = wrong[0].said.kind if wrong else Kind.TIMEOUT
+    text = {
+        Kind.REFUSED: "Nothing listens at the cache's port: its server is down",
+        Kind.RESET: "The cache ends its connections",
+        Kind.STARTING: "The cache is starting and loads its data",
+        Kind.READ_ONLY: "The cache takes no writes: the services still hold connections to what is now a replica",
+    }.get(kind, "The cache doesn't answer, and the way to it is open")
+    quiet = f"; CloudWatch has had no figure of it for {span(age)}" if stale and age else ""
+    return _cause(
+        situation, "hangs" if kind is Kind.TIMEOUT else "down", store, f"{text}{quiet}.", wrong, is_direct=False
+    )
+
+
+def _recent(situation: Situation, gauges: Gauges | None, name: str, length: timedelta) -> float:
+    points = gauges.cache.get(name, ()) if gauges else ()
+    return sum(value for at, value in points if situation.scope.now - at <= length + timedelta(minutes=1))
+
+
+def _last(gauges: Gauges | None, name: str) -> float:
+    points = gauges.cache.get(name, ()) if gauges else ()
+    return points[-1][1] if points else 0.0

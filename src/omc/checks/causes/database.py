@@ -1,0 +1,303 @@
+"""Causes at the database: the first that fits, the ones with a direct reading before those that are concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from omc.checks.causes.heard import Heard, about, cause_at, heard
+from omc.checks.causes.model import Cause, Situation, reading_of
+from omc.checks.causes.paths import closed_paths
+from omc.checks.causes.words import Kind, shortened
+from omc.checks.finding import Evidence, Level
+from omc.checks.runbook import CONNECTION_FAILURES, DATABASE_TIMEOUT, RESTART
+from omc.facts.followup.data_stores import DataStores, Store
+from omc.facts.followup.database_log import DatabaseLog, LockWait
+from omc.facts.followup.gauges import Gauges
+from omc.facts.followup.lock_waits import DatabaseLoad
+from omc.times import span
+
+PLACE = "database"
+WELL = frozenset({"available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring", ""})
+"""Statuses in which RDS serves."""
+SERVES = frozenset(
+    {"modifying", "maintenance", "upgrading", "configuring-log-exports", "configuring-iam-database-auth"}
+)
+"""Statuses in which RDS mostly serves, and says what else there is to know."""
+WAITING = 0.5
+"""Sessions that wait for locks, on average over the minutes looked at, or more."""
+SPARE = 3
+"""Connections that PostgreSQL keeps for its administrators by default: with so few left it refuses others."""
+BUSY_PERCENT = 90.0
+LITTLE_STORAGE = 512 * 1024 * 1024
+"""Bytes."""
+SILENT = timedelta(seconds=45)
+"""A database that Performance Insights hasn't measured for so long doesn't answer its agent either."""
+REBOOTS = ("RebootDBInstance", "StopDBInstance", "ModifyDBInstance", "DeleteDBInstance", "RebootDBCluster")
+
+
+def database_trouble(situation: Situation) -> Iterator[Cause]:
+    """At most one cause at the database itself, and one for each way to it that is closed."""
+    stores = situation.fact(DataStores)
+    if stores is None:
+        return
+    store = stores.database
+    said = [each for each in about(store, PLACE, heard(situation)) if each.said.kind is not Kind.HOST]
+    closed = list(closed_paths(situation, PLACE, store, said, DATABASE_TIMEOUT))
+    yield from (each for each in closed if each.is_direct)
+    if any(each.is_direct for each in closed):
+        return
+    if not store.exists:
+        if found := _status(situation, store, said):
+            yield found
+        return
+    for look in (_status, _password, _lock, _connections, _storage, _schema, _refuses, _frozen, _busy):
+        found = look(situation, store, said)
+        if found:
+            yield found
+            return
+    yield from closed
+
+
+def _of(said: list[Heard], *kinds: Kind) -> list[Heard]:
+    return [each for each in said if each.said.kind in kinds]
+
+
+_cause = partial(cause_at, PLACE, CONNECTION_FAILURES)
+
+
+def _status(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+    reading = reading_of(situation.fact(DataStores))
+    if not store.exists:
+        write = situation.changed(("DeleteDBInstance", "ModifyDBInstance"), store.name)
+        if not said and not write:
+            return None  # a stack may do without
+        sentence = f"There is no database {store.name} in this account and region."
+        evidence = (Evidence(f"RDS answered that {store.name} is not found", reading), *situation.by_whom(write))
+        return _cause(situation, "gone", store, sentence, said, evidence=evidence, since=write.at if write else None)
+    if store.status in WELL or (store.status in SERVES and not said):
+        return None
+    write = situation.changed(REBOOTS, store.name)
+    event = store.events[0] if store.events else None
+    latest = f" RDS's last event: {event.message.rstrip('.')}, {situation.ago(event.at)}." if event else ""
+    evidence = (Evidence(f"{store.name} is {store.status}", reading), *situation.by_whom(write))
+    sentence = f"The database is {store.status}, not available.{latest}"
+    return _cause(
+        situation,
+        "not-available",
+        store,
+        sentence,
+        said,
+        evidence=evidence,
+        since=write.at if write else event and event.at,
+    )
+
+
+def _password(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+    wrong = _of(said, Kind.PASSWORD)
+    if not wrong:
+        return None
+    users = " and ".join(dict.fromkeys(each.said.what for each in wrong if each.said.what)) or "the application"
+    names = " ".join(dict.fromkeys(each.service for each in wrong if each.service))
+    sentence = f"The database refuses the login of {users}: the password that tasks hold is not the one that it has."
+    procedure = replace(RESTART, command=f"omc restart --env {situation.environment.name} {names}".rstrip())
+    write = situation.changed(("RotateSecret", "PutSecretValue", "UpdateSecret", "ModifyDBInstance"))
+    return _cause(situation, "password", store, sentence, wrong, procedure=procedure, evidence=situation.by_whom(write))
+
+
+def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+    load, log = situation.fact(DatabaseLoad), situation.fact(DatabaseLog)
+    waits = [wait for wait in load.waits if wait.kind.lower() == "lock"] if load else []
+    sessions = sum(wait.sessions for wait in waits)
+    blocked = load.counters.get("db.Transactions.blocked_transactions", 0.0) if load else 0.0
+    told = (
+        [wait for wait in log.waits if not wait.is_over and situation.scope.now - wait.at < timedelta(minutes=5)]
+        if log
+        else []
+    )
+    # A wait of a moment is every database's; one that is still on, or that sessions spent minutes in, is not.
+    if not (blocked >= 1 and (sessions >= WAITING / 5 or told)) and not (told and _of(said, Kind.LOCK)):
+        return None
+    holder, on_what = _holder(told)
+    idle = load.counters.get("db.state.idle_in_transaction_max_time", 0.0) if load else 0.0
+    sentence = (
+        f"{max(int(blocked), 1)} sessions wait for a lock in the database"
+        if blocked > 1
+        else "A session waits for a lock in the database"
+    )
+    if waits:
+        sentence += f', in "{shortened(waits[0].statement)[:90]}"'
+    sentence += "."
+    if holder:
+        sentence += f" Process {holder} holds it{on_what}"
+        sentence += f", idle in its transaction for {span(timedelta(seconds=idle))}." if idle >= 1 else "."
+    elif idle >= 1:
+        sentence += f" A session has been idle in its transaction for {span(timedelta(seconds=idle))} and may hold it."
+    evidence = [
+        Evidence(
+            f"Performance Insights: {wait.sessions:.1f} sessions on {wait.kind}:{wait.event} in {wait.statement}",
+            reading_of(load),
+        )
+        for wait in waits[:2]
+    ]
+    evidence += [
+        Evidence(
+            f"database log, {situation.when(wait.at)}: process {wait.process} ({wait.user}) waits for {wait.mode} "
+            f"on {wait.what}",
+            reading_of(log),
+        )
+        for wait in told[:2]
+    ]
+    if holder:
+        evidence.append(
+            Evidence(f"to end the holder, in the database: SELECT pg_terminate_backend({holder})", reading_of(log))
+        )
+    begun = min((wait.at for wait in told), default=None)
+    return _cause(
+        situation, "locked", store, sentence, _of(said, Kind.LOCK, Kind.TIMEOUT), evidence=tuple(evidence), since=begun
+    )
+
+
+def _holder(waits: list[LockWait]) -> tuple[int, str]:
+    """The process that most sessions wait for and that waits for none itself; 0 where the log names none."""
+    waiting = {wait.process for wait in waits}
+    counts: dict[int, int] = {}
+    for wait in waits:
+        for process in wait.holders:
+            counts[process] = counts.get(process, 0) + 1
+    roots = [process for process in counts if process not in waiting] or list(counts)
+    if not roots:
+        return 0, ""
+    holder = max(roots, key=lambda process: counts[process])
+    what = next((wait.what for wait in waits if holder in wait.holders), "")
+    return holder, f" (on {what})" if what else ""
+
+
+def _connections(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+    full = _of(said, Kind.CONNECTIONS)
+    load = situation.fact(DatabaseLoad)
+    counters = load.counters if load else {}
+    used, most = counters.get("db.User.numbackends", 0.0), counters.get("db.User.max_connections", 0.0)
+    if not full and not (most and used >= most - SPARE):
+        return None
+    numbers = f": {used:.0f} of {most:.0f} are in use" if most and used >= most / 2 else ""
+    idle = counters.get("db.state.idle_count", 0.0)
+    sentence = f"The database takes no further connection{numbers}"
+    sentence += f", {idle:.0f} of them idle sessions." if numbers and idle >= used / 2 else "."
+    evidence = (
+        (Evidence(f"Performance Insights: {used:.0f} connections of {most:.0f}, {idle:.0f} idle", reading_of(load)),)
+        if most
+        else ()
+    )
+    return _cause(situation, "connections", store, sentence, full, evidence=evidence)
+
+
+def _storage(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+    gauges, full = situation.fact(Gauges), _of(said, Kind.DISK)
+    points = gauges.database.get("FreeStorageSpace", ()) if gauges else ()
+    free = points[-1][1] if points else None
+    if not full and (free is None or free >= LITTLE_STORAGE):
+        return None
+    left = f": {free / 1024**2:,.0f} MiB are left" if free is not None else ""
+    evidence = (Evidence(f"FreeStorageSpace {free:,.0f} bytes", reading_of(gauges)),) if free is not None else ()
+    return _cause(situation, "storage-full", store, f"The database's storage is full{left}.", full, evidence=evidence)
+
+
+def _schema(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+    wrong = _of(said, Kind.SCHEMA, Kind.PERMISSION)
+    if not wrong:
+        return None
+    first = wrong[0]
+    if first.said.kind is Kind.SCHEMA:
+        sentence = f"The database's schema isn't what {first.service or 'the code'} needs: {first.said.line}."
+    else:
+        sentence = f"The database's user may not do what {first.service or 'the code'} does: {first.said.line}."
+    return _cause(situation, "schema", store, sentence.replace("..", "."), wrong, is_direct=False, procedure=None)
+
+
+def _refuses(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+    wrong = _of(said, Kind.STARTING, Kind.REFUSED, Kind.READ_ONLY)
+    if not wrong:
+        return None
+    happened = _restart(situation, store)
+    text = {
+        Kind.STARTING: "The database is starting or recovering, and takes no connection yet",
+        Kind.REFUSED: "Nothing listens at the database's port: its server is down",
+        Kind.READ_ONLY: "The database takes no writes: its tasks still hold connections to what is now the standby",
+    }[wrong[0].said.kind]
+    tail = f", since {happened[0]}" if happened else ""
+    return _cause(
+        situation,
+        "down",
+        store,
+        f"{text}{tail}.",
+        wrong,
+        since=happened[1] if happened else _begin(wrong),
+        evidence=situation.by_whom(situation.changed(REBOOTS, store.name)),
+    )
+
+
+def _restart(situation: Situation, store: Store) -> tuple[str, datetime] | None:
+    for event in store.events:
+        if any(
+            word in event.message.lower()
+            for word in ("restart", "failover", "shutdown", "reboot", "stopped", "recovery")
+        ):
+            return f'"{event.message.rstrip(".")}" {situation.ago(event.at)}', event.at
+    return None
+
+
+def _begin(said: list[Heard]) -> datetime | None:
+    return min((each.first for each in said), default=None)
+
+
+def _frozen(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+    """Available by RDS's word, the way open, and nobody gets an answer."""
+    silent = _of(said, Kind.TIMEOUT, Kind.RESET)
+    load, gauges = situation.fact(DatabaseLoad), situation.fact(Gauges)
+    stale = bool(load and not load.is_off and (load.newest is None or situation.scope.now - load.newest > SILENT))
+    points = gauges.database.get("DatabaseConnections", ()) if gauges else ()
+    missing = bool(
+        gauges and gauges.memory and (not points or situation.scope.now - points[-1][0] > timedelta(minutes=3))
+    )
+    if not (stale or missing) or not (silent or any(each.said.kind is Kind.TIMEOUT for each in said)):
+        return None
+    since = load.newest if load and load.newest else _begin(silent)
+    quiet = (
+        f", and Performance Insights has heard nothing of it for {span(situation.scope.now - load.newest)}"
+        if load and load.newest and stale
+        else ""
+    )
+    sentence = (
+        f"The database doesn't answer: connections to it time out{quiet}. RDS calls it {store.status or 'nothing'}, "
+        "and the way to it is open."
+    )
+    evidence = (
+        (Evidence(f"newest reading of the database: {situation.when(since)}", reading_of(load)),) if since else ()
+    )
+    return _cause(situation, "hangs", store, sentence, silent, evidence=evidence, since=since, is_direct=False)
+
+
+def _busy(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+    gauges, load = situation.fact(Gauges), situation.fact(DatabaseLoad)
+    points = gauges.database.get("CPUUtilization", ()) if gauges else ()
+    recent = [value for _, value in points[-3:]]
+    if len(recent) < 3 or min(recent) < BUSY_PERCENT:
+        return None
+    top = load.waits[0] if load and load.waits else None
+    most = f' Most of it is "{shortened(top.statement)[:90]}".' if top and top.statement else ""
+    evidence = (Evidence(f"CPUUtilization {', '.join(f'{value:.0f} %' for value in recent)}", reading_of(gauges)),)
+    first = next((at for at, value in points if value >= BUSY_PERCENT), None)
+    sentence = f"The database is busy: {recent[-1]:.0f} % CPU for the last minutes.{most}"
+    return _cause(
+        situation,
+        "busy",
+        store,
+        sentence,
+        said,
+        evidence=evidence,
+        since=first,
+        level=Level.WARN if not said else Level.FAIL,
+    )

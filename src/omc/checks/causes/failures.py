@@ -1,0 +1,228 @@
+"""Why a task failed, as one kind and the thing that it is about: from ECS's reason, exit codes, and the task's own
+last words. Tables over ECS's documented wordings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from omc.checks.causes.words import Said, last_error, most_telling, shortened
+from omc.checks.task_causes import exit_meaning
+from omc.facts.followup.last_words import LastWords, RevisionTold
+from omc.facts.tasks import Container, StoppedTask
+
+IMAGE, SECRET, LOG_GROUP, COMMAND, ROLE = "image", "secret", "log-group", "command", "role"
+ADDRESS, CAPACITY, PROCESSOR, START = "address", "capacity", "processor", "start"
+HEALTH, HANGS, EXIT, STORE = "health", "hangs", "exit", "store"
+MEMORY_OF_CONTAINER, MEMORY_OF_TASK = "memory-of-container", "memory-of-task"
+
+_SECRET_ARN = re.compile(
+    r"arn:aws[\w-]*:secretsmanager:[\w-]*:\d*:secret:(?P<name>[\w/+=.@!-]+?)(?:-[A-Za-z0-9]{6})?(?=[\s:,'\"]|$)"
+)
+_PARAMETER = re.compile(
+    r"(?:arn:aws[\w-]*:ssm:[\w-]*:\d*:parameter/|[Ii]nvalid (?:ssm )?parameters: ?)(?P<name>[\w/.-]+)"
+)
+_IMAGE = re.compile(r"(?P<image>[\w.-]+\.[\w-]+/[\w./-]+(?:@sha256:[0-9a-f]{64}|:[\w.-]+))")
+_STARTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE | re.DOTALL))
+    for kind, pattern in (
+        (IMAGE, r"CannotPull\w*Error|CannotPull|pull image|manifest unknown|ImageNotFound"),
+        (PROCESSOR, r"exec format error|image Manifest does not contain descriptor matching platform"),
+        (
+            LOG_GROUP,
+            r"log ?group .{0,200}(?:does not exist|not found)|failed to validate logger args|"
+            r"create log ?stream",
+        ),
+        (SECRET, r"secret|unable to retrieve .*from (?:asm|ssm)|parameter"),
+        (ROLE, r"unable to assume|AssumeRole|is not authorized to perform"),
+        (
+            ADDRESS,
+            r"network interface|RESOURCE:ENI|insufficient free addresses|InsufficientFreeAddresses|"
+            r"no available IP",
+        ),
+        (
+            CAPACITY,
+            r"Capacity is unavailable|RESOURCE:(?:CPU|MEMORY)|vCPU|unable to place|insufficient capacity",
+        ),
+        (COMMAND, r"executable file not found|no such file or directory|exec: \"|permission denied"),
+        (
+            START,
+            r"ResourceInitializationError|CannotStartContainerError|CannotCreateContainerError|"
+            r"failed to start",
+        ),
+    )
+)
+_OUT_OF_MEMORY = re.compile(r"OutOfMemory|killed due to memory", re.IGNORECASE)
+_HEALTH = re.compile(r"failed (?P<by>ELB|container) health checks", re.IGNORECASE)
+_NO_ANSWER = re.compile(
+    r"Request timed out|Health checks failed$|Target\.Timeout|connection (?:refused|timed out)", re.IGNORECASE
+)
+_REFUSED = re.compile(r"codes?: ?\[?(?P<code>\d{3})", re.IGNORECASE)
+KILLED = 137
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one task failed. Tasks with the same kind and thing failed alike."""
+
+    kind: str
+    """One of the constants here, or a ``words.Kind``."""
+    what: str
+    """The image, secret, host, container … that it is about."""
+    text: str
+    """In words, without whose task it is: ``the image … can't be pulled: not found``."""
+    said: Said | None = None
+    line: str = ""
+    """What the task said last, where that says something."""
+
+
+def failure_of(task: StoppedTask, words: LastWords | None) -> Failure:
+    """What the task's own start, memory or words tell; else its health checks, else its exit code."""
+    told = (words.revisions if words else {}).get(task.task_definition, RevisionTold())
+    lines = (words.lines if words else {}).get(task.id, ())
+    reasons = " ".join([task.reason, *(each.reason for each in task.containers)])
+    for container in task.containers:
+        if _ran_out_of_memory(container, task):
+            return _memory(container, told, lines)
+    never_ran = task.stop_code == "TaskFailedToStart" or (
+        task.started is None and all(each.exit_code is None for each in task.containers)
+    )
+    if never_ran:
+        for kind, pattern in _STARTS:
+            if pattern.search(reasons):
+                return _start(kind, reasons, task, told)
+    said = most_telling(lines)
+    ended = next((each for each in task.containers if each.exit_code), None)
+    if said:
+        code = f"{_exit(ended, told)}; it said: " if ended and ended.exit_code not in (0, 143) else ""
+        return Failure(said.kind, said.what or said.host, f"{code}{said.line}", said, said.line)
+    line = last_error(lines)
+    quoted = f'; it said last: "{line}"' if line else ""
+    if found := _HEALTH.search(reasons):
+        return _health(found["by"], reasons, quoted, line)
+    if ended:
+        return Failure(EXIT, f"{ended.name} {ended.exit_code}", f"{_exit(ended, told)}{quoted}", None, line)
+    exited = next((each for each in task.containers if each.exit_code == 0), None)
+    if exited and task.stop_code == "EssentialContainerExited":
+        return Failure(EXIT, f"{exited.name} 0", f"{exited.name} ended by itself, with 0{quoted}", None, line)
+    return Failure(START, "", shortened(task.reason.rstrip(".")) or task.stop_code or "ECS doesn't say why", None, line)
+
+
+def _ran_out_of_memory(container: Container, task: StoppedTask) -> bool:
+    """By ECS's word. Exit code 137 alone is a kill by whomever, also by ECS itself after the stop timeout."""
+    if _OUT_OF_MEMORY.search(container.reason):
+        return True
+    return container.exit_code is not None and bool(_OUT_OF_MEMORY.search(task.reason))
+
+
+def _memory(container: Container, told: RevisionTold, lines: tuple[str, ...]) -> Failure:
+    own, whole = told.memory.get(container.name), told.task_memory
+    if own and (whole is None or own < whole):
+        return Failure(
+            MEMORY_OF_CONTAINER,
+            container.name,
+            f"the container {container.name} was killed for needing more memory than its {own:,} MiB",
+            None,
+            last_error(lines),
+        )
+    limit = f" than the task's {whole:,} MiB" if whole else ""
+    text = f"{container.name} was killed, since its task needed more memory{limit}"
+    return Failure(MEMORY_OF_TASK, container.name, text, None, last_error(lines))
+
+
+def _start(kind: str, reasons: str, task: StoppedTask, told: RevisionTold) -> Failure:
+    why = _gist(reasons)
+    if kind == IMAGE:
+        named = _IMAGE.search(reasons)
+        of_failed = next(
+            (told.images[each.name] for each in task.containers if each.reason and each.name in told.images), ""
+        )
+        image = (named["image"] if named else "") or of_failed or next(iter(told.images.values()), "")
+        name = f"the image {short_image(image)}" if image else "its image"
+        return Failure(kind, image, f"{name} can't be pulled: {why}")
+    if kind == SECRET:
+        found = _SECRET_ARN.search(reasons) or _PARAMETER.search(reasons)
+        name = found["name"] if found else ""
+        which = (
+            ("the parameter " if found and "secretsmanager" not in found[0] else "the secret ") + name
+            if name
+            else "a secret"
+        )
+        if key := re.search(r"json key (?P<key>\S+)", reasons):
+            return Failure(kind, f"{name} {key['key']}", f"{which} has no key {key['key'].rstrip('.')}")
+        return Failure(kind, name, f"{which} can't be read: {why}")
+    if kind == LOG_GROUP:
+        group = re.search(r"(?:log ?group:?|awslogs-group=?) ?\"?(?P<name>/?[\w/.#-]{3,})", reasons, re.IGNORECASE)
+        return Failure(kind, group["name"] if group else "", f"its log group can't be used: {why}")
+    if kind == COMMAND:
+        found = re.search(r'exec: "(?P<name>[^"]*)"', reasons)
+        name = found["name"] if found else ""
+        return Failure(
+            kind, name, f"its start command {name or 'can not be run'}{' can not be run' if name else ''}: {why}"
+        )
+    return Failure(kind, "", why)
+
+
+def _health(by: str, reasons: str, quoted: str, line: str) -> Failure:
+    checks = "the load balancer's health checks" if by.upper() == "ELB" else "its container's own health check"
+    if code := _REFUSED.search(reasons):
+        return Failure(HEALTH, code["code"], f"{checks} got {code['code']}{quoted}", None, line)
+    if _NO_ANSWER.search(reasons):
+        return Failure(HANGS, by.lower(), f"{checks} got no answer in time{quoted}", None, line)
+    return Failure(HEALTH, by.lower(), f"it failed {checks}{quoted}", None, line)
+
+
+def _exit(container: Container, told: RevisionTold) -> str:
+    code = container.exit_code or 0
+    meaning = told.exit_codes.get(container.name, {}).get(code) or exit_meaning(code)
+    return f"{container.name} exited with {code}{f' ({meaning})' if meaning else ''}"
+
+
+_GISTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), text)
+    for pattern, text in (
+        (r"scheduled for deletion|marked for deletion|marked deleted", "it is scheduled for deletion"),
+        (r"ResourceNotFoundException|can't find the specified secret|Invalid (?:ssm )?parameters", "it does not exist"),
+        (r"AccessDenied\w*|is not authorized to perform|403 Forbidden|no basic auth credentials", "access is denied"),
+        (r"manifest unknown|not found|does not exist|repository .* not exist", "it does not exist"),
+        (r"toomanyrequests|rate limit", "the registry limits the rate of pulls"),
+        (r"i/o timeout|timed? ?out|deadline exceeded|dial tcp|no route", "no answer: is the way there open?"),
+        (r"executable file not found", "the image has no such file"),
+        (r"permission denied", "permission denied"),
+        (r"exec format error|descriptor matching platform", "it is built for another processor"),
+        (r"no space left", "no space left on the task's disk"),
+    )
+)
+
+
+def _gist(reasons: str) -> str:
+    for pattern, text in _GISTS:
+        if pattern.search(reasons):
+            return text
+    parts = reasons.rstrip(". ").split(": ")
+    return shortened(": ".join(parts[-2:]))
+
+
+def short_image(image: str) -> str:
+    """``repository@sha256:1234…`` or ``repository:tag``, without the registry."""
+    name = image.partition("/")[2] if "." in image.partition("/")[0] else image
+    repository, _, digest = name.partition("@sha256:")
+    return f"{repository}@sha256:{digest[:12]}…" if digest else name
+
+
+def inherited(failures: Mapping[str, Failure], tasks: list[StoppedTask]) -> dict[str, Failure]:
+    """By task id. Only some tasks' last words are read: those of the others are taken to be of the same kind where ECS
+    says the same of them and they are of the same revision."""
+    heard = {
+        (task.task_definition, task.stop_code, _HEALTH.search(task.reason) is not None): failures[task.id]
+        for task in reversed(tasks)
+        if failures[task.id].said or failures[task.id].line
+    }
+    found: dict[str, Failure] = {}
+    for task in tasks:
+        own = failures[task.id]
+        alike = heard.get((task.task_definition, task.stop_code, _HEALTH.search(task.reason) is not None))
+        weak = own.kind in (HEALTH, EXIT, HANGS) and not own.line
+        found[task.id] = alike if weak and alike else own
+    return found

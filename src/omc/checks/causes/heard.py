@@ -1,0 +1,109 @@
+"""What services say of what they rest on: the error lines of the last minutes, and the last words of failed tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from omc.checks.causes.model import LIVE, Cause, Situation, reading_of
+from omc.checks.causes.words import Said, said
+from omc.checks.finding import Evidence, Procedure
+from omc.facts.followup.data_stores import Store
+from omc.facts.followup.last_words import LastWords
+from omc.facts.logs import RecentErrors
+from omc.facts.tasks import StoppedTasks
+
+DATABASE_PORT, CACHE_PORT = 5432, 6379
+_WORDS = {
+    "database": (
+        "database",
+        "postgres",
+        "psycopg",
+        "libpq",
+        "sql",
+        "relation ",
+        "too many clients",
+        "connection slots",
+    ),
+    "cache": ("redis", "valkey", "cache", "elasticache", "oom command", "noauth", "wrongpass", "readonly you"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One thing that a service says, and since when."""
+
+    service: str
+    said: Said
+    first: datetime
+    last: datetime
+    count: int
+    log_group: str = ""
+
+
+def heard(situation: Situation) -> list[Heard]:
+    """What was said in the last minutes, the most frequent first."""
+    found = [*_from_logs(situation), *_from_tasks(situation)]
+    return sorted(found, key=lambda each: -each.count)
+
+
+def _from_logs(situation: Situation) -> Iterator[Heard]:
+    errors = situation.fact(RecentErrors)
+    names = {service.log_group: service.name for service in situation.environment.services}
+    for group in errors.groups if errors else ():
+        if situation.scope.now - group.last <= LIVE and (found := said(group.sample)):
+            yield Heard(names.get(group.log_group, ""), found, group.first, group.last, group.count, group.log_group)
+
+
+def _from_tasks(situation: Situation) -> Iterator[Heard]:
+    words, stopped = situation.fact(LastWords), situation.fact(StoppedTasks)
+    for task in stopped.tasks if words and stopped else ():
+        lines = words.lines.get(task.id, ()) if words else ()
+        if situation.scope.now - task.stopped <= LIVE:
+            for found in dict.fromkeys(each for line in lines if (each := said(line))):
+                yield Heard(task.service or "", found, task.started or task.stopped, task.stopped, 1)
+
+
+def about(store: Store, kind: str, everything: list[Heard]) -> list[Heard]:
+    """What is said of the database, or of the cache: by its address, else by its port, else by its name."""
+    return [each for each in everything if is_about(store, kind, each.said)]
+
+
+def is_about(store: Store, kind: str, what: Said) -> bool:
+    port = store.port or (DATABASE_PORT if kind == "database" else CACHE_PORT)
+    if what.host and store.host and what.port:
+        return what.host == store.host or what.port == port
+    line = what.line.lower()
+    other = "cache" if kind == "database" else "database"
+    mine, theirs = (
+        min((line.find(word) for word in _WORDS[each] if word in line), default=-1) for each in (kind, other)
+    )
+    return mine >= 0 and (theirs < 0 or mine < theirs)
+
+
+def cause_at(
+    kind: str,
+    procedure: Procedure,
+    situation: Situation,
+    name: str,
+    store: Store,
+    sentence: str,
+    said: Sequence[Heard],
+    evidence: Iterable[Evidence] = (),
+    **more: Any,
+) -> Cause:
+    """A cause at the database or the cache, with what services say of it as evidence. ``more``: other fields."""
+    reading = reading_of(situation.fact(RecentErrors))
+    spoken = [Evidence(f'{each.service or "a service"} says: "{each.said.line}"', reading) for each in said[:2]]
+    made = Cause(
+        name=f"{kind}-{name}",
+        place=kind,
+        subject=store.name,
+        sentence=sentence,
+        evidence=(*evidence, *spoken),
+        procedure=procedure,
+        since=min((each.first for each in said), default=None),
+    )
+    return replace(made, **{key: value for key, value in more.items() if key != "since" or value is not None})

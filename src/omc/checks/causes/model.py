@@ -1,0 +1,103 @@
+"""What a cause is, and what it is looked for in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, TypeVar
+
+from omc.checks.finding import Evidence, Finding, Level, Procedure
+from omc.facts.collector import UNREAD, Reading, Readings, Unreadable
+from omc.facts.followup.last_writes import LastWrites, Write
+from omc.facts.scope import Scope
+from omc.stack import Environment
+from omc.times import moment, span
+
+Fact = TypeVar("Fact")
+
+LIVE = timedelta(minutes=5)
+"""A line of a log that is older says nothing of now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What is wrong, and which findings it makes so."""
+
+    name: str
+    """``image-not-pulled``: the check of the finding that it becomes."""
+    place: str
+    subject: str
+    sentence: str
+    evidence: tuple[Evidence, ...] = ()
+    level: Level = Level.FAIL
+    procedure: Procedure | None = None
+    since: datetime | None = None
+    ended: datetime | None = None
+    services: frozenset[str] | None = None
+    """The services that suffer; None: any may."""
+    is_direct: bool = True
+    """It was read as it is (a rule that is missing, a lock that is waited for), not concluded."""
+    checks: frozenset[str] | None = None
+    """Only findings of these checks are made so by it; None: of any."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """The findings and the facts, with what several causes ask of them."""
+
+    environment: Environment
+    scope: Scope
+    findings: tuple[Finding, ...]
+    """All of them, also what is fine."""
+    readings: Readings = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, findings: Iterable[Finding], readings: Readings, given: Mapping[type, Any]) -> Situation | None:
+        """None where nothing says of which environment and moment these are."""
+        environment, scope = given.get(Environment), given.get(Scope)
+        if environment is None or scope is None:
+            return None
+        return cls(environment, scope, tuple(findings), readings)
+
+    def fact(self, kind: type[Fact]) -> Fact | None:
+        """None where it was not asked for, or could not be read."""
+        value = self.readings.get(kind)
+        return value if isinstance(value, kind) else None
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Why facts of the second round are not here, in sentences."""
+        asked = (value for kind, value in self.readings.items() if ".followup." in kind.__module__)
+        return tuple(dict.fromkeys(value.error.message for value in asked if isinstance(value, Unreadable)))
+
+    def when(self, at: datetime) -> str:
+        return moment(at, self.environment.time_zone)
+
+    def ago(self, at: datetime) -> str:
+        return f"{span(self.scope.now - at)} ago"
+
+    @cached_property
+    def _writes(self) -> tuple[Write, ...]:
+        found = self.fact(LastWrites)
+        return found.writes if found else ()
+
+    def changed(self, operations: Iterable[str], *things: str) -> Write | None:
+        """The newest call of one of these operations that names one of the things; with no thing, the newest."""
+        wanted = frozenset(operations)
+        for write in self._writes:
+            if write.operation in wanted and (not things or write.is_about(*things)):
+                return write
+        return None
+
+    def by_whom(self, write: Write | None) -> tuple[Evidence, ...]:
+        if write is None:
+            return ()
+        text = f"{write.operation} by {write.who}, {self.ago(write.at)} ({self.when(write.at)})"
+        return (Evidence(text, reading_of(self.fact(LastWrites))),)
+
+
+def reading_of(fact: Any) -> Reading:
+    found = getattr(fact, "reading", UNREAD)
+    return found if isinstance(found, Reading) else UNREAD

@@ -1,0 +1,160 @@
+"""Whether a service's tasks are let through to the database or the cache: security groups, both ways."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from omc.checks.causes.heard import Heard
+from omc.checks.causes.model import Cause, Situation, reading_of
+from omc.checks.causes.words import Kind
+from omc.checks.finding import Evidence, Procedure
+from omc.facts.followup.data_stores import Store
+from omc.facts.followup.group_rules import GroupRules, Rule
+from omc.facts.followup.rejects import Reject, Rejects
+from omc.facts.services import EcsService, Services
+
+CLOSINGS = (
+    *("RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress", "ModifySecurityGroupRules"),
+    *("ModifyDBInstance", "ModifyReplicationGroup", "ModifyCacheCluster", "DeleteSecurityGroup"),
+    *("CreateNetworkAclEntry", "ReplaceNetworkAclEntry", "DeleteNetworkAclEntry", "ReplaceNetworkAclAssociation"),
+)
+OPENINGS = frozenset({"AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"})
+
+
+def closed_paths(
+    situation: Situation, kind: str, store: Store, said: list[Heard], procedure: Procedure
+) -> Iterator[Cause]:
+    """One cause for a store that some services can't reach, by the rules of the groups; else by refused packets."""
+    rules, services = situation.fact(GroupRules), situation.fact(Services)
+    if rules is None or services is None or not store.exists or not store.groups:
+        return
+    shut: dict[str, list[str]] = {}
+    for service in services.services:
+        groups = groups_of(service)
+        if not groups or not _uses(service, groups, store, rules, situation, said):
+            continue
+        if closed := closed_side(rules, groups, store.groups, store.port):
+            shut.setdefault(closed, []).append(service.name)
+    refused = _refused(situation, store, said)
+    for closed, names in shut.items():
+        who = " and ".join(names)
+        write = situation.changed(CLOSINGS, *store.groups, *(g for each in services.services for g in groups_of(each)))
+        evidence = [
+            Evidence(f"no rule of {closed} lets {who} through to port {store.port}", reading_of(rules)),
+            *situation.by_whom(write),
+            *_of_rejects(situation, refused),
+        ]
+        yield Cause(
+            name=f"{kind}-closed",
+            place=kind,
+            subject=store.name,
+            sentence=f"The {kind} is closed to {who}: the security group {closed} no longer lets it through to port "
+            f"{store.port}.{_since_write(situation, write)}",
+            evidence=tuple(evidence),
+            procedure=procedure,
+            since=write.at if write else _first(said, refused),
+            services=frozenset(names),
+        )
+    if not shut and refused:
+        packets = sum(each.records for each in refused)
+        yield Cause(
+            name=f"{kind}-refused-by-network",
+            place=kind,
+            subject=store.name,
+            sentence=f"The network refuses connections to the {kind}, though its security groups let them through: "
+            f"look at the network ACLs of its subnets ({packets} records of REJECT to port {store.port}).",
+            evidence=tuple(_of_rejects(situation, refused)),
+            procedure=procedure,
+            since=_first(said, refused),
+            is_direct=False,
+        )
+
+
+def groups_of(service: EcsService) -> tuple[str, ...]:
+    return tuple(service.network.get("awsvpcConfiguration", {}).get("securityGroups", ()))
+
+
+def closed_side(rules: GroupRules, from_groups: Iterable[str], to_groups: Iterable[str], port: int) -> str:
+    """The group that has no rule for it: one of the sender's that doesn't let it out, or of the receiver's that
+    doesn't let it in; empty where the path is open, or where the rules of one side aren't known."""
+    senders, receivers = tuple(from_groups), tuple(to_groups)
+    if not set(senders) <= set(rules.groups) or not set(receivers) <= set(rules.groups):
+        return ""
+    out = [rule for rule in rules.rules if rule.is_egress and rule.group in senders]
+    into = [rule for rule in rules.rules if not rule.is_egress and rule.group in receivers]
+    if not any(_opens(rule, port, senders) for rule in into):
+        return receivers[0]
+    if not any(_opens(rule, port, receivers) for rule in out):
+        return senders[0]
+    return ""
+
+
+def _opens(rule: Rule, port: int, peers: tuple[str, ...]) -> bool:
+    """A rule by address is taken to hold the peer where it is of a private or any range: the peer's own address isn't
+    known here."""
+    if rule.protocol not in ("tcp", "6", "-1", "all"):
+        return False
+    if rule.protocol in ("tcp", "6") and rule.first != -1 and not rule.first <= port <= rule.last:
+        return False
+    if rule.peer:
+        return rule.peer in peers
+    return bool(rule.cidr) and _may_hold_a_task(rule.cidr)
+
+
+def _may_hold_a_task(cidr: str) -> bool:
+    try:
+        network = ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        return True
+    return network.prefixlen == 0 or network.is_private
+
+
+def _uses(
+    service: EcsService,
+    groups: tuple[str, ...],
+    store: Store,
+    rules: GroupRules,
+    situation: Situation,
+    said: list[Heard],
+) -> bool:
+    """A service is known to want the store where one of its rules names it, where it speaks of it, or where somebody
+    has just taken away a rule between them."""
+    named = any(
+        (rule.is_egress and rule.group in groups and rule.peer in store.groups)
+        or (not rule.is_egress and rule.group in store.groups and rule.peer in groups)
+        for rule in rules.rules
+    )
+    speaks = any(each.service == service.name and each.said.kind in (Kind.TIMEOUT, Kind.REFUSED) for each in said)
+    write = situation.changed(CLOSINGS, *store.groups)
+    return named or speaks or bool(write and write.is_about(*groups))
+
+
+def _refused(situation: Situation, store: Store, said: list[Heard]) -> list[Reject]:
+    """To the store's own port, from where private addresses are: the internet's noise never gets there. Only where
+    somebody also misses an answer."""
+    rejects = situation.fact(Rejects)
+    if rejects is None or not any(each.said.kind in (Kind.TIMEOUT, Kind.REFUSED) for each in said):
+        return []
+    return [each for each in rejects.rejects if each.port == store.port and store.port]
+
+
+def _of_rejects(situation: Situation, refused: list[Reject]) -> list[Evidence]:
+    reading = reading_of(situation.fact(Rejects))
+    return [
+        Evidence(
+            f"flow log: REJECT from {each.source} to {each.destination}:{each.port}, {each.records} records", reading
+        )
+        for each in refused[:3]
+    ]
+
+
+def _first(said: list[Heard], refused: list[Reject]) -> datetime | None:
+    times = [each.first for each in said] + [each.first for each in refused if each.first]
+    return min(times, default=None)
+
+
+def _since_write(situation: Situation, write: object) -> str:
+    at, who = getattr(write, "at", None), getattr(write, "who", "")
+    return f" {who} changed it {situation.ago(at)}." if at else ""

@@ -1,0 +1,78 @@
+"""What is worth reading once something is wrong: functions whose parameters name the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from omc.checks.causes.places import HAS_NO_CAUSE, OF_SERVICES, place_of
+from omc.checks.finding import Finding, Level
+from omc.facts.followup.data_stores import DataStores
+from omc.facts.followup.database_log import DatabaseLog
+from omc.facts.followup.gauges import Gauges
+from omc.facts.followup.group_rules import GroupRules
+from omc.facts.followup.last_words import LastWords
+from omc.facts.followup.last_writes import LastWrites
+from omc.facts.followup.lock_waits import DatabaseLoad
+from omc.facts.followup.rejects import Rejects
+
+Question = Callable[..., Any]
+
+
+def what_tasks_said(words: LastWords) -> None:
+    """Last lines and exit codes of tasks that stopped."""
+
+
+def what_was_changed(writes: LastWrites) -> None:
+    """CloudTrail's last writes."""
+
+
+def how_the_stores_are(stores: DataStores, gauges: Gauges) -> None:
+    """Status, events and figures of database and cache."""
+
+
+def what_sessions_wait_for(load: DatabaseLoad, log: DatabaseLog) -> None:
+    """Performance Insights, and the database's own log."""
+
+
+def what_is_let_through(rules: GroupRules, rejects: Rejects) -> None:
+    """Rules of security groups, and what they refused."""
+
+
+_OF_TASKS = (what_tasks_said, what_was_changed)
+_OF_STORES = (how_the_stores_are, what_sessions_wait_for, what_is_let_through, what_was_changed)
+QUESTIONS: tuple[tuple[str, tuple[Question, ...]], ...] = (
+    ("services/", (*_OF_TASKS, *_OF_STORES)),
+    ("targets/", (*_OF_TASKS, *_OF_STORES)),
+    ("users/", (*_OF_TASKS, *_OF_STORES)),
+    ("load-balancer", (*_OF_TASKS, *_OF_STORES)),
+    ("logs/", _OF_STORES),
+    ("data/", _OF_STORES),
+    ("alarms/", _OF_STORES),
+    ("database", _OF_STORES),
+    ("cache", _OF_STORES),
+    ("secrets/", _OF_TASKS),
+    ("infrastructure/", (what_was_changed,)),
+    ("", (what_was_changed, *_OF_STORES)),
+)
+"""By how a place begins, the first that fits: what is asked for it."""
+
+
+def follow_up(findings: Iterable[Finding]) -> tuple[Question, ...]:
+    """What names a cause and costs little, for the places where something is wrong. Empty for a healthy stack."""
+    asked: dict[Question, None] = {}
+    for finding in findings:
+        if is_trouble(finding) or (finding.is_past and finding.check in OF_SERVICES):
+            place = place_of(finding)
+            asked |= dict.fromkeys(next(questions for begin, questions in QUESTIONS if place.startswith(begin)))
+    return tuple(asked)
+
+
+def is_trouble(finding: Finding) -> bool:
+    """Something is wrong now, of a kind that has a cause to be looked for."""
+    return (
+        finding.level in (Level.WARN, Level.FAIL)
+        and finding.ended is None
+        and not finding.unread
+        and finding.check not in HAS_NO_CAUSE
+    )

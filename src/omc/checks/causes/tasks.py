@@ -1,0 +1,193 @@
+"""Causes at a service: why its tasks failed, a deployment of it included. One for each way of failing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from omc.checks.causes import failures as why
+from omc.checks.causes.failures import Failure, failure_of, inherited
+from omc.checks.causes.model import Cause, Situation, reading_of
+from omc.checks.causes.places import OF_SERVICES
+from omc.checks.causes.words import Kind
+from omc.checks.finding import Evidence, Level, Procedure
+from omc.checks.runbook import DEPLOYMENT, DEPLOYMENTS, TASKS_RESTARTING
+from omc.checks.task_causes import is_failure
+from omc.checks.tasks import healed
+from omc.facts.followup.data_stores import DataStores
+from omc.facts.followup.last_words import LastWords
+from omc.facts.services import Deployment, EcsService, Services
+from omc.facts.tasks import StoppedTask, StoppedTasks
+from omc.times import span
+
+SHOWN = 3
+"""Tasks named as evidence of one cause."""
+CHANGES = ("UpdateService", "RegisterTaskDefinition", "DeleteSecret", "PutSecretValue", "BatchDeleteImage")
+NAMES = {
+    why.IMAGE: "image-not-pulled",
+    why.SECRET: "secret-not-read",
+    why.LOG_GROUP: "log-group-not-usable",
+    why.COMMAND: "start-command",
+    why.ROLE: "role-not-assumed",
+    why.ADDRESS: "no-free-address",
+    why.CAPACITY: "no-capacity",
+    why.PROCESSOR: "wrong-processor",
+    why.START: "task-start",
+    why.HEALTH: "health-checks",
+    why.HANGS: "task-hangs",
+    why.EXIT: "task-exits",
+    why.MEMORY_OF_CONTAINER: "container-memory",
+    why.MEMORY_OF_TASK: "task-memory",
+}
+"""The names of causes, as findings carry them; of a kind of words: ``task-KIND``."""
+BY_SETTING = frozenset(
+    {
+        *(why.IMAGE, why.COMMAND, why.PROCESSOR, why.MEMORY_OF_CONTAINER, why.MEMORY_OF_TASK, why.EXIT),
+        *(Kind.HOST, Kind.SETTINGS, Kind.MODULE, Kind.SCHEMA, Kind.MEMORY, Kind.PORT),
+    }
+)
+"""What comes with a revision, so that the revision before hadn't it."""
+
+
+def failing_tasks(situation: Situation) -> Iterator[Cause]:
+    """Each way in which tasks of a service failed within ECS's hour: one cause."""
+    stopped, services = situation.fact(StoppedTasks), situation.fact(Services)
+    if stopped is None or services is None:
+        return
+    words = situation.fact(LastWords)
+    known = {service.name: service for service in services.services}
+    wanted = {service.name for service in situation.environment.services}
+    tasks = [task for task in stopped.tasks if is_failure(task) and task.service in wanted]
+    failures = inherited({task.id: failure_of(task, words) for task in tasks}, tasks)
+    groups: dict[tuple[str, str, str], list[StoppedTask]] = {}
+    for task in tasks:
+        found = failures[task.id]
+        groups.setdefault((task.service or "", found.kind, found.what), []).append(task)
+    for (name, _, _), some in groups.items():
+        if name in known:
+            heard = next((failures[task.id] for task in some if failures[task.id].line), failures[some[0].id])
+            yield _cause(situation, known[name], some, heard)
+
+
+def _cause(situation: Situation, service: EcsService, tasks: list[StoppedTask], failure: Failure) -> Cause:
+    newest, revisions = tasks[0], list(dict.fromkeys(task.task_definition for task in tasks))
+    ended = healed(service, tasks, situation.scope)
+    number = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
+    of = " and ".join(revisions[:2]) + (" …" if len(revisions) > 2 else "")
+    now, procedure = _now(situation, service, tasks, failure, ended)
+    text = _explained(situation, failure)
+    evidence = [
+        Evidence(_told(situation, task, failure), reading_of(situation.fact(StoppedTasks))) for task in tasks[:SHOWN]
+    ]
+    if failure.line:
+        evidence.insert(0, Evidence(f'last words: "{failure.line}"', reading_of(situation.fact(LastWords))))
+    things = (failure.what, *revisions) if failure.kind in BY_SETTING else (failure.what.partition(" ")[0],)
+    evidence += situation.by_whom(situation.changed(CHANGES, *things))
+    short = service.running < service.desired
+    often = len(tasks) >= situation.environment.thresholds.failed_tasks
+    return Cause(
+        name=NAMES.get(failure.kind, f"task-{failure.kind}"),
+        place=f"services/{service.name}",
+        subject=service.name,
+        sentence=f"{number} of {of} failed, the newest {situation.ago(newest.stopped)}: {text}.{now}",
+        evidence=tuple(evidence),
+        level=Level.FAIL if not ended and (short or often or _is_failing(service, revisions)) else Level.WARN,
+        procedure=procedure,
+        since=min(_first_bad(task) for task in tasks),
+        ended=ended,
+        services=frozenset({service.name}),
+        is_direct=failure.kind in NAMES and failure.kind not in (why.HEALTH, why.EXIT, why.HANGS),
+        checks=frozenset({*OF_SERVICES, "recent-errors"}) if ended else None,
+    )
+
+
+def _first_bad(task: StoppedTask) -> datetime:
+    """A task that was well for a while was ill when it stopped; one that never was, from its start on."""
+    return task.stopped
+
+
+def _is_failing(service: EcsService, revisions: list[str]) -> bool:
+    return any(
+        deployment.rollout in ("IN_PROGRESS", "FAILED")
+        and deployment.failed
+        and deployment.task_definition in revisions
+        for deployment in service.deployments
+    )
+
+
+def _now(
+    situation: Situation, service: EcsService, tasks: list[StoppedTask], failure: Failure, ended: datetime | None
+) -> tuple[str, Procedure | None]:
+    """How the service is now, and the procedure that fits: none that does again what ECS has done."""
+    revisions = {task.task_definition for task in tasks}
+    primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
+    environment = situation.environment.name
+    serving = f" {service.running} of {service.desired} tasks run"
+    is_current = primary is not None and primary.task_definition in revisions
+    if primary and not is_current:
+        if primary.rollout == "IN_PROGRESS" and service.running < service.desired:
+            return f" ECS is rolling back to {primary.task_definition}; {serving.strip()}.", None
+        return f" {_undone(service, primary)}.", DEPLOYMENT
+    others = [each for each in service.deployments if each is not primary and each.running]
+    if is_current and failure.kind in BY_SETTING and primary and primary.rollout != "COMPLETED":
+        back = "" if service.breaker else " ECS won't roll it back by itself."
+        old = f" {others[0].task_definition} still serves with {others[0].running}." if others else ""
+        return f"{serving}.{old}{back}", replace(
+            DEPLOYMENTS, command=f"omc rollback --env {environment} {service.name}"
+        )
+    if ended:
+        return f"{serving} again.", TASKS_RESTARTING
+    return f"{serving}.", TASKS_RESTARTING
+
+
+def _undone(service: EcsService, primary: Deployment) -> str:
+    runs = f"{service.running} of {service.desired} tasks of {primary.task_definition} run"
+    by_ecs = "roll" in primary.rollout_reason.lower() or any(
+        "rolling back to" in event.message.lower() and abs(event.at - primary.created) < timedelta(minutes=1)
+        for event in service.events
+    )
+    return f"ECS has rolled back: {runs}" if by_ecs else f"{runs} now"
+
+
+def _explained(situation: Situation, failure: Failure) -> str:
+    """The failure's words; of a name that isn't found, also what would be right."""
+    stores = situation.fact(DataStores)
+    text = failure.text.rstrip(".")
+    if failure.kind is Kind.HOST and failure.what:
+        text = f"could not resolve host {failure.what}"
+        variable, store = _variable(situation, failure.what), _meant(failure, stores)
+        if variable:
+            text += f", which {variable} names"
+        if store:
+            text += f"; {store}"
+    return text
+
+
+def _variable(situation: Situation, host: str) -> str:
+    """The variable of a task definition that names a host; empty where none does."""
+    words = situation.fact(LastWords)
+    for told in words.revisions.values() if words else ():
+        for container, variables in told.variables.items():
+            for name, value in variables.items():
+                if host and host in value:
+                    return f"{name} of {container}"
+    return ""
+
+
+def _meant(failure: Failure, stores: DataStores | None) -> str:
+    line = failure.line.lower()
+    if stores is None:
+        return ""
+    if any(word in line for word in ("database", "postgres", "prices", "sql", "5432")) and stores.database.host:
+        return f"the database is at {stores.database.host}"
+    if any(word in line for word in ("redis", "cache", "6379")) and stores.cache.host:
+        return f"the cache is at {stores.cache.host}"
+    return ""
+
+
+def _told(situation: Situation, task: StoppedTask, failure: Failure) -> str:
+    lived = f"ran {span(task.stopped - task.started)}" if task.started else "never started"
+    reason = task.reason if failure.kind not in (why.IMAGE, why.SECRET) else task.reason[:300]
+    when = situation.when(task.stopped)
+    return f"task {task.id} ({task.task_definition}), {lived}, stopped {when}: {task.stop_code}, {reason}"

@@ -1,0 +1,93 @@
+"""What the database's own log says of locks that sessions wait for, where RDS exports it to CloudWatch Logs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from omc.aws.gateway import Gateway
+from omc.errors import NotFound
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.followup.budget import BUDGET, within
+from omc.facts.followup.insights import moment_of, query
+from omc.facts.scope import Scope
+from omc.redaction import mask
+from omc.stack import Environment
+
+MINUTES = 30
+QUERY = """fields @timestamp, @message
+| filter @message like /still waiting for|holding the lock|acquired .* on .* after/
+| sort @timestamp desc | limit 200"""
+_HEAD = re.compile(r"UTC:(?P<host>[^:]*):(?P<user>[^@:]*)@(?P<database>[^:]*):\[(?P<process>\d+)\]:(?P<level>\w+):\s+")
+"""RDS's log_line_prefix, ``%t:%r:%u@%d:[%p]:``."""
+_WAITS = re.compile(
+    r"process (?P<process>\d+) still waiting for (?P<mode>\w+) on (?P<what>[^;]+?) after (?P<ms>[\d.]+) ms"
+)
+_HOLDS = re.compile(r"Process(?:es)? holding the locks?: (?P<holders>[\d, ]+)")
+_GOT = re.compile(r"process (?P<process>\d+) acquired \w+ on .+? after")
+
+
+@dataclass(frozen=True, slots=True)
+class LockWait:
+    """One session that waits, as PostgreSQL's log_lock_waits tells it after a second."""
+
+    at: datetime
+    process: int
+    user: str
+    mode: str
+    """``AccessShareLock`` …"""
+    what: str
+    """``relation 16411 of database 16400``, ``transaction 812``."""
+    holders: tuple[int, ...]
+    """Process ids of the sessions that hold the lock."""
+    is_over: bool = False
+    """It has got the lock since."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLog:
+    waits: tuple[LockWait, ...] = ()
+    """Newest first."""
+    exists: bool = True
+    """Whether RDS exports the log."""
+    reading: Reading = UNREAD
+
+
+@reads
+def read_database_log(aws: Gateway, environment: Environment, scope: Scope) -> DatabaseLog:
+    """One query of ``/aws/rds/instance/NAME/postgresql``."""
+
+    def read() -> DatabaseLog:
+        group = f"/aws/rds/instance/{environment.database}/postgresql"
+        try:
+            rows = query(aws, group, QUERY, scope.now - timedelta(minutes=MINUTES), scope.now)
+        except NotFound:
+            return DatabaseLog(exists=False)
+        lines = [(moment_of(row.get("@timestamp", "")), mask(row.get("@message", ""))) for row in rows]
+        return DatabaseLog(lock_waits((at, line) for at, line in lines if at))
+
+    return within(BUDGET, "the database's own log", read)
+
+
+def lock_waits(lines: Iterable[tuple[datetime, str]]) -> tuple[LockWait, ...]:
+    """Of log lines, newest first. The holders stand in a DETAIL of the same process, on a line of its own or in the
+    same event."""
+    found: list[LockWait] = []
+    holders: dict[int, tuple[int, ...]] = {}
+    got: dict[int, datetime] = {}
+    for at, line in lines:
+        head = _HEAD.search(line)
+        by = int(head["process"]) if head else 0
+        if match := _HOLDS.search(line):
+            holders[by] = tuple(int(each) for each in match["holders"].split(",") if each.strip().isdigit())
+        if match := _GOT.search(line):
+            got.setdefault(int(match["process"]), at)
+        if match := _WAITS.search(line):
+            process = int(match["process"])
+            held = holders.pop(process, ())
+            over = process in got and got[process] >= at
+            user = head["user"] if head else ""
+            found.append(LockWait(at, process, user, match["mode"], match["what"], held, over))
+    return tuple(found)

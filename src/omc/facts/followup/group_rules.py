@@ -1,0 +1,75 @@
+"""The rules of the security groups that lie between users, tasks, the database and the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from omc.aws.gateway import Gateway
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.followup.budget import HALF, within
+from omc.facts.followup.data_stores import DataStores
+from omc.facts.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a security group."""
+
+    group: str
+    is_egress: bool
+    protocol: str
+    """``tcp``, ``udp``, ``-1`` for all …"""
+    first: int
+    last: int
+    """Ports; -1 for all."""
+    cidr: str = ""
+    peer: str = ""
+    """The id of the group that it lets in or out to; else empty."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRules:
+    """Of the groups asked for, each with its name."""
+
+    rules: tuple[Rule, ...]
+    groups: tuple[str, ...] = ()
+    """Ids of the groups whose rules these are; one without any rule is here too."""
+    reading: Reading = UNREAD
+
+
+@reads
+def read_group_rules(aws: Gateway, stores: DataStores, services: Services) -> GroupRules:
+    """One call for all groups of tasks, database and cache, a page of a thousand rules at a time."""
+    of_tasks = [
+        group
+        for service in services.services
+        for group in service.network.get("awsvpcConfiguration", {}).get("securityGroups", ())
+    ]
+    groups = tuple(dict.fromkeys([*of_tasks, *stores.database.groups, *stores.cache.groups]))
+    if not groups:
+        return GroupRules(())
+
+    def read() -> GroupRules:
+        pages = (
+            aws.client("ec2")
+            .get_paginator("describe_security_group_rules")
+            .paginate(Filters=[{"Name": "group-id", "Values": list(groups)}])
+        )
+        return GroupRules(tuple(_rule(told) for page in pages for told in page["SecurityGroupRules"]), groups)
+
+    return within(HALF, "the rules of the security groups", read)
+
+
+def _rule(told: Any) -> Rule:
+    return Rule(
+        group=told.get("GroupId", ""),
+        is_egress=bool(told.get("IsEgress")),
+        protocol=str(told.get("IpProtocol", "-1")),
+        first=int(told.get("FromPort", -1)),
+        last=int(told.get("ToPort", -1)),
+        cidr=told.get("CidrIpv4") or told.get("CidrIpv6") or "",
+        peer=(told.get("ReferencedGroupInfo") or {}).get("GroupId", ""),
+        description=told.get("Description", ""),
+    )

@@ -1,0 +1,115 @@
+"""What failed tasks said last, and what their images say their exit codes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.errors import OmcError
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.definitions import Definition, describe_definition
+from omc.facts.followup.budget import BUDGET, within
+from omc.facts.image_labels import exit_codes
+from omc.facts.task_logs import last_lines
+from omc.facts.tasks import StoppedTask, StoppedTasks
+
+TASKS = 3
+"""Of one revision that are asked: the newest. Tasks of a revision mostly fail alike."""
+REVISIONS = 4
+LINES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionTold:
+    """Of one ``family:revision``: what its containers may use, and what their exit codes mean."""
+
+    memory: Mapping[str, int] = field(default_factory=dict)
+    """MiB that a container may use, where it has a limit of its own."""
+    task_memory: int | None = None
+    """MiB of the task as a whole."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    exit_codes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """By container: what its image's labels say of an exit code."""
+    variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By container: its plain variables. Never a secret's value: those aren't in a task definition."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By task id: the last lines of all its containers, oldest first, masked."""
+    revisions: Mapping[str, RevisionTold] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    """Why some of it could not be read, in sentences."""
+    reading: Reading = UNREAD
+
+
+@reads
+def read_last_words(aws: Gateway, stopped: StoppedTasks) -> LastWords:
+    """For each revision whose tasks failed lately: its definition, its images' labels, and three tasks' last lines."""
+    by_revision: dict[str, list[StoppedTask]] = {}
+    for task in stopped.tasks:
+        if task.stop_code not in ("UserInitiated", "SpotInterruption"):
+            by_revision.setdefault(task.task_definition, []).append(task)
+    newest = list(by_revision.items())[:REVISIONS]
+
+    def read() -> LastWords:
+        told = side_by_side(lambda item: _revision(aws, *item), newest)
+        return LastWords(
+            lines={task: lines for _, some, _ in told for task, lines in some.items()},
+            revisions={name: revision for (name, _), (revision, _, _) in zip(newest, told, strict=True)},
+            unread=tuple(dict.fromkeys(why for _, _, some in told for why in some)),
+        )
+
+    return within(BUDGET, "what the failed tasks said last", read)
+
+
+def _revision(
+    aws: Gateway, name: str, tasks: Sequence[StoppedTask]
+) -> tuple[RevisionTold, dict[str, tuple[str, ...]], list[str]]:
+    try:
+        definition = describe_definition(aws, name)
+    except OmcError as error:
+        return RevisionTold(), {}, [error.message]
+    if definition is None:
+        return RevisionTold(), {}, []
+    unread: list[str] = []
+
+    def words(task: StoppedTask) -> tuple[str, ...]:
+        found: list[str] = []
+        for container in definition.body["containerDefinitions"]:
+            try:
+                found += last_lines(aws, definition, container["name"], task.id, LINES)
+            except OmcError as error:
+                unread.append(error.message)
+        return tuple(found)
+
+    started = [task for task in tasks if task.started or any(each.exit_code is not None for each in task.containers)]
+    asked = started[:TASKS]
+    lines = dict(zip((task.id for task in asked), side_by_side(words, asked), strict=True))
+    return _told(aws, definition, tasks, unread), lines, unread
+
+
+def _told(aws: Gateway, definition: Definition, tasks: Sequence[StoppedTask], unread: list[str]) -> RevisionTold:
+    containers = definition.body["containerDefinitions"]
+    images = {each["name"]: each.get("image", "") for each in containers}
+    ended = {each.name for task in tasks for each in task.containers if each.exit_code}
+    documented: dict[str, Mapping[int, str]] = {}
+    for name in sorted(ended & set(images)):
+        try:
+            documented[name] = exit_codes(aws, images[name])
+        except OmcError as error:
+            unread.append(error.message)
+    memory = str(definition.body.get("memory") or "")
+    return RevisionTold(
+        memory={each["name"]: int(each["memory"]) for each in containers if each.get("memory")},
+        task_memory=int(memory) if memory.isdigit() else None,
+        images=images,
+        exit_codes=documented,
+        variables={
+            each["name"]: {one["name"]: one.get("value", "") for one in each.get("environment", ())}
+            for each in containers
+        },
+    )

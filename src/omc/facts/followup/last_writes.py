@@ -1,0 +1,102 @@
+"""What was changed by whom in the last hours, whatever it was: CloudTrail's newest writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from omc.aws.gateway import Gateway
+from omc.aws.reads import is_read
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.followup.budget import BUDGET, within
+from omc.facts.scope import Scope
+from omc.facts.trail import caller_of, texts_of, time_of
+
+HOURS = 3
+"""How far back is looked."""
+PAGES = 2
+"""Of fifty events each, newest first: AWS answers two calls a second."""
+BY_AWS = ".amazonaws.com"
+"""How a caller ends that is a service of AWS itself, doing what it always does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One successful call that changed something."""
+
+    at: datetime
+    operation: str
+    """``RevokeSecurityGroupIngress``."""
+    who: str
+    names: frozenset[str]
+    """Every text of its parameters and its answer, in small letters: what it was about."""
+
+    def is_about(self, *things: str) -> bool:
+        """Whether it names one of these: an id, a name, or an ARN that ends with it."""
+        wanted = [thing.lower() for thing in things if thing]
+        return any(name == each or name.endswith((f":{each}", f"/{each}")) for name in self.names for each in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class LastWrites:
+    """Newest first. CloudTrail tells of a call some minutes after it was made, so the last minutes may be missing."""
+
+    writes: tuple[Write, ...] = ()
+    reading: Reading = UNREAD
+
+
+@reads
+def read_last_writes(aws: Gateway, scope: Scope) -> LastWrites:
+    """At most two calls."""
+
+    def read() -> LastWrites:
+        return LastWrites(tuple(_writes(aws, scope.now)))
+
+    return within(BUDGET, "CloudTrail's last writes", read)
+
+
+def _writes(aws: Gateway, now: datetime) -> Iterator[Write]:
+    client = aws.client("cloudtrail")
+    more: dict[str, str] = {}
+    for _ in range(PAGES):
+        told = client.lookup_events(
+            LookupAttributes=[{"AttributeKey": "ReadOnly", "AttributeValue": "false"}],
+            StartTime=now.replace(microsecond=0) - timedelta(hours=HOURS),
+            EndTime=now.replace(microsecond=0) + timedelta(minutes=1),
+            **more,
+        )
+        for event in told["Events"]:
+            said = _said(event)
+            if said and not said.get("errorCode") and not _is_by_aws(said) and not _is_read(said):
+                yield Write(time_of(said), str(said.get("eventName", "")), caller_of(said), _names(said))
+        if not told.get("NextToken"):
+            return
+        more = {"NextToken": told["NextToken"]}
+
+
+def _said(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        said = json.loads(event["CloudTrailEvent"])
+    except (KeyError, ValueError):
+        return {}
+    return said if isinstance(said, dict) and "eventTime" in said else {}
+
+
+def _is_read(said: Mapping[str, Any]) -> bool:
+    """CloudTrail calls some readings writes, such as the start of a query."""
+    service = str(said.get("eventSource", "")).partition(".")[0]
+    return is_read({"monitoring": "cloudwatch"}.get(service, service), str(said.get("eventName", "")))
+
+
+def _is_by_aws(said: Mapping[str, Any]) -> bool:
+    identity = said.get("userIdentity") or {}
+    return identity.get("type") == "AWSService" or str(identity.get("invokedBy", "")).endswith(BY_AWS)
+
+
+def _names(said: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(
+        text.lower() for side in ("requestParameters", "responseElements") for text in texts_of(said.get(side))
+    )

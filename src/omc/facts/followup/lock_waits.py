@@ -1,0 +1,112 @@
+"""What the database's sessions wait for and how many there are, as Performance Insights tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.followup.budget import HALF, within
+from omc.facts.followup.data_stores import DataStores
+from omc.redaction import mask
+
+MINUTES = 5
+"""How far back is looked."""
+COUNTERS = (
+    "db.User.numbackends",
+    "db.User.max_connections",
+    "db.state.idle_count",
+    "db.state.idle_in_transaction_count",
+    "db.state.idle_in_transaction_max_time",
+    "db.Transactions.blocked_transactions",
+)
+STATEMENT = 160
+"""Characters of a statement that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Sessions that wait for one thing in one statement."""
+
+    kind: str
+    """Lock, LWLock, IO, CPU, Client, Timeout … as PostgreSQL names its wait events."""
+    event: str
+    """``relation``, ``transactionid``, ``DataFileRead`` …"""
+    statement: str
+    sessions: float
+    """On average over the minutes looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLoad:
+    waits: tuple[Wait, ...] = ()
+    """The busiest first. Empty: no session was active, or Performance Insights is off."""
+    counters: Mapping[str, float] = field(default_factory=dict)
+    """The newest value of each counter, by its name in Performance Insights."""
+    newest: datetime | None = None
+    """When it last measured anything; None: not within the minutes looked at."""
+    is_off: bool = False
+    reading: Reading = UNREAD
+
+
+@reads
+def read_database_load(aws: Gateway, stores: DataStores) -> DatabaseLoad:
+    """Two calls, side by side; none where the database has no Performance Insights."""
+    identifier = stores.database.resource_id
+    if not identifier:
+        return DatabaseLoad(is_off=True)
+    end = datetime.now(UTC)
+    asked: Any = {
+        "ServiceType": "RDS",
+        "Identifier": identifier,
+        "StartTime": end - timedelta(minutes=MINUTES),
+        "EndTime": end,
+    }
+
+    def waits() -> Any:
+        return aws.client("pi").describe_dimension_keys(
+            **asked,
+            Metric="db.load.avg",
+            GroupBy={"Group": "db.sql_tokenized", "Limit": 5},
+            PartitionBy={"Group": "db.wait_event", "Limit": 10},
+        )
+
+    def counters() -> Any:
+        queries = [{"Metric": f"{name}.avg"} for name in COUNTERS]
+        return aws.client("pi").get_resource_metrics(**asked, MetricQueries=queries, PeriodInSeconds=1)
+
+    def read() -> DatabaseLoad:
+        told_waits, told_counters = side_by_side(lambda ask: ask(), [waits, counters])
+        values, newest = _newest(told_counters)
+        return DatabaseLoad(_waits(told_waits), values, newest)
+
+    return within(HALF, "the database's load in Performance Insights", read)
+
+
+def _waits(told: Mapping[str, Any]) -> tuple[Wait, ...]:
+    events = [each["Dimensions"] for each in told.get("PartitionKeys", ())]
+    found: list[Wait] = []
+    for key in told.get("Keys", ()):
+        statement = " ".join(mask(key["Dimensions"].get("db.sql_tokenized.statement", "")).split())[:STATEMENT]
+        for event, sessions in zip(events, key.get("Partitions", ()), strict=False):
+            if sessions:
+                kind, name = event.get("db.wait_event.type", ""), event.get("db.wait_event.name", "")
+                found.append(Wait(kind, name.rpartition(":")[2], statement, float(sessions)))
+    return tuple(sorted(found, key=lambda wait: -wait.sessions))
+
+
+def _newest(told: Mapping[str, Any]) -> tuple[dict[str, float], datetime | None]:
+    values: dict[str, float] = {}
+    newest: datetime | None = None
+    for each in told.get("MetricList", ()):
+        name = each["Key"]["Metric"].removesuffix(".avg")
+        for point in each["DataPoints"]:
+            if point.get("Value") is not None:
+                values[name] = float(point["Value"])
+                at = point["Timestamp"].astimezone(UTC)
+                newest = at if newest is None else max(newest, at)
+    return values, newest

@@ -1,0 +1,76 @@
+"""Connections that a security group or network ACL refused in the last minutes, from the VPC's flow log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from omc.aws.gateway import Gateway
+from omc.errors import NotFound
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.followup.budget import BUDGET, within
+from omc.facts.followup.insights import moment_of, query
+from omc.facts.scope import Scope
+from omc.stack import Environment
+
+MINUTES = 15
+"""How far back is looked: AWS delivers a record up to ten minutes after its packets."""
+QUERY = (
+    'filter action = "REJECT" | stats count(*) as records, min(@timestamp) as first by srcAddr, dstAddr, dstPort '
+    "| sort records desc | limit 200"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Refused packets from one address to one port of another."""
+
+    source: str
+    destination: str
+    port: int
+    records: int
+    first: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejects:
+    rejects: tuple[Reject, ...] = ()
+    log_group: str = ""
+    """Empty: the environment's VPC has no flow log in CloudWatch Logs."""
+    reading: Reading = UNREAD
+
+
+@reads
+def read_rejects(aws: Gateway, environment: Environment, scope: Scope) -> Rejects:
+    """One call for where the flow log is, and one query."""
+
+    def read() -> Rejects:
+        told: Any = aws.client("ec2").describe_flow_logs()["FlowLogs"]
+        name = next((name for name in map(_log_group, told) if environment.prefix in name.split("/")), "")
+        if not name:
+            return Rejects()
+        try:
+            rows = query(aws, name, QUERY, scope.now - timedelta(minutes=MINUTES), scope.now)
+        except NotFound:
+            return Rejects()
+        return Rejects(tuple(map(_reject, rows)), name)
+
+    return within(BUDGET, "the flow log's refused connections", read)
+
+
+def _log_group(told: Mapping[str, Any]) -> str:
+    if told.get("LogDestinationType", "cloud-watch-logs") != "cloud-watch-logs":
+        return ""
+    return str(told.get("LogGroupName") or str(told.get("LogDestination", "")).partition(":log-group:")[2])
+
+
+def _reject(row: Mapping[str, str]) -> Reject:
+    return Reject(
+        source=row.get("srcAddr", ""),
+        destination=row.get("dstAddr", ""),
+        port=int(row["dstPort"]) if row.get("dstPort", "").isdigit() else 0,
+        records=int(float(row.get("records", 0))),
+        first=moment_of(row.get("first", "")),
+    )
