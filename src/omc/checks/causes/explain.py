@@ -9,9 +9,9 @@ from typing import Any
 
 from omc.checks.causes.cache import cache_trouble
 from omc.checks.causes.database import database_trouble
-from omc.checks.causes.questions import is_trouble
 from omc.checks.causes.model import Cause, Situation
 from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at, suffers
+from omc.checks.causes.questions import is_trouble
 from omc.checks.causes.tasks import failing_tasks
 from omc.checks.finding import Evidence, Finding, Level, worst
 from omc.facts.alarms import Alarm, Alarms
@@ -50,7 +50,11 @@ def explained(findings: Iterable[Finding], readings: Readings, given: Mapping[ty
 def _is_symptom(finding: Finding) -> bool:
     if is_trouble(finding) or (finding.ended and finding.level in (Level.WARN, Level.FAIL)):
         return finding.check not in OWN_CAUSE
-    return finding.level is Level.UNKNOWN and not finding.action and place_of(finding).startswith(("data/", "users/"))
+    return (
+        finding.level is Level.UNKNOWN
+        and not finding.action
+        and place_of(finding).startswith(("data-fresh/", "users/"))
+    )
 
 
 def _ranked(causes: Sequence[Cause]) -> list[Cause]:

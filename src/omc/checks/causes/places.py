@@ -20,7 +20,7 @@ PLACES = {
     "error-rate": "load-balancer",
     "recent-errors": "logs/{}",
     "secret-rotation": "secrets/{}",
-    "data-fresh": "data/{}",
+    "data-fresh": "data-fresh/{}",
     "targets": "targets/{}",
     "alarms": "alarms/{}",
 }
@@ -46,7 +46,7 @@ def service_at(place: str, environment: Environment) -> str:
     kind, _, name = place.partition("/")
     for service in environment.services:
         if name in (service.name, service.target_group, service.log_group) and kind in (
-            *("services", "targets", "users", "data", "logs"),
+            *("services", "targets", "users", "data-fresh", "logs"),
         ):
             return service.name
     return ""
@@ -72,7 +72,7 @@ def watched_by(alarm: Alarm, environment: Environment) -> frozenset[str]:
     return frozenset(found or {"load-balancer"})
 
 
-DEPTH = ("users", "alarms", "load-balancer", "data", "logs", "targets", "services")
+DEPTH = ("users", "alarms", "load-balancer", "data-fresh", "logs", "targets", "services")
 """From what users see down to what makes it so; a place that isn't here lies deeper than all of these."""
 
 
@@ -91,9 +91,9 @@ def suffers(place: str, root: str, environment: Environment, alarms: Iterable[Al
         return any(suffers(each, root, environment) for each in watched or {"load-balancer"})
     of_root, of_place = service_at(root, environment), service_at(place, environment)
     if depth_of(root) == len(DEPTH):  # a dependency, a secret, the infrastructure: any service may rest on it
-        return kind in ("users", "load-balancer", "targets", "services", "logs", "data") or depth_of(place) == len(
-            DEPTH
-        )
+        return kind in ("users", "load-balancer", "targets", "services", "logs", "data-fresh") or depth_of(
+            place
+        ) == len(DEPTH)
     if of_root and of_place:
         return of_root == of_place and depth_of(place) <= depth_of(root)
     return depth_of(place) < depth_of(root)

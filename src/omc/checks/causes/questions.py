@@ -47,7 +47,7 @@ QUESTIONS: tuple[tuple[str, tuple[Question, ...]], ...] = (
     ("users/", (*_OF_TASKS, *_OF_STORES)),
     ("load-balancer", (*_OF_TASKS, *_OF_STORES)),
     ("logs/", _OF_STORES),
-    ("data/", _OF_STORES),
+    ("data-fresh/", _OF_STORES),
     ("alarms/", _OF_STORES),
     ("database", _OF_STORES),
     ("cache", _OF_STORES),
