@@ -21,6 +21,8 @@ from botocore.session import Session
 SOURCE = Path(__file__).parents[2] / "src"
 TYPES = {"CloudWatchLogsClient": "logs"}
 """Types of parameters that are clients."""
+HANDED = "omc.procedures.pre"
+"""Modules whose functions get what the planners have read, and which the collector never asks for what they need."""
 NOT_OPERATIONS = frozenset({"meta", "exceptions", "can_paginate", "get_waiter", "close"})
 
 Name = tuple[str, str]
@@ -148,7 +150,7 @@ def _next(name: Name) -> Iterator[Name]:
                 yield found
         elif isinstance(each, ast.Constant) and each.value in actions():
             yield from ((actions()[each.value], other) for other in modules()[actions()[each.value]].defines)
-        elif isinstance(each, ast.FunctionDef):
+        elif isinstance(each, ast.FunctionDef) and not module.startswith(HANDED):
             for argument in each.args.args + each.args.kwonlyargs:
                 if isinstance(argument.annotation, ast.Name):
                     fact = _resolve(module, argument.annotation.id)

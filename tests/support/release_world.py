@@ -7,20 +7,26 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.candidates import Candidates
+from omc.facts.collector import needs
 from omc.facts.connections import Connections
 from omc.facts.definitions import RUN_TAG, Definition, Definitions
 from omc.facts.deployed_images import DeployedImages
 from omc.facts.deployments import History, ServiceDeployment
 from omc.facts.images import Image, Wanted, WantedImages
 from omc.facts.incidents import OpenIncidents
+from omc.facts.quotas import Quotas
 from omc.facts.releases import Ledger, Release, ReleasedService
-from omc.facts.requirements import Requirements
+from omc.facts.requirements import CandidateNeeds, Requirements
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Services
+from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnet, Subnets
+from omc.procedures.catalogue import planner
+from omc.procedures.plan import Plan
 from omc.stack import Environment, load
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -144,8 +150,18 @@ def facts(**more: Any) -> dict[str, Any]:
         "ledger": ledger(release(1, 5, 7, 3)),
         "deployed": DeployedImages({}),
         "incidents": OpenIncidents(()),
+        "quotas": Quotas(64.0, {"backend": 0.25, "frontend": 0.25}, 1.0),
+        "standing": StandingImages({}),
+        "active": ActiveRun(),
     }
     return healthy | more
+
+
+def planned(procedure: str, asked: Any, **more: Any) -> Plan:
+    """A procedure's plan in this world; what else it needs comes with ``more``, by its parameters."""
+    of = planner(procedure)
+    known = facts() | {"needs": CandidateNeeds({})} | more
+    return of(asked, **{name: known[name] for name in needs(of) if name != "asked"})
 
 
 def candidates(*definitions: Definition, gone: tuple[str, ...] = ()) -> Candidates:
@@ -156,4 +172,4 @@ def candidates(*definitions: Definition, gone: tuple[str, ...] = ()) -> Candidat
         for letter in "abcdef"
         if letter not in gone
     }
-    return Candidates({each.name: each for each in definitions}, frozenset(images))
+    return Candidates({each.name: each for each in definitions}, frozenset(images), region="ap-southeast-2")

@@ -20,7 +20,6 @@ from omc.facts.rollouts import read_rollout
 from omc.facts.services import Services
 from omc.procedures.asking import Rollback
 from omc.procedures.candidates import candidates, last_good, reach, rolled_back_from, stays
-from omc.procedures.rollback import plan_rollback
 from support import release_world as world
 
 B = "ohmycoins-backend"
@@ -149,16 +148,14 @@ def test_a_history_without_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
 def rollback(history: History, **more: Any) -> Any:
     facts = world.facts(services=Services((world.service("backend", 8), world.service("frontend", 3))))
     new, frontend = world.definition("backend", 8, "b"), world.definition("frontend", 3, "a")
-    return plan_rollback(
-        Rollback(services=["backend"]),
-        facts["environment"],
-        facts["scope"],
-        more.get("services", facts["services"]),
-        Definitions({"backend": new, "frontend": frontend}, {}),
-        history,
-        world.candidates(world.definition("backend", 7, "a"), new, frontend),
-        world.ledger(),
-    )
+    there = {
+        "services": more.get("services", facts["services"]),
+        "definitions": Definitions({"backend": new, "frontend": frontend}, {}),
+        "history": history,
+        "found": world.candidates(world.definition("backend", 7, "a"), new, frontend),
+        "ledger": world.ledger(),
+    }
+    return world.planned("rollback", Rollback(services=["backend"]), **there)
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=60), st.integers(1, 30))

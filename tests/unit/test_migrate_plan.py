@@ -11,15 +11,13 @@ from omc.errors import Refused, WrongUse
 from omc.facts.definitions import Definitions
 from omc.facts.requirements import Requirements
 from omc.facts.services import Services
-from omc.procedures.migrate import Asked, migrate
+from omc.procedures.migrate import Asked
 from omc.procedures.plan import Plan
 from support import release_world as world
 
 
 def plan(*services: str, **more: Any) -> Plan:
-    facts = world.facts()
-    known = {name: facts[name] for name in ("environment", "services", "definitions", "requirements")}
-    return migrate(Asked(services), **(known | more))
+    return world.planned("migrate", Asked(services), **more)
 
 
 def test_it_is_one_task_with_what_terraform_last_applied() -> None:
@@ -33,7 +31,7 @@ def test_it_is_one_task_with_what_terraform_last_applied() -> None:
 
 
 def test_a_service_without_a_migration_is_wrong_use() -> None:
-    with pytest.raises(WrongUse, match=r'No service "frontend" in omc.toml has a migration; there are backend'):
+    with pytest.raises(WrongUse, match=r"frontend has no migration in omc.toml; there is one of backend\."):
         plan("frontend")
     environment = world.environment()
     none = replace(environment, services=tuple(replace(each, migrate=()) for each in environment.services))

@@ -22,9 +22,9 @@ from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.subnets import Subnet, Subnets
 from omc.procedures.plan import Plan, Risk, from_json, to_json
 from omc.procedures.restart import Asked as Restart
-from omc.procedures.restart import restart
-from omc.procedures.scale import Asked, scale
+from omc.procedures.scale import Asked
 from omc.stack import load
+from support import release_world as world
 
 STACK = load(Path(__file__).parents[2] / "omc.toml")
 STAGING, PRODUCTION = STACK.environments["staging"], STACK.environments["production"]
@@ -56,6 +56,25 @@ TARGETS = (
     ScalableTarget("backend", 2, 10, suspended=False, policies=("cpu", "memory")),
     ScalableTarget("frontend", 2, 10, suspended=False, policies=("cpu",)),
 )
+
+
+def definition(name: str, image: str) -> Definition:
+    body = {"containerDefinitions": [{"name": name, "image": image}]}
+    return Definition(f"ohmycoins-{name}:7", f"arn:{name}", "ACTIVE", body)
+
+
+DEFINITIONS = Definitions(
+    running={
+        "backend": definition(
+            "backend",
+            f"registry/ohmycoins/backend@sha256:{'a' * 64}",
+        ),
+        "frontend": definition("frontend", "registry/ohmycoins/frontend:latest"),
+    },
+    applied={},
+)
+
+
 FACTS: Mapping[str, Any] = {
     "environment": STAGING,
     "services": Services((service(), service("frontend"))),
@@ -63,11 +82,16 @@ FACTS: Mapping[str, Any] = {
     "connections": Connections(80, {"backend": 6}),
     "subnets": Subnets({"backend": (Subnet("subnet-a", "2a", 240), Subnet("subnet-b", "2b", 239))}),
     "quotas": Quotas(64.0, {"backend": 1.0, "frontend": 0.25}, 2.5),
+    "definitions": DEFINITIONS,
 }
 
 
 def planned(asked: Asked, **facts: Any) -> Plan:
-    return scale(asked, **{**FACTS, **facts})
+    return world.planned("scale", asked, **{**FACTS, **facts})
+
+
+def restarted(asked: Restart, **facts: Any) -> Plan:
+    return world.planned("restart", asked, **{**FACTS, **facts})
 
 
 def arguments(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
@@ -229,7 +253,10 @@ def test_addresses_that_are_not_there_are_refused() -> None:
 def test_a_quota_that_is_too_small_is_refused_and_one_that_is_unknown_is_not_compared() -> None:
     small = Quotas(6.0, {"backend": 1.0}, 2.5)
     [refusal] = planned(Asked("backend", 8), quotas=small).refusals
-    assert "6 more tasks of backend make 8.5 vCPUs (2.5 now, 1 a task), more than the 6 that Fargate" in refusal
+    assert (
+        "6 more tasks of backend (1 vCPUs each) make 8.5 vCPUs, 2.5 of them now, more than the 6 that Fargate"
+        in refusal
+    )
     assert planned(Asked("backend", 5), quotas=small).refusals == ()
     unknown = planned(Asked("backend", 8), quotas=Quotas(None, {}, 0.0))
     assert unknown.refusals == ()
@@ -248,13 +275,14 @@ def test_production_is_not_scaled_to_nothing_without_a_reason() -> None:
 def test_a_deployment_in_progress_is_said() -> None:
     going_on = service(deployments=(deployment(rollout="IN_PROGRESS"), deployment("ACTIVE")))
     plan = planned(Asked("backend", 1), services=Services((going_on, service("frontend"))))
-    assert any("A deployment of backend is in progress" in note and "Fewer tasks" in note for note in plan.notes)
+    assert "A deployment of ohmycoins-backend:7 to backend is in progress." in plan.notes
+    assert any(note.startswith("The deployment in progress goes on") and "Fewer tasks" in note for note in plan.notes)
 
 
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        (Asked("backnd", 4), 'no service "backnd" in omc.toml; there are backend, frontend. Did you mean "backend"'),
+        (Asked("backnd", 4), 'staging has no service "backnd"; it has backend, frontend. Did you mean "backend"'),
         (Asked("backend"), "Say what to scale to"),
         (Asked("backend", minimum=8, maximum=3), "The minimum, 8, is more than the maximum, 3"),
         (Asked("backend", 4, minimum=5), "4 tasks are not between 5 and 10"),
@@ -267,7 +295,10 @@ def test_what_makes_no_sense_is_wrong_use(asked: Asked, sentence: str) -> None:
 
 
 def test_a_service_that_is_gone_is_refused() -> None:
-    with pytest.raises(Refused, match="backend does not exist in the cluster ohmycoins-staging"):
+    with pytest.raises(
+        Refused,
+        match=r"There is no service backend in the cluster ohmycoins-staging; .* it has frontend",
+    ):
         planned(Asked("backend", 4), services=Services((service("frontend"),), ("backend",)))
 
 
@@ -305,58 +336,45 @@ def test_whatever_is_asked_the_plan_survives_json_and_the_autoscaler_holds_the_c
 # -- restart
 
 
-def definition(name: str, image: str) -> Definition:
-    body = {"containerDefinitions": [{"name": name, "image": image}]}
-    return Definition(f"ohmycoins-{name}:7", f"arn:{name}", "ACTIVE", body)
-
-
-DEFINITIONS = Definitions(
-    running={
-        "backend": definition("backend", "registry/ohmycoins/backend@sha256:aaaa"),
-        "frontend": definition("frontend", "registry/ohmycoins/frontend:latest"),
-    },
-    applied={},
-)
-
-
 def test_a_restart_is_new_tasks_of_the_same_revision_one_service_after_the_other() -> None:
-    plan = restart(Restart(("all",)), STAGING, Services((service(), service("frontend"))), DEFINITIONS)
+    plan = restarted(Restart(("all",)), services=Services((service(), service("frontend"))))
     assert [step.name for step in plan.steps] == ["restart-backend", "restart-frontend"]
     assert plan.steps[0].action == "ecs.roll_service"
     assert plan.steps[0].arguments == {
         "service": "backend",
         "task_definition": "ohmycoins-backend:7",
-        "digests": {"backend": "sha256:aaaa"},
+        "digests": {"backend": f"sha256:{'a' * 64}"},
         "force_new": True,
         "instead_of": ["ohmycoins-backend:7"],
         "settle_seconds": 90,
     }
     assert plan.steps[1].arguments["digests"] == {}, "a tag may have moved since: nothing is expected of it"
     assert (plan.risk, plan.refusals, plan.notes) == (Risk.LOW, (), ())
-    assert [s.name for s in restart(Restart(["frontend"]), STAGING, FACTS["services"], DEFINITIONS).steps] == [
-        "restart-frontend"
-    ]
+    assert [s.name for s in restarted(Restart(["frontend"])).steps] == ["restart-frontend"]
 
 
 def test_a_restart_does_not_take_the_place_of_a_deployment() -> None:
     going_on = service(deployments=(deployment(rollout="IN_PROGRESS"), deployment("ACTIVE")))
-    [refusal] = restart(Restart(("backend",)), STAGING, Services((going_on,)), DEFINITIONS).refusals
-    assert "A deployment of backend is in progress" in refusal
+    [refusal] = restarted(Restart(("backend",)), services=Services((going_on,))).refusals
+    assert "A deployment of ohmycoins-backend:7 to backend is in progress. Wait for it" in refusal
     asleep = Services((service(desired=0),))
-    [refusal] = restart(Restart(("backend",)), STAGING, asleep, DEFINITIONS).refusals
+    [refusal] = restarted(Restart(("backend",)), services=asleep).refusals
     assert "scaled to zero" in refusal
 
 
 def test_a_restart_of_a_deregistered_revision_is_refused_with_what_to_do_instead() -> None:
     gone = replace(DEFINITIONS.running["backend"], status="INACTIVE")
     there = Definitions({**DEFINITIONS.running, "backend": gone}, {})
-    [refusal] = restart(Restart(), STAGING, FACTS["services"], there).refusals
-    assert refusal.startswith("backend runs ohmycoins-backend:7, which is INACTIVE")
+    [refusal] = restarted(Restart(), definitions=there).refusals
+    assert refusal.startswith("ohmycoins-backend:7 of backend is INACTIVE")
     assert "omc deploy --force-new backend" in refusal
 
 
 def test_a_restart_of_what_is_not_there_is_wrong_use() -> None:
-    with pytest.raises(WrongUse, match=r'no service "fronted" in omc.toml; .* Did you mean "frontend"'):
-        restart(Restart(("fronted",)), STAGING, FACTS["services"], DEFINITIONS)
-    with pytest.raises(Refused, match="no active service frontend"):
-        restart(Restart(), STAGING, Services((service(),)), DEFINITIONS)
+    with pytest.raises(WrongUse, match=r'staging has no service "fronted"; .* Did you mean "frontend"'):
+        restarted(Restart(("fronted",)))
+    with pytest.raises(
+        Refused,
+        match=r"There is no service frontend in the cluster ohmycoins-staging; .* it has backend",
+    ):
+        restarted(Restart(), services=Services((service(),)))

@@ -16,7 +16,6 @@ from omc.facts.registered import Registered
 from omc.facts.services import Services
 from omc.procedures.asking import Prune
 from omc.procedures.plan import Plan
-from omc.procedures.prune import plan_prune
 from support import release_world as world
 
 B, F = "ohmycoins-backend", "ohmycoins-frontend"
@@ -32,16 +31,14 @@ def plan(keep: int = 2, *, used: frozenset[str] = frozenset(), **more: Any) -> P
     )
     running = {"backend": world.definition("backend", 10, "a"), "frontend": world.definition("frontend", 3, "a")}
     applied = {"backend": world.definition("backend", 7, "a", by="terraform")}
-    return plan_prune(
-        Prune(keep),
-        facts["environment"],
-        facts["scope"],
-        Services((world.service("backend", 10), world.service("frontend", 3))),
-        Definitions(running, applied),
-        more.get("history", History({"backend": (world.deployed(f"{B}:10", 1), world.deployed(f"{B}:9", 24))})),
-        registered,
-        facts["ledger"],
-    )
+    history = History({"backend": (world.deployed(f"{B}:10", 1), world.deployed(f"{B}:9", 24))})
+    there = {
+        "services": Services((world.service("backend", 10), world.service("frontend", 3))),
+        "definitions": Definitions(running, applied),
+        "history": history,
+        "registered": registered,
+    }
+    return world.planned("prune", Prune(keep), **facts | there | more)
 
 
 def gone(made: Plan) -> set[int]:
@@ -71,16 +68,9 @@ def test_what_is_in_flight_or_in_a_task_stays() -> None:
 
 def test_of_the_migrations_own_family_the_one_that_the_next_starts_from_stays() -> None:
     facts = world.facts(ledger=RELEASES)
-    made = plan_prune(
-        Prune(2),
-        facts["environment"],
-        facts["scope"],
-        facts["services"],
-        facts["definitions"],
-        History({}),
-        Registered({"migrate-backend": tuple(f"{world.MIGRATION}:{number}" for number in (1, 2, 3, 4))}, frozenset()),
-        facts["ledger"],
-    )
+    there = {"migrate-backend": tuple(f"{world.MIGRATION}:{number}" for number in (1, 2, 3, 4))}
+    more = {"history": History({}), "registered": Registered(there, frozenset())}
+    made = world.planned("prune", Prune(2), **facts | more)
     assert [step.arguments["task_definition"] for step in made.steps] == [
         f"{world.MIGRATION}:{number}" for number in (1, 3, 4)
     ]

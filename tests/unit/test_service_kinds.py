@@ -15,22 +15,15 @@ from omc.checks.finding import Level
 from omc.checks.load_balancing import targets
 from omc.checks.service_kinds import KINDS, unsupported
 from omc.checks.services import rollouts, services_running
-from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.load_balancers import GroupHealth, Target, TargetGroup, TargetHealth
-from omc.facts.quotas import Quotas
 from omc.facts.registered import Registered
 from omc.facts.rollouts import Rollout
 from omc.facts.services import EcsService, Services, _service
 from omc.procedures.asking import Deploy, Prune, Rollback
-from omc.procedures.deploy import plan_deploy
 from omc.procedures.plan import Plan
-from omc.procedures.prune import plan_prune
 from omc.procedures.restart import Asked as Restart
-from omc.procedures.restart import restart
-from omc.procedures.rollback import plan_rollback
 from omc.procedures.scale import Asked as Scale
-from omc.procedures.scale import scale
 from support import release_world as world
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
@@ -97,39 +90,16 @@ def plans(backend: EcsService) -> dict[str, Plan]:
     old = world.definition("backend", 6, "b")
     before = History({**facts["history"].of, "backend": (*facts["history"].of["backend"],
                                                          world.deployed("ohmycoins-backend:6", 48))})  # fmt: skip
-    environment, definitions = facts["environment"], facts["definitions"]
+    registered = Registered({"backend": ("ohmycoins-backend:1", "ohmycoins-backend:7")}, frozenset())
+    found = world.candidates(old, *facts["definitions"].running.values())
     return {
-        "deploy": plan_deploy(Deploy({"backend": "image"}), **facts),
-        "rollback": plan_rollback(
-            Rollback(services=["backend"]),
-            environment,
-            world.SCOPE,
-            services,
-            definitions,
-            before,
-            world.candidates(old, *definitions.running.values()),
-            world.ledger(),
+        "deploy": world.planned("deploy", Deploy({"backend": "image"}), **facts),
+        "rollback": world.planned(
+            "rollback", Rollback(services=["backend"]), services=services, history=before, found=found
         ),
-        "restart": restart(Restart(["backend"]), environment, services, definitions),
-        "scale": scale(
-            Scale("backend", 3),
-            environment,
-            services,
-            facts["scaling"],
-            facts["connections"],
-            facts["subnets"],
-            Quotas(None, {}, 0),
-        ),
-        "prune": plan_prune(
-            Prune(),
-            environment,
-            world.SCOPE,
-            services,
-            Definitions(definitions.running, {}),
-            facts["history"],
-            Registered({"backend": ("ohmycoins-backend:1", "ohmycoins-backend:7")}, frozenset()),
-            facts["ledger"],
-        ),
+        "restart": world.planned("restart", Restart(["backend"]), services=services),
+        "scale": world.planned("scale", Scale("backend", 3), services=services),
+        "prune": world.planned("prune", Prune(), services=services, registered=registered),
     }
 
 

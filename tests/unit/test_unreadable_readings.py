@@ -12,11 +12,12 @@ from omc.engine import planning
 from omc.errors import AccessDenied, BadCredentials, OmcError, Throttled
 from omc.facts.candidates import Candidates
 from omc.facts.collector import UNREAD, Unreadable, needs
-from omc.facts.quotas import Quotas
 from omc.facts.registered import Registered
+from omc.facts.requirements import CandidateNeeds
 from omc.facts.scope import Scope
 from omc.procedures.asking import Deploy, Prune, Rollback
 from omc.procedures.catalogue import PLANNERS, planner
+from omc.procedures.migrate import Asked as Migrate
 from omc.procedures.plan import Plan
 from omc.procedures.readings import NEEDED, SPARED
 from omc.procedures.restart import Asked as Restart
@@ -29,6 +30,7 @@ ASKED: dict[str, Any] = {
     "restart": Restart(["backend"]),
     "scale": Scale("backend", 3),
     "rollback": Rollback(services=["backend"], to="7", override="a test"),
+    "migrate": Migrate(),
     "prune": Prune(),
 }
 
@@ -54,7 +56,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, procedure: str, missing: type | Non
     values = [
         *there.values(),
         world.candidates(world.definition("backend", 7, "a"), *running.values()),
-        Quotas(64.0, {"backend": 1.0}, 2.0),
+        CandidateNeeds({}),
         Registered({"backend": ("ohmycoins-backend:1", "ohmycoins-backend:7")}, frozenset()),
     ]
     readings = {type(value): value for value in values}

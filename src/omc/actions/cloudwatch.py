@@ -24,7 +24,7 @@ from omc.facts.load_balancers import read_load_balancers
 from omc.facts.services import EcsService, describe_service, short_name
 from omc.facts.tasks import StoppedTask, read_stopped_tasks
 from omc.procedures.plan import Json
-from omc.procedures.preflight import is_firing
+from omc.procedures.preconditions.circumstances import is_firing
 from omc.procedures.settling import (
     LOCAL_WATCHED_SECONDS,
     WATCHED_MINUTES,

@@ -31,39 +31,67 @@ COMMANDS: Mapping[str, str] = {
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource
         ec2 DescribeSubnets
         ecr BatchGetImage DescribeImages DescribeRepositories GetDownloadUrlForLayer PutImage
-        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition DescribeTasks
-        ecs ListServiceDeployments ListTaskDefinitions ListTasks RegisterTaskDefinition RunTask UpdateService
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition
+        ecs DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks RegisterTaskDefinition
+        ecs RunTask UpdateService
         elbv2 DescribeLoadBalancers DescribeTargetHealth
         iam GetRole
         logs DescribeLogGroups GetLogEvents
         rds DescribeDBInstances DescribeDBParameters
         secretsmanager DescribeSecret
+        service-quotas GetServiceQuota
         ssm DescribeParameters""",
     "migrate": """
+        cloudwatch DescribeAlarms ListTagsForResource
+        ec2 DescribeSubnets
+        ecr BatchGetImage
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
         iam GetRole
         logs DescribeLogGroups GetLogEvents
         secretsmanager DescribeSecret
         ssm DescribeParameters""",
     "rollback": """
+        cloudwatch DescribeAlarms ListTagsForResource
+        ec2 DescribeSubnets
         ecr BatchGetImage
-        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition DescribeTasks
-        ecs ListServiceDeployments ListTaskDefinitions ListTasks RegisterTaskDefinition StopServiceDeployment
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition
+        ecs DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks RegisterTaskDefinition
+        ecs StopServiceDeployment UpdateService
+        elbv2 DescribeTargetHealth
+        iam GetRole
+        logs DescribeLogGroups GetLogEvents
+        rds DescribeDBInstances DescribeDBParameters
+        secretsmanager DescribeSecret
+        service-quotas GetServiceQuota
+        ssm DescribeParameters""",
+    "restart": """
+        cloudwatch DescribeAlarms ListTagsForResource
+        ec2 DescribeSubnets
+        ecr BatchGetImage
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition
+        ecs DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks UpdateService
+        elbv2 DescribeTargetHealth
+        iam GetRole
+        logs DescribeLogGroups GetLogEvents
+        rds DescribeDBInstances DescribeDBParameters
+        secretsmanager DescribeSecret
+        service-quotas GetServiceQuota
+        ssm DescribeParameters""",
+    "scale": """
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
+        application-autoscaling RegisterScalableTarget
+        cloudwatch DescribeAlarms ListTagsForResource
+        ec2 DescribeSubnets
+        ecr BatchGetImage
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks
         ecs UpdateService
         elbv2 DescribeTargetHealth
-        logs GetLogEvents""",
-    "restart": """
-        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition DescribeTasks
-        ecs ListServiceDeployments ListTaskDefinitions ListTasks UpdateService
-        elbv2 DescribeTargetHealth
-        logs GetLogEvents""",
-    "scale": """
-        application-autoscaling DescribeScalableTargets DescribeScalingPolicies RegisterScalableTarget
-        ec2 DescribeSubnets
-        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks UpdateService
-        elbv2 DescribeTargetHealth
+        iam GetRole
+        logs DescribeLogGroups
         rds DescribeDBInstances DescribeDBParameters
-        service-quotas GetServiceQuota""",
+        secretsmanager DescribeSecret
+        service-quotas GetServiceQuota
+        ssm DescribeParameters""",
     "infra plan": """
         cloudtrail LookupEvents
         ecs DescribeServices
@@ -81,6 +109,7 @@ COMMANDS: Mapping[str, str] = {
         sns ListSubscriptionsByTopic""",
     "infra apply": """
         cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices
         elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
         rds DescribeDBInstances DescribePendingMaintenanceActions

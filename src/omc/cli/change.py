@@ -56,6 +56,12 @@ def change_options(command: Command) -> Command:
     return command
 
 
+def override_option(command: Command) -> Command:
+    """``--override WHY``."""
+    words = "Do it although something speaks against it; the reason is recorded."
+    return click.option("--override", default="", metavar="WHY", help=words)(command)
+
+
 def carry_out(
     context: click.Context,
     procedure: str,

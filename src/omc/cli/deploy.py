@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from omc.cli.change import carry_out, change_options, nothing_to_do
+from omc.cli.change import carry_out, change_options, nothing_to_do, override_option
 from omc.errors import NothingToDo
 
 
@@ -61,7 +61,7 @@ class Length(click.ParamType[float]):
 @click.option("--no-migrate", is_flag=True, help="Don't run the migration.")
 @click.option("--allow-tag", is_flag=True, help="Accept a tag in a repository that lets tags be moved.")
 @click.option("--keep-definition", is_flag=True, help="Change the image only, whatever Terraform has changed since.")
-@click.option("--override", default="", metavar="WHY", help="Do it although something speaks against it; recorded.")
+@override_option
 @click.option("--if-changed", is_flag=True, help="End with 0 where every service runs its image already.")
 @change_options
 @click.pass_context

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from omc.cli.change import approved_elsewhere, carry_out, change_options
+from omc.cli.change import approved_elsewhere, carry_out, change_options, override_option
 from omc.cli.deploy import Images
 from omc.cli.options import environment_option
 from omc.cli.table import page
@@ -143,6 +143,7 @@ def plan(
 
 
 @infra.command()
+@override_option
 @change_options
 @click.option(
     "--plan",
@@ -165,6 +166,7 @@ def apply(
     allow_replace: tuple[str, ...],
     lock_wait: int,
     expect: str,
+    override: str,
     **how: Any,
 ) -> None:
     """Apply a plan: the one in the file, or a new one. What was approved is what is applied, to the byte.
@@ -188,17 +190,21 @@ def apply(
             lock_wait=lock_wait,
             allow_replace=allow_replace,
             expect=expect,
+            override=override,
         )
     )
 
 
 @infra.command()
+@override_option
 @change_options
 @VAR_OPTION
 @LOCK_OPTION
 @click.option("--expect", default="", metavar="FINGERPRINT", help="Refuse changes other than those approved elsewhere.")
 @click.pass_context
-def destroy(context: click.Context, /, variables: tuple[str, ...], lock_wait: int, expect: str, **how: Any) -> None:
+def destroy(
+    context: click.Context, /, variables: tuple[str, ...], lock_wait: int, expect: str, override: str, **how: Any
+) -> None:
     """Destroy everything that Terraform made for the environment, the data too.
 
     Refused while deletion protection stands on the database or the load balancer. What bootstrap made stays.
@@ -208,7 +214,14 @@ def destroy(context: click.Context, /, variables: tuple[str, ...], lock_wait: in
     omc infra destroy --env staging
     """
     code = _change(
-        context, "infra-destroy", how, variables=variables, lock_wait=lock_wait, expect=expect, is_destroy=True
+        context,
+        "infra-destroy",
+        how,
+        variables=variables,
+        lock_wait=lock_wait,
+        expect=expect,
+        override=override,
+        is_destroy=True,
     )
     if code == 0 and not how.get("dry_run"):
         _forget_local(context, how.get("env"))
@@ -267,6 +280,7 @@ def drift(
 
 
 @infra.command()
+@override_option
 @change_options
 @click.option("--commit", "commits", multiple=True, metavar="SHA", help="Take this commit back; may be given again.")
 @click.option("--push", is_flag=True, help="Push the branch to origin when it is applied.")
@@ -282,6 +296,7 @@ def rollback(
     variables: tuple[str, ...],
     allow_replace: tuple[str, ...],
     lock_wait: int,
+    override: str,
     **how: Any,
 ) -> None:
     """Take a change of the infrastructure back: revert, plan, approval, apply.
@@ -308,6 +323,7 @@ def rollback(
             variables=variables,
             lock_wait=lock_wait,
             allow_replace=allow_replace,
+            override=override,
             reverted=done,
         )
     except BaseException:
@@ -472,6 +488,7 @@ def _change(
     first_images: Mapping[str, str] | None = None,
     allow_replace: tuple[str, ...] = (),
     expect: str = "",
+    override: str = "",
     is_destroy: bool = False,
     reverted: Any = None,
 ) -> int:
@@ -502,6 +519,7 @@ def _change(
         sha256=plans.sha256_of(kept),
         allow_replace=allow_replace,
         expect=expect,
+        override=override.strip(),
         branch=reverted.branch if reverted else "",
     )
     found = _summary(root, kept)

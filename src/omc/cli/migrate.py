@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 
-from omc.cli.change import carry_out, change_options
+from omc.cli.change import carry_out, change_options, override_option
 
 
 @click.command()
+@override_option
 @change_options
 @click.argument("services", nargs=-1)
 @click.pass_context
-def migrate(context: click.Context, /, services: tuple[str, ...], **how: Any) -> None:
+def migrate(context: click.Context, /, services: tuple[str, ...], override: str, **how: Any) -> None:
     """Run the migration of services in a task of its own, without a deployment.
 
     A deployment runs it by itself. By itself it is for a new environment, whose first tasks can't serve before it, and
@@ -25,4 +26,4 @@ def migrate(context: click.Context, /, services: tuple[str, ...], **how: Any) ->
     """
     from omc.procedures.migrate import Asked
 
-    context.exit(carry_out(context, "migrate", Asked(services), **how))
+    context.exit(carry_out(context, "migrate", Asked(services, override.strip()), **how))

@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 
-from omc.cli.change import carry_out, change_options
+from omc.cli.change import carry_out, change_options, override_option
 
 
 @click.command()
+@override_option
 @change_options
 @click.argument("services", nargs=-1)
 @click.pass_context
-def restart(context: click.Context, /, services: tuple[str, ...], **how: Any) -> None:
+def restart(context: click.Context, /, services: tuple[str, ...], override: str, **how: Any) -> None:
     """Replace the tasks of services by new ones of the same revision, and watch until they serve.
 
     Rolling: old tasks go when new ones are healthy. A task reads its secrets when it starts, so this is what makes a
@@ -25,4 +26,4 @@ def restart(context: click.Context, /, services: tuple[str, ...], **how: Any) ->
     """
     from omc.procedures.restart import Asked
 
-    context.exit(carry_out(context, "restart", Asked(services), **how))
+    context.exit(carry_out(context, "restart", Asked(services, override.strip()), **how))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from omc.cli.change import carry_out, change_options
+from omc.cli.change import carry_out, change_options, override_option
 from omc.output import echo
 
 
@@ -16,7 +16,7 @@ from omc.output import echo
 @click.option(
     "--to", default="", metavar="REVISION", help="This revision instead of the last good one: 7, or family:7."
 )
-@click.option("--override", default="", metavar="WHY", help="Do it although something speaks against it; recorded.")
+@override_option
 @change_options
 @click.pass_context
 def rollback(context: click.Context, /, service: str, to: str, override: str, **how: Any) -> None:

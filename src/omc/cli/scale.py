@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from omc.cli.change import carry_out, change_options
+from omc.cli.change import carry_out, change_options, override_option
 from omc.cli.check import Period
 
 COUNT = click.IntRange(0, 5000)
@@ -21,7 +21,7 @@ COUNT = click.IntRange(0, 5000)
 @click.option("--min", "minimum", type=COUNT, metavar="N", help="The autoscaler's minimum.  [default: the count]")
 @click.option("--max", "maximum", type=COUNT, metavar="N", help="Its maximum.  [default: as it is, or the count]")
 @click.option("--for", "period", type=Period(), metavar="PERIOD", help="Give the limits back after 45m, 2h, 1d.")
-@click.option("--override", default="", metavar="WHY", help="Do what would be refused; the reason is recorded.")
+@override_option
 @click.pass_context
 def scale(
     context: click.Context,

@@ -24,7 +24,7 @@ from omc.incidents.state import Incident
 from omc.procedures.plan import Risk
 from omc.stack.model import ApprovalPolicy
 from omc.stack.people import folded
-from omc.store import incidents
+from omc.store import incidents, runs
 from omc.store.database import Store, Transaction
 from omc.store.models import Approval, Run
 
@@ -246,7 +246,7 @@ def _make_ready(transaction: Transaction, run: Run) -> None:
     """Unless approvals are missing, or another change is active: then it becomes ready when that has ended."""
     if not enough(run, standing(transaction.session, run, transaction.at)):
         return
-    if journal.active(transaction.session, run.environment) is None:
+    if runs.active(transaction.session, run.environment) is None:
         run.state = State.READY
         transaction.record("run.ready", run)
 

@@ -95,7 +95,7 @@ def _begin(site: Site, lease: Lease, actor: str) -> None:
 
 def _refuse_stale(site: Site, lease: Lease, actor: str, run: Run) -> None:
     try:
-        fresh = planning.make(site, run.procedure, planning.asked_from(run.procedure, run.plan["asked"]))
+        fresh = planning.make(site, run.procedure, planning.asked_from(run.procedure, run.plan["asked"]), run.id)
     except Unknown as error:
         raise Stuck(
             f"{error.message} The run {run.id} hasn't begun; try again with omc runs resume {run.id}, or end it with "

@@ -20,6 +20,7 @@ from omc.engine.course import ACTIVE, Phase, State, StepState
 from omc.errors import OmcError, Refused, WrongUse
 from omc.procedures.plan import Plan, to_json
 from omc.stack.model import ApprovalPolicy
+from omc.store import runs
 from omc.store.clock import boot_clock
 from omc.store.database import Store, Transaction
 from omc.store.embedded import StoreUnreachable
@@ -29,7 +30,7 @@ from omc.store.redaction import plain
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-LEASE = 6.0
+LEASE = runs.LEASE
 """Seconds that a run belongs to its runner without a word from it."""
 RENEW = 2.0
 """Seconds between such words."""
@@ -196,15 +197,9 @@ def create(
 def refuse_second(store: Store, environment: str, but: str | None = None) -> None:
     """``Refused`` with one sentence if a change is active in the environment."""
     with store.reading() as session:
-        run = active(session, environment)
+        run = runs.active(session, environment)
     if run is not None and run.id != but:
         raise Refused(in_the_way(run))
-
-
-def active(session: Session, environment: str) -> Run | None:
-    return session.execute(
-        select(Run).where(Run.environment == environment, Run.state.in_(ACTIVE))
-    ).scalar_one_or_none()
 
 
 def in_the_way(run: Run) -> str:

@@ -11,6 +11,7 @@ from omc.actions.action import action_named
 from omc.aws.gateway import Gateway, access_to
 from omc.engine.journal import UNDO
 from omc.errors import OmcError, Refused, Unknown, WrongUse
+from omc.facts.active_run import OwnRun
 from omc.facts.collector import Unreadable, collect, needs
 from omc.facts.scope import Scope
 from omc.procedures import catalogue
@@ -37,12 +38,12 @@ def site(stack: Stack, environment: Environment, store: Store) -> Site:
     return Site(stack, environment, store, Gateway(environment, access), Gateway(environment, access, writes=True))
 
 
-def make(site: Site, procedure: str, asked: Any) -> Plan:
+def make(site: Site, procedure: str, asked: Any, own_run: str = "") -> Plan:
     """The plan of a procedure, from fresh facts. ``Unknown`` where one that is needed can't be read: then there is no
     plan. What it does without is ``omc.procedures.readings``'s to say.
 
     Given to facts and planners by type: the stack, the environment, the open store, the gateway that only reads, the
-    moment (``Scope``), and what was asked.
+    moment (``Scope``), and what was asked. ``own_run``: the run that the plan is made again for.
     """
     if procedure == UNDO:
         from omc.engine.undoing import plan_of
@@ -55,6 +56,7 @@ def make(site: Site, procedure: str, asked: Any) -> Plan:
         Store: site.store,
         Gateway: site.reads,
         Scope: Scope(site.store.now(), timedelta(hours=24)),
+        OwnRun: OwnRun(own_run),
         type(asked): asked,
     }
     readings = collect([planner], given)
@@ -91,11 +93,6 @@ def _without_secrets(plan: Plan) -> Plan:
                 "Secrets Manager or a parameter that the task reads, and name that instead."
             )
     return from_json(kept)
-
-
-def again(site: Site, plan: Plan) -> Plan:
-    """The same plan made anew, from what was asked then and the facts of now."""
-    return make(site, plan.procedure, asked_from(plan.procedure, plan.asked))
 
 
 def asked_from(procedure: str, said: Mapping[str, Any]) -> Any:

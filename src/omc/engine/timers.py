@@ -18,6 +18,7 @@ from omc.engine.actors import Actor
 from omc.engine.integrity import require_unaltered_timer
 from omc.engine.planning import Site
 from omc.errors import OmcError, Refused, Unknown, WrongUse
+from omc.store import runs
 from omc.store.database import Store, Transaction
 from omc.store.models import Run, Timer
 from omc.store.redaction import sentence_of
@@ -170,7 +171,7 @@ def make_run(site: Site, timer: Timer) -> Run | None:
 
 def _is_in_the_way(store: Store, environment: str) -> bool:
     with store.reading() as session:
-        return journal.active(session, environment) is not None
+        return runs.active(session, environment) is not None
 
 
 def _put_off(store: Store, timer: Timer, why: str) -> None:

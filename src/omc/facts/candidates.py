@@ -9,7 +9,7 @@ from omc.aws.gateway import Gateway
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.definitions import Definition, Definitions, describe_definitions
 from omc.facts.deployments import History
-from omc.facts.images import existing_digests, parse
+from omc.facts.images import account_of, existing_digests, parse
 from omc.facts.releases import Ledger
 from omc.procedures.asking import Rollback
 from omc.stack import Environment
@@ -30,16 +30,14 @@ class Candidates:
     reading: Reading = UNREAD
     looked_up: frozenset[str] = frozenset()
     """All that were asked for. Of others it isn't known whether they exist."""
+    region: str = ""
 
     def missing_images(self, images: Mapping[str, str]) -> list[str]:
-        """Of a definition's images, those that are pinned and no longer in the registry."""
+        """Of a definition's images, those that are pinned and no longer in the registry. Of one that isn't the region's
+        ECR nothing is known."""
         parsed = [parse(image) for image in images.values()]
-        pinned = [image for image in parsed if image and image.repository and image.digest]
+        pinned = [image for image in parsed if image and image.digest and account_of(image.registry, self.region)]
         return [f"{i.repository}@{i.digest[:19]}" for i in pinned if (i.repository, i.digest) not in self.images]
-
-    def all_looked_up(self, images: Mapping[str, str]) -> bool:
-        """Whether each of a definition's images is pinned, so that it is known to be there or gone."""
-        return all((image := parse(each)) and image.repository and image.digest for each in images.values())
 
 
 @reads
@@ -69,7 +67,7 @@ def read_candidates(
         for image in service_then.images.values()
     ]
     digests = existing_digests(aws, [image for image in images if image])
-    return Candidates(found, digests, looked_up=frozenset(names))
+    return Candidates(found, digests, looked_up=frozenset(names), region=environment.region)
 
 
 def named_revision(to: str, family: str) -> str:

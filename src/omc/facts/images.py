@@ -43,6 +43,16 @@ class Reference:
         return not self.digest
 
 
+ECR = re.compile(r"(?P<account>\d{12})\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.[a-z0-9.]+")
+"""A private registry of ECR, by any of its endpoints."""
+
+
+def account_of(registry: str, region: str = "") -> str:
+    """The account whose private ECR registry this is (in ``region``, where one is named); empty for any other."""
+    found = ECR.fullmatch(registry)
+    return found["account"] if found and region in ("", found["region"]) else ""
+
+
 def parse(text: str) -> Reference | None:
     """The parts of ``registry/repository:tag@digest``; a lone digest or tag too. None: it is no reference."""
     if text.startswith("sha256:"):
@@ -214,16 +224,19 @@ def _object(text: str | bytes) -> dict[str, Any]:
 
 
 def existing_digests(aws: Gateway, images: Sequence[Reference]) -> frozenset[tuple[str, str]]:
-    """Of these images, (repository, digest) of those that are still in the registry; a call a repository."""
-    wanted: dict[str, set[str]] = {}
+    """Of these images, (repository, digest) of those that are in the region's ECR; a call a repository."""
+    wanted: dict[tuple[str, str], set[str]] = {}
     for image in images:
-        if image.repository and image.digest:
-            wanted.setdefault(image.repository, set()).add(image.digest)
+        if image.repository and image.digest and (account := account_of(image.registry, aws.environment.region)):
+            wanted.setdefault((account, image.repository), set()).add(image.digest)
 
-    def ask(repository: str) -> list[tuple[str, str]]:
-        identities: Any = [{"imageDigest": digest} for digest in sorted(wanted[repository])][:100]
+    def ask(where: tuple[str, str]) -> list[tuple[str, str]]:
+        account, repository = where
+        identities: Any = [{"imageDigest": digest} for digest in sorted(wanted[where])][:100]
         try:
-            answer = aws.client("ecr").batch_get_image(repositoryName=repository, imageIds=identities)
+            answer = aws.client("ecr").batch_get_image(
+                registryId=account, repositoryName=repository, imageIds=identities
+            )
         except NotFound:
             return []
         return [(repository, image["imageId"].get("imageDigest", "")) for image in answer["images"]]

@@ -11,8 +11,10 @@ from urllib.parse import unquote
 from omc.aws.calls import side_by_side
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
+from omc.facts.candidates import MOST, Candidates
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.definitions import Definition, Definitions
+from omc.facts.releases import Ledger
 
 TASKS = "ecs-tasks.amazonaws.com"
 """Who assumes a task's roles."""
@@ -32,10 +34,33 @@ class Requirements:
 def read_requirements(aws: Gateway, definitions: Definitions) -> Requirements:
     """One call each for what the running revisions, and Terraform's newest, name; each is asked for once."""
     wanted = [*definitions.running.values(), *definitions.applied.values(), *definitions.migrating.values()]
-    named = sorted({need for definition in wanted for need in needs_of(definition)})
+    return Requirements(*_problems(aws, wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateNeeds:
+    """The same of the revisions that could be gone back to."""
+
+    problems: Mapping[str, str]
+    reading: Reading = UNREAD
+
+
+@reads
+def read_candidate_needs(aws: Gateway, candidates: Candidates, ledger: Ledger) -> CandidateNeeds:
+    """Revisions of a family mostly name the same things, and each is asked for once."""
+    forgotten = [
+        Definition(service.task_definition, "", "DELETED", service.definition)
+        for release in ledger.releases[:MOST]
+        for service in release.services.values()
+        if service.definition and service.task_definition not in candidates.definitions
+    ]
+    return CandidateNeeds(_problems(aws, [*candidates.definitions.values(), *forgotten])[0])
+
+
+def _problems(aws: Gateway, definitions: Iterable[Definition]) -> tuple[dict[str, str], int]:
+    named = sorted({need for definition in definitions for need in needs_of(definition)})
     found = side_by_side(lambda need: _problem(aws, *need), named)
-    problems = {name: problem for (_, name), problem in zip(named, found, strict=True) if problem}
-    return Requirements(problems, len(named))
+    return {name: problem for (_, name), problem in zip(named, found, strict=True) if problem}, len(named)
 
 
 def needs_of(definition: Definition) -> list[tuple[str, str]]:

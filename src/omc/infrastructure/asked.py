@@ -24,5 +24,7 @@ class PlannedChange:
     """Addresses of data stores that may be replaced or destroyed."""
     expect: str = ""
     """The fingerprint of the changes that were approved elsewhere; empty: none was."""
+    override: str = ""
+    """Why what would be refused shall be done all the same."""
     branch: str = ""
     """A rollback's branch, which has to be merged afterwards."""

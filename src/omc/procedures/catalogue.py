@@ -15,8 +15,8 @@ PLANNERS: Mapping[str, str] = {
     "scale": "omc.procedures.scale:scale",
     "rollback": "omc.procedures.rollback:plan_rollback",
     "prune": "omc.procedures.prune:plan_prune",
-    "infra-apply": "omc.procedures.infrastructure:apply",
-    "infra-destroy": "omc.procedures.infrastructure:destroy",
+    "infra-apply": "omc.procedures.infrastructure_preflight:plan_apply",
+    "infra-destroy": "omc.procedures.infrastructure_preflight:plan_destroy",
 }
 """A procedure's name to ``module:function``. Such a function takes ``asked``, a frozen dataclass of plain values that
 come back from JSON as ``Asked(**json)``, and facts by their types; it returns the plan, or raises ``WrongUse`` for what

@@ -9,14 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omc.errors import Refused, WrongUse
+from omc.facts.active_run import ActiveRun
+from omc.facts.alarms import Alarms
 from omc.facts.definitions import Definition, Definitions
+from omc.facts.incidents import OpenIncidents
 from omc.facts.requirements import Requirements
-from omc.facts.services import EcsService, Services
+from omc.facts.scope import Scope
+from omc.facts.services import Services
+from omc.facts.standing_images import StandingImages
+from omc.facts.subnets import Subnets
 from omc.procedures import preflight
-from omc.procedures.deploy import migration_step, missing_migration
+from omc.procedures.deploy_steps import migration_step, missing_migration
 from omc.procedures.plan import Plan, Risk
+from omc.procedures.preconditions.situation import Situation, Work
+from omc.procedures.preconditions.table import Verb
 from omc.stack import Environment, Service
-from omc.stack.section import meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,54 +32,71 @@ class Asked:
 
     services: Sequence[str] = ()
     """None named: every service that has a migration."""
+    override: str = ""
+    """Why what would be refused shall be done all the same."""
 
 
 def migrate(
-    asked: Asked, environment: Environment, services: Services, definitions: Definitions, requirements: Requirements
+    asked: Asked,
+    environment: Environment,
+    scope: Scope,
+    services: Services,
+    definitions: Definitions,
+    requirements: Requirements,
+    standing: StandingImages,
+    alarms: Alarms,
+    subnets: Subnets,
+    incidents: OpenIncidents,
+    active: ActiveRun,
 ) -> Plan:
     """A service after the other, each in a task of its own."""
-    chosen = [
-        (service, *_found(service, environment, services, definitions)) for service in _chosen(asked, environment)
-    ]
+    migrating = _chosen(asked, environment)
+    known = preflight.require_services((service.name for service in migrating), environment, services)
+    chosen = [(service, known[service.name], _found(service, definitions)) for service in migrating]
     names = [definition.name for _, _, definition in chosen]
+    found = preflight.examine(
+        Verb.MIGRATE,
+        Situation(
+            environment=environment,
+            scope=scope,
+            work=tuple(Work(running, definition, more=1) for _, running, definition in chosen),
+            services=services,
+            requirements=requirements,
+            images=standing,
+            subnets=subnets,
+            alarms=alarms,
+            incidents=incidents,
+            active=active,
+        ),
+        asked.override,
+    )
     return Plan(
         procedure="migrate",
         environment=environment.name,
-        asked={"services": list(asked.services)},
+        asked={"services": list(asked.services), "override": asked.override},
         title=f"Migrate the database of {environment.name} with {' and '.join(names)}",
         risk=Risk.LOW,
         steps=tuple(migration_step(service, running, definition.name) for service, running, definition in chosen),
         rests_on={"task_definitions": {service.name: definition.name for service, _, definition in chosen}},
-        refusals=tuple(
-            refusal.sentence
-            for _, _, definition in chosen
-            for refusal in preflight.requirement_refusals(definition, requirements)
-        ),
+        notes=(*found.overridden, *found.notes),
+        refusals=found.refusals,
         undo_on_failure=False,  # a migration that fails is rolled back in the database
     )
 
 
 def _chosen(asked: Asked, environment: Environment) -> list[Service]:
-    known = {service.name: service for service in environment.services if service.migrate}
-    for name in asked.services:
-        if name not in known:
-            there = ", ".join(known) or "none"
-            raise WrongUse(
-                f'No service "{name}" in omc.toml has a migration; there are {there}.{meant(name, list(known))}'
-            )
+    known = [service.name for service in environment.services if service.migrate]
     if not known:
         raise WrongUse(f"No service of {environment.name} has a migration in omc.toml: there is nothing to run.")
-    return [service for name, service in known.items() if not asked.services or name in asked.services]
+    for service in preflight.named_services(asked.services, environment):
+        if asked.services and not service.migrate:
+            raise WrongUse(f"{service.name} has no migration in omc.toml; there is one of {', '.join(known)}.")
+    return [service for service in preflight.named_services(asked.services, environment) if service.name in known]
 
 
-def _found(
-    service: Service, environment: Environment, services: Services, definitions: Definitions
-) -> tuple[EcsService, Definition]:
-    """Where the service's tasks run, and the revision that migrates."""
-    running = next((each for each in services.services if each.name == service.name), None)
-    if running is None:
-        raise Refused(f"There is no service {service.name} in the cluster {environment.cluster}.")
+def _found(service: Service, definitions: Definitions) -> Definition:
+    """The revision that migrates."""
     found = (definitions.migrating if service.migrate_family else definitions.running).get(service.name)
     if found is None or service.container not in found.images:
         raise Refused(missing_migration(service))
-    return running, found
+    return found

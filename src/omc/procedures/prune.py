@@ -10,16 +10,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from omc.errors import NothingToDo, WrongUse
+from omc.facts.active_run import ActiveRun
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
+from omc.facts.incidents import OpenIncidents
 from omc.facts.registered import Registered
 from omc.facts.releases import Ledger
 from omc.facts.scope import Scope
 from omc.facts.services import Services
+from omc.procedures import preflight
 from omc.procedures.asking import Prune
 from omc.procedures.candidates import candidates, last_good
 from omc.procedures.plan import Plan, Risk, Step
-from omc.procedures.preflight import kind_refusals
+from omc.procedures.preconditions.situation import Situation, Work
+from omc.procedures.preconditions.table import Verb
 from omc.stack import Environment
 
 
@@ -32,6 +36,8 @@ def plan_prune(
     history: History,
     registered: Registered,
     ledger: Ledger,
+    incidents: OpenIncidents,
+    active: ActiveRun,
 ) -> Plan:
     """The plan of ``omc releases prune``."""
     if asked.keep < 1:
@@ -40,6 +46,18 @@ def plan_prune(
     gone = [name for names in registered.active.values() for name in names if name not in kept]
     if not gone:
         raise NothingToDo(f"Nothing to prune: each of the {len(kept)} registered revisions is still needed.")
+    found = preflight.examine(
+        Verb.PRUNE,
+        Situation(
+            environment=environment,
+            scope=scope,
+            work=tuple(Work(service) for service in services.services),
+            names=tuple(service.name for service in environment.services),
+            services=services,
+            incidents=incidents,
+            active=active,
+        ),
+    )
     return Plan(
         procedure="prune",
         environment=environment.name,
@@ -59,8 +77,9 @@ def plan_prune(
             for name in gone
         ),
         rests_on={"kept": dict(sorted(kept.items()))},
-        refusals=tuple(refusal.sentence for service in services.services for refusal in kind_refusals(service)),
+        refusals=found.refusals,
         notes=(
+            *found.notes,
             *(f"{name} stays: {why}." for name, why in sorted(kept.items())),
             "Running tasks go on with a revision that is deregistered; it is registered anew when it is gone back to.",
         ),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.candidates import Candidates
 from omc.facts.connections import Connections
@@ -23,9 +24,10 @@ from omc.facts.pending import Pending
 from omc.facts.quotas import Quotas
 from omc.facts.registered import Registered
 from omc.facts.releases import Ledger
-from omc.facts.requirements import Requirements
+from omc.facts.requirements import CandidateNeeds, Requirements
 from omc.facts.scaling import Scaling
 from omc.facts.services import Services
+from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
 from omc.facts.temporary import Temporary
 
@@ -41,6 +43,7 @@ NEEDED: Mapping[type, str] = {
     OpenIncidents: "they stop deployments; they are in omc's own record, without which nothing can be done",
     SavedPlan: "it is what is applied",
     DeletionProtection: "it decides what can be destroyed",
+    ActiveRun: "two changes at a time can't be; it is in omc's own record, without which nothing can be done",
     Temporary: "an apply must not end it silently; it is in omc's own record, without which nothing can be done",
 }
 """Without one of these there is no plan, and why."""
@@ -64,6 +67,15 @@ SPARED: Mapping[type, Spared] = {
     Requirements: Spared(
         lambda: Requirements({}),
         "whether the secrets, log groups and roles of the new tasks exist is not known: without one they don't start",
+    ),
+    StandingImages: Spared(
+        lambda: StandingImages({}),
+        "whether the registry has the images of the new tasks is not known: without one they don't start",
+    ),
+    CandidateNeeds: Spared(
+        lambda: CandidateNeeds({}),
+        "whether the secrets, log groups and roles of the old revision exist is not known: without one its tasks don't "
+        "start",
     ),
     Subnets: Spared(
         lambda: Subnets({}),

@@ -3,16 +3,26 @@ since a task reads its secrets when it starts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from omc.errors import Refused, WrongUse
-from omc.facts.definitions import Definitions
+from omc.facts.active_run import ActiveRun
+from omc.facts.alarms import Alarms
+from omc.facts.connections import Connections
+from omc.facts.definitions import Definition, Definitions
+from omc.facts.incidents import OpenIncidents
+from omc.facts.quotas import Quotas
+from omc.facts.requirements import Requirements
+from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
-from omc.procedures.plan import Json, Plan, Risk, Step
-from omc.procedures.preflight import kind_refusals
+from omc.facts.standing_images import StandingImages
+from omc.facts.subnets import Subnets
+from omc.procedures import preflight
+from omc.procedures.deploy_steps import digests_of
+from omc.procedures.plan import Plan, Risk, Step
+from omc.procedures.preconditions.situation import Situation, rolled
+from omc.procedures.preconditions.table import Verb
 from omc.stack import Environment
-from omc.stack.section import meant
 
 ALL = "all"
 
@@ -23,87 +33,73 @@ class Asked:
 
     services: Sequence[str] = ()
     """None named, or ``all``: every service."""
+    override: str = ""
+    """Why what would be refused shall be done all the same."""
 
 
-def restart(asked: Asked, environment: Environment, services: Services, definitions: Definitions) -> Plan:
+def restart(
+    asked: Asked,
+    environment: Environment,
+    scope: Scope,
+    services: Services,
+    definitions: Definitions,
+    requirements: Requirements,
+    standing: StandingImages,
+    alarms: Alarms,
+    subnets: Subnets,
+    connections: Connections,
+    quotas: Quotas,
+    incidents: OpenIncidents,
+    active: ActiveRun,
+) -> Plan:
     """A service after the other, in omc.toml's order, so that one that fails leaves the others alone."""
-    chosen = _chosen(asked, environment, services)
-    running = {service.name: service.task_definition for service in chosen}
+    names = [service.name for service in preflight.named_services(asked.services, environment, ALL)]
+    known = preflight.require_services(names, environment, services)
+    chosen = [(known[name], preflight.running_revision(known[name], definitions)) for name in names]
+    running = {service.name: service.task_definition for service, _ in chosen}
+    found = preflight.examine(
+        Verb.RESTART,
+        Situation(
+            environment=environment,
+            scope=scope,
+            work=tuple(rolled(service, definition) for service, definition in chosen),
+            services=services,
+            requirements=requirements,
+            images=standing,
+            subnets=subnets,
+            connections=connections,
+            quotas=quotas,
+            alarms=alarms,
+            incidents=incidents,
+            active=active,
+        ),
+        asked.override,
+    )
     return Plan(
         procedure="restart",
         environment=environment.name,
-        asked={"services": list(asked.services)},
+        asked={"services": list(asked.services), "override": asked.override},
         title=f"Restart {' and '.join(running)}: new tasks of the same revision",
         risk=Risk.LOW,
-        steps=tuple(_step(service, definitions, environment) for service in chosen),
+        steps=tuple(_step(service, definition, environment) for service, definition in chosen),
         rests_on={"task_definitions": dict(running)},
-        notes=tuple(_notes(chosen)),
-        refusals=tuple(_refusals(chosen, definitions)),
+        notes=(*found.overridden, *found.notes),
+        refusals=found.refusals,
         undo_on_failure=False,  # there is nothing to go back to: the revision stays the same
     )
 
 
-def _chosen(asked: Asked, environment: Environment, services: Services) -> list[EcsService]:
-    known = [service.name for service in environment.services]
-    names = [name for name in asked.services if name != ALL]
-    for name in names:
-        if name not in known:
-            raise WrongUse(
-                f'There is no service "{name}" in omc.toml; there are {", ".join(known)}.{meant(name, known)}'
-            )
-    found = {service.name: service for service in services.services if service.status == "ACTIVE"}
-    wanted = [name for name in known if not names or ALL in asked.services or name in names]
-    for name in wanted:
-        if name not in found:
-            raise Refused(f"There is no active service {name} in the cluster {environment.cluster}.")
-    return [found[name] for name in wanted]
-
-
-def _step(service: EcsService, definitions: Definitions, environment: Environment) -> Step:
-    definition = definitions.running.get(service.name)
-    images = definition.images if definition else {}
-    digests: dict[str, Json] = {
-        container: image.partition("@")[2] for container, image in images.items() if "@" in image
-    }
+def _step(service: EcsService, definition: Definition, environment: Environment) -> Step:
     return Step(
         name=f"restart-{service.name}",
         action="ecs.roll_service",
         arguments={
             "service": service.name,
             "task_definition": service.task_definition,
-            "digests": digests,
+            "digests": digests_of(definition),
             "force_new": True,
             "instead_of": [service.task_definition],
             "settle_seconds": environment.settle_seconds,
         },
         title=f"Replace all tasks of {service.name} by new ones of {service.task_definition}",
     )
-
-
-def _refusals(chosen: Sequence[EcsService], definitions: Definitions) -> Iterator[str]:
-    for service in chosen:
-        yield from (refusal.sentence for refusal in kind_refusals(service))
-        definition = definitions.running.get(service.name)
-        if definition is not None and not definition.is_active:
-            yield (
-                f"{service.name} runs {definition.name}, which is {definition.status}: somebody deregistered it, and "
-                f"ECS deploys it no more. Register it anew, with new tasks: omc deploy --force-new {service.name}"
-            )
-        if len(service.deployments) > 1 or any(each.rollout == "IN_PROGRESS" for each in service.deployments):
-            yield (
-                f"A deployment of {service.name} is in progress, and a restart would take its place. Wait until it "
-                "has ended, or go back: omc rollback."
-            )
-        if service.desired == 0:
-            yield f"{service.name} is scaled to zero: there is nothing to restart. Scale it first: omc scale."
-
-
-def _notes(chosen: Sequence[EcsService]) -> Iterator[str]:
-    for service in chosen:
-        if service.running < service.desired:
-            yield (
-                f"Only {service.running} of {service.desired} tasks of {service.name} run now. A restart helps where "
-                "their cause is gone; ECS keeps the old ones until new ones are healthy."
-            )
-        if not service.breaker:
-            yield f"{service.name} has no deployment circuit breaker: if new tasks fail, ECS goes on trying."

@@ -5,52 +5,37 @@ Good is what was verified in this environment. The services of a release go back
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 
-from omc.errors import Refused, WrongUse
-from omc.facts.candidates import Candidates, is_revision_number, named_revision
+from omc.errors import Refused
+from omc.facts.active_run import ActiveRun
+from omc.facts.alarms import Alarms
+from omc.facts.candidates import Candidates
+from omc.facts.connections import Connections
 from omc.facts.definitions import Definition, Definitions
-from omc.facts.deployments import ROLLED_BACK, History, ServiceDeployment
-from omc.facts.releases import Ledger, Release
+from omc.facts.deployments import History, ServiceDeployment
+from omc.facts.incidents import OpenIncidents
+from omc.facts.quotas import Quotas
+from omc.facts.releases import Ledger
+from omc.facts.requirements import CandidateNeeds, Requirements
 from omc.facts.scope import Scope
-from omc.facts.services import EcsService, Services
+from omc.facts.services import Services
+from omc.facts.subnets import Subnets
+from omc.procedures import preflight
 from omc.procedures.asking import Rollback
-from omc.procedures.candidates import Candidate, candidates, last_good, last_release, last_rollback, reach, stays
+from omc.procedures.candidates import Candidate, candidates, last_rollback, reach, stays
 from omc.procedures.definition_changes import changes
-from omc.procedures.deploy import ROLL_DEADLINE, digests_of
-from omc.procedures.plan import Json, Plan, Risk, Step, canonical, output_of
-from omc.procedures.preflight import Refusal, kind_refusals, sorted_out
-from omc.redaction import REDACTED, without_secrets
+from omc.procedures.deploy_steps import ROLL_DEADLINE, digests_of
+from omc.procedures.plan import Json, Plan, Risk, Step, output_of
+from omc.procedures.preconditions.images import NOT_ROLLED_BACK, SCHEMA, VERIFIED
+from omc.procedures.preconditions.situation import Objection, Situation, Work, rolled
+from omc.procedures.preconditions.table import Verb
+from omc.procedures.preconditions.tasks import IMAGES
+from omc.procedures.rollback_ways import Way, chosen_services, nothing_known_good, recorded_release, ways_back
+from omc.redaction import without_secrets
 from omc.stack import Environment, Service
 from omc.times import moment, span
-
-ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How one service gets back."""
-
-    service: Service
-    running: EcsService
-    now: Definition
-    back: Definition | None
-    """What it goes back to; None where ECS decides that, of a deployment that is stopped."""
-    goes_on: ServiceDeployment | None
-    """The deployment that is stopped."""
-    candidate: Candidate | None
-    schema: int | None = None
-
-    @property
-    def registers(self) -> bool:
-        return self.back is not None and not self.back.is_active
-
-    @property
-    def revision(self) -> Json:
-        if self.registers:
-            return output_of(f"register-{self.service.name}", "task_definition")
-        return self.back.name if self.back else ""
 
 
 def plan_rollback(
@@ -62,19 +47,42 @@ def plan_rollback(
     history: History,
     found: Candidates,
     ledger: Ledger,
+    needs: CandidateNeeds,
+    alarms: Alarms,
+    subnets: Subnets,
+    connections: Connections,
+    quotas: Quotas,
+    incidents: OpenIncidents,
+    active: ActiveRun,
 ) -> Plan:
     """The plan of ``omc rollback``."""
-    chosen = _chosen(asked, environment)
-    known = {service.name: service for service in services.services}
+    chosen = chosen_services(asked, environment)
+    known = preflight.require_services((service.name for service in chosen), environment, services)
     for service in chosen:
-        if service.name not in known or service.name not in definitions.running:
-            raise Refused(f"There is no service {service.name} in the cluster {environment.cluster}.")
-    ways = list(_ways(asked, environment, chosen, known, definitions, history, found, ledger, scope))
+        preflight.running_revision(known[service.name], definitions)
+    ways = list(ways_back(asked, environment, chosen, known, definitions, history, found, ledger, scope))
     if not ways:
-        raise Refused(_nothing_known_good(environment, chosen, known, definitions, history, ledger, scope))
+        raise Refused(nothing_known_good(environment, chosen, known, definitions, history, ledger, scope))
     ways.reverse()  # a release is undone in the reverse order of its making
-    stand, overridden = sorted_out(
-        (refusal for way in ways for refusal in _refusals(way, found, ledger)), asked.override
+    stops = ways[0].goes_on is not None  # then all of them are
+    judged = preflight.examine(
+        Verb.STOP if stops else Verb.ROLLBACK,
+        Situation(
+            environment=environment,
+            scope=scope,
+            work=tuple(_work(way, history, found) for way in ways),
+            services=services,
+            history=history,
+            requirements=Requirements(needs.problems),
+            subnets=subnets,
+            connections=connections,
+            quotas=quotas,
+            alarms=alarms,
+            incidents=incidents,
+            active=active,
+        ),
+        asked.override,
+        _own(ways, history, found, ledger),
     )
     return Plan(
         procedure="rollback",
@@ -88,177 +96,66 @@ def plan_rollback(
             "goes_on": {way.service.name: way.goes_on.arn for way in ways if way.goes_on},
             "registered": [way.service.name for way in ways if way.registers],
         },
-        notes=(*overridden, *_notes(environment, scope, chosen, ways, definitions, history, found, ledger)),
-        refusals=stand,
+        notes=(
+            *judged.overridden,
+            *judged.notes,
+            *_notes(environment, scope, chosen, ways, definitions, history, found, ledger),
+        ),
+        refusals=judged.refusals,
         undo_on_failure=False,
     )
 
 
-def _chosen(asked: Rollback, environment: Environment) -> list[Service]:
-    there = {service.name: service for service in environment.services}
-    names = [name for name in asked.services if name != ALL] if ALL not in asked.services else []
-    for name in names:
-        if name not in there:
-            raise WrongUse(f'{environment.name} has no service "{name}"; it has {", ".join(there)}, or say {ALL}.')
-    chosen = [service for service in environment.services if not names or service.name in names]
-    if asked.to:
-        chosen = _of_revision(asked.to, chosen, named=bool(names))
-    return chosen
+def _work(way: Way, history: History, found: Candidates) -> Work:
+    starts = _starts(way, history, found)
+    return Work(way.running, starts) if way.goes_on else rolled(way.running, starts)
 
 
-def _of_revision(to: str, chosen: list[Service], *, named: bool) -> list[Service]:
-    """The one service that a revision belongs to."""
-    if is_revision_number(to) and len(chosen) == 1:
-        return chosen
-    if is_revision_number(to):
-        raise WrongUse(f"Say of which service {to} is a revision: omc rollback {chosen[0].name} --to {to}")
-    family, _, number = to.rpartition("/")[2].partition(":")
-    if not is_revision_number(number):
-        raise WrongUse(f'"{to}" is no revision: allowed are a number or family:number.')
-    fits = [service for service in chosen if service.family == family]
-    if not fits:
-        whose = f"{chosen[0].name}'s family is {chosen[0].family}" if named else "no service has that family"
-        raise WrongUse(f"{to} is a revision of another family: {whose}.")
-    return fits
+def _starts(way: Way, history: History, found: Candidates) -> Definition | None:
+    """What is gone back to: of a deployment that is stopped, what ECS completed last."""
+    if way.back is not None:
+        return way.back
+    left = next((each.left for each in history.of[way.service.name] if each.left), "")
+    return found.definitions.get(left)
 
 
-def _ways(
-    asked: Rollback,
-    environment: Environment,
-    chosen: list[Service],
-    known: Mapping[str, EcsService],
-    definitions: Definitions,
-    history: History,
-    found: Candidates,
-    ledger: Ledger,
-    scope: Scope,
-) -> Iterator[Way]:
-    running = {name: definition.name for name, definition in definitions.running.items()}
-    in_flight = [service for service in chosen if history.under_way(service.name)]
-    together = len(chosen) > 1 and not in_flight
-    release = last_release(running, ledger) if together and not asked.to else None
-    for service in chosen:
-        name = service.name
-        now, goes_on = definitions.running[name], history.under_way(name)
-        if in_flight and not asked.to:
-            if goes_on is not None:
-                yield _stopped(service, known[name], now, goes_on, history, environment)
-            continue
-        listed = candidates(name, now.name, history, ledger, scope.now)
-        target = _target(asked, service, listed, release)
-        if target is None or target == now.name:
-            if asked.to:
-                raise Refused(f"{name} runs {target} already; there is nothing to go back to.")
-            continue
-        recorded = _recorded(name, target, ledger)
-        back = found.definitions.get(target) or _from_record(target, recorded)
-        if back is None:
-            raise Refused(_not_there(target, found))
-        if not back.arn and REDACTED in canonical(back.body):
-            raise Refused(
-                f"{target} was deleted, and the ledger that it would be made anew from keeps no secrets, of which "
-                "its environment had some. Deploy its image to the running revision instead: omc deploy --image "
-                f"{name}={back.images.get(service.container, 'REFERENCE')}"
+def _own(ways: list[Way], history: History, found: Candidates, ledger: Ledger) -> dict[str, list[Objection]]:
+    """What only a rollback asks: of the revisions that it goes back to."""
+    starts = [(way, definition) for way in ways if (definition := _starts(way, history, found))]
+    own = {
+        IMAGES: [
+            Objection(
+                f"The image {', '.join(missing)} of {definition.name} is no longer in the registry: its tasks could "
+                "not start.",
+                "Push it again.",
             )
-        candidate = next((each for each in listed if each.task_definition == target), None)
-        schema = recorded.schema if recorded else None
-        yield Way(service, known[name], now, back, None, candidate, schema)
-
-
-def _not_there(target: str, found: Candidates) -> str:
-    if found.looked_up and target not in found.looked_up:
-        return f"{target} lies too far back to have been looked up. To go to it, name it: --to {target}"
-    return f"{target} doesn't exist, and the ledger has no record of it to make it anew from."
-
-
-def _stopped(
-    service: Service,
-    running: EcsService,
-    now: Definition,
-    goes_on: ServiceDeployment,
-    history: History,
-    environment: Environment,
-) -> Way:
-    if goes_on.status in ROLLED_BACK:
-        raise Refused(f"The deployment of {goes_on.task_definition} to {service.name} is being rolled back already.")
-    if not any(deployment.left for deployment in history.of[service.name]):
-        raise Refused(
-            f"{service.name} can't go back: of the deployments that were read none was completed, so nothing is known "
-            f"good. {reach(running, history, environment.time_zone)}"
-        )
-    return Way(service, running, now, None, goes_on, None)
-
-
-def _target(asked: Rollback, service: Service, listed: list[Candidate], release: Release | None) -> str | None:
-    if asked.to:
-        return named_revision(asked.to, service.family)
-    if release is not None:
-        return release.services[service.name].task_definition if service.name in release.services else None
-    good = last_good(listed)
-    return good.task_definition if good else None
-
-
-def _recorded(service: str, revision: str, ledger: Ledger) -> Release | None:
-    there = (each for each in ledger.releases if service in each.services)
-    return next((each for each in there if each.services[service].task_definition == revision), None)
-
-
-def _from_record(name: str, release: Release | None) -> Definition | None:
-    """A revision that ECS has forgotten, from the ledger."""
-    if release is None:
-        return None
-    then = next(each for each in release.services.values() if each.task_definition == name)
-    return Definition(name, "", "DELETED", then.definition) if then.definition else None
-
-
-def _nothing_known_good(
-    environment: Environment,
-    chosen: list[Service],
-    known: Mapping[str, EcsService],
-    definitions: Definitions,
-    history: History,
-    ledger: Ledger,
-    scope: Scope,
-) -> str:
-    names = ", ".join(service.name for service in chosen)
-    bad = [
-        candidate.task_definition
-        for service in chosen
-        for candidate in candidates(service.name, definitions.running[service.name].name, history, ledger, scope.now)
-        if candidate.rolled_back_from
-    ]
-    also = f" ({', '.join(bad)} ran, but was rolled back from.)" if bad else ""
-    read = " ".join(reach(known[service.name], history, environment.time_zone) for service in chosen)
-    return (
-        f"Nothing is known good to roll {names} back to: neither the ledger nor what was read of ECS's history has "
-        f"another revision that was completed here. {read}{also} To go to one all the same: omc rollback "
-        f"{chosen[0].name} --to REVISION"
-    )
-
-
-def _refusals(way: Way, found: Candidates, ledger: Ledger) -> Iterator[Refusal]:
-    name = way.service.name
-    yield from kind_refusals(way.running)
-    if way.running.desired == 0:
-        yield Refusal(
-            f"{name} is scaled to zero, so it can't be seen whether the old revision runs. Scale it up first."
-        )
-    if way.back is None:
-        return
-    if missing := found.missing_images(way.back.images):
-        what = f"The image {', '.join(missing)} of {way.back.name} is no longer in the registry"
-        yield Refusal(f"{what}: its tasks could not start. Push it again.", overridable=True)
-    floor = ledger.schema_floor
-    if floor is not None and way.schema is not None and way.schema < floor:
-        yield Refusal(
-            f"{way.back.name} was made for schema {way.schema}, and a migration since removed what code before "
-            f"schema {floor} needs. Go forward instead.",
-            overridable=True,
-        )
-    if way.candidate is None:
-        yield Refusal(f"{way.back.name} was never verified in this environment.", overridable=True)
-    elif way.candidate.rolled_back_from:
-        yield Refusal(f"{way.back.name} was rolled back from before.", overridable=True)
+            for _, definition in starts
+            if (missing := found.missing_images(definition.images))
+        ]
+    }
+    back = [(way, way.back) for way in ways if way.back is not None]
+    if back:
+        floor = ledger.schema_floor
+        own[SCHEMA] = [
+            Objection(
+                f"{definition.name} was made for schema {way.schema}, and a migration since removed what code before "
+                f"schema {floor} needs.",
+                "Go forward instead.",
+            )
+            for way, definition in back
+            if floor is not None and way.schema is not None and way.schema < floor
+        ]
+        own[VERIFIED] = [
+            Objection(f"{definition.name} was never verified in this environment.")
+            for way, definition in back
+            if way.candidate is None
+        ]
+        own[NOT_ROLLED_BACK] = [
+            Objection(f"{definition.name} was rolled back from before.")
+            for way, definition in back
+            if way.candidate is not None and way.candidate.rolled_back_from
+        ]
+    return own
 
 
 def _steps(ways: list[Way], definitions: Definitions, environment: Environment) -> Iterator[Step]:
@@ -380,8 +277,6 @@ def _untrusted(candidate: Candidate) -> str:
     name = candidate.task_definition
     if candidate.release is None:
         return f"{name} was never released by omc: that ECS completed its deployment is all that is known of it."
-    if "unhealthy" in candidate.release.proof:
-        return f"{name} ran, but was not healthy when it was released: {candidate.release.proof['unhealthy']}."
     return (
         f"{name} ran, but unwatched: it was never compared with what was there before by the load balancer's figures."
     )
@@ -391,22 +286,19 @@ def _told(candidate: Candidate, way: Way, environment: Environment, found: Candi
     """A candidate with its proof, in a line."""
     name = candidate.task_definition
     definition = found.definitions.get(name)
-    recorded = _recorded(way.service.name, name, ledger)
+    recorded = recorded_release(way.service.name, name, ledger)
     when = moment(candidate.verified, environment.time_zone)
     known = f"ECS completed it {when}"
     if candidate.release:
-        known = f"{candidate.release.standing} {when}, release {candidate.release.number}"
-        if candidate.watched and candidate.release.is_rollback:
-            known = f"gone back to {when}, release {candidate.release.number}, and watched when it was released"
+        known = f"{'verified' if candidate.watched else 'unwatched'} {when}, release {candidate.release.number}"
     parts = [
         known,
         f"served {span(candidate.served)}",
-        definition.status if definition else _untold(name, found),
+        definition.status if definition else "gone from ECS",
     ]
     if definition:
         missing = found.missing_images(definition.images)
-        there = "image in the registry" if found.all_looked_up(definition.images) else "image not looked up"
-        parts.append(f"image gone: {', '.join(missing)}" if missing else there)
+        parts.append(f"image gone: {', '.join(missing)}" if missing else "image in the registry")
     if recorded and recorded.schema is not None:
         parts.append(f"schema {recorded.schema}")
     if ledger.schema_floor is not None:
@@ -415,11 +307,6 @@ def _told(candidate: Candidate, way: Way, environment: Environment, found: Candi
         parts.append("was rolled back from")
     mark = "→ " if way.back and way.back.name == name else "  "
     return f"{mark}candidate {name}: {', '.join(parts)}."
-
-
-def _untold(name: str, found: Candidates) -> str:
-    """What is known of a revision that has no definition: that ECS has none, or that it wasn't asked."""
-    return "gone from ECS" if name in found.looked_up else "not looked up"
 
 
 def drift(ways: list[Way], definitions: Definitions) -> Iterator[str]:

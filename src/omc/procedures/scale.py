@@ -11,15 +11,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from omc.errors import Refused, WrongUse
+from omc.facts.active_run import ActiveRun
+from omc.facts.alarms import Alarms
 from omc.facts.connections import Connections
+from omc.facts.definitions import Definitions
+from omc.facts.incidents import OpenIncidents
 from omc.facts.quotas import Quotas
+from omc.facts.requirements import Requirements
 from omc.facts.scaling import ScalableTarget, Scaling
+from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
+from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
+from omc.procedures import preflight
 from omc.procedures.plan import Json, Plan, Risk, Step, Undo, output_of
-from omc.procedures.preflight import Refusal, kind_refusals, room_notes, sorted_out
+from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
+from omc.procedures.preconditions.situation import Objection, Situation, Work
+from omc.procedures.preconditions.table import Verb
+from omc.procedures.preconditions.tasks import CONNECTIONS
 from omc.stack import Environment, Service
-from omc.stack.section import meant
 
 PRODUCTION = "production"
 HEALTHY_WITHIN = 900.0
@@ -58,24 +68,49 @@ class _Wish:
 def scale(
     asked: Asked,
     environment: Environment,
+    scope: Scope,
     services: Services,
+    definitions: Definitions,
     scaling: Scaling,
     connections: Connections,
     subnets: Subnets,
     quotas: Quotas,
+    requirements: Requirements,
+    standing: StandingImages,
+    alarms: Alarms,
+    incidents: OpenIncidents,
+    active: ActiveRun,
 ) -> Plan:
     """Limits and count together, until it is healthy; with a period, the timer before them."""
-    configured, service = _service(asked.service, environment, services)
+    [configured] = preflight.named_services([asked.service], environment)
+    service = preflight.require_services([asked.service], environment, services)[asked.service]
     target = scaling.of(service.name)
     wish = _wish(asked, service, target)
-    objections = [
-        *_zero(asked, wish, configured, environment),
-        *_connections(wish, target, configured, services, scaling, connections),
-        *_addresses(wish, service, subnets),
-        *_quota(wish, service, quotas),
-    ]
-    refusals = [*kind_refusals(service), *(Refusal(objection, overridable=True) for objection in objections)]
-    stand, overridden = sorted_out(refusals, asked.override)
+    more = max(0, wish.at_least - service.desired)
+    own = {CONNECTIONS: list(_connections(wish, target, configured, services, scaling, connections))}
+    if not more:
+        own[KEEPS_TASKS] = list(_zero(asked, wish, configured, environment))
+    found = preflight.examine(
+        Verb.OUT if more else Verb.IN,
+        Situation(
+            environment=environment,
+            scope=scope,
+            work=(Work(service, definitions.running.get(service.name), more),),
+            services=services,
+            requirements=requirements,
+            images=standing,
+            subnets=subnets,
+            # Where the limit is known, the sum above is the judgement: it counts what the autoscaler may make of it.
+            connections=connections if connections.limit is None else None,
+            quotas=quotas,
+            scaling=scaling,
+            alarms=alarms,
+            incidents=incidents,
+            active=active,
+        ),
+        asked.override,
+        own,
+    )
     return Plan(
         procedure="scale",
         environment=environment.name,
@@ -84,21 +119,9 @@ def scale(
         risk=_risk(wish, configured),
         steps=tuple(_steps(asked, wish, service, target, environment)),
         rests_on=_rests_on(asked, service, target),
-        notes=(*overridden, *_notes(asked, wish, configured, service, target, connections, quotas)),
-        refusals=stand,
+        notes=(*found.overridden, *_notes(asked, wish, configured, service, target, quotas), *found.notes),
+        refusals=found.refusals,
     )
-
-
-def _service(name: str, environment: Environment, services: Services) -> tuple[Service, EcsService]:
-    configured = next((service for service in environment.services if service.name == name), None)
-    if configured is None:
-        names = [service.name for service in environment.services]
-        raise WrongUse(f'There is no service "{name}" in omc.toml; there are {", ".join(names)}.{meant(name, names)}')
-    found = next((service for service in services.services if service.name == name), None)
-    if found is None or found.status != "ACTIVE":
-        state = f"is {found.status}" if found else "does not exist"
-        raise Refused(f"{name} {state} in the cluster {environment.cluster}, so it can't be scaled.")
-    return configured, found
 
 
 def _wish(asked: Asked, service: EcsService, target: ScalableTarget | None) -> _Wish:
@@ -213,9 +236,9 @@ def _rests_on(asked: Asked, service: EcsService, target: ScalableTarget | None) 
     }
 
 
-def _zero(asked: Asked, wish: _Wish, configured: Service, environment: Environment) -> Iterator[str]:
+def _zero(asked: Asked, wish: _Wish, configured: Service, environment: Environment) -> Iterator[Objection]:
     if wish.at_most == 0 and environment.name == PRODUCTION and configured.minimum > 0:
-        yield f"With 0 tasks {asked.service} serves nobody, and this is production."
+        yield Objection(f"With 0 tasks {asked.service} serves nobody, and this is production.")
 
 
 def _connections(
@@ -225,7 +248,7 @@ def _connections(
     services: Services,
     scaling: Scaling,
     connections: Connections,
-) -> Iterator[str]:
+) -> Iterator[Objection]:
     """What is sure to run is always judged; what the autoscaler may make of it, where the maximum is raised."""
     if configured.name not in connections.each_task or connections.budget is None:
         return
@@ -240,30 +263,9 @@ def _connections(
         sum_of = " + ".join(
             f"{tasks[name]} {name} at {each} each" for name, each in connections.each_task.items() if name in tasks
         )
-        yield (
+        yield Objection(
             f"{tasks[configured.name]} tasks of {configured.name} may open {needed} database connections ({sum_of}), "
             f"more than the {connections.budget} that are for tasks (80 % of max_connections, {connections.limit})."
-        )
-
-
-def _addresses(wish: _Wish, service: EcsService, subnets: Subnets) -> Iterator[str]:
-    more = wish.at_least - service.desired
-    if service.name in subnets.of and more > subnets.free(service.name):
-        each = ", ".join(f"{subnet.zone} {subnet.free}" for subnet in subnets.of[service.name])
-        yield (
-            f"{more} more tasks of {service.name} need {more} addresses, and its subnets have "
-            f"{subnets.free(service.name)} left ({each})."
-        )
-
-
-def _quota(wish: _Wish, service: EcsService, quotas: Quotas) -> Iterator[str]:
-    more = wish.at_least - service.desired
-    each = quotas.each_task.get(service.name, 0.0)
-    total = quotas.wanted + more * each
-    if quotas.vcpus is not None and more > 0 and total > quotas.vcpus:
-        yield (
-            f"{more} more tasks of {service.name} make {total:g} vCPUs ({quotas.wanted:g} now, {each:g} a task), more "
-            f"than the {quotas.vcpus:g} that Fargate gives this account. Ask AWS for more: Service Quotas, L-3032A538."
         )
 
 
@@ -273,28 +275,23 @@ def _notes(
     configured: Service,
     service: EcsService,
     target: ScalableTarget | None,
-    connections: Connections,
     quotas: Quotas,
 ) -> Iterator[str]:
     if _risk(wish, configured) is Risk.HIGH:
         yield f"Outside of what omc.toml says: {configured.minimum} to {configured.maximum} tasks."
     if target is None:
         yield f"{service.name} has no autoscaler: nothing else moves its count."
-    elif target.suspended:
-        yield f"The autoscaler of {service.name} is suspended, so it won't follow the load."
-    elif asked.count is not None and asked.seconds is None:
+    elif not target.suspended and asked.count is not None and asked.seconds is None:
         again = "until its minimum is set again: --min."
         if wish.minimum > target.minimum:
             yield f"The autoscaler won't go below {_counted(wish.minimum)} {again}"
         elif wish.minimum < target.minimum:
             yield f"The autoscaler may go down to {_counted(wish.minimum)} {again}"
-    if len(service.deployments) > 1 or any(each.rollout == "IN_PROGRESS" for each in service.deployments):
+    if rollout_of(service).under_way:
         fewer = " Fewer tasks than run now are taken from old and new ones." if wish.at_most < service.running else ""
-        yield f"A deployment of {service.name} is in progress, and goes on with the new count.{fewer}"
+        yield f"The deployment in progress goes on with the new count.{fewer}"
     if wish.at_most == 0:
         yield "With 0 tasks it serves nobody, and without tasks there is no load that would bring it back."
-    if configured.name in connections.each_task:
-        yield from room_notes(connections)
     if wish.at_least > service.desired and quotas.vcpus is not None:
         yield "Fargate's quota was compared with this environment's services; other tasks of the account count too."
 

@@ -1,0 +1,242 @@
+"""What goes on in the environment: other runs, incidents, alarms, freezes and windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from omc.facts.active_run import ActiveRun, RunUnderWay
+from omc.facts.alarms import Alarms
+from omc.facts.incidents import OpenIncidents
+from omc.incidents.severities import SEVERITIES
+from omc.procedures.preconditions.situation import Objection, Situation
+from omc.procedures.preconditions.table import (
+    APPLY,
+    BACK,
+    DEPLOY,
+    DESTROY,
+    IN_NEED,
+    MIGRATE,
+    NOTE,
+    OVERRIDE,
+    PRUNE,
+    RESTART,
+    ROLLBACK,
+    SCALE,
+    SERVES_ON,
+    STOP,
+    TERRAFORM,
+    Answer,
+    Cell,
+    Precondition,
+    Verb,
+    cells,
+    note,
+    override,
+    skip,
+)
+from omc.stack import Environment
+from omc.times import moment, span
+
+
+def other_runs(now: Situation) -> Iterator[Objection]:
+    if now.active is not None and now.active.run is not None:
+        yield _run(now.active.run, now.environment)
+
+
+def _run(run: RunUnderWay, environment: Environment) -> Objection:
+    since = moment(run.since, environment.time_zone)
+    what = f"{run.id} ({run.title}) by {run.actor} since {since}"
+    either = f"Take it over with omc runs resume {run.id}, or end it with omc runs cancel {run.id}."
+    if run.not_heard_of is not None:
+        return Objection(
+            f"{environment.name} is being changed already: {what} has not been heard of for {span(run.not_heard_of)}, "
+            "so whatever worked on it has died or lost its way to the record.",
+            either,
+        )
+    if run.waits:
+        return Objection(f"{environment.name} is to be changed already: {what} has not begun.", either)
+    return Objection(
+        f"{environment.name} is being changed already: {what} is {run.state}.",
+        f"Wait for it (omc runs show {run.id}), or end it (omc runs cancel {run.id}).",
+    )
+
+
+def bad_incidents(now: Situation) -> Iterator[Objection]:
+    """Whoever deals with it must know what changes, and that nothing else does."""
+    for incident in now.incidents.incidents if now.incidents else ():
+        if SEVERITIES[incident.severity].stops_deployments:
+            yield Objection(f"{incident.title} is open: until it is resolved, nothing but its fix is deployed.")
+
+
+def lesser_incidents(now: Situation) -> Iterator[Objection]:
+    for incident in now.incidents.incidents if now.incidents else ():
+        if not SEVERITIES[incident.severity].stops_deployments:
+            yield Objection(f"{incident.title} is open.")
+
+
+def alarms(now: Situation) -> Iterator[Objection]:
+    """Alarms that fire already hide what the change does."""
+    if now.alarms is None:
+        return
+    names = sorted(alarm.name for alarm in now.alarms.alarms if is_firing(alarm.name, now.alarms, now.environment))
+    if names:
+        yield Objection(f"{_listed('Alarm', names)} already.", "Look at that first.")
+
+
+def deployment_alarms(now: Situation) -> Iterator[Objection]:
+    """ECS heeds no deployment alarm of a service while one of them fires as the deployment begins, or if turned off."""
+    for work in now.work:
+        service = work.service
+        if service.alarms_off:
+            yield Objection(
+                f"ECS will not roll {service.name} back for {', '.join(service.alarms_off)}: its deployment alarms "
+                "are turned off. Terraform turns them on again."
+            )
+        known = now.alarms
+        names = [name for name in service.alarms if known and is_firing(name, known, now.environment)]
+        if names:
+            yield Objection(
+                f"ECS will not roll {service.name} back for any alarm: {_listed('alarm', names)} already, and then "
+                "it heeds none of the service's deployment alarms."
+            )
+
+
+def is_firing(name: str, alarms: Alarms, environment: Environment) -> bool:
+    """Whether an alarm of the environment's is in ALARM and tells somebody."""
+    found = next((alarm for alarm in alarms.alarms if alarm.name == name), None)
+    ours = name.startswith(environment.alarm_prefix)
+    return bool(found and ours and found.state == "ALARM" and found.acts)
+
+
+def _listed(what: str, names: list[str]) -> str:
+    return f"{what} {names[0]} fires" if len(names) == 1 else f"{what}s {', '.join(names)} fire"
+
+
+def freezes(now: Situation) -> Iterator[Objection]:
+    for freeze in now.environment.freezes:
+        if freeze.begin <= now.scope.now < freeze.end:
+            until = moment(freeze.end, now.environment.time_zone)
+            yield Objection(f"{now.environment.name} is frozen until {until}: {freeze.reason}.")
+
+
+def required_window(now: Situation) -> Iterator[Objection]:
+    """A maintenance window that changes have to wait for."""
+    window = now.environment.maintenance_window
+    if window and window.required and (opens := _opens(now)):
+        yield Objection(
+            f"{now.environment.name} is deployed to in its maintenance window only, which is closed; the next one "
+            f"opens at {opens}."
+        )
+
+
+def window(now: Situation) -> Iterator[Objection]:
+    wanted = now.environment.maintenance_window
+    if wanted and not wanted.required and (opens := _opens(now)):
+        yield Objection(f"The maintenance window is closed; the next one opens at {opens}.")
+
+
+def _opens(now: Situation) -> str:
+    """When the next maintenance window opens; empty where none is wanted, or it is open."""
+    window = now.environment.maintenance_window
+    if window is None:
+        return ""
+    begin, end = window.next_after(now.scope.now)
+    return "" if begin <= now.scope.now < end else moment(begin, now.environment.time_zone)
+
+
+ROWS: tuple[Precondition, ...] = (
+    Precondition(
+        "no other run of omc is active in the environment",
+        other_runs,
+        (ActiveRun,),
+        cells(
+            {tuple(Verb): Cell(Answer.REFUSE, "two changes at a time can't be told apart; a dead run is taken over")}
+        ),
+    ),
+    Precondition(
+        "no SEV-1 or SEV-2 incident is open",
+        bad_incidents,
+        (OpenIncidents,),
+        cells(
+            {
+                (DEPLOY, MIGRATE, *TERRAFORM): override("the fix of the incident goes ahead with its reason"),
+                (*BACK, RESTART, *SCALE): IN_NEED,
+                (PRUNE,): Cell(Answer.REFUSE, "it can wait, and the incident may need what it would remove"),
+            }
+        ),
+    ),
+    Precondition(
+        "no lesser incident is open",
+        lesser_incidents,
+        (OpenIncidents,),
+        cells(
+            {
+                (DEPLOY, *BACK, RESTART, *SCALE, MIGRATE, *TERRAFORM): NOTE,
+                (PRUNE,): SERVES_ON,
+            }
+        ),
+    ),
+    Precondition(
+        "the environment is not frozen",
+        freezes,
+        (Environment,),
+        cells(
+            {
+                (DEPLOY, MIGRATE, *TERRAFORM): OVERRIDE,
+                (*BACK, RESTART, *SCALE): note("no new code comes with it, and it may be what keeps users served"),
+                (PRUNE,): SERVES_ON,
+            }
+        ),
+    ),
+    Precondition(
+        "the maintenance window is open, where changes must wait for it",
+        required_window,
+        (Environment,),
+        cells(
+            {
+                (DEPLOY, MIGRATE, *TERRAFORM): OVERRIDE,
+                (*BACK, RESTART, *SCALE): note("no new code comes with it, and it may be what keeps users served"),
+                (PRUNE,): SERVES_ON,
+            }
+        ),
+    ),
+    Precondition(
+        "the maintenance window is open, where it is only a wish",
+        window,
+        (Environment,),
+        cells(
+            {
+                (DEPLOY, MIGRATE, *TERRAFORM): NOTE,
+                (*BACK, RESTART, *SCALE): skip("no new code comes with it"),
+                (PRUNE,): SERVES_ON,
+            }
+        ),
+    ),
+    Precondition(
+        "no alarm fires",
+        alarms,
+        (Alarms,),
+        cells(
+            {
+                (DEPLOY,): override("they would hide what the deployment does"),
+                (*BACK, RESTART, *SCALE): IN_NEED,
+                (MIGRATE,): note("a new environment's alarms fire until it is migrated"),
+                (APPLY,): note("a change of the infrastructure may be what ends them"),
+                (DESTROY,): skip("what they watch goes"),
+                (PRUNE,): SERVES_ON,
+            }
+        ),
+    ),
+    Precondition(
+        "ECS heeds the service's deployment alarms",
+        deployment_alarms,
+        (Alarms,),
+        cells(
+            {
+                (DEPLOY, RESTART): NOTE,
+                (ROLLBACK,): skip("they are turned off for the way back"),
+                (STOP, *SCALE, MIGRATE, *TERRAFORM, PRUNE): skip("it begins no deployment"),
+            }
+        ),
+    ),
+)

@@ -1,0 +1,183 @@
+"""How each service gets back: by stopping the deployment that goes on, or to which revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from omc.errors import Refused, WrongUse
+from omc.facts.candidates import Candidates, is_revision_number, named_revision
+from omc.facts.definitions import Definition, Definitions
+from omc.facts.deployments import ROLLED_BACK, History, ServiceDeployment
+from omc.facts.releases import Ledger, Release
+from omc.facts.scope import Scope
+from omc.facts.services import EcsService
+from omc.procedures import preflight
+from omc.procedures.asking import Rollback
+from omc.procedures.candidates import Candidate, candidates, last_good, last_release, reach
+from omc.procedures.plan import Json, canonical, output_of
+from omc.redaction import REDACTED
+from omc.stack import Environment, Service
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one service gets back."""
+
+    service: Service
+    running: EcsService
+    now: Definition
+    back: Definition | None
+    """What it goes back to; None where ECS decides that, of a deployment that is stopped."""
+    goes_on: ServiceDeployment | None
+    """The deployment that is stopped."""
+    candidate: Candidate | None
+    schema: int | None = None
+
+    @property
+    def registers(self) -> bool:
+        return self.back is not None and not self.back.is_active
+
+    @property
+    def revision(self) -> Json:
+        if self.registers:
+            return output_of(f"register-{self.service.name}", "task_definition")
+        return self.back.name if self.back else ""
+
+
+def chosen_services(asked: Rollback, environment: Environment) -> list[Service]:
+    named = [] if ALL in asked.services else [*asked.services]
+    chosen = preflight.named_services(asked.services, environment, ALL)
+    return _of_revision(asked.to, chosen, named=bool(named)) if asked.to else chosen
+
+
+def _of_revision(to: str, chosen: list[Service], *, named: bool) -> list[Service]:
+    """The one service that a revision belongs to."""
+    if is_revision_number(to) and len(chosen) == 1:
+        return chosen
+    if is_revision_number(to):
+        raise WrongUse(f"Say of which service {to} is a revision: omc rollback {chosen[0].name} --to {to}")
+    family, _, number = to.rpartition("/")[2].partition(":")
+    if not is_revision_number(number):
+        raise WrongUse(f'"{to}" is no revision: allowed are a number or family:number.')
+    fits = [service for service in chosen if service.family == family]
+    if not fits:
+        whose = f"{chosen[0].name}'s family is {chosen[0].family}" if named else "no service has that family"
+        raise WrongUse(f"{to} is a revision of another family: {whose}.")
+    return fits
+
+
+def ways_back(
+    asked: Rollback,
+    environment: Environment,
+    chosen: list[Service],
+    known: Mapping[str, EcsService],
+    definitions: Definitions,
+    history: History,
+    found: Candidates,
+    ledger: Ledger,
+    scope: Scope,
+) -> Iterator[Way]:
+    running = {name: definition.name for name, definition in definitions.running.items()}
+    in_flight = [service for service in chosen if history.under_way(service.name)]
+    together = len(chosen) > 1 and not in_flight
+    release = last_release(running, ledger) if together and not asked.to else None
+    for service in chosen:
+        name = service.name
+        now, goes_on = definitions.running[name], history.under_way(name)
+        if in_flight and not asked.to:
+            if goes_on is not None:
+                yield _stopped(service, known[name], now, goes_on, history, environment)
+            continue
+        listed = candidates(name, now.name, history, ledger, scope.now)
+        target = _target(asked, service, listed, release)
+        if target is None or target == now.name:
+            if asked.to:
+                raise Refused(f"{name} runs {target} already; there is nothing to go back to.")
+            continue
+        recorded = recorded_release(name, target, ledger)
+        back = found.definitions.get(target) or _from_record(target, recorded)
+        if back is None:
+            raise Refused(_not_there(target, found))
+        if not back.arn and REDACTED in canonical(back.body):
+            raise Refused(
+                f"{target} was deleted, and the ledger that it would be made anew from keeps no secrets, of which "
+                "its environment had some. Deploy its image to the running revision instead: omc deploy --image "
+                f"{name}={back.images.get(service.container, 'REFERENCE')}"
+            )
+        candidate = next((each for each in listed if each.task_definition == target), None)
+        schema = recorded.schema if recorded else None
+        yield Way(service, known[name], now, back, None, candidate, schema)
+
+
+def _not_there(target: str, found: Candidates) -> str:
+    if found.looked_up and target not in found.looked_up:
+        return f"{target} lies too far back to have been looked up. To go to it, name it: --to {target}"
+    return f"{target} doesn't exist, and the ledger has no record of it to make it anew from."
+
+
+def _stopped(
+    service: Service,
+    running: EcsService,
+    now: Definition,
+    goes_on: ServiceDeployment,
+    history: History,
+    environment: Environment,
+) -> Way:
+    if goes_on.status in ROLLED_BACK:
+        raise Refused(f"The deployment of {goes_on.task_definition} to {service.name} is being rolled back already.")
+    if not any(deployment.left for deployment in history.of[service.name]):
+        raise Refused(
+            f"{service.name} can't go back: of the deployments that were read none was completed, so nothing is known "
+            f"good. {reach(running, history, environment.time_zone)}"
+        )
+    return Way(service, running, now, None, goes_on, None)
+
+
+def _target(asked: Rollback, service: Service, listed: list[Candidate], release: Release | None) -> str | None:
+    if asked.to:
+        return named_revision(asked.to, service.family)
+    if release is not None:
+        return release.services[service.name].task_definition if service.name in release.services else None
+    good = last_good(listed)
+    return good.task_definition if good else None
+
+
+def recorded_release(service: str, revision: str, ledger: Ledger) -> Release | None:
+    there = (each for each in ledger.releases if service in each.services)
+    return next((each for each in there if each.services[service].task_definition == revision), None)
+
+
+def _from_record(name: str, release: Release | None) -> Definition | None:
+    """A revision that ECS has forgotten, from the ledger."""
+    if release is None:
+        return None
+    then = next(each for each in release.services.values() if each.task_definition == name)
+    return Definition(name, "", "DELETED", then.definition) if then.definition else None
+
+
+def nothing_known_good(
+    environment: Environment,
+    chosen: list[Service],
+    known: Mapping[str, EcsService],
+    definitions: Definitions,
+    history: History,
+    ledger: Ledger,
+    scope: Scope,
+) -> str:
+    names = ", ".join(service.name for service in chosen)
+    bad = [
+        candidate.task_definition
+        for service in chosen
+        for candidate in candidates(service.name, definitions.running[service.name].name, history, ledger, scope.now)
+        if candidate.rolled_back_from
+    ]
+    also = f" ({', '.join(bad)} ran, but was rolled back from.)" if bad else ""
+    read = " ".join(reach(known[service.name], history, environment.time_zone) for service in chosen)
+    return (
+        f"Nothing is known good to roll {names} back to: neither the ledger nor what was read of ECS's history has "
+        f"another revision that was completed here. {read}{also} To go to one all the same: omc rollback "
+        f"{chosen[0].name} --to REVISION"
+    )

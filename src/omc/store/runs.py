@@ -1,0 +1,23 @@
+"""The table of runs, read: the one change that is active in an environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from omc.store.models import Run
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+ACTIVE = ("ready", "running", "undoing")
+"""At most one run of an environment is in one of these states; the table has an index for it."""
+LEASE = 6.0
+"""Seconds that a run belongs to its runner without a word from it."""
+
+
+def active(session: Session, environment: str) -> Run | None:
+    return session.execute(
+        select(Run).where(Run.environment == environment, Run.state.in_(ACTIVE))
+    ).scalar_one_or_none()
