@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
+from runpy import run_path
 from typing import Any
 
 import pytest
@@ -334,6 +335,12 @@ def test_what_a_row_rests_on_is_read_by_each_command_that_it_means_something_to(
     for verb, cell in row.cells.items():
         if cell.answer is not Answer.SKIP:
             assert set(row.reads) & set(needs(planner(PROCEDURE[verb])).values()), (row.holds, verb)
+
+
+def test_the_documentation_has_the_table_as_it_is() -> None:
+    written = run_path(str(world.ROOT / "scripts" / "preflight_table.py"))
+    text = (world.ROOT / "docs" / "preflight.md").read_text()
+    assert text == written["page"](text), "run: python scripts/preflight_table.py"
 
 
 def test_what_does_not_apply_says_why() -> None:
