@@ -22,7 +22,9 @@ def load_balancer(load_balancers: LoadBalancers, environment: Environment) -> It
             f"There is no load balancer whose name begins with {environment.prefix}: nothing reaches the services."
         )
         evidence = (Evidence("none of the account's load balancers has that name", load_balancers.reading),)
-        yield Finding("load-balancer", Level.FAIL, environment.prefix, sentence, evidence, MORNING_CHECKS)
+        yield Finding(
+            "load-balancer", Level.FAIL, environment.prefix, sentence, evidence, MORNING_CHECKS, place="load-balancer"
+        )
     for found in load_balancers.load_balancers:
         level = {"active": Level.OK, "provisioning": Level.WARN, "": Level.UNKNOWN}.get(found.state, Level.FAIL)
         why = f": {found.reason}" if found.reason else ""
@@ -33,6 +35,7 @@ def load_balancer(load_balancers: LoadBalancers, environment: Environment) -> It
             sentence=f"The load balancer is {found.state}{why}." if found.state else "ELB doesn't tell its state.",
             evidence=(Evidence(f"{found.dns_name}: {found.state}", load_balancers.reading),),
             procedure=None if level is Level.OK else SERVICE_UNHEALTHY,
+            place="load-balancer",
         )
 
 
@@ -40,12 +43,13 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
     """Targets: health of every one"""
     at_zero = {service.name for service in services.services if service.desired == 0}
     resting = {service.target_group for service in environment.services if service.name in at_zero}
+    served = {service.target_group: service.name for service in environment.services}
     idle = _idle_of_pairs(health, services)
     tasks = _tasks_behind(services, environment)
     if not health.groups:
         sentence = f"There is no target group of {environment.name}: the load balancer has nobody to send to."
         evidence = (Evidence("none of the account's target groups belongs to it", health.reading),)
-        yield Finding("targets", Level.FAIL, environment.prefix, sentence, evidence, SERVICE_UNHEALTHY)
+        yield Finding("targets", Level.FAIL, environment.prefix, sentence, evidence, SERVICE_UNHEALTHY, place="targets")
     for group in health.groups:
         level, sentence = _group(group, is_resting=group.group.name in resting)
         running = tasks.get(group.group.arn) or tasks.get(group.group.name, 0)
@@ -68,6 +72,7 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
             evidence=tuple(Evidence(_told(target), health.reading) for target in group.targets)
             or (Evidence(f"{group.group.name} has no targets", health.reading),),
             procedure=None if level is Level.OK else SERVICE_UNHEALTHY,
+            place=f"targets/{served.get(group.group.name, group.group.name)}",
         )
 
 
@@ -167,6 +172,7 @@ def error_rate(traffic: Traffic, metrics: MetricsAge, environment: Environment, 
         evidence=tuple(Evidence(_minute(minute, environment), traffic.reading) for minute in (high[-3:] or last[-1:]))
         or (Evidence(f"no request was answered in the last {span(scope.since)}", traffic.reading),),
         procedure=None if level is Level.OK else HIGH_ERROR_RATE,
+        place="load-balancer",
     )
 
 

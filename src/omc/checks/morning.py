@@ -5,6 +5,7 @@ from __future__ import annotations
 from omc.checks.alarms import alarms
 from omc.checks.freshness import data_fresh, metrics_fresh
 from omc.checks.judge import Check
+from omc.checks.listeners import listeners
 from omc.checks.load_balancing import error_rate, load_balancer, targets
 from omc.checks.logs import recent_errors
 from omc.checks.maintenance import pending_changes
@@ -20,6 +21,7 @@ MORNING: tuple[Check, ...] = (
     failed_tasks,
     task_starts,
     load_balancer,
+    listeners,
     targets,
     alarms,
     error_rate,
