@@ -10,7 +10,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -24,17 +24,20 @@ SILENT = 2.0
 
 
 @contextmanager
-def said_if_long(what: str, stream: TextIO | None = None) -> Iterator[None]:
+def said_if_long(
+    what: str, stream: TextIO | None = None, *, unless: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
     """Say what is waited for in the block, once it has taken longer than ``SILENT``, and again every ten seconds.
 
-    For what blocks: a lock, a server that starts. It is said by a thread of its own.
+    For what blocks: a lock, a server that starts. It is said by a thread of its own, and not ``unless`` by others.
     """
     over = threading.Event()
 
     def speak() -> None:
         wait = SILENT
         while not over.wait(wait):
-            print(f"omc waits: {what} …", file=stream or sys.stderr, flush=True)
+            if not unless():
+                print(f"omc waits: {what} …", file=stream or sys.stderr, flush=True)
             wait = QUIET_INTERVAL
 
     thread = threading.Thread(target=speak, name="waits", daemon=True)

@@ -12,12 +12,13 @@ import pytest
 from sqlalchemy import select
 
 from omc.engine import approvals, journal, planning
-from omc.engine.actors import Actor, in_arn, person_in
+from omc.engine.actors import Actor, of_caller
 from omc.engine.approvals import BreakGlass, Given
 from omc.engine.conducting import NotApproved, conduct
 from omc.engine.course import State
 from omc.engine.runner import Silent
 from omc.errors import OmcError, Refused, WrongUse
+from omc.facts.account import Caller
 from omc.incidents.events import Resolved, SeverityChanged
 from omc.procedures.plan import Plan, Risk, Step
 from omc.stack import load
@@ -194,6 +195,10 @@ def test_an_approved_run_waits_while_another_is_active(store: Store) -> None:
     assert approvals.ready_if_approved(store, waiting.id, "alice").state == State.READY
 
 
+def in_arn(arn: str) -> Actor:
+    return of_caller(Caller(arn, "123456789012", "AWSReservedSSO_" in arn))
+
+
 @pytest.mark.parametrize(
     ("arn", "person"),
     [
@@ -207,7 +212,7 @@ def test_an_approved_run_waits_while_another_is_active(store: Store) -> None:
     ],
 )
 def test_a_person_is_the_same_at_each_login(arn: str, person: str) -> None:
-    assert person_in(arn) == person
+    assert in_arn(arn).name == person
 
 
 def test_the_command_that_waits_goes_on_when_it_is_approved(world: World) -> None:

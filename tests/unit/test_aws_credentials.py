@@ -18,6 +18,7 @@ import botocore.session
 import botocore.tokens
 import pytest
 
+from omc import progress
 from omc.aws import credentials
 from omc.aws.calls import side_by_side
 from omc.aws.credential_failures import Setup, explain, settings_at_fault
@@ -25,6 +26,7 @@ from omc.aws.gateway import Gateway, access_to
 from omc.errors import OmcError, Unknown, WriteRefused
 from omc.stack import load
 from support.credential_sources import NAMED, PAST, ROLE, SOURCES, Giver, Person, giver
+from support.data_layer import until
 
 REPOSITORY = Path(__file__).parents[2]
 STAGING = load(REPOSITORY / "omc.toml").environments["staging"]
@@ -54,6 +56,33 @@ def be(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def who(gateway: Gateway) -> str:
     return gateway.client("sts").get_caller_identity()["Arn"].rpartition("/")[2]
+
+
+def test_a_program_that_takes_long_is_waited_for_aloud(
+    person: Person, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It ends once it has been said that it is waited for."""
+    said = person.home / "said"
+    person.program(
+        "p", f"import os, sys, time\nwhile not os.path.exists({str(said)!r}): time.sleep(0.02)\nsys.exit('over')"
+    )
+    be(person.set(AWS_PROFILE="p"), monkeypatch)
+    monkeypatch.setattr(progress, "SILENT", 0.05)
+    gateway = Gateway(STAGING, access_to(STAGING))
+    failures: list[Unknown] = []
+
+    def ask() -> None:
+        try:
+            gateway.credentials()
+        except Unknown as error:
+            failures.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    until(lambda: "omc waits: the AWS credentials for staging …" in capfd.readouterr().err)
+    said.touch()
+    asking.join(60)
+    assert "over" in failures[0].message
 
 
 def test_every_provider_of_botocores_chain_is_among_the_sources() -> None:

@@ -70,6 +70,7 @@ def test_every_check_names_its_findings_after_itself() -> None:
             OK,
             "caller is",
         ),
+        ("arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_X_0123456789abcde0/jo", WARN, "but its path is /"),
         ("arn:aws:sts::123456789012:assumed-role/deployer/botocore-session-1", WARN, "role deployer"),
         ("arn:aws-us-gov:sts::123456789012:assumed-role/deployer/x", WARN, "tells no person"),
         ("arn:aws:sts::123456789012:federated-user/bob", WARN, "federated user"),
@@ -77,7 +78,8 @@ def test_every_check_names_its_findings_after_itself() -> None:
     ],
 )
 def test_identity(arn: str, level: Level, says: str) -> None:
-    finding = only(access.identity(Caller(arn, "123456789012"), STAGING), "caller")
+    made = Caller(arn, "123456789012", "cdef/jo" in arn, "its path is /" if "cde0/jo" in arn else "")
+    finding = only(access.identity(made, STAGING), "caller")
     assert (finding.level, says in finding.sentence) == (level, True), finding
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from omc.aws.command_permissions import CHANGES, COMMANDS, RESOURCES, needs_of_commands, operations_of
+from omc.aws.command_permissions import CHANGES, COMMANDS, IDENTITY, RESOURCES, needs_of_commands, operations_of
 from omc.aws.permissions import action_for
 from omc.aws.reads import is_read
 from omc.procedures.catalogue import PLANNERS
@@ -39,7 +39,7 @@ PROCEDURES = {
     "infra destroy": "infra-destroy",
     "releases prune": "prune",
 }
-ENDING = [("omc.engine.record_heads", "keep"), ("omc.engine.actors", "actor_of")]
+ENDING = [("omc.engine.record_heads", "keep")]
 """What every change passes through beside its own steps."""
 FREE = {("sts", "GetCallerIdentity")}
 
@@ -54,6 +54,10 @@ def roots(command: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_is_in_the_table_with_what_its_code_sends(command: str) -> None:
     assert set(operations_of(command)) == called(roots(command)) - FREE
+
+
+def test_who_calls_is_read_with_what_only_people_of_identity_center_need() -> None:
+    assert called([("omc.engine.actors", "actor_of")]) - FREE == IDENTITY
 
 
 def test_every_procedure_is_a_change_of_the_table() -> None:

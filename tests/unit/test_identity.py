@@ -13,11 +13,12 @@ from hypothesis import given as prop
 from hypothesis import strategies as st
 
 from omc.engine import actors, github
-from omc.engine.actors import Actor, actor_of, in_arn
+from omc.engine.actors import Actor, actor_of, of_caller
 from omc.engine.github import given_by_reviewers, refuse_fleeting_record, reviews_needed
-from omc.errors import Refused, StackError, Unknown
+from omc.errors import AccessDenied, BadAnswer, Refused, StackError, Unknown
+from omc.facts.account import PERMISSION_SETS, Caller, read_caller
 from omc.stack import Environment, load
-from omc.stack.people import GitHubSettings, People, folded
+from omc.stack.people import NO_PEOPLE, GitHubSettings, People, folded
 from omc.store.place import Place
 from support.github import github_api, job_of, review
 
@@ -29,6 +30,12 @@ LOCAL = load(ROOT / "omc.toml").environments["local"]
 
 def role(name: str, session: str, partition: str = "aws") -> str:
     return f"arn:{partition}:sts::{ACCOUNT}:assumed-role/{name}/{session}"
+
+
+def in_arn(arn: str, known: People = NO_PEOPLE) -> Actor:
+    """By its ARN alone; a role that is named like Identity Center's is one of them."""
+    is_one = ":assumed-role/AWSReservedSSO_" in arn and arn.split("/")[1].endswith("_0123456789abcdef")
+    return of_caller(Caller(arn, ACCOUNT, is_one), known)
 
 
 MADE_BY_PROGRAMS = [
@@ -81,14 +88,114 @@ def test_whatever_name_a_session_has_the_role_counts_once(session: str) -> None:
         (f"arn:aws-us-gov:iam::{ACCOUNT}:user/team/a/ann", "ann", "IAM user ann"),
         (f"arn:aws:sts::{ACCOUNT}:federated-user/bob", f"federated-user/{ACCOUNT}", "person unknown"),
         (f"arn:aws:iam::{ACCOUNT}:root", f"arn:aws:iam::{ACCOUNT}:root", f"root user of account {ACCOUNT}, person"),
-        ("nonsense", "nonsense", "person unknown"),
-        ("", "", "person unknown"),
     ],
 )
 def test_who_an_arn_is_and_how_that_is_known(arn: str, name: str, words: str) -> None:
     actor = in_arn(arn)
     assert actor.name.startswith(name)
     assert words in actor.words
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        *(
+            "",
+            "nonsense",
+            "arn:aws:iam",
+            f"arn:aws:iam::{ACCOUNT}:",
+            f"arn:aws:iam::{ACCOUNT}:user",
+            "arn:aws:iam:::user/",
+        ),
+        *(
+            f"arn:aws:iam::{ACCOUNT}:user/",
+            f"arn:aws:iam::{ACCOUNT}:user/team/",
+            f"arn:aws:sts::{ACCOUNT}:assumed-role/",
+        ),
+        *(
+            role("", "jo"),
+            role("deployer", ""),
+            "arn:::::/bob",
+            ":::::user/",
+        ),
+    ],
+)
+def test_who_has_no_name_may_change_nothing(arn: str) -> None:
+    with pytest.raises(BadAnswer, match=r"^Who this is can't be told: STS gives .* Nothing was changed\."):
+        in_arn(arn)
+
+
+class Iam:
+    """A gateway of a caller whose role has this path; without one, what IAM refuses."""
+
+    def __init__(self, name: str, path: str, *denied: str, session: str = "jo@example.com") -> None:
+        self.environment = LOCAL
+        self.name, self.path, self.denied, self.session = name, path, denied, session
+
+    def client(self, service: str) -> Any:
+        assert service in ("iam", "sts")
+        return self
+
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Arn": role(self.name, self.session), "Account": ACCOUNT}
+
+    def get_role(self, **asked: str) -> dict[str, Any]:
+        assert asked == {"RoleName": self.name}
+        self._refuse("GetRole")
+        return {"Role": {"Path": self.path, "RoleName": self.name}}
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "list_roles"
+        return self
+
+    def paginate(self, **asked: str) -> list[dict[str, Any]]:
+        assert asked == {"PathPrefix": PERMISSION_SETS}
+        self._refuse("ListRoles")
+        there = [{"RoleName": self.name, "Path": self.path}] if self.path.startswith(PERMISSION_SETS) else []
+        return [{"Roles": [{"RoleName": "another", "Path": PERMISSION_SETS}]}, {"Roles": there}]
+
+    def _refuse(self, operation: str) -> None:
+        if operation in self.denied:
+            raise AccessDenied(f"iam {operation} is not allowed: the credentials lack it.", f"iam:{operation}")
+
+
+ADMIN = "AWSReservedSSO_Admin_0123456789abcdef"
+UNREADABLE = ("GetRole", "ListRoles")
+NOT_RESERVED = (
+    "/aws-reserved/",
+    "/",
+    "/sso/",
+    "/aws-reserved/sso.amazonaws.com.evil/",
+    "/aws-reserved/sso.amazonaws.com",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "denied", "words"),
+    [
+        (ADMIN, PERMISSION_SETS, (), "IAM Identity Center user jo@example.com"),
+        (ADMIN, f"{PERMISSION_SETS}ap-southeast-2/", (), "IAM Identity Center user jo@example.com"),
+        (ADMIN, PERMISSION_SETS, ("GetRole",), "IAM Identity Center user jo@example.com"),
+        (ADMIN, f"{PERMISSION_SETS}eu-west-2/", ("GetRole",), "IAM Identity Center user jo@example.com"),
+        (ADMIN, PERMISSION_SETS, UNREADABLE, "whether IAM Identity Center made it is not known: iam ListRoles is not"),
+        (ADMIN, "/", UNREADABLE, "whether IAM Identity Center made it is not known"),
+        *((ADMIN, path, (), f"IAM Identity Center didn't make it: its path is {path}") for path in NOT_RESERVED),
+        *((ADMIN, path, ("GetRole",), "IAM Identity Center didn't make it") for path in NOT_RESERVED),
+        ("AWSReservedSSO_Admin", PERMISSION_SETS, UNREADABLE, "role AWSReservedSSO_Admin, person unknown"),
+        ("deployer", "/", UNREADABLE, "role deployer, person unknown"),
+    ],
+)
+def test_a_name_like_identity_centers_is_believed_by_its_path(
+    name: str, path: str, denied: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    actor = actor_of(Iam(name, path, *denied))  # type: ignore[arg-type]
+    assert words in actor.words
+    is_person = words.startswith("IAM Identity Center user")
+    assert actor.person == ("jo@example.com" if is_person else f"role/{name}".lower())
+    other = actor_of(Iam(name, path, *denied, session="bob"))  # type: ignore[arg-type]
+    assert (other.person == actor.person) is not is_person
+    assert read_caller(Iam(name, path, *denied)).is_permission_set is is_person  # type: ignore[arg-type]
 
 
 SAME = ["bob", "Bob", "BOB", " bob ", "ｂｏｂ", "bo\u200bb", "\ufeffbob", "b\u2060ob", "ＢＯＢ", "bo\u00adb", "𝐛𝐨𝐛"]  # noqa: RUF001
@@ -189,7 +296,7 @@ class Sts:
         return self
 
     def get_caller_identity(self) -> dict[str, str]:
-        return {"Arn": role("ohmycoins-production-github-apply", "GitHubActions")}
+        return {"Arn": role("ohmycoins-production-github-apply", "GitHubActions"), "Account": ACCOUNT}
 
 
 def test_whoever_started_this_attempt_asks(at_github: Any) -> None:

@@ -132,7 +132,7 @@ COMMANDS: Mapping[str, str] = {
         ec2 DescribeFlowLogs DescribeSubnets
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks
         elbv2 DescribeListeners DescribeLoadBalancers
-        iam GetRole ListOpenIDConnectProviders SimulatePrincipalPolicy
+        iam GetRole ListOpenIDConnectProviders ListRoles SimulatePrincipalPolicy
         logs DescribeLogGroups
         rds DescribeDBInstances
         s3 GetBucketEncryption GetBucketVersioning GetObjectLockConfiguration HeadObject ListObjectsV2
@@ -145,6 +145,9 @@ KEEPING = """
         logs CreateLogStream PutLogEvents
         s3 PutObject"""
 """What each change sends beside its own at its end: the head of the record, to the places outside of it."""
+IDENTITY = frozenset({("iam", "GetRole"), ("iam", "ListRoles")})
+"""What a change also sends where the caller's role is named like one of IAM Identity Center's: one of the two, to see
+whether it is. Not needed by anybody: refused both, the caller counts as the role and not as a person."""
 CHANGES = frozenset(
     {"deploy", "migrate", "rollback", "restart", "scale", "infra apply", "infra destroy", "releases prune"}
 )

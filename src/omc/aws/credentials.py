@@ -19,19 +19,22 @@ from typing import Any, Final
 
 import botocore.session
 from botocore.config import Config
-from botocore.credentials import Credentials, ReadOnlyCredentials, create_credential_resolver
+from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCredentials, create_credential_resolver
 from botocore.utils import JSONFileCache
 
 from omc.aws.credential_failures import Setup, explain, no_credentials, no_terminal
 from omc.aws.models import CREDENTIAL_SERVICES, ModelLoader
 from omc.aws.reads import SERVICES
 from omc.errors import OmcError
+from omc.progress import said_if_long
 from omc.stack import Environment
 
 FAILURE_STAYS: Final = 10.0
 """Seconds for which a failure is the answer to everybody who asks: threads that fan out ask within a moment, and a
 person is asked for a code once. Later it is tried again, as whoever watches may have logged in meanwhile."""
 CALLS: Final = {"mode": "standard", "total_max_attempts": 2}
+_ASKING = threading.Event()
+"""Set while a person is asked for a code: what is waited for stands on the terminal then."""
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 20.0
 
@@ -64,18 +67,25 @@ class SharedCredentials:
 
     def _get(self) -> ReadOnlyCredentials:
         try:
-            if self._found is None:
-                self.setup.session = botocore.session.Session(profile=self._environment.profile)
-                _furnish(self.setup.session, self._environment)
-                self._found = self.setup.session.get_credentials()
-            if self._found is None:
-                raise no_credentials(self.setup)
-            return self._found.get_frozen_credentials()
+            if self._found is not None and not self._is_to_be_renewed(self._found):
+                return self._found.get_frozen_credentials()
+            with said_if_long(f"the AWS credentials for {self._environment.name}", unless=_ASKING.is_set):
+                if self._found is None:
+                    self.setup.session = botocore.session.Session(profile=self._environment.profile)
+                    _furnish(self.setup.session, self._environment)
+                    self._found = self.setup.session.get_credentials()
+                if self._found is None:
+                    raise no_credentials(self.setup)
+                return self._found.get_frozen_credentials()
         except OmcError:
             raise
         except Exception as error:
             # A provider raises whatever reading its file, running its program or reading an answer does.
             raise explain(error, self.setup) from error
+
+    @staticmethod
+    def _is_to_be_renewed(found: Credentials) -> bool:
+        return isinstance(found, RefreshableCredentials) and found.refresh_needed()
 
     @property
     def method(self) -> str:
@@ -168,4 +178,8 @@ def ask_for_code(prompt: str) -> str:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
         raise no_terminal(prompt) from None
-    return getpass.getpass(prompt).strip()
+    _ASKING.set()
+    try:
+        return getpass.getpass(prompt).strip()
+    finally:
+        _ASKING.clear()

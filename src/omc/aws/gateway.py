@@ -12,6 +12,7 @@ import json
 import os
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
@@ -21,6 +22,7 @@ from omc.aws.calls import Call, record
 from omc.aws.local import reach
 from omc.aws.reads import is_read
 from omc.errors import OmcError, WriteRefused, WrongAccount
+from omc.progress import said_if_long
 from omc.stack import Environment
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from omc.aws.credential_failures import Setup
     from omc.aws.credentials import SharedCredentials
 
+FIRST_QUESTION: Final = "STS says whose the credentials are"
+"""What a command waits for before it can say anything else."""
 RETRIES: Final = {"mode": "standard", "total_max_attempts": 3}
 """The one retry policy: throttling, 5xx and lost connections, twice more, with botocore's jittered back-off (≤ 3 s)."""
 ONCE: Final = {"mode": "standard", "total_max_attempts": 1}
@@ -262,7 +266,8 @@ class Gateway:
         metadata: dict[str, Any] = {}
         code: str | None = None
         try:
-            answer = send(operation, parameters)
+            with said_if_long(FIRST_QUESTION) if service == "sts" else nullcontext():
+                answer = send(operation, parameters)
             metadata = answer.get("ResponseMetadata", {})
             return answer
         except OmcError as error:  # the credentials could not be renewed

@@ -16,7 +16,6 @@ from omc.stack import Environment
 IMMUTABLE_FROM = datetime(2026, 7, 15, tzinfo=UTC)
 """Repositories made after this day name themselves with the numbers of owner and repository. Source: GitHub's
 documentation, OpenID Connect reference, "Immutable subject claims"."""
-IDENTITY_CENTER = re.compile(r"AWSReservedSSO_.+_[0-9a-f]{16}")
 
 
 def identity(caller: Caller, environment: Environment) -> Iterator[Finding]:
@@ -37,11 +36,13 @@ def identity(caller: Caller, environment: Environment) -> Iterator[Finding]:
     if caller.kind == "root" and not environment.is_local:
         level, sentence = Level.FAIL, "The caller is the account's root user, which no policy holds back."
         do = "Sign in through IAM Identity Center, or assume a role"
-    elif caller.kind == "assumed-role" and not IDENTITY_CENTER.fullmatch(caller.name):
+    elif caller.kind == "assumed-role" and not caller.is_permission_set:
         level, do = Level.WARN, "Sign in through IAM Identity Center where people approve changes"
         sentence = (
             f"The caller is the role {caller.name}: its session's name tells no person, so that the role counts once."
         )
+        if caller.doubt:
+            sentence += f" It is named like one of IAM Identity Center's, but {caller.doubt}."
     elif caller.kind == "federated-user":
         level, sentence = Level.WARN, "The caller is a federated user, whose name tells no person."
         do = "Sign in through IAM Identity Center where people approve changes"

@@ -2,21 +2,19 @@
 
 A person is known only by a name that its bearer can't choose. The session name of a plain role is chosen by whoever
 assumes it, as is a federated user's: there the person can't be told, and all who may use the role count as one.
-``sts`` source identity would tell, but no call returns that of a session; it is in CloudTrail, minutes later.
+Its ``sts`` source identity is no better: no call returns that of a session, CloudTrail has it minutes after a call and
+not for every one, and only a trust policy that compares it keeps its bearer from choosing that, too.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from omc.aws.gateway import Gateway
 from omc.engine import github
+from omc.errors import BadAnswer
+from omc.facts.account import Caller, read_caller
 from omc.stack.people import NO_PEOPLE, People, folded
-
-_IDENTITY_CENTER = re.compile(r"AWSReservedSSO_.+_[0-9a-f]{16}")
-"""A role that Identity Center made for a permission set; only it may assume the role, and names the session after the
-user who signed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ def actor_of(gateway: Gateway | None) -> Actor:
             words = f"GitHub user {named}, not confirmed: {job}"
             return Actor(f"github:{named}", None, words, people.at(named, "github"), is_certain=False)
     assert gateway is not None  # outside of GitHub Actions every caller has one  # noqa: S101
-    actor = in_arn(gateway.client("sts").get_caller_identity()["Arn"], people)
+    actor = of_caller(read_caller(gateway), people)
     if not named:
         return actor
     words = f"{actor.words} (in a job that says it is {named}'s, which GitHub has not confirmed)"
@@ -71,18 +69,23 @@ def of_github(login: str, link: str | None, people: People, how: str) -> Actor:
     return Actor(f"github:{login}", link, f"GitHub user {login}, {how}", people.at(login, "github"))
 
 
-def in_arn(arn: str, people: People = NO_PEOPLE) -> Actor:
-    """Who calls, by the ARN that STS gives."""
-    parts = arn.split(":", 5)
-    account, resource = (parts[4], parts[5]) if len(parts) == 6 else ("", arn)
-    kind, _, rest = resource.partition("/")
+def of_caller(caller: Caller, people: People = NO_PEOPLE) -> Actor:
+    """Who calls, by what STS and IAM say. ``BadAnswer`` where that names nobody: an empty name would be anybody's."""
+    arn, account = caller.arn, caller.account
+    kind, _, rest = (arn.split(":", 5)[5] if arn.count(":") >= 5 else "").partition("/")
+    if kind != "root" and not (kind and rest.partition("/")[0] and rest.rpartition("/")[2]):
+        raise BadAnswer(
+            f"Who this is can't be told: STS gives {arn or 'an empty text'} as the caller's ARN, which names nobody. "
+            "Nothing was changed. Check which program answers for STS (AWS_ENDPOINT_URL)."
+        )
     name, known, told = arn, f"{arn}, person unknown", False
     if kind == "assumed-role":
         role, _, session = rest.partition("/")
-        if _IDENTITY_CENTER.fullmatch(role) and session:
+        if caller.is_permission_set:
             name, known, told = session, f"IAM Identity Center user {session}", True
         else:
-            name, known = f"role/{role}", f"role {role}, person unknown"
+            why = f" ({caller.doubt})" if caller.doubt else ""
+            name, known = f"role/{role}", f"role {role}, person unknown{why}"
     elif kind == "user":
         name = rest.rpartition("/")[2]
         known, told = f"IAM user {name}", True
@@ -94,8 +97,3 @@ def in_arn(arn: str, people: People = NO_PEOPLE) -> Actor:
     if not told and person != folded(name):
         known = f"{name}, which is {person}'s by omc.toml"
     return Actor(name, arn, known, person)
-
-
-def person_in(arn: str) -> str:
-    """The name behind a caller's ARN."""
-    return in_arn(arn).name

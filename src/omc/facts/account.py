@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from omc.aws.gateway import Gateway
-from omc.errors import BadAnswer
+from omc.errors import AccessDenied, BadAnswer, OmcError
 from omc.facts.collector import UNREAD, Reading, reads
 
 HOME = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """Where a partition keeps IAM, if not in us-east-1."""
+_PERMISSION_SET = re.compile(r"AWSReservedSSO_.+_[0-9a-f]{16}")
+PERMISSION_SETS = "/aws-reserved/sso.amazonaws.com/"
+"""The path of the roles that IAM Identity Center makes for permission sets, some with a region below it. Only AWS makes
+and changes roles there; of their names alone AWS says no such thing. Source: Identity Center's user guide, "Referencing
+permission sets" and "Using service-linked roles"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,10 @@ class Caller:
 
     arn: str
     account: str
+    is_permission_set: bool = False
+    """Whether the role is one of IAM Identity Center's, which names a session after the user who signed in."""
+    doubt: str = ""
+    """Why a role that is named like one isn't taken for one."""
     reading: Reading = UNREAD
 
     @property
@@ -56,7 +66,30 @@ class AwsClock:
 @reads
 def read_caller(aws: Gateway) -> Caller:
     answer = aws.client("sts").get_caller_identity()
-    return Caller(answer["Arn"], answer["Account"])
+    caller = Caller(answer["Arn"], answer["Account"])
+    is_one, doubt = _is_permission_set(aws, caller)
+    return Caller(caller.arn, caller.account, is_one, doubt)
+
+
+def _is_permission_set(aws: Gateway, caller: Caller) -> tuple[bool, str]:
+    """By its path, which the ARN of a session lacks: whoever may make roles may give one a name like Identity Center's.
+    A role's name is there once in an account, whatever its path."""
+    if caller.kind != "assumed-role" or not _PERMISSION_SET.fullmatch(caller.name):
+        return False, ""
+    iam = aws.client("iam")
+    try:
+        try:
+            path = str(iam.get_role(RoleName=caller.name)["Role"]["Path"])
+        except AccessDenied:  # AWS's own PowerUserAccess may list roles and not look at one
+            pages = iam.get_paginator("list_roles").paginate(PathPrefix=PERMISSION_SETS)
+            names = {role["RoleName"]: role["Path"] for page in pages for role in page["Roles"]}
+            path = names.get(caller.name, "/")
+    except (OmcError, KeyError, TypeError) as error:
+        reason = error.message if isinstance(error, OmcError) else "IAM's answer can't be read"
+        return False, f"whether IAM Identity Center made it is not known: {reason.rstrip('.')}"
+    if path.startswith(PERMISSION_SETS):
+        return True, ""
+    return False, f"IAM Identity Center didn't make it: its path is {path}"
 
 
 @reads
