@@ -21,10 +21,11 @@ from omc.actions.action import Action, Context, CutShort, Outcome, Verdict, regi
 from omc.errors import OmcError, Refused, Unknown
 from omc.facts.terraform_json import changes
 from omc.infrastructure import plans
-from omc.infrastructure.roots import LOCAL_ROOT, Root, root_of
+from omc.infrastructure.roots import Root, root_of
 from omc.procedures.infrastructure_summary import is_rest_of
 from omc.procedures.plan import Json
 from omc.stack import Environment
+from omc.stack.model import LOCAL_ROOT
 
 LOCK_WAIT = 60.0
 """Seconds to wait for somebody else's lock: their plan takes less, and their apply makes ours stale anyway."""

@@ -42,6 +42,8 @@ class Alarm:
     """Values of the dimensions of all its metrics: what it watches."""
     actions: tuple[str, ...] = ()
     """ARNs of what is told when it goes to ALARM, whether or not its actions are enabled."""
+    told: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """All that CloudWatch says of it, in its own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Alarms:
     alarms: tuple[Alarm, ...]
     autoscaling: int = 0
     """How many alarms of target tracking were left out."""
+    wanting: tuple[str, ...] = ()
+    """What target tracking's own alarms, in ALARM, want more of: ``service/ohmycoins-staging/backend``."""
     reading: Reading = UNREAD
 
 
@@ -75,7 +79,15 @@ def read_alarms(aws: Gateway) -> Alarms:
 
     firing = iter(side_by_side(with_tags, [alarm for alarm in ours if alarm.state == "ALARM"]))
     tagged = [next(firing) if alarm.state == "ALARM" else alarm for alarm in ours]
-    return Alarms(tuple(sorted(tagged, key=lambda alarm: alarm.name)), autoscaling=len(alarms) - len(ours))
+    wanting = sorted({_wants_more(alarm) for alarm in alarms if alarm.state == "ALARM"} - {""})
+    ordered = tuple(sorted(tagged, key=lambda alarm: alarm.name))
+    return Alarms(ordered, autoscaling=len(alarms) - len(ours), wanting=tuple(wanting))
+
+
+def _wants_more(alarm: Alarm) -> str:
+    """``TargetTracking-service/ohmycoins-staging/backend-AlarmHigh-…`` is the service's; empty for any other alarm."""
+    name, found, _ = alarm.name.removeprefix(AUTOSCALING_PREFIX).partition("-AlarmHigh-")
+    return name if found and alarm.name.startswith(AUTOSCALING_PREFIX) else ""
 
 
 def _alarm(told: MetricAlarmTypeDef | CompositeAlarmTypeDef, kind: str) -> Alarm:
@@ -94,6 +106,7 @@ def _alarm(told: MetricAlarmTypeDef | CompositeAlarmTypeDef, kind: str) -> Alarm
         suppression=suppression,
         dimensions=_dimensions(said),
         actions=tuple(told.get("AlarmActions", [])),
+        told=said,
     )
 
 

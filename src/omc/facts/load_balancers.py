@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from omc.aws.calls import side_by_side
 from omc.aws.gateway import Gateway
@@ -40,6 +41,8 @@ class LoadBalancers:
     """Those of the environment."""
 
     load_balancers: tuple[LoadBalancer, ...]
+    every: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """All of the account's, by name, in ELB's own words."""
     reading: Reading = UNREAD
 
 
@@ -68,6 +71,8 @@ class TargetGroups:
     """Those of the environment: behind its load balancer, or named as its own."""
 
     groups: tuple[TargetGroup, ...]
+    every: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """All of the account's, by name, in ELB's own words."""
     reading: Reading = UNREAD
 
 
@@ -89,9 +94,11 @@ class TargetHealth:
 def read_load_balancers(aws: Gateway, environment: Environment) -> LoadBalancers:
     """All of the account's, a page of 400 at a time; kept are the environment's."""
     found: list[LoadBalancer] = []
+    every: dict[str, Mapping[str, Any]] = {}
     pages = aws.client("elbv2").get_paginator("describe_load_balancers").paginate(PaginationConfig={"PageSize": PAGE})
     for page in pages:
         for told in page["LoadBalancers"]:
+            every[told["LoadBalancerName"]] = dict(told)
             if _is_ours(told["LoadBalancerName"], environment):
                 state = told.get("State", {})
                 found.append(
@@ -106,22 +113,24 @@ def read_load_balancers(aws: Gateway, environment: Environment) -> LoadBalancers
                         is_internal=told.get("Scheme") == "internal",
                     )
                 )
-    return LoadBalancers(tuple(found))
+    return LoadBalancers(tuple(found), every)
 
 
 @reads
 def read_target_groups(aws: Gateway, environment: Environment, scope: Scope) -> TargetGroups:
     """All of the account's, a page of 400 at a time; kept are the environment's (of the services asked for)."""
     found: list[TargetGroup] = []
+    every: dict[str, Mapping[str, Any]] = {}
     names = {service.target_group for service in environment.services}
     pages = aws.client("elbv2").get_paginator("describe_target_groups").paginate(PaginationConfig={"PageSize": PAGE})
     for page in pages:
         for told in page["TargetGroups"]:
+            every[told["TargetGroupName"]] = dict(told)
             name, behind = told["TargetGroupName"], told["LoadBalancerArns"]
             ours = any(_is_ours(arn.split("/")[2], environment) for arn in behind) or _is_ours(name, environment)
             if name in names or (ours and not scope.is_part):
                 found.append(TargetGroup(name, told["TargetGroupArn"], is_used=bool(behind)))
-    return TargetGroups(tuple(sorted(found, key=lambda group: group.name)))
+    return TargetGroups(tuple(sorted(found, key=lambda group: group.name)), every)
 
 
 @reads

@@ -6,7 +6,7 @@ Terraform compares with the values that are in force, so it sees none of this.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -104,6 +104,11 @@ class Pending:
 
     changes: tuple[PendingChange, ...]
     maintenance: tuple[Maintenance, ...] = ()
+    database: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The environment's database in RDS's own words; None: there is none."""
+    cache: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The environment's cache in ElastiCache's own words, with ``SecurityGroups`` of its members; None: there is none.
+    """
     reading: Reading = UNREAD
 
 
@@ -114,7 +119,8 @@ def read_pending(aws: Gateway, environment: Environment) -> Pending:
     changes = [change for part in parts for change in part.changes]
     trail = Trail(aws)
     found = tuple(replace(change, author=trail.author(*_made_by(change))) for change in changes)
-    return Pending(found, tuple(each for part in parts for each in part.maintenance))
+    maintenance = tuple(each for part in parts for each in part.maintenance)
+    return Pending(found, maintenance, parts[0].database, parts[1].cache)
 
 
 def _made_by(change: PendingChange) -> tuple[Any, ...]:
@@ -155,7 +161,7 @@ def _database(aws: Gateway, environment: Environment) -> Pending:
     for page in rds.get_paginator("describe_pending_maintenance_actions").paginate(Filters=wanted):  # type: ignore[arg-type]
         for one in page["PendingMaintenanceActions"]:
             actions += [_action(resource, window, each) for each in one["PendingMaintenanceActionDetails"]]
-    return Pending(tuple(changes), tuple(actions))
+    return Pending(tuple(changes), tuple(actions), database=told)
 
 
 def _values_of_database(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,11 +185,13 @@ def _cache(aws: Gateway, environment: Environment) -> Pending:
     name = told["ReplicationGroupId"]
     resource, window, members = f"the cache {name}", "", told.get("MemberClusters") or ()
     changes: list[PendingChange] = []
+    groups: dict[str, Any] = {}
     for page in client.get_paginator("describe_cache_clusters").paginate():
         for member in page["CacheClusters"]:
             if member["CacheClusterId"] not in members:
                 continue
             window = member.get("PreferredMaintenanceWindow", "")
+            groups |= {group["SecurityGroupId"]: group for group in member.get("SecurityGroups") or ()}
             waiting, status = member["PendingModifiedValues"], member["CacheClusterStatus"]
             changes += _waiting(resource, name, window, status, waiting, member)
             group = member.get("CacheParameterGroup", {})
@@ -197,7 +205,8 @@ def _cache(aws: Gateway, environment: Environment) -> Pending:
         for each in page["UpdateActions"]
         for action in _update(resource, window, each)
     ]
-    return Pending(tuple(dict.fromkeys(changes)), tuple(dict.fromkeys(actions)))
+    cache = {**told, "SecurityGroups": list(groups.values())}
+    return Pending(tuple(dict.fromkeys(changes)), tuple(dict.fromkeys(actions)), cache=cache)
 
 
 def _waiting(

@@ -106,19 +106,24 @@ class Services:
 def read_services(aws: Gateway, environment: Environment) -> Services:
     """Every service of the stack file, ten a call."""
     wanted = [service.name for service in environment.services]
-
-    def describe(names: Sequence[str]) -> DescribeServicesResponseTypeDef:
-        return aws.client("ecs").describe_services(cluster=environment.cluster, services=list(names))
-
     try:
-        answers = side_by_side(describe, batches(wanted, SERVICES_A_CALL))
+        found = {service.name: service for service in services_of(aws, environment.cluster, wanted)}
     except NotFound:
         return Services((), tuple(wanted), cluster_missing=True)
-    found = {service["serviceName"]: _service(service) for answer in answers for service in answer["services"]}
     return Services(
         services=tuple(found[name] for name in wanted if name in found),
         missing=tuple(name for name in wanted if name not in found),
     )
+
+
+def services_of(aws: Gateway, cluster: str, names: Sequence[str]) -> list[EcsService]:
+    """Those that ECS knows of these services, ten a call. ``NotFound`` where there is no such cluster."""
+
+    def describe(some: Sequence[str]) -> DescribeServicesResponseTypeDef:
+        return aws.client("ecs").describe_services(cluster=cluster, services=list(some))
+
+    answers = side_by_side(describe, batches(names, SERVICES_A_CALL))
+    return [_service(service) for answer in answers for service in answer["services"]]
 
 
 def describe_service(aws: Gateway, name: str) -> EcsService | None:

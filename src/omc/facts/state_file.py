@@ -11,8 +11,9 @@ from omc.errors import AwsRefused, NotFound
 from omc.facts.account import Caller
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.project import Project
-from omc.infrastructure.roots import LOCAL_ROOT, state_bucket
+from omc.infrastructure.roots import state_bucket
 from omc.stack import Environment
+from omc.stack.model import LOCAL_ROOT
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,8 @@ from omc.aws.handover import identity
 from omc.aws.local import Reach, reach
 from omc.errors import WrongUse
 from omc.stack import Environment, Stack
+from omc.stack.model import LOCAL_ROOT
 
-LOCAL_ROOT = "staging"
-"""The root that is applied in a local cloud: the folder that AWS gets, with its ``local.tfvars``."""
 LOCK_FILE = ".terraform.lock.hcl"
 LEFT_OUT = (".terraform", "tests")
 NOT_THE_ENDPOINT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"})

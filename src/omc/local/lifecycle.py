@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 from omc import terraform as tf
 from omc.errors import WrongUse
-from omc.infrastructure.roots import LOCAL_ROOT, backend, copy_sources, locked, state_bucket
+from omc.infrastructure.roots import backend, copy_sources, locked, state_bucket
 from omc.interrupts import told_apart
 from omc.local import cloud
 from omc.local.migration import migrate
+from omc.stack.model import LOCAL_ROOT
 from omc.store import embedded
 from omc.store.place import LOCAL_FOLDER
 

@@ -18,6 +18,7 @@ from omc.errors import StackError, WrongUse
 from omc.stack.model import (
     DAYS,
     LOCAL_POLICY,
+    LOCAL_ROOT,
     PRODUCTION_POLICY,
     STAGING_POLICY,
     ApprovalPolicy,
@@ -159,6 +160,7 @@ def _environment(
     profile = section.text("profile", None, allowed="the name of a profile")
     usual_region = DEFAULT_REGION if state is not None else (region_of(profile) or DEFAULT_REGION)
     window = section.section("maintenance_window", required=False)
+    root = LOCAL_ROOT if state is not None else name
     environment = Environment(
         name=name,
         prefix=prefix,
@@ -179,6 +181,12 @@ def _environment(
         ),
         record_log_group=section.text(
             "record_log_group", f"/omc/{prefix}/record", allowed="a name, or nothing", pattern=r"[\w./#-]*"
+        ),
+        terraform_state=section.text(
+            "terraform_state",
+            f"s3://{stack_name}-{root}-tfstate-{{account}}/{root}/terraform.tfstate",
+            allowed="s3://bucket/key, or nothing",
+            pattern=r"(s3://([a-z0-9.-]|\{account\})+/\S+)?",
         ),
         url=_url(section),
         probe=section.yes_or_no("probe", True),

@@ -11,6 +11,8 @@ from pathlib import Path
 from omc.stack.people import ANY_REPOSITORY, NO_PEOPLE, GitHubSettings, People
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+LOCAL_ROOT = "staging"
+"""The Terraform root that is applied in a local cloud: the folder that AWS gets, with its ``local.tfvars``."""
 _DAY, _HOUR = "mon|tue|wed|thu|fri|sat|sun", "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _AWS_WINDOW = re.compile(f"({_DAY}):({_HOUR})-(?:{_DAY}):({_HOUR})")
 
@@ -181,6 +183,9 @@ class Environment:
     """Where the record's head is kept, under a lock; ``{account}`` stands for the account's number. Empty: nowhere."""
     record_log_group: str
     """The log group in which the record's head is kept too. Empty: nowhere."""
+    terraform_state: str
+    """Where Terraform's state is, ``s3://bucket/key``; ``{account}`` stands for the account's number. Empty: none of
+    omc's business."""
     url: str | None
     """Where users reach it; None: over HTTPS the name in the load balancer's certificate, else its own over HTTP."""
     time_zone: str
@@ -206,6 +211,11 @@ class Environment:
     @property
     def is_local(self) -> bool:
         return self.local_state is not None
+
+    def state_in(self, account: str) -> tuple[str, str]:
+        """Bucket and key of Terraform's state in this account; both empty where omc.toml wants none read."""
+        bucket, _, key = self.terraform_state.replace("{account}", account).removeprefix("s3://").partition("/")
+        return bucket, key
 
 
 @dataclass(frozen=True, slots=True)

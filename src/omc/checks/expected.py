@@ -1,0 +1,343 @@
+"""What should be there: services, ways in, alerts, and what keeps all of it safe, against what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from omc.checks.finding import Evidence, Finding, Level, Procedure
+from omc.checks.runbook import INFRASTRUCTURE, SCALING
+from omc.facts.alarms import Alarms
+from omc.facts.collector import Reading, Unreadable
+from omc.facts.deviations import Changed, Count, Deviation, Deviations
+from omc.facts.expected import Expected, Thing
+from omc.facts.expected_kinds import Harm
+from omc.facts.found import Found
+from omc.facts.scope import Scope
+from omc.facts.temporary import ScaledForAWhile
+from omc.facts.terraform_values import service_name
+from omc.stack import Environment
+from omc.times import moment
+
+NAME = "expected"
+SERIOUS = frozenset({Harm.USERS, Harm.ALERTS})
+"""Harms that are a failure by themselves."""
+TOGETHER = 3
+"""So many things of one kind with the same trouble are one finding."""
+LONGEST_VALUE = 80
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    deviation: Deviation
+    level: Level
+    words: str
+    """What is wrong, without the thing's name: ``is gone: it wakes nobody``."""
+    procedure: Procedure
+
+
+def expected(
+    deviations: Deviations,
+    found: Found,
+    expected: Expected,
+    alarms: Alarms | Unreadable,
+    environment: Environment,
+    scope: Scope,
+) -> Iterator[Finding]:
+    """What should be there, against what is there"""
+    source = _source(expected, found, environment, scope)
+    wanting = frozenset(() if isinstance(alarms, Unreadable) else alarms.wanting)
+    ours = {service.name for service in environment.services}
+    counts = [count for count in deviations.counts if count.service in ours or not scope.is_part]
+    for count in counts:
+        yield _count(count, deviations, environment, source)
+    judged = [
+        _judge(one, deviations, environment, wanting, {count.service for count in deviations.counts})
+        for one in deviations.every
+        if not scope.is_part or _is_of_services(one.thing, environment)
+    ]
+    for some in _together(judged):
+        yield _finding(some, deviations, environment, source)
+    yield from _not_known(expected, found, environment)
+    if not judged and not counts:
+        yield _all_there(expected, found, source)
+
+
+def _source(expected: Expected, found: Found, environment: Environment, scope: Scope) -> str:
+    """Where what is expected comes from: ``Terraform's state of 09:02``."""
+    if expected.written:
+        return f"Terraform's state of {_clock(expected.written, environment, scope)}"
+    release = f" and release {found.release}" if found.release else ""
+    return f"omc.toml{release}"
+
+
+def _clock(at: datetime, environment: Environment, scope: Scope) -> str:
+    zone = ZoneInfo(environment.time_zone)
+    local, now = at.astimezone(zone), scope.now.astimezone(zone)
+    return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%d %b %H:%M}"
+
+
+# -- counts ----------------------------------------------------------------------------------------------------------
+
+
+def _count(count: Count, deviations: Deviations, environment: Environment, source: str) -> Finding:
+    scaled = deviations.temporary.of(count.service)
+    least = f"at least {count.minimum} ({source})"
+    if scaled and _set(scaled, count.desired):
+        level = Level.WARN
+        sentence = f"{count.service} wants {_tasks(count.desired)}, not {least}: {_for_a_while(scaled, environment)}."
+    else:
+        level = Level.FAIL
+        serves = ": it serves nobody" if count.desired == 0 else ""
+        sentence = f"{count.service} wants {_tasks(count.desired)}, not {least}{serves}.{_doubt(deviations)}"
+    words = f"desired {count.desired}, minimum {count.minimum} by {source}"
+    command = f"omc scale {count.service} --env {environment.name} --count {count.minimum}"
+    return Finding(
+        NAME,
+        level,
+        count.service,
+        sentence,
+        (Evidence(words, deviations.reading),),
+        Procedure(SCALING.title, SCALING.document, command),
+        place=f"services/{count.service}",
+    )
+
+
+def _tasks(count: int) -> str:
+    return "no task" if count == 0 else "1 task" if count == 1 else f"{count} tasks"
+
+
+def _set(scaled: ScaledForAWhile, desired: int) -> bool:
+    """omc's temporary limits allow for this count."""
+    return min(scaled.now) <= desired <= max(scaled.now)
+
+
+def _for_a_while(scaled: ScaledForAWhile, environment: Environment) -> str:
+    until = moment(scaled.until, environment.time_zone)
+    return f"{scaled.who} scaled it for a while, until {until} (timer {scaled.timer})"
+
+
+def _doubt(deviations: Deviations) -> str:
+    why = deviations.temporary.unknown
+    return f" Whether omc itself changed it for a while is not known: {why}" if why else ""
+
+
+# -- things ----------------------------------------------------------------------------------------------------------
+
+
+def _judge(
+    one: Deviation, deviations: Deviations, environment: Environment, wanting: frozenset[str], below: set[str]
+) -> _Judged:
+    """How bad, and in which words."""
+    kind = one.thing.kind
+    procedure = _procedure(one.thing, environment)
+    if words := _by_omc(one, deviations, environment):
+        return _Judged(one, Level.OK, words, procedure)
+    in_need = _is_in_need(one.thing, wanting, below)
+    if one.is_missing:
+        serious = kind.harm in SERIOUS or (kind.harm is Harm.LOAD and in_need) or _is_needed(one.thing, environment)
+        need = ", and it needs more tasks now" if kind.harm is Harm.LOAD and in_need else ""
+        lost = f", and with it {_list(one.with_it)}" if one.with_it else ""
+        words = f"is gone{lost}: {kind.without}{need}"
+        return _Judged(one, Level.FAIL if serious else Level.WARN, words, procedure)
+    harms = {change.field.harm for change in one.changes if change.is_weaker}
+    serious = bool(harms & SERIOUS) or (Harm.LOAD in harms and in_need)
+    need = ", and it needs more tasks now" if Harm.LOAD in harms and in_need else ""
+    words = f"is changed: {'; '.join(_change(change) for change in one.changes)}{need}"
+    return _Judged(one, Level.FAIL if serious else Level.WARN, words, procedure)
+
+
+def _by_omc(one: Deviation, deviations: Deviations, environment: Environment) -> str:
+    """The words for what omc changed for a while, where that is all of it; else empty."""
+    if one.is_missing:
+        return ""
+    name = _service_of(one.thing)
+    scaled, off = deviations.temporary.of(name), deviations.temporary.alarms_of(name)
+    labels = {change.label for change in one.changes}
+    if one.thing.type == "aws_appautoscaling_target" and scaled and labels <= {"minimum", "maximum"}:
+        if all(change.found in scaled.now for change in one.changes):
+            return f"is changed: {'; '.join(map(_change, one.changes))}; {_for_a_while(scaled, environment)}"
+    if one.thing.type == "aws_ecs_service" and off and off.is_under_way and labels == {"deployment alarms"}:
+        return f"has its deployment alarms off while the run {off.run} by {off.who} goes on"
+    return ""
+
+
+def _is_in_need(thing: Thing, wanting: frozenset[str], below: set[str]) -> bool:
+    """Target tracking wants more tasks of the service, or it has fewer than its minimum."""
+    return str(thing.values.get("resource_id")) in wanting or service_name(thing.values) in below
+
+
+def _is_needed(thing: Thing, environment: Environment) -> bool:
+    """A task can't start without its log group."""
+    names = {service.log_group for service in environment.services}
+    return thing.type == "aws_cloudwatch_log_group" and thing.values.get("name") in names
+
+
+def _change(change: Changed) -> str:
+    """``threshold is 500, not 64``."""
+    old, new = _value(change.expected), _value(change.found)
+    if isinstance(change.expected, tuple) and isinstance(change.found, tuple):
+        lacks = [str(one) for one in change.expected if one not in change.found]
+        more = [str(one) for one in change.found if one not in change.expected]
+        parts = [f"without {_list([_short(one) for one in lacks])}"] if lacks else []
+        parts += [f"with {_list([_short(one) for one in more])} too" if not lacks else f"with {_list(more)}"] if more else []
+        return f"{change.label} {', '.join(parts)}"
+    return f"{change.label} {'is' if not change.label.endswith('s') else 'are'} {new}, not {old}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return _list([_short(str(one)) for one in value]) or "nobody"
+    return _short(str(value))
+
+
+def _short(text: str) -> str:
+    text = text.rpartition(":")[2] if text.startswith("arn:") else text
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def _list(some: Sequence[str]) -> str:
+    if len(some) > TOGETHER:
+        return f"{', '.join(some[:TOGETHER])} and {len(some) - TOGETHER} more"
+    return " and ".join([", ".join(some[:-1]), some[-1]] if len(some) > 1 else list(some))
+
+
+def _procedure(thing: Thing, environment: Environment) -> Procedure:
+    return Procedure(INFRASTRUCTURE.title, INFRASTRUCTURE.document, f"omc infra plan --env {environment.name}")
+
+
+# -- findings --------------------------------------------------------------------------------------------------------
+
+
+def _together(judged: Iterable[_Judged]) -> list[list[_Judged]]:
+    """Many of one kind with the same trouble are one finding; else each thing is its own."""
+    alike: dict[tuple[Any, ...], list[_Judged]] = {}
+    for one in judged:
+        labels = tuple(change.label for change in one.deviation.changes)
+        alike.setdefault((one.deviation.thing.kind.noun, one.deviation.is_missing, labels, one.level), []).append(one)
+    return [some for each in alike.values() for some in ([each] if len(each) >= TOGETHER else [[one] for one in each])]
+
+
+def _finding(some: Sequence[_Judged], deviations: Deviations, environment: Environment, source: str) -> Finding:
+    first = some[0]
+    thing, kind = first.deviation.thing, first.deviation.thing.kind
+    says = "" if first.level is Level.OK else f" ({source})"
+    if len(some) == 1:
+        name = f"{kind.noun} {thing.name}"
+        sentence = f"{name[0].upper()}{name[1:]} {first.words}{says}.{_author(first.deviation, environment)}"
+        place, subject = kind.place(thing.values), thing.name
+    else:
+        names = _list([one.deviation.thing.name for one in some])
+        what = first.words.removeprefix("is ")
+        sentence = f"{len(some)} {_plural(kind.noun)} are {what}{says}: {names}."
+        place, subject = _common(some), f"{len(some)} {_plural(kind.noun)}"
+    doubt = _doubt(deviations) if first.level is Level.FAIL and _service_of(thing) else ""
+    return Finding(
+        NAME,
+        first.level,
+        subject,
+        sentence + doubt,
+        tuple(evidence for one in some for evidence in _evidence(one, deviations.reading, environment)),
+        None if first.level is Level.OK else first.procedure,
+        place=place,
+        since=first.deviation.author.at,
+    )
+
+
+def _evidence(one: _Judged, reading: Reading, environment: Environment) -> Iterator[Evidence]:
+    thing = one.deviation.thing
+    name = f"{thing.kind.noun} {thing.name}"
+    if one.deviation.is_missing:
+        yield Evidence(f"{name} is in no listing of AWS's", reading)
+    for change in one.deviation.changes:
+        yield Evidence(f"{name}: {change.label} {_value(change.found)}, expected {_value(change.expected)}", reading)
+    for other in one.deviation.with_it:
+        yield Evidence(f"{other} is gone with it", reading)
+    if author := _author(one.deviation, environment):
+        yield Evidence(author.strip(), reading)
+
+
+def _author(one: Deviation, environment: Environment) -> str:
+    if one.author.at is None:
+        return ""
+    return f" By {one.author.who}, {moment(one.author.at, environment.time_zone)}."
+
+
+def _plural(noun: str) -> str:
+    """``the rule of the security group``, ``the alarm`` as several."""
+    words = noun.removeprefix("the ").split(" ")
+    first = words[0]
+    words[0] = f"{first[:-1]}ies" if first.endswith(("cy", "ry")) else f"{first}s"
+    return " ".join(words)
+
+
+def _common(some: Sequence[_Judged]) -> str:
+    places = {one.deviation.thing.kind.place(one.deviation.thing.values) for one in some}
+    if len(places) == 1:
+        return places.pop()
+    return next(iter(sorted(places))).partition("/")[0]
+
+
+def _service_of(thing: Thing) -> str:
+    if thing.type == "aws_ecs_service":
+        return str(thing.values.get("name"))
+    return service_name(thing.values)
+
+
+def _is_of_services(thing: Thing, environment: Environment) -> bool:
+    """Where only some services were asked for: what is theirs."""
+    name = _service_of(thing) or str(thing.values.get("alarm_name") or thing.values.get("name") or "")
+    return any(
+        name in (service.name, service.target_group, service.log_group)
+        or name.startswith(f"{environment.alarm_prefix}{service.name}-")
+        for service in environment.services
+    )
+
+
+def _not_known(expected: Expected, found: Found, environment: Environment) -> Iterator[Finding]:
+    """What could not be read, and what is compared instead."""
+    if expected.problem and not expected.is_none:
+        yield Finding(
+            NAME,
+            Level.WARN,
+            "Terraform's state",
+            f"{expected.problem.rstrip('.')}. So only what omc.toml and ECS name is compared with what is there. "
+            f'Where that is meant, set terraform_state = "" in [environments.{environment.name}] of omc.toml.',
+            (Evidence(f"{expected.place} could not be read", expected.reading),),
+            INFRASTRUCTURE,
+            action=expected.action,
+            place="infrastructure/terraform-state",
+        )
+    if found.not_listed:
+        first = found.not_listed[0]
+        kinds = _list(sorted({kind.removeprefix("aws_") for one in found.not_listed for kind in one.types}))
+        yield Finding(
+            NAME,
+            Level.UNKNOWN,
+            "what should be there",
+            f"Whether all of {kinds} is there is not known: {first.why}",
+            tuple(Evidence(f"{', '.join(one.types)}: {one.why}", found.reading) for one in found.not_listed),
+            INFRASTRUCTURE,
+            unread=True,
+            action=first.action,
+            place="infrastructure/listings",
+        )
+
+
+def _all_there(expected: Expected, found: Found, source: str) -> Finding:
+    unknown = {kind for one in found.not_listed for kind in one.types}
+    number = sum(thing.type not in unknown for thing in found.wanted)
+    none = f" {expected.problem}" if expected.is_none else ""
+    return Finding(
+        NAME,
+        Level.OK,
+        "what should be there",
+        f"All {number} things that {source} names are there, as they should be.{none}",
+        (Evidence(f"{number} of {len(found.wanted)} things compared with AWS's listings", found.reading),),
+        place="infrastructure",
+    )

@@ -1,0 +1,107 @@
+"""What is there of what should be. A listing without an answer costs its own kinds: the others are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.errors import AccessDenied, BadAnswer, OmcError
+from omc.facts.alarms import Alarms
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.expected import Expected, Thing
+from omc.facts.expected_without_state import without_state
+from omc.facts.listings import LISTINGS, Facts, Listing, NotRead
+from omc.facts.load_balancers import LoadBalancers, TargetGroups
+from omc.facts.pending import Pending
+from omc.facts.releases import Release
+from omc.facts.services import Services
+from omc.stack import Environment
+from omc.store.place import Place
+
+
+@dataclass(frozen=True, slots=True)
+class NotListed:
+    """A listing that had no answer."""
+
+    types: tuple[str, ...]
+    why: str
+    action: str = ""
+    """The IAM action that is missing; else empty."""
+    is_told: bool = False
+    """Another check says that it is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What should be there, beside what is there of the same kinds."""
+
+    wanted: tuple[Thing, ...]
+    things: tuple[Thing, ...]
+    not_listed: tuple[NotListed, ...] = ()
+    release: int = 0
+    """The number of the verified release from which some of it is wanted; 0: none."""
+    reading: Reading = UNREAD
+
+
+@reads
+def read_found(
+    aws: Gateway,
+    environment: Environment,
+    place: Place,
+    expected: Expected,
+    alarms: Alarms | None,
+    balancers: LoadBalancers | None,
+    groups: TargetGroups | None,
+    services: Services | None,
+    pending: Pending | None,
+) -> Found:
+    """The listings of the expected kinds side by side, but for what other facts have listed already."""
+    wanted, number = expected.things, 0
+    if not expected.is_states:
+        release = _last_release(place, environment)
+        number = release.number if release else 0
+        wanted = without_state(environment, services, alarms, release)
+    facts = Facts(alarms, balancers, groups, services, pending)
+    by_type: dict[str, list[Thing]] = {}
+    for thing in wanted:
+        by_type.setdefault(thing.type, []).append(thing)
+    asked = [row for row in LISTINGS if any(kind in by_type for kind in row[0])]
+    answers = side_by_side(lambda row: _asked(aws, facts, by_type, *row), asked)
+    return Found(
+        wanted,
+        tuple(thing for things, _ in answers for thing in things),
+        tuple(problem for _, problem in answers if problem),
+        number,
+    )
+
+
+def _asked(
+    aws: Gateway, facts: Facts, by_type: Mapping[str, list[Thing]], types: tuple[str, ...], listing: Listing
+) -> tuple[list[Thing], NotListed | None]:
+    try:
+        return list(listing(aws, [thing for kind in types for thing in by_type.get(kind, ())], facts)), None
+    except NotRead:
+        return [], NotListed(types, "another reading that shows it had no answer", is_told=True)
+    except AccessDenied as error:
+        return [], NotListed(types, error.message, error.action)
+    except OmcError as error:
+        return [], NotListed(types, error.message)
+    except KeyError as error:
+        return [], NotListed(types, BadAnswer(f"AWS's answer lacks {error}.").message)
+
+
+def _last_release(place: Place, environment: Environment) -> Release | None:
+    """Where nothing was ever kept, no store is opened for it; where it can't be read, nothing follows from it."""
+    if not place.exists:
+        return None
+    from omc.store.database import open_store
+    from omc.store.releases import releases_of
+
+    try:
+        with open_store(place) as store:
+            releases = releases_of(store, environment.name)
+    except OmcError:
+        return None
+    return next((release for release in releases if release.ended is None), None)
