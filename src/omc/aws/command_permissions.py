@@ -15,17 +15,24 @@ from omc.stack import Environment
 COMMANDS: Mapping[str, str] = {
     "check morning": """
         acm DescribeCertificate
-        cloudtrail LookupEvents
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
+        cloudtrail DescribeTrails GetTrailStatus LookupEvents
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource
-        ec2 DescribeFlowLogs DescribeSecurityGroupRules
+        ec2 DescribeFlowLogs DescribeNatGateways DescribeRouteTables DescribeSecurityGroupRules
         ecr BatchGetImage GetDownloadUrlForLayer
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
         elasticache DescribeCacheClusters DescribeEvents DescribeReplicationGroups DescribeUpdateActions
         elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
-        logs GetLogEvents GetQueryResults StartQuery StopQuery
+        events ListRules ListTargetsByRule
+        kms DescribeKey
+        logs DescribeLogGroups GetLogEvents GetQueryResults StartQuery StopQuery
         pi DescribeDimensionKeys GetResourceMetrics
         rds DescribeDBInstances DescribeEvents DescribePendingMaintenanceActions
-        secretsmanager DescribeSecret""",
+        s3 GetObject ListBuckets
+        secretsmanager DescribeSecret ListSecrets
+        sns ListSubscriptions ListTopics
+        sqs ListQueues
+        wafv2 GetWebACLForResource""",
     "deploy": """
         application-autoscaling DescribeScalableTargets DescribeScalingPolicies
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource

@@ -108,7 +108,7 @@ class Gateway:
     @overload
     def client(self, service: Literal["application-autoscaling"]) -> ApplicationAutoScalingClient: ...
     @overload
-    def client(self, service: Literal["cloudtrail", "elasticache"]) -> Any: ...
+    def client(self, service: Literal["cloudtrail", "elasticache", "events", "kms", "sqs", "wafv2"]) -> Any: ...
     @overload
     def client(self, service: Literal["cloudwatch"]) -> CloudWatchClient: ...
     @overload
@@ -256,8 +256,15 @@ class Gateway:
 
         event["base_classes"].insert(0, Guarded)
 
+    def _is_state(self, service: str, operation: str, parameters: dict[str, Any]) -> bool:
+        """Of all that S3 holds, Terraform's state of this environment may be read, and nothing else: what should be
+        there is known by it. ``omc.facts.expected`` keeps none of its secrets."""
+        place = parameters.get("Bucket", ""), parameters.get("Key", "")
+        account = str(parameters.get("ExpectedBucketOwner", ""))
+        return (service, operation) == ("s3", "GetObject") and place == self.environment.state_in(account) != ("", "")
+
     def _call(self, service: str, operation: str, parameters: dict[str, Any], send: Any) -> Any:
-        if not self.writes and not is_read(service, operation):
+        if not self.writes and not is_read(service, operation) and not self._is_state(service, operation, parameters):
             raise WriteRefused(f"{service} {operation} is not a read, and this command may only read. It was not sent.")
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import INFRASTRUCTURE, SCALING
 from omc.facts.alarms import Alarms
-from omc.facts.collector import Reading, Unreadable
+from omc.facts.collector import Reading
 from omc.facts.deviations import Changed, Count, Deviation, Deviations
 from omc.facts.expected import Expected, Thing
 from omc.facts.expected_kinds import Harm
@@ -43,13 +43,13 @@ def expected(
     deviations: Deviations,
     found: Found,
     expected: Expected,
-    alarms: Alarms | Unreadable,
+    alarms: Alarms | None,
     environment: Environment,
     scope: Scope,
 ) -> Iterator[Finding]:
     """What should be there, against what is there"""
     source = _source(expected, found, environment, scope)
-    wanting = frozenset(() if isinstance(alarms, Unreadable) else alarms.wanting)
+    wanting = frozenset(alarms.wanting if alarms else ())
     ours = {service.name for service in environment.services}
     counts = [count for count in deviations.counts if count.service in ours or not scope.is_part]
     for count in counts:
@@ -94,7 +94,7 @@ def _count(count: Count, deviations: Deviations, environment: Environment, sourc
         serves = ": it serves nobody" if count.desired == 0 else ""
         sentence = f"{count.service} wants {_tasks(count.desired)}, not {least}{serves}.{_doubt(deviations)}"
     words = f"desired {count.desired}, minimum {count.minimum} by {source}"
-    command = f"omc scale {count.service} --env {environment.name} --count {count.minimum}"
+    command = f"omc scale {count.service} {count.minimum} --env {environment.name}"
     return Finding(
         NAME,
         level,
@@ -133,7 +133,7 @@ def _judge(
 ) -> _Judged:
     """How bad, and in which words."""
     kind = one.thing.kind
-    procedure = _procedure(one.thing, environment)
+    procedure = _procedure(environment)
     if words := _by_omc(one, deviations, environment):
         return _Judged(one, Level.OK, words, procedure)
     in_need = _is_in_need(one.thing, wanting, below)
@@ -157,9 +157,9 @@ def _by_omc(one: Deviation, deviations: Deviations, environment: Environment) ->
     name = _service_of(one.thing)
     scaled, off = deviations.temporary.of(name), deviations.temporary.alarms_of(name)
     labels = {change.label for change in one.changes}
-    if one.thing.type == "aws_appautoscaling_target" and scaled and labels <= {"minimum", "maximum"}:
-        if all(change.found in scaled.now for change in one.changes):
-            return f"is changed: {'; '.join(map(_change, one.changes))}; {_for_a_while(scaled, environment)}"
+    is_limits = one.thing.type == "aws_appautoscaling_target" and labels <= {"minimum", "maximum"}
+    if is_limits and scaled and all(change.found in scaled.now for change in one.changes):
+        return f"is changed: {'; '.join(map(_change, one.changes))}; {_for_a_while(scaled, environment)}"
     if one.thing.type == "aws_ecs_service" and off and off.is_under_way and labels == {"deployment alarms"}:
         return f"has its deployment alarms off while the run {off.run} by {off.who} goes on"
     return ""
@@ -180,12 +180,12 @@ def _change(change: Changed) -> str:
     """``threshold is 500, not 64``."""
     old, new = _value(change.expected), _value(change.found)
     if isinstance(change.expected, tuple) and isinstance(change.found, tuple):
-        lacks = [str(one) for one in change.expected if one not in change.found]
-        more = [str(one) for one in change.found if one not in change.expected]
-        parts = [f"without {_list([_short(one) for one in lacks])}"] if lacks else []
-        parts += [f"with {_list([_short(one) for one in more])} too" if not lacks else f"with {_list(more)}"] if more else []
-        return f"{change.label} {', '.join(parts)}"
-    return f"{change.label} {'is' if not change.label.endswith('s') else 'are'} {new}, not {old}"
+        lacks = [_short(str(one)) for one in change.expected if one not in change.found]
+        more = [_short(str(one)) for one in change.found if one not in change.expected]
+        parts = [f"{word} {_list(some)}" for word, some in (("without", lacks), ("with", more)) if some]
+        return f"{change.label} {' and '.join(parts)}"
+    is_several = change.label.endswith("s") and not change.label.endswith("ss")
+    return f"{change.label} {'are' if is_several else 'is'} {new}, not {old}"
 
 
 def _value(value: Any) -> str:
@@ -207,7 +207,7 @@ def _list(some: Sequence[str]) -> str:
     return " and ".join([", ".join(some[:-1]), some[-1]] if len(some) > 1 else list(some))
 
 
-def _procedure(thing: Thing, environment: Environment) -> Procedure:
+def _procedure(environment: Environment) -> Procedure:
     return Procedure(INFRASTRUCTURE.title, INFRASTRUCTURE.document, f"omc infra plan --env {environment.name}")
 
 
@@ -233,8 +233,7 @@ def _finding(some: Sequence[_Judged], deviations: Deviations, environment: Envir
         place, subject = kind.place(thing.values), thing.name
     else:
         names = _list([one.deviation.thing.name for one in some])
-        what = first.words.removeprefix("is ")
-        sentence = f"{len(some)} {_plural(kind.noun)} are {what}{says}: {names}."
+        sentence = f"{len(some)} {_plural(kind.noun)} are {_in_common(some)}{says}: {names}."
         place, subject = _common(some), f"{len(some)} {_plural(kind.noun)}"
     doubt = _doubt(deviations) if first.level is Level.FAIL and _service_of(thing) else ""
     return Finding(
@@ -247,6 +246,16 @@ def _finding(some: Sequence[_Judged], deviations: Deviations, environment: Envir
         place=place,
         since=first.deviation.author.at,
     )
+
+
+def _in_common(some: Sequence[_Judged]) -> str:
+    """The trouble of several: their own words where they are alike, else what it is about."""
+    first = some[0]
+    if all(one.words == first.words for one in some):
+        return first.words.removeprefix("is ")
+    if first.deviation.is_missing:
+        return f"gone: {first.deviation.thing.kind.without}"
+    return f"changed ({_list([change.label for change in first.deviation.changes])})"
 
 
 def _evidence(one: _Judged, reading: Reading, environment: Environment) -> Iterator[Evidence]:
@@ -313,15 +322,16 @@ def _not_known(expected: Expected, found: Found, environment: Environment) -> It
             action=expected.action,
             place="infrastructure/terraform-state",
         )
-    if found.not_listed:
-        first = found.not_listed[0]
-        kinds = _list(sorted({kind.removeprefix("aws_") for one in found.not_listed for kind in one.types}))
+    not_told = [one for one in found.not_listed if not one.is_told]
+    if not_told:
+        first = not_told[0]
+        kinds = _list(sorted({kind.removeprefix("aws_") for one in not_told for kind in one.types}))
         yield Finding(
             NAME,
             Level.UNKNOWN,
             "what should be there",
             f"Whether all of {kinds} is there is not known: {first.why}",
-            tuple(Evidence(f"{', '.join(one.types)}: {one.why}", found.reading) for one in found.not_listed),
+            tuple(Evidence(f"{', '.join(one.types)}: {one.why}", found.reading) for one in not_told),
             INFRASTRUCTURE,
             unread=True,
             action=first.action,

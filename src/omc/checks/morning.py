@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from omc.checks.alarms import alarms
+from omc.checks.expected import expected
 from omc.checks.freshness import data_fresh, metrics_fresh
 from omc.checks.judge import Check
 from omc.checks.listeners import listeners
@@ -23,6 +24,7 @@ MORNING: tuple[Check, ...] = (
     load_balancer,
     listeners,
     targets,
+    expected,
     alarms,
     error_rate,
     recent_errors,

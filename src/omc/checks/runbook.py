@@ -11,6 +11,7 @@ MAINTENANCE = Procedure("Maintenance windows", f"{DOCUMENTS}/maintenance.md#main
 DEPLOYMENTS = Procedure("Emergency rollback", f"{DOCUMENTS}/deployment.md#emergency-rollback")
 DEPLOYMENT = Procedure("Standard deployment", f"{DOCUMENTS}/deployment.md#standard-deployment")
 SCALING = Procedure("Scaling operations", f"{DOCUMENTS}/deployment.md#scaling-operations")
+INFRASTRUCTURE = Procedure("Via manual workflow dispatch", f"{DOCUMENTS}/deployment.md#via-manual-workflow-dispatch")
 RESTART = Procedure("Restart", f"{DOCUMENTS}/deployment.md#restart")
 ALERT_RESPONSE = Procedure("Alert response", f"{DOCUMENTS}/alerts.md#alert-response")
 HIGH_ERROR_RATE = Procedure("High error rate (5xx)", f"{DOCUMENTS}/alerts.md#high-error-rate-5xx")

@@ -11,7 +11,7 @@ from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.errors import OmcError
-from omc.facts.collector import UNREAD, Reading, Unreadable, reads
+from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.expected import Thing
 from omc.facts.expected_kinds import Field
 from omc.facts.found import Found
@@ -78,11 +78,11 @@ class Deviations:
 
 @reads
 def read_deviations(
-    aws: Gateway, environment: Environment, place: Place, found: Found, services: Services | Unreadable
+    aws: Gateway, environment: Environment, place: Place, found: Found, services: Services | None
 ) -> Deviations:
     """Compares; asks more only where there is something to ask about."""
     every = deviations(found, _in_pairs(services))
-    counts = () if isinstance(services, Unreadable) else counts_below(found, services, environment)
+    counts = counts_below(found, services, environment) if services else ()
     may_be_ours = bool(counts) or any(one.thing.type in SCALED for one in every)
     return Deviations(
         every=_with_authors(aws, every),
@@ -115,13 +115,14 @@ def deviations(found: Found, in_pairs: frozenset[str] = frozenset()) -> tuple[De
 
 
 def _changes(expected: Thing, found: Thing, in_pairs: frozenset[str]) -> Iterable[Changed]:
+    told = {**found.values, "_names": expected.values.get("_names", {})}
     for one in expected.kind.fields:
-        old, new = one.of(expected.values), one.of(found.values)
+        old, new = one.of(expected.values), one.of(told)
         if old is None or new is None or old == new:
             continue
         if in_pairs and any(group in f"{old} {new}" for group in in_pairs):
             continue
-        yield Changed(one, old, new, one.weaker(expected.values, found.values))
+        yield Changed(one, old, new, one.weaker(expected.values, told))
 
 
 def _folded(every: list[Deviation], gone: Mapping[tuple[str, Any], Thing]) -> tuple[Deviation, ...]:
@@ -162,11 +163,11 @@ def counts_below(found: Found, services: Services, environment: Environment) -> 
     )
 
 
-def _in_pairs(services: Services | Unreadable) -> frozenset[str]:
+def _in_pairs(services: Services | None) -> frozenset[str]:
     """Names of the target groups of services that are deployed by moving requests from one group to another."""
     from omc.facts.terraform_values import group_name
 
-    if isinstance(services, Unreadable):
+    if services is None:
         return frozenset()
     arns: set[str] = set()
     for service in services.services:
@@ -190,12 +191,14 @@ def _temporary(place: Place, environment: Environment) -> Temporary:
 
 def _with_authors(aws: Gateway, every: tuple[Deviation, ...]) -> tuple[Deviation, ...]:
     """Of the first few, the newest call that could have made it."""
-    trail, looked_up, named = Trail(aws), set[str](), []
-    for one in every:
+    trail, looked_up = Trail(aws), set[str]()
+
+    def named(one: Deviation) -> Deviation:
         kind = one.thing.kind
         events = kind.events[:1] if one.is_missing else kind.events[1:]
-        if events and len(looked_up | set(events)) <= LOOKUPS:
-            looked_up |= set(events)
-            one = replace(one, author=trail.author(events, kind.mention(one.thing.values)))
-        named.append(one)
-    return tuple(named)
+        if not events or len(looked_up | set(events)) > LOOKUPS:
+            return one
+        looked_up.update(events)
+        return replace(one, author=trail.author(events, kind.mention(one.thing.values)))
+
+    return tuple(named(one) for one in every)

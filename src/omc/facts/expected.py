@@ -110,7 +110,7 @@ def _place(aws: Gateway, environment: Environment) -> tuple[str, str, str]:
     return *environment.state_in(account), account
 
 
-def things_of(state: Mapping[str, Any], environment: Environment, account: str = "") -> tuple[Thing, ...]:
+def things_of(state: Any, environment: Environment, account: str = "") -> tuple[Thing, ...]:
     """What a state file holds of the kinds that are looked for, in this account and region.
 
     ``ValueError`` with the reason where it is no state that this omc can read.

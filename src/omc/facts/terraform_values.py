@@ -1,4 +1,4 @@
-"""Parts of a resource's values as Terraform writes them: pure functions, for the table of ``omc.facts.expected_kinds``."""
+"""Parts of a resource's values as Terraform writes them: pure functions for ``omc.facts.expected_kinds``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 Values = Mapping[str, Any]
 Key = tuple[Any, ...]
+
 
 def get(name: str) -> Callable[[Values], Any]:
     return lambda values: values.get(name)

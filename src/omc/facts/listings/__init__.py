@@ -1,0 +1,37 @@
+"""One listing for each kind of ``omc.facts.expected_kinds``: AWS's answer, written down in Terraform's words.
+
+A listing gets the things of its types that are expected, and tells all that it finds of them. What a fact has read
+already is taken from there.
+"""
+
+from omc.facts.listings import alerts, entrance, network, safety, services
+from omc.facts.listings.common import Facts, Listing, NotRead
+
+__all__ = ["LISTINGS", "Facts", "Listing", "NotRead"]
+
+LISTINGS: tuple[tuple[tuple[str, ...], Listing], ...] = (
+    (("aws_lb",), entrance.balancers),
+    (("aws_lb_target_group",), entrance.target_groups),
+    (("aws_lb_listener", "aws_lb_listener_rule"), entrance.listeners),
+    (("aws_ecs_cluster", "aws_ecs_service"), services.services),
+    (("aws_appautoscaling_target",), services.scaling),
+    (("aws_appautoscaling_policy",), services.policies),
+    (("aws_cloudwatch_metric_alarm", "aws_cloudwatch_composite_alarm"), alerts.alarms),
+    (("aws_sns_topic",), alerts.topics),
+    (("aws_sns_topic_subscription",), alerts.subscriptions),
+    (("aws_sqs_queue",), alerts.queues),
+    (("aws_cloudwatch_event_rule", "aws_cloudwatch_event_target"), alerts.event_rules),
+    (("aws_cloudwatch_log_group",), safety.log_groups),
+    (("aws_db_instance",), safety.databases),
+    (("aws_elasticache_replication_group",), safety.caches),
+    (("aws_cloudtrail",), safety.trails),
+    (("aws_flow_log",), network.flow_logs),
+    (("aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule"), network.group_rules),
+    (("aws_nat_gateway",), network.gateways),
+    (("aws_route",), network.routes),
+    (("aws_secretsmanager_secret",), safety.secrets),
+    (("aws_kms_key",), safety.keys),
+    (("aws_s3_bucket",), safety.buckets),
+    (("aws_wafv2_web_acl_association",), entrance.firewalls),
+)
+"""Types, and what tells of them."""

@@ -1,0 +1,131 @@
+"""Alarms, and the way from an alarm to a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.facts.alarms import Alarm
+from omc.facts.expected import Thing
+from omc.facts.listings.common import Facts, Wanted, common_prefix, fact, named
+from omc.facts.terraform_values import tail
+
+
+def alarms(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
+    names = set(named(wanted, "alarm_name"))
+    return (_alarm(alarm) for alarm in fact(facts.alarms).alarms if alarm.name in names)
+
+
+def _alarm(alarm: Alarm) -> Thing:
+    told = alarm.told
+    common = {
+        "alarm_name": alarm.name,
+        "actions_enabled": bool(told.get("ActionsEnabled")),
+        "alarm_actions": told.get("AlarmActions") or [],
+        "ok_actions": told.get("OKActions") or [],
+        "insufficient_data_actions": told.get("InsufficientDataActions") or [],
+    }
+    if alarm.kind == "composite":
+        rule = {"alarm_rule": told.get("AlarmRule"), "actions_suppressor": [{"alarm": told.get("ActionsSuppressor")}]}
+        return Thing("aws_cloudwatch_composite_alarm", common | rule)
+    settings = {
+        "threshold": told.get("Threshold"),
+        "threshold_metric_id": told.get("ThresholdMetricId"),
+        "comparison_operator": told.get("ComparisonOperator"),
+        "evaluation_periods": told.get("EvaluationPeriods"),
+        "datapoints_to_alarm": told.get("DatapointsToAlarm"),
+        "treat_missing_data": told.get("TreatMissingData"),
+        "period": told.get("Period"),
+        "statistic": told.get("Statistic"),
+        "extended_statistic": told.get("ExtendedStatistic"),
+        **_metric(told),
+        "metric_query": [_query(query) for query in told.get("Metrics") or ()],
+    }
+    return Thing("aws_cloudwatch_metric_alarm", common | settings)
+
+
+def _metric(told: Mapping[str, Any]) -> dict[str, Any]:
+    dimensions = {one["Name"]: one["Value"] for one in told.get("Dimensions") or ()}
+    return {"namespace": told.get("Namespace"), "metric_name": told.get("MetricName"), "dimensions": dimensions}
+
+
+def _query(told: Mapping[str, Any]) -> dict[str, Any]:
+    stat = told.get("MetricStat") or {}
+    metric = {**_metric(stat.get("Metric") or {}), "period": stat.get("Period"), "stat": stat.get("Stat")}
+    return {
+        "id": told.get("Id"),
+        "expression": told.get("Expression") or "",
+        "return_data": told.get("ReturnData", True),
+        "period": told.get("Period"),
+        "metric": [metric] if stat else [],
+    }
+
+
+def topics(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
+    for page in aws.client("sns").get_paginator("list_topics").paginate():
+        for one in page["Topics"]:
+            yield Thing("aws_sns_topic", {"arn": one["TopicArn"], "name": tail(one["TopicArn"])})
+
+
+def subscriptions(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
+    for page in aws.client("sns").get_paginator("list_subscriptions").paginate():
+        for one in page["Subscriptions"]:
+            arn = one.get("SubscriptionArn", "")
+            yield Thing(
+                "aws_sns_topic_subscription",
+                {
+                    "arn": arn,
+                    "topic_arn": one.get("TopicArn"),
+                    "protocol": one.get("Protocol"),
+                    "endpoint": one.get("Endpoint"),
+                    "pending_confirmation": not arn.startswith("arn:"),
+                },
+            )
+
+
+def queues(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
+    prefix = common_prefix(named(wanted, "name"))
+    pages = aws.client("sqs").get_paginator("list_queues").paginate(**({"QueueNamePrefix": prefix} if prefix else {}))
+    for url in (url for page in pages for url in page.get("QueueUrls") or ()):
+        yield Thing("aws_sqs_queue", {"name": tail(url)})
+
+
+def event_rules(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
+    """A listing for each event bus, one more for the targets of each rule."""
+    events = aws.client("events")
+    rules = {
+        (str(one.values.get("event_bus_name")), str(one.values.get("name") or one.values["rule"])) for one in wanted
+    }
+    found: set[tuple[str, str]] = set()
+    for bus in sorted({bus for bus, _ in rules}):
+        prefix = common_prefix([name for where, name in rules if where == bus])
+        names = {"NamePrefix": prefix} if prefix else {}
+        for page in events.get_paginator("list_rules").paginate(EventBusName=bus, **names):
+            for one in page["Rules"]:
+                found.add((bus, one["Name"]))
+                yield Thing(
+                    "aws_cloudwatch_event_rule",
+                    {
+                        "name": one["Name"],
+                        "event_bus_name": bus,
+                        "state": one.get("State"),
+                        "event_pattern": one.get("EventPattern"),
+                        "schedule_expression": one.get("ScheduleExpression"),
+                    },
+                )
+    targeted = {
+        (str(one.values.get("event_bus_name")), str(one.values.get("rule")))
+        for one in wanted
+        if one.type == "aws_cloudwatch_event_target"
+    }
+
+    def targets_of(rule: tuple[str, str]) -> list[Thing]:
+        bus, name = rule
+        pages = events.get_paginator("list_targets_by_rule").paginate(Rule=name, EventBusName=bus)
+        arns = [one["Arn"] for page in pages for one in page["Targets"]]
+        return [Thing("aws_cloudwatch_event_target", {"event_bus_name": bus, "rule": name, "arn": arn}) for arn in arns]
+
+    for some in side_by_side(targets_of, sorted(targeted & found)):
+        yield from some

@@ -1,0 +1,133 @@
+"""Load balancers, target groups, listeners, their rules, and the firewall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omc.aws.calls import side_by_side
+from omc.aws.gateway import Gateway
+from omc.errors import NotFound
+from omc.facts.expected import Thing
+from omc.facts.listings.common import Facts, Wanted, fact, named
+
+
+def balancers(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
+    for name, told in fact(facts.balancers).every.items():
+        yield Thing("aws_lb", {"name": name, "security_groups": told.get("SecurityGroups") or []})
+
+
+def target_groups(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
+    for name, told in fact(facts.groups).every.items():
+        check = {
+            "protocol": told.get("HealthCheckProtocol"),
+            "path": told.get("HealthCheckPath"),
+            "port": told.get("HealthCheckPort"),
+            "matcher": (told.get("Matcher") or {}).get("HttpCode") or (told.get("Matcher") or {}).get("GrpcCode"),
+            "interval": told.get("HealthCheckIntervalSeconds"),
+            "timeout": told.get("HealthCheckTimeoutSeconds"),
+            "healthy_threshold": told.get("HealthyThresholdCount"),
+            "unhealthy_threshold": told.get("UnhealthyThresholdCount"),
+        }
+        settings = {"port": told.get("Port"), "protocol": told.get("Protocol"), "health_check": [check]}
+        yield Thing("aws_lb_target_group", {"name": name, **settings})
+
+
+def listeners(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
+    """Listeners of each load balancer that is there, then the rules of each of them of which rules are expected."""
+    elb, balancers = aws.client("elbv2"), fact(facts.balancers).every
+    names = {str(thing.keys[-1][0]) for thing in wanted}
+
+    def listeners_of(arn: str) -> list[Mapping[str, Any]]:
+        pages = elb.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn)
+        return [dict(one) for page in pages for one in page["Listeners"]]
+
+    def rules_of(arn: str) -> list[Mapping[str, Any]]:
+        pages = elb.get_paginator("describe_rules").paginate(ListenerArn=arn)
+        return [dict(one) for page in pages for one in page["Rules"] if not one.get("IsDefault")]
+
+    arns = [str(balancers[name]["LoadBalancerArn"]) for name in sorted(names) if name in balancers]
+    found = [one for listeners in side_by_side(listeners_of, arns) for one in listeners]
+    for one in found:
+        certificates = [each.get("CertificateArn") for each in one.get("Certificates") or ()]
+        yield Thing(
+            "aws_lb_listener",
+            {
+                "arn": one["ListenerArn"],
+                "load_balancer_arn": one.get("LoadBalancerArn") or one["ListenerArn"],
+                "port": one.get("Port"),
+                "protocol": one.get("Protocol"),
+                "default_action": [_action(each) for each in one.get("DefaultActions") or ()],
+                "certificate_arn": certificates[0] if certificates else None,
+                "ssl_policy": one.get("SslPolicy"),
+            },
+        )
+    rules = [thing for thing in wanted if thing.type == "aws_lb_listener_rule"]
+    known = {thing.values.get("listener_arn") for thing in rules}
+    ports = {thing.values.get("_port") for thing in rules}
+    asked = [one for one in found if one["ListenerArn"] in known or one.get("Port") in ports]
+    for listener, some in zip(asked, side_by_side(rules_of, [one["ListenerArn"] for one in asked]), strict=True):
+        for one in some:
+            yield Thing(
+                "aws_lb_listener_rule",
+                {
+                    "arn": one["RuleArn"],
+                    "_port": listener.get("Port"),
+                    "priority": one.get("Priority", 0),
+                    "action": [_action(each) for each in one.get("Actions") or ()],
+                    "condition": [_condition(each) for each in one.get("Conditions") or ()],
+                },
+            )
+
+
+def _action(told: Mapping[str, Any]) -> dict[str, Any]:
+    groups = (told.get("ForwardConfig") or {}).get("TargetGroups") or ()
+    redirect, fixed = told.get("RedirectConfig") or {}, told.get("FixedResponseConfig") or {}
+    return {
+        "type": told.get("Type"),
+        "order": told.get("Order"),
+        "target_group_arn": told.get("TargetGroupArn"),
+        "forward": [
+            {"target_group": [{"arn": one.get("TargetGroupArn"), "weight": one.get("Weight")} for one in groups]}
+        ]
+        if len(groups) > 1 or not told.get("TargetGroupArn")
+        else [],
+        "redirect": [
+            {name.lower(): value for name, value in redirect.items()} | {"status_code": redirect["StatusCode"]}
+        ]
+        if redirect
+        else [],
+        "fixed_response": [{"status_code": fixed.get("StatusCode")}] if fixed else [],
+    }
+
+
+CONDITIONS = {
+    "host-header": ("host_header", "HostHeaderConfig"),
+    "path-pattern": ("path_pattern", "PathPatternConfig"),
+    "http-header": ("http_header", "HttpHeaderConfig"),
+    "http-request-method": ("http_request_method", "HttpRequestMethodConfig"),
+    "query-string": ("query_string", "QueryStringConfig"),
+    "source-ip": ("source_ip", "SourceIpConfig"),
+}
+"""ELB's name of a condition to Terraform's block and ELB's settings of it."""
+
+
+def _condition(told: Mapping[str, Any]) -> dict[str, Any]:
+    name, settings = CONDITIONS.get(str(told.get("Field")), (str(told.get("Field")), ""))
+    said = told.get(settings) or {}
+    values: Any = said.get("Values") or told.get("Values") or []
+    if name == "query_string":
+        return {name: [{"key": one.get("Key") or "", "value": one.get("Value")} for one in values]}
+    header = {"http_header_name": said["HttpHeaderName"]} if said.get("HttpHeaderName") else {}
+    return {name: [{"values": values, **header}]}
+
+
+def firewalls(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
+    wafv2 = aws.client("wafv2")
+    for arn in named(wanted, "resource_arn"):
+        try:
+            acl = wafv2.get_web_acl_for_resource(ResourceArn=arn).get("WebACL")
+        except NotFound:  # the resource itself is gone
+            continue
+        if acl:
+            yield Thing("aws_wafv2_web_acl_association", {"resource_arn": arn, "web_acl_arn": acl.get("ARN")})
