@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -51,6 +52,33 @@ def test_a_write_through_a_reading_gateway_never_leaves_the_machine() -> None:
             client.update_service(cluster="c", service="backend", desiredCount=0)
         with pytest.raises(WriteRefused):
             client._make_api_call("DeleteService", {"service": "backend"})
+    assert aws.asked == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Key": "staging/other"},
+        {"Bucket": "another"},
+        {"Bucket": "ohmycoins-staging-tfstate-{account}"},
+        {"ExpectedBucketOwner": "222222222222"},
+        {"Key": "staging/terraform.tfstate.tflock"},
+    ],
+)
+def test_of_all_objects_the_state_alone_may_be_read(changes: dict[str, str]) -> None:
+    state = {"Bucket": "ohmycoins-staging-tfstate-111111111111", "Key": "staging/terraform.tfstate"}
+    place = {**state, "ExpectedBucketOwner": "111111111111", **changes}
+    with canned_aws(healthy()) as aws:
+        reader = gateway(aws)
+        reader.environment = replace(
+            reader.environment, terraform_state="s3://ohmycoins-staging-tfstate-{account}/staging/terraform.tfstate"
+        )
+        assert reader._is_state("s3", "GetObject", {**place, **state, "ExpectedBucketOwner": "111111111111"})
+        assert not reader._is_state("s3", "GetObjectTorrent", place)
+        with pytest.raises(WriteRefused, match="s3 GetObject is not a read"):
+            reader.client("s3").get_object(**place)
+        reader.environment = replace(reader.environment, terraform_state="")
+        assert not reader._is_state("s3", "GetObject", {"Bucket": "", "Key": ""})
     assert aws.asked == []
 
 

@@ -72,7 +72,8 @@ def test_no_operation_of_omc_is_in_no_command() -> None:
 
 def test_only_changes_and_the_lock_of_the_state_need_more_than_reads() -> None:
     for command in set(COMMANDS) - CHANGES - {"infra plan"}:
-        assert all(is_read(*operation) for operation in operations_of(command)), command
+        rest = set(operations_of(command)) - ({("s3", "GetObject")} if command == "check morning" else set())
+        assert all(is_read(*operation) for operation in rest), command  # of objects the state alone, by the gateway
 
 
 def test_every_resource_of_the_table_is_of_an_action_that_some_command_needs() -> None:

@@ -12,6 +12,7 @@ from omc.facts.alarms import Alarms
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.expected import Expected, Thing
 from omc.facts.expected_without_state import without_state
+from omc.facts.listeners import Listeners
 from omc.facts.listings import LISTINGS, Facts, Listing, NotRead
 from omc.facts.load_balancers import LoadBalancers, TargetGroups
 from omc.facts.pending import Pending
@@ -54,6 +55,7 @@ def read_found(
     alarms: Alarms | None,
     balancers: LoadBalancers | None,
     groups: TargetGroups | None,
+    listeners: Listeners | None,
     services: Services | None,
     pending: Pending | None,
 ) -> Found:
@@ -63,7 +65,7 @@ def read_found(
         release = _last_release(place, environment)
         number = release.number if release else 0
         wanted = without_state(environment, services, alarms, release)
-    facts = Facts(alarms, balancers, groups, services, pending)
+    facts = Facts(alarms, balancers, groups, listeners, services, pending)
     by_type: dict[str, list[Thing]] = {}
     for thing in wanted:
         by_type.setdefault(thing.type, []).append(thing)

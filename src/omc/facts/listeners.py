@@ -6,8 +6,8 @@ Where a request goes is computed here as ELB does it (``lead``), so that probes 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -96,6 +96,8 @@ class Listeners:
     listeners: tuple[Listener, ...]
     denied: AccessDenied | None = None
     """Rules could not be read for the lack of a permission: of each listener only the default action is known."""
+    told: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """The same in ELB's own words, each listener's rules as its ``Rules``."""
     reading: Reading = UNREAD
 
     @property
@@ -124,7 +126,9 @@ def read_listeners(aws: Gateway, load_balancers: LoadBalancers) -> Listeners:
         denied = None
     except AccessDenied as error:
         rules, denied = [[] for _ in found], error
-    return Listeners(tuple(_listener(told, some) for told, some in zip(found, rules, strict=True)), denied)
+    both = list(zip(found, rules, strict=True))
+    whole = tuple({**told, "Rules": some} for told, some in both)
+    return Listeners(tuple(_listener(told, some) for told, some in both), denied, whole)
 
 
 def lead(listeners: Iterable[Listener], url: str) -> Way | None:

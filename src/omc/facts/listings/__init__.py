@@ -12,7 +12,8 @@ __all__ = ["LISTINGS", "Facts", "Listing", "NotRead"]
 LISTINGS: tuple[tuple[tuple[str, ...], Listing], ...] = (
     (("aws_lb",), entrance.balancers),
     (("aws_lb_target_group",), entrance.target_groups),
-    (("aws_lb_listener", "aws_lb_listener_rule"), entrance.listeners),
+    (("aws_lb_listener",), entrance.listeners),
+    (("aws_lb_listener_rule",), entrance.rules),
     (("aws_ecs_cluster", "aws_ecs_service"), services.services),
     (("aws_appautoscaling_target",), services.scaling),
     (("aws_appautoscaling_policy",), services.policies),

@@ -10,6 +10,7 @@ from typing import Any
 from omc.aws.gateway import Gateway
 from omc.facts.alarms import Alarms
 from omc.facts.expected import Thing
+from omc.facts.listeners import Listeners
 from omc.facts.load_balancers import LoadBalancers, TargetGroups
 from omc.facts.pending import Pending
 from omc.facts.services import Services
@@ -22,6 +23,7 @@ class Facts:
     alarms: Alarms | None
     balancers: LoadBalancers | None
     groups: TargetGroups | None
+    listeners: Listeners | None
     services: Services | None
     pending: Pending | None
 

@@ -10,6 +10,7 @@ from omc.aws.gateway import Gateway
 from omc.errors import NotFound
 from omc.facts.expected import Thing
 from omc.facts.listings.common import Facts, Wanted, fact, named
+from omc.facts.terraform_values import balancer_of
 
 
 def balancers(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
@@ -34,27 +35,13 @@ def target_groups(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]
 
 
 def listeners(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
-    """Listeners of each load balancer that is there, then the rules of each of them of which rules are expected."""
-    elb, balancers = aws.client("elbv2"), fact(facts.balancers).every
-    names = {str(thing.keys[-1][0]) for thing in wanted}
-
-    def listeners_of(arn: str) -> list[Mapping[str, Any]]:
-        pages = elb.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn)
-        return [dict(one) for page in pages for one in page["Listeners"]]
-
-    def rules_of(arn: str) -> list[Mapping[str, Any]]:
-        pages = elb.get_paginator("describe_rules").paginate(ListenerArn=arn)
-        return [dict(one) for page in pages for one in page["Rules"] if not one.get("IsDefault")]
-
-    arns = [str(balancers[name]["LoadBalancerArn"]) for name in sorted(names) if name in balancers]
-    found = [one for listeners in side_by_side(listeners_of, arns) for one in listeners]
-    for one in found:
+    for one in _listeners(aws, wanted, facts):
         certificates = [each.get("CertificateArn") for each in one.get("Certificates") or ()]
         yield Thing(
             "aws_lb_listener",
             {
                 "arn": one["ListenerArn"],
-                "load_balancer_arn": one.get("LoadBalancerArn") or one["ListenerArn"],
+                "load_balancer_arn": one["LoadBalancerArn"],
                 "port": one.get("Port"),
                 "protocol": one.get("Protocol"),
                 "default_action": [_action(each) for each in one.get("DefaultActions") or ()],
@@ -62,22 +49,44 @@ def listeners(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
                 "ssl_policy": one.get("SslPolicy"),
             },
         )
-    rules = [thing for thing in wanted if thing.type == "aws_lb_listener_rule"]
-    known = {thing.values.get("listener_arn") for thing in rules}
-    ports = {thing.values.get("_port") for thing in rules}
-    asked = [one for one in found if one["ListenerArn"] in known or one.get("Port") in ports]
-    for listener, some in zip(asked, side_by_side(rules_of, [one["ListenerArn"] for one in asked]), strict=True):
-        for one in some:
-            yield Thing(
-                "aws_lb_listener_rule",
-                {
-                    "arn": one["RuleArn"],
-                    "_port": listener.get("Port"),
-                    "priority": one.get("Priority", 0),
-                    "action": [_action(each) for each in one.get("Actions") or ()],
-                    "condition": [_condition(each) for each in one.get("Conditions") or ()],
-                },
-            )
+
+
+def rules(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
+    if (denied := fact(facts.listeners).denied) is not None:
+        raise denied
+    for listener in _listeners(aws, wanted, facts):
+        for one in listener["Rules"]:
+            if not one.get("IsDefault"):
+                yield Thing(
+                    "aws_lb_listener_rule",
+                    {
+                        "arn": one["RuleArn"],
+                        "_port": listener.get("Port"),
+                        "priority": one.get("Priority", 0),
+                        "action": [_action(each) for each in one.get("Actions") or ()],
+                        "condition": [_condition(each) for each in one.get("Conditions") or ()],
+                    },
+                )
+
+
+def _listeners(aws: Gateway, wanted: Wanted, facts: Facts) -> list[Mapping[str, Any]]:
+    """Those of the environment's load balancers are read already; of others that are expected they are asked for."""
+    known, every = fact(facts.listeners).told, fact(facts.balancers).every
+    names = {str(thing.keys[-1][0]) for thing in wanted} - {balancer_of(one["LoadBalancerArn"]) for one in known}
+    ours = {balancer.name for balancer in fact(facts.balancers).load_balancers if balancer.kind == "application"}
+    elb = aws.client("elbv2")
+
+    def of_balancer(arn: str) -> list[Mapping[str, Any]]:
+        pages = elb.get_paginator("describe_listeners").paginate(LoadBalancerArn=arn)
+        found = [one for page in pages for one in page["Listeners"]]
+        return [{**one, "LoadBalancerArn": arn, "Rules": rules_of(one["ListenerArn"])} for one in found]
+
+    def rules_of(arn: str) -> list[Mapping[str, Any]]:
+        pages = elb.get_paginator("describe_rules").paginate(ListenerArn=arn)
+        return [dict(one) for page in pages for one in page["Rules"]]
+
+    others = [str(every[name]["LoadBalancerArn"]) for name in sorted(names - ours) if name in every]
+    return [*known, *(one for some in side_by_side(of_balancer, others) for one in some)]
 
 
 def _action(told: Mapping[str, Any]) -> dict[str, Any]:
