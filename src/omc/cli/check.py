@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from omc.cli.screen import Detail, Known
     from omc.reports import Report
     from omc.stack import Environment, Stack
+    from omc.store.place import Place
 
 WATCH_SECONDS = 30
 LONGEST_SINCE = timedelta(days=14)
@@ -125,13 +126,16 @@ def morning(
     from omc.cli.report import worst_first
     from omc.cli.screen import Detail
     from omc.stack import load
+    from omc.store.place import place_of
 
-    chosen = _environments(load(context.obj), env, all_environments)
+    stack = load(context.obj)
+    chosen = _environments(stack, env, all_environments)
+    places = {each.name: place_of(stack, each) for each in chosen}
     if services:
         chosen = [only(environment, services) for environment in chosen]
 
     def ask() -> list[Report]:
-        reports = _reports(chosen, since, what, is_part=bool(services))
+        reports = _reports(chosen, since, what, places, is_part=bool(services))
         return worst_first(replace(report, fail_on=Level(fail_on), strict=strict) for report in reports)
 
     detail = Detail(verbose=verbose or bool(what), everything=everything)
@@ -156,7 +160,12 @@ def _environments(stack: Stack, names: str | None, every: bool) -> list[Environm
 
 
 def _reports(
-    environments: Sequence[Environment], since: timedelta, what: Sequence[str], *, is_part: bool
+    environments: Sequence[Environment],
+    since: timedelta,
+    what: Sequence[str],
+    places: Mapping[str, Place],
+    *,
+    is_part: bool,
 ) -> list[Report]:
     """Of one environment whatever goes wrong ends the command; of several, it is that one's report."""
     from omc.aws.gateway import Gateway, access_to
@@ -166,9 +175,10 @@ def _reports(
 
     if len(environments) == 1:
         (environment,) = environments
-        return [about(examined(Gateway(environment, access_to(environment)), since, is_part=is_part), what)]
+        gateway = Gateway(environment, access_to(environment))
+        return [about(examined(gateway, since, is_part=is_part, place=places[environment.name]), what)]
     narrowed, problem = [], None
-    for report in of_environments(environments, since, is_part=is_part):
+    for report in of_environments(environments, since, is_part=is_part, places=places):
         try:
             narrowed.append(about(report, what))
         except WrongUse as error:

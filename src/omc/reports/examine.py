@@ -21,25 +21,32 @@ from omc.facts.collector import UNREAD, Readings, collect
 from omc.facts.scope import Scope
 from omc.reports.report import Report
 from omc.stack import Environment
+from omc.store.place import Place
 
 DAY = timedelta(hours=24)
 TITLE = "Morning check"
 
 
-def morning(gateway: Gateway, since: timedelta = DAY, *, is_part: bool = False) -> Report:
+def morning(gateway: Gateway, since: timedelta = DAY, *, is_part: bool = False, place: Place | None = None) -> Report:
     """The morning check of the gateway's environment, whole: everything that asks how the stack is calls this.
 
-    ``is_part``: only some of the environment's services are asked for. Raises ``WrongUse`` for another account's
+    ``is_part``: only some of the environment's services are asked for. ``place`` is where omc's record of it is; it is
+    opened only where something there may explain a finding. Raises ``WrongUse`` for another account's
     credentials; everything else that can't be read is a finding.
     """
-    return examine(TITLE, MORNING, gateway, Scope(datetime.now(UTC), since, is_part), causes=True)
+    scope = Scope(datetime.now(UTC), since, is_part)
+    return examine(TITLE, MORNING, gateway, scope, {Place: place or Place()}, causes=True)
 
 
 def of_environments(
-    environments: Sequence[Environment], since: timedelta = DAY, *, is_part: bool = False
+    environments: Sequence[Environment],
+    since: timedelta = DAY,
+    *,
+    is_part: bool = False,
+    places: Mapping[str, Place] | None = None,
 ) -> list[Report]:
-    """The morning check of each, side by side, in their order. One that can't be read at all is a report that says so,
-    and costs the others nothing."""
+    """The morning check of each, side by side, in their order; ``places`` by their names. One that can't be read at
+    all is a report that says so, and costs the others nothing."""
     gateways: list[Gateway | Report] = []
     for environment in environments:
         try:
@@ -53,7 +60,7 @@ def of_environments(
         if isinstance(way, Report):
             return way
         try:
-            return morning(way, since, is_part=is_part)
+            return morning(way, since, is_part=is_part, place=(places or {}).get(way.environment.name))
         except OmcError as error:  # another account's credentials
             return _unread(way.environment, error)
 
