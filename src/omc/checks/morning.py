@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from omc.checks.alarms import alarms
+from omc.checks.dependencies import dependencies
 from omc.checks.expected import expected
 from omc.checks.freshness import data_fresh, metrics_fresh
 from omc.checks.judge import Check
@@ -17,6 +18,7 @@ from omc.checks.users import users_served
 
 MORNING: tuple[Check, ...] = (
     users_served,
+    dependencies,
     services_running,
     rollouts,
     failed_tasks,

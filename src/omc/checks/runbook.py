@@ -34,6 +34,9 @@ CACHE_FAILURES = Procedure(
     "Redis connection failures", f"{DOCUMENTS}/troubleshooting.md#issue-redis-connection-failures"
 )
 CACHE_HIT_RATE = Procedure("Redis cache hit rate low", f"{DOCUMENTS}/alerts.md#redis-cache-hit-rate-low")
+CACHE_UNREACHABLE = Procedure(
+    "Redis connection failures", f"{DOCUMENTS}/troubleshooting.md#issue-redis-connection-failures"
+)
 FIRST_DAY = Procedure("The first day in an account", f"{DOCUMENTS}/daily-operations.md#the-first-day-in-an-account")
 BY_DOCUMENT = {
     procedure.document: procedure

@@ -127,6 +127,15 @@ def _not_asked(traffic: Traffic, served: Sequence[Minute], environment: Environm
     )
 
 
+def is_well_served(probes: Probes, service: str) -> bool:
+    """Whether users' own pages of the service were asked for and answered in time; its status page is none of them."""
+    theirs = [asked for asked in probes.asked if asked.service == service and asked.source is not Source.STATUS]
+    slow = SLOW.total_seconds()
+    return bool(theirs) and not any(
+        _is_bad(answer, asked) or answer.seconds >= slow for asked in theirs for answer in asked.answers
+    )
+
+
 # One address
 
 

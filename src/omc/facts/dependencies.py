@@ -1,0 +1,310 @@
+"""What each service's status page says of what it depends on, whichever of the usual forms it speaks.
+
+Read are: flat (``{"cache": "unavailable"}``), named parts (``dependencies``, ``checks``, ``components``, ``results`` …)
+as texts, booleans, objects or lists, the health of Spring and MicroProfile, health+json of the IETF's draft, and the
+forms of ASP.NET, NestJS and Dropwizard. What is in none of their words is no dependency: a version, a mode, a count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.probes import Probes, Source
+
+MOST = 50
+"""Dependencies of one page."""
+DEPTH = 4
+TEXT = 200
+"""Characters kept of what is said of a dependency."""
+
+
+class State(StrEnum):
+    """Worst last."""
+
+    OFF = "off"
+    """The service does without."""
+    UP = "up"
+    UNKNOWN = "unknown"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+_WORDS = {
+    State.UP: "up ok okay healthy available pass passed passing success successful succeeded good green alive online "
+    "connected ready running active working operational serving normal reachable",
+    State.DEGRADED: "degraded warn warning slow partial yellow limited impaired unstable lagging delayed overloaded "
+    "throttled partially_degraded partially_available degraded_performance partial_outage",
+    State.DOWN: "down fail failed failing failure error unavailable unhealthy offline disconnected unreachable "
+    "out_of_service critical red dead broken timeout timed_out stopped not_available not_ok not_ready not_connected "
+    "major_outage refused",
+    State.OFF: "off disabled not_configured unconfigured not_used unused skipped n/a",
+    State.UNKNOWN: "unknown pending starting initializing initialising",
+}
+STATES: Mapping[str, State] = {word: state for state, words in _WORDS.items() for word in words.split()}
+PARTS = frozenset(
+    {
+        *("dependencies", "checks", "components", "services", "results", "entries", "subsystems", "indicators"),
+        *("connections", "integrations", "resources", "health_checks", "healthchecks", "health_indicators"),
+    }
+)
+"""Keys under which services name what they depend on."""
+LOOSE = frozenset({"details", "info", "error", "errors"})
+"""Keys under which they do, too, among other things: there only an object with a state counts."""
+FAILURES = frozenset({"failures", "failed_checks"})
+"""Keys whose members have all failed."""
+ITSELF = frozenset({"status", "state", "health", "healthy", "ok", "result", "outcome"})
+"""Keys of a page's own state."""
+NOT_A_STATE = frozenset(
+    {
+        *(
+            "environment",
+            "env",
+            "level",
+            "log_level",
+            "loglevel",
+            "severity",
+            "color",
+            "colour",
+            "slot",
+            "phase",
+            "mode",
+        ),
+        *("role", "type", "kind", "name", "title", "stage", "region", "message", "maintenance", "debug"),
+    }
+)
+"""Keys whose values sound like states and are none."""
+STATE_KEYS = (
+    "status",
+    "state",
+    "health",
+    "healthy",
+    "ok",
+    "up",
+    "available",
+    "passed",
+    "success",
+    "connected",
+    "alive",
+)
+NAME_KEYS = ("name", "component", "componentId", "checker", "service", "dependency", "id", "key")
+DETAIL_KEYS = ("error", "message", "output", "reason", "description", "detail", "details", "cause", "exception")
+KNOWN = re.compile(
+    r"(db|database|postgres\w*|mysql|mongo\w*|sql|redis|cache|valkey|memcached|queue|kafka|rabbitmq|broker|storage|s3|"
+    r"search|elasticsearch|opensearch|smtp|mail|exchange|api)",
+    re.IGNORECASE,
+)
+"""Names of which a plain true or false at the top of a page is a state."""
+SAYS_SO = re.compile(r"_?(ok|up|healthy|connected|available|reachable)$", re.IGNORECASE)
+TIME = re.compile(
+    r"^(latency|response_?time|duration|took|elapsed|ping|rtt|time)_?(ms|millis|milliseconds|s|sec|secs|seconds)$",
+    re.IGNORECASE,
+)
+_SPAN = re.compile(r"(\d+):(\d{2}):(\d{2}(?:\.\d+)?)")
+_DATABASE = re.compile(r"(db|rds|sql|database|data_?source|postgres(ql)?)([-_./ ]?\d*)", re.IGNORECASE)
+_CACHE = re.compile(r"(cache|redis|valkey|elasticache|memcached)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one answer says of one dependency."""
+
+    name: str
+    """As the page writes it; empty for the service itself."""
+    state: State
+    word: str
+    """The page's own word."""
+    detail: str = ""
+    seconds: float | None = None
+    """How long it took to answer, where that is said with its unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One dependency of one service: the worst that an answer said of it."""
+
+    service: str
+    said: Said
+    answers: int
+    """So many answers of the page were read …"""
+    bad: int
+    """… and so many of them call it degraded or down."""
+    url: str
+
+    @property
+    def place(self) -> str:
+        """One name for what pages name differently: ``database``, ``cache``, else the page's own."""
+        return place_of(self.said.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Of every service whose status page answered JSON."""
+
+    found: tuple[Dependency, ...]
+    services: tuple[str, ...] = ()
+    """Those whose page was read."""
+    reading: Reading = UNREAD
+
+
+@reads
+def read_dependencies(probes: Probes) -> Dependencies:
+    """Several answers of a page are of several tasks: each is read."""
+    found: list[Dependency] = []
+    services: list[str] = []
+    for asked in probes.asked:
+        pages = [answer.said for answer in asked.answers if answer.said is not None]
+        if asked.source is not Source.STATUS or not pages:
+            continue
+        services.append(asked.service)
+        each = [{said.name: said for said in said_of(page)} for page in pages]
+        for name in dict.fromkeys(name for names in each for name in names):
+            told = [names[name] for names in each if name in names]
+            worst = max(told, key=lambda said: (list(State).index(said.state), said.seconds or 0))
+            bad = sum(said.state in (State.DEGRADED, State.DOWN) for said in told)
+            found.append(Dependency(asked.service, worst, len(pages), bad, asked.url))
+    return Dependencies(tuple(found), tuple(services))
+
+
+def place_of(name: str) -> str:
+    """``Redis Cache`` is ``cache``, ``db`` is ``database``, ``Payment API`` is ``payment-api``."""
+    if _DATABASE.fullmatch(name.strip()):
+        return "database"
+    if _CACHE.search(name) and "/" not in name:
+        return "cache"
+    return re.sub(r"[^a-z0-9._/]+", "-", name.lower()).strip("-") or "dependency"
+
+
+def said_of(page: Any) -> list[Said]:
+    """All that a page says of dependencies, each name once with the worst that is said of it; and of itself."""
+    worst: dict[str, Said] = {}
+    if not isinstance(page, dict):
+        return []
+    for said in [*_of_page(page), *_itself(page)]:
+        before = worst.get(said.name)
+        if before is None or list(State).index(said.state) > list(State).index(before.state):
+            worst[said.name] = said
+        if len(worst) >= MOST:
+            break
+    return list(worst.values())
+
+
+def _itself(page: Mapping[str, Any]) -> Iterator[Said]:
+    for key in ITSELF:
+        if key in page and (found := _state(page[key])):
+            yield Said("", found[0], found[1], found[2] or _detail(page))
+
+
+def _of_page(page: Mapping[str, Any]) -> Iterator[Said]:
+    for key, value in page.items():
+        folded = _folded(key)
+        if folded in PARTS or folded in LOOSE or folded in FAILURES:
+            yield from _parts(value, "", is_loose=folded in LOOSE, have_failed=folded in FAILURES, depth=1)
+        elif folded in ITSELF or folded in NOT_A_STATE:
+            continue
+        elif isinstance(value, bool):
+            if KNOWN.fullmatch(SAYS_SO.sub("", key)) or (SAYS_SO.search(key) and SAYS_SO.sub("", key)):
+                yield from _one(SAYS_SO.sub("", key) or key, value, depth=1)
+        elif isinstance(value, str | dict):
+            yield from _one(key, value, depth=1)
+
+
+def _parts(value: Any, prefix: str, *, is_loose: bool, have_failed: bool, depth: int) -> Iterator[Said]:
+    if depth > DEPTH:
+        return
+    members: list[tuple[str, Any]] = []
+    if isinstance(value, dict):
+        members = [(str(key), each) for key, each in value.items()]
+    elif isinstance(value, list):
+        for each in value:
+            name = next((str(each[key]) for key in NAME_KEYS if each.get(key)), "") if isinstance(each, dict) else ""
+            if name:
+                members.append((name, each))
+            elif have_failed and isinstance(each, str):
+                members.append((each, ""))
+    for name, each in members[: 4 * MOST]:
+        if have_failed:
+            detail = each if isinstance(each, str) else _detail(each) if isinstance(each, dict) else ""
+            yield Said(_name(prefix + name), State.DOWN, "failed", detail[:TEXT])
+        elif isinstance(each, dict) or not is_loose:
+            yield from _one(prefix + name, each, depth=depth)
+
+
+def _one(name: str, value: Any, *, depth: int) -> Iterator[Said]:
+    if isinstance(value, list):  # health+json: several measures of "database:responseTime"
+        component, _, measure = name.partition(":")
+        for each in value:
+            if isinstance(each, dict):
+                for said in _one(component, each, depth=depth):
+                    seconds = _measured(each, measure) if said.seconds is None else said.seconds
+                    yield replace(said, seconds=seconds)
+        return
+    if isinstance(value, dict):
+        inner = [
+            said
+            for key, part in value.items()
+            if _folded(key) in PARTS
+            for said in _parts(part, f"{name}/", is_loose=False, have_failed=False, depth=depth + 1)
+        ]
+        if inner:
+            yield from inner
+            return
+        found = next((state for key in STATE_KEYS if key in value and (state := _state(value[key]))), None)
+        if found:
+            yield Said(_name(name), found[0], found[1], (found[2] or _detail(value))[:TEXT], _seconds(value))
+        return
+    if found := _state(value):
+        yield Said(_name(name), found[0], found[1], found[2][:TEXT])
+
+
+def _state(value: Any) -> tuple[State, str, str] | None:
+    """State, the page's word, and what follows it; None for what is no state."""
+    if isinstance(value, bool):
+        return (State.UP, "true", "") if value else (State.DOWN, "false", "")
+    if not isinstance(value, str):
+        return None
+    word, _, rest = value[: 2 * TEXT].strip().partition(":")
+    state = STATES.get(_folded(word))
+    return (state, word.strip(), rest.strip()) if state else None
+
+
+def _detail(value: Mapping[str, Any]) -> str:
+    for key in DETAIL_KEYS:
+        said = value.get(key)
+        if isinstance(said, dict):
+            said = next((said[key] for key in DETAIL_KEYS if isinstance(said.get(key), str)), None)
+        if isinstance(said, str) and said.strip() and _folded(said) not in STATES:
+            return " ".join(said.split())[:TEXT]
+    return ""
+
+
+def _seconds(value: Mapping[str, Any]) -> float | None:
+    for key, said in value.items():
+        found = TIME.match(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key))
+        if found and isinstance(said, int | float) and not isinstance(said, bool) and said >= 0:
+            return said / 1000 if found[2].lower().startswith("m") else float(said)
+        if key.lower() == "duration" and isinstance(said, str) and (parts := _SPAN.match(said)):
+            return 3600 * int(parts[1]) + 60 * int(parts[2]) + float(parts[3])
+    return None
+
+
+def _measured(value: Mapping[str, Any], measure: str) -> float | None:
+    """health+json's ``observedValue`` where it is a time."""
+    said, unit = value.get("observedValue"), str(value.get("observedUnit", "")).lower()
+    if not re.search(r"time|latency|duration", measure, re.IGNORECASE):
+        return None
+    if not isinstance(said, int | float) or isinstance(said, bool) or unit not in ("ms", "s"):
+        return None
+    return said / 1000 if unit == "ms" else float(said)
+
+
+def _name(name: str) -> str:
+    return " ".join(name.split())[:60]
+
+
+def _folded(word: object) -> str:
+    return re.sub(r"[\s-]+", "_", str(word).strip().lower())
