@@ -1,0 +1,120 @@
+"""The results as a page, ``docs/outside.md``: made by ``make rehearse-outside``, read back to keep what wasn't run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rehearsal.outside.story import Result, Story, Verdict
+from support.stack import ROOT
+
+PAGE = ROOT / "docs" / "outside.md"
+MOST_PARTLY = 0.05
+"""The share of a set's stories that may be told only partly."""
+NOT_RUN = "not run"
+
+HEAD = """\
+# Faults from outside, and what the check says
+
+Made by `make rehearse-outside`; not written by hand. Each story breaks the local cloud by AWS's API, SQL or a signal to
+a process, never by `omc local fault`, while {users} requests a second come in. `omc check morning` is then asked again
+and again until its first line says what is broken, and after the healing until it is OK.
+
+**right**: the first line has the cause, every name is said, the exit code is right. **partly**: the cause is told, but
+not so, or it isn't OK again. **wrong**: something else is told. **wrong-ok**: a plain OK over a broken stack. *said* is
+seconds from the fault (ECS's own rollback where the story is about that) until it was said, *OK again* seconds from the
+end of what mends it until nothing was wrong.
+"""
+TITLES = {
+    "tuned": "Stories that the authors of the checks knew",
+    "held_out": "Stories that nobody tuned for",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A story's line in the table."""
+
+    story: str
+    what: str
+    verdict: str
+    said: str
+    healed: str
+    day: str
+    headline: str
+
+    def shown(self) -> str:
+        cells = (self.story, self.what, self.verdict, self.said, self.healed, self.day, self.headline)
+        return f"| {' | '.join(cells)} |"
+
+
+def page(every: Mapping[str, Sequence[Story]], results: Iterable[Result], before: str, now: datetime) -> str:
+    """The whole page: new results in place of what ``before``, the page as it was, has of these stories."""
+    known = {row.story: row for row in rows(before)} | {each.story: _row(each, now) for each in results}
+    from rehearsal.outside.runner import USERS
+
+    parts = [HEAD.format(users=USERS), f"Last run: {now:%d %B %Y}, {machine()}.\n"]
+    for of, stories in every.items():
+        shown = [_of(known.get(story.name), story) for story in stories]
+        parts += [f"## {TITLES[of]}\n", f"{summary(row.verdict for row in shown)}\n"]
+        if shown:
+            head = Row("story", "what is broken", "verdict", "said", "OK again", "run on", "first line")
+            rule = Row(*["---"] * 7)
+            parts.append("\n".join(row.shown() for row in (head, rule, *shown)) + "\n")
+    return "\n".join(parts)
+
+
+def rows(text: str) -> list[Row]:
+    """The stories' rows of a page."""
+    found = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if len(cells) == 7 and cells[0] not in ("story", "---"):
+            found.append(Row(*cells))
+    return found
+
+
+def summary(verdicts: Iterable[str]) -> str:
+    counts = Counter(verdicts)
+    told = [f"{counts[name]} {name}" for name in (*Verdict, NOT_RUN) if counts[name]]
+    return f"{sum(counts.values())} stories: {', '.join(told) or 'none yet'}."
+
+
+def is_good(verdicts: Iterable[str]) -> bool:
+    """Nothing wrong, no false OK, and few that are told only partly."""
+    counts = Counter(verdicts)
+    if counts[Verdict.WRONG] or counts[Verdict.WRONG_OK]:
+        return False
+    return counts[Verdict.PARTLY] <= MOST_PARTLY * sum(counts.values())
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def _row(result: Result, now: datetime) -> Row:
+    return Row(
+        result.story,
+        "",
+        str(result.verdict),
+        "" if result.said_after is None else f"{result.said_after:.0f} s",
+        "no" if result.ok_after is None else f"{result.ok_after:.0f} s",
+        f"{now.astimezone(UTC):%Y-%m-%d}",
+        _cell("; ".join([result.headline, *result.lacks])),
+    )
+
+
+def _of(row: Row | None, story: Story) -> Row:
+    if row is None:
+        return Row(story.name, _cell(story.what), NOT_RUN, "", "", "", "")
+    return Row(story.name, _cell(story.what), row.verdict, row.said, row.healed, row.day, row.headline)
+
+
+def _cell(text: str) -> str:
+    """One line without what would end the cell or make something of it."""
+    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(text.split())).replace("<", "&lt;")[:300]
