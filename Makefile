@@ -13,7 +13,7 @@ PYTEST_ARGS ?= -n 3 --dist loadscope
 SWEEP_ARGS ?=
 
 .PHONY: help install demo test check format lock clean bench bench-morning bench-local-up bench-localcloud \
-	bench-rollback bench-conformance kill-sweep
+	bench-rollback bench-conformance kill-sweep rehearse-outside
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -61,6 +61,9 @@ bench-conformance: install ## moto's own tests against the local cloud; SERVICES
 
 kill-sweep: install ## omc killed at every write and in every call of its changes, and AWS failing at each
 	@$(BIN)/python tests/killsweep/sweep.py $(SWEEP_ARGS)
+
+rehearse-outside: install ## faults by AWS's API, SQL and signals, and what the check says: docs/outside.md; STORIES="alarm database-dead" for a part
+	@PYTHONPATH=tests $(BIN)/python -m rehearsal.outside $(STORIES)
 
 lock: install ## the hashed locks, made anew from pyproject.toml
 	@UV=$$(command -v uv || echo $(BIN)/uv); \

@@ -1,6 +1,6 @@
 """``python -m rehearsal.outside [STORY…]``: the stories of these names, or whose names begin so, or of these sets; all
-without any. A cloud of its own, brought up anew where a story has left it broken. Ends with the table, which is written to
-the docs.
+without any. A cloud of its own, brought up anew where a story has left it broken. Ends with the table, which is
+written to the docs.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
+import psycopg
+
 from rehearsal.outside.story import Story
 from rehearsal.outside.world import CACHE, DATABASE, World
 from support.stack import CLUSTER, eventually
@@ -20,7 +22,7 @@ def _idle_sessions(world: World) -> Iterator[None]:
         for number in range(IDLE):
             try:
                 opened.enter_context(world.sql("nightly-export"))
-            except Exception:
+            except psycopg.OperationalError:
                 assert number > 20
                 break
         yield
@@ -38,12 +40,12 @@ def _no_rights(world: World) -> Iterator[None]:
     with world.sql() as connection:
         users = [row[0] for row in connection.execute("SELECT usename FROM pg_user WHERE usename LIKE '%app%'")]
         for user in users:
-            connection.execute(f'REVOKE SELECT ON prices FROM "{user}"')  # noqa: S608 - names of the catalogue
+            connection.execute(f'REVOKE SELECT ON prices FROM "{user}"')
         try:
             yield
         finally:
             for user in users:
-                connection.execute(f'GRANT SELECT ON prices TO "{user}"')  # noqa: S608
+                connection.execute(f'GRANT SELECT ON prices TO "{user}"')
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What stands before the services: load balancer, listener, rule, target group; and the tasks behind it, ill or gone."""
+"""What stands before the services: load balancer, listener, rule, target group; and tasks behind it, ill or gone."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from rehearsal.outside.world import World
 
 
 def _closed(of: str, *, renewed: bool = False) -> Callable[[World], AbstractContextManager[None]]:
-    """No inbound rule of the database's or the cache's group; the connections that stand are ended where ``renewed``."""
+    """No inbound rule of the database's or the cache's group; connections that stand are ended where ``renewed``."""
 
     @contextmanager
     def fault(world: World) -> Iterator[None]:
@@ -83,7 +83,7 @@ STORIES = (
         "backend-group-lets-nothing-out",
         _no_way_out,
         "the backend's security group lets nothing out, and its pools make new connections",
-        headline=r"(database|backend).*(security group|sg-|rule|closed|reach)|(security group|sg-|rule).*(database|backend)",
+        headline=r"(database|backend).*(security group|sg-|rule|reach)|(security group|sg-|rule).*(database|backend)",
         words=(r"sg-\w+",),
         never=(r"rollback",),
     ),

@@ -1,4 +1,4 @@
-"""Releases: a wrong host, too little memory, a well release that fails later, and what new tasks need and don't find."""
+"""Releases: a wrong host, too little memory, one that fails later, and what new tasks need and don't find."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ import random, time
 from starlette.routing import Router
 route, begin = Router.__call__, time.monotonic() + 40
 async def call(self, scope, receive, send):
-    if scope["type"] == "http" and "/health" not in scope["path"] and time.monotonic() > begin and random.random() < 0.3:
+    hit = time.monotonic() > begin and random.random() < 0.3
+    if hit and scope["type"] == "http" and "/health" not in scope["path"]:
         raise RuntimeError("the ledger has no entry for this quote")
     await route(self, scope, receive, send)
 Router.__call__ = call
