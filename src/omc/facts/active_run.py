@@ -57,4 +57,4 @@ def read_active_run(store: Store, environment: Environment, own: OwnRun) -> Acti
         now = store.now()
         silent = now - heard if heard and run.lease_until and run.lease_until < now else None
         since = (run.started_at or run.created_at).astimezone(UTC)
-        return ActiveRun(RunUnderWay(run.id, run.title, run.actor, run.state, since, silent))
+        return ActiveRun(RunUnderWay(run.id, run.title, run.actor_known or run.actor, run.state, since, silent))
