@@ -214,7 +214,7 @@ def test_the_lie_that_peers_tell(healthy: Stack) -> None:
     # ECS deploys the running revision no more. omc says so, and registers it anew.
     refused = healthy.omc("restart", "--env", "local", "backend", "--yes")
     assert refused.code == FAILED
-    assert f"backend runs {before}, which is INACTIVE" in refused.out
+    assert f"{before} of backend is INACTIVE" in refused.out
     words = ("deploy", "--env", "local", "--force-new", "backend", "--keep-definition", "--watch", "0")
     shown = healthy.omc(*words, "--dry-run").out
     assert f"{before}, which runs, is INACTIVE" in shown
@@ -240,11 +240,31 @@ def test_in_an_incident_nothing_is_deployed_but_its_fix(healthy: Stack) -> None:
         fix = healthy.omc(*words, "--override", "the fix")
         assert fix.code == SUCCEEDED, fix.out + fix.err
         assert any(f"Overridden (the fix): {said}" in note for note in fix.json["plan"]["notes"])
-        assert healthy.omc("restart", "--env", "local", "backend", "--dry-run").code == SUCCEEDED
+        for hand in (("restart", "backend"), ("scale", "backend", "3")):  # what one does in an incident
+            told = healthy.omc(*hand, "--env", "local", "--dry-run", "--output", "json")
+            assert told.code == SUCCEEDED, told.out + told.err
+            assert any(note.startswith(said) for note in told.json["plan"]["notes"])
     finally:
         ended = healthy.omc("incident", "resolve", number, "a rehearsal", "--env", "local")
     assert ended.code == SUCCEEDED, ended.err
     assert not any("Incident" in sentence for sentence in healthy.omc(*words).json["plan"]["refusals"])
+
+
+def test_no_command_starts_tasks_that_could_not_start(healthy: Stack) -> None:
+    """With a secret gone a deployment was always refused; a restart and a scale out broke the service."""
+    keeper, name = healthy.client("secretsmanager"), healthy.output("secret_key_name")
+    keeper.delete_secret(SecretId=name, RecoveryWindowInDays=7)
+    try:
+        for words in (("deploy", "--force-new", "backend"), ("restart", "all"), ("scale", "backend", "5")):
+            done = healthy.omc(*words, "--env", "local", "--yes", "--output", "json")
+            assert done.code == FAILED, words
+            [refusal] = [each for each in done.json["plan"]["refusals"] if name in each]
+            assert "is scheduled for deletion. ohmycoins-backend" in refusal
+        fewer = healthy.omc("scale", "backend", "2", "--env", "local", "--dry-run", "--output", "json")
+        assert fewer.code == SUCCEEDED, "what starts nothing only says it"
+        assert any(name in note for note in fewer.json["plan"]["notes"])
+    finally:
+        keeper.restore_secret(SecretId=name)
 
 
 def test_a_release_of_two_services_goes_back_as_one(healthy: Stack) -> None:
