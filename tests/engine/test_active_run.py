@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from omc.engine import journal
 from omc.engine.actors import Actor
-from omc.facts.active_run import OwnRun, RunUnderWay, read_active_run
+from omc.facts.active_run import ANY, OwnRun, RunUnderWay, read_active_run
 from omc.procedures.plan import Plan, Risk
 from omc.stack import load
 from omc.store.database import Store
@@ -41,6 +41,7 @@ def test_what_nobody_has_begun_waits(store: Store, run: str) -> None:
 
 def test_a_run_is_not_in_its_own_way_nor_in_that_of_another_environment(store: Store, run: str) -> None:
     assert active(store, run) is None
+    assert active(store, ANY) is None
     staging = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
     assert read_active_run(store, staging, OwnRun()).run is None
 

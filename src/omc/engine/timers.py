@@ -18,6 +18,7 @@ from omc.engine.actors import Actor
 from omc.engine.integrity import require_unaltered_timer
 from omc.engine.planning import Site
 from omc.errors import OmcError, Refused, Unknown, WrongUse
+from omc.facts.active_run import ANY
 from omc.store import runs
 from omc.store.database import Store, Transaction
 from omc.store.models import Run, Timer
@@ -134,7 +135,7 @@ def make_run(site: Site, timer: Timer) -> Run | None:
         with site.store.reading() as session:
             require_unaltered_timer(session, timer)
         asked = planning.asked_from(timer.procedure, timer.asked)
-        plan = planning.make(site, timer.procedure, asked)
+        plan = planning.make(site, timer.procedure, asked, ANY)  # whoever is active is waited for, below
     except Unknown as error:
         _put_off(site.store, timer, error.message)
         return None

@@ -47,7 +47,8 @@ def read_connections(aws: Gateway, environment: Environment, definitions: Defini
     rds = aws.client("rds")
     instance = rds.describe_db_instances(DBInstanceIdentifier=environment.database)["DBInstances"][0]
     group = instance["DBParameterGroups"][0]["DBParameterGroupName"]
-    pages = rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=group)
+    # What the group itself sets is a page; all that PostgreSQL has is four. RDS's default for this one is a formula.
+    pages = rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=group, Source="user")
     for page in pages:
         for parameter in page["Parameters"]:
             if parameter.get("ParameterName") == "max_connections":
