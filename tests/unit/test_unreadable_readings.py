@@ -12,9 +12,14 @@ from omc.engine import planning
 from omc.errors import AccessDenied, BadCredentials, OmcError, Throttled
 from omc.facts.candidates import Candidates
 from omc.facts.collector import UNREAD, Unreadable, needs
+from omc.facts.infrastructure import DeletionProtection, SavedPlan
+from omc.facts.pending import Pending
 from omc.facts.registered import Registered
 from omc.facts.requirements import CandidateNeeds
 from omc.facts.scope import Scope
+from omc.facts.temporary import Temporary
+from omc.facts.terraform_json import changes
+from omc.infrastructure.asked import PlannedChange
 from omc.procedures.asking import Deploy, Prune, Rollback
 from omc.procedures.catalogue import PLANNERS, planner
 from omc.procedures.migrate import Asked as Migrate
@@ -25,6 +30,13 @@ from omc.procedures.scale import Asked as Scale
 from omc.stack import Environment
 from support import release_world as world
 
+FILE = PlannedChange("/checkout", "/checkout/.omc", "ohmycoins", "/checkout/.omc/plans/5.tfplan", "5" * 64)
+CHANGE = {
+    "address": "aws_sns_topic.alerts",
+    "mode": "managed",
+    "type": "aws_sns_topic",
+    "change": {"actions": ["update"], "before": {"name": "a"}, "after": {"name": "b"}},
+}
 ASKED: dict[str, Any] = {
     "deploy": Deploy({"backend": "image"}),
     "restart": Restart(["backend"]),
@@ -32,6 +44,8 @@ ASKED: dict[str, Any] = {
     "rollback": Rollback(services=["backend"], to="7", override="a test"),
     "migrate": Migrate(),
     "prune": Prune(),
+    "infra-apply": FILE,
+    "infra-destroy": FILE,
 }
 
 
@@ -57,6 +71,10 @@ def planned(monkeypatch: pytest.MonkeyPatch, procedure: str, missing: type | Non
         *there.values(),
         world.candidates(world.definition("backend", 7, "a"), *running.values()),
         CandidateNeeds({}),
+        SavedPlan("5" * 64, "staging", 7, "l", "", changes([CHANGE]), (), (), 9, {}, {}, (), 7, "l"),
+        Pending(()),
+        Temporary(),
+        DeletionProtection(()),
         Registered({"backend": ("ohmycoins-backend:1", "ohmycoins-backend:7")}, frozenset()),
     ]
     readings = {type(value): value for value in values}

@@ -111,8 +111,8 @@ def running_revision(service: EcsService, definitions: Definitions) -> Definitio
     found = definitions.running.get(service.name)
     if found is None:
         raise Refused(
-            f"ECS doesn't know what {service.name} runs: {service.task_definition or 'no task definition'}. "
-            f"Put it on one that is there first: omc infra apply"
+            f"ECS doesn't know {service.task_definition or 'any task definition'}, which {service.name} is on. Put the "
+            "service on a revision that is there first (aws ecs update-service), then try again."
         )
     return found
 
