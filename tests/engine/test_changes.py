@@ -130,7 +130,7 @@ def test_without_undo_on_failure_what_was_done_stays_and_is_said(world: World) -
     world.trouble("outcome two", "failed")
     done = world.set("one=1", "two=2", more=("--no-undo", "--output", "json"))
     assert done.code == 1
-    assert "Still done: Set one to 1; Set two to 2." in done.json["run"]["sentence"]
+    assert "Still done: Set one to 1. Begun, and there at least in part: Set two to 2." in done.json["run"]["sentence"]
     assert world.values() == {"one": "1", "two": "2"}
 
 
@@ -191,7 +191,7 @@ def test_cancelled_without_undo_says_what_stays(world: World) -> None:
     assert world.omc("runs", "cancel", world.last_run()).code == 0
     done = first.done()
     assert done.code == 7
-    assert "Still done: Set one to 1." in done.out
+    assert "Begun, and there at least in part: Set one to 1." in done.out
     again = world.omc("runs", "cancel", world.last_run())
     assert again.code == 2
     assert "has ended (cancelled)" in again.err
@@ -204,7 +204,9 @@ def test_what_goes_on_unwatched_is_said(world: World) -> None:
     first = world.start("fake", "--env", "local", "one=1", "--no-undo", "--yes", "--output", "json")
     until(world.effects)
     assert world.omc("runs", "cancel", world.last_run()).code == 0
-    said = "Set one to 1: cancelled while it was under way. one goes on. Still done: Set one to 1."
+    said = (
+        "Set one to 1: cancelled while it was under way. one goes on. Begun, and there at least in part: Set one to 1."
+    )
     assert first.done().json["run"]["sentence"] == said
     late = world.set("two=2", more=("--deadline", "0.3", "--no-undo", "--output", "json"))
     assert "nothing says that it failed. two goes on." in late.json["run"]["sentence"]

@@ -125,7 +125,7 @@ def eventually(what: str, ask: Callable[[], bool], within: float) -> None:
         time.sleep(0.3)
 
 
-def wait_until_healthy(stack: Stack, within: float = 180) -> None:
+def wait_until_healthy(stack: Stack, within: float = 300) -> None:
     """Wait until nothing goes on any more: no deployment, no task that comes or goes, no target that is drained."""
     ecs, elb = stack.client("ecs"), stack.client("elbv2")
 

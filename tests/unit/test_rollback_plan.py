@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from omc.errors import Refused, WrongUse
+from omc.facts.candidates import Candidates
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.releases import ReleasedService
 from omc.procedures.asking import Rollback
 from omc.procedures.plan import Plan, Risk
+from omc.procedures.rollback import _untold
 from support import release_world as world
 
 B, F = "ohmycoins-backend", "ohmycoins-frontend"
@@ -189,3 +191,35 @@ def test_what_terraform_makes_of_it_is_said() -> None:
     made = plan(definitions=Definitions({"backend": NEW, "frontend": FRONTEND}, {"backend": applied}))
     assert any("an apply does not undo this rollback" in note for note in made.notes)
     assert any(f"Terraform's newest revision {B}:8 is newer than {B}:7" in note for note in made.notes)
+
+
+@pytest.mark.parametrize(
+    ("looked_up", "said"), [(frozenset({"ohmycoins-backend:7"}), "gone from ECS"), (frozenset(), "not looked up")]
+)
+def test_of_a_revision_that_was_not_asked_for_it_is_not_said_that_it_is_gone(
+    looked_up: frozenset[str], said: str
+) -> None:
+    found = Candidates({}, frozenset(), looked_up=looked_up)
+    assert _untold("ohmycoins-backend:7", found) == said
+
+
+@pytest.mark.parametrize(
+    ("proof", "is_rollback", "said"),
+    [
+        ({}, False, "verified"),
+        ({"watched": True}, False, "verified"),
+        ({"watched": True, "doubt": ""}, False, "verified"),
+        ({"watched": False}, False, "unwatched"),
+        ({"watched": False, "doubt": "unwatched"}, False, "unwatched"),
+        ({"watched": True, "doubt": "not compared"}, False, "not compared"),
+        ({"watched": False, "doubt": "not healthy", "unhealthy": "x"}, False, "not healthy"),
+        ({"watched": True, "doubt": "watched for 15 s only"}, False, "watched for 15 s only"),
+        ({}, True, "gone back to, unwatched"),
+        ({"backend": 12.5}, True, "gone back to, unwatched"),
+        ({"watched": True}, True, "gone back to, verified"),
+    ],
+)
+def test_a_release_is_called_verified_only_if_it_was(proof: dict[str, Any], is_rollback: bool, said: str) -> None:
+    release = world.release(1, 1, 7, 3, proof=proof, is_rollback=is_rollback)
+    assert release.standing == said
+    assert release.is_verified is (said == "verified")

@@ -104,6 +104,9 @@ class Action:
     """What goes on in the world when nobody watches it to its end any more, as a sentence; empty: nothing to mind."""
 
 
+ONLY_LOOK = frozenset({"cloudwatch.note_before", "cloudwatch.settle"})
+"""Actions that change nothing: when a run ends before its time, nothing of them is left behind."""
+
 _ACTIONS: dict[str, Action] = {}
 
 

@@ -48,7 +48,7 @@ def deployments(context: click.Context, env: str | None, output: str, most: int)
     stack = load(context.obj)
     environment = environment_of(stack, env)
     history, ledger, services = read(stack, environment)
-    lines = sorted(_lines(history, ledger), key=lambda line: line.at, reverse=True)[:most]
+    lines = sorted(_lines(history, ledger, services), key=lambda line: line.at, reverse=True)[:most]
     echo(_shown(lines, _reach(history, services, environment), environment, output))
 
 
@@ -86,8 +86,8 @@ def _reach(history: History, services: Services, environment: Environment) -> di
     return {service.name: reach(service, history, environment.time_zone) for service in services.services}
 
 
-def _lines(history: History, ledger: Ledger) -> list[Line]:
-    lines = [_of_release(release) for release in ledger.releases]
+def _lines(history: History, ledger: Ledger, services: Services) -> list[Line]:
+    lines = [_of_release(release, services) for release in ledger.releases]
     verified = {
         (name, service.task_definition, release.verified)
         for release in ledger.releases
@@ -117,16 +117,38 @@ def _lines(history: History, ledger: Ledger) -> list[Line]:
     return lines
 
 
-def _of_release(release: Release) -> Line:
+def _serves(release: Release, services: Services) -> tuple[str, str]:
+    """Of a release that no other has ended in the ledger: whether it serves, and what does instead."""
+    whole, instead = True, []
+    some = False
+    for service in services.services:
+        if service.name not in release.services:
+            continue
+        wanted = release.services[service.name].task_definition
+        running = {each.task_definition: each.running for each in service.deployments if each.running}
+        others = [name for name in running if name != wanted]
+        some = some or wanted in running
+        whole = whole and set(running) == {wanted}
+        if others:
+            instead.append(f"{service.name} runs {' and '.join(others)}, which omc did not release with it")
+        elif not running:
+            instead.append(f"no task of {service.name} runs")
+    gone = [name for name in release.services if name in services.missing]
+    instead += [f"{name} does not exist any more" for name in gone]
+    state = "serving" if whole and not gone and some else "serving in part" if some else "not serving"
+    return state, "; ".join(instead)
+
+
+def _of_release(release: Release, services: Services) -> Line:
     revisions = ", ".join(f"{name} {service.task_definition}" for name, service in sorted(release.services.items()))
     schema = f"schema {release.schema}" if release.schema is not None else ""
     commits = ", ".join(sorted({service.commit for service in release.services.values() if service.commit}))
-    watched = "" if release.watched or release.is_rollback else "unwatched"
-    parts = (watched, schema, f"commit {commits}" if commits else "", f"run {release.run}")
+    state, instead = ("ended", "") if release.ended else _serves(release, services)
+    parts = (release.doubt, instead, schema, f"commit {commits}" if commits else "", f"run {release.run}")
     proof = [part for part in parts if part]
     return Line(
         at=release.verified,
-        state="ended" if release.ended else "serving",
+        state=state,
         what=f"release {release.number}{', a rollback' if release.is_rollback else ''}",
         revisions=revisions,
         until=release.ended,

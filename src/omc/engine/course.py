@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from omc.actions.action import Verdict
-from omc.procedures.plan import Plan
+from omc.actions.action import ONLY_LOOK, Verdict
+from omc.procedures.plan import Plan, Step
 
 
 class State(StrEnum):
@@ -125,17 +125,19 @@ def _after_failure(plan: Plan, steps: Sequence[Mark], bad: Mark) -> Move:
     if plan.undo_on_failure and verdict in UNDONE_AFTER and (names := to_take_back(plan, steps)):
         return TakeBack(names)
     told = bad.sentence or ("Cancelled." if verdict is Verdict.CANCELLED else f"{bad.name}: {verdict}.")
-    untouched = not any(mark.performed or mark.cut_short for mark in steps)
+    changing = {step.name for step in plan.steps if step.action not in ONLY_LOOK}
+    untouched = not any(mark.performed or mark.cut_short for mark in steps if mark.name in changing)
     if verdict in (Verdict.FAILED, Verdict.CANCELLED) and untouched:
         return End(verdict, f"{told} Nothing was changed.")
-    return End(verdict, " ".join([told, *_stays(plan, steps, undone=())]))
+    return End(verdict, " ".join([told, *what_stays(plan, steps, gone=())]))
 
 
 def _after_undoing(plan: Plan, steps: Sequence[Mark], undos: Sequence[Mark]) -> End:
     bad = next((mark for mark in steps if mark.verdict not in (None, Verdict.SUCCEEDED)), None)
     told = bad.sentence if bad and bad.sentence else "Cancelled."
     undone = tuple(mark.name for mark in undos if mark.verdict is Verdict.SUCCEEDED)
-    stays = _stays(plan, steps, undone)
+    taken_over = tuple(mark.name for mark in undos if mark.verdict is Verdict.SUPERSEDED)
+    stays = what_stays(plan, steps, gone=(*undone, *taken_over))
     failed = next((mark for mark in undos if mark.verdict is not Verdict.SUCCEEDED), None)
     if failed is None:
         words = {step.name: step.undo.words for step in plan.steps if step.undo}
@@ -145,12 +147,24 @@ def _after_undoing(plan: Plan, steps: Sequence[Mark], undos: Sequence[Mark]) -> 
     return End(verdict, " ".join([told, f"Undoing {failed.name} did not work: {failed.sentence}", *stays]))
 
 
-def _stays(plan: Plan, steps: Sequence[Mark], undone: Sequence[str]) -> list[str]:
-    """What took effect and is still there, in words."""
-    titles = {step.name: step.title for step in plan.steps}
+def what_stays(plan: Plan, steps: Sequence[Mark], gone: Collection[str]) -> list[str]:
+    """What took effect and is still there, in words: what is done, and what was only begun. Not what merely looked,
+    what ECS took back itself, nor what somebody else's change has taken the place of."""
+    known = {step.name: step for step in plan.steps}
     left = [
-        titles.get(mark.name, mark.name)
+        mark
         for mark in steps
-        if mark.performed and mark.name not in undone and mark.verdict is not Verdict.ROLLED_BACK
+        if mark.performed
+        and mark.name not in gone
+        and known[mark.name].action not in ONLY_LOOK
+        and mark.verdict not in (Verdict.ROLLED_BACK, Verdict.SUPERSEDED)
     ]
-    return [f"Still done: {'; '.join(left)}."] if left else []
+    whole = [_short(known[mark.name]) for mark in left if mark.verdict is Verdict.SUCCEEDED]
+    begun = [_short(known[mark.name]) for mark in left if mark.verdict is not Verdict.SUCCEEDED]
+    said = [f"Still done: {'; '.join(whole)}."] if whole else []
+    return [*said, f"Begun, and there at least in part: {'; '.join(begun)}."] if begun else said
+
+
+def _short(step: Step) -> str:
+    """Its title without what it waits for: that is over."""
+    return step.title.partition(", and ")[0] or step.name

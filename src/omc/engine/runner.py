@@ -16,9 +16,9 @@ from typing import Any, Protocol
 
 from omc.actions.action import Action, Context, CutShort, Outcome, Verdict, action_named
 from omc.engine import integrity, journal, planning
-from omc.engine.course import Do, End, Mark, Phase, State, StepState, TakeBack, next_move
+from omc.engine.course import Do, End, Phase, State, StepState, TakeBack, next_move
 from omc.engine.journal import Lease
-from omc.engine.undoing import outputs_of
+from omc.engine.undoing import CUT_SHORT, mark, outputs_of
 from omc.errors import AccessDenied, AwsRefused, BadCredentials, NoCredentials, OmcError, Unknown
 from omc.procedures.plan import Plan, filled_in, from_json
 from omc.store.embedded import StoreError, StoreUnreachable
@@ -27,8 +27,6 @@ from omc.store.models import Run, StepRow
 FIRST_PAUSE = 0.5
 """Seconds before AWS is asked again after it could not answer; twice as many each time."""
 LONGEST_PAUSE = 8.0
-CUT_SHORT = "cut_short"
-"""In the evidence of a step: some of its effect may be there although it didn't take place as a whole."""
 LOOK_FOR_CANCEL = 1.0
 """Seconds within which a runner that waits sees that it was cancelled."""
 
@@ -170,18 +168,6 @@ class Runner:
             run = journal.find(session, self.lease.run)
             self._require_fence(run)
             return run.cancelled_by is not None
-
-
-def mark(row: StepRow) -> Mark:
-    """What the rows of a step come to for ``course``."""
-    return Mark(
-        row.name,
-        StepState(row.state),
-        row.performed_at is not None,
-        Verdict(row.verdict) if row.verdict else None,
-        row.sentence or "",
-        CUT_SHORT in (row.evidence or {}),
-    )
 
 
 def token_of(run: str, phase: str, step: str) -> str:

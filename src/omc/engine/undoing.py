@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from omc.engine.course import Phase, State
+from omc.actions.action import Verdict
+from omc.engine.course import Mark, Phase, State, StepState, what_stays
 from omc.engine.integrity import require_unaltered
 from omc.engine.journal import UNDO, find, steps_of
 from omc.errors import Refused
 from omc.procedures.plan import Plan, Risk, Step, filled_in, from_json
 from omc.store.database import Store
 from omc.store.models import Run, StepRow
+
+CUT_SHORT = "cut_short"
+"""In the evidence of a step: some of its effect may be there although it didn't take place as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def plan_of(store: Store, asked: Asked) -> Plan:
         risk=Risk(run.risk),
         steps=tuple(steps),
         rests_on={"plan": run.plan_hash, "ended": _ended(run)},
-        notes=_left(plan, done, {step.name for step in steps}),
+        notes=_left(plan, done, {*undone, *(step.name.removeprefix("undo-") for step in steps)}),
         undo_on_failure=False,
     )
 
@@ -76,10 +80,22 @@ def _ended(run: Run) -> str:
     return run.ended_at.isoformat() if run.ended_at else ""
 
 
-def _left(plan: Plan, done: list[StepRow], undone: set[str]) -> tuple[str, ...]:
-    titles = {step.name: step.title for step in plan.steps}
-    stays = [titles[row.name] for row in done if row.performed_at and f"undo-{row.name}" not in undone]
-    return (f"Stays as it is, since it can't be undone: {'; '.join(stays)}.",) if stays else ()
+def _left(plan: Plan, done: list[StepRow], gone: set[str]) -> tuple[str, ...]:
+    """What nothing takes back. ``gone``: what is undone already, or will be by this plan."""
+    stays = what_stays(plan, [mark(row) for row in done], gone)
+    return tuple(f"Can't be undone. {sentence}" for sentence in stays)
+
+
+def mark(row: StepRow) -> Mark:
+    """What the rows of a step come to for ``course``."""
+    return Mark(
+        row.name,
+        StepState(row.state),
+        row.performed_at is not None,
+        Verdict(row.verdict) if row.verdict else None,
+        row.sentence or "",
+        CUT_SHORT in (row.evidence or {}),
+    )
 
 
 def outputs_of(rows: list[StepRow]) -> dict[str, dict[str, Any]]:

@@ -39,6 +39,10 @@ class Candidates:
         pinned = [image for image in parsed if image and image.digest and account_of(image.registry, self.region)]
         return [f"{i.repository}@{i.digest[:19]}" for i in pinned if (i.repository, i.digest) not in self.images]
 
+    def all_looked_up(self, images: Mapping[str, str]) -> bool:
+        """Whether each of a definition's images is pinned, so that it is known to be there or gone."""
+        return all((image := parse(each)) and image.repository and image.digest for each in images.values())
+
 
 @reads
 def read_candidates(

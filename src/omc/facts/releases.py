@@ -59,6 +59,12 @@ class Release:
         return str(self.proof.get("doubt", "" if self.watched else "unwatched"))
 
     @property
+    def standing(self) -> str:
+        """``verified``, or what is true instead: ``gone back to, unwatched``."""
+        how = ["gone back to"] if self.is_rollback else []
+        return ", ".join([*how, self.doubt]) if self.doubt else ", ".join([*how, "verified"])
+
+    @property
     def is_verified(self) -> bool:
         """Whether it was watched for long enough, compared, and found healthy."""
         return not self.doubt and not self.is_rollback

@@ -154,7 +154,7 @@ def releases_that_run(services: Services, ledger: Ledger | None, environment: En
             at = moment(release.verified, environment.time_zone)
             yield (
                 f"{service.name} runs {service.task_definition}: omc's release {release.number} by {release.who}, "
-                f"verified {at} (run {release.run})."
+                f"{release.standing} {at} (run {release.run})."
             )
 
 

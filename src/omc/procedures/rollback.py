@@ -277,6 +277,8 @@ def _untrusted(candidate: Candidate) -> str:
     name = candidate.task_definition
     if candidate.release is None:
         return f"{name} was never released by omc: that ECS completed its deployment is all that is known of it."
+    if "unhealthy" in candidate.release.proof:
+        return f"{name} ran, but was not healthy when it was released: {candidate.release.proof['unhealthy']}."
     return (
         f"{name} ran, but unwatched: it was never compared with what was there before by the load balancer's figures."
     )
@@ -290,15 +292,18 @@ def _told(candidate: Candidate, way: Way, environment: Environment, found: Candi
     when = moment(candidate.verified, environment.time_zone)
     known = f"ECS completed it {when}"
     if candidate.release:
-        known = f"{'verified' if candidate.watched else 'unwatched'} {when}, release {candidate.release.number}"
+        known = f"{candidate.release.standing} {when}, release {candidate.release.number}"
+        if candidate.watched and candidate.release.is_rollback:
+            known = f"gone back to {when}, release {candidate.release.number}, and watched when it was released"
     parts = [
         known,
         f"served {span(candidate.served)}",
-        definition.status if definition else "gone from ECS",
+        definition.status if definition else _untold(name, found),
     ]
     if definition:
         missing = found.missing_images(definition.images)
-        parts.append(f"image gone: {', '.join(missing)}" if missing else "image in the registry")
+        there = "image in the registry" if found.all_looked_up(definition.images) else "image not looked up"
+        parts.append(f"image gone: {', '.join(missing)}" if missing else there)
     if recorded and recorded.schema is not None:
         parts.append(f"schema {recorded.schema}")
     if ledger.schema_floor is not None:
@@ -307,6 +312,11 @@ def _told(candidate: Candidate, way: Way, environment: Environment, found: Candi
         parts.append("was rolled back from")
     mark = "→ " if way.back and way.back.name == name else "  "
     return f"{mark}candidate {name}: {', '.join(parts)}."
+
+
+def _untold(name: str, found: Candidates) -> str:
+    """What is known of a revision that has no definition: that ECS has none, or that it wasn't asked."""
+    return "gone from ECS" if name in found.looked_up else "not looked up"
 
 
 def drift(ways: list[Way], definitions: Definitions) -> Iterator[str]:

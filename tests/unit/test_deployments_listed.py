@@ -1,0 +1,63 @@
+"""``omc deployments``: a release is said to serve only where it does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from omc.cli.deployments import _lines
+from omc.facts.deployments import History
+from omc.facts.services import EcsService, Services
+from support import release_world as world
+
+
+def service(name: str, **tasks: int) -> EcsService:
+    """Running so many tasks of each revision: ``r7=2``."""
+    numbers = {int(key[1:]): count for key, count in tasks.items()}
+    made = world.service(name, max(numbers, default=7))
+    deployments = tuple(
+        replace(made.deployments[0], task_definition=f"ohmycoins-{name}:{number}", running=count)
+        for number, count in numbers.items()
+    )
+    return replace(made, deployments=deployments)
+
+
+FRONTEND = service("frontend", r3=2)
+
+
+@pytest.mark.parametrize(
+    ("services", "missing", "state", "said"),
+    [
+        ((service("backend", r7=2), FRONTEND), (), "serving", ""),
+        ((service("backend", r7=1), FRONTEND), (), "serving", ""),
+        ((service("backend", r9=2), FRONTEND), (), "serving in part", "backend runs ohmycoins-backend:9"),
+        ((service("backend", r7=1, r9=1), FRONTEND), (), "serving in part", "backend runs ohmycoins-backend:9"),
+        (
+            (service("backend", r9=2), service("frontend", r4=2)),
+            (),
+            "not serving",
+            "frontend runs ohmycoins-frontend:4",
+        ),
+        ((service("backend", r7=0), FRONTEND), (), "serving in part", "no task of backend runs"),
+        ((service("backend", r7=0), service("frontend", r3=0)), (), "not serving", "no task of frontend runs"),
+        ((service("backend", r7=0, r6=2), FRONTEND), (), "serving in part", "backend runs ohmycoins-backend:6"),
+        ((FRONTEND,), ("backend",), "serving in part", "backend does not exist any more"),
+        ((), ("backend", "frontend"), "not serving", "frontend does not exist any more"),
+    ],
+)
+def test_what_serves_is_what_runs(services: Any, missing: tuple[str, ...], state: str, said: str) -> None:
+    release = world.release(1, 1, 7, 3)
+    [line] = _lines(History({}), world.ledger(release), Services(services, missing))
+    assert line.state == state
+    assert said in line.proof
+    [over] = _lines(History({}), world.ledger(replace(release, ended=world.NOW)), Services(services, missing))
+    assert over.state == "ended"
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_way_back_that_nobody_watched_is_unwatched_too(watched: bool) -> None:
+    release = world.release(1, 1, 7, 3, proof={"watched": True} if watched else {"backend": 9.0}, is_rollback=True)
+    [line] = _lines(History({}), world.ledger(release), Services((service("backend", r7=2), FRONTEND)))
+    assert ("unwatched" in line.proof) is not watched
