@@ -10,6 +10,7 @@ from omc.cli.table import Row, table
 from omc.cli.wording import leaves, short
 from omc.engine.accounts import Account
 from omc.engine.course import State
+from omc.engine.heartbeats import Heard
 from omc.output import line, markdown, style, table_row
 from omc.procedures.plan import from_json
 from omc.store.models import Approval, Run, StepRow, Timer
@@ -46,7 +47,7 @@ def heading(title: str, environment: str) -> str:
     return title if named else f"{title}, {environment}"
 
 
-def as_table(account: Account, zone: str, *, width: int, colour: bool) -> str:
+def as_table(account: Account, zone: str, heard: Heard | None = None, *, width: int, colour: bool) -> str:
     """The run and each step with times, verdict and evidence."""
     run = account.run
     facts = [
@@ -70,7 +71,7 @@ def as_table(account: Account, zone: str, *, width: int, colour: bool) -> str:
         facts.append(("  policy", f"{run.approvals_needed} to approve, for {run.approvals_expire_minutes} min"))
     parts = [line(heading(run.title, run.environment)), table([Row(fact) for fact in facts], width=width)]
     parts.append(table([_step_row(account, row) for row in account.steps], width=width) or "It has no steps.")
-    parts.append(verdict_line(run, colour=colour))
+    parts.append(verdict_line(run, heard, colour=colour))
     return "\n\n".join(parts)
 
 
@@ -113,14 +114,14 @@ def approval_in_words(approval: Approval, zone: str) -> str:
     return told + (", lost: the plan was stale" if approval.lost_at else "")
 
 
-def verdict_line(run: Run, *, colour: bool) -> str:
+def verdict_line(run: Run, heard: Heard | None = None, *, colour: bool) -> str:
     """How it ended, or where it is."""
-    word = run.verdict or run.state
+    word = heard.state if heard else run.verdict or run.state
     shown = style(word.upper(), fg=COLOURS.get(word), bold=True) if colour else word.upper()
     return f"{shown}: {line(run.sentence)}" if run.sentence else f"{shown}."
 
 
-def as_document(account: Account) -> dict[str, Any]:
+def as_document(account: Account, heard: Heard | None = None) -> dict[str, Any]:
     """For programs. Keys are added, never renamed; times are ISO 8601 in UTC."""
     run = account.run
     return {
@@ -134,6 +135,7 @@ def as_document(account: Account) -> dict[str, Any]:
         "actor_known": run.actor_known,
         "actor_person": run.actor_person,
         "state": run.state,
+        **_heard(heard),
         "verdict": run.verdict,
         "exit_code": exit_code_of(run),
         "sentence": run.sentence,
@@ -179,13 +181,20 @@ def as_document(account: Account) -> dict[str, Any]:
     }
 
 
-def as_markdown(account: Account, zone: str) -> str:
+def _heard(heard: Heard | None) -> dict[str, Any]:
+    """Whether somebody performs it just now, and what to do where nobody does."""
+    if heard is None:
+        return {}
+    return {"goes_on": heard.goes_on, "heard_of_at": iso(heard.at), "what_to_do": heard.sentence}
+
+
+def as_markdown(account: Account, zone: str, heard: Heard | None = None) -> str:
     """For a ticket."""
     run = account.run
     lines = [
         f"## {markdown(heading(run.title, run.environment))}",
         "",
-        f"**{markdown(verdict_line(run, colour=False))}**",
+        f"**{markdown(verdict_line(run, heard, colour=False))}**",
         "",
     ]
     lines += [f"- Run `{run.id}`, plan `{run.plan_hash[:12]}`, risk {run.risk}, by {markdown(by_in_words(run))}"]
@@ -205,12 +214,17 @@ def as_markdown(account: Account, zone: str) -> str:
     return "\n".join(lines)
 
 
-def runs_table(runs: Sequence[Run], timers: Sequence[Timer], zone: str, *, width: int) -> str:
+def runs_table(
+    runs: Sequence[Run], timers: Sequence[Timer], zone: str, heard: Mapping[str, Heard], *, width: int
+) -> str:
     """Runs, the newest first, and below them the timers that are to come."""
     parts = []
     if runs:
         rows = [
-            Row((run.id, run.environment, run.verdict or run.state, moment(run.created_at, zone), run.actor, run.title))
+            Row(
+                (run.id, run.environment, heard[run.id].state, moment(run.created_at, zone), run.actor, run.title),
+                (heard[run.id].sentence,) if not heard[run.id].goes_on else (),
+            )
             for run in runs
         ]
         parts.append(table(rows, header=("run", "environment", "", "planned", "by", ""), width=width))
@@ -225,10 +239,11 @@ def runs_table(runs: Sequence[Run], timers: Sequence[Timer], zone: str, *, width
     return "\n\n".join(parts)
 
 
-def runs_markdown(runs: Sequence[Run], timers: Sequence[Timer], zone: str) -> str:
+def runs_markdown(runs: Sequence[Run], timers: Sequence[Timer], zone: str, heard: Mapping[str, Heard]) -> str:
     lines = ["| run | environment | state | planned | by | |", "|---|---|---|---|---|---|"]
     for run in runs:
-        cells = (run.id, run.environment, run.verdict or run.state, moment(run.created_at, zone), run.actor, run.title)
+        state = ". ".join(part for part in (heard[run.id].state, heard[run.id].sentence) if part)
+        cells = (run.id, run.environment, state, moment(run.created_at, zone), run.actor, run.title)
         lines.append(table_row(cells))
     if timers:
         lines += ["", "| timer | environment | procedure | due | by | |", "|---|---|---|---|---|---|"]
@@ -239,7 +254,7 @@ def runs_markdown(runs: Sequence[Run], timers: Sequence[Timer], zone: str) -> st
     return "\n".join(lines)
 
 
-def runs_document(runs: Sequence[Run], timers: Sequence[Timer]) -> dict[str, Any]:
+def runs_document(runs: Sequence[Run], timers: Sequence[Timer], heard: Mapping[str, Heard]) -> dict[str, Any]:
     return {
         "runs": [
             {
@@ -249,6 +264,7 @@ def runs_document(runs: Sequence[Run], timers: Sequence[Timer]) -> dict[str, Any
                 "title": run.title,
                 "actor": run.actor,
                 "state": run.state,
+                **_heard(heard[run.id]),
                 "verdict": run.verdict,
                 "planned_at": iso(run.created_at),
                 "ended_at": iso(run.ended_at),

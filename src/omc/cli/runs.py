@@ -12,6 +12,7 @@ from omc.output import echo, line, to_json
 
 if TYPE_CHECKING:
     from omc.engine.actors import Actor
+    from omc.engine.heartbeats import Heard
     from omc.stack import Environment, Stack
     from omc.store.database import Store
 
@@ -47,6 +48,7 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
     from omc.cli.stores import places_meant
     from omc.cli.table import width_of
     from omc.engine import timers as timed
+    from omc.engine.heartbeats import heard_of
     from omc.engine.work import alive
     from omc.stack import load
     from omc.store.database import open_store
@@ -54,12 +56,15 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
 
     stack = load(context.obj)
     found: list[Run] = []
+    heard: dict[str, Heard] = {}
     to_come = []
     workers = 0
     for place in places_meant(stack, env):
         with open_store(place) as store, store.reading() as session:
             query = select(Run).order_by(Run.created_at.desc()).limit(last)
-            found += session.execute(query if env is None else query.where(Run.environment == env)).scalars()
+            here = list(session.execute(query if env is None else query.where(Run.environment == env)).scalars())
+            heard |= {run.id: heard_of(run, store.now()) for run in here}
+            found += here
             to_come += timed.pending(session, None if env is None else [env])
             workers += len(alive(session))
     found.sort(key=lambda run: run.created_at, reverse=True)
@@ -67,11 +72,11 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
     to_come.sort(key=lambda timer: timer.due_at)
     zone = stack.time_zone
     if output == "json":
-        echo(to_json(run_report.runs_document(found, to_come) | {"workers": workers}))
+        echo(to_json(run_report.runs_document(found, to_come, heard) | {"workers": workers}))
     elif output == "markdown":
-        echo(run_report.runs_markdown(found, to_come, zone))
+        echo(run_report.runs_markdown(found, to_come, zone, heard))
     else:
-        echo(run_report.runs_table(found, to_come, zone, width=width_of()))
+        echo(run_report.runs_table(found, to_come, zone, heard, width=width_of()))
         if to_come and not workers:
             where = ", ".join(f"omc work --env {name}" for name in sorted({timer.environment for timer in to_come}))
             echo(f"\nNo worker runs that would perform them. Start one: {where}")
@@ -94,6 +99,8 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
     from omc.cli.stores import environment_of_run, store_of_run
     from omc.cli.table import has_colour, width_of
     from omc.engine.accounts import account_of
+    from omc.engine.course import State
+    from omc.engine.heartbeats import heard_of
     from omc.engine.processes import shown
     from omc.procedures.plan import from_json
     from omc.stack import load
@@ -101,15 +108,18 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
     stack = load(context.obj)
     with store_of_run(stack, env, run_id) as (store, run):
         account = account_of(store, run.id)
+        heard = heard_of(account.run, store.now())
     plan, environment = from_json(account.run.plan), environment_of_run(stack, account.run)
     if output == "json":
-        echo(to_json(run_report.as_document(account)))
+        echo(to_json(run_report.as_document(account, heard)))
     elif output == "markdown":
-        echo(run_report.as_markdown(account, stack.time_zone))
+        echo(run_report.as_markdown(account, stack.time_zone, heard))
         echo("\n" + plan_report.as_markdown(plan, (), environment, full=full))
     else:
-        echo(run_report.as_table(account, stack.time_zone, width=width_of(), colour=has_colour()))
-        if account.run.holder:
+        echo(run_report.as_table(account, stack.time_zone, heard, width=width_of(), colour=has_colour()))
+        if not heard.goes_on:
+            echo("\n" + line(heard.sentence))
+        elif account.run.holder and account.run.state != State.ENDED:
             echo("\n" + line(f"{shown(account.run.holder)} performs it."))
         echo("\nThe plan was\n")
         echo(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour(), full=full))

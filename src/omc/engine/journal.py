@@ -17,6 +17,7 @@ from omc.actions.action import Outcome
 from omc.engine import processes
 from omc.engine.actors import Actor
 from omc.engine.course import ACTIVE, Phase, State, StepState
+from omc.engine.heartbeats import in_the_way
 from omc.errors import OmcError, Refused, WrongUse
 from omc.procedures.plan import Plan, to_json
 from omc.stack.model import ApprovalPolicy
@@ -26,12 +27,11 @@ from omc.store.database import Store, Transaction
 from omc.store.embedded import StoreUnreachable
 from omc.store.models import Approval, Run, StepRow, Timer
 from omc.store.redaction import plain
+from omc.store.runs import LEASE
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-LEASE = runs.LEASE
-"""Seconds that a run belongs to its runner without a word from it."""
 RENEW = 2.0
 """Seconds between such words."""
 MARGIN = 0.5
@@ -199,16 +199,7 @@ def refuse_second(store: Store, environment: str, but: str | None = None) -> Non
     with store.reading() as session:
         run = runs.active(session, environment)
     if run is not None and run.id != but:
-        raise Refused(in_the_way(run))
-
-
-def in_the_way(run: Run) -> str:
-    since = run.started_at or run.created_at
-    return (
-        f"{run.environment} is being changed already: {run.id} ({run.title}) by {run.actor} since "
-        f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC is {run.state}. Wait for it (omc runs show {run.id}), go on "
-        f"with it (omc runs resume {run.id}) or end it (omc runs cancel {run.id})."
-    )
+        raise Refused(in_the_way(run, store.now()))
 
 
 def find(session: Session, run: str) -> Run:

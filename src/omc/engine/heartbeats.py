@@ -1,0 +1,69 @@
+"""Whether a run is performed just now: by when its runner was heard of last, not by the state that it was left in.
+
+A runner renews its lease every two seconds. One that has died leaves ``running`` behind, for whoever looks next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from omc.engine import processes
+from omc.engine.course import ACTIVE, State
+from omc.store.models import Run
+from omc.store.runs import LEASE
+from omc.times import span
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is true of a run at one moment."""
+
+    state: str
+    """For a table: its verdict, its state, or what became of it since."""
+    sentence: str = ""
+    """With what to do about it; empty where it goes on, waits or has ended."""
+    at: datetime | None = None
+    """When its runner was heard of last; None where none has it."""
+
+    @property
+    def goes_on(self) -> bool:
+        return not self.sentence
+
+
+def heard_of(run: Run, now: datetime) -> Heard:
+    """``now``: by the store's clock, as the lease is."""
+    if run.state not in ACTIVE:
+        return Heard(run.verdict or run.state)
+    resume = f"omc runs resume {run.id} --env {run.environment}"
+    if run.holder is None or run.lease_until is None:
+        if run.state == State.READY:
+            return Heard(run.state, f"Nobody has begun with it. Begin: {resume}")
+        return Heard("left", f"Nobody performs it: its process let it go. Go on with it: {resume}")
+    at = run.lease_until - timedelta(seconds=LEASE)
+    if processes.surely_dead(run.holder):
+        return Heard("dead", f"{_who(run)} has ended without it. Take it over with: {resume}", at)
+    if run.lease_until <= now:
+        silent = span(now - at)
+        return Heard("silent", f"{_who(run)} was not heard of for {silent}. Take it over with: {resume}", at)
+    return Heard(run.state, at=at)
+
+
+def _who(run: Run) -> str:
+    who = processes.shown(run.holder or "")
+    return f"{who[:1].upper()}{who[1:]}, which performed it,"
+
+
+def in_the_way(run: Run, now: datetime) -> str:
+    """Why no other change may begin. ``now``: by the store's clock."""
+    since, heard = run.started_at or run.created_at, heard_of(run, now)
+    begun = (
+        f"{run.environment} is being changed already: {run.id} ({run.title}) by {run.actor} since "
+        f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    )
+    if not heard.goes_on:
+        return f"{begun} is not at its end. {heard.sentence}. Or end it: omc runs cancel {run.id}"
+    return (
+        f"{begun} is {run.state}. Wait for it (omc runs show {run.id}), go on "
+        f"with it (omc runs resume {run.id}) or end it (omc runs cancel {run.id})."
+    )

@@ -1,0 +1,60 @@
+"""What is said of a run that is under way: that it goes on only if its runner was heard of in the last seconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from omc.engine import processes
+from omc.engine.heartbeats import LEASE, heard_of, in_the_way
+from omc.store.models import Run
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+ELSEWHERE = "mars:4711:99:somewhere"
+US = processes.this_process()
+DEAD_HERE = ":".join([*US.split(":")[:1], "1", "1", *US.split(":")[3:]])
+"""Process 1 did not start in the first tick after the boot."""
+
+
+def run(state: str, holder: str | None, silent: float | None) -> Run:
+    lease = None if silent is None else NOW + timedelta(seconds=LEASE - silent)
+    return Run(
+        id="0vqk3m7x", environment="staging", title="Deploy", actor="ann", state=state, holder=holder,
+        lease_until=lease, created_at=NOW, started_at=NOW, verdict="failed" if state == "ended" else None,
+    )  # fmt: skip
+
+
+RESUME = "omc runs resume 0vqk3m7x --env staging"
+
+
+@pytest.mark.parametrize(
+    ("state", "holder", "silent", "shown", "said"),
+    [
+        ("running", US, 0, "running", ""),
+        ("running", US, 2, "running", ""),
+        ("running", ELSEWHERE, 5.9, "running", ""),
+        ("undoing", ELSEWHERE, 1, "undoing", ""),
+        ("running", ELSEWHERE, 6, "silent", f"was not heard of for 6 s. Take it over with: {RESUME}"),
+        ("running", ELSEWHERE, 40, "silent", "Process 4711 on mars, which performed it, was not heard of for 40 s."),
+        ("running", ELSEWHERE, 7200, "silent", "was not heard of for 2 h."),
+        ("undoing", ELSEWHERE, 40, "silent", f"Take it over with: {RESUME}"),
+        ("ready", ELSEWHERE, 40, "silent", f"Take it over with: {RESUME}"),
+        ("running", DEAD_HERE, 1, "dead", f"has ended without it. Take it over with: {RESUME}"),
+        ("running", None, None, "left", f"Nobody performs it: its process let it go. Go on with it: {RESUME}"),
+        ("ready", None, None, "ready", f"Nobody has begun with it. Begin: {RESUME}"),
+        ("awaiting approval", None, None, "awaiting approval", ""),
+        ("ended", None, None, "failed", ""),
+        ("ended", ELSEWHERE, 40, "failed", ""),
+    ],
+)
+def test_running_is_what_was_heard_of(state: str, holder: str | None, silent: float, shown: str, said: str) -> None:
+    found = run(state, holder, silent)
+    heard = heard_of(found, NOW)
+    assert heard.state == shown
+    assert (said in heard.sentence) if said else heard.goes_on
+    if state in ("running", "undoing", "ready"):
+        why = in_the_way(found, NOW)
+        assert f"{found.environment} is being changed already: 0vqk3m7x (Deploy) by ann since" in why
+        assert "omc runs cancel 0vqk3m7x" in why
+        assert (heard.sentence in why) if said else (f"is {state}. Wait for it" in why)
