@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel
 
 
+CLI_NAMES = {"s3": "s3api"}
+"""What the aws CLI calls a service of botocore's, where it has another name for it."""
+
+
 def command_line(call: Call, region: str | None = None) -> str:
     """One shell line that asks AWS (or the URL) the same question."""
     if call.service == "http":
         via = ["--connect-to", f"::{call.parameters['via']}"] if "via" in call.parameters else []
         return shell_line(["curl", "--silent", "--show-error", "--max-time", "5", *via, str(call.parameters["url"])])
-    words = ["aws", call.service, _dashed(call.operation)]
+    words = ["aws", CLI_NAMES.get(call.service, call.service), _dashed(call.operation)]
     model, page_size = _model(call.service, call.operation)
     members: Mapping[str, Any] = model.input_shape.members if model.input_shape else {}
     for name, value in call.parameters.items():
@@ -31,6 +35,8 @@ def command_line(call: Call, region: str | None = None) -> str:
         words += _option(option, members[name], value)
     if region:
         words += ["--region", region]
+    if model.has_streaming_output:
+        words.append("/dev/stdout")  # the CLI wants to know where to
     return shell_line(words)
 
 
