@@ -19,25 +19,17 @@ from omc.aws.calls import Call
 from omc.aws.command_lines import _model, _service, command_line
 from omc.aws.command_permissions import COMMANDS, operations_of
 from omc.engine.planning import commands
-from omc.facts.connections import Connections
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.deployments import History
 from omc.facts.quotas import Quotas
 from omc.facts.registered import Registered
 from omc.facts.scaling import Scaling
 from omc.facts.services import Services
-from omc.facts.subnets import Subnets
 from omc.procedures.asking import Deploy, Prune, Rollback
-from omc.procedures.deploy import plan_deploy
 from omc.procedures.migrate import Asked as Migrate
-from omc.procedures.migrate import migrate
 from omc.procedures.plan import Plan, Risk, Step
-from omc.procedures.prune import plan_prune
 from omc.procedures.restart import Asked as Restart
-from omc.procedures.restart import restart
-from omc.procedures.rollback import plan_rollback
 from omc.procedures.scale import Asked as Scale
-from omc.procedures.scale import scale
 from omc.stack import Environment
 from support import aws_cli
 from support import release_world as world
@@ -50,30 +42,19 @@ HOSTILE = 'it\'s $HOME `id` "quoted" *'
 def _deploy(**more: Any) -> Plan:
     asked = more.pop("asked", None) or Deploy(images={"backend": world.digest("b"), "frontend": world.digest("b")})
     images = replace(world.facts()["images"], of={"backend": world.wanted(), "frontend": world.wanted(name="frontend")})
-    return plan_deploy(asked, **world.facts(**({"images": images} | more)))
+    return world.planned("deploy", asked, **({"images": images} | more))
 
 
 def _rollback(**more: Any) -> Plan:
-    facts = world.facts()
     old, new = world.definition("backend", 7, "a"), world.definition("backend", 8, "b")
     known = {
-        name: facts[name] for name in ("environment", "scope", "services", "ledger")
-    } | {
         "services": Services((world.service("backend", 8), world.service("frontend", 3))),
         "definitions": Definitions({"backend": new, "frontend": world.definition("frontend", 3, "a")}, {}),
         "history": History({"backend": (world.deployed(f"{B}:8", 1), world.deployed(f"{B}:7", 24))}),
         "found": world.candidates(old, new),
         "ledger": world.ledger(),
-    }  # fmt: skip
-    return plan_rollback(more.pop("asked", Rollback(("backend",))), **(known | more))
-
-
-def _scale(asked: Scale, **more: Any) -> Plan:
-    facts = world.facts()
-    known = {name: facts[name] for name in ("environment", "services", "scaling")}
-    return scale(
-        asked, connections=Connections(None, {}), subnets=Subnets({}), quotas=Quotas(None, {}, 0.0), **(known | more)
-    )
+    }
+    return world.planned("rollback", more.pop("asked", Rollback(("backend",))), **(known | more))
 
 
 def _running(definitions: Definitions, backend: Definition) -> Definitions:
@@ -81,41 +62,30 @@ def _running(definitions: Definitions, backend: Definition) -> Definitions:
 
 
 def _plans() -> Iterator[tuple[str, Plan]]:
-    facts = world.facts()
-    environment, services, definitions = facts["environment"], facts["services"], facts["definitions"]
+    definitions = world.facts()["definitions"]
+    environment = world.environment()
     yield "deploy", _deploy()
     odd = world.definition("backend", 7, "a", NOTE=HOSTILE, API_KEY="abcdefghijklmnop")
-    yield (
-        "deploy, odd values",
-        _deploy(definitions=replace(definitions, running={**definitions.running, "backend": odd})),
-    )
+    yield "deploy, odd values", _deploy(definitions=_running(definitions, odd))
     yield "deploy, new tasks", _deploy(asked=Deploy(force_new=["backend", "frontend"]))
     gone = replace(definitions.running["backend"], status="INACTIVE")
-    yield (
-        "deploy, what runs is deregistered",
-        _deploy(
-            asked=Deploy(force_new=["backend"]),
-            definitions=replace(definitions, running={**definitions.running, "backend": gone}),
-        ),
-    )
+    again = Deploy(force_new=["backend"])
+    yield "deploy, what runs is deregistered", _deploy(asked=again, definitions=_running(definitions, gone))
     yield "roll back", _rollback()
-    again = world.candidates(replace(world.definition("backend", 7, "a"), status="INACTIVE"))
-    yield "roll back to what was deregistered", _rollback(found=again, asked=Rollback(("backend",), to=f"{B}:7"))
+    was = world.candidates(replace(world.definition("backend", 7, "a"), status="INACTIVE"))
+    yield "roll back to what was deregistered", _rollback(found=was, asked=Rollback(("backend",), to=f"{B}:7"))
     going = replace(world.deployed(f"{B}:8", 1), status="IN_PROGRESS", finished=None)
     yield "stop", _rollback(history=History({"backend": (going, world.deployed(f"{B}:7", 24))}))
-    yield "restart", restart(Restart(), environment, services, definitions)
-    yield "migrate", migrate(Migrate(()), environment, services, definitions, facts["requirements"])
-    yield "scale", _scale(Scale("backend", count=4))
-    yield "scale for a while", _scale(Scale("backend", count=4, seconds=3600))
-    yield "limits", _scale(Scale("backend", minimum=3, maximum=6))
-    yield "scale without an autoscaler", _scale(Scale("backend", count=4), scaling=Scaling(()))
+    yield "restart", world.planned("restart", Restart())
+    yield "migrate", world.planned("migrate", Migrate(()))
+    quotas = {"quotas": Quotas(None, {}, 0.0)}
+    yield "scale", world.planned("scale", Scale("backend", count=4), **quotas)
+    yield "scale for a while", world.planned("scale", Scale("backend", count=4, seconds=3600), **quotas)
+    yield "limits", world.planned("scale", Scale("backend", minimum=3, maximum=6), **quotas)
+    alone = Scaling(())
+    yield "scale without an autoscaler", world.planned("scale", Scale("backend", count=4), scaling=alone, **quotas)
     registered = Registered({"backend": tuple(f"{B}:{number}" for number in range(1, 8))}, frozenset())
-    yield (
-        "prune",
-        plan_prune(
-            Prune(1), environment, facts["scope"], services, definitions, facts["history"], registered, facts["ledger"]
-        ),
-    )
+    yield "prune", world.planned("prune", Prune(1), registered=registered)
     step = Step("apply", "terraform.apply_plan", {"plan": "/tmp/a plan", "stack": "ohmycoins"}, "Apply")
     yield "apply", Plan("infra-apply", environment.name, {}, "Apply", Risk.HIGH, (step,))
     cancel = Step("cancel", "timers.cancel", {"timer": "0vqk3m7x"}, "Cancel")
