@@ -15,6 +15,7 @@ ELSEWHERE = "mars:4711:99:somewhere"
 US = processes.this_process()
 DEAD_HERE = ":".join([*US.split(":")[:1], "1", "1", *US.split(":")[3:]])
 """Process 1 did not start in the first tick after the boot."""
+HOLDERS = {"us": US, "dead": DEAD_HERE, "elsewhere": ELSEWHERE, None: None}
 
 
 def run(state: str, holder: str | None, silent: float | None) -> Run:
@@ -31,25 +32,25 @@ RESUME = "omc runs resume 0vqk3m7x --env staging"
 @pytest.mark.parametrize(
     ("state", "holder", "silent", "shown", "said"),
     [
-        ("running", US, 0, "running", ""),
-        ("running", US, 2, "running", ""),
-        ("running", ELSEWHERE, 5.9, "running", ""),
-        ("undoing", ELSEWHERE, 1, "undoing", ""),
-        ("running", ELSEWHERE, 6, "silent", f"was not heard of for 6 s. Take it over with: {RESUME}"),
-        ("running", ELSEWHERE, 40, "silent", "Process 4711 on mars, which performed it, was not heard of for 40 s."),
-        ("running", ELSEWHERE, 7200, "silent", "was not heard of for 2 h."),
-        ("undoing", ELSEWHERE, 40, "silent", f"Take it over with: {RESUME}"),
-        ("ready", ELSEWHERE, 40, "silent", f"Take it over with: {RESUME}"),
-        ("running", DEAD_HERE, 1, "dead", f"has ended without it. Take it over with: {RESUME}"),
+        ("running", "us", 0, "running", ""),
+        ("running", "us", 2, "running", ""),
+        ("running", "elsewhere", 5.9, "running", ""),
+        ("undoing", "elsewhere", 1, "undoing", ""),
+        ("running", "elsewhere", 6, "silent", f"was not heard of for 6 s. Take it over with: {RESUME}"),
+        ("running", "elsewhere", 40, "silent", "Process 4711 on mars, which performed it, was not heard of for 40 s."),
+        ("running", "elsewhere", 7200, "silent", "was not heard of for 2 h."),
+        ("undoing", "elsewhere", 40, "silent", f"Take it over with: {RESUME}"),
+        ("ready", "elsewhere", 40, "silent", f"Take it over with: {RESUME}"),
+        ("running", "dead", 1, "dead", f"has ended without it. Take it over with: {RESUME}"),
         ("running", None, None, "left", f"Nobody performs it: its process let it go. Go on with it: {RESUME}"),
         ("ready", None, None, "ready", f"Nobody has begun with it. Begin: {RESUME}"),
         ("awaiting approval", None, None, "awaiting approval", ""),
         ("ended", None, None, "failed", ""),
-        ("ended", ELSEWHERE, 40, "failed", ""),
+        ("ended", "elsewhere", 40, "failed", ""),
     ],
 )
 def test_running_is_what_was_heard_of(state: str, holder: str | None, silent: float, shown: str, said: str) -> None:
-    found = run(state, holder, silent)
+    found = run(state, HOLDERS[holder], silent)
     heard = heard_of(found, NOW)
     assert heard.state == shown
     assert (said in heard.sentence) if said else heard.goes_on
