@@ -14,7 +14,7 @@ from omc.times import moment, span
 
 SHOWN = 5
 """Groups named as evidence of one log group."""
-LIVE = timedelta(minutes=5)
+LIVE = timedelta(minutes=3)
 """An error that was last written before is over; one that was first written since is new."""
 SAMPLE = 240
 """Characters of a sample that are shown."""
@@ -46,7 +46,7 @@ def recent_errors(errors: RecentErrors, environment: Environment, scope: Scope) 
             evidence=tuple(Evidence(_told(group, environment), errors.reading) for group in groups[:SHOWN]),
             procedure=LOG_ANALYSIS,
             place=f"logs/{name}",
-            since=min(group.first for group in live or groups),
+            since=min(group.resumed or group.first for group in live or groups),
             ended=ended,
         )
     if not by_log and not errors.missing:
@@ -63,7 +63,7 @@ def recent_errors(errors: RecentErrors, environment: Environment, scope: Scope) 
 
 
 def _is_new(group: ErrorGroup, now: datetime) -> bool:
-    return now - group.first <= LIVE
+    return now - (group.resumed or group.first) <= LIVE
 
 
 def _urgency(group: ErrorGroup, now: datetime) -> tuple[bool, bool, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import TASKS_RESTARTING
@@ -15,6 +15,8 @@ from omc.facts.tasks import StoppedTask, StoppedTasks
 from omc.stack import Environment
 from omc.times import moment, span
 
+SOONEST = timedelta(seconds=90)
+"""No service is taken to be well again sooner after its last failure."""
 SHOWN = 5
 """Tasks named as evidence of one cause."""
 
@@ -63,12 +65,17 @@ def failed_tasks(
 
 def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scope) -> datetime | None:
     """When it was over that these tasks (newest first) failed: all wanted tasks run, and the revision that failed isn't
-    the service's any more, or has had no failure for a while. None while it goes on."""
+    the service's any more, or has had no failure for twice as long as those tasks lived, five minutes at most. None
+    while it goes on."""
     if service is None or service.running < service.desired or not service.desired:
         return None
+    last, failed = tasks[0].stopped, {task.task_definition for task in tasks}
+    going_on = {each.task_definition for each in service.deployments if each.rollout in ("IN_PROGRESS", "FAILED")}
+    if failed & going_on:
+        return None
     current = {deployment.task_definition for deployment in service.deployments} or {service.task_definition}
-    last = tasks[0].stopped
-    if scope.now - last > HEALED or not {task.task_definition for task in tasks} & current:
+    lived = max((task.stopped - task.started for task in tasks if task.started), default=SOONEST)
+    if scope.now - last > min(max(2 * lived, SOONEST), HEALED) or not failed & current:
         return last
     return None
 

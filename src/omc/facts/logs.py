@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from omc.aws.batches import batches
@@ -30,6 +30,8 @@ ERRORS_QUERY = f"""fields @timestamp, @message, @logStream, @log
 | filter @message like /{ERROR_PATTERN}/
 | sort @timestamp desc
 | limit {ROWS}"""
+PAUSE = timedelta(minutes=5)
+"""Between two errors of a kind: what comes after it is another occurrence of the trouble."""
 TRACEBACK = "Traceback (most recent call last):"
 """How Python begins to tell of an exception; the lines that follow are log events of their own, and say which."""
 FIRST_WAIT, LONGEST_WAIT, PATIENCE = 0.05, 1.0, 30.0
@@ -49,6 +51,8 @@ class ErrorGroup:
     """The newest, whole."""
     streams: int
     """Log streams, so tasks, that wrote it."""
+    resumed: datetime | None = None
+    """Since when it has come again and again, without a pause of five minutes; None where that isn't known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ def group_errors(rows: Iterable[Mapping[str, str]]) -> tuple[ErrorGroup, ...]:
     """Insights' rows (``@timestamp``, ``@message``, ``@logStream``, ``@log``) by log group and shape, masked."""
     groups: dict[tuple[str, str], ErrorGroup] = {}
     streams: dict[tuple[str, str], set[str]] = {}
+    times: dict[tuple[str, str], list[datetime]] = {}
     rows = [{**row, "@message": mask(row.get("@message", ""))} for row in rows]
     explained = {row.get("@logStream") for row in rows if row.get("@message", "").strip() != TRACEBACK}
     begun = {_stream_and_second(row) for row in rows if is_cut_off(row.get("@message", ""))}
@@ -110,6 +115,7 @@ def group_errors(rows: Iterable[Mapping[str, str]]) -> tuple[ErrorGroup, ...]:
             continue
         key = (row.get("@log", "").partition(":")[2] or row.get("@log", ""), shape_of(error))
         at = _moment(row["@timestamp"])
+        times.setdefault(key, []).append(at)
         streams.setdefault(key, set()).add(row.get("@logStream", ""))
         known = groups.get(key)
         if known is None:
@@ -122,8 +128,18 @@ def group_errors(rows: Iterable[Mapping[str, str]]) -> tuple[ErrorGroup, ...]:
                 last=max(at, known.last),
                 sample=row["@message"].strip() if at > known.last else known.sample,
             )
-    counted = (replace(group, streams=len(streams[key])) for key, group in groups.items())
+    counted = (replace(group, streams=len(streams[key]), resumed=_resumed(times[key])) for key, group in groups.items())
     return tuple(sorted(counted, key=lambda group: (-group.count, group.log_group, group.shape)))
+
+
+def _resumed(times: list[datetime]) -> datetime:
+    newest_first = sorted(times, reverse=True)
+    begun = newest_first[0]
+    for at in newest_first:
+        if begun - at > PAUSE:
+            break
+        begun = at
+    return begun
 
 
 def _stream_and_second(row: Mapping[str, str]) -> tuple[str, str]:

@@ -34,10 +34,7 @@ WRITES = (
 
 def cache_trouble(situation: Situation) -> Iterator[Cause]:
     """At most one cause at the cache itself, and one for each way to it that is closed."""
-    stores = situation.fact(DataStores)
-    if stores is None:
-        return
-    store = stores.cache
+    store = situation.stores.cache
     said = [each for each in about(store, PLACE, heard(situation)) if each.said.kind is not Kind.HOST]
     closed = list(closed_paths(situation, PLACE, store, said, CACHE_FAILURES))
     yield from (each for each in closed if each.is_direct)

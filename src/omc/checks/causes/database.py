@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from omc.checks.causes.heard import Heard, about, cause_at, heard
+from omc.checks.causes.heard import Heard, about, cause_at, heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.paths import closed_paths
 from omc.checks.causes.words import Kind, shortened
@@ -26,24 +26,25 @@ SERVES = frozenset(
     {"modifying", "maintenance", "upgrading", "configuring-log-exports", "configuring-iam-database-auth"}
 )
 """Statuses in which RDS mostly serves, and says what else there is to know."""
-WAITING = 0.5
-"""Sessions that wait for locks, on average over the minutes looked at, or more."""
+WAITING = 0.1
+"""Sessions that wait for locks, on average over the minutes looked at, or more: 30 s of one session."""
+AGAIN = timedelta(seconds=60)
+"""A wait for a lock that the log told of longer ago is not taken to be on, unless it is measured."""
 SPARE = 3
 """Connections that PostgreSQL keeps for its administrators by default: with so few left it refuses others."""
 BUSY_PERCENT = 90.0
 LITTLE_STORAGE = 512 * 1024 * 1024
 """Bytes."""
-SILENT = timedelta(seconds=45)
+SILENT = timedelta(seconds=150)
 """A database that Performance Insights hasn't measured for so long doesn't answer its agent either."""
+ALIVE = timedelta(seconds=75)
+"""A measurement so long after connections began to time out says that the server works: readings come by the minute."""
 REBOOTS = ("RebootDBInstance", "StopDBInstance", "ModifyDBInstance", "DeleteDBInstance", "RebootDBCluster")
 
 
 def database_trouble(situation: Situation) -> Iterator[Cause]:
     """At most one cause at the database itself, and one for each way to it that is closed."""
-    stores = situation.fact(DataStores)
-    if stores is None:
-        return
-    store = stores.database
+    store = situation.stores.database
     said = [each for each in about(store, PLACE, heard(situation)) if each.said.kind is not Kind.HOST]
     closed = list(closed_paths(situation, PLACE, store, said, DATABASE_TIMEOUT))
     yield from (each for each in closed if each.is_direct)
@@ -117,8 +118,12 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
         if log
         else []
     )
-    # A wait of a moment is every database's; one that is still on, or that sessions spent minutes in, is not.
-    if not (blocked >= 1 and (sessions >= WAITING / 5 or told)) and not (told and _of(said, Kind.LOCK)):
+    # A wait of a moment is every database's; one that is still on, or that is told again and again, is not.
+    newest, last = load.newest if load else None, max((wait.at for wait in told), default=None)
+    is_measured = blocked >= 1 and newest is not None and situation.scope.now - newest < SILENT
+    is_over = newest is not None and last is not None and newest > last and blocked < 1
+    is_told = last is not None and situation.scope.now - last <= AGAIN and not is_over
+    if not is_told and not (is_measured and sessions >= WAITING):
         return None
     holder, on_what = _holder(told)
     idle = load.counters.get("db.state.idle_in_transaction_max_time", 0.0) if load else 0.0
@@ -255,29 +260,31 @@ def _begin(said: list[Heard]) -> datetime | None:
 
 def _frozen(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
     """Available by RDS's word, the way open, and nobody gets an answer."""
-    silent = _of(said, Kind.TIMEOUT, Kind.RESET)
-    load, gauges = situation.fact(DatabaseLoad), situation.fact(Gauges)
-    stale = bool(load and not load.is_off and (load.newest is None or situation.scope.now - load.newest > SILENT))
-    points = gauges.database.get("DatabaseConnections", ()) if gauges else ()
-    missing = bool(
-        gauges and gauges.memory and (not points or situation.scope.now - points[-1][0] > timedelta(minutes=3))
-    )
-    if not (stale or missing) or not (silent or any(each.said.kind is Kind.TIMEOUT for each in said)):
+    silent = still(situation, said, Kind.TIMEOUT)
+    load = situation.fact(DatabaseLoad)
+    newest = load.newest if load else None
+    begun = _begin(silent)
+    if not silent or begun is None or (newest and newest > begun + ALIVE):
         return None
-    since = load.newest if load and load.newest else _begin(silent)
-    quiet = (
-        f", and Performance Insights has heard nothing of it for {span(situation.scope.now - load.newest)}"
-        if load and load.newest and stale
-        else ""
+    is_silent = bool(load and not load.is_off and (newest is None or situation.scope.now - newest > SILENT))
+    quiet = ""
+    if is_silent:
+        quiet = f", and Performance Insights has heard nothing of it {_for(situation, newest)}"
+    otherwise = (
+        f"RDS calls it {store.status}, and its security groups are open."
+        if situation.fact(DataStores)
+        else "How RDS calls it, and whether the way to it is open, could not be read."
     )
-    sentence = (
-        f"The database doesn't answer: connections to it time out{quiet}. RDS calls it {store.status or 'nothing'}, "
-        "and the way to it is open."
-    )
+    sentence = f"The database doesn't answer: connections to it time out{quiet}. {otherwise}"
     evidence = (
-        (Evidence(f"newest reading of the database: {situation.when(since)}", reading_of(load)),) if since else ()
+        (Evidence(f"newest reading of the database: {situation.when(newest)}", reading_of(load)),) if newest else ()
     )
-    return _cause(situation, "hangs", store, sentence, silent, evidence=evidence, since=since, is_direct=False)
+    since = max(begun, newest) if newest and is_silent else begun
+    return _cause(situation, "hangs", store, sentence, silent, evidence=evidence, since=since, is_direct=is_silent)
+
+
+def _for(situation: Situation, newest: datetime | None) -> str:
+    return f"for {span(situation.scope.now - newest)}" if newest else "in the last minutes"
 
 
 def _busy(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:

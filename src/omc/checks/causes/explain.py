@@ -9,6 +9,7 @@ from typing import Any
 
 from omc.checks.causes.cache import cache_trouble
 from omc.checks.causes.database import database_trouble
+from omc.checks.causes.heard import heard, is_about
 from omc.checks.causes.model import Cause, Situation
 from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at, suffers
 from omc.checks.causes.questions import is_trouble
@@ -59,7 +60,15 @@ def _is_symptom(finding: Finding) -> bool:
 
 def _ranked(causes: Sequence[Cause]) -> list[Cause]:
     """The deepest before what it may bring about; what was read before what is concluded; what is before what was."""
-    return sorted(causes, key=lambda cause: (cause.ended is not None, -depth_of(cause.place), not cause.is_direct))
+    return sorted(
+        causes,
+        key=lambda cause: (
+            cause.ended is not None,
+            -depth_of(cause.place),
+            cause.place == "cache",  # what the database can explain it does: a service mostly lives without its cache
+            not cause.is_direct,
+        ),
+    )
 
 
 def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iterable[Alarm]) -> bool:
@@ -76,10 +85,21 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
         return False
     if finding.since and cause.since and finding.since < cause.since - SLACK:
         return False
+    if finding.check == "recent-errors" and not _may_log(cause, finding, situation):
+        return False
     service = service_at(place, situation.environment)
     if cause.services is not None and service and service not in cause.services:
         return False
     return suffers(place, cause.place, situation.environment, alarms)
+
+
+def _may_log(cause: Cause, finding: Finding, situation: Situation) -> bool:
+    """Lines that are all about one store are brought about by no other."""
+    if cause.place not in ("database", "cache"):
+        return True
+    name = finding.subject
+    said = [each.said for each in heard(situation) if each.log_group == name]
+    return not said or any(is_about(getattr(situation.stores, cause.place), cause.place, each) for each in said)
 
 
 def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation) -> Iterator[Finding]:
@@ -108,6 +128,8 @@ def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situa
 
 def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:
     if depth_of(deeper.place) <= depth_of(cause.place) or deeper.ended or cause.ended:
+        return False
+    if cause.rests_on not in ("", deeper.place):
         return False
     if cause.is_direct or (deeper.services is not None and cause.services and not deeper.services & cause.services):
         return False

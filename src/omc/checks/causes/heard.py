@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from omc.checks.causes.model import LIVE, Cause, Situation, reading_of
-from omc.checks.causes.words import Said, said
+from omc.checks.causes.words import Kind, Said, said
 from omc.checks.finding import Evidence, Procedure
 from omc.facts.followup.data_stores import Store
 from omc.facts.followup.last_words import LastWords
@@ -16,12 +16,14 @@ from omc.facts.logs import RecentErrors
 from omc.facts.tasks import StoppedTasks
 
 DATABASE_PORT, CACHE_PORT = 5432, 6379
+MINUTE = timedelta(minutes=1)
 _WORDS = {
     "database": (
         "database",
         "postgres",
         "psycopg",
         "libpq",
+        "pool",
         "sql",
         "relation ",
         "too many clients",
@@ -54,7 +56,14 @@ def _from_logs(situation: Situation) -> Iterator[Heard]:
     names = {service.log_group: service.name for service in situation.environment.services}
     for group in errors.groups if errors else ():
         if situation.scope.now - group.last <= LIVE and (found := said(group.sample)):
-            yield Heard(names.get(group.log_group, ""), found, group.first, group.last, group.count, group.log_group)
+            yield Heard(
+                names.get(group.log_group, ""),
+                found,
+                group.resumed or group.first,
+                group.last,
+                group.count,
+                group.log_group,
+            )
 
 
 def _from_tasks(situation: Situation) -> Iterator[Heard]:
@@ -69,6 +78,11 @@ def _from_tasks(situation: Situation) -> Iterator[Heard]:
 def about(store: Store, kind: str, everything: list[Heard]) -> list[Heard]:
     """What is said of the database, or of the cache: by its address, else by its port, else by its name."""
     return [each for each in everything if is_about(store, kind, each.said)]
+
+
+def still(situation: Situation, said: Iterable[Heard], *kinds: Kind) -> list[Heard]:
+    """What was said of these kinds within the last minute: what is concluded from silence alone rests on no less."""
+    return [each for each in said if each.said.kind in kinds and situation.scope.now - each.last <= MINUTE]
 
 
 def is_about(store: Store, kind: str, what: Said) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.facts.collector import UNREAD, Reading, Readings, Unreadable
+from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.scope import Scope
 from omc.stack import Environment
@@ -17,7 +18,7 @@ from omc.times import moment, span
 
 Fact = TypeVar("Fact")
 
-LIVE = timedelta(minutes=5)
+LIVE = timedelta(minutes=2)
 """A line of a log that is older says nothing of now."""
 
 
@@ -39,6 +40,8 @@ class Cause:
     """The services that suffer; None: any may."""
     is_direct: bool = True
     """It was read as it is (a rule that is missing, a lock that is waited for), not concluded."""
+    rests_on: str = ""
+    """The place of what it says it fails for: ``database``, ``cache``; empty: it doesn't say."""
     checks: frozenset[str] | None = None
     """Only findings of these checks are made so by it; None: of any."""
 
@@ -65,6 +68,13 @@ class Situation:
         """None where it was not asked for, or could not be read."""
         value = self.readings.get(kind)
         return value if isinstance(value, kind) else None
+
+    @cached_property
+    def stores(self) -> DataStores:
+        """The database and the cache; where they could not be read, what omc.toml calls them, and nothing of how they
+        are."""
+        named = DataStores(Store(self.environment.database, True), Store(self.environment.cache, True))
+        return self.fact(DataStores) or named
 
     @property
     def unread(self) -> tuple[str, ...]:

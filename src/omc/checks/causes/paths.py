@@ -6,10 +6,11 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from omc.checks.causes.heard import Heard
+from omc.checks.causes.heard import Heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.words import Kind
 from omc.checks.finding import Evidence, Procedure
+from omc.facts.collector import UNREAD
 from omc.facts.followup.data_stores import Store
 from omc.facts.followup.group_rules import GroupRules, Rule
 from omc.facts.followup.rejects import Reject, Rejects
@@ -45,6 +46,7 @@ def closed_paths(
             Evidence(f"no rule of {closed} lets {who} through to port {store.port}", reading_of(rules)),
             *situation.by_whom(write),
             *_of_rejects(situation, refused),
+            *(Evidence(f'{each.service} says: "{each.said.line}"', UNREAD) for each in said[:1]),
         ]
         yield Cause(
             name=f"{kind}-closed",
@@ -135,9 +137,14 @@ def _refused(situation: Situation, store: Store, said: list[Heard]) -> list[Reje
     """To the store's own port, from where private addresses are: the internet's noise never gets there. Only where
     somebody also misses an answer."""
     rejects = situation.fact(Rejects)
-    if rejects is None or not any(each.said.kind in (Kind.TIMEOUT, Kind.REFUSED) for each in said):
+    if rejects is None or not still(situation, said, Kind.TIMEOUT, Kind.REFUSED):
         return []
-    return [each for each in rejects.rejects if each.port == store.port and store.port]
+    opened = situation.changed(OPENINGS, *store.groups)
+    return [
+        each
+        for each in rejects.rejects
+        if each.port == store.port and store.port and not (opened and each.last and each.last < opened.at)
+    ]
 
 
 def _of_rejects(situation: Situation, refused: list[Reject]) -> list[Evidence]:
@@ -157,4 +164,4 @@ def _first(said: list[Heard], refused: list[Reject]) -> datetime | None:
 
 def _since_write(situation: Situation, write: object) -> str:
     at, who = getattr(write, "at", None), getattr(write, "who", "")
-    return f" {who} changed it {situation.ago(at)}." if at else ""
+    return f" It was changed by {who}, {situation.ago(at)}." if at else ""

@@ -60,18 +60,21 @@ def watched_by(alarm: Alarm, environment: Environment) -> frozenset[str]:
         for service in environment.services
         if service.name in parts or service.target_group in parts
     }
-    if environment.database in parts:
+    words = alarm.name.removeprefix(environment.alarm_prefix).split("-")
+    is_its_own = environment.database not in (environment.cluster, environment.prefix)
+    if environment.database in alarm.dimensions and (is_its_own or _DATABASE & set(words)):
         found.add("database")
     if any(part == environment.cache or part.startswith(f"{environment.cache}-0") for part in parts):
         found.add("cache")
     if not found:
-        words = alarm.name.removeprefix(environment.alarm_prefix).split("-")
         found |= {f"services/{service.name}" for service in environment.services if service.name in words}
-        found |= {"database"} if {"rds", "database", "db"} & set(words) else set()
-        found |= {"cache"} if {"redis", "cache", "elasticache", "valkey"} & set(words) else set()
+        found |= {"database"} if _DATABASE & set(words) else set()
+        found |= {"cache"} if _CACHE & set(words) else set()
     return frozenset(found or {"load-balancer"})
 
 
+_DATABASE, _CACHE = {"rds", "database", "db", "postgres"}, {"redis", "cache", "elasticache", "valkey"}
+"""Words of alarms' names."""
 DEPTH = ("users", "alarms", "load-balancer", "data-fresh", "logs", "targets", "services")
 """From what users see down to what makes it so; a place that isn't here lies deeper than all of these."""
 
@@ -91,9 +94,7 @@ def suffers(place: str, root: str, environment: Environment, alarms: Iterable[Al
         return any(suffers(each, root, environment) for each in watched or {"load-balancer"})
     of_root, of_place = service_at(root, environment), service_at(place, environment)
     if depth_of(root) == len(DEPTH):  # a dependency, a secret, the infrastructure: any service may rest on it
-        return kind in ("users", "load-balancer", "targets", "services", "logs", "data-fresh") or depth_of(
-            place
-        ) == len(DEPTH)
+        return kind in DEPTH or (place in ("database", "cache") and root not in ("database", "cache"))
     if of_root and of_place:
         return of_root == of_place and depth_of(place) <= depth_of(root)
     return depth_of(place) < depth_of(root)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from omc.checks.causes import failures as why
 from omc.checks.causes.failures import Failure, failure_of, inherited
+from omc.checks.causes.heard import is_about
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.places import OF_SERVICES
 from omc.checks.causes.words import Kind
@@ -41,6 +42,24 @@ NAMES = {
     why.MEMORY_OF_TASK: "task-memory",
 }
 """The names of causes, as findings carry them; of a kind of words: ``task-KIND``."""
+TEXTS = {
+    Kind.CONNECTIONS: "{server} takes no further connection",
+    Kind.PASSWORD: "{server} refuses the login {what}",
+    Kind.CERTIFICATE: "the certificate of {server} can't be verified",
+    Kind.STARTING: "{server} was starting or recovering",
+    Kind.READ_ONLY: "{server} took no writes",
+    Kind.LOCK: "statements waited too long in {server}",
+    Kind.FULL: "{server} is full",
+    Kind.DISK: "no space was left on its disk",
+    Kind.MEMORY: "it ran out of memory",
+    Kind.MODULE: "its image lacks the module {what}",
+    Kind.PORT: "its port is in use",
+    Kind.REFUSED: "{server} refuses connections",
+    Kind.TIMEOUT: "{server} doesn't answer",
+    Kind.RESET: "{server} ended its connections",
+    Kind.POOL: "no connection to {server} came free",
+}
+"""In few words what a task says that it failed for; of the other kinds its own line is shorter and says more."""
 BY_SETTING = frozenset(
     {
         *(why.IMAGE, why.COMMAND, why.PROCESSOR, why.MEMORY_OF_CONTAINER, why.MEMORY_OF_TASK, why.EXIT),
@@ -97,9 +116,21 @@ def _cause(situation: Situation, service: EcsService, tasks: list[StoppedTask], 
         since=min(_first_bad(task) for task in tasks),
         ended=ended,
         services=frozenset({service.name}),
+        rests_on=_store_of(situation, failure),
         is_direct=failure.kind in NAMES and failure.kind not in (why.HEALTH, why.EXIT, why.HANGS),
         checks=frozenset({*OF_SERVICES, "recent-errors"}) if ended else None,
     )
+
+
+def _store_of(situation: Situation, failure: Failure) -> str:
+    """The store that the task failed for, where it says so and names none that isn't there."""
+    stores = situation.stores
+    if failure.said is None or failure.kind is Kind.HOST:
+        return ""
+    for kind, store in (("database", stores.database), ("cache", stores.cache)):
+        if is_about(store, kind, failure.said):
+            return kind
+    return ""
 
 
 def _first_bad(task: StoppedTask) -> datetime:
@@ -152,11 +183,15 @@ def _undone(service: EcsService, primary: Deployment) -> str:
 
 def _explained(situation: Situation, failure: Failure) -> str:
     """The failure's words; of a name that isn't found, also what would be right."""
-    stores = situation.fact(DataStores)
     text = failure.text.rstrip(".")
+    if failure.said and failure.kind in TEXTS:
+        store = _store_of(situation, failure)
+        server = f"the {store}" if store else failure.said.host or "a server that it needs"
+        exited = text.partition("; it said: ")[0] + ": " if "; it said: " in text else ""
+        text = exited + TEXTS[Kind(failure.kind)].format(server=server, what=failure.said.what)
     if failure.kind is Kind.HOST and failure.what:
         text = f"could not resolve host {failure.what}"
-        variable, store = _variable(situation, failure.what), _meant(failure, stores)
+        variable, store = _variable(situation, failure.what), _meant(failure, situation.stores)
         if variable:
             text += f", which {variable} names"
         if store:
@@ -175,10 +210,8 @@ def _variable(situation: Situation, host: str) -> str:
     return ""
 
 
-def _meant(failure: Failure, stores: DataStores | None) -> str:
+def _meant(failure: Failure, stores: DataStores) -> str:
     line = failure.line.lower()
-    if stores is None:
-        return ""
     if any(word in line for word in ("database", "postgres", "prices", "sql", "5432")) and stores.database.host:
         return f"the database is at {stores.database.host}"
     if any(word in line for word in ("redis", "cache", "6379")) and stores.cache.host:

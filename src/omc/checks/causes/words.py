@@ -47,6 +47,8 @@ class Kind(StrEnum):
     """No answer at all."""
     RESET = "reset"
     """An open connection was ended by the other side."""
+    POOL = "pool"
+    """No connection of its own pool came free: something else keeps those busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,10 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
         ),
         (Kind.PORT, r"address (?:already )?in use|EADDRINUSE"),
         (Kind.REFUSED, r"connection refused|ECONNREFUSED|actively refused"),
+        (
+            Kind.POOL,
+            r"PoolTimeout|couldn't get a connection|pool .{0,40}(?:exhausted|has already|limit)|QueuePool limit",
+        ),
         (
             Kind.TIMEOUT,
             r"timeout expired|timed? ?out|ETIMEDOUT|deadline exceeded|no route to host|host is unreachable",

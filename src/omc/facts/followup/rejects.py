@@ -18,7 +18,8 @@ from omc.stack import Environment
 MINUTES = 15
 """How far back is looked: AWS delivers a record up to ten minutes after its packets."""
 QUERY = (
-    'filter action = "REJECT" | stats count(*) as records, min(@timestamp) as first by srcAddr, dstAddr, dstPort '
+    'filter action = "REJECT" | stats count(*) as records, min(@timestamp) as first, max(@timestamp) as last '
+    "by srcAddr, dstAddr, dstPort "
     "| sort records desc | limit 200"
 )
 
@@ -32,6 +33,7 @@ class Reject:
     port: int
     records: int
     first: datetime | None = None
+    last: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +75,5 @@ def _reject(row: Mapping[str, str]) -> Reject:
         port=int(row["dstPort"]) if row.get("dstPort", "").isdigit() else 0,
         records=int(float(row.get("records", 0))),
         first=moment_of(row.get("first", "")),
+        last=moment_of(row.get("last", "")),
     )
