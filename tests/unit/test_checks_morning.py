@@ -249,8 +249,24 @@ def test_failed_tasks_are_grouped_by_cause() -> None:
     assert finding.sentence.startswith("2 tasks failed, the newest 4 min ago: ")
     assert [evidence.text.split(",")[1] for evidence in finding.evidence] == [" ran 1 min", " never started"]
     assert only(failed_tasks(stopped, services(service(running=1)), STAGING, SCOPE)).level is FAIL
-    often = StoppedTasks(tuple(task(id=str(number) * 32) for number in range(3)))
+    often = StoppedTasks(
+        tuple(task(id=str(number) * 32, started=ago(minutes=2), stopped=ago(minutes=1)) for number in range(3))
+    )
     assert only(failed_tasks(often, services(service()), STAGING, SCOPE)).level is FAIL, "it keeps failing"
+
+
+def test_failed_tasks_are_past_once_their_revision_is_gone_or_long_has_had_none() -> None:
+    failed = StoppedTasks(tuple(task(id=str(number) * 32) for number in range(3)))
+    past = only(failed_tasks(failed, services(service()), STAGING, SCOPE))
+    assert (past.level, past.ended, past.since) == (WARN, ago(minutes=4), ago(minutes=4))
+    lately = StoppedTasks((task(stopped=ago(seconds=30)),))
+    assert only(failed_tasks(lately, services(service()), STAGING, SCOPE)).ended is None
+    gone = StoppedTasks((task(stopped=ago(seconds=30), task_definition="ohmycoins-backend:6"),))
+    assert only(failed_tasks(gone, services(service()), STAGING, SCOPE)).ended == ago(seconds=30)
+    again = service(deployments=(deployment(rollout="IN_PROGRESS"),))
+    assert only(failed_tasks(failed, services(again), STAGING, SCOPE)).ended is None, "its deployment goes on"
+    hourly = StoppedTasks((task(stopped=ago(minutes=4)), task(id="b" * 32, stopped=ago(minutes=34))))
+    assert only(failed_tasks(hourly, services(service()), STAGING, SCOPE)).ended is None, "they come far apart"
 
 
 def test_no_failed_task() -> None:

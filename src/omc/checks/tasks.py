@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import TASKS_RESTARTING
@@ -65,8 +66,8 @@ def failed_tasks(
 
 def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scope) -> datetime | None:
     """When it was over that these tasks (newest first) failed: all wanted tasks run, and the revision that failed isn't
-    the service's any more, or has had no failure for twice as long as those tasks lived, five minutes at most. None
-    while it goes on."""
+    the service's any more, or has had no failure for twice as long as those tasks lived and were apart, five minutes at
+    most. None while it goes on."""
     if service is None or service.running < service.desired or not service.desired:
         return None
     last, failed = tasks[0].stopped, {task.task_definition for task in tasks}
@@ -75,7 +76,8 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
         return None
     current = {deployment.task_definition for deployment in service.deployments} or {service.task_definition}
     lived = max((task.stopped - task.started for task in tasks if task.started), default=SOONEST)
-    if scope.now - last > min(max(2 * lived, SOONEST), HEALED) or not failed & current:
+    apart = max((one.stopped - other.stopped for one, other in pairwise(tasks)), default=SOONEST)
+    if scope.now - last > min(max(2 * lived, 2 * apart, SOONEST), HEALED) or not failed & current:
         return last
     return None
 

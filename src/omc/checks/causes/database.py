@@ -185,7 +185,10 @@ def _connections(situation: Situation, store: Store, said: list[Heard]) -> Cause
     load = situation.fact(DatabaseLoad)
     counters = load.counters if load else {}
     used, most = counters.get("db.User.numbackends", 0.0), counters.get("db.User.max_connections", 0.0)
-    if not full and not (most and used >= most - SPARE):
+    newest, last = load.newest if load else None, max((each.last for each in full), default=None)
+    is_full = bool(most and used >= most - SPARE)
+    is_over = bool(last and newest and newest > last and most and not is_full)
+    if is_over or (not full and not is_full):
         return None
     numbers = f": {used:.0f} of {most:.0f} are in use" if most and used >= most / 2 else ""
     idle = counters.get("db.state.idle_count", 0.0)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from omc.checks.causes.words import Said, last_error, most_telling, shortened
 from omc.checks.task_causes import exit_meaning
@@ -59,7 +60,8 @@ _NO_ANSWER = re.compile(
     r"Request timed out|Health checks failed$|Target\.Timeout|connection (?:refused|timed out)", re.IGNORECASE
 )
 _REFUSED = re.compile(r"codes?: ?\[?(?P<code>\d{3})", re.IGNORECASE)
-KILLED = 137
+SAME_TROUBLE = timedelta(minutes=3)
+"""Between two tasks that stopped for the same, where only one's words are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,16 +215,19 @@ def short_image(image: str) -> str:
 
 def inherited(failures: Mapping[str, Failure], tasks: list[StoppedTask]) -> dict[str, Failure]:
     """By task id. Only some tasks' last words are read: those of the others are taken to be of the same kind where ECS
-    says the same of them and they are of the same revision."""
-    heard = {
-        (task.task_definition, task.stop_code, _HEALTH.search(task.reason) is not None): failures[task.id]
-        for task in reversed(tasks)
-        if failures[task.id].said or failures[task.id].line
-    }
+    says the same of them, they are of the same revision, and stopped about then."""
+
+    def group(task: StoppedTask) -> tuple[str, str, bool]:
+        return task.task_definition, task.stop_code, _HEALTH.search(task.reason) is not None
+
+    spoke = [task for task in tasks if failures[task.id].line]
     found: dict[str, Failure] = {}
     for task in tasks:
         own = failures[task.id]
-        alike = heard.get((task.task_definition, task.stop_code, _HEALTH.search(task.reason) is not None))
-        weak = own.kind in (HEALTH, EXIT, HANGS) and not own.line
-        found[task.id] = alike if weak and alike else own
+        alike = [
+            each for each in spoke if group(each) == group(task) and abs(each.stopped - task.stopped) <= SAME_TROUBLE
+        ]
+        if own.kind in (HEALTH, EXIT, HANGS) and not own.line and alike:
+            own = failures[min(alike, key=lambda each: abs(each.stopped - task.stopped)).id]
+        found[task.id] = own
     return found

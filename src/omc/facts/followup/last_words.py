@@ -15,7 +15,7 @@ from omc.facts.image_labels import exit_codes
 from omc.facts.task_logs import last_lines
 from omc.facts.tasks import StoppedTask, StoppedTasks
 
-TASKS = 3
+TASKS = 5
 """Of one revision that are asked: the newest. Tasks of a revision mostly fail alike."""
 REVISIONS = 4
 LINES = 30
