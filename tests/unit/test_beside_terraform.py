@@ -26,8 +26,9 @@ from omc.facts.pending import Pending, PendingChange, Waits
 from omc.facts.releases import Ledger
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Services
-from omc.facts.temporary import AlarmsOff, ScaledForAWhile, Temporary
+from omc.facts.temporary import AlarmsOff, ScaledForAWhile, ScaledForGood, Temporary
 from omc.facts.terraform_json import Change, Difference, changes
+from omc.facts.trail import Author
 from omc.infrastructure.asked import PlannedChange
 from omc.procedures.infrastructure import apply
 from omc.procedures.infrastructure_drift import (
@@ -135,6 +136,38 @@ def test_what_is_all_managed_is_nothing_and_nobody_is_asked_who() -> None:
     assert (found.extras, found.unknown) == ((), ())
     assert gateway.calls("lookup_events") == []
     assert [params["Bucket"] for params in gateway.calls("get_bucket_policy")] == ["exports"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("aws_security_group", "id"),
+        ("aws_lb", "arn"),
+        ("aws_lb_listener", "arn"),
+        ("aws_lb_listener_rule", "arn"),
+        ("aws_lb_target_group", "arn"),
+        ("aws_iam_role", "name"),
+        ("aws_iam_role_policy", "role"),
+        ("aws_iam_role_policy_attachment", "policy_arn"),
+        ("aws_appautoscaling_target", "resource_id"),
+        ("aws_appautoscaling_policy", "name"),
+        ("aws_sns_topic", "arn"),
+        ("aws_s3_bucket", "bucket"),
+    ],
+)
+def test_what_the_state_lacks_is_not_awss_fault(kind: str, key: str) -> None:
+    known = managed()
+    lacking = {
+        address: {name: value for name, value in values.items() if name != key}
+        for address, values in known.resources[kind].items()
+    }
+    state = replace(known, resources={**known.resources, kind: lacking})
+    found = read_beside(FakeGateway(dict(CLEAN)), state)  # type: ignore[arg-type]
+    assert found.unknown
+    for problem in found.unknown:
+        assert f"the state says no {key} of " in problem
+        assert f".{kind}." in problem
+        assert "AWS" not in problem
 
 
 def added(answer: tuple[str, str], key: str, **more: Any) -> dict[tuple[str, str], Any]:
@@ -436,6 +469,25 @@ def test_drift_names_what_omc_changed_with_who_and_until_when() -> None:
     assert [(one.path, one.before, one.after) for one in limits.differences] == [("min_capacity", "2", "4")]
     assert "the run 1abc by bob turned the deployment alarms of backend off" in others
     assert [(one.before, one.after) for one in alarms.differences] == [("true", "false")]
+
+
+@pytest.mark.parametrize(
+    ("limits", "service", "found", "known"),
+    [
+        ((4, 10), "backend", (2, 4), True),
+        ((4, 12), "backend", (2, 4), True),  # the upper limit is as it was
+        ((5, 10), "backend", (2, 4), False),
+        ((4, 10), "frontend", (2, 4), False),
+        ((10, 4), "backend", (2, 4), False),
+    ],
+)
+def test_limits_that_omc_set_for_good_are_drift_with_their_run(
+    limits: tuple[int, int], service: str, found: tuple[int, int], known: bool
+) -> None:
+    temporary = Temporary(for_good=(ScaledForGood(service, "1abc", "alice", NOW, limits),))
+    made = drift(plan(target(4, 2), found=(target(*found),)), environment=STAGING, temporary=temporary)
+    [change] = made.outside
+    assert made.authors == ({change.address: Author("alice by omc scale (run 1abc)", NOW)} if known else {})
 
 
 def test_limits_that_somebody_set_after_the_timer_are_drift() -> None:

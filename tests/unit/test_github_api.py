@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from omc import github_api
 from omc.cli.infra import _given
 from omc.errors import Unknown, WrongUse
+from omc.infrastructure.variables import declared
 
 NOWHERE = "http://127.0.0.1:9/x"
 
@@ -42,3 +46,18 @@ def test_a_line_break_behind_a_token_is_no_part_of_it(token: str) -> None:
 def test_a_variable_that_begins_as_json_and_is_none_is_wrong_use(value: str) -> None:
     with pytest.raises(WrongUse, match="begins as JSON"):
         _given((f"images={value}",))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a", "a-b", "a--b-", "_a", "a1", "A_b-2", "größe", "变量", "a.b", "-a", "1a", "", "a b", "a$", "a/b", '"a"'],
+)
+def test_a_variables_name_is_what_terraforms_language_takes(name: str, tmp_path: Path) -> None:
+    """As HCL has it: an identifier of Unicode's, and hyphens behind its first character."""
+    if re.fullmatch(r"[^\W\d][\w-]*", name):
+        assert _given((f"{name}=x",)) == {name: "x"}
+        (tmp_path / "variables.tf").write_text(f'variable "{name}" {{\n  type = string\n}}\n')
+        assert declared(tmp_path) == {name: True}
+    else:
+        with pytest.raises(WrongUse, match="NAME=VALUE"):
+            _given((f"{name}=x",))

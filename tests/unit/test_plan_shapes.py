@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from omc.cli import infra_report, plan_report
+from omc.facts import differences as engine
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.services import Services
 from omc.facts.terraform_json import Does, changes, extent, outputs
@@ -210,6 +211,39 @@ def test_the_fingerprint_binds_what_is_done_and_not_what_something_happened_to_b
     assert of(MOVED, output_changes=changed) != of(MOVED)
 
 
+SECRETS = [
+    ("create", None, {"name": "a", "secret_string": "hunter2"}, {}),
+    ("update", {"password": "hunter2"}, {"password": "correct-horse"}, {}),
+    ("update", {"x": "hunter2"}, {"x": "correct-horse"}, {"after_sensitive": {"x": True}}),
+    ("update", {"x": "hunter2"}, {"x": "correct-horse"}, {"before_sensitive": {"x": True}}),
+    ("create", None, {"url": "postgres://u:hunter2@h/db"}, {}),
+    ("update", {"policy": '{"token":"hunter2"}'}, {"policy": '{"token":"correct-horse"}'}, {}),
+    ("update", {"tags": {}}, {"tags": {"api_key": "correct-horse"}}, {}),
+    ("update", {"a": [{"name": "TOKEN", "value": "1x"}]}, {"a": [{"name": "TOKEN", "value": "2x"}]}, {}),
+    ("update", {"user_data": "password=hunter2"}, {"user_data": "password=correct-horse"}, {}),
+    ("update", {"otp_secret": 1}, {"otp_secret": 2}, {}),
+]
+
+
+@pytest.mark.parametrize(("action", "before", "after", "marks"), SECRETS)
+def test_of_a_secret_the_plan_says_that_its_new_value_is_not_in_the_fingerprint(
+    action: str, before: Any, after: Any, marks: dict[str, Any]
+) -> None:
+    said = saved(one([action], before, after, change=marks))
+    made = planned(one([action], before, after, change=marks))
+    [note] = [note for note in made.notes if "the fingerprint says that they change" in note]
+    assert note.startswith("1 of the new values is a secret (module.a.aws_route.this: ")
+    assert "hunter2" not in note + summary(said).fingerprint
+    other = saved(one([action], before, {**after, "name": "b"}, change=marks))
+    assert summary(said).fingerprint != summary(other).fingerprint
+
+
+def test_a_plan_without_a_secret_says_nothing_of_them() -> None:
+    for listed in (UPDATE, one(["delete"], {"password": "hunter2"}, None)):
+        made = planned(listed)
+        assert not [note for note in made.notes if "fingerprint" in note]
+
+
 # -- not the whole change --------------------------------------------------------------------------------------------
 
 UPDATE = one(["update"], SAME, OTHER)
@@ -408,3 +442,25 @@ def test_what_is_kept_of_a_plan_shows_all_of_it_too() -> None:
     assert f"{LONG}a → {LONG}b" in whole
     assert "name: nothing → q" in whole
     assert f"{LONG}a → {LONG}b" in plan_report.as_markdown(again, (), STAGING, full=True)
+
+
+@pytest.mark.parametrize(("olds", "news"), [(3_000, 3_000), (1, 5_000), (5_000, 1), (2_000, 500)])
+def test_long_lists_without_names_are_not_held_against_each_other_item_by_item(
+    olds: int, news: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+    likeness = engine._likeness
+
+    def counted(one: Any, other: Any) -> float:
+        nonlocal calls
+        calls += 1
+        return likeness(one, other)
+
+    monkeypatch.setattr(engine, "_likeness", counted)
+    before = [{"port": number, "size": "a"} for number in range(olds)]
+    after = [{"port": number, "size": "b"} for number in range(news)]
+    found = list(engine.differences({"rules": before}, {"rules": after}))
+    assert calls <= engine.MOST_PAIRS + 2 * max(olds, news)
+    assert len(found) >= max(olds, news)
+    if olds == news:
+        assert {(old, new) for _, old, new in found} == {("a", "b")}

@@ -15,6 +15,7 @@ from omc.facts.pending import Maintenance, Pending, PendingChange, Waits, read_p
 from omc.facts.scope import Scope
 from omc.facts.terraform_json import Change, Difference, changes
 from omc.facts.trail import Author
+from omc.output import line
 from omc.procedures.postponed import AT_ONCE, WINDOW, postponed, waits
 from omc.stack.model import MaintenanceWindow
 from support import release_world as world
@@ -300,6 +301,9 @@ def test_a_pending_value_of_the_database_is_read(waiting: dict[str, Any], line: 
 def test_a_password_that_waits_is_not_shown() -> None:
     [found] = read_pending(aws(database({"MasterUserPassword": "hunter2"})), STAGING).changes  # type: ignore[arg-type]
     assert "hunter2" not in repr(found)
+    assert found.difference == Difference("master password", "(the one in force)", "(a new one is pending)")
+    shown = line(f"{found.difference.path}: {found.difference.before} → {found.difference.after}")
+    assert shown == "master password: (the one in force) → (a new one is pending)"
 
 
 @pytest.mark.parametrize("field", ["PendingModifiedValues", "DBParameterGroups", "DBInstanceStatus"])

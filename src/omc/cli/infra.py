@@ -473,7 +473,8 @@ class _Desk:
                 deployed=tuple(drifts.not_as_deployed(saved, services, scaling, ledger)),
                 releases=tuple(drifts.releases_that_run(services, ledger, environment)),
             )
-        authors = last_changes(self.gateway, found.outside[:MOST_AUTHORS])
+        strangers = [change for change in found.outside if change.address not in found.authors]
+        authors = {**last_changes(self.gateway, strangers[:MOST_AUTHORS]), **found.authors}
         return replace(found, authors=authors, unknown=(*found.unknown, *lost))
 
 
@@ -544,11 +545,12 @@ def _summary(root: Root, file: Path) -> Summary:
 def _given(variables: tuple[str, ...]) -> dict[str, Any]:
     """``NAME=VALUE`` words; a value that is JSON of a list or a mapping is taken as such."""
     from omc.errors import WrongUse
+    from omc.infrastructure.variables import is_variable_name
 
     given: dict[str, Any] = {}
     for word in variables:
         name, equals, value = word.partition("=")
-        if not equals or not name.isidentifier():
+        if not equals or not is_variable_name(name):
             raise WrongUse(f"--var takes NAME=VALUE, not {word!r}.")
         try:
             given[name] = json.loads(value) if value.startswith(("{", "[")) else value

@@ -22,6 +22,23 @@ from omc.facts.terraform_json import Change, Difference
 from omc.facts.trail import NOBODY, Author, Trail
 
 Values = Mapping[str, Any]
+
+
+class StateLacks(OmcError):
+    """The state says nothing of an attribute that a question is asked with."""
+
+
+class Attributes(dict[str, Any]):
+    """A resource's values in the state. What they lack is the state's fault, not that of AWS's answer."""
+
+    def __init__(self, address: str, values: Values) -> None:
+        super().__init__(values)
+        self.address = address
+
+    def __missing__(self, key: str) -> Any:
+        raise StateLacks(f"the state says no {key} of {self.address}")
+
+
 SUSPENSIONS = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 TARGET_GROUP_DEFAULTS: Mapping[str, tuple[str, str]] = {
     "load_balancing.algorithm.type": ("round_robin", "load_balancing_algorithm_type"),
@@ -45,7 +62,11 @@ class Managed:
     """By address without indexes."""
 
     def of(self, *kinds: str) -> dict[str, Values]:
-        return {address: values for kind in kinds for address, values in self.resources.get(kind, {}).items()}
+        return {
+            address: Attributes(address, values)
+            for kind in kinds
+            for address, values in self.resources.get(kind, {}).items()
+        }
 
     def sets(self, address: str, argument: str) -> bool:
         return argument in self.set_by_code.get(without_indexes(address), ())

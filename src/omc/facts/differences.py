@@ -29,6 +29,8 @@ DEEPEST = 60
 """Levels of a JSON document; a deeper one is compared as a text."""
 WORDS = frozenset({"command", "entryPoint", "entry_point", "args", "arguments"})
 """Lists of words that mean something only together and in their order: shown whole, each word in its quotes."""
+MOST_PAIRS = 10_000
+"""Items of two lists that are held against each other, to find which one became which."""
 KEYS = ("name", "Name", "Sid", "sid", "Id", "id", "key", "Key", "containerName", "container_name", "namespace")
 """What an item of a list may be known by, where no two items of the list have the same."""
 
@@ -101,6 +103,11 @@ def texts(old: Any, new: Any) -> tuple[str, str]:
         secret = _holds_hidden(old) or _holds_hidden(new)
         after = f"{after}, {'changed (secret)' if secret else 'which looks the same and is another value'}"
     return before, after
+
+
+def is_secret_text(text: str) -> bool:
+    """Whether a text of ``texts`` stands for a secret, or holds one that is left out."""
+    return any(word in text for word in (REDACTED, CHANGED, SENSITIVE, "changed (secret)"))
 
 
 def text_of(value: Any, *, bare: bool = True) -> str:
@@ -330,19 +337,25 @@ def _of_sequences(
 
 
 def _alike(old: Sequence[Any], new: Sequence[Any], gone: list[int], come: list[int]) -> list[tuple[int, int]]:
-    """Pairs of mappings of which one is likely the other, changed: the most alike first."""
-    mappings = [{at: items[at] for at in places if isinstance(items[at], Mapping)} for items, places in
-                ((old, gone), (new, come))]  # fmt: skip
-    scores = sorted(
-        (-_likeness(one, other), abs(left - right), left, right)
-        for left, one in mappings[0].items()
-        for right, other in mappings[1].items()
-    )
-    found: list[tuple[int, int]] = []
-    for score, _, left, right in scores:
-        if (score < 0 or len(gone) == len(come)) and all(left != one and right != other for one, other in found):
-            found.append((left, right))
-    return found
+    """Pairs of mappings of which one is likely the other, changed: the most alike first. In long lists each is held
+    only against those at about its own place: ``MOST_PAIRS`` in all."""
+    lefts = [at for at in gone if isinstance(old[at], Mapping)]
+    rights = [at for at in come if isinstance(new[at], Mapping)]
+    reach = max(1, MOST_PAIRS // max(1, len(lefts)) // 2)
+    scores = []
+    for number, left in enumerate(lefts):
+        middle = number * len(rights) // len(lefts)
+        scores += [
+            (-_likeness(old[left], new[right]), abs(left - right), left, right)
+            for right in rights[max(0, middle - reach) : middle + reach + 1]
+        ]
+    found: dict[int, int] = {}
+    taken: set[int] = set()
+    for score, _, left, right in sorted(scores):
+        if (score < 0 or len(gone) == len(come)) and left not in found and right not in taken:
+            found[left] = right
+            taken.add(right)
+    return list(found.items())
 
 
 def _likeness(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:

@@ -35,7 +35,6 @@ ATTRIBUTES: Mapping[str, str] = {
     "CACertificateIdentifier": "ca_cert_identifier",
     "DBSubnetGroupName": "db_subnet_group_name",
     "IAMDatabaseAuthenticationEnabled": "iam_database_authentication_enabled",
-    "MasterUserPassword": "password",
     "DedicatedLogVolume": "dedicated_log_volume",
     "CacheNodeType": "node_type",
     "NumCacheNodes": "num_cache_nodes",
@@ -54,6 +53,7 @@ AT_ONCE = frozenset(
 """Pending only until AWS has done them: they wait for no window."""
 
 
+NEW_PASSWORD = Difference("master password", "(the one in force)", "(a new one is pending)")
 PARAMETERS = "parameters of "
 """What is pending where a parameter group waits for a reboot; its name follows."""
 
@@ -130,7 +130,8 @@ def _made_by(change: PendingChange) -> tuple[Any, ...]:
         events = ("ModifyDBParameterGroup", "ModifyDBInstance") if is_database else ("ModifyCacheParameterGroup",)
         return events, change.difference.path.removeprefix(PARAMETERS)
     events = ("ModifyDBInstance",) if is_database else ("ModifyReplicationGroup", "ModifyCacheCluster")
-    return events, change.identifier, change.difference.after
+    named = () if change.difference == NEW_PASSWORD else (change.difference.after,)
+    return events, change.identifier, *named
 
 
 def _database(aws: Gateway, environment: Environment) -> Pending:
@@ -169,7 +170,6 @@ def _values_of_database(told: Mapping[str, Any]) -> dict[str, Any]:
         **told,
         "Port": told.get("Endpoint", {}).get("Port", told.get("DbInstancePort")),
         "DBSubnetGroupName": told.get("DBSubnetGroup", {}).get("DBSubnetGroupName"),
-        "MasterUserPassword": "(in force)",
     }
 
 
@@ -217,6 +217,9 @@ def _waiting(
             continue
         path = ATTRIBUTES.get(key, key)
         waits = Waits.UNDER_WAY if key in AT_ONCE or status == "modifying" else Waits.WINDOW
+        if key == "MasterUserPassword":  # AWS shows it as ****
+            yield PendingChange(resource, name, NEW_PASSWORD, waits, window)
+            continue
         for at, old, new in differences({path: now.get(key, ABSENT)}, {path: value}):
             yield PendingChange(resource, name, Difference(path_text(at), old, new), waits, window)
 

@@ -1,15 +1,18 @@
-"""What omc itself has changed for a while: limits that a timer gives back, alarms that a way back turned off."""
+"""What omc itself has changed beside the code: limits, for a while or for good, alarms of a way back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.stack import Environment
 from omc.store.database import Store
+
+if TYPE_CHECKING:
+    from omc.store.models import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,18 @@ class ScaledForAWhile:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaledForGood:
+    """``omc scale`` without a time: until the code says the same, it is drift whose author is known."""
+
+    service: str
+    run: str
+    who: str
+    at: datetime
+    limits: tuple[int, int]
+    """Lowest and highest count that it set."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmsOff:
     """A run turned a service's deployment alarms off, for its way back; ECS knows whether they are off still."""
 
@@ -51,6 +66,8 @@ class Temporary:
     unknown: str = ""
     """Why it isn't known; empty: it is."""
     reading: Reading = UNREAD
+    for_good: tuple[ScaledForGood, ...] = ()
+    """The newest of each service, where no timer gives it back."""
 
     def of(self, service: str) -> ScaledForAWhile | None:
         return next((one for one in self.scaled if one.service == service), None)
@@ -80,7 +97,22 @@ def read_temporary(store: Store, environment: Environment) -> Temporary:
             )
             for run, step in timers.steps_with_alarms_off(session, environment.name)
         )
-    return Temporary(scaled, alarms)
+        for_good = {
+            one.service: one for run in reversed(timers.scaled(session, environment.name)) for one in _set_by(run)
+        }
+    return Temporary(scaled, alarms, for_good=tuple(for_good.values()))
+
+
+def _set_by(run: Run) -> Iterator[ScaledForGood]:
+    """The limits that a run of ``omc scale`` left behind."""
+    steps = run.plan.get("steps", ())
+    if any(step["action"] == "timers.set" for step in steps):
+        return
+    for step in steps:
+        said = step.get("arguments") or {}
+        if step["action"] == "scaling.set" and said.get("minimum") is not None and said.get("maximum") is not None:
+            limits = int(said["minimum"]), int(said["maximum"])
+            yield ScaledForGood(str(said["service"]), run.id, run.actor, run.ended_at or run.created_at, limits)
 
 
 def _scaled(timer: str, who: str, until: datetime, asked: Mapping[str, Any]) -> ScaledForAWhile:

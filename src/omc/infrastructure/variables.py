@@ -17,7 +17,12 @@ from omc.errors import WrongUse
 from omc.stack.section import meant
 
 _NOISE = re.compile(r'(#|//)[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"', re.DOTALL)
-_BLOCK = re.compile(r'^variable "(\w+)" \{(.*?)^\}', re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r'^variable "([\w-]+)" \{(.*?)^\}', re.DOTALL | re.MULTILINE)
+
+
+def is_variable_name(name: str) -> bool:
+    """Whether Terraform takes it for one: in HCL, an identifier in which a hyphen may stand, not at its beginning."""
+    return name.replace("-", "_").isidentifier() and not name.startswith("-")
 
 
 def declared(folder: Path) -> dict[str, bool]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from omc.facts.differences import is_secret_text
 from omc.facts.infrastructure import DeletionProtection, SavedPlan
 from omc.facts.pending import Pending
 from omc.facts.scope import Scope
@@ -56,6 +57,7 @@ def apply(
         )
     later = postponed(plan.changes, pending, environment, scope.now)
     notes = [*_losses(said), *_extent(plan, said), *later, *_deployed(plan, services), *sentences(said.cost)]
+    notes += _secrets(plan)
     if temporary.unknown:
         notes.append(
             f"Whether omc changed something for a while, which this would end, is not known: {temporary.unknown}"
@@ -106,6 +108,26 @@ def destroy(asked: PlannedChange, environment: Environment, plan: SavedPlan, pro
         undo_on_failure=False,
         details=tuple(_details(plan, said)),
     )
+
+
+def _secrets(plan: SavedPlan) -> list[str]:
+    """The fingerprint is printed where many may read it, so no secret goes into it, not even as a digest: whoever
+    guesses right could prove it. A key against that would have to be known to both jobs, and to nobody else."""
+    found = [
+        f"{change.address}: {one.path}"
+        for change in plan.changes
+        if change.does not in {Does.DESTROY, Does.FORGET}
+        for one in change.differences
+        if is_secret_text(one.after)
+    ]
+    if not found:
+        return []
+    some = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+    verb = "is a secret" if len(found) == 1 else "are secrets"
+    return [
+        f"{len(found)} of the new values {verb} ({some}): the fingerprint says that they change, and not to what. "
+        "Apply the plan file itself, which is bound to the byte (--plan), or the same commit, as the workflow does."
+    ]
 
 
 def owned_by_deployments(change: Change) -> bool:

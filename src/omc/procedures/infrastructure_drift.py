@@ -15,7 +15,7 @@ from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import Change, Difference, Does
 from omc.facts.trail import Author
 from omc.procedures.infrastructure import NOTHING_TEMPORARY, OWNED
-from omc.procedures.temporary import named
+from omc.procedures.temporary import named, scaled_by
 from omc.procedures.temporary import only as _only
 from omc.stack import Environment
 from omc.times import moment
@@ -91,6 +91,7 @@ def drift(
         beside=beside.extras if beside else (),
         pending=tuple(one for one in waiting if one not in coming),
         coming=coming,
+        authors={change.address: by for change in outside if (by := scaled_by(change, temporary))},
         unknown=tuple(unknown),
     )
 

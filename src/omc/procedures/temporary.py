@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from omc.facts.temporary import AlarmsOff, ScaledForAWhile, Temporary
 from omc.facts.terraform_json import Change, Difference, Does
+from omc.facts.trail import Author
 from omc.stack import Environment
 from omc.times import moment
 
@@ -63,6 +64,18 @@ def named(change: Change, temporary: Temporary, environment: Environment) -> tup
     if change.kind == "aws_ecs_service" and off and (mine := _alarms(change)):
         return mine, alarms_words(off, environment)
     return [], ""
+
+
+def scaled_by(change: Change, temporary: Temporary) -> Author | None:
+    """Which run of ``omc scale`` set the limits that Terraform finds, where it set all of them."""
+    limits = _limits(change)
+    if change.kind != "aws_appautoscaling_target" or not limits:
+        return None
+    for one in temporary.for_good:
+        set_now = dict(zip(("min_capacity", "max_capacity"), map(str, one.limits), strict=True))
+        if one.service == service_of(change) and all(each.after == set_now[each.path] for each in limits):
+            return Author(f"{one.who} by omc scale (run {one.run})", one.at)
+    return None
 
 
 def only(change: Change, differences: list[Difference]) -> Change:

@@ -25,6 +25,17 @@ def pending(session: Session, environments: Sequence[str] | None = None) -> list
     return list(session.execute(query).scalars())
 
 
+def scaled(session: Session, environment: str) -> list[Run]:
+    """Runs of ``omc scale`` that succeeded, newest first."""
+    query = (
+        select(Run)
+        .where(Run.environment == environment, Run.procedure == "scale", Run.verdict == "succeeded")
+        .order_by(Run.created_at.desc())
+        .limit(LOOKED_AT)
+    )
+    return list(session.execute(query).scalars())
+
+
 def steps_with_alarms_off(session: Session, environment: str) -> list[tuple[Run, StepRow]]:
     """Steps that turned a service's deployment alarms off, newest first; whether they are off still, ECS knows."""
     newest = select(Run.id).where(Run.environment == environment).order_by(Run.created_at.desc()).limit(LOOKED_AT)
