@@ -430,7 +430,8 @@ def test_status_tells_what_runs_and_how_fresh_it_is(migrated: dict[str, str]) ->
 
         def fresh() -> dict[str, Any] | None:
             status: dict[str, Any] = backend.get("/api/v1/status").json()
-            age = status.pop("data_age_seconds")
+            age, took = status.pop("data_age_seconds"), status.pop("database_seconds")
+            assert 0 <= took < 5
             return status if age is not None and age < 5 and status["cache"] == "available" else None
 
         assert until(fresh, "fresh prices are stored, and no answer of the cache was late") == {
@@ -439,6 +440,7 @@ def test_status_tells_what_runs_and_how_fresh_it_is(migrated: dict[str, str]) ->
             "schema": 2,
             "database": "available",
             "cache": "available",
+            "exchange": "not configured",
         }
 
 
@@ -787,6 +789,7 @@ def test_an_exchange_that_hangs_or_fails_is_named_and_leaves_the_backend_ready(
         backend.logs(level="ERROR", message=f"prices not stored: {timed_out}")
         until(lambda: backend.get("/api/v1/status").json()["data_age_seconds"] > 2, "the status shows old data")
         assert backend.get("/health/ready").status_code == 200
+        assert backend.get("/api/v1/status").json()["exchange"] == "unavailable"
         stand_in.behaves("errors")
         assert backend.get("/api/v1/quote/BTC").status_code == 502
         backend.logs(level="ERROR", message=f"no quote: exchange {stand_in.url} failed: it answered 503")
@@ -794,6 +797,7 @@ def test_an_exchange_that_hangs_or_fails_is_named_and_leaves_the_backend_ready(
         assert backend.get("/api/v1/quote/BTC").elapsed.total_seconds() >= 0.2
         stand_in.behaves("normal")
         until(lambda: backend.get("/api/v1/status").json()["data_age_seconds"] < 2, "the data is fresh again")
+        assert backend.get("/api/v1/status").json()["exchange"] == "available"
     address = parts.database.address
     with serving(migrated | {"EXCHANGE_URL": f"https://{address}:{free_port(address)}"}) as backend:
         assert backend.get("/api/v1/quote/BTC").status_code == 502

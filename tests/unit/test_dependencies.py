@@ -137,6 +137,11 @@ def test_a_time_counts_with_its_unit_only(part: dict[str, Any], seconds: float |
     assert said_of({"checks": {"db": {"status": "up"} | part}})[0].seconds == seconds
 
 
+def test_a_time_beside_a_flat_state_is_its_own() -> None:
+    page = OURS | {"database": "available", "database_seconds": 2.5, "cache": "available", "cache_latency_ms": 3}
+    assert {said.name: said.seconds for said in said_of(page)} == {"database": 2.5, "cache": 0.003}
+
+
 def test_a_page_without_end_is_bounded() -> None:
     assert len(said_of({"checks": {str(number): "down" for number in range(10_000)}})) <= MOST
     deep: Any = {"status": "down"}

@@ -110,8 +110,9 @@ async def ready(backend: Here) -> JSONResponse:
 
 @router.get("/api/v1/status")
 async def state(backend: Here) -> dict[str, Any]:
-    """Always 200: what runs here and how fresh its data is, for whoever watches from outside."""
-    database, problem = "available", ""
+    """Always 200: what runs here, how fresh its data is, and how what it depends on is, for whoever watches from
+    outside. ``database_seconds`` is how long the database took for an answer."""
+    database, problem, began = "available", "", time.monotonic()
     row: Row = {"schema": None, "data_age_seconds": None}
     try:
         async with asyncio.timeout(PROBE_TIMEOUT):
@@ -122,14 +123,17 @@ async def state(backend: Here) -> dict[str, Any]:
         problem = f"the database has no schema yet, this code needs version {NEEDED}"
     except (psycopg.Error, TimeoutError) as error:
         database, problem = "unavailable", f"database unavailable: {reason(error)}"
+    took = time.monotonic() - began
     if problem:
         log.error("not ready: %s", problem)
     return {
         "environment": backend.settings.environment,
         "revision": backend.settings.revision,
         "database": database,
+        "database_seconds": round(took, 3),
         **row,
         "cache": await backend.cache.state(),
+        "exchange": backend.exchange.state if backend.exchange else "not configured",
     }
 
 

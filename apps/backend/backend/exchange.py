@@ -27,14 +27,25 @@ class ExchangeTimeout(ExchangeError):
     """It gave no whole answer in time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Exchange:
     url: str
     timeout: float
     """Seconds for a whole question."""
+    state: str = "unknown"
+    """``available`` or ``unavailable``, as the newest question showed; ``unknown`` before the first."""
 
     async def quotes(self, symbols: Sequence[str]) -> dict[str, Decimal]:
         """The prices in US dollars of those symbols that the exchange knows."""
+        try:
+            found = await self._quotes(symbols)
+        except ExchangeError:
+            self.state = "unavailable"
+            raise
+        self.state = "available"
+        return found
+
+    async def _quotes(self, symbols: Sequence[str]) -> dict[str, Decimal]:
         try:
             async with asyncio.timeout(self.timeout):
                 return await asyncio.to_thread(self._ask, symbols)

@@ -14,6 +14,7 @@ from omc.checks.maintenance import pending_changes
 from omc.checks.secrets import secret_rotation
 from omc.checks.services import rollouts, services_running, task_starts
 from omc.checks.tasks import failed_tasks
+from omc.checks.traffic import traffic_usual
 from omc.checks.users import users_served
 
 MORNING: tuple[Check, ...] = (
@@ -29,6 +30,7 @@ MORNING: tuple[Check, ...] = (
     expected,
     alarms,
     error_rate,
+    traffic_usual,
     recent_errors,
     data_fresh,
     metrics_fresh,

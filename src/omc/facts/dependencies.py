@@ -210,7 +210,8 @@ def _of_page(page: Mapping[str, Any]) -> Iterator[Said]:
             if KNOWN.fullmatch(SAYS_SO.sub("", key)) or (SAYS_SO.search(key) and SAYS_SO.sub("", key)):
                 yield from _one(SAYS_SO.sub("", key) or key, value, depth=1)
         elif isinstance(value, str | dict):
-            yield from _one(key, value, depth=1)
+            for said in _one(key, value, depth=1):
+                yield said if said.seconds is not None else replace(said, seconds=_beside(page, key))
 
 
 def _parts(value: Any, prefix: str, *, is_loose: bool, have_failed: bool, depth: int) -> Iterator[Said]:
@@ -290,6 +291,12 @@ def _seconds(value: Mapping[str, Any]) -> float | None:
         if key.lower() == "duration" and isinstance(said, str) and (parts := _SPAN.match(said)):
             return 3600 * int(parts[1]) + 60 * int(parts[2]) + float(parts[3])
     return None
+
+
+def _beside(page: Mapping[str, Any], name: str) -> float | None:
+    """``database_seconds`` beside ``database``, and the like."""
+    times = {key[len(name) + 1 :]: value for key, value in page.items() if key.startswith(f"{name}_")}
+    return _seconds({(f"took_{unit}" if unit in ("ms", "seconds") else unit): value for unit, value in times.items()})
 
 
 def _measured(value: Mapping[str, Any], measure: str) -> float | None:

@@ -64,6 +64,8 @@ class TargetGroup:
     arn: str
     is_used: bool
     """A load balancer sends to it."""
+    balancers: tuple[str, ...] = ()
+    """ARNs of those that do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def read_target_groups(aws: Gateway, environment: Environment, scope: Scope) -> 
             name, behind = told["TargetGroupName"], told["LoadBalancerArns"]
             ours = any(_is_ours(arn.split("/")[2], environment) for arn in behind) or _is_ours(name, environment)
             if name in names or (ours and not scope.is_part):
-                found.append(TargetGroup(name, told["TargetGroupArn"], is_used=bool(behind)))
+                found.append(TargetGroup(name, told["TargetGroupArn"], is_used=bool(behind), balancers=tuple(behind)))
     return TargetGroups(tuple(sorted(found, key=lambda group: group.name)), every)
 
 
