@@ -241,6 +241,18 @@ def test_the_worst_of_a_services_pages_is_what_is_said_with_all_as_evidence() ->
     ]
 
 
+def test_where_nobody_gets_in_it_is_said_once() -> None:
+    both = (asked(no(Trouble.SILENT)), asked(no(Trouble.SILENT), service="backend", url="https://shop.example/api/x"))
+    (found,) = users_served(Probes(both, {}, URL), NOBODY, LoadBalancers((BALANCER,)), STAGING, Scope(NOW))
+    assert (found.level, found.place, found.subject) == (FAIL, "users", "all services")
+    assert found.sentence == (
+        "Users can't be served at https://shop.example: it takes the connection and gives no answer within 5 s."
+    )
+    assert len(found.evidence) == 2
+    half = (both[0], replace(both[1], answers=(GOOD, no(Trouble.SILENT))))
+    assert len(list(users_served(Probes(half, {}, URL), NOBODY, None, STAGING, Scope(NOW)))) == 2
+
+
 def test_no_load_balancer_and_no_name_reaches_nobody() -> None:
     probes = Probes((), {"backend": "there is no load balancer"})
     (found,) = users_served(probes, NOBODY, LoadBalancers(()), STAGING, Scope(NOW))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
@@ -80,14 +80,36 @@ def users_served(
     for asked in probes.asked:
         by_service.setdefault(asked.service, []).append(asked)
     private = bool(load_balancers.load_balancers) and all(one.is_internal for one in load_balancers.load_balancers)
-    for service, some in by_service.items():
-        verdicts = [_verdict(asked, served, probes, scope, is_private=private) for asked in some]
-        levels = (Level.FAIL, Level.UNKNOWN, Level.WARN, Level.OK)
-        verdict = min(verdicts, key=lambda one: levels.index(one.level))
-        evidence = [Evidence(text, probes.reading) for asked in some for text in _evidence(asked)]
-        if verdict.level is not Level.OK and served:
-            evidence.append(Evidence(_told(served, environment), traffic.reading))
-        yield _finding(service, verdict.level, verdict.sentence, tuple(evidence), is_5xx=_is_5xx(verdict))
+    judged = {
+        service: _worst([_verdict(asked, served, probes, scope, is_private=private) for asked in some])
+        for service, some in by_service.items()
+    }
+    shown = [Evidence(_told(served, environment), traffic.reading)] if served else []
+    together = _together(judged, by_service)
+    if together is not None:
+        evidence = [Evidence(text, probes.reading) for asked in probes.asked for text in _evidence(asked)]
+        yield replace(_finding("all services", together.level, together.sentence, (*evidence, *shown)), place="users")
+        return
+    for service, verdict in judged.items():
+        evidence = [Evidence(text, probes.reading) for asked in by_service[service] for text in _evidence(asked)]
+        more = shown if verdict.level is not Level.OK else []
+        yield _finding(service, verdict.level, verdict.sentence, (*evidence, *more), is_5xx=_is_5xx(verdict))
+
+
+def _worst(verdicts: Sequence[_Verdict]) -> _Verdict:
+    levels = (Level.FAIL, Level.UNKNOWN, Level.WARN, Level.OK)
+    return min(verdicts, key=lambda one: levels.index(one.level))
+
+
+def _together(judged: Mapping[str, _Verdict], by_service: Mapping[str, Sequence[Asked]]) -> _Verdict | None:
+    """One verdict where nobody gets in at all: all services of one address, each of their pages by the same trouble."""
+    troubles = {answer.trouble for some in by_service.values() for asked in some for answer in asked.answers}
+    doors = {"/".join(asked.url.split("/")[:3]) for some in by_service.values() for asked in some}
+    levels = {verdict.level for verdict in judged.values()}
+    if len(judged) < 2 or len(troubles) > 1 or None in troubles or len(doors) > 1 or len(levels) > 1:
+        return None
+    service, verdict = next(iter(judged.items()))
+    return replace(verdict, sentence=verdict.sentence.replace(by_service[service][0].url, doors.pop()))
 
 
 def _finding(
