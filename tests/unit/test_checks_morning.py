@@ -442,7 +442,7 @@ def test_no_alarms_at_all_page_nobody() -> None:
 def test_alarms_without_an_action_are_named() -> None:
     found = list(alarms(Alarms((alarm("a", acts=False), alarm("b"))), STAGING, SCOPE))
     assert [finding.level for finding in found] == [WARN, OK]
-    assert found[0].evidence[0].text == "ohmycoins-staging-a has no enabled action"
+    assert found[0].evidence[0].text == "ohmycoins-staging-a has no action"
 
 
 # Logs

@@ -23,6 +23,8 @@ from omc.stack import Environment
 from omc.times import moment
 
 NAME = "expected"
+USERS = "expected-users"
+"""The name of what cuts users off, which explains what they see."""
 SERIOUS = frozenset({Harm.USERS, Harm.ALERTS})
 """Harms that are a failure by themselves."""
 TOGETHER = 3
@@ -37,6 +39,8 @@ class _Judged:
     words: str
     """What is wrong, without the thing's name: ``is gone: it wakes nobody``."""
     procedure: Procedure
+    cuts_off: bool = False
+    """Users aren't served by it."""
 
 
 def expected(
@@ -96,7 +100,7 @@ def _count(count: Count, deviations: Deviations, environment: Environment, sourc
     words = f"desired {count.desired}, minimum {count.minimum} by {source}"
     command = f"omc scale {count.service} {count.minimum} --env {environment.name}"
     return Finding(
-        NAME,
+        USERS if level is Level.FAIL else NAME,
         level,
         count.service,
         sentence,
@@ -142,12 +146,12 @@ def _judge(
         need = ", and it needs more tasks now" if kind.harm is Harm.LOAD and in_need else ""
         lost = f", and with it {_list(one.with_it)}" if one.with_it else ""
         words = f"is gone{lost}: {kind.without}{need}"
-        return _Judged(one, Level.FAIL if serious else Level.WARN, words, procedure)
+        return _Judged(one, Level.FAIL if serious else Level.WARN, words, procedure, kind.harm is Harm.USERS)
     harms = {change.field.harm for change in one.changes if change.is_weaker}
     serious = bool(harms & SERIOUS) or (Harm.LOAD in harms and in_need)
     need = ", and it needs more tasks now" if Harm.LOAD in harms and in_need else ""
     words = f"is changed: {'; '.join(_change(change) for change in one.changes)}{need}"
-    return _Judged(one, Level.FAIL if serious else Level.WARN, words, procedure)
+    return _Judged(one, Level.FAIL if serious else Level.WARN, words, procedure, Harm.USERS in harms)
 
 
 def _by_omc(one: Deviation, deviations: Deviations, environment: Environment) -> str:
@@ -237,7 +241,7 @@ def _finding(some: Sequence[_Judged], deviations: Deviations, environment: Envir
         place, subject = _common(some), f"{len(some)} {_plural(kind.noun)}"
     doubt = _doubt(deviations) if first.level is Level.FAIL and _service_of(thing) else ""
     return Finding(
-        NAME,
+        USERS if first.cuts_off else NAME,
         first.level,
         subject,
         sentence + doubt,
@@ -260,9 +264,10 @@ def _in_common(some: Sequence[_Judged]) -> str:
 
 def _evidence(one: _Judged, reading: Reading, environment: Environment) -> Iterator[Evidence]:
     thing = one.deviation.thing
-    name = f"{thing.kind.noun} {thing.name}"
+    name, known = f"{thing.kind.noun} {thing.name}", thing.kind.mention(thing.values)
     if one.deviation.is_missing:
-        yield Evidence(f"{name} is in no listing of AWS's", reading)
+        also = f" ({known})" if known and known not in name else ""
+        yield Evidence(f"{name} is in no listing of AWS's{also}", reading)
     for change in one.deviation.changes:
         yield Evidence(f"{name}: {change.label} {_value(change.found)}, expected {_value(change.expected)}", reading)
     for other in one.deviation.with_it:

@@ -13,7 +13,7 @@ from omc.aws.gateway import Gateway
 from omc.errors import OmcError
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.expected import Thing
-from omc.facts.expected_kinds import Field
+from omc.facts.expected_kinds import KINDS, Field
 from omc.facts.found import Found
 from omc.facts.services import Services
 from omc.facts.temporary import Temporary, read_temporary
@@ -23,6 +23,7 @@ from omc.store.place import Place
 
 SCALED = frozenset({"aws_appautoscaling_target", "aws_ecs_service"})
 """Types of which omc changes something for a while."""
+ORDER = {kind.type: number for number, kind in enumerate(KINDS)}
 LOOKUPS = 3
 """So many operations are looked up in CloudTrail, which answers two questions a second."""
 
@@ -111,7 +112,7 @@ def deviations(found: Found, in_pairs: frozenset[str] = frozenset()) -> tuple[De
             every.append(Deviation(thing, is_missing=True))
         elif same is not None and (changes := tuple(_changes(thing, same, in_pairs))):
             every.append(Deviation(thing, changes=changes))
-    return _folded(every, gone)
+    return _folded(sorted(every, key=lambda one: ORDER[one.thing.type]), gone)
 
 
 def _changes(expected: Thing, found: Thing, in_pairs: frozenset[str]) -> Iterable[Changed]:

@@ -393,7 +393,7 @@ KINDS: tuple[Kind, ...] = (
         _of_database,
         (
             Field("security groups", tv.some_of("vpc_security_group_ids"), Harm.USERS),
-            Field("backups, days", get("backup_retention_period"), Harm.SAFETY),
+            Field("days of backups", get("backup_retention_period"), Harm.SAFETY),
             Field("deletion protection", tv.flag("deletion_protection"), Harm.SAFETY),
             Field("second zone", tv.flag("multi_az"), Harm.SAFETY),
             Field("public access", tv.flag("publicly_accessible"), Harm.SAFETY),
@@ -416,7 +416,7 @@ KINDS: tuple[Kind, ...] = (
         _of_cache,
         (
             Field("security groups", tv.some_of("security_group_ids"), Harm.USERS),
-            Field("snapshots, days", get("snapshot_retention_limit"), Harm.SAFETY),
+            Field("days of snapshots", get("snapshot_retention_limit"), Harm.SAFETY),
             Field("failover", tv.flag("automatic_failover_enabled"), Harm.SAFETY),
             Field("second zone", tv.flag("multi_az_enabled"), Harm.SAFETY),
             Field("node type", get("node_type"), Harm.SAFETY),

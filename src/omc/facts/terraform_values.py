@@ -77,7 +77,7 @@ def action(values: Values, name: str) -> str | None:
 
 
 def conditions(values: Values) -> tuple[str, ...]:
-    """``path_pattern=/api/*``, sorted."""
+    """``path-pattern /api/*``, sorted."""
     found = []
     for one in values.get("condition") or ():
         for field, told in one.items():
@@ -86,7 +86,7 @@ def conditions(values: Values) -> tuple[str, ...]:
                 name = each.get("http_header_name")
                 pairs = [f"{one.get('key') or ''}={one.get('value')}" for one in said if isinstance(one, Mapping)]
                 words = pairs or [str(one) for one in said]
-                found.append(f"{field}{f' {name}' if name else ''}={','.join(sorted(words))}")
+                found.append(" ".join([field.replace("_", "-"), *([name] if name else []), ",".join(sorted(words))]))
     return tuple(sorted(found))
 
 

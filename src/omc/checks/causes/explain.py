@@ -9,6 +9,7 @@ from typing import Any
 
 from omc.checks.causes.cache import cache_trouble
 from omc.checks.causes.database import database_trouble
+from omc.checks.causes.deviations import CHECKS, is_same_thing, not_as_expected
 from omc.checks.causes.heard import heard, is_about
 from omc.checks.causes.model import Cause, Situation
 from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at, suffers
@@ -18,7 +19,12 @@ from omc.checks.finding import Evidence, Finding, Level, worst
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.collector import UNREAD, Readings
 
-CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (database_trouble, cache_trouble, failing_tasks)
+CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
+    database_trouble,
+    cache_trouble,
+    not_as_expected,
+    failing_tasks,
+)
 SLACK = timedelta(minutes=2)
 """A symptom that began so long before its cause can still be its: readings come by the minute."""
 AFTER = timedelta(minutes=5)
@@ -73,6 +79,8 @@ def _ranked(causes: Sequence[Cause]) -> list[Cause]:
 
 def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iterable[Alarm]) -> bool:
     place = place_of(finding)
+    if finding.check in CHECKS:
+        return is_same_thing(cause, finding)
     if cause.checks is not None and finding.check not in cause.checks:
         return False
     if (
@@ -140,7 +148,7 @@ def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:
 
 def _finding(cause: Cause, stations: Sequence[Cause], symptoms: Sequence[Finding], situation: Situation) -> Finding:
     begun = [each for each in (cause.since, *(finding.since for finding in symptoms)) if each]
-    told = [Evidence(finding.sentence, _reading(finding)) for finding in symptoms]
+    told = [Evidence(each.sentence, _reading(each)) for each in symptoms if each.sentence != cause.sentence]
     on_the_way = [Evidence(each.sentence, each.evidence[0].reading if each.evidence else UNREAD) for each in stations]
     level = worst([Finding("", cause.level, "", ""), *(each for each in symptoms if each.level is not Level.UNKNOWN)])
     return Finding(
@@ -153,7 +161,7 @@ def _finding(cause: Cause, stations: Sequence[Cause], symptoms: Sequence[Finding
         place=cause.place,
         since=cause.since or min(begun, default=None),
         ended=cause.ended,
-        explains=tuple(symptoms),
+        explains=tuple(each for each in symptoms if each.sentence != cause.sentence),
     )
 
 
@@ -166,7 +174,7 @@ def _folded(
 ) -> Iterator[Finding]:
     """What no cause explains: at each service, and along the way from users to it, the deepest finding has the others
     as its evidence. It says its symptom, and what could be looked at."""
-    open_ = [finding for finding in findings if is_trouble(finding) and finding.check not in OWN_CAUSE]
+    open_ = [finding for finding in findings if is_trouble(finding) and finding.check not in OWN_CAUSE | CHECKS]
     ordered = sorted(open_, key=_depth, reverse=True)
     owner: dict[int, Finding] = {}
     for finding in ordered:

@@ -1,0 +1,44 @@
+"""What is not as it should be is a cause by itself: a listener's rule that is gone, a service scaled to zero.
+
+It is no symptom of anything else, but for what another cause says of the same thing: a rule of a security group that is
+gone is why the database is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from omc.checks.causes.model import Cause, Situation
+from omc.checks.causes.places import place_of
+from omc.checks.expected import NAME, USERS
+from omc.checks.finding import Finding, Level
+
+CHECKS = frozenset({NAME, USERS})
+ON_THE_WAY = ("services/", "targets/", "load-balancer")
+"""Places that users come through: what is gone there explains what they see."""
+
+
+def not_as_expected(situation: Situation) -> Iterator[Cause]:
+    """Each failure on the way from users to tasks."""
+    for finding in situation.findings:
+        place = place_of(finding)
+        if finding.check == USERS and finding.level is Level.FAIL and place.startswith(ON_THE_WAY):
+            yield Cause(
+                name=finding.check,
+                place=place,
+                subject=finding.subject,
+                sentence=finding.sentence,
+                evidence=finding.evidence,
+                procedure=finding.procedure,
+                since=finding.since,
+            )
+
+
+def is_same_thing(cause: Cause, finding: Finding) -> bool:
+    """Whether the cause says what this finding of something that is not as it should be says."""
+    if cause.name in CHECKS:
+        return cause.sentence == finding.sentence
+    if cause.name.endswith("-closed"):
+        groups = {word for word in cause.sentence.split() if word.startswith("sg-")}
+        return any(group in evidence.text for group in groups for evidence in finding.evidence)
+    return place_of(finding) == cause.place and cause.place in ("database", "cache") and " is gone" in finding.sentence
