@@ -38,12 +38,10 @@ def main(words: Sequence[str]) -> int:
                 _up(world)
             left = list(chosen)
             while left := left[_play(world, left, results) :]:
-                if kept:
-                    say(f"The stack isn't OK any more, so {len(left)} stories are left out.")
-                    break
-                say("The stack isn't OK any more: it is brought up anew.")
-                world.stack.localcloud("reset", "--force")
-                _up(world)
+                if not kept:
+                    say("The stack isn't OK any more: it is brought up anew.")
+                    world.stack.localcloud("reset", "--force")
+                    _up(world)
         except KeyboardInterrupt:
             say("Interrupted: what was run so far is kept.")
         finally:
