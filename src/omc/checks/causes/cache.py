@@ -49,7 +49,7 @@ def cache_trouble(situation: Situation) -> Iterator[Cause]:
     yield from closed
 
 
-_cause = partial(cause_at, PLACE, CACHE_FAILURES)
+_cause = partial(cause_at, PLACE, procedure=CACHE_FAILURES)
 
 
 def _status(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:

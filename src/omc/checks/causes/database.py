@@ -66,7 +66,7 @@ def _of(said: list[Heard], *kinds: Kind) -> list[Heard]:
     return [each for each in said if each.said.kind in kinds]
 
 
-_cause = partial(cause_at, PLACE, CONNECTION_FAILURES)
+_cause = partial(cause_at, PLACE, procedure=CONNECTION_FAILURES)
 
 
 def _status(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:

@@ -99,13 +99,14 @@ def is_about(store: Store, kind: str, what: Said) -> bool:
 
 def cause_at(
     kind: str,
-    procedure: Procedure,
     situation: Situation,
     name: str,
     store: Store,
     sentence: str,
     said: Sequence[Heard],
     evidence: Iterable[Evidence] = (),
+    *,
+    procedure: Procedure | None,
     **more: Any,
 ) -> Cause:
     """A cause at the database or the cache, with what services say of it as evidence. ``more``: other fields."""
