@@ -79,6 +79,7 @@ class Play:
             told = {
                 "serviceName": "backend", "status": "ACTIVE", "desiredCount": 2, "runningCount": running,
                 "pendingCount": 0, "taskDefinition": f"x/{REVISION}", "deployments": [deployment], "events": [],
+                "loadBalancers": [],
                 "createdAt": START,
             }  # fmt: skip
             return {"services": [told]}

@@ -115,7 +115,10 @@ def _waits_for(context: Context, service: EcsService, healthy: int, since: datet
     if service.running != desired or healthy < desired or service.pending:
         staying.not_well(context)
         return f"{service.running} of {desired} tasks run, {healthy} are healthy, {service.pending} start"
-    tasks = list_running_tasks(context.gateway, service.name)
+    if "loadBalancers" in service.untold:
+        staying.not_well(context)
+        return "ECS does not tell whether a load balancer checks its tasks"
+    tasks = [task for task in list_running_tasks(context.gateway, service.name) if task.status == "RUNNING"]
     why = staying.unchecked(context, tasks) if len(tasks) == desired else f"ECS lists {len(tasks)} of {desired} tasks"
     if why:
         staying.not_well(context)

@@ -296,6 +296,11 @@ class _Step:
                 self.problem = error.message
                 return None, None
             return None, self._refused(what, error.message)
+        except KeyError as error:
+            if what == "perform":
+                return None, self._bug(what, error)
+            self.problem = f"AWS's answer lacks {error}."  # as when facts are read: it is asked again
+            return None, None
         except Exception as error:  # noqa: BLE001 - whatever an action's bug is, the run has to come to an end
             return None, self._bug(what, error)
         self.problem, self.pause = "", FIRST_PAUSE

@@ -87,7 +87,7 @@ class EcsService:
     """Of a blue/green service: each target group's ARN to that of the other one of the pair."""
     created: datetime | None = None
     untold: frozenset[str] = frozenset()
-    """Of ``events`` and ``deployments``, those that this answer lacks: what rests on them is unknown."""
+    """Of ``events``, ``deployments``, ``loadBalancers`` those that this answer lacks: what rests on them is unknown."""
     configuration: Mapping[str, Any] = field(default_factory=dict)
     """``deploymentConfiguration`` as ECS answers it."""
 
@@ -160,9 +160,18 @@ def _service(told: ServiceTypeDef) -> EcsService:
         ),
         alternates=_alternates(said),
         created=told["createdAt"].astimezone(UTC) if "createdAt" in told else None,
-        untold=frozenset(name for name in ("events", "deployments") if name not in told),
+        untold=_untold(said),
         configuration=configuration,
     )
+
+
+def _untold(said: Mapping[str, Any]) -> frozenset[str]:
+    """A load balancer's entry names a target group, or a Classic Load Balancer."""
+    missing = {name for name in ("events", "deployments", "loadBalancers") if name not in said}
+    entries = said.get("loadBalancers", [])
+    if not all("targetGroupArn" in entry or "loadBalancerName" in entry for entry in entries):
+        missing.add("loadBalancers")
+    return frozenset(missing)
 
 
 def _alternates(said: Mapping[str, Any]) -> dict[str, str]:

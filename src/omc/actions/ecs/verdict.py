@@ -42,6 +42,8 @@ def judge(rollout: Rollout, expected: Expected, ours: str) -> Judgement:
         return Judgement(Verdict.FAILED, f"{name} does not exist any more.")
     if why := unsupported(service):  # it was made so since the plan
         return Judgement(Verdict.UNKNOWN, f"What became of {wanted} can't be told: {why}")
+    if "loadBalancers" in service.untold:
+        return Judgement(None, f"{name}: ECS does not tell whether a load balancer checks its tasks")
     if ours and deployment is None:
         return Judgement(None, f"{name}: ECS does not tell of our deployment {ours.rpartition('/')[2]} yet.")
     if deployment is not None and deployment.status in ("ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"):
