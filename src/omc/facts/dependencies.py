@@ -75,6 +75,7 @@ NOT_A_STATE = frozenset(
             "mode",
         ),
         *("role", "type", "kind", "name", "title", "stage", "region", "message", "maintenance", "debug"),
+        *("revision", "version", "build", "commit", "release", "hostname", "host", "instance"),
     }
 )
 """Keys whose values sound like states and are none."""
