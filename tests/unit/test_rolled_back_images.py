@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
-from omc.facts.deployed_images import DeployedImages
+from omc.facts.deployed_images import DeployedImages, undone_by
 from omc.facts.deployments import History, ServiceDeployment
+from omc.facts.images import WantedImages
 from omc.facts.releases import Release
 from omc.procedures.asking import Deploy
 from omc.procedures.deploy import plan_deploy
+from omc.procedures.plan import to_json
+from omc.store.models import Run
 from support import release_world as world
 
 BAD, GOOD = "ohmycoins-backend:6", "ohmycoins-backend:7"
@@ -64,3 +70,47 @@ def test_an_image_that_was_rolled_back_from_wants_a_reason(
     )
     assert done_anyway.refusals == ()
     assert any(note.startswith("Overridden (the cause was the database)") for note in done_anyway.notes) is refused
+
+
+def run(verdict: str, letter: str = "b", at: float = 1.0, *, service: str = "backend") -> Any:
+    plan = world.planned("deploy", Deploy({service: "x"}), images=wanted_of(service, letter))
+    ended = world.NOW - timedelta(hours=at)
+    return Run(id=f"r{at:g}", plan=to_json(plan), verdict=verdict, ended_at=ended, sentence=f"{verdict} because.")
+
+
+def wanted_of(service: str, letter: str) -> WantedImages:
+    return WantedImages({service: world.wanted(letter, name=service)})
+
+
+@pytest.mark.parametrize(
+    ("runs", "undone"),
+    [
+        ([], None),
+        ([("succeeded", "b")], None),
+        ([("rolled back", "b")], "r1"),
+        ([("rolled back", "c")], None),
+        ([("rolled back", "b"), ("rolled back", "b")], "r1"),
+        ([("rolled back", "b"), ("succeeded", "b")], None),
+        ([("rolled back", "b"), ("succeeded", "c")], "r2"),
+        ([("succeeded", "b"), ("rolled back", "b")], "r1"),
+        ([("rolled back", "b"), ("failed", "b")], "r2"),
+        ([("rolled back", "b"), ("cancelled", "b")], "r2"),
+        ([("rolled back", "b"), ("superseded", "b")], "r2"),
+        ([("failed", "b")], None),
+    ],
+)
+def test_what_omc_has_undone_it_remembers_by_itself(runs: list[tuple[str, str]], undone: str | None) -> None:
+    """ECS forgets after ninety days, or when the revision is deleted; omc's own record doesn't."""
+    made = [run(verdict, letter, float(len(runs) - number)) for number, (verdict, letter) in enumerate(runs)]
+    found = undone_by(made)
+    assert getattr(found.get(("backend", world.digest("b"))), "run", None) == undone
+    plan = world.planned("deploy", Deploy({"backend": "image"}), deployed=DeployedImages({}, undone=found))
+    said = [each for each in plan.refusals if "was undone by omc" in each]
+    assert bool(said) is (undone is not None)
+    assert not said or (f"(run {undone}): rolled back because." in said[0] and "--override" in said[0])
+    again = Deploy({"backend": "image"}, override="the cause was the database")
+    anyway = world.planned("deploy", again, deployed=DeployedImages({}, undone=found))
+    assert anyway.refusals == ()
+    [watch] = [step for step in anyway.steps if step.name == "watch"]
+    longer, usual = world.environment().incident_watch_seconds, world.environment().release_watch_seconds
+    assert watch.arguments["seconds"] == (longer if undone else usual), "it is watched longer than a new one"

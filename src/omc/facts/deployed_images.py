@@ -1,9 +1,12 @@
-"""The images of what was deployed: of the ledger's releases, and of the newest revisions in ECS's own history."""
+"""The images of what was deployed: of the ledger's releases, of the newest revisions in ECS's own history, and of what
+omc itself has undone, by its record, which doesn't forget after ninety days."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.facts.collector import UNREAD, Reading, reads
@@ -11,9 +14,19 @@ from omc.facts.definitions import describe_definitions
 from omc.facts.deployments import History
 from omc.facts.releases import Ledger
 from omc.stack import Environment
+from omc.store.database import Store
 
 MOST = 10
 """Revisions of a service that are asked for beside those that the ledger knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class UndoneImage:
+    """An image that a run of omc's has deployed and taken back."""
+
+    run: str
+    at: datetime
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +36,8 @@ class DeployedImages:
     of: Mapping[str, Mapping[str, str]]
     """Each container's image as the revision names it."""
     reading: Reading = UNREAD
+    undone: Mapping[tuple[str, str], UndoneImage] = field(default_factory=dict)
+    """By service and digest; those that were deployed again since, and stayed, are left out."""
 
     def digests(self, revision: str) -> frozenset[str]:
         """Of its images that are pinned."""
@@ -31,8 +46,12 @@ class DeployedImages:
 
 
 @reads
-def read_deployed_images(aws: Gateway, environment: Environment, history: History, ledger: Ledger) -> DeployedImages:
+def read_deployed_images(
+    aws: Gateway, environment: Environment, history: History, ledger: Ledger, store: Store
+) -> DeployedImages:
     """A call a revision that the ledger doesn't know."""
+    from omc.store.runs import ended_deploys
+
     of: dict[str, Mapping[str, str]] = {
         service.task_definition: service.images for release in ledger.releases for service in release.services.values()
     }
@@ -41,4 +60,30 @@ def read_deployed_images(aws: Gateway, environment: Environment, history: Histor
         deployed = dict.fromkeys(each.task_definition for each in history.of.get(service.name, ()))
         names += [name for name in deployed if name and name not in of][:MOST]
     found = describe_definitions(aws, names)
-    return DeployedImages({**of, **{name: definition.images for name, definition in found.items()}})
+    with store.reading() as session:
+        undone = undone_by(ended_deploys(session, environment.name))
+    return DeployedImages({**of, **{name: definition.images for name, definition in found.items()}}, undone=undone)
+
+
+def undone_by(runs: Iterable[Any]) -> dict[tuple[str, str], UndoneImage]:
+    """Of runs of ``omc deploy``, oldest first: what the last of each image came to, where that was being undone."""
+    found: dict[tuple[str, str], UndoneImage] = {}
+    for run in runs:
+        for image in _registered(run.plan):
+            if run.verdict == "rolled back" and run.ended_at is not None:
+                found[image] = UndoneImage(run.id, run.ended_at, run.sentence or "")
+            elif run.verdict in ("succeeded", "unknown"):
+                found.pop(image, None)
+    return found
+
+
+def _registered(plan: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Service and digest of each image for which the plan registers a revision that is rolled."""
+    rolled = {step["arguments"].get("service") for step in plan["steps"] if step["action"] == "ecs.roll_service"}
+    return {
+        (str(step["arguments"]["service"]), container["image"].partition("@")[2])
+        for step in plan["steps"]
+        if step["action"] == "ecs.register_revision" and step["arguments"]["service"] in rolled
+        for container in step["arguments"]["definition"].get("containerDefinitions", [])
+        if "@sha256:" in container.get("image", "")
+    }

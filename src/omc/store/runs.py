@@ -1,4 +1,4 @@
-"""The table of runs, read: the one change that is active in an environment."""
+"""The table of runs, read: the one change that is active in an environment, and the deployments that omc has undone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from sqlalchemy import select
 from omc.store.models import Run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
 ACTIVE = ("ready", "running", "undoing")
@@ -21,3 +23,9 @@ def active(session: Session, environment: str) -> Run | None:
     return session.execute(
         select(Run).where(Run.environment == environment, Run.state.in_(ACTIVE))
     ).scalar_one_or_none()
+
+
+def ended_deploys(session: Session, environment: str, most: int = 200) -> Sequence[Run]:
+    """The runs of ``omc deploy`` that have ended, oldest first."""
+    query = select(Run).where(Run.environment == environment, Run.procedure == "deploy", Run.state == "ended")
+    return session.execute(query.order_by(Run.created_at.desc()).limit(most)).scalars().all()[::-1]

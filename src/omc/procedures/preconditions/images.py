@@ -80,6 +80,13 @@ def rolled_back(
     for revision, _, setback in setbacks(service, history, ledger):
         if wanted.image.digest in deployed.digests(revision):
             last = setback
+    undone = deployed.undone.get((service, wanted.image.digest))
+    if last is None and undone is not None:
+        when = moment(undone.at, environment.time_zone)
+        yield Objection(
+            f"That image of {service}, {wanted.image.digest[:19]}, was undone by omc {when} (run {undone.run}): "
+            f"{undone.why.rstrip('.')}."
+        )
     if last is not None:
         when = moment(last.at, environment.time_zone)
         why = f" ({last.why})" if last.why else ""
