@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from omc.secret_names import is_secret_name
@@ -153,7 +154,7 @@ def _walk(value: Any, key: str, path: tuple[str, ...], replace: Replace) -> Any:
         names = _names_in(value)
         below = (*path, *names.values())
         return {
-            name: _walk(
+            _field(name): _walk(
                 item, _named_beside(str(name), names) or _inherited(key, str(name)), (*below, str(name)), replace
             )
             for name, item in value.items()
@@ -165,6 +166,16 @@ def _walk(value: Any, key: str, path: tuple[str, ...], replace: Replace) -> Any:
     if key and isinstance(value, int | float | bytes) and not isinstance(value, bool) and _is_number_of_secret(key):
         return replace(path, value)
     return value
+
+
+def _field(name: Any) -> Any:
+    """A field's name, which is somebody's text where the mapping is a table of theirs."""
+    return _masked_name(name) if isinstance(name, str) else name
+
+
+@lru_cache(maxsize=4096)
+def _masked_name(name: str) -> str:
+    return _masked(name, lambda _: REDACTED)
 
 
 def _names_in(fields: Mapping[Any, Any]) -> dict[str, str]:

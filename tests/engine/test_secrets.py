@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
 
 import psycopg
 import pytest
 
+from omc.stack import Stack, load
+from omc.stack.section import Section
 from support.engine_world import World
 
 CANARY = "c4n4ry"
@@ -29,6 +36,158 @@ def dump(world: World) -> str:
         ).fetchall()
         rows = [connection.execute(f'SELECT * FROM "{name}"'.encode()).fetchall() for (name,) in tables]
     return repr(rows)
+
+
+@contextmanager
+def listing_processes() -> Iterator[list[str]]:
+    """The command lines of all processes that are there at any moment of the block."""
+    listed: list[str] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            for file in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    listed.append(file.read_bytes().decode(errors="replace"))
+                except OSError:
+                    continue
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield listed
+    finally:
+        over.set()
+        watcher.join()
+
+
+Key = tuple[Any, ...]
+
+
+def keys_of_texts(file: Path, monkeypatch: pytest.MonkeyPatch) -> list[Key]:
+    """Every key of omc.toml for which the loader takes a text, or a list of them, also those that aren't set."""
+    asked: dict[Key, None] = {}
+    with monkeypatch.context() as patch:
+        for name in ("text", "words", "one_of", "time", "moment"):
+            read = getattr(Section, name)
+
+            def noted(section: Section, key: str, *words: Any, read: Any = read, **more: Any) -> Any:
+                asked[(*section.path, key)] = None
+                return read(section, key, *words, **more)
+
+            patch.setattr(Section, name, noted)
+        load(file)
+    return list(asked)
+
+
+def texts_of_the_model() -> set[str]:
+    """Names of the fields, of all that ``omc.stack`` makes of the file, that hold a text."""
+    kinds, found = [Stack], set()
+    for kind in kinds:
+        for name, hint in get_type_hints(kind).items():
+            parts = [hint, *get_args(hint), *(part for inner in get_args(hint) for part in get_args(inner))]
+            kinds += [part for part in parts if is_dataclass(part) and part not in kinds]
+            if str in parts and Mapping not in (get_origin(hint), get_origin(parts[0])):
+                found.add(name)
+    return found
+
+
+def as_toml(value: Any) -> str:
+    """On one line, as TOML 1.0 has inline tables."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(str(key))} = {as_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(as_toml, value)) + "]"
+    return value.isoformat() if hasattr(value, "isoformat") else json.dumps(value)
+
+
+def with_value(table: Any, key: Key, value: Any) -> Any:
+    if not key:
+        return value
+    if isinstance(table, list):
+        return [with_value(item, key[1:], value) if at == key[0] else item for at, item in enumerate(table)]
+    return {**table, key[0]: with_value(table.get(key[0], {}), key[1:], value)}
+
+
+EVERYTHING = """
+[people.jo]
+aws = ["jo@example.com"]
+github = ["jo-gh"]
+
+[store]
+folder = ".omc"
+
+[[environments.production.freeze]]
+begin = 2026-12-20T00:00:00+11:00
+end = 2027-01-04T00:00:00+11:00
+reason = "holidays"
+"""
+"""What a file may hold and the stack's own doesn't."""
+
+
+def test_a_canary_in_each_text_of_omc_toml_is_shown_and_kept_nowhere(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken or refused: no output of a command that reads the file has it, and neither has the record."""
+    whole = world.folder / "whole.toml"
+    whole.write_text(world.stack.file.read_text() + EVERYTHING)
+    keys = keys_of_texts(whole, monkeypatch)
+    made_otherwise = {"name", "zone_name", "stack", "day", "zone"}  # read as a table's own name, or from another key
+    assert texts_of_the_model() - made_otherwise <= {key[-1] for key in keys}
+    assert len(keys) > 60
+    table = tomllib.loads(whole.read_text())
+    taken = table
+
+    def written(name: str, changed: Mapping[str, Any]) -> str:
+        file = world.folder / name
+        file.write_text("".join(f"{key} = {as_toml(item)}\n" for key, item in changed.items()))
+        return str(file)
+
+    with listing_processes() as listed:
+        for number, key in enumerate(keys):
+            text = FORMS[number % len(FORMS)]
+            before: Any = table
+            for part in key:
+                before = before.get(part) if isinstance(before, dict) else before[part]
+                if before is None:
+                    break
+            value = [text] if isinstance(before, list) or key[-1] in ("migrate", "business_hours") else text
+            file = written("one.toml", with_value(table, key, value))
+            done = world.omc("stack", "show", *(("--output", "json") if number % 2 else ()), OMC_STACK=file)
+            assert CANARY not in done.out + done.err, (key, done)
+            assert done.code in (0, 2), (key, done)
+            if done.code == 0:
+                taken = with_value(taken, key, value)
+        all_at_once = written("all.toml", taken)
+        assert CANARY in Path(all_at_once).read_text()
+        for words in (
+            ("stack", "show"),
+            ("stack", "show", "--output", "json"),
+            ("fake", "--env", "local", "a=1", "--yes"),
+        ):
+            done = world.omc(*words, OMC_STACK=all_at_once)
+            assert done.code == 0, done
+            assert CANARY not in done.out + done.err, done
+    assert taken["on_call"]["chain"][0]["name"] != table["on_call"]["chain"][0]["name"]
+    assert CANARY not in dump(world)
+    assert not [words for words in listed if CANARY in words]
+
+
+def test_a_canary_in_an_override_and_in_tags_is_shown_and_kept_nowhere(world: World) -> None:
+    seen = []
+    for number, text in enumerate(FORMS):
+        words = (f"o{number}=broken", "--override", f"{text} {HOSTILE}", "--tag", f"api-token={CANARY}")
+        for output in ("table", "json", "markdown"):
+            dry = world.omc("fake", "--env", "local", *words, "--tag", f"Owner={text}", "--dry-run", "--output", output)
+            assert "Overridden" in dry.out
+            seen.append(dry)
+        done = world.set(*words, more=("--tag", f"Owner={text}"))
+        assert done.code == 0
+        seen += [done, world.omc("runs", "show", world.last_run()), world.omc("audit", "show", "--output", "json")]
+    for done in seen:
+        assert CANARY not in done.out + done.err, done
+        assert "\x1b]" not in done.out + done.err
+    assert CANARY not in dump(world)
 
 
 def test_a_canary_in_every_input_is_found_nowhere(world: World) -> None:
@@ -76,20 +235,7 @@ def test_a_step_that_would_be_given_a_secret_is_refused_before_anything_is_writt
 
 @pytest.mark.parametrize("password", [f"{CANARY}/x", f"{CANARY}@x", f"{CANARY}#%x", f"{CANARY} x"])
 def test_a_stores_password_is_in_no_error_and_in_no_list_of_processes(world: World, password: str) -> None:
-    listed: list[str] = []
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.is_set():
-            for file in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    listed.append(file.read_bytes().decode(errors="replace"))
-                except OSError:
-                    continue
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
+    with listing_processes() as listed:
         for place in (
             f"postgresql://omc:{password}@127.0.0.1:9/omc",
             f"mysql://omc:{password}@x/y",
@@ -99,9 +245,6 @@ def test_a_stores_password_is_in_no_error_and_in_no_list_of_processes(world: Wor
                 done = world.omc(*command, OMC_STORE_URL=place)
                 assert CANARY not in done.out + done.err
                 assert "bug" not in done.err
-    finally:
-        over.set()
-        watcher.join()
     assert listed
     assert not [words for words in listed if CANARY in words]
 

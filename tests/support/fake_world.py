@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ import click
 from omc.actions import action as actions
 from omc.actions.action import Action, Context, CutShort, Outcome, Verdict
 from omc.cli import main as cli
-from omc.cli.change import carry_out, change_options
+from omc.cli.change import carry_out, change_options, override_option
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, BadCredentials, Throttled, Unreachable
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.procedures import catalogue
 from omc.procedures.plan import Plan, Risk, Step, Undo, output_of
+from omc.procedures.preflight import Refusal, kept_or_overridden
 from omc.stack import Environment
 
 ERRORS: Mapping[str, Exception] = {
@@ -160,6 +161,8 @@ class Asked:
     deadline: float = 60.0
     chained: bool = False
     secret: str = ""
+    override: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,9 @@ def read_values(environment: Environment) -> Values:
 
 
 def plan(asked: Asked, environment: Environment, there: Values) -> Plan:
-    refusals = tuple(f"{key} must not be broken." for key, value in asked.values.items() if value == "broken")
+    broken = [Refusal(f"{key} must not be broken.", True) for key, value in asked.values.items() if value == "broken"]
+    kept, overridden = kept_or_overridden(broken, asked.override)
+    refusals = tuple(kept) if asked.override else tuple(one.sentence for one in broken)
     steps = [
         Step(
             name=key,
@@ -206,12 +211,14 @@ def plan(asked: Asked, environment: Environment, there: Values) -> Plan:
             "deadline": asked.deadline,
             "chained": asked.chained,
             "secret": asked.secret,
+            "override": asked.override,
+            "tags": dict(asked.tags),
         },
         title=f"Set {', '.join(asked.values)}",
         risk=Risk(asked.risk),
         steps=tuple(steps),
         rests_on={key: there.now.get(key) for key in asked.values},
-        notes=("This world is not real.",),
+        notes=("This world is not real.", *overridden, *(f"tag {key}: {value}" for key, value in asked.tags.items())),
         refusals=refusals,
         undo_on_failure=asked.undo,
     )
@@ -224,6 +231,8 @@ def plan(asked: Asked, environment: Environment, there: Values) -> Plan:
 @click.option("--deadline", type=float, default=60.0)
 @click.option("--chained", is_flag=True)
 @click.option("--secret", default="")
+@click.option("--tag", "tags", multiple=True)
+@override_option
 @change_options
 @click.pass_context
 def fake(
@@ -235,6 +244,8 @@ def fake(
     deadline: float,
     chained: bool,
     secret: str,
+    tags: Sequence[str],
+    override: str,
     **how: Any,
 ) -> None:
     """Set values of the fake world.
@@ -242,7 +253,9 @@ def fake(
     omc fake one=1 two=2
     """
     wanted = {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
-    context.exit(carry_out(context, "fake", Asked(wanted, risk, undo, deadline, chained, secret), **how))
+    tagged = {key: value for key, _, value in (tag.partition("=") for tag in tags)}
+    asked = Asked(wanted, risk, undo, deadline, chained, secret, override, tagged)
+    context.exit(carry_out(context, "fake", asked, **how))
 
 
 def install(every: float = 0.02) -> None:

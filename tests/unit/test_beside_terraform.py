@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from omc.errors import AccessDenied, AwsRefused
+from omc.facts import temporary as temporary_facts
 from omc.facts.beside_terraform import (
     KINDS,
     PROBES,
@@ -39,6 +40,7 @@ from omc.procedures.infrastructure_drift import (
     read_beside_the_plan,
     releases_that_run,
 )
+from omc.store.models import Run
 from support import release_world as world
 from support.fake_gateway import FakeGateway
 
@@ -488,6 +490,21 @@ def test_limits_that_omc_set_for_good_are_drift_with_their_run(
     made = drift(plan(target(4, 2), found=(target(*found),)), environment=STAGING, temporary=temporary)
     [change] = made.outside
     assert made.authors == ({change.address: Author("alice by omc scale (run 1abc)", NOW)} if known else {})
+
+
+@pytest.mark.parametrize(
+    ("steps", "limits"),
+    [
+        ([("scaling.set", {"service": "backend", "minimum": 4, "maximum": 10})], [(4, 10)]),
+        ([("scaling.set", {"service": "backend", "minimum": None, "maximum": None})], []),  # no autoscaler
+        ([("scaling.set", {"service": "backend", "minimum": 4, "maximum": 10}), ("timers.set", {"seconds": 60})], []),
+        ([("ecs.roll_service", {"service": "backend"})], []),
+    ],
+)
+def test_what_a_run_of_omc_scale_left_behind(steps: list[Any], limits: list[tuple[int, int]]) -> None:
+    written = {"steps": [{"action": action, "arguments": arguments} for action, arguments in steps]}
+    run = Run(id="1abc", actor="alice", plan=written, created_at=NOW, ended_at=NOW)
+    assert [one.limits for one in temporary_facts._set_by(run)] == limits
 
 
 def test_limits_that_somebody_set_after_the_timer_are_drift() -> None:

@@ -172,6 +172,15 @@ def test_a_name_of_no_secret(name: str) -> None:
     assert without_secrets({name: "value"}) == {name: "value"}
 
 
+@pytest.mark.parametrize(
+    "name", [f"password={CANARY}", f"https://u:{CANARY}@h/", f"Bearer {CANARY}abcdef", f"xoxb-{CANARY}-{CANARY}"]
+)
+def test_a_fields_own_name_may_hold_a_secret(name: str) -> None:
+    masked = without_secrets({"people": {name: "jo"}, name: [{name: 1}]})
+    assert CANARY not in json.dumps(masked)
+    assert without_secrets(masked) == masked
+
+
 def test_a_container_keeps_where_its_secrets_are_from_and_loses_what_they_are() -> None:
     container = {
         "name": "backend",

@@ -194,6 +194,10 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> d
             "aws": window.aws,
             "next": [moment.isoformat() for moment in window.next_after(now)],
         }
+        values["freezes"] = [
+            {"begin": freeze.begin.isoformat(), "end": freeze.end.isoformat(), "reason": freeze.reason}
+            for freeze in environment.freezes
+        ]
         return values
 
     from omc.store.place import place_of
