@@ -14,16 +14,19 @@ from omc.checks.causes.heard import heard, is_about
 from omc.checks.causes.model import Cause, Situation
 from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at, suffers
 from omc.checks.causes.questions import is_trouble
+from omc.checks.causes.servers import misdirected, unreached
 from omc.checks.causes.tasks import failing_tasks
 from omc.checks.finding import Evidence, Finding, Level, worst
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.collector import UNREAD, Readings
 
 CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
+    misdirected,
     database_trouble,
     cache_trouble,
     not_as_expected,
     failing_tasks,
+    unreached,
 )
 SLACK = timedelta(minutes=2)
 """A symptom that began so long before its cause can still be its: readings come by the minute."""
@@ -42,7 +45,7 @@ def explained(findings: Iterable[Finding], readings: Readings, given: Mapping[ty
     if situation is None or not any(is_trouble(finding) or finding.ended for finding in everything):
         return tuple(_folded(everything, situation))
     found = fact.alarms if (fact := situation.fact(Alarms)) else ()
-    causes = _ranked([cause for look in CAUSES for cause in look(situation)])
+    causes = _ranked(_once([cause for look in CAUSES for cause in look(situation)]))
     symptoms = [finding for finding in everything if _is_symptom(finding)]
     taken: dict[int, list[Finding]] = {}
     for number, cause in enumerate(causes):
@@ -62,6 +65,14 @@ def _is_symptom(finding: Finding) -> bool:
         and not finding.action
         and place_of(finding).startswith(("data-fresh/", "users/"))
     )
+
+
+def _once(causes: Sequence[Cause]) -> list[Cause]:
+    """What two looks found is told once, by the first; what is over and what is on are two things."""
+    found: dict[object, Cause] = {}
+    for cause in causes:
+        found.setdefault((cause.about, cause.ended is None) if cause.about else id(cause), cause)
+    return list(found.values())
 
 
 def _ranked(causes: Sequence[Cause]) -> list[Cause]:

@@ -40,12 +40,12 @@ def what_is_let_through(rules: GroupRules, rejects: Rejects) -> None:
 
 
 _OF_TASKS = (what_tasks_said, what_was_changed)
-_OF_STORES = (how_the_stores_are, what_sessions_wait_for, what_is_let_through, what_was_changed)
+_OF_STORES = (what_tasks_said, how_the_stores_are, what_sessions_wait_for, what_is_let_through, what_was_changed)
 QUESTIONS: tuple[tuple[str, tuple[Question, ...]], ...] = (
-    ("services/", (*_OF_TASKS, *_OF_STORES)),
-    ("targets/", (*_OF_TASKS, *_OF_STORES)),
-    ("users/", (*_OF_TASKS, *_OF_STORES)),
-    ("load-balancer", (*_OF_TASKS, *_OF_STORES)),
+    ("services/", _OF_STORES),
+    ("targets/", _OF_STORES),
+    ("users/", _OF_STORES),
+    ("load-balancer", _OF_STORES),
     ("logs/", _OF_STORES),
     ("data-fresh/", _OF_STORES),
     ("alarms/", _OF_STORES),

@@ -117,6 +117,7 @@ def _cause(situation: Situation, service: EcsService, tasks: list[StoppedTask], 
         ended=ended,
         services=frozenset({service.name}),
         rests_on=_store_of(situation, failure),
+        about=(service.name, str(failure.kind), failure.what),
         is_direct=failure.kind in NAMES and failure.kind not in (why.HEALTH, why.EXIT, why.HANGS),
         checks=frozenset({*OF_SERVICES, "recent-errors"}) if ended else None,
     )
@@ -187,11 +188,13 @@ def _explained(situation: Situation, failure: Failure) -> str:
     if failure.said and failure.kind in TEXTS:
         store = _store_of(situation, failure)
         server = f"the {store}" if store else failure.said.host or "a server that it needs"
+        if failure.said.port and failure.kind in (Kind.TIMEOUT, Kind.REFUSED):
+            server += f" (at {failure.said.host}:{failure.said.port})"
         exited = text.partition("; it said: ")[0] + ": " if "; it said: " in text else ""
         text = exited + TEXTS[Kind(failure.kind)].format(server=server, what=failure.said.what)
     if failure.kind is Kind.HOST and failure.what:
         text = f"could not resolve host {failure.what}"
-        variable, store = _variable(situation, failure.what), _meant(failure, situation.stores)
+        variable, store = variable_of(situation, failure.what), _meant(failure, situation.stores)
         if variable:
             text += f", which {variable} names"
         if store:
@@ -199,7 +202,7 @@ def _explained(situation: Situation, failure: Failure) -> str:
     return text
 
 
-def _variable(situation: Situation, host: str) -> str:
+def variable_of(situation: Situation, host: str) -> str:
     """The variable of a task definition that names a host; empty where none does."""
     words = situation.fact(LastWords)
     for told in words.revisions.values() if words else ():

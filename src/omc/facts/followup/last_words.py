@@ -12,6 +12,7 @@ from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.definitions import Definition, describe_definition
 from omc.facts.followup.budget import BUDGET, within
 from omc.facts.image_labels import exit_codes
+from omc.facts.services import Services
 from omc.facts.task_logs import last_lines
 from omc.facts.tasks import StoppedTask, StoppedTasks
 
@@ -47,13 +48,16 @@ class LastWords:
 
 
 @reads
-def read_last_words(aws: Gateway, stopped: StoppedTasks) -> LastWords:
-    """For each revision whose tasks failed lately: its definition, its images' labels, and three tasks' last lines."""
-    by_revision: dict[str, list[StoppedTask]] = {}
+def read_last_words(aws: Gateway, stopped: StoppedTasks, services: Services) -> LastWords:
+    """For each revision that a service has or whose tasks failed lately: its definition, its images' labels, and some
+    tasks' last lines."""
+    by_revision: dict[str, list[StoppedTask]] = {
+        service.task_definition: [] for service in services.services if service.task_definition
+    }
     for task in stopped.tasks:
         if task.stop_code not in ("UserInitiated", "SpotInterruption"):
             by_revision.setdefault(task.task_definition, []).append(task)
-    newest = list(by_revision.items())[:REVISIONS]
+    newest = list(by_revision.items())[: REVISIONS + len(services.services)]
 
     def read() -> LastWords:
         told = side_by_side(lambda item: _revision(aws, *item), newest)

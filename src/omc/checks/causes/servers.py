@@ -1,0 +1,151 @@
+"""Causes at a service's own settings, and at servers that are neither the database nor the cache: a name that can't be
+resolved, a store that is looked for where it isn't, an exchange that refuses or doesn't answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from omc.checks.causes.heard import Heard, heard, is_about, still
+from omc.checks.causes.model import Cause, Situation, reading_of
+from omc.checks.causes.tasks import TEXTS, variable_of
+from omc.checks.causes.words import Kind
+from omc.checks.finding import Evidence, Finding, Level, Procedure
+from omc.checks.runbook import DEPENDENCY_DOWN, DEPLOYMENTS
+from omc.facts.followup.last_words import LastWords
+from omc.facts.logs import RecentErrors
+from omc.facts.services import EcsService, Services
+
+UNREACHED = (Kind.HOST, Kind.REFUSED, Kind.TIMEOUT, Kind.RESET, Kind.CERTIFICATE)
+_HOST = r"\w*_?(?:HOST|SERVER|ENDPOINT|ADDRESS)\w*"
+HOST_VARIABLES = {
+    "database": re.compile(rf"(?:POSTGRES|PG|DB|DATABASE|RDS){_HOST}", re.IGNORECASE),
+    "cache": re.compile(rf"(?:REDIS|VALKEY|CACHE){_HOST}", re.IGNORECASE),
+}
+PORT_VARIABLES = {
+    "database": re.compile(r"(?:POSTGRES|PG|DB|DATABASE)\w*_?PORT", re.IGNORECASE),
+    "cache": re.compile(r"(?:REDIS|VALKEY|CACHE)\w*_?PORT", re.IGNORECASE),
+}
+"""Names of variables that say where a store is."""
+
+
+def misdirected(situation: Situation) -> Iterator[Cause]:
+    """A service that looks for the database or the cache elsewhere than where it is. Only where one of them is missed:
+    another name may lead to the same server."""
+    services, words = situation.fact(Services), situation.fact(LastWords)
+    everything = [each for each in heard(situation) if each.said.kind in UNREACHED]
+    for service in services.services if services else ():
+        told = words.revisions.get(service.task_definition) if words else None
+        for kind in ("database", "cache") if told else ():
+            store = getattr(situation.stores, kind)
+            said = [each for each in everything if each.service == service.name]
+            missed = [each for each in said if is_about(store, kind, each.said) or each.said.kind is Kind.HOST]
+            ill = [each for each in situation.findings if each.place == kind and each.level in (Level.WARN, Level.FAIL)]
+            if not store.host or not (missed or ill):
+                continue
+            for container, variables in told.variables.items() if told else ():
+                wrong = _wrong(kind, variables, store.host, store.port)
+                if wrong and _concerns(wrong[1], missed, ill):
+                    yield _misdirected(situation, service, kind, container, wrong, missed)
+
+
+def _wrong(kind: str, variables: Mapping[str, str], host: str, port: int) -> tuple[str, str, str] | None:
+    """(variable, what it says, what is right) of the first that leads elsewhere."""
+    for name, value in variables.items():
+        if HOST_VARIABLES[kind].fullmatch(name) and value and value != host:
+            return name, value, host
+    for name, value in variables.items():
+        if PORT_VARIABLES[kind].fullmatch(name) and value.isdigit() and port and int(value) != port:
+            return name, value, str(port)
+    return None
+
+
+def _concerns(value: str, missed: Sequence[Heard], ill: Sequence[Finding]) -> bool:
+    """Where services name the server that they miss, it is this one; where they name none, a status page misses it."""
+    named = [each for each in missed if each.said.host]
+    if named:
+        return any(value in (each.said.host, str(each.said.port)) for each in named)
+    return bool(missed or ill)
+
+
+def _misdirected(
+    situation: Situation,
+    service: EcsService,
+    kind: str,
+    container: str,
+    wrong: tuple[str, str, str],
+    said: Sequence[Heard],
+) -> Cause:
+    name, value, right = wrong
+    mine = [each for each in said if value in (each.said.host, str(each.said.port))] or list(said)
+    unresolved = any(each.said.kind is Kind.HOST for each in mine)
+    how = f"it could not resolve host {value}" if unresolved else f"it looks for it at {value}"
+    read, logged = reading_of(situation.fact(LastWords)), reading_of(situation.fact(RecentErrors))
+    evidence = [
+        Evidence(f"{name} of {container} in {service.task_definition} is {value}", read),
+        *(Evidence(f'{service.name} says: "{each.said.line}"', logged) for each in mine[:2]),
+        *situation.by_whom(situation.changed(("UpdateService", "CreateService"), service.task_definition)),
+    ]
+    primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
+    return Cause(
+        name=f"{kind}-wrong-address",
+        place=kind,
+        subject=service.name,
+        sentence=f"{service.name} has no {kind}: {how}, which its {name} says; the {kind} is at {right}.",
+        evidence=tuple(evidence),
+        procedure=_back(situation, service),
+        since=min((each.first for each in mine), default=primary.created if primary else None),
+        services=frozenset({service.name}),
+        about=(service.name, str(Kind.HOST), value),
+    )
+
+
+def _back(situation: Situation, service: EcsService) -> Procedure:
+    return replace(DEPLOYMENTS, command=f"omc rollback --env {situation.environment.name} {service.name}")
+
+
+def unreached(situation: Situation) -> Iterator[Cause]:
+    """What services say that they don't reach now, and that is neither the database nor the cache."""
+    groups: dict[tuple[str, Kind, str], list[Heard]] = {}
+    for each in still(situation, heard(situation), *UNREACHED):
+        server = each.said.host or each.said.what
+        is_a_store = any(is_about(getattr(situation.stores, kind), kind, each.said) for kind in ("database", "cache"))
+        if each.said.kind is Kind.HOST or (server and not is_a_store):
+            groups.setdefault((each.service, each.said.kind, server), []).append(each)
+    for (service, kind, server), some in groups.items():
+        yield _unreached(situation, service, kind, server, some)
+
+
+def _unreached(situation: Situation, service: str, kind: Kind, server: str, some: Sequence[Heard]) -> Cause:
+    first = some[0].said
+    variable = variable_of(situation, server) if server else ""
+    named = f", which {variable} says" if variable else ""
+    if kind is Kind.HOST:
+        sentence = f"{service} could not resolve host {server}{named}." if server else f"{service}: {first.line}."
+    else:
+        address = f"{server}:{first.port}" if first.port else server
+        sentence = f"{service} misses a server: {TEXTS[kind].format(server=address, what='')}{named}."
+    place, reading = _place(situation, some[0]), reading_of(situation.fact(RecentErrors))
+    times = [f'{service} says: "{each.said.line}", {each.count} times' for each in some[:3]]
+    return Cause(
+        name=f"server-{kind}",
+        place=place,
+        subject=place.rpartition("/")[2],
+        sentence=sentence,
+        evidence=tuple(Evidence(text, reading) for text in times),
+        procedure=DEPENDENCY_DOWN,
+        since=min(each.first for each in some),
+        services=frozenset({service}) if service else None,
+        is_direct=False,
+        about=(service, str(kind), server),
+    )
+
+
+def _place(situation: Situation, said: Heard) -> str:
+    """A dependency's that a status page finds ill and that the line names; else the service's own."""
+    for finding in situation.findings:
+        known = finding.place and "/" not in finding.place and finding.check == "dependencies"
+        if known and finding.level in (Level.WARN, Level.FAIL) and finding.place.lower() in said.said.line.lower():
+            return finding.place
+    return f"services/{said.service}"
