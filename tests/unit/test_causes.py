@@ -1,25 +1,535 @@
-"""One cause, one finding: pure functions over findings and facts that were written down."""
+"""One cause, one finding: stories of literal facts, with what is told of each and what must not be."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
 from omc.checks.causes import explained, follow_up
 from omc.checks.finding import Finding, Level
+from omc.checks.tasks import failed_tasks
+from omc.errors import Unreachable
+from omc.facts.alarms import Alarm, Alarms
+from omc.facts.collector import UNREAD, Unreadable
+from omc.facts.followup.data_stores import DataStores, Store, StoreEvent
+from omc.facts.followup.database_log import DatabaseLog, LockWait
+from omc.facts.followup.gauges import Gauges
+from omc.facts.followup.group_rules import GroupRules, Rule
+from omc.facts.followup.last_words import LastWords, RevisionTold
+from omc.facts.followup.last_writes import LastWrites, Write
+from omc.facts.followup.lock_waits import DatabaseLoad, Wait
+from omc.facts.followup.rejects import Reject, Rejects
+from omc.facts.logs import ErrorGroup, RecentErrors
+from omc.facts.scope import Scope
+from omc.facts.services import Deployment, EcsService, Event, Services
+from omc.facts.tasks import Container, StoppedTask, StoppedTasks
+from omc.stack import Environment, load
+
+STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
+OK, WARN, FAIL = Level.OK, Level.WARN, Level.FAIL
+DATABASE, CACHE = "10.0.21.5", "10.0.22.9"
+BACKEND_LOG = "/ecs/ohmycoins-staging/backend"
+
+
+def ago(**length: float) -> datetime:
+    return NOW - timedelta(**length)
+
+
+def service(name: str = "backend", revision: int = 7, **more: Any) -> EcsService:
+    running = more.pop("running", 2)
+    rollout = more.pop("rollout", "COMPLETED")
+    created = more.pop("created", ago(days=2))
+    primary = Deployment(
+        "ecs-svc/1", "PRIMARY", rollout, "", 2, running, 0, more.pop("failed", 0), f"b:{revision}", created, created
+    )
+    network = {"awsvpcConfiguration": {"securityGroups": [f"sg-{name}"]}}
+    made = EcsService(name, "ACTIVE", 2, running, 0, f"b:{revision}", (primary,), (), network=network)
+    return replace(made, **more)
+
+
+def task(number: int = 1, revision: int = 7, **more: Any) -> StoppedTask:
+    given: dict[str, Any] = {
+        "id": f"{number:032x}",
+        "service": "backend",
+        "task_definition": f"b:{revision}",
+        "stop_code": "EssentialContainerExited",
+        "reason": "Essential container in task exited",
+        "containers": (Container("backend", 1, ""),),
+        "started": ago(seconds=70),
+        "stopped": ago(seconds=30),
+    }
+    return StoppedTask(**(given | more))
+
+
+def unpulled(number: int = 1, revision: int = 8, image: str = "reg.example.com/backend:x") -> StoppedTask:
+    reason = f"CannotPullContainerError: pull image manifest has been retried: {image}: not found"
+    containers = (Container("backend", None, ""),)
+    return task(number, revision, stop_code="TaskFailedToStart", reason=reason, containers=containers, started=None)
+
+
+def ill(number: int = 1, revision: int = 7) -> StoppedTask:
+    reason = "Task failed ELB health checks in (target-group x)"
+    return task(number, revision, stop_code="ServiceSchedulerInitiated", reason=reason, containers=())
+
+
+def errors(line: str, count: int = 40, **more: Any) -> RecentErrors:
+    given = {"first": ago(minutes=2), "last": ago(seconds=3), "resumed": ago(minutes=2)} | more
+    return RecentErrors((ErrorGroup(BACKEND_LOG, line, count, sample=line, streams=2, **given),), scanned=900)
+
+
+def stores(**more: Any) -> DataStores:
+    database = Store("ohmycoins-staging", True, "available", DATABASE, 5432, ("sg-database",), "db-1")
+    cache = Store(
+        "ohmycoins-staging-redis", True, "available", CACHE, 6379, ("sg-cache",), members={"r-001": "available"}
+    )
+    return DataStores(replace(database, **more.pop("database", {})), replace(cache, **more.pop("cache", {})), **more)
+
+
+def rules(*without: str) -> GroupRules:
+    """Backend to database and cache, both ways; without those of ``from>to``."""
+    found = []
+    for one, other, port in (("backend", "database", 5432), ("backend", "cache", 6379)):
+        found.append(Rule(f"sg-{one}", True, "tcp", port, port, peer=f"sg-{other}"))
+        if f"{one}>{other}" not in without:
+            found.append(Rule(f"sg-{other}", False, "tcp", port, port, peer=f"sg-{one}"))
+    return GroupRules(tuple(found), ("sg-backend", "sg-frontend", "sg-database", "sg-cache"))
+
+
+def load_of(**more: Any) -> DatabaseLoad:
+    counters = {"db.User.numbackends": 8.0, "db.User.max_connections": 80.0} | more.pop("counters", {})
+    return DatabaseLoad(**({"counters": counters, "newest": ago(seconds=20)} | more))
+
+
+def minutes(*values: float) -> tuple[tuple[datetime, float], ...]:
+    return tuple((ago(minutes=len(values) - number), value) for number, value in enumerate(values))
+
+
+SERVED = Finding("users-served", FAIL, "backend", "It answers 503.", place="users/backend")
+TARGETS = Finding("targets", FAIL, "ohmycoins-staging-backend", "0 of 2 targets are healthy.")
+RATE = Finding("error-rate", FAIL, "load balancer", "40 % of the answers were 5xx.", place="load-balancer")
+SHORT = Finding("services-running", FAIL, "backend", "0 of 2 tasks run.")
+ROLLOUT = Finding("rollouts", FAIL, "backend", "The deployment of b:8 is failing.")
+STALE = Finding("data-fresh", FAIL, "backend", "Its data is 2 h old.")
+NO_CACHE = Finding("dependencies", FAIL, "cache", "backend says that its cache is unavailable.", place="cache")
+NO_EXCHANGE = Finding("dependencies", WARN, "exchange", "backend says that its exchange is down.", place="exchange")
+LOGS = Finding("recent-errors", WARN, BACKEND_LOG, "40 errors.")
+FRONTEND = Finding("targets", FAIL, "ohmycoins-staging-frontend", "0 of 2 targets are healthy.")
+ALL_ILL = (SERVED, TARGETS, RATE, LOGS)
+
+
+@dataclass
+class Story:
+    name: str
+    findings: tuple[Finding, ...]
+    facts: list[Any]
+    told: list[tuple[str, str, Level]]
+    """(check, place, level) of each finding that isn't fine, in order."""
+    words: tuple[str, ...] = ()
+    """In the first sentence, all of them."""
+    never: tuple[str, ...] = ()
+    """In no sentence, evidence or command."""
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def story(
+    name: str, findings: tuple[Finding, ...], facts: list[Any], told: list[tuple[str, str, Level]], **more: Any
+) -> Any:
+    return pytest.param(Story(name, findings, facts, told, **more), id=name)
+
+
+def run(findings: tuple[Finding, ...], facts: list[Any]) -> tuple[Finding, ...]:
+    given = {Environment: STAGING, Scope: Scope(NOW)}
+    readings = {type(fact): fact for fact in facts}
+    readings.setdefault(Services, Services((service(), service("frontend", 3))))
+    stopped = readings.get(StoppedTasks)
+    if stopped:
+        findings = (*findings, *failed_tasks(stopped, readings[Services], STAGING, Scope(NOW)))
+    return explained(findings, readings, given)
+
+
+DOWN = "database unavailable: connection timeout expired"
+LOCKED = LockWait(ago(seconds=15), 77, "app", "AccessShareLock", "relation 16411 of database 5", (4711,))
+WAITS = (Wait("Lock", "relation", "SELECT price FROM prices", 3.0),)
+REVOKED = Write(ago(minutes=2), "RevokeSecurityGroupIngress", "jo (role admin)", frozenset({"sg-database"}))
+HOST = "failed to resolve host 'databse.internal': [Errno -2] Name or service not known"
+TOLD = RevisionTold(variables={"backend": {"POSTGRES_SERVER": "databse.internal", "REDIS_HOST": CACHE}})
+ROLLED_BACK = Services((service(events=(Event(ago(days=2), "(service b) rolling back to deployment ecs-svc/1"),)),))
+OUT_OF_MEMORY = (Container("backend", 137, "OutOfMemoryError: Container killed due to memory usage"),)
+
+STORIES = [
+    story("nothing is wrong", (), [stores(), rules(), load_of()], []),
+    story(
+        "an image that isn't there, while the deployment goes on",
+        (SHORT, ROLLOUT, TARGETS),
+        [
+            StoppedTasks((unpulled(1), unpulled(2))),
+            Services((service(revision=8, running=0, rollout="IN_PROGRESS", failed=2),)),
+        ],
+        [("image-not-pulled", "services/backend", FAIL)],
+        words=("2 tasks of b:8", "image backend:x", "does not exist"),
+    ),
+    story(
+        "the same, rolled back by ECS: no rollback is proposed",
+        (),
+        [StoppedTasks((unpulled(1), unpulled(2))), ROLLED_BACK],
+        [("image-not-pulled", "services/backend", WARN)],
+        words=("image backend:x", "ECS has rolled back"),
+        never=("omc rollback",),
+    ),
+    story(
+        "a wrong host in a revision that ECS has rolled back",
+        (LOGS,),
+        [StoppedTasks((ill(1, 8),)), LastWords({f"{1:032x}": (HOST,)}, {"b:8": TOLD}), stores(), ROLLED_BACK],
+        [("task-host", "services/backend", WARN), ("recent-errors", f"logs/{BACKEND_LOG}", WARN)],
+        words=("could not resolve host databse.internal", "POSTGRES_SERVER", DATABASE, "rolled back"),
+        never=("omc rollback", "security group"),
+    ),
+    story(
+        "a wrong host in the revision that runs",
+        ALL_ILL,
+        [errors(HOST), LastWords({}, {"b:7": TOLD}), stores(), rules(), load_of()],
+        [("database-wrong-address", "database", FAIL)],
+        words=("backend", "databse.internal", "POSTGRES_SERVER", DATABASE),
+    ),
+    story(
+        "a wrong host of the cache, of which only the status page tells",
+        (NO_CACHE,),
+        [
+            LastWords({}, {"b:7": RevisionTold(variables={"backend": {"REDIS_HOST": "cash.internal"}})}),
+            stores(),
+            rules(),
+        ],
+        [("cache-wrong-address", "cache", FAIL)],
+        words=("cash.internal", "REDIS_HOST", CACHE),
+    ),
+    story(
+        "another name of a database that nobody misses",
+        (STALE,),
+        [
+            LastWords({}, {"b:7": RevisionTold(variables={"backend": {"POSTGRES_SERVER": "db.alias"}})}),
+            stores(),
+            rules(),
+        ],
+        [("data-fresh", "data-fresh/backend", FAIL)],
+    ),
+    story(
+        "a host that isn't there, of an exchange",
+        (NO_EXCHANGE, STALE),
+        [
+            errors("the exchange could not be asked: Could not resolve host: exchnage.internal"),
+            stores(),
+            rules(),
+            load_of(),
+        ],
+        [("server-host", "exchange", FAIL)],
+        words=("backend could not resolve host exchnage.internal",),
+    ),
+    story(
+        "the database's group is closed",
+        ALL_ILL,
+        [errors(DOWN), stores(), rules("backend>database"), load_of(newest=ago(minutes=4)), LastWrites((REVOKED,))],
+        [("database-closed", "database", FAIL)],
+        words=("closed to backend", "sg-database", "port 5432", "jo (role admin)"),
+    ),
+    story(
+        "both groups are closed: two findings",
+        (*ALL_ILL, NO_CACHE),
+        [errors(DOWN), stores(), rules("backend>database", "backend>cache"), load_of()],
+        [("database-closed", "database", FAIL), ("cache-closed", "cache", FAIL)],
+    ),
+    story(
+        "a network ACL: groups are open, the flow log refuses",
+        ALL_ILL,
+        [
+            errors(DOWN),
+            stores(),
+            rules(),
+            load_of(),
+            Rejects((Reject("10.0.1.1", DATABASE, 5432, 9, ago(minutes=2), ago(minutes=1)),)),
+        ],
+        [("database-refused-by-network", "database", FAIL)],
+        words=("network ACLs",),
+    ),
+    story(
+        "scans from the internet that are refused are nobody's cause",
+        (STALE,),
+        [stores(), rules(), load_of(), Rejects((Reject("203.0.113.9", DATABASE, 5432, 9, ago(minutes=2)),))],
+        [("data-fresh", "data-fresh/backend", FAIL)],
+    ),
+    story(
+        "connections used up by idle sessions",
+        ALL_ILL,
+        [
+            errors("FATAL: sorry, too many clients already"),
+            stores(),
+            rules(),
+            load_of(counters={"db.User.numbackends": 80.0, "db.state.idle_count": 74.0}),
+        ],
+        [("database-connections", "database", FAIL)],
+        words=("80 of 80", "74 of them idle"),
+    ),
+    story(
+        "connections were used up and are free again",
+        (LOGS,),
+        [
+            errors("FATAL: sorry, too many clients already", last=ago(seconds=50)),
+            stores(),
+            rules(),
+            load_of(newest=ago(seconds=5)),
+        ],
+        [("recent-errors", f"logs/{BACKEND_LOG}", WARN)],
+    ),
+    story(
+        "a table is locked, and the log names who holds it",
+        ALL_ILL,
+        [
+            errors("canceling statement due to statement timeout"),
+            stores(),
+            rules(),
+            load_of(
+                waits=WAITS,
+                counters={"db.Transactions.blocked_transactions": 3.0, "db.state.idle_in_transaction_max_time": 95.0},
+            ),
+            DatabaseLog((LOCKED,)),
+        ],
+        [("database-locked", "database", FAIL)],
+        words=("3 sessions wait for a lock", "Process 4711 holds it", "SELECT price FROM prices"),
+    ),
+    story(
+        "a table is locked, and nobody exports the log",
+        ALL_ILL,
+        [
+            errors("couldn't get a connection after 3.00 sec"),
+            stores(),
+            rules(),
+            load_of(waits=WAITS, counters={"db.Transactions.blocked_transactions": 3.0}),
+        ],
+        [("database-locked", "database", FAIL)],
+        never=("Process",),
+    ),
+    story(
+        "a lock of a moment is no cause",
+        (STALE,),
+        [
+            stores(),
+            rules(),
+            load_of(waits=(Wait("Lock", "tuple", "UPDATE x", 0.01),)),
+            DatabaseLog((replace(LOCKED, is_over=True),)),
+        ],
+        [("data-fresh", "data-fresh/backend", FAIL)],
+    ),
+    story(
+        "the database hangs",
+        ALL_ILL,
+        [errors(DOWN), stores(), rules(), load_of(newest=ago(minutes=4))],
+        [("database-hangs", "database", FAIL)],
+        words=("doesn't answer", "Performance Insights has heard nothing", "available"),
+    ),
+    story(
+        "connections time out, and the database is measured all the while",
+        ALL_ILL,
+        [errors(DOWN, first=ago(minutes=9), resumed=ago(minutes=9)), stores(), rules(), load_of(newest=ago(seconds=5))],
+        [("targets", "targets/ohmycoins-staging-backend", FAIL)],
+    ),
+    story(
+        "the database is being rebooted by somebody",
+        ALL_ILL,
+        [
+            errors("connection refused"),
+            stores(database={"status": "rebooting"}),
+            rules(),
+            LastWrites((Write(ago(minutes=1), "RebootDBInstance", "jo", frozenset({"ohmycoins-staging"})),)),
+        ],
+        [("database-not-available", "database", FAIL)],
+        words=("rebooting",),
+    ),
+    story(
+        "a rotated password",
+        ALL_ILL,
+        [errors('FATAL: password authentication failed for user "app_a"'), stores(), rules(), load_of()],
+        [("database-password", "database", FAIL)],
+        words=("app_a",),
+    ),
+    story(
+        "storage is full",
+        ALL_ILL,
+        [
+            errors('could not extend file "base/5/1": No space left on device'),
+            stores(),
+            rules(),
+            load_of(),
+            Gauges(database={"FreeStorageSpace": minutes(9e6)}),
+        ],
+        [("database-storage-full", "database", FAIL)],
+    ),
+    story(
+        "tasks that die for the database are its evidence",
+        (SHORT, *ALL_ILL),
+        [
+            errors(DOWN),
+            StoppedTasks((ill(1), ill(2))),
+            LastWords({f"{1:032x}": (DOWN,)}),
+            stores(),
+            rules("backend>database"),
+            load_of(),
+            Services((service(running=0),)),
+        ],
+        [("database-closed", "database", FAIL)],
+    ),
+    story(
+        "a closed group and an image that isn't there are two",
+        (SHORT, *ALL_ILL),
+        [
+            errors(DOWN),
+            StoppedTasks((unpulled(),)),
+            stores(),
+            rules("backend>database"),
+            Services((service(revision=8, running=1, rollout="IN_PROGRESS", failed=1),)),
+        ],
+        [("database-closed", "database", FAIL), ("image-not-pulled", "services/backend", FAIL)],
+    ),
+    story(
+        "two ways of failing of one revision are two",
+        (),
+        [StoppedTasks((unpulled(1, 7), task(2, containers=OUT_OF_MEMORY))), Services((service(running=0),))],
+        [("image-not-pulled", "services/backend", FAIL), ("task-memory", "services/backend", FAIL)],
+    ),
+    story(
+        "a container that needs more memory than it has",
+        (SHORT,),
+        [
+            StoppedTasks((task(1, containers=OUT_OF_MEMORY),)),
+            LastWords({}, {"b:7": RevisionTold({"backend": 64}, 1024)}),
+            Services((service(running=1),)),
+        ],
+        [("container-memory", "services/backend", FAIL)],
+        words=("64 MiB",),
+    ),
+    story(
+        "the cache is too small",
+        (NO_CACHE,),
+        [
+            stores(),
+            rules(),
+            Gauges(cache={"Evictions": minutes(0, 900, 900), "DatabaseMemoryUsagePercentage": minutes(99, 99, 99)}),
+        ],
+        [("cache-too-small", "cache", FAIL)],
+    ),
+    story(
+        "the cache was emptied",
+        (Finding("alarms", WARN, "ohmycoins-staging-redis-hit-rate-low", "In ALARM."),),
+        [
+            stores(),
+            rules(),
+            Alarms((Alarm("ohmycoins-staging-redis-hit-rate-low", "", "metric", "ALARM", NOW, "", True, ""),)),
+            Gauges(cache={"CurrItems": minutes(800, 810, 12, 40)}),
+        ],
+        [("cache-emptied", "cache", WARN)],
+        words=("from 810 items to 12",),
+    ),
+    story(
+        "a cache that ages is not one that was emptied",
+        (STALE,),
+        [stores(), rules(), Gauges(cache={"CurrItems": minutes(800, 700, 600, 500)})],
+        [("data-fresh", "data-fresh/backend", FAIL)],
+    ),
+    story(
+        "the cache's node was rebooted",
+        (NO_CACHE,),
+        [stores(cache={"events": (StoreEvent(ago(minutes=1), "r-001", "Cache node 0001 restarted"),)}), rules()],
+        [("cache-restarted", "cache", FAIL)],
+    ),
+    story(
+        "what is wrong with another service is its own",
+        (*ALL_ILL, FRONTEND),
+        [errors(DOWN), stores(), rules("backend>database"), load_of()],
+        [("database-closed", "database", FAIL), ("targets", "targets/ohmycoins-staging-frontend", FAIL)],
+    ),
+    story(
+        "stores that could not be read leave what services say",
+        ALL_ILL,
+        [errors("FATAL: sorry, too many clients already")],
+        [("database-connections", "database", FAIL)],
+    ),
+    story(
+        "a stack without a database says nothing of it",
+        (STALE,),
+        [stores(database={"exists": False, "host": ""}, cache={"exists": False, "host": ""}), rules()],
+        [("data-fresh", "data-fresh/backend", FAIL)],
+    ),
+    story(
+        "a database that somebody deleted",
+        ALL_ILL,
+        [
+            errors(DOWN),
+            stores(database={"exists": False}),
+            LastWrites((Write(ago(minutes=3), "DeleteDBInstance", "jo", frozenset({"ohmycoins-staging"})),)),
+        ],
+        [("database-gone", "database", FAIL)],
+    ),
+]
+
+
+@pytest.mark.parametrize("told", STORIES)
+def test_what_is_told(told: Story) -> None:
+    found = [each for each in run(told.findings, told.facts) if each.level is not OK]
+    assert [(each.check, each.place, each.level) for each in found] == told.told, [each.sentence for each in found]
+    everything = [text for each in found for text in (each.sentence, *(one.text for one in each.evidence))]
+    everything += [each.procedure.command for each in found if each.procedure]
+    for word in told.words:
+        assert word in found[0].sentence
+    for word in told.never:
+        assert not any(word in text for text in everything), word
+
+
+@pytest.mark.parametrize("told", STORIES)
+def test_nothing_that_was_found_is_lost(told: Story) -> None:
+    found = run(told.findings, told.facts)
+    kept = {each.sentence for finding in found for each in (finding, *finding.explains)}
+    folded = {one.text for finding in found for one in finding.evidence}
+    assert {each.sentence for each in told.findings} <= kept | folded
 
 
 def test_what_several_checks_see_of_one_service_is_one_finding() -> None:
-    running = Finding("services-running", Level.FAIL, "backend", "0 of 2 tasks run, 2 more are starting.")
-    rollout = Finding("rollouts", Level.FAIL, "backend", "The deployment of b:8 failed.")
-    tasks = Finding("failed-tasks", Level.WARN, "backend", "2 tasks failed: cannot pull.")
-    other = Finding("services-running", Level.OK, "frontend", "2 of 2 tasks run.")
-    found = explained([running, other, rollout, tasks], {}, {})
+    tasks = Finding("failed-tasks", WARN, "backend", "2 tasks failed: cannot pull.")
+    other = Finding("services-running", OK, "frontend", "2 of 2 tasks run.")
+    found = explained([SHORT, other, ROLLOUT, tasks], {}, {})
     assert [(each.level, each.place, each.sentence) for each in found] == [
-        (Level.OK, "services/frontend", other.sentence),
-        (Level.FAIL, "services/backend", tasks.sentence),
+        (OK, "services/frontend", other.sentence),
+        (FAIL, "services/backend", tasks.sentence),
     ]
-    assert [each.text for each in found[1].evidence] == [rollout.sentence, running.sentence]
+    assert [each.text for each in found[1].evidence] == [ROLLOUT.sentence, SHORT.sentence]
 
 
 def test_a_healthy_stack_has_nothing_to_follow_up() -> None:
-    fine = [Finding("services-running", Level.OK, "backend", "2 of 2 tasks run.")]
+    fine = [Finding("services-running", OK, "backend", "2 of 2 tasks run.")]
     assert follow_up(fine) == ()
     assert [each.sentence for each in explained(fine, {}, {})] == [fine[0].sentence]
+    late = Finding("metrics-fresh", Level.UNKNOWN, "backend", "No metric.")
+    assert follow_up([late, Finding("pending-changes", WARN, "database", "Waits.")]) == ()
+
+
+def test_something_wrong_asks_what_names_a_cause() -> None:
+    wanted = {name for question in follow_up([TARGETS]) for name in question.__annotations__}
+    assert {"words", "stores", "load", "rules", "rejects", "writes"} <= wanted
+
+
+def test_what_could_not_be_read_is_said() -> None:
+    late = Unreachable("CloudTrail's last writes could not be read within 3 s.")
+    given = {Environment: STAGING, Scope: Scope(NOW)}
+    facts = [errors(DOWN), stores(), rules("backend>database"), Services((service(),))]
+    readings = {type(fact): fact for fact in facts} | {LastWrites: Unreadable(LastWrites, late, UNREAD)}
+    [found] = [each for each in explained(ALL_ILL, readings, given) if each.level is not OK]
+    assert found.evidence[-1].text == late.message
+
+
+def test_it_began_with_the_first_bad_reading() -> None:
+    [found] = run((LOGS,), [errors(DOWN), stores(), rules(), load_of(newest=ago(minutes=4))])
+    assert found.since == ago(minutes=2)
+    [closed] = run((LOGS,), [errors(DOWN), stores(), rules("backend>database"), LastWrites((REVOKED,))])
+    assert closed.since == REVOKED.at

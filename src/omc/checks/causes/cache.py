@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 
-from omc.checks.causes.heard import Heard, about, cause_at, heard
+from omc.checks.causes.heard import Heard, about, cause_at, heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.paths import closed_paths
 from omc.checks.causes.words import Kind
@@ -15,6 +15,7 @@ from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import CACHE_FAILURES, CACHE_HIT_RATE
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.gauges import Gauges, Points
+from omc.facts.followup.group_rules import GroupRules
 from omc.times import span
 
 PLACE = "cache"
@@ -23,6 +24,8 @@ LATELY = timedelta(minutes=15)
 """So long ago at most that a flush or a restart still explains an empty cache."""
 LOST = 0.5
 """Of its items from one minute to the next, or more, all at once: it was emptied, not aged."""
+QUIET = timedelta(minutes=2)
+"""Without a figure of it for so long a cache isn't only late."""
 WRITES = (
     "RebootCacheCluster",
     "ModifyReplicationGroup",
@@ -179,27 +182,23 @@ def emptied(points: Points, now: datetime) -> tuple[datetime, float, float] | No
 
 
 def _silent(situation: Situation, store: Store, said: list[Heard], ill: list[Finding]) -> Cause | None:
-    wrong = [
-        each
-        for each in said
-        if each.said.kind in (Kind.TIMEOUT, Kind.REFUSED, Kind.RESET, Kind.STARTING, Kind.READ_ONLY)
-    ]
-    if not wrong and not ill:
+    kinds = (Kind.TIMEOUT, Kind.REFUSED, Kind.RESET, Kind.STARTING, Kind.READ_ONLY)
+    wrong = still(situation, said, *kinds)
+    is_missed = any(finding.check == "dependencies" for finding in ill)  # a status page says so, now
+    if not wrong and not is_missed:
         return None
     gauges = situation.fact(Gauges)
     points = gauges.cache.get("CurrConnections", ()) if gauges else ()
     age = situation.scope.now - points[-1][0] if points else None
-    stale = bool(gauges and gauges.memory) and (age is None or age > timedelta(minutes=2))
-    if not wrong and not stale:
-        return None
     kind = wrong[0].said.kind if wrong else Kind.TIMEOUT
+    otherwise = ", and the way to it is open" if situation.fact(GroupRules) and situation.fact(DataStores) else ""
     text = {
         Kind.REFUSED: "Nothing listens at the cache's port: its server is down",
         Kind.RESET: "The cache ends its connections",
         Kind.STARTING: "The cache is starting and loads its data",
         Kind.READ_ONLY: "The cache takes no writes: the services still hold connections to what is now a replica",
-    }.get(kind, "The cache doesn't answer, and the way to it is open")
-    quiet = f"; CloudWatch has had no figure of it for {span(age)}" if stale and age else ""
+    }.get(kind, f"The cache doesn't answer{otherwise}")
+    quiet = f"; CloudWatch has had no figure of it for {span(age)}" if age and age > QUIET else ""
     return _cause(
         situation, "hangs" if kind is Kind.TIMEOUT else "down", store, f"{text}{quiet}.", wrong, is_direct=False
     )

@@ -30,6 +30,8 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
 )
 SLACK = timedelta(minutes=2)
 """A symptom that began so long before its cause can still be its: readings come by the minute."""
+ECHO = timedelta(seconds=30)
+"""So long after its end a task's words may still come."""
 AFTER = timedelta(minutes=5)
 """What is over explains what was over soon after it."""
 OWN_CAUSE = frozenset({"pending-changes", "metrics-fresh"})
@@ -68,11 +70,23 @@ def _is_symptom(finding: Finding) -> bool:
 
 
 def _once(causes: Sequence[Cause]) -> list[Cause]:
-    """What two looks found is told once, by the first; what is over and what is on are two things."""
+    """What two looks found is told once, by the first. What is only heard of, and not after what is over, is over."""
+    over = {cause.about: cause.ended for cause in causes if cause.about and cause.ended}
     found: dict[object, Cause] = {}
     for cause in causes:
+        ended = over.get(cause.about)
+        if cause.heard and ended and cause.heard <= ended + ECHO:
+            continue
         found.setdefault((cause.about, cause.ended is None) if cause.about else id(cause), cause)
-    return list(found.values())
+    kept = list(found.values())
+    return [cause for cause in kept if cause.is_direct or not any(_is_better(other, cause) for other in kept)]
+
+
+def _is_better(other: Cause, cause: Cause) -> bool:
+    """What was read at a place goes before what is concluded of it."""
+    reaches = other.services is None or (cause.services or frozenset()) <= other.services
+    stands = other.ended is None and cause.ended is None and other.is_direct
+    return stands and reaches and other.place == cause.place in ("database", "cache")
 
 
 def _ranked(causes: Sequence[Cause]) -> list[Cause]:
@@ -94,12 +108,8 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
         return is_same_thing(cause, finding)
     if cause.checks is not None and finding.check not in cause.checks:
         return False
-    if (
-        cause.ended
-        and finding.check not in OF_SERVICES
-        and not (finding.ended and finding.ended <= cause.ended + AFTER)
-    ):
-        return False
+    if cause.ended and finding.check not in OF_SERVICES:
+        return _was_then(cause, finding) and place in (f"logs/{each}" for each in _logs_of(cause, situation))
     if cause.ended is None and finding.ended is not None and finding.check not in OF_SERVICES:
         return False
     if finding.since and cause.since and finding.since < cause.since - SLACK:
@@ -112,13 +122,27 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
     return suffers(place, cause.place, situation.environment, alarms)
 
 
+def _was_then(cause: Cause, finding: Finding) -> bool:
+    """Whether what is over was there while the cause was."""
+    if cause.ended is None or finding.ended is None:
+        return False
+    return (
+        finding.ended >= (cause.since or cause.ended) - SLACK
+        and (finding.since or finding.ended) <= cause.ended + AFTER
+    )
+
+
+def _logs_of(cause: Cause, situation: Situation) -> Iterator[str]:
+    for service in situation.environment.services:
+        if cause.services is None or service.name in cause.services:
+            yield service.log_group
+
+
 def _may_log(cause: Cause, finding: Finding, situation: Situation) -> bool:
-    """Lines that are all about one store are brought about by no other."""
-    if cause.place not in ("database", "cache"):
-        return True
-    name = finding.subject
-    said = [each.said for each in heard(situation) if each.log_group == name]
-    return not said or any(is_about(getattr(situation.stores, cause.place), cause.place, each) for each in said)
+    """Lines that are all about one store are not brought about by the other."""
+    other = {"database": "cache", "cache": "database"}.get(cause.place)
+    said = [each.said for each in heard(situation) if each.log_group == finding.subject]
+    return not other or not said or not all(is_about(getattr(situation.stores, other), other, each) for each in said)
 
 
 def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation) -> Iterator[Finding]:

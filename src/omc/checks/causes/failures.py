@@ -155,15 +155,18 @@ def _start(kind: str, reasons: str, task: StoppedTask, told: RevisionTold) -> Fa
             return Failure(kind, f"{name} {key['key']}", f"{which} has no key {key['key'].rstrip('.')}")
         return Failure(kind, name, f"{which} can't be read: {why}")
     if kind == LOG_GROUP:
-        group = re.search(r"(?:log ?group:?|awslogs-group=?) ?\"?(?P<name>/?[\w/.#-]{3,})", reasons, re.IGNORECASE)
-        return Failure(kind, group["name"] if group else "", f"its log group can't be used: {why}")
+        group = re.search(r"(?:log ?group:?|awslogs-group=?) ?\"?(?P<name>/[\w/.#-]{2,})", reasons, re.IGNORECASE)
+        name = group["name"] if group else ""
+        return Failure(kind, name, f"its log group {name}{' ' if name else ''}can't be used: {why}")
     if kind == COMMAND:
         found = re.search(r'exec: "(?P<name>[^"]*)"', reasons)
         name = found["name"] if found else ""
         return Failure(
             kind, name, f"its start command {name or 'can not be run'}{' can not be run' if name else ''}: {why}"
         )
-    return Failure(kind, "", why)
+    if kind == PROCESSOR:
+        return Failure(kind, "", why)
+    return Failure(kind, "", shortened(reasons.removeprefix("ResourceInitializationError: ").rstrip(". ")))
 
 
 def _health(by: str, reasons: str, quoted: str, line: str) -> Failure:

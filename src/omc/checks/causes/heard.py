@@ -13,9 +13,16 @@ from omc.checks.finding import Evidence, Procedure
 from omc.facts.followup.data_stores import Store
 from omc.facts.followup.last_words import LastWords
 from omc.facts.logs import RecentErrors
+from omc.facts.services import Services
 from omc.facts.tasks import StoppedTasks
 
 DATABASE_PORT, CACHE_PORT = 5432, 6379
+_OF_KIND = {
+    **dict.fromkeys((Kind.LOCK, Kind.SCHEMA, Kind.POOL, Kind.CONNECTIONS, Kind.DISK, Kind.READ_ONLY), "database"),
+    **dict.fromkeys((Kind.PASSWORD, Kind.STARTING), "database"),
+    Kind.FULL: "cache",
+}
+"""Whose trouble it is where the line names nobody."""
 MINUTE = timedelta(minutes=1)
 _WORDS = {
     "database": (
@@ -67,10 +74,13 @@ def _from_logs(situation: Situation) -> Iterator[Heard]:
 
 
 def _from_tasks(situation: Situation) -> Iterator[Heard]:
-    words, stopped = situation.fact(LastWords), situation.fact(StoppedTasks)
+    """Of tasks of a revision that a service still has: what one said that is gone says nothing of now."""
+    words, stopped, services = situation.fact(LastWords), situation.fact(StoppedTasks), situation.fact(Services)
+    deployments = [each for service in (services.services if services else ()) for each in service.deployments]
+    current = {each.task_definition for each in deployments}
     for task in stopped.tasks if words and stopped else ():
         lines = words.lines.get(task.id, ()) if words else ()
-        if situation.scope.now - task.stopped <= LIVE:
+        if situation.scope.now - task.stopped <= LIVE and task.task_definition in current:
             for found in dict.fromkeys(each for line in lines if (each := said(line))):
                 yield Heard(task.service or "", found, task.started or task.stopped, task.stopped, 1)
 
@@ -90,6 +100,8 @@ def is_about(store: Store, kind: str, what: Said) -> bool:
     if what.host and store.host and what.port:
         return what.host == store.host or what.port == port
     line = what.line.lower()
+    if not any(word in line for words in _WORDS.values() for word in words):
+        return kind == _OF_KIND.get(what.kind)
     other = "cache" if kind == "database" else "database"
     mine, theirs = (
         min((line.find(word) for word in _WORDS[each] if word in line), default=-1) for each in (kind, other)

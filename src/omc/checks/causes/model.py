@@ -44,6 +44,8 @@ class Cause:
     """The place of what it says it fails for: ``database``, ``cache``; empty: it doesn't say."""
     about: tuple[str, ...] = ()
     """What tells that two looks found the same: the service, the kind of trouble, the thing."""
+    heard: datetime | None = None
+    """When somebody last spoke of it, of a cause that rests on that alone."""
     checks: frozenset[str] | None = None
     """Only findings of these checks are made so by it; None: of any."""
 

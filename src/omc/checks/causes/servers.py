@@ -138,6 +138,7 @@ def _unreached(situation: Situation, service: str, kind: Kind, server: str, some
         since=min(each.first for each in some),
         services=frozenset({service}) if service else None,
         is_direct=False,
+        heard=max(each.last for each in some),
         about=(service, str(kind), server),
     )
 

@@ -194,7 +194,8 @@ def _explained(situation: Situation, failure: Failure) -> str:
         text = exited + TEXTS[Kind(failure.kind)].format(server=server, what=failure.said.what)
     if failure.kind is Kind.HOST and failure.what:
         text = f"could not resolve host {failure.what}"
-        variable, store = variable_of(situation, failure.what), _meant(failure, situation.stores)
+        variable, store = variable_of(situation, failure.what), ""
+        store = _meant(f"{failure.line} {variable}", situation.stores)
         if variable:
             text += f", which {variable} names"
         if store:
@@ -213,8 +214,8 @@ def variable_of(situation: Situation, host: str) -> str:
     return ""
 
 
-def _meant(failure: Failure, stores: DataStores) -> str:
-    line = failure.line.lower()
+def _meant(text: str, stores: DataStores) -> str:
+    line = text.lower()
     if any(word in line for word in ("database", "postgres", "prices", "sql", "5432")) and stores.database.host:
         return f"the database is at {stores.database.host}"
     if any(word in line for word in ("redis", "cache", "6379")) and stores.cache.host:
