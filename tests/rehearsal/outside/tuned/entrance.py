@@ -142,7 +142,9 @@ def _service_deleted(world: World) -> Iterator[None]:
         world.apply()
 
 
-UNREACHABLE = r"(can't be reached|unreachable|no answer|not answer|doesn't answer|refuse|nobody is served|users)"
+UNREACHABLE = (
+    r"(can't be reached|unreachable|no answer|not answer|doesn't answer|refuse|nobody is served|load balancer)"
+)
 FEWER = r"(healthy|target|task|answer)"
 
 STORIES = (
@@ -212,7 +214,7 @@ STORIES = (
         "the load balancer's process hangs (SIGSTOP)",
         headline=UNREACHABLE,
         words=(r"load balancer|http",),
-        never=(r"rollback",),
+        never=(r"rollback", r"cache", r"database"),
     ),
     Story(
         "load-balancer-dead",
@@ -220,7 +222,7 @@ STORIES = (
         "the load balancer's process is killed whenever it is back",
         headline=UNREACHABLE,
         words=(r"load balancer|http",),
-        never=(r"rollback",),
+        never=(r"rollback", r"cache", r"database"),
     ),
     Story(
         "one-task-frozen",
@@ -237,6 +239,7 @@ STORIES = (
         "all of the backend's tasks hang (SIGSTOP)",
         headline=r"backend.*" + FEWER + "|" + UNREACHABLE,
         words=(r"backend", r"0 of 2|none of|no healthy"),
+        never=(r"cache", r"database"),
     ),
     Story(
         "tasks-dying",
