@@ -155,7 +155,7 @@ STORIES = (
         headline=r"listener|" + UNREACHABLE,
         words=(r"listener", r"delet|missing|gone|no longer|not there|has no|isn't there"),
         never=(r"rollback", r"(is|are) unknown"),
-        healed_within=300,
+        healed_within=480,
     ),
     Story(
         "rule-deleted",
@@ -164,7 +164,7 @@ STORIES = (
         headline=r"backend.*rule|rule.*(backend|/api)|rule.*(delet|missing|gone)",
         words=(r"rule", r"/api"),
         never=(r"rollback",),
-        healed_within=300,
+        healed_within=480,
     ),
     Story(
         "rule-leads-elsewhere",
@@ -189,7 +189,7 @@ STORIES = (
         headline=r"target group|backend",
         words=(r"target group", r"backend", r"delet|missing|gone|no longer|doesn't exist|not there|isn't there"),
         never=(r"rollback",),
-        healed_within=300,
+        healed_within=480,
     ),
     Story(
         "wrong-health-check",
@@ -271,6 +271,6 @@ STORIES = (
         headline=r"backend",
         words=(r"service", r"delet|missing|gone|no longer|INACTIVE|doesn't exist|not there|isn't there"),
         never=(r"rollback",),
-        healed_within=300,
+        healed_within=480,
     ),
 )

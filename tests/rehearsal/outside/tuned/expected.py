@@ -211,6 +211,6 @@ STORIES = (
         words=(r"sev-1", r"subscri|nobody|page"),
         exits=(0, 1),
         within=60,
-        healed_within=300,
+        healed_within=480,
     ),
 )
