@@ -164,7 +164,7 @@ GLOBAL = frozenset({"iam", "sts"})
 _SERVICE = "arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}"
 _DEPLOYMENT = "arn:{partition}:ecs:{region}:{account}:service-deployment/{cluster}/{service}/omc"
 _RECORD_GROUP = "arn:{partition}:logs:{region}:{account}:log-group:{record_log_group}"
-_STATE = "arn:{partition}:s3:::{state_bucket}/{root}/terraform.tfstate"
+_STATE = "arn:{partition}:s3:::{state_bucket}/{state_key}"
 _AUDIT = "arn:{partition}:s3:::{audit_bucket}"
 
 RESOURCES: Mapping[str, str] = {
@@ -254,7 +254,9 @@ def needs_of_commands(
         "record_log_group": environment.record_log_group,
         "audit_bucket": environment.audit_bucket.replace("{account}", account),
     }
-    names["state_bucket"] = f"{stack}-{names['root']}-tfstate-{account}"
+    bucket, key = environment.state_in(account)
+    names["state_bucket"] = bucket or f"{stack}-{names['root']}-tfstate-{account}"
+    names["state_key"] = key or f"{names['root']}/terraform.tfstate"
     return {
         command: tuple(
             sorted(

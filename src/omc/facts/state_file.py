@@ -41,7 +41,9 @@ class StateFile:
 def read_state_file(aws: Gateway, environment: Environment, caller: Caller, project: Project) -> StateFile:
     """Four calls: what the bucket holds there, the state's head, the bucket's own encryption and versioning."""
     root = LOCAL_ROOT if environment.is_local else environment.name
-    bucket, key = state_bucket(project.stack, root, caller.account), f"{root}/terraform.tfstate"
+    bucket, key = environment.state_in(caller.account)
+    if not bucket:  # none for the morning check: Terraform has one all the same
+        bucket, key = state_bucket(project.stack, root, caller.account), f"{root}/terraform.tfstate"
     s3, owner = aws.client("s3"), caller.account
     try:
         listed = s3.list_objects_v2(Bucket=bucket, Prefix=key, ExpectedBucketOwner=owner)
