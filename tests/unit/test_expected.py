@@ -20,7 +20,7 @@ from omc.facts.expected_kinds import KINDS
 from omc.facts.found import Found, NotListed
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
-from omc.facts.temporary import AlarmsOff, ScaledForAWhile, Temporary
+from omc.facts.temporary import AlarmsOff, ScaledForAWhile, ScaledForGood, Temporary
 from omc.facts.trail import Author
 from omc.stack import load
 from support import expected_world as world
@@ -416,6 +416,15 @@ def test_limits_that_omc_set_for_a_while_are_no_fault(found: Mapping[str, Any], 
     finding = only(judged(things, temporary=Temporary(scaled=(SCALED,))))
     assert finding.level is level
     assert ("alice scaled it for a while, until" in finding.sentence) == (level is OK)
+
+
+@pytest.mark.parametrize(("limits", "is_named"), [((1, 10), True), ((3, 10), False)])
+def test_limits_that_omc_set_for_good_differ_and_name_the_run(limits: tuple[int, int], is_named: bool) -> None:
+    good = ScaledForGood("backend", "r7", "alice", NOW, limits)
+    things = world.found_instead("aws_appautoscaling_target", {"min_capacity": 1})
+    finding = only(judged(things, temporary=Temporary(for_good=(good,))))
+    assert finding.level is WARN
+    assert ("`omc scale` set it for good, by alice" in finding.sentence) == is_named
 
 
 @pytest.mark.parametrize(("is_under_way", "level"), [(True, OK), (False, WARN)])

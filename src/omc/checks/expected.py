@@ -150,7 +150,8 @@ def _judge(
     harms = {change.field.harm for change in one.changes if change.is_weaker}
     serious = bool(harms & SERIOUS) or (Harm.LOAD in harms and in_need)
     need = ", and it needs more tasks now" if Harm.LOAD in harms and in_need else ""
-    words = f"is changed: {'; '.join(_change(change) for change in one.changes)}{need}"
+    by = _for_good(one, deviations, environment)
+    words = f"is changed: {'; '.join(_change(change) for change in one.changes)}{need}{by}"
     return _Judged(one, Level.FAIL if serious else Level.WARN, words, procedure, Harm.USERS in harms)
 
 
@@ -166,6 +167,19 @@ def _by_omc(one: Deviation, deviations: Deviations, environment: Environment) ->
         return f"is changed: {'; '.join(map(_change, one.changes))}; {_for_a_while(scaled, environment)}"
     if one.thing.type == "aws_ecs_service" and off and off.is_under_way and labels == {"deployment alarms"}:
         return f"has its deployment alarms off while the run {off.run} by {off.who} goes on"
+    return ""
+
+
+def _for_good(one: Deviation, deviations: Deviations, environment: Environment) -> str:
+    """Which `omc scale` set the limits, where no timer gives them back."""
+    name, labels = _service_of(one.thing), {change.label for change in one.changes}
+    for scaled in deviations.temporary.for_good:
+        is_it = scaled.service == name and all(
+            change.found in scaled.limits for change in one.changes if change.label in ("minimum", "maximum")
+        )
+        if is_it and labels & {"minimum", "maximum"}:
+            at = moment(scaled.at, environment.time_zone)
+            return f"; `omc scale` set it for good, by {scaled.who}, {at} (run {scaled.run})"
     return ""
 
 

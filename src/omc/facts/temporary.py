@@ -110,7 +110,7 @@ def _set_by(run: Run) -> Iterator[ScaledForGood]:
         return
     for step in steps:
         said = step.get("arguments") or {}
-        if step["action"] == "scaling.set" and said.get("minimum") is not None and said.get("maximum") is not None:
+        if said.get("minimum") is not None and said.get("maximum") is not None:  # what sets limits has both
             limits = int(said["minimum"]), int(said["maximum"])
             yield ScaledForGood(str(said["service"]), run.id, run.actor, run.ended_at or run.created_at, limits)
 
