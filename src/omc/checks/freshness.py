@@ -33,6 +33,7 @@ def data_fresh(data: DataAge, environment: Environment) -> Iterator[Finding]:
             sentence=sentence,
             evidence=(Evidence(f"GET {service.url}: data_age_seconds {_told(service)}", data.reading),),
             procedure=None if level is Level.OK else DATABASE_TIMEOUT if service.is_answered else USERS_CANT_REACH,
+            place=f"data-fresh/{service.service}" if service.is_answered else f"users/{service.service}",
         )
 
 

@@ -82,7 +82,7 @@ def listeners(
     for balancer in load_balancers.load_balancers:
         if balancer.kind == "application":
             problems += _of_balancer(balancer, known, probes)
-    if any(balancer.kind == "application" for balancer in load_balancers.load_balancers):
+    if listeners.listeners:  # without any, that is all there is to say
         problems += [problem for service in services.services for problem in _of_service(service, known)]
     for problem in problems:
         yield Finding(

@@ -72,7 +72,9 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
             evidence=tuple(Evidence(_told(target), health.reading) for target in group.targets)
             or (Evidence(f"{group.group.name} has no targets", health.reading),),
             procedure=None if level is Level.OK else SERVICE_UNHEALTHY,
-            place=f"targets/{served.get(group.group.name, group.group.name)}",
+            place=f"targets/{served.get(group.group.name, group.group.name)}"
+            if group.group.is_used
+            else "load-balancer",  # which is what doesn't send: its targets may be well
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from omc.checks.causes.cache import cache_trouble
 from omc.checks.causes.database import database_trouble
 from omc.checks.causes.deviations import CHECKS, is_same_thing, not_as_expected
+from omc.checks.causes.entrance import not_led
 from omc.checks.causes.heard import heard, is_about
 from omc.checks.causes.model import Cause, Situation
 from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at, suffers
@@ -25,6 +26,7 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     database_trouble,
     cache_trouble,
     not_as_expected,
+    not_led,
     failing_tasks,
     unreached,
 )
