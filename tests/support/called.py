@@ -2,8 +2,8 @@
 those name. Nothing is imported or run.
 
 A function reaches every function, class and constant of omc's that it names, the readers of the facts that its
-parameters have for types (which the collector reads), and an action whose name stands in it as a string. That is more
-than any one run calls, and never less.
+parameters have for types (which the collector reads), and an action whose name stands in it as a string, other than to
+be compared. That is more than any one run calls, and never less.
 """
 
 from __future__ import annotations
@@ -141,6 +141,7 @@ def _following(name: Name) -> frozenset[Name]:
 
 def _next(name: Name) -> Iterator[Name]:
     module, node = name[0], modules()[name[0]].defines[name[1]]
+    compared = {part for each in ast.walk(node) if isinstance(each, ast.Compare) for part in ast.walk(each)}
     for each in ast.walk(node):
         if isinstance(each, ast.Name) and (found := _resolve(module, each.id)):
             yield found
@@ -148,7 +149,7 @@ def _next(name: Name) -> Iterator[Name]:
             inside = _resolve(module, each.value.id)
             if inside and not inside[1] and (found := _resolve(inside[0], each.attr)):
                 yield found
-        elif isinstance(each, ast.Constant) and each.value in actions():
+        elif isinstance(each, ast.Constant) and each.value in actions() and each not in compared:
             yield from ((actions()[each.value], other) for other in modules()[actions()[each.value]].defines)
         elif isinstance(each, ast.FunctionDef) and not module.startswith(HANDED):
             for argument in each.args.args + each.args.kwonlyargs:

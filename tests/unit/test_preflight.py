@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omc.errors import Refused, WrongUse
-from omc.facts.active_run import ActiveRun, RunUnderWay
+from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.collector import needs
 from omc.facts.connections import Connections
@@ -152,7 +152,7 @@ FIRING = Alarms(
            suppressed_by=""),)
 )  # fmt: skip
 FREEZE = Freeze(world.NOW - timedelta(days=1), world.NOW + timedelta(days=1), "holidays")
-RUN = RunUnderWay("0vqk3m7x", "Deploy backend", "bob", "running", world.NOW - timedelta(minutes=2), None)
+RUN = "staging is being changed already: 0vqk3m7x (Deploy backend) by bob is not at its end. Take it over with: omc …"
 OLD_IMAGE = {
     name: ReleasedService(f"ohmycoins-{name}:{revision}", {name: world.pinned(name, letter)})
     for name, revision, letter in (("backend", 7, "c"), ("frontend", 3, "a"))
@@ -503,27 +503,3 @@ def test_a_name_that_omc_toml_does_not_have_is_wrong_use_with_what_was_meant(ver
     assert wrong.value.message == (
         'staging has no service "bakcend"; it has backend, frontend. Did you mean "backend"?'
     )
-
-
-# -- dead runs -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("verb", Verb)
-@pytest.mark.parametrize(
-    ("run", "said"),
-    [
-        (RUN, "is running. Wait for it (omc runs show 0vqk3m7x), or end it (omc runs cancel 0vqk3m7x)."),
-        (replace(RUN, state="undoing"), "is undoing. Wait for it (omc runs show 0vqk3m7x)"),
-        (replace(RUN, state="ready"), "has not begun. Take it over with omc runs resume 0vqk3m7x"),
-        (
-            replace(RUN, not_heard_of=timedelta(seconds=40)),
-            "has not been heard of for 40 s, so whatever worked on it has died or lost its way to the record. "
-            "Take it over with omc runs resume 0vqk3m7x, or end it with omc runs cancel 0vqk3m7x.",
-        ),
-    ],
-)
-def test_no_command_begins_beside_a_run_and_a_dead_one_is_told_from_one_that_goes_on(
-    run: RunUnderWay, said: str, verb: Verb
-) -> None:
-    [refusal] = planned(verb, {"active": ActiveRun(run)}).refusals
-    assert said in refusal

@@ -10,8 +10,12 @@ from datetime import UTC, datetime, timedelta
 
 from omc.engine import processes
 from omc.engine.course import ACTIVE, State
+from omc.facts.active_run import ANY, ActiveRun, OwnRun
+from omc.facts.collector import reads
+from omc.stack import Environment
+from omc.store.database import Store
 from omc.store.models import Run
-from omc.store.runs import LEASE
+from omc.store.runs import LEASE, active
 from omc.times import span
 
 
@@ -67,3 +71,13 @@ def in_the_way(run: Run, now: datetime) -> str:
         f"{begun} is {run.state}. Wait for it (omc runs show {run.id}), go on "
         f"with it (omc runs resume {run.id}) or end it (omc runs cancel {run.id})."
     )
+
+
+@reads
+def read_active_run(store: Store, environment: Environment, own: OwnRun) -> ActiveRun:
+    """From omc's own database: nothing is asked of AWS."""
+    with store.reading() as session:
+        run = active(session, environment.name)
+        if run is None or own.id in (ANY, run.id):
+            return ActiveRun()
+        return ActiveRun(in_the_way(run, store.now()))

@@ -9,7 +9,7 @@ from typing import Any
 
 from omc.actions.action import action_named
 from omc.aws.gateway import Gateway, access_to
-from omc.engine.journal import UNDO
+from omc.engine.journal import UNDO  # with it come omc.engine.heartbeats, which reads the active run
 from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.facts.active_run import OwnRun
 from omc.facts.collector import Unreadable, collect, needs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from omc.facts.active_run import ActiveRun, RunUnderWay
+from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.incidents import OpenIncidents
 from omc.incidents.severities import SEVERITIES
@@ -35,30 +35,13 @@ from omc.procedures.preconditions.table import (
     skip,
 )
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import moment
 
 
 def other_runs(now: Situation) -> Iterator[Objection]:
-    if now.active is not None and now.active.run is not None:
-        yield _run(now.active.run, now.environment)
-
-
-def _run(run: RunUnderWay, environment: Environment) -> Objection:
-    since = moment(run.since, environment.time_zone)
-    what = f"{run.id} ({run.title}) by {run.actor} since {since}"
-    either = f"Take it over with omc runs resume {run.id}, or end it with omc runs cancel {run.id}."
-    if run.not_heard_of is not None:
-        return Objection(
-            f"{environment.name} is being changed already: {what} has not been heard of for {span(run.not_heard_of)}, "
-            "so whatever worked on it has died or lost its way to the record.",
-            either,
-        )
-    if run.waits:
-        return Objection(f"{environment.name} is to be changed already: {what} has not begun.", either)
-    return Objection(
-        f"{environment.name} is being changed already: {what} is {run.state}.",
-        f"Wait for it (omc runs show {run.id}), or end it (omc runs cancel {run.id}).",
-    )
+    """One that goes on, or whose worker has died."""
+    if now.active is not None and now.active.in_the_way:
+        yield Objection(now.active.in_the_way)
 
 
 def bad_incidents(now: Situation) -> Iterator[Objection]:
