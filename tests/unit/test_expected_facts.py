@@ -116,6 +116,106 @@ def test_a_rule_knows_its_listeners_port_and_a_group_by_its_name() -> None:
     assert named["aws_flow_log"].name == "of main"
 
 
+IN_GROUP = {"from_port": 0, "to_port": 0, "protocol": "-1", "cidr_blocks": ["0.0.0.0/0"], "self": False}
+
+
+@pytest.mark.parametrize(
+    ("resources", "rules"),
+    [
+        (
+            [resource("aws_security_group", {"id": "sg-1", "name": "g", "egress": [IN_GROUP]})],
+            ["g (all ports to 0.0.0.0/0)"],
+        ),
+        ([resource("aws_security_group", {"id": "sg-1", "name": "g", "egress": []})], []),
+        (
+            [
+                resource(
+                    "aws_security_group_rule",
+                    {
+                        "type": "ingress",
+                        "security_group_id": "sg-1",
+                        "protocol": "tcp",
+                        "from_port": 5432,
+                        "to_port": 5432,
+                        "cidr_blocks": ["10.0.0.0/8", "10.1.0.0/16"],
+                    },
+                )
+            ],
+            ["sg-1 (tcp port 5432 from 10.0.0.0/8)", "sg-1 (tcp port 5432 from 10.1.0.0/16)"],
+        ),
+        (
+            [
+                resource(
+                    "aws_security_group_rule",
+                    {
+                        "type": "ingress",
+                        "security_group_id": "sg-1",
+                        "protocol": "tcp",
+                        "from_port": 80,
+                        "to_port": 81,
+                        "source_security_group_id": "sg-2",
+                    },
+                )
+            ],
+            ["sg-1 (tcp ports 80-81 from sg-2)"],
+        ),
+        (
+            [
+                resource(
+                    "aws_security_group_rule",
+                    {
+                        "type": "ingress",
+                        "security_group_id": "sg-1",
+                        "protocol": "-1",
+                        "from_port": 0,
+                        "to_port": 0,
+                        "self": True,
+                    },
+                )
+            ],
+            ["sg-1 (all ports from sg-1)"],
+        ),
+        (  # the group's own list is what Terraform found there
+            [
+                resource("aws_security_group", {"id": "sg-1", "name": "g", "egress": [IN_GROUP]}),
+                resource(
+                    "aws_vpc_security_group_ingress_rule",
+                    {
+                        "security_group_id": "sg-1",
+                        "ip_protocol": "tcp",
+                        "from_port": 1,
+                        "to_port": 1,
+                        "cidr_ipv6": "::/0",
+                    },
+                ),
+            ],
+            ["g (tcp port 1 from ::/0)"],
+        ),
+    ],
+)
+def test_rules_that_older_code_writes_otherwise_are_expected_one_by_one(
+    resources: list[dict[str, Any]], rules: list[str]
+) -> None:
+    assert [thing.name for thing in things(*resources) if "gress" in thing.type] == rules
+
+
+def test_a_rule_inside_a_group_is_the_one_that_aws_lists() -> None:
+    wanted = things(resource("aws_security_group", {"id": "sg-1", "egress": [IN_GROUP]}))
+    told = {
+        "SecurityGroupRuleId": "sgr-9",
+        "GroupId": "sg-1",
+        "IsEgress": True,
+        "IpProtocol": "-1",
+        "FromPort": -1,
+        "ToPort": -1,
+        "CidrIpv4": "0.0.0.0/0",
+    }
+    found = _read(
+        {("ec2", "describe_security_group_rules"): {"SecurityGroupRules": [told]}}, Expected(wanted, WRITTEN), {}
+    )
+    assert deviations(found) == ()
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [

@@ -36,7 +36,7 @@ def command_line(call: Call, region: str | None = None) -> str:
     if region:
         words += ["--region", region]
     if model.has_streaming_output:
-        words.append("/dev/stdout")  # the CLI wants to know where to
+        words.append("/dev/null")  # the CLI wants to know where to; what it says of the object it prints, and no secret
     return shell_line(words)
 
 

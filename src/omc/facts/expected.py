@@ -17,6 +17,7 @@ from omc.aws.local import reach
 from omc.errors import AccessDenied, AwsRefused, NotFound, OmcError
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.expected_kinds import ALIASES, BY_TYPE, Kind
+from omc.facts.older_rules import as_single_rules
 from omc.facts.terraform_values import Key, Values
 from omc.stack import Environment
 
@@ -119,7 +120,7 @@ def things_of(state: Any, environment: Environment, account: str = "") -> tuple[
         raise ValueError("it is encrypted, or no state at all")
     if state.get("version") != STATE_VERSION:
         raise ValueError(f"it is of version {state.get('version')}, and omc reads version {STATE_VERSION}")
-    resources = list(_resources(state))
+    resources = list(as_single_rules(_resources(state)))
     names = {
         str(values["id"]): str(values.get("name") or (values.get("tags") or {}).get("Name"))
         for _, values in resources

@@ -180,7 +180,8 @@ def fewer(name: str) -> Callable[[Values, Values], bool]:
 
 def rule_words(values: Values) -> str:
     low, high = values.get("from_port"), values.get("to_port")
-    ports = "all ports" if low in (None, -1) else f"port {low}" if low == high else f"ports {low}-{high}"
+    everything = low in (None, -1) or str(values.get("ip_protocol")) == "-1"
+    ports = "all ports" if everything else f"port {low}" if low == high else f"ports {low}-{high}"
     protocol = str(values.get("ip_protocol"))
     way = "to" if values.get("egress") else "from"
     return f"{ports if protocol == '-1' else f'{protocol} {ports}'} {way} {other_side(values)}"
@@ -194,7 +195,7 @@ def other_side(values: Values) -> str:
 
 def rule_key(values: Values) -> Key:
     low, high = values.get("from_port"), values.get("to_port")
-    ports = (None, None) if low in (None, -1) else (low, high)
+    ports = (None, None) if low in (None, -1) or str(values.get("ip_protocol")) == "-1" else (low, high)
     names = ("cidr_ipv4", "cidr_ipv6", "prefix_list_id", "referenced_security_group_id")
     other = tuple(str(values.get(name) or "").rpartition("/")[2] or values.get(name) or "" for name in names[2:])
     return (
