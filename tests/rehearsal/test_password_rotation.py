@@ -26,7 +26,8 @@ def test_a_rotation_a_restart_and_a_deployment_cost_no_request(healthy: Stack) -
 
         # The migration is who logs in as the master user, with what is valid as it starts.
         image = variants.push(healthy, "good")
-        deployed = healthy.omc("deploy", "--env", "local", "--image", f"backend={image}", "--yes", timeout=900)
+        words = ("deploy", "--env", "local", "--image", f"backend={image}", "--watch", "15s", "--yes")
+        deployed = healthy.omc(*words, timeout=900)
         assert deployed.code == 0, deployed.out + deployed.err
         assert "migrate" in deployed.out
     healthy.omc("local", "fault", "stop", "password-rotation")
