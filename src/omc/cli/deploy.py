@@ -82,8 +82,8 @@ def deploy(
 
     Registers revisions that differ from the running ones only where the plan says, runs the migration as a task of its
     own, rolls backend before frontend, and compares errors, latency and alarms with the last verified release. What
-    fails is undone in reverse order; a fix that doesn't heal an incident is left and called so (3). A tag is resolved to
-    the digest that it names now, and that digest is deployed.
+    fails is undone in reverse order; a fix that doesn't heal an incident is left and called so (3). A tag is resolved
+    to the digest that it names now, and that digest is deployed.
 
     \b
     Exit codes: 0 succeeded, 1 failed or refused, 2 wrong use, 3 unknown, 4 rolled back, 5 superseded, 6 waits for an
