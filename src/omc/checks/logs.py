@@ -14,7 +14,7 @@ from omc.times import moment, span
 
 SHOWN = 5
 """Groups named as evidence of one log group."""
-LIVE = timedelta(minutes=3)
+LIVE = timedelta(minutes=2)
 """An error that was last written before is over; one that was first written since is new."""
 SAMPLE = 240
 """Characters of a sample that are shown."""

@@ -226,7 +226,7 @@ def _schema(situation: Situation, store: Store, said: list[Heard]) -> Cause | No
 
 
 def _refuses(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
-    wrong = _of(said, Kind.STARTING, Kind.REFUSED, Kind.READ_ONLY)
+    wrong = still(situation, said, Kind.STARTING, Kind.REFUSED, Kind.READ_ONLY)
     if not wrong:
         return None
     happened = _restart(situation, store)
