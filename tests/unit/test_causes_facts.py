@@ -1,0 +1,296 @@
+"""The second round of readings: what is asked once something is wrong, what it comes to, and what a slow one costs."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from omc.checks.causes.cache import emptied
+from omc.checks.causes.paths import closed_side
+from omc.errors import Unreachable
+from omc.facts.collector import Unreadable, collect
+from omc.facts.followup.budget import within
+from omc.facts.followup.data_stores import DataStores, read_data_stores
+from omc.facts.followup.database_log import lock_waits
+from omc.facts.followup.group_rules import GroupRules, Rule
+from omc.facts.followup.last_writes import Write, read_last_writes
+from omc.facts.followup.lock_waits import read_database_load
+from omc.facts.followup.rejects import read_rejects
+from omc.facts.scope import Scope
+from support import release_world as world
+from support.fake_gateway import FakeGateway
+
+NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
+SCOPE = Scope(NOW)
+
+
+def gateway(answers: dict[tuple[str, str], Any]) -> Any:
+    return FakeGateway(answers)
+
+
+# The budget
+
+
+def test_a_reading_within_its_budget_is_what_it_reads() -> None:
+    assert within(5, "it", lambda: 7) == 7
+    with pytest.raises(ValueError, match="as it was"):
+        within(5, "it", lambda: int("as it was"))
+
+
+def test_a_reading_beyond_its_budget_is_left_alone_and_said() -> None:
+    hold = threading.Event()
+    with pytest.raises(Unreachable, match=r"the flow log could not be read within 0\.05 s"):
+        within(0.05, "the flow log", hold.wait)
+    hold.set()
+
+
+def test_a_slow_reading_is_not_known_and_holds_nothing_else() -> None:
+    hold = threading.Event()
+    slow = {("cloudtrail", "lookup_events"): lambda _: hold.wait(30)}
+
+    def function(writes: Any) -> None: ...
+
+    from omc.facts.followup import last_writes
+
+    function.__annotations__["writes"] = last_writes.LastWrites
+    before, last_writes.BUDGET = last_writes.BUDGET, 0.05
+    try:
+        from omc.aws.gateway import Gateway
+
+        found = collect([function], {Gateway: gateway(slow), Scope: SCOPE})[last_writes.LastWrites]
+    finally:
+        last_writes.BUDGET = before
+        hold.set()
+    assert isinstance(found, Unreadable)
+    assert "CloudTrail's last writes could not be read within" in found.error.message
+
+
+# Stores
+
+
+def test_stores_with_their_events() -> None:
+    instance = {
+        "DBInstanceIdentifier": "d",
+        "DBInstanceStatus": "rebooting",
+        "Endpoint": {"Address": "10.0.21.5", "Port": 5432},
+        "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-1"}],
+        "DbiResourceId": "db-1",
+        "PerformanceInsightsEnabled": False,
+    }
+    group = {
+        "Status": "available",
+        "MemberClusters": ["c-001"],
+        "NodeGroups": [{"PrimaryEndpoint": {"Address": "10.0.22.9", "Port": 6379}}],
+        "CacheNodeType": "cache.t4g.micro",
+    }
+    members = [
+        {"CacheClusterId": "c-001", "CacheClusterStatus": "rebooting", "SecurityGroups": [{"SecurityGroupId": "sg-2"}]},
+        {"CacheClusterId": "other", "CacheClusterStatus": "available"},
+    ]
+    event = {"Date": NOW, "SourceIdentifier": "c-001", "Message": "restarted"}
+    foreign = {"Date": NOW, "SourceIdentifier": "other", "Message": "not ours"}
+    aws = gateway(
+        {
+            ("rds", "describe_db_instances"): {"DBInstances": [instance]},
+            ("rds", "describe_events"): {"Events": []},
+            ("elasticache", "describe_replication_groups"): {"ReplicationGroups": [group]},
+            ("elasticache", "describe_cache_clusters"): {"CacheClusters": members},
+            ("elasticache", "describe_events"): {"Events": [event, foreign]},
+        }
+    )
+    found = read_data_stores(aws, world.environment())
+    assert (found.database.status, found.database.host, found.database.groups) == ("rebooting", "10.0.21.5", ("sg-1",))
+    assert found.database.resource_id == "", "Performance Insights is off"
+    assert (found.cache.members, found.cache.groups) == ({"c-001": "rebooting"}, ("sg-2",))
+    assert [each.message for each in found.cache.events] == ["restarted"]
+
+
+def test_what_sessions_wait_for() -> None:
+    keys = {
+        "PartitionKeys": [
+            {"Dimensions": {"db.wait_event.type": "Lock", "db.wait_event.name": "Lock:relation"}},
+            {"Dimensions": {"db.wait_event.type": "CPU", "db.wait_event.name": "CPU"}},
+        ],
+        "Keys": [{"Dimensions": {"db.sql_tokenized.statement": "SELECT  ?\n"}, "Total": 2.1, "Partitions": [2.0, 0.0]}],
+    }
+    metrics = {
+        "MetricList": [
+            {
+                "Key": {"Metric": "db.User.numbackends.avg"},
+                "DataPoints": [{"Timestamp": NOW - timedelta(minutes=1), "Value": 79.0}, {"Timestamp": NOW}],
+            }
+        ]
+    }
+    aws = gateway({("pi", "describe_dimension_keys"): keys, ("pi", "get_resource_metrics"): metrics})
+    from omc.facts.followup.data_stores import Store
+
+    stores = DataStores(Store("d", True, resource_id="db-1"), Store("c", True))
+    found = read_database_load(aws, stores)
+    assert [(each.kind, each.event, each.statement, each.sessions) for each in found.waits] == [
+        ("Lock", "relation", "SELECT ?", 2.0)
+    ]
+    assert found.counters == {"db.User.numbackends": 79.0}
+    assert found.newest == NOW - timedelta(minutes=1), "a point without a value is none"
+    assert read_database_load(aws, DataStores(Store("d", True), Store("c", True))).is_off
+
+
+HEAD = "2026-11-23 21:14:50 UTC:10.0.11.4(53445):app@shop:[{}]:"
+
+
+def test_who_holds_a_lock_stands_in_the_log() -> None:
+    waits = (
+        HEAD.format(88)
+        + "LOG:  process 88 still waiting for AccessShareLock on relation 16411 of database 5 after 1000.1 ms"
+    )
+    detail = HEAD.format(88) + "DETAIL:  Process holding the lock: 4711. Wait queue: 88, 90."
+    many = HEAD.format(88) + "DETAIL:  Processes holding the lock: 4711, 4712. Wait queue: 88."
+    got = HEAD.format(88) + "LOG:  process 88 acquired AccessShareLock on relation 16411 of database 5 after 8000.2 ms"
+    [found] = lock_waits([(NOW, detail), (NOW, waits)])
+    assert (found.process, found.user, found.holders, found.is_over) == (88, "app", (4711,), False)
+    assert found.what == "relation 16411 of database 5"
+    [one] = lock_waits([(NOW, f"{waits}\n{detail.partition('UTC')[2]}")])
+    assert one.holders == (4711,), "one event that holds both"
+    [two] = lock_waits([(NOW, many), (NOW, waits)])
+    assert two.holders == (4711, 4712)
+    [over] = lock_waits([(NOW + timedelta(seconds=7), got), (NOW, detail), (NOW, waits)])
+    assert over.is_over
+    assert lock_waits([(NOW, HEAD.format(1) + "LOG:  checkpoint starting: time")]) == ()
+
+
+# Changes
+
+
+def event(name: str, source: str = "ec2.amazonaws.com", **more: Any) -> dict[str, str]:
+    said = {
+        "eventTime": "2026-11-23T21:10:00Z",
+        "eventName": name,
+        "eventSource": source,
+        "userIdentity": {"arn": "arn:aws:sts::123456789012:assumed-role/admin/jo", "type": "AssumedRole"},
+        "requestParameters": {"groupId": "sg-1"},
+    }
+    return {"CloudTrailEvent": json.dumps(said | more)}
+
+
+def test_the_last_writes_are_what_people_changed() -> None:
+    events = [
+        event("RevokeSecurityGroupIngress"),
+        event("RevokeSecurityGroupIngress", errorCode="UnauthorizedOperation"),
+        event("StartQuery", "logs.amazonaws.com"),
+        event(
+            "CreateLogStream",
+            "logs.amazonaws.com",
+            userIdentity={"type": "AWSService", "invokedBy": "ecs.amazonaws.com"},
+        ),
+        {"CloudTrailEvent": "not json"},
+        {},
+    ]
+    aws = gateway({("cloudtrail", "lookup_events"): {"Events": events}})
+    [write] = read_last_writes(aws, SCOPE).writes
+    assert (write.operation, write.who) == ("RevokeSecurityGroupIngress", "jo (role admin)")
+    assert write.is_about("sg-1")
+    assert not write.is_about("sg-11")
+    assert not write.is_about("")
+
+
+def test_a_write_is_about_what_an_arn_ends_with() -> None:
+    write = Write(NOW, "UpdateService", "jo", frozenset({"arn:aws:ecs:x:1:service/shop/backend"}))
+    assert write.is_about("backend")
+    assert not write.is_about("end")
+
+
+# Flow log
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_rejects_of_the_flow_log(by_name: bool) -> None:
+    prefix = world.environment().prefix
+    name = f"/vpc/{prefix}/flow"
+    told = {"LogGroupName": name} if by_name else {"LogDestination": f"arn:aws:logs:x:1:log-group:{name}"}
+    row = {
+        "srcAddr": "10.0.1.1",
+        "dstAddr": "10.0.21.5",
+        "dstPort": "5432",
+        "records": "9",
+        "first": "2026-11-23 21:10:00.000",
+    }
+    aws = gateway(
+        {
+            ("ec2", "describe_flow_logs"): {"FlowLogs": [{"LogDestinationType": "s3", "LogDestination": "x"}, told]},
+            ("logs", "start_query"): {"queryId": "q"},
+            ("logs", "get_query_results"): {
+                "status": "Complete",
+                "results": [[{"field": key, "value": value} for key, value in row.items()]],
+            },
+        }
+    )
+    found = read_rejects(aws, world.environment(), SCOPE)
+    assert found.log_group == name
+    [reject] = found.rejects
+    assert (reject.port, reject.records, reject.first) == (5432, 9, datetime(2026, 11, 23, 21, 10, tzinfo=UTC))
+
+
+def test_a_vpc_without_a_flow_log_has_no_rejects() -> None:
+    aws = gateway({("ec2", "describe_flow_logs"): {"FlowLogs": [{"LogGroupName": "/vpc/of-others/flow"}]}})
+    assert read_rejects(aws, world.environment(), SCOPE).log_group == ""
+
+
+# Security groups
+
+
+OUT = Rule("sg-task", True, "tcp", 5432, 5432, peer="sg-db")
+INTO = Rule("sg-db", False, "tcp", 5432, 5432, peer="sg-task")
+BOTH = ("sg-task", "sg-db")
+
+
+@pytest.mark.parametrize(
+    ("rules", "closed"),
+    [
+        ((OUT, INTO), ""),
+        ((OUT,), "sg-db"),
+        ((INTO,), "sg-task"),
+        ((), "sg-db"),
+        ((Rule("sg-task", True, "-1", -1, -1, cidr="0.0.0.0/0"), INTO), ""),
+        ((OUT, Rule("sg-db", False, "-1", -1, -1, cidr="10.0.0.0/16")), ""),
+        ((OUT, Rule("sg-db", False, "tcp", 5000, 6000, peer="sg-task")), ""),
+        ((OUT, Rule("sg-db", False, "tcp", 5433, 5433, peer="sg-task")), "sg-db"),
+        ((OUT, Rule("sg-db", False, "udp", 5432, 5432, peer="sg-task")), "sg-db"),
+        ((OUT, Rule("sg-db", False, "tcp", 5432, 5432, peer="sg-other")), "sg-db"),
+        ((OUT, Rule("sg-db", False, "tcp", 5432, 5432, cidr="8.8.8.8/32")), "sg-db"),
+        ((Rule("sg-task", True, "tcp", 443, 443, cidr="0.0.0.0/0"), INTO), "sg-task"),
+        ((OUT, Rule("sg-db", True, "tcp", 5432, 5432, peer="sg-task")), "sg-db"),
+    ],
+)
+def test_which_side_is_closed(rules: tuple[Rule, ...], closed: str) -> None:
+    assert closed_side(GroupRules(rules, BOTH), ("sg-task",), ("sg-db",), 5432) == closed
+
+
+def test_a_side_whose_rules_are_not_known_is_not_closed() -> None:
+    assert closed_side(GroupRules((OUT,), ("sg-task",)), ("sg-task",), ("sg-db",), 5432) == ""
+
+
+# The cache
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ((800, 810, 12), (810, 12)),
+        ((800, 0, 700), (800, 0)),
+        ((800, 500), None),
+        ((10, 0), None),
+        ((0, 0, 0), None),
+        ((5, 800), None),
+        ((), None),
+        ((800,), None),
+    ],
+)
+def test_a_cache_that_was_emptied(values: tuple[float, ...], found: tuple[float, float] | None) -> None:
+    points = tuple((NOW - timedelta(minutes=len(values) - at), float(value)) for at, value in enumerate(values))
+    told = emptied(points, NOW)
+    assert (told and told[1:]) == found
+    long_ago = tuple((at - timedelta(hours=1), value) for at, value in points)
+    assert emptied(long_ago, NOW) is None
