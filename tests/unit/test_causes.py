@@ -382,6 +382,19 @@ STORIES = [
         [("database-closed", "database", FAIL)],
     ),
     story(
+        "tasks that died for a database that nobody misses any more",
+        (),
+        [
+            StoppedTasks((replace(ill(1), stopped=ago(minutes=2), started=ago(hours=1)),)),
+            LastWords({f"{1:032x}": (DOWN,)}),
+            stores(),
+            rules(),
+            load_of(),
+        ],
+        [("task-timeout", "services/backend", WARN)],
+        words=("the database doesn't answer", "2 of 2 tasks run again"),
+    ),
+    story(
         "a closed group and an image that isn't there are two",
         (SHORT, *ALL_ILL),
         [

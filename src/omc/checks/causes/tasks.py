@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from omc.checks.causes import failures as why
 from omc.checks.causes.failures import Failure, failure_of, inherited
-from omc.checks.causes.heard import is_about
+from omc.checks.causes.heard import MINUTE, heard, is_about
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.places import OF_SERVICES
 from omc.checks.causes.words import Kind
@@ -91,7 +91,7 @@ def failing_tasks(situation: Situation) -> Iterator[Cause]:
 
 def _cause(situation: Situation, service: EcsService, tasks: list[StoppedTask], failure: Failure) -> Cause:
     newest, revisions = tasks[0], list(dict.fromkeys(task.task_definition for task in tasks))
-    ended = healed(service, tasks, situation.scope)
+    ended = healed(service, tasks, situation.scope) or _over_with_its_store(situation, service, tasks, failure)
     number = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
     of = " and ".join(revisions[:2]) + (" …" if len(revisions) > 2 else "")
     now, procedure = _now(situation, service, tasks, failure, ended)
@@ -121,6 +121,20 @@ def _cause(situation: Situation, service: EcsService, tasks: list[StoppedTask], 
         is_direct=failure.kind in NAMES and failure.kind not in (why.HEALTH, why.EXIT, why.HANGS),
         checks=frozenset({*OF_SERVICES, "recent-errors"}) if ended else None,
     )
+
+
+def _over_with_its_store(
+    situation: Situation, service: EcsService, tasks: list[StoppedTask], failure: Failure
+) -> datetime | None:
+    """Tasks that failed for a store are well again when all wanted ones run and nobody misses that store any more."""
+    kind = _store_of(situation, failure)
+    if not kind or service.running < service.desired or not service.desired:
+        return None
+    store = getattr(situation.stores, kind)
+    lately = [each for each in heard(situation) if situation.scope.now - each.last <= MINUTE]
+    if situation.scope.now - tasks[0].stopped <= MINUTE or any(is_about(store, kind, each.said) for each in lately):
+        return None
+    return tasks[0].stopped
 
 
 def _store_of(situation: Situation, failure: Failure) -> str:
