@@ -11,7 +11,10 @@ the least that AWS's page and batch sizes allow:
     load balancers / 400, target groups / 400, alarms / 100     pages of the listings
     metrics / 500       GetMetricData takes 500 queries
     log groups / 50     StartQuery, and once as much GetQueryResults
-    1                   the status page
+    1                   the status page                         + 1 ListTasks of those that run
+    services / 50       DescribeScalableTargets takes 50 names  + 1 GetObject of Terraform's state
+    1 + 1               DescribeListeners, DescribeRules        + 1 GetMetricData for the traffic of the day before
+    1 + 1               RDS and ElastiCache
 
 The last line is one JSON object: ratio (omc's wall time to theirs), peak_mib, calls_ratio, and what they come from.
 """
@@ -202,6 +205,9 @@ def least(services: int, alarms: int, firing: int) -> int:
     """The fewest calls that read all that the morning check reads."""
     metrics = services + 7  # a CPU metric each; five counts and two expressions of the load balancer
     pages = math.ceil(services / 10) + 1 + 1 + math.ceil(services / 400) + math.ceil(alarms / 100)
+    expected = math.ceil(services / 50) + 1  # the limits of the autoscaler, and the state
+    entrance, stores = 2 + 1, 2  # listeners, rules, what is usual; database and cache
+    pages += expected + entrance + stores + 1
     return pages + services + firing + math.ceil(metrics / 500) + 2 * math.ceil(services / 50) + 1
 
 

@@ -17,7 +17,7 @@ from omc.errors import AccessDenied, NotFound, OmcError
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.definitions import Definition, describe_definitions
 from omc.facts.services import Services
-from omc.facts.tasks import RunningTask, list_running_tasks
+from omc.facts.tasks import RunningTask, running_tasks_of
 from omc.stack import Environment
 
 BY_PARAMETER = ":parameter/aws/reference/secretsmanager/"
@@ -80,10 +80,8 @@ def read_secrets_in_use(aws: Gateway, environment: Environment, services: Servic
     A secret that can't be read is one that isn't known; it leaves the others alone.
     """
     names = [service.name for service in services.services]
-    listed = side_by_side(lambda name: list_running_tasks(aws, name), names)
-    tasks = {
-        name: [task for task in some if task.status != "STOPPED"] for name, some in zip(names, listed, strict=True)
-    }
+    listed = running_tasks_of(aws, names)
+    tasks = {name: [task for task in some if task.status != "STOPPED"] for name, some in listed.items()}
     revisions = sorted({task.task_definition for some in tasks.values() for task in some})
     definitions = describe_definitions(aws, revisions)
     uses: dict[str, list[SecretUse]] = {}

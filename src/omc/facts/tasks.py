@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TASKS_A_CALL = 100
 """DescribeTasks takes so many, and ListTasks gives so many a page."""
+FEW_SERVICES = 10
+"""Of so many, each is asked for its own tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,23 @@ def list_running_tasks(aws: Gateway, service: str) -> tuple[RunningTask, ...]:
         lambda some: ecs.describe_tasks(cluster=cluster, tasks=list(some)), batches(arns, TASKS_A_CALL)
     )
     return tuple(_running(task) for answer in answers for task in answer["tasks"])
+
+
+def running_tasks_of(aws: Gateway, services: Sequence[str]) -> dict[str, tuple[RunningTask, ...]]:
+    """The tasks of each service that shall run. A few services are asked for one by one, since a cluster may hold much
+    else; for many, the cluster's tasks are listed once."""
+    if len(services) <= FEW_SERVICES:
+        found = side_by_side(lambda name: list_running_tasks(aws, name), services)
+        return dict(zip(services, found, strict=True))
+    ecs, cluster = aws.client("ecs"), aws.environment.cluster
+    arns = [arn for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster) for arn in page["taskArns"]]
+    answers = side_by_side(
+        lambda some: ecs.describe_tasks(cluster=cluster, tasks=list(some)), batches(arns, TASKS_A_CALL)
+    )
+    by_service: dict[str, list[RunningTask]] = {name: [] for name in services}
+    for task in (task for answer in answers for task in answer["tasks"]):
+        by_service.get(task.get("group", "").removeprefix("service:"), []).append(_running(task))
+    return {name: tuple(tasks) for name, tasks in by_service.items()}
 
 
 def _running(told: TaskTypeDef) -> RunningTask:
