@@ -11,7 +11,7 @@ the least that AWS's page and batch sizes allow:
     load balancers / 400, target groups / 400, alarms / 100     pages of the listings
     metrics / 500       GetMetricData takes 500 queries
     log groups / 50     StartQuery, and once as much GetQueryResults
-    1                   the status page                         + 1 ListTasks of those that run
+    3                   the status page, of as many tasks       + 1 ListTasks of those that run
     services / 50       DescribeScalableTargets takes 50 names  + 1 GetObject of Terraform's state
     1 + 1               DescribeListeners, DescribeRules        + 1 GetMetricData for the traffic of the day before
     1 + 1               RDS and ElastiCache
@@ -208,7 +208,7 @@ def least(services: int, alarms: int, firing: int) -> int:
     expected = math.ceil(services / 50) + 1  # the limits of the autoscaler, and the state
     entrance, stores = 2 + 1, 2  # listeners, rules, what is usual; database and cache
     pages += expected + entrance + stores + 1
-    return pages + services + firing + math.ceil(metrics / 500) + 2 * math.ceil(services / 50) + 1
+    return pages + services + firing + math.ceil(metrics / 500) + 2 * math.ceil(services / 50) + 3
 
 
 def for_many_services(state: Path, folder: Path) -> dict[str, Any]:

@@ -255,6 +255,8 @@ def test_rules_choose_by_path_host_and_weight_and_may_answer_themselves(stack: S
     assert until(lambda: stack.get("/api/coins")[1] == "api")
     until(lambda: stack.get("/")[1] == "web")
     assert stack.get("/api/v0/x")[:2] == (410, 'it\'s gone; 100% "so"')
+    assert stack.get("/api/v0/x")[2]["server"] == stack.get("/old")[2]["server"] == "awselb/2.0"
+    assert stack.get("/")[2].get("server") != "awselb/2.0"
     location = stack.get("/old?x=1", {"Host": "shop.test"})[2]["location"]
     assert location == "http://shop.test:80/new/old?x=1"
     until(lambda: {stack.get("/", {"Host": "a.example.com"})[1] for _ in range(20)} == {"web", "api"})

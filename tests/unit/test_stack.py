@@ -110,6 +110,27 @@ def test_the_window_is_aest_all_year(folder: Path) -> None:
         ("release_watch_seconds = 60", "release_watch_seconds = -1", "seconds = -1", ["a whole number from 0"]),
         ("[services.frontend]", "[services.Front_End]", "Front_End", ["small letters, digits and hyphens"]),
         ("port = 8000", "port = true", "port = true", ["is true"]),
+        ('public_path = "/"', 'public_path = "prices"', '"prices"', ["a path such as /api/v1/coins"]),
+        ("[environments.staging]", "[environments.staging]\nprobe = 'no'", "= 'no'", ["allowed is true or false"]),
+        *(
+            (
+                "[environments.staging]",
+                f"[environments.staging]\nurl = '{url}'",
+                url,
+                ["a URL with a host and no login"],
+            )
+            for url in (
+                "shop.example",
+                "ftp://shop.example",
+                "https://",
+                "https://user:password@shop.example",
+                "https://shop.example:99999",
+                "https://shop.example:0",
+                "https://[::1",
+                "https://shop.example/?token=x",
+                "https://shop.example/#top",
+            )
+        ),
     ],
 )
 def test_a_mistake_names_file_line_key_and_what_is_allowed(

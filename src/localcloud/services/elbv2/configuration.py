@@ -116,6 +116,7 @@ def _frontend(listener: Listener, addresses: Sequence[str], port: int, certifica
         "  http-after-response set-status 502 if !{ var(txn.from_target) -m found } { status 503 }"
         " { var(txn.usable) -m found }"
     )
+    yield "  http-after-response set-header Server awselb/2.0 if !{ var(txn.from_target) -m found }"
     for rule in listener.rules:
         yield from _routes(rule)
 
