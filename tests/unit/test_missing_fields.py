@@ -39,6 +39,7 @@ NOTHING_RESTS_ON: Mapping[str, str] = {
     r"describe_target_health TargetHealthDescriptions \d Target Port": "shown",
     r"describe_rules Rules \d Conditions \d (PathPatternConfig )?Values": "told twice",
     r"describe_alarms CompositeAlarms": "an empty list is left out of the answer",
+    r"describe_alarms MetricAlarms \d ActionsEnabled": "one whose actions are off is told by what should be there",
     r"describe_alarms MetricAlarms \d StateReason": "words to a state that is judged",
     r"describe_tasks tasks \d (startedAt|stoppedAt|stoppingAt|createdAt)": "shown, and the order of what is shown",
     r"describe_tasks tasks \d group": "a task that no service started is judged too",
