@@ -218,6 +218,23 @@ RULES = [
 ]
 
 
+def scalable_target(name: str) -> dict[str, Any]:
+    return {
+        "ServiceNamespace": "ecs",
+        "ResourceId": f"service/{PREFIX}/{name}",
+        "ScalableDimension": "ecs:service:DesiredCount",
+        "MinCapacity": 2,
+        "MaxCapacity": 10,
+        "RoleARN": arn("iam", "role/autoscaling"),
+        "CreationTime": NOW - timedelta(days=30),
+        "SuspendedState": {
+            "DynamicScalingInSuspended": False,
+            "DynamicScalingOutSuspended": False,
+            "ScheduledScalingSuspended": False,
+        },
+    }
+
+
 def healthy() -> dict[tuple[str, str], Any]:
     """A stack of which every morning check is ok."""
     health = [
@@ -255,6 +272,9 @@ def healthy() -> dict[tuple[str, str], Any]:
         ("elasticache", "DescribeReplicationGroups"): {"ReplicationGroups": []},
         ("elasticache", "DescribeCacheClusters"): {"CacheClusters": []},
         ("elasticache", "DescribeEvents"): {"Events": []},
+        ("application-autoscaling", "DescribeScalableTargets"): {
+            "ScalableTargets": [scalable_target("backend"), scalable_target("frontend")]
+        },
         ("ec2", "DescribeFlowLogs"): {"FlowLogs": []},
         ("ec2", "DescribeSecurityGroupRules"): {"SecurityGroupRules": []},
         ("cloudtrail", "LookupEvents"): {"Events": []},

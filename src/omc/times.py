@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,19 @@ def moment(at: datetime, zone: str) -> str:
     local, utc = at.astimezone(ZoneInfo(zone)), at.astimezone(UTC)
     day = "" if utc.date() == local.date() else f"{utc:%a} "
     return f"{local:%a %d %b %H:%M:%S %Z} ({day}{utc:%H:%M} UTC)"
+
+
+_MOMENT = re.compile(r"\b(?P<day>\w{3} \d\d \w{3}) (?P<time>\d\d:\d\d):\d\d \S{1,6} \((?:\w{3} )?\d\d:\d\d UTC\)")
+"""What ``moment`` writes."""
+
+
+def shortened(text: str, now: datetime, zone: str) -> str:
+    """The text with each ``moment`` of today as ``09:02``, of another day as ``Sun 23 Nov 09:02``: for a screen that
+    says elsewhere which day and zone it speaks of."""
+    today = f"{now.astimezone(ZoneInfo(zone)):%a %d %b}"
+    return _MOMENT.sub(
+        lambda found: found["time"] if found["day"] == today else f"{found['day']} {found['time']}", text
+    )
 
 
 def ago(at: datetime, now: datetime, zone: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Any
@@ -20,7 +21,7 @@ from omc.facts.log_errors import error_of
 from omc.facts.log_shapes import LONGEST, shape_of
 from omc.stack.model import DAYS, MaintenanceWindow
 from omc.stack.toml_lines import line_of
-from omc.times import span
+from omc.times import ago, moment, shortened, span
 from support.shell import words_of
 
 WORD = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -46,7 +47,7 @@ def test_ids_do_not_change_a_shape(one: object, other: object, after: str) -> No
     assert shape_of(f"request {one} {after}") == shape_of(f"request {other} {after}")
 
 
-@given(st.text(max_size=100))
+@given(st.text(max_size=100).map(lambda text: re.sub(r"[\x1b\x9b\x9d\\\\#^\u241b]", "", text)))
 def test_a_json_lines_own_level_decides(message: str) -> None:
     assert error_of(json.dumps({"level": "info", "message": f"ERROR {message}"})) is None
     said = error_of(json.dumps({"level": "error", "message": f"x{message}x"}))
@@ -145,3 +146,27 @@ def test_every_key_of_a_toml_file_has_the_line_it_stands_on(tables: list[tuple[s
     text = "\n".join(lines)
     for path, line in expected:
         assert line_of(text, path) == line
+
+
+MOMENTS = st.integers(1_600_000_000, 1_900_000_000).map(lambda second: datetime.fromtimestamp(second, UTC))
+
+
+@given(MOMENTS, st.timedeltas(timedelta(0), timedelta(days=3)), st.sampled_from(["Australia/Sydney", "UTC"]))
+def test_a_moment_within_a_text_is_shortened_whatever_its_day_and_zone(
+    now: datetime, age: timedelta, zone: str
+) -> None:
+    at = now - age
+    text = shortened(f"task x stopped {moment(at, zone)}: it ended.", now, zone)
+    assert "UTC" not in text
+    hour = ago(at, now, zone).rpartition(" ")[2]
+    assert text.startswith("task x stopped ")
+    assert text.endswith(f"{hour}: it ended.")
+    assert len(text) <= len("task x stopped Mon 24 Nov 09:02: it ended.")
+
+
+def test_times_are_relative_first_with_the_day_where_it_is_another() -> None:
+    now = datetime(2026, 11, 24, 22, 14, tzinfo=UTC)  # Wed 25 Nov 09:14 in Sydney
+    told = [
+        ago(now - timedelta(**age), now, "Australia/Sydney") for age in ({"minutes": 12}, {"hours": 10}, {"days": 9})
+    ]
+    assert told == ["12 min ago, 09:02", "10 h ago, Tue 23:14", "9 d ago, 16 Nov 09:14"]

@@ -378,11 +378,11 @@ def test_alarms_in_alarm_most_severe_first() -> None:
             replace(alarm("d", "ALARM"), name="someone-elses"),
         )
     )
-    found = list(alarms(told, STAGING, SCOPE))
+    found = list(alarms(told, STAGING))
     assert [finding.subject[-1] for finding in found] == ["b", "a", "c", "s"]
     assert [finding.level for finding in found] == [FAIL, FAIL, FAIL, WARN]
     assert found[3].sentence.endswith("It is not one of staging's.")
-    assert found[0].sentence == "SEV-1, in ALARM for 42 min."
+    assert (found[0].sentence, found[0].since) == ("SEV-1, in ALARM.", ago(minutes=42))
     assert found[0].procedure is not None
     assert found[0].procedure.document == "docs/runbook/alerts.md#service-unhealthy"
     assert found[0].evidence[0].text.endswith(": Threshold Crossed.")
@@ -415,7 +415,7 @@ WATCHED_LB = "app/ohmycoins-staging/50dc6c495c0c9188"
 def test_only_an_alarm_of_the_environment_is_a_failure(name: str, more: dict[str, Any], ours: bool) -> None:
     """By its name, its tags or what it watches; another's is a warning, and hides no state of ours."""
     told = Alarms((alarm("a"), replace(alarm("x", "ALARM", **more), name=name)))
-    found = list(alarms(told, STAGING, SCOPE))
+    found = list(alarms(told, STAGING))
     assert [finding.level for finding in found] == ([FAIL] if ours else [WARN, OK])
     assert ours or found[1].sentence.startswith("None of staging's 1 alarms is in ALARM")
 
@@ -430,17 +430,17 @@ def test_only_an_alarm_of_the_environment_is_a_failure(name: str, more: dict[str
 )
 def test_no_alarm_in_alarm(states: list[str], level: Level, part: str) -> None:
     told = Alarms(tuple(alarm(str(number), state) for number, state in enumerate(states)), autoscaling=3)
-    finding = only(alarms(told, STAGING, SCOPE))
+    finding = only(alarms(told, STAGING))
     assert finding.level is level
     assert part in finding.sentence
 
 
 def test_no_alarms_at_all_page_nobody() -> None:
-    assert only(alarms(Alarms(()), STAGING, SCOPE)).level is FAIL
+    assert only(alarms(Alarms(()), STAGING)).level is FAIL
 
 
 def test_alarms_without_an_action_are_named() -> None:
-    found = list(alarms(Alarms((alarm("a", acts=False), alarm("b"))), STAGING, SCOPE))
+    found = list(alarms(Alarms((alarm("a", acts=False), alarm("b"))), STAGING))
     assert [finding.level for finding in found] == [WARN, OK]
     assert found[0].evidence[0].text == "ohmycoins-staging-a has no action"
 

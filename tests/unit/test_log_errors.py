@@ -49,6 +49,42 @@ def test_what_an_error_says_is_its_message_and_its_errors_last_line() -> None:
     assert error_of('{"level":"error","msg":"\\ud800 lone"}') is not None
 
 
+PLAIN = "2026-11-23T12:00:00Z ERROR app: no route to 10.0.0.1"
+ESC = "\x1b"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"2026-11-23T12:00:00Z {ESC}[31mERROR{ESC}[0m app: no route to 10.0.0.1",
+        f"{ESC}[2m2026-11-23T12:00:00Z{ESC}[0m {ESC}[1;31mERROR{ESC}[0m {ESC}[2mapp{ESC}[0m: no route to 10.0.0.1",
+        f"2026-11-23T12:00:00Z {ESC}[38;5;196mERROR{ESC}[39m app: no route to 10.0.0.1{ESC}[K",
+        f"2026-11-23T12:00:00Z {ESC}[38;2;255;0;0mERROR{ESC}[m app: no route to 10.0.0.1",
+        "2026-11-23T12:00:00Z \x9b31mERROR\x9b0m app: no route to 10.0.0.1",
+        f"{ESC}]0;app{chr(7)}2026-11-23T12:00:00Z ERROR app: no route to 10.0.0.1",
+        f"2026-11-23T12:00:00Z ERROR app: {ESC}]8;;https://x{ESC}\\no route{ESC}]8;;{ESC}\\ to 10.0.0.1",
+        f"{ESC}(B{ESC}[m2026-11-23T12:00:00Z ERROR app: no route to 10.0.0.1",
+        f"{ESC}7{ESC}[?25l2026-11-23T12:00:00Z ERROR app: no route to 10.0.0.1{ESC}8",
+        "2026-11-23T12:00:00Z \\x1b[31mERROR\\x1b[0m app: no route to 10.0.0.1",
+        "2026-11-23T12:00:00Z \\u001b[31mERROR\\u001b[0m app: no route to 10.0.0.1",
+        "2026-11-23T12:00:00Z #033[31mERROR#033[0m app: no route to 10.0.0.1",
+        "2026-11-23T12:00:00Z ^[[31mERROR^[[0m app: no route to 10.0.0.1",
+        "2026-11-23T12:00:00Z \\033[31mERROR\\033[0m app: no route to 10.0.0.1",
+    ],
+)
+def test_colours_make_no_other_error_of_it(line: str) -> None:
+    (group,) = group_errors([row(each) for each in (PLAIN, line) if PATTERN.search(each)])
+    assert group.count == 2
+    assert group.sample == PLAIN
+    assert error_of(line) == PLAIN
+
+
+@pytest.mark.parametrize("word", ["CRITICAL", "FATAL", "PANIC", "SEVERE", "ERROR", "TimeoutException"])
+def test_a_coloured_word_is_found_by_the_query(word: str) -> None:
+    assert counted(f"12:00:00 {ESC}[1;31m{word}{ESC}[0m it broke") == 1
+    assert counted(json.dumps({"msg": f"{ESC}[1;31m{word}{ESC}[0m it broke"})) == 1
+
+
 KEYS = st.sampled_from(
     ["level", "log", "record", "error", "msg", "status", "method", "severity", "message", "exception"]
 )

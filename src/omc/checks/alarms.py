@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import ALERT_RESPONSE, BY_DOCUMENT
 from omc.facts.alarms import Alarm, Alarms
-from omc.facts.scope import Scope
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import moment
 
 
-def alarms(alarms: Alarms, environment: Environment, scope: Scope) -> Iterator[Finding]:
+def alarms(alarms: Alarms, environment: Environment) -> Iterator[Finding]:
     """Alarms"""
     ours = [alarm for alarm in alarms.alarms if alarm.name.startswith(environment.alarm_prefix)]
     if not ours:
         sentence = f"No alarm's name begins with {environment.alarm_prefix}: nothing would page anybody."
         evidence = (Evidence(f"{len(alarms.alarms)} alarms in the account, none of that name", alarms.reading),)
-        yield Finding("alarms", Level.FAIL, environment.alarm_prefix, sentence, evidence, ALERT_RESPONSE)
+        yield Finding(
+            "alarms", Level.FAIL, environment.alarm_prefix, sentence, evidence, ALERT_RESPONSE, place="alarms"
+        )
     firing = sorted((alarm for alarm in alarms.alarms if alarm.state == "ALARM"), key=_urgency)
     ours_firing = any(belongs(alarm, environment) for alarm in firing)
     for alarm in firing:
@@ -26,7 +27,7 @@ def alarms(alarms: Alarms, environment: Environment, scope: Scope) -> Iterator[F
             check="alarms",
             level=Level.FAIL if belongs(alarm, environment) else Level.WARN,
             subject=alarm.name,
-            sentence=_firing(alarm, environment, scope),
+            sentence=_firing(alarm, environment),
             evidence=(
                 Evidence(
                     f"{alarm.kind} alarm, in ALARM since {moment(alarm.since, environment.time_zone)}: {alarm.reason}",
@@ -34,6 +35,8 @@ def alarms(alarms: Alarms, environment: Environment, scope: Scope) -> Iterator[F
                 ),
             ),
             procedure=_procedure(alarm),
+            place=f"alarms/{alarm.name}",
+            since=alarm.since,
         )
     silent = [alarm.name for alarm in ours if not alarm.acts and not alarm.actions]  # turned off: checks.expected
     if silent:
@@ -43,8 +46,9 @@ def alarms(alarms: Alarms, environment: Environment, scope: Scope) -> Iterator[F
             subject=environment.alarm_prefix,
             sentence=f"{len(silent)} {'alarm has' if len(silent) == 1 else 'alarms have'} no action, so "
             f"{'it pages' if len(silent) == 1 else 'they page'} nobody.",
-            evidence=tuple(Evidence(f"{name} has no action", alarms.reading) for name in silent[:20]),
+            evidence=tuple(Evidence(f"{name} has no action", alarms.reading) for name in silent),
             procedure=ALERT_RESPONSE,
+            place="alarms",
         )
     if not ours_firing and ours:
         undecided = [alarm.name for alarm in ours if alarm.state == "INSUFFICIENT_DATA"]
@@ -87,14 +91,14 @@ HELD_BACK: Mapping[str, str] = {
 """CloudWatch's ActionsSuppressedBy, in words."""
 
 
-def _firing(alarm: Alarm, environment: Environment, scope: Scope) -> str:
+def _firing(alarm: Alarm, environment: Environment) -> str:
     severity = f"{alarm.tags['severity'].upper()}, " if alarm.tags.get("severity") else "no severity tagged, "
     why = HELD_BACK.get(alarm.suppression, "")
     held = (
         f" Its actions are held back by {alarm.suppressed_by}{f' {why}' if why else ''}." if alarm.suppressed_by else ""
     )
     whose = "" if belongs(alarm, environment) else f" It is not one of {environment.name}'s."
-    return f"{severity}in ALARM for {span(scope.now - alarm.since)}.{held}{whose}"
+    return f"{severity}in ALARM.{held}{whose}"
 
 
 def _urgency(alarm: Alarm) -> tuple[str, str]:

@@ -20,12 +20,13 @@ def data_fresh(data: DataAge, environment: Environment) -> Iterator[Finding]:
     oldest = timedelta(seconds=environment.thresholds.data_age_seconds)
     for service in data.services:
         if service.age_seconds is None:
-            level, sentence = Level.UNKNOWN, f"The age of its data is not known: {service.problem}"
+            level, sentence, since = Level.UNKNOWN, f"The age of its data is not known: {service.problem}", None
         else:
             age = timedelta(seconds=service.age_seconds)
             level = Level.FAIL if age > oldest else Level.OK
             than = f", older than {span(oldest)}" if level is Level.FAIL else ""
             sentence = f"Its data is {span(age)} old{than}."
+            since = data.reading.at - (age - oldest) if level is Level.FAIL else None
         yield Finding(
             check="data-fresh",
             level=level,
@@ -34,6 +35,7 @@ def data_fresh(data: DataAge, environment: Environment) -> Iterator[Finding]:
             evidence=(Evidence(f"GET {service.url}: data_age_seconds {_told(service)}", data.reading),),
             procedure=None if level is Level.OK else DATABASE_TIMEOUT if service.is_answered else USERS_CANT_REACH,
             place=f"data-fresh/{service.service}" if service.is_answered else f"users/{service.service}",
+            since=since,
         )
 
 
@@ -53,15 +55,16 @@ def metrics_fresh(metrics: MetricsAge, services: Services, environment: Environm
         if age is not None and age <= oldest:
             fresh.append(age)
             continue
-        told = f"the newest is {span(age)} old" if age is not None else "there is none of the last hour"
+        told = "" if age is not None else " of the last hour"
         last = moment(metric.newest, environment.time_zone) if metric.newest else "not in the last hour"
         yield Finding(
             check="metrics-fresh",
             level=Level.UNKNOWN,
             subject=metric.service,
-            sentence=f"CloudWatch has no fresh CPUUtilization ({told}): its alarms and rates say nothing now.",
+            sentence=f"CloudWatch has no fresh CPUUtilization{told}: its alarms and rates say nothing now.",
             evidence=(Evidence(f"newest CPUUtilization of {metric.service}: {last}", metrics.reading),),
             procedure=MORNING_CHECKS,
+            since=metric.newest,
         )
     if fresh:
         yield Finding(

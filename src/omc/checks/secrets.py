@@ -15,7 +15,6 @@ from omc.times import moment, span
 
 SOON = timedelta(hours=24)
 """A rotation this near is said as a warning where tasks rely on the secret: nobody chooses its hour."""
-SHOWN = 5
 
 
 def secret_rotation(secrets: SecretsInUse, environment: Environment, scope: Scope) -> Iterator[Finding]:
@@ -34,6 +33,7 @@ def secret_rotation(secrets: SecretsInUse, environment: Environment, scope: Scop
             sentence=sentence,
             evidence=tuple(Evidence(text, secrets.reading) for text in _evidence(secret, uses, environment)),
             procedure=None if level is Level.OK else _procedure(uses, environment),
+            since=_begun(secret, uses) if level is not Level.OK else None,
         )
     for name, problem in secrets.unreadable.items():
         yield Finding(
@@ -57,7 +57,7 @@ def secret_rotation(secrets: SecretsInUse, environment: Environment, scope: Scop
 
 
 def _judged(secret: Secret, uses: tuple[SecretUse, ...], environment: Environment, scope: Scope) -> tuple[Level, str]:
-    zone, services = environment.time_zone, _services(uses)
+    services = _services(uses)
     if _is_gone(secret):
         gone = "does not exist" if secret.missing else "is scheduled for deletion"
         if not uses:
@@ -65,11 +65,13 @@ def _judged(secret: Secret, uses: tuple[SecretUse, ...], environment: Environmen
         return Level.FAIL, f"The secret {gone}: no new task of {services} can start."
     rotated, held = secret.last_rotated, _before_rotation(secret, uses)
     if rotated and held:
-        ago = f"It was rotated at {moment(rotated, zone)}, {span(scope.now - rotated)} ago"
         surely = [use for use in held if use.started and use.started < rotated]
         if surely:
-            return Level.FAIL, f"{ago}, and {_tasks(surely)} started before: what they hold is no longer valid."
-        return Level.WARN, f"{ago}, while {_tasks(held)} was starting, which may hold the old value."
+            return (
+                Level.FAIL,
+                f"It was rotated, and {_tasks(surely)} started before: what they hold is no longer valid.",
+            )
+        return Level.WARN, f"It was rotated while {_tasks(held)} was starting, which may hold the old value."
     if not secret.rotates:
         return Level.OK, "It is not rotated by itself, and no running task relies on it."
     due, soon = _due(secret.next_rotation, environment, scope)
@@ -78,6 +80,13 @@ def _judged(secret: Secret, uses: tuple[SecretUse, ...], environment: Environmen
     if soon:
         return Level.WARN, f"{due} {_tasks(uses)} will hold the old value then: restart {services} right after it."
     return Level.OK, f"{due} After it, {services} needs a restart."
+
+
+def _begun(secret: Secret, uses: tuple[SecretUse, ...]) -> datetime | None:
+    """Since when it is as it is: its deletion, or the rotation that tasks have missed."""
+    if secret.deleted is not None:
+        return secret.deleted
+    return secret.last_rotated if _before_rotation(secret, uses) else None
 
 
 def _due(next_rotation: datetime | None, environment: Environment, scope: Scope) -> tuple[str, bool]:
@@ -127,6 +136,6 @@ def _evidence(secret: Secret, uses: tuple[SecretUse, ...], environment: Environm
     following = moment(secret.next_rotation, zone) if secret.next_rotation else "not told"
     owner = f", managed by {secret.owner}" if secret.owner else ""
     yield f"rotation {'on' if secret.rotates else 'off'}{owner}, last rotated {last}, next by {following}"
-    for use in uses[:SHOWN]:
+    for use in uses:
         started = moment(use.started, zone) if use.started else "not yet"
         yield f"task {use.task} ({use.definition}) of {use.service} got it as {use.variable}, started {started}"

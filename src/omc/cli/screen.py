@@ -19,8 +19,9 @@ from omc.checks.finding import Finding, Level
 from omc.cli.table import COLOURS
 from omc.output import line, style
 from omc.reports import Report
+from omc.reports.about import shown_name
 from omc.reports.headline import gist, headline, lead
-from omc.times import ago, moment
+from omc.times import ago, moment, shortened
 
 LINES, WIDTH = 23, 60
 """Of a terminal that is as small as they come, less the line of its prompt; a pipe is taken for one as wide."""
@@ -103,7 +104,7 @@ def as_screen(
 
 def _only_headlines(reports: Sequence[Report], width: int, colour: bool, room: int) -> list[str]:
     shown = reports if len(reports) <= room else reports[: room - 1]
-    lines = [_coloured_head(_fitted(headline(report), width, 1), report, colour)[0] for report in shown]
+    lines = [_coloured_head(_fitted(_short(headline(report), report), width, 1), report, colour)[0] for report in shown]
     if len(shown) < len(reports):
         lines.append(f"and {len(reports) - len(shown)} more environments (--verbose)")
     return lines
@@ -114,7 +115,7 @@ def _block(
 ) -> tuple[list[str], list[str]]:
     """A report in ``room`` lines at most: its sentence, and the rest."""
     limited = detail.is_limited
-    head = _fitted(headline(report), width, min(HEADLINES, max(1, room - 2)) if limited else 0)
+    head = _fitted(_short(headline(report), report), width, min(HEADLINES, max(1, room - 2)) if limited else 0)
     told = None if head[-1].endswith("…") else lead(report.findings, strict=report.strict)
     last = _well_line(report, width, detail)
     entries = _entries(report, width, detail, before, told)
@@ -181,29 +182,37 @@ def _entry(
 ) -> _Entry:
     name = line(_name(finding, report))
     time = when(finding, report)
-    sentence = line(finding.sentence).rstrip(".")
-    if is_told:  # the first line has said it, or its first sentence
-        sentence = line(finding.sentence[len(gist(finding)) :]).lstrip(".!? ").rstrip(".")
+    rest = finding.sentence[len(gist(finding)) :] if is_told else finding.sentence  # the first line has said it
+    sentence = line(_short(rest, report)).lstrip(".!? " if is_told else "").rstrip(".")
     text = f"{name}: {mark}{sentence}." if sentence or mark else name
     if time:
         text += f" {time[0].upper()}{time[1:]}." if sentence else f", {time}"
     label, room = section(finding), width - indent
     if detail.verbose:
-        whole = _wrapped(text, room, whole_words=True) + _detail(finding, room)
+        whole = _wrapped(text, room, whole_words=True) + _detail(finding, report, room)
         return _Entry(label, [_indented(label, whole, indent)])
     whole, todo = _wrapped(text, room), _todo(finding, room)
     told = whole if len(whole) <= PARAGRAPH else _cut(whole[:PARAGRAPH], room)
     forms = [_fitted(text, room, 1), told, told + todo]
     if finding.explains:
-        also = ", ".join(dict.fromkeys(line(each.place or each.check) for each in finding.explains))
-        forms.append([*forms[-1], *_fitted(f"seen also by {also}", room, 1)])
+        forms.append([*forms[-1], *_fitted(f"also seen by {_seen_by(finding, report)}", room, 1)])
     return _Entry(label, [_indented(label, form, indent) for form in forms])
+
+
+def _short(text: str, report: Report) -> str:
+    return shortened(text, report.at, report.environment.time_zone)
+
+
+def _seen_by(finding: Finding, report: Report) -> str:
+    """Where else it shows: the places, or the checks of the same place."""
+    names = (each.check if each.place == finding.place else _name(each, report) for each in finding.explains)
+    return ", ".join(dict.fromkeys(names))
 
 
 def _name(finding: Finding, report: Report) -> str:
     if finding.check == "several":
         return finding.subject
-    return (finding.place or f"{finding.check}, {finding.subject}").replace(f"{report.environment.prefix}-", "")
+    return shown_name(finding.place or f"{finding.check}, {finding.subject}", report.environment)
 
 
 def when(finding: Finding, report: Report) -> str:
@@ -225,17 +234,22 @@ def _todo(finding: Finding, room: int) -> list[str]:
     return [f"→ {first}", *(f"  {each}" for each in rest)]
 
 
-def _detail(finding: Finding, room: int) -> list[str]:
+def _detail(finding: Finding, report: Report, room: int) -> list[str]:
     """All that a finding rests on, nothing cut."""
     lines: list[str] = []
+    said = {finding.sentence, *(each.sentence for each in finding.explains)}
+
+    def add(text: str, indent: str = "") -> None:
+        lines.extend(f"{indent}{part}" for part in _item("-", _short(text, report), room - len(indent)))
+
     for evidence in finding.evidence:
-        if evidence.text != finding.sentence:
-            lines += _item("-", evidence.text, room)
+        if evidence.text not in said:
+            add(evidence.text)
     for each in finding.explains:
-        lines += _item("-", f"{each.check}, {each.place or each.subject}: {each.sentence}", room)
+        add(f"{each.check}, {each.place or each.subject}: {each.sentence}")
         for evidence in each.evidence:
             if evidence.text != each.sentence:
-                lines += [f"  {part}" for part in _item("-", evidence.text, room - 2)]
+                add(evidence.text, "  ")
     if finding.procedure:
         if finding.procedure.command:
             lines += _item("→", finding.procedure.command, room)
@@ -339,7 +353,7 @@ def _foot(reports: Sequence[Report], width: int, detail: Detail) -> list[str]:
             lines += _wrapped(line(f"{report.title}, {environment.name}: {place}."), width, whole_words=True)
     unsaid = any(finding.level is not Level.OK for report in reports for finding in report.findings)
     if detail.is_limited and unsaid:
-        found = lead(finding for report in reports for finding in report.findings)
+        found = lead((finding for report in reports for finding in report.findings), strict=True)
         about = f"Details: --verbose, or omc check morning {line(_name(found, first))}" if found else ""
         lines.append(about if about and len(about) <= width else "Details: --verbose")
     return lines

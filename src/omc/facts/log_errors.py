@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 ERROR_PATTERN = (
-    r"(?i)\b(\w*error|\w*exception|critical|crit|fatal|panic|severe|emerg)\b|Traceback"
+    r"(?i)(?:\b|\[[\d;]*m)(\w*error|\w*exception|critical|crit|fatal|panic|severe|emerg)\b|Traceback"
     r'|level"?\s*[:=]\s*"?(err|alert)\b|^[EF]\d{4} \d\d:|HTTP.[\d.]+"? 5\d\d'
     r'|"(level|levelno|severity|severityNumber|syslog_severity)"\s*:\s*\d|\[alert\]'
 )
@@ -72,6 +72,14 @@ _NO_ERRORS = (
 )
 """Mentions of errors that report none: counts of zero, empty fields, names of files, paths."""
 
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, the cursor
+    r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]{0,2000}(?:\x07|\x1b\\|\x9c)"  # OSC: titles, links
+    r"|\x1b[ -/]*[0-Z\\^-~]"  # all others
+    r"|(?:\\x1b|\\u001b|\\033|\\e|#033|\^\[|\u241b)\[[0-9;]{0,20}[mKGHJ]",  # written out
+    re.IGNORECASE,
+)
+
 _DEEPEST = 3
 """A log router puts a line into a line's field; more often than so nobody does."""
 
@@ -82,7 +90,13 @@ def error_of(line: str) -> str | None:
     None where the line reports no error, whatever words stand in it.
     """
     found = _error_of(line.encode("utf-8", "replace").decode(), _DEEPEST)
-    return None if found is None else found.strip()
+    return None if found is None else without_escapes(found).strip()
+
+
+def without_escapes(text: str) -> str:
+    """Without what colours a terminal or moves its cursor, also where a logger has written the escape character out:
+    two lines that differ only in it are the same."""
+    return _ESCAPES.sub("", text) if "[" in text or "\x1b" in text or "\x9b" in text or "\x9d" in text else text
 
 
 def is_rest_of_a_line(line: str) -> bool:
@@ -97,6 +111,7 @@ def is_cut_off(line: str) -> bool:
 
 
 def _error_of(line: str, deepest: int) -> str | None:
+    line = without_escapes(line)
     record = _json_object(line)
     if record is not None:
         return _error_of_record(record, line, deepest)

@@ -13,7 +13,7 @@ from omc.aws.calls import side_by_side
 from omc.aws.gateway import Gateway
 from omc.errors import BadAnswer, NotFound, Unreachable
 from omc.facts.collector import UNREAD, Reading, reads
-from omc.facts.log_errors import ERROR_PATTERN, error_of, is_cut_off, is_rest_of_a_line
+from omc.facts.log_errors import ERROR_PATTERN, error_of, is_cut_off, is_rest_of_a_line, without_escapes
 from omc.facts.log_shapes import shape_of
 from omc.facts.scope import Scope
 from omc.redaction import mask
@@ -101,7 +101,7 @@ def group_errors(rows: Iterable[Mapping[str, str]]) -> tuple[ErrorGroup, ...]:
     groups: dict[tuple[str, str], ErrorGroup] = {}
     streams: dict[tuple[str, str], set[str]] = {}
     times: dict[tuple[str, str], list[datetime]] = {}
-    rows = [{**row, "@message": mask(row.get("@message", ""))} for row in rows]
+    rows = [{**row, "@message": mask(without_escapes(row.get("@message", "")))} for row in rows]
     explained = {row.get("@logStream") for row in rows if row.get("@message", "").strip() != TRACEBACK}
     begun = {_stream_and_second(row) for row in rows if is_cut_off(row.get("@message", ""))}
     for row in rows:

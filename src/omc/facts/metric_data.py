@@ -33,7 +33,9 @@ def metric_data(
     """Each query's datapoints by its id, five hundred queries a call. ``BadAnswer`` where one of them was not answered.
 
     Queries that only feed an expression (``ReturnData`` false) have none. ``more``: further parameters of the call.
+    Begin and end are cut to the second, which is as exact as a command to paste can say it.
     """
+    begin, end = begin.replace(microsecond=0), end.replace(microsecond=0)
     series: Series = {}
     for some in batches(queries, QUERIES_A_CALL):
         wanted = {query["Id"]: query for query in some if query.get("ReturnData", True)}

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from omc.checks.finding import Finding
 from omc.errors import WrongUse
 from omc.reports.report import Report
+from omc.stack import Environment
 
 
 def about(report: Report, names: Sequence[str]) -> Report:
@@ -42,7 +43,13 @@ def _meant(report: Report, name: str) -> list[Finding]:
     raise WrongUse(f'Nothing that was checked in {report.environment.name} is called "{name}". {hint}')
 
 
+def shown_name(place: str, environment: Environment) -> str:
+    """Without what every name would begin with: ``alarms/x`` for ``alarms/ohmycoins-staging-x``, and ``logs/ecs/…`` for
+    ``logs//ecs/…``."""
+    return place.replace(f"{environment.prefix}-", "").replace("//", "/")
+
+
 def _names(finding: Finding, report: Report) -> set[str]:
-    """With the environment's prefix and without it, as the screen shows them."""
+    """As they are, and as the screen shows them."""
     words = {word for each in (finding, *finding.explains) for word in (each.place, each.check) if word}
-    return words | {word.replace(f"{report.environment.prefix}-", "") for word in words}
+    return words | {shown_name(word, report.environment) for word in words}

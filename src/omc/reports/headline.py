@@ -36,6 +36,8 @@ LABELS = {
     "targets": "the targets of {}",
     "users": "users of {}",
 }
+NEAR = 30
+"""Characters from a sentence's beginning within which a name says what it is about."""
 WORDS = {Level.FAIL: "failure", Level.WARN: "warning", Level.UNKNOWN: "unknown"}
 _SENTENCE_END = re.compile(r"(?<=[a-z0-9)\]\"'%>…])[.!?]\s+(?=[A-Z\"'])")
 
@@ -78,7 +80,7 @@ def phrase(finding: Finding) -> str:
     """What is the matter with what: the place's name is set before a sentence that doesn't have it."""
     sentence, name = gist(finding), label(finding)
     bare = name.rpartition(" ")[2]
-    if not name or finding.unread or re.search(rf"(?<![\w-]){re.escape(bare)}(?![\w-])", sentence):
+    if not name or finding.unread or re.search(rf"(?<![\w-]){re.escape(bare)}(?![\w-])", sentence[:NEAR]):
         return sentence
     return f"{name}: {sentence}"
 
@@ -120,9 +122,8 @@ def _well(report: Report) -> str:
         return "nothing was checked"
     if past:
         newest = max(finding.ended for finding in past if finding.ended)
-        what = phrase(past[0]) if len(past) == 1 else f"{len(past)} things were"
-        was = f"{what}, which ended" if len(past) == 1 else f"{what}, the last ended"
-        return f"nothing is wrong now; {was} {span(report.at - newest)} ago"
+        what = f"{label(past[0])} was" if len(past) == 1 else f"{len(past)} things were"
+        return f"nothing is wrong now; {what}, until {span(report.at - newest)} ago"
     if report.asked and len(report.findings) == 1:
         return first_sentence(report.findings[0].sentence)
     return f"nothing is wrong ({_number(report.findings)})"
