@@ -18,6 +18,8 @@ from omc.times import moment, span
 
 SOONEST = timedelta(seconds=90)
 """No service is taken to be well again sooner after its last failure."""
+LIVED = timedelta(seconds=150)
+"""Nor does it have to live longer than so again, where no other task has failed since."""
 SHOWN = 5
 """Tasks named as evidence of one cause."""
 
@@ -65,9 +67,10 @@ def failed_tasks(
 
 
 def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scope) -> datetime | None:
-    """When it was over that these tasks (newest first) failed: all wanted tasks run, and the revision that failed isn't
-    the service's any more, or has had no failure for twice as long as those tasks lived and were apart, five minutes at
-    most. None while it goes on."""
+    """When it was over that these tasks (newest first) failed. None while it goes on.
+
+    It is over when all wanted tasks run, and the revision that failed isn't the service's any more or has had no failure
+    for about twice as long as those tasks lived and were apart, five minutes at most."""
     if service is None or service.running < service.desired or not service.desired:
         return None
     last, failed = tasks[0].stopped, {task.task_definition for task in tasks}
@@ -77,7 +80,7 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
     current = {deployment.task_definition for deployment in service.deployments} or {service.task_definition}
     lived = max((task.stopped - task.started for task in tasks if task.started), default=SOONEST)
     apart = max((one.stopped - other.stopped for one, other in pairwise(tasks)), default=SOONEST)
-    if scope.now - last > min(max(2 * lived, 2 * apart, SOONEST), HEALED) or not failed & current:
+    if scope.now - last > min(max(min(2 * lived, LIVED), 2 * apart, SOONEST), HEALED) or not failed & current:
         return last
     return None
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from omc.checks.causes.words import Said, last_error, most_telling, shortened
 from omc.checks.task_causes import exit_meaning
 from omc.facts.followup.last_words import LastWords, RevisionTold
+from omc.facts.log_errors import error_of
 from omc.facts.tasks import Container, StoppedTask
 
 IMAGE, SECRET, LOG_GROUP, COMMAND, ROLE = "image", "secret", "log-group", "command", "role"
@@ -102,7 +103,8 @@ def failure_of(task: StoppedTask, words: LastWords | None) -> Failure:
     line = last_error(lines)
     quoted = f'; it said last: "{line}"' if line else ""
     if found := _HEALTH.search(reasons):
-        return _health(found["by"], reasons, quoted, line)
+        error = any(error_of(each) for each in lines)  # that it served until then says nothing
+        return _health(found["by"], reasons, quoted if error else "", line if error else "")
     if ended:
         return Failure(EXIT, f"{ended.name} {ended.exit_code}", f"{_exit(ended, told)}{quoted}", None, line)
     exited = next((each for each in task.containers if each.exit_code == 0), None)

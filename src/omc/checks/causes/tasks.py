@@ -60,6 +60,8 @@ TEXTS = {
     Kind.POOL: "no connection to {server} came free",
 }
 """In few words what a task says that it failed for; of the other kinds its own line is shorter and says more."""
+OF_ONE_REVISION = frozenset({why.HEALTH, why.HANGS, why.EXIT, why.START})
+"""Ways of failing that name nothing that two revisions might both miss."""
 BY_SETTING = frozenset(
     {
         *(why.IMAGE, why.COMMAND, why.PROCESSOR, why.MEMORY_OF_CONTAINER, why.MEMORY_OF_TASK, why.EXIT),
@@ -79,11 +81,12 @@ def failing_tasks(situation: Situation) -> Iterator[Cause]:
     wanted = {service.name for service in situation.environment.services}
     tasks = [task for task in stopped.tasks if is_failure(task) and task.service in wanted]
     failures = inherited({task.id: failure_of(task, words) for task in tasks}, tasks)
-    groups: dict[tuple[str, str, str], list[StoppedTask]] = {}
+    groups: dict[tuple[str, str, str, str], list[StoppedTask]] = {}
     for task in tasks:
         found = failures[task.id]
-        groups.setdefault((task.service or "", found.kind, found.what), []).append(task)
-    for (name, _, _), some in groups.items():
+        of = task.task_definition if found.kind in OF_ONE_REVISION else ""  # a thing is missed by all alike
+        groups.setdefault((task.service or "", found.kind, found.what, of), []).append(task)
+    for (name, _, _, _), some in groups.items():
         if name in known:
             heard = next((failures[task.id] for task in some if failures[task.id].line), failures[some[0].id])
             yield _cause(situation, known[name], some, heard)
