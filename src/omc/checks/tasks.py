@@ -69,8 +69,8 @@ def failed_tasks(
 def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scope) -> datetime | None:
     """When it was over that these tasks (newest first) failed. None while it goes on.
 
-    It is over when all wanted tasks run, and the revision that failed isn't the service's any more or had no failure for
-    about twice as long as those tasks lived and were apart, five minutes at most."""
+    It is over when all wanted tasks run, and the revision that failed isn't the service's any more, or had no failure
+    for about twice as long as those tasks lived and were apart, five minutes at most."""
     if service is None or service.running < service.desired or not service.desired:
         return None
     last, failed = tasks[0].stopped, {task.task_definition for task in tasks}
