@@ -6,6 +6,7 @@ written to the docs.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ KEPT = "OUTSIDE_STATE"
 
 
 def main(words: Sequence[str]) -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):  # so that what is broken is healed, also in the background
+        signal.signal(number, signal.default_int_handler)
     every = every_story()
     chosen = [story for of, each in every.items() for story in each if _is_meant(of, story, words)]
     if not chosen:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 EVERY = 2.0
 """Seconds between two checks: one takes about as long."""
 USERS = 3
-"""Requests a second that users make all the while: a stack that serves nobody shows little. With a few more the cache is
-asked often enough for its hit rate to count, and too seldom for it to be good: an alarm of its own would ring."""
+"""Requests a second that users make all the while: a stack that serves nobody shows little. With a few more the cache
+is asked often enough for its hit rate to count, and too seldom for it to be good: an alarm of its own would ring."""
 BEFORE = 240.0
 """Seconds that the stack gets to be OK before a story begins."""
 
