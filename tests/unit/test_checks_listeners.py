@@ -106,7 +106,7 @@ def test_plain_http_that_leads_to_https() -> None:
     secure = replace(WELL, port=443, protocol="HTTPS")
     assert said(listener(default(up)), secure)[0][0] is OK
     assert said(listener(default(up))) == [
-        (FAIL, "HTTP:80, default, redirects to HTTPS on port 443, where there is no listener."),
+        (FAIL, "HTTP:80, default action, redirects to HTTPS on port 443, where there is no listener."),
     ]
 
 
@@ -135,19 +135,19 @@ EMPTY_OLD = (*HEALTHY, group("old"))
             (listener(API, default(Action("fixed-response", status="503"))),),
             {},
             FAIL,
-            "all that no rule takes with 503",
+            "all that no rule takes with a fixed 503",
         ),
         (
             (listener(rule(Action("fixed-response", status="200"), path("/*"), priority="1"), API, REST),),
             {},
             FAIL,
-            "answers everyone with 200 on its own: no service is asked.",
+            "answers everyone with a fixed 200 on its own: no service is asked.",
         ),
         (
             (listener(rule(Action("fixed-response", status="503"), path("/shop/*")), API, REST),),
             {},
             WARN,
-            "answers those with 503",
+            "answers those with a fixed 503",
         ),
         (
             (listener(API, default(Action("redirect", to="HTTPS://parking.example:443/#{path}"))),),

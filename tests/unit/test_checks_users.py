@@ -64,7 +64,7 @@ def finding(
         (no(Trouble.OTHER_NAME), "its certificate is of another name (why)."),
         (no(Trouble.UNTRUSTED), "nobody known vouches for its certificate"),
         (no(Trouble.TLS), "no TLS comes about"),
-        (no(Trouble.CLOSED), "it ends the connection without an answer"),
+        (no(Trouble.CLOSED), "it ends the connection and gives no answer"),
         (no(Trouble.GARBAGE), "what answers doesn't speak HTTP"),
         (no(Trouble.CONNECT), "Users can't reach https://shop.example/: it takes no connection within 5 s."),
         (no(Trouble.RESOLVER), "its name could not be looked up"),
@@ -205,6 +205,14 @@ def test_an_answer_of_another_service() -> None:
     found = finding(asked(Answer(404, "Not Found"), leads_to=("ohmycoins-staging-backend",), is_led_astray=True))
     assert found.level is FAIL
     assert "the load balancer's rules lead https://shop.example/ to ohmycoins-staging-backend, and" in found.sentence
+
+
+@pytest.mark.parametrize("status", [200, 404, 503])
+def test_a_fixed_response_is_nobodys_page(status: int) -> None:
+    answer = Answer(status, "x", by_balancer=True)
+    found = finding(asked(answer, fixed_by="default action", is_led_astray=True))
+    assert found.level is FAIL
+    assert f"the load balancer's default action answers {status} on its own, a fixed response." in found.sentence
 
 
 def test_a_page_of_html_where_the_status_should_be() -> None:

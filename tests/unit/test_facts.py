@@ -27,7 +27,7 @@ from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.errors import BadAnswer, WrongUse
 from omc.facts.alarms import Alarms, read_alarms
-from omc.facts.collector import UNREAD, Reading, Unreadable, collect, reads
+from omc.facts.collector import UNREAD, Reading, Unreadable, collect, provided, reads
 from omc.facts.data_age import DataAge
 from omc.facts.listeners import Listeners
 from omc.facts.load_balancers import (
@@ -528,3 +528,13 @@ def test_a_traceback_is_told_by_the_exception_that_ends_it() -> None:
     ]
     told = {group.shape: group.count for group in group_errors(rows)}
     assert told == {"ModuleNotFoundError: No module named <text>": 1, header: 1}
+
+
+def test_what_a_function_can_do_without_is_none_where_it_could_not_be_read() -> None:
+    def judges(alarms: Alarms | None, services: Services) -> None: ...
+
+    judges.__annotations__ = {"alarms": Alarms | None, "services": Services, "return": None}
+    broken = Unreadable(Alarms, BadAnswer("no answer"), UNREAD)
+    services = Services(())
+    assert provided(judges, {Alarms: broken, Services: services}) == {"alarms": None, "services": services}
+    assert provided(judges, {Alarms: Alarms(()), Services: broken}) == {"alarms": Alarms(()), "services": broken}

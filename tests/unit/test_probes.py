@@ -121,6 +121,15 @@ def test_a_page_that_the_rules_lead_to_another_service(aws: CannedAws) -> None:
     assert all(asked.is_led_astray and asked.leads_to == (f"{PREFIX}-frontend",) for asked in found)
 
 
+def test_a_fixed_response_is_nobodys_page(aws: CannedAws) -> None:
+    fixed = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
+    rules(aws, rule(10, "backend", path_pattern=["/api/*"]))
+    aws.answers["elbv2", "DescribeListeners"] = {"Listeners": [LISTENER | {"DefaultActions": [fixed]}]}
+    (front,) = asked_of(probed(aws), "frontend")
+    assert (front.fixed_by, front.is_led_astray) == ("default action", True)
+    assert not any(asked.fixed_by for asked in asked_of(probed(aws), "backend"))
+
+
 def test_a_rule_on_what_is_not_known_leaves_it_open(aws: CannedAws) -> None:
     rules(aws, rule(5, "backend", source_ip=["10.0.0.0/8"]))
     assert not any(asked.is_led_astray for asked in asked_of(probed(aws), "backend"))

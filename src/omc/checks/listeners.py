@@ -151,7 +151,7 @@ def _way_in(balancer: LoadBalancer, own: list[Listener], probes: Probes | None) 
 
 
 def _of_rule(listener: Listener, rule: Rule, own: list[Listener], known: _Known) -> Iterator[tuple[Level, str]]:
-    action, which = rule.action, f"{listener.name}, {rule.name},"
+    action, which = rule.action, f"{listener.name}, {'default action' if rule.is_default else rule.name},"
     takes_all = rule.is_default or (
         len(rule.conditions) == 1
         and rule.conditions[0].field == "path-pattern"
@@ -168,9 +168,9 @@ def _of_rule(listener: Listener, rule: Rule, own: list[Listener], known: _Known)
             else "those"
         )
         level = Level.FAIL if takes_all else Level.WARN
-        yield level, f"{which} answers {whom} with {action.status} on its own: no service is asked."
+        yield level, f"{which} answers {whom} with a fixed {action.status} on its own: no service is asked."
     elif action.kind == "fixed-response" and takes_all and not rule.is_default:
-        yield Level.FAIL, f"{which} answers everyone with {action.status} on its own: no service is asked."
+        yield Level.FAIL, f"{which} answers everyone with a fixed {action.status} on its own: no service is asked."
     elif action.kind == "redirect":
         yield from _of_redirect(action, which, listener, own, takes_all=takes_all)
     elif action.kind not in ("forward", "redirect", "fixed-response"):

@@ -40,7 +40,7 @@ _WORDS: Mapping[Trouble, str] = {
     Trouble.UNTRUSTED: "nobody known vouches for its certificate ({problem})",
     Trouble.TLS: "no TLS comes about ({problem})",
     Trouble.SILENT: f"it takes the connection and gives no answer within {TIMEOUT:g} s",
-    Trouble.CLOSED: "it ends the connection without an answer ({problem})",
+    Trouble.CLOSED: "it ends the connection and gives no answer ({problem})",
     Trouble.GARBAGE: "what answers doesn't speak HTTP ({problem})",
     Trouble.ADDRESS: "the address itself makes no sense ({problem})",
 }
@@ -165,6 +165,8 @@ def _verdict(asked: Asked, served: Sequence[Minute], probes: Probes, scope: Scop
     if asked.is_led_astray and not _is_well(asked):
         groups = " and ".join(asked.leads_to) or "no target group"
         said = _met(asked.answers[0], asked)
+        if asked.fixed_by and asked.answers[0].trouble is None:
+            return _Verdict(Level.FAIL, f"Users can't reach it: at {asked.url} {said}.")
         return _Verdict(
             Level.FAIL,
             f"Users can't reach it: the load balancer's rules lead {asked.url} to {groups}, and {said}.",
@@ -262,6 +264,8 @@ def _met(answer: Answer, asked: Asked) -> str:
         return "its redirects lead in a circle"
     if answer.elsewhere:
         return f"it redirects to {answer.elsewhere}"
+    if asked.fixed_by:
+        return f"the load balancer's {asked.fixed_by} answers {answer.status} on its own, a fixed response"
     if answer.by_balancer and answer.status in OWN_STATUS:
         return OWN_STATUS[answer.status]
     if answer.by_balancer and answer.status >= 400:

@@ -90,6 +90,8 @@ class Asked:
     """Names of the target groups that the load balancer's rules lead it to."""
     is_led_astray: bool = False
     """These surely don't have the service's own among them."""
+    fixed_by: str = ""
+    """The rule by which the load balancer answers on its own, with a fixed response; else empty."""
 
     @property
     def said(self) -> Any:
@@ -235,6 +237,9 @@ def _addresses(service: Service, door: _Door, listeners: Listeners, groups: Targ
 
 
 def _with_way(asked: Asked, way: Way | None, own: str, names: Mapping[str, str]) -> Asked:
+    if way is not None and way.rule.action.kind == "fixed-response":
+        by = "default action" if way.rule.is_default else f"rule for {way.rule.name}"
+        return replace(asked, fixed_by=by, is_led_astray=way.is_sure)
     if way is None or way.rule.action.kind != "forward":
         return asked
     receivers = way.rule.action.receivers
