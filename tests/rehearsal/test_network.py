@@ -94,7 +94,8 @@ def netcat(stack: Stack) -> str:
 def failing(stack: Stack) -> set[str]:
     """The checks of the morning that fail."""
     findings = stack.check("--output", "json").json["findings"]
-    return {finding["check"] for finding in findings if finding["level"] == "fail"}
+    failing = [finding for finding in findings if finding["level"] == "fail"]
+    return {each["check"] for finding in failing for each in (finding, *finding["explains"])}
 
 
 def rules(stack: Stack) -> list[dict[str, Any]]:

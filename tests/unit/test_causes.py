@@ -92,7 +92,8 @@ def stores(**more: Any) -> DataStores:
 
 def rules(*without: str) -> GroupRules:
     """Backend to database and cache, both ways; without those of ``from>to``."""
-    found = []
+    found = [Rule("sg-backend", False, "tcp", 8000, 8000, peer="sg-balancer")]
+    found.append(Rule("sg-frontend", False, "tcp", 80, 80, peer="sg-balancer"))
     for one, other, port in (("backend", "database", 5432), ("backend", "cache", 6379)):
         found.append(Rule(f"sg-{one}", True, "tcp", port, port, peer=f"sg-{other}"))
         if f"{one}>{other}" not in without:
@@ -456,6 +457,25 @@ STORIES = [
         (NO_CACHE,),
         [stores(cache={"events": (StoreEvent(ago(minutes=1), "r-001", "Cache node 0001 restarted"),)}), rules()],
         [("cache-restarted", "cache", FAIL)],
+    ),
+    story(
+        "the tasks' own group lets nobody in",
+        (SERVED, TARGETS, RATE),
+        [stores(), GroupRules(tuple(rule for rule in rules().rules if rule.first != 8000), rules().groups), load_of()],
+        [("tasks-closed", "services/backend", FAIL)],
+        words=("load balancer can't reach backend", "sg-backend", "port 8000"),
+    ),
+    story(
+        "the tasks' own group lets nothing out: one cause, not two",
+        (*ALL_ILL, NO_CACHE),
+        [
+            errors(DOWN),
+            stores(),
+            GroupRules(tuple(rule for rule in rules().rules if not rule.is_egress), rules().groups),
+            load_of(),
+        ],
+        [("tasks-shut-in", "services/backend", FAIL)],
+        words=("neither the database nor the cache", "sg-backend"),
     ),
     story(
         "what is wrong with another service is its own",

@@ -17,6 +17,7 @@ from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at
 from omc.checks.causes.questions import is_trouble
 from omc.checks.causes.servers import misdirected, unreached
 from omc.checks.causes.tasks import failing_tasks
+from omc.checks.causes.tasks_closed import closed_tasks
 from omc.checks.finding import Evidence, Finding, Level, worst
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.collector import UNREAD, Readings
@@ -27,6 +28,7 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     cache_trouble,
     not_as_expected,
     not_led,
+    closed_tasks,
     failing_tasks,
     unreached,
 )
@@ -88,7 +90,7 @@ def _is_better(other: Cause, cause: Cause) -> bool:
     """What was read at a place goes before what is concluded of it."""
     reaches = other.services is None or (cause.services or frozenset()) <= other.services
     stands = other.ended is None and cause.ended is None and other.is_direct
-    return stands and reaches and other.place == cause.place in ("database", "cache")
+    return stands and reaches and cause.place in ("database", "cache") and cause.place in (other.place, *other.also)
 
 
 def _ranked(causes: Sequence[Cause]) -> list[Cause]:
@@ -121,7 +123,7 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
     service = service_at(place, situation.environment)
     if cause.services is not None and service and service not in cause.services:
         return False
-    return suffers(place, cause.place, situation.environment, alarms)
+    return place in cause.also or suffers(place, cause.place, situation.environment, alarms)
 
 
 def _was_then(cause: Cause, finding: Finding) -> bool:

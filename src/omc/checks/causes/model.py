@@ -42,6 +42,8 @@ class Cause:
     """It was read as it is (a rule that is missing, a lock that is waited for), not concluded."""
     rests_on: str = ""
     """The place of what it says it fails for: ``database``, ``cache``; empty: it doesn't say."""
+    also: frozenset[str] = frozenset()
+    """Places that suffer though they lie deeper."""
     about: tuple[str, ...] = ()
     """What tells that two looks found the same: the service, the kind of trouble, the thing."""
     heard: datetime | None = None

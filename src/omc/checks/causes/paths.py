@@ -36,7 +36,8 @@ def closed_paths(
         groups = groups_of(service)
         if not groups or not _uses(service, groups, store, rules, situation, said):
             continue
-        if closed := closed_side(rules, groups, store.groups, store.port):
+        closed = closed_side(rules, groups, store.groups, store.port)
+        if closed and not is_shut_in(situation, rules, groups, closed):
             shut.setdefault(closed, []).append(service.name)
     refused = _refused(situation, store, said)
     for closed, names in shut.items():
@@ -53,7 +54,7 @@ def closed_paths(
             place=kind,
             subject=store.name,
             sentence=f"The {kind} is closed to {who}: the security group {closed} no longer lets it through to port "
-            f"{store.port}.{_since_write(situation, write)}",
+            f"{store.port}.{changed_by(situation, write)}",
             evidence=tuple(evidence),
             procedure=procedure,
             since=write.at if write else _first(said, refused),
@@ -74,6 +75,13 @@ def closed_paths(
         )
 
 
+def is_shut_in(situation: Situation, rules: GroupRules, groups: tuple[str, ...], closed: str) -> bool:
+    """Whether it is the tasks' own group that is closed, and to both stores alike: that is one cause, not two."""
+    both = [situation.stores.database, situation.stores.cache]
+    sides = {closed_side(rules, groups, store.groups, store.port) for store in both}
+    return closed in groups and sides == {closed}
+
+
 def groups_of(service: EcsService) -> tuple[str, ...]:
     return tuple(service.network.get("awsvpcConfiguration", {}).get("securityGroups", ()))
 
@@ -86,22 +94,24 @@ def closed_side(rules: GroupRules, from_groups: Iterable[str], to_groups: Iterab
         return ""
     out = [rule for rule in rules.rules if rule.is_egress and rule.group in senders]
     into = [rule for rule in rules.rules if not rule.is_egress and rule.group in receivers]
-    if not any(_opens(rule, port, senders) for rule in into):
+    if not any(opens(rule, port, senders) for rule in into):
         return receivers[0]
-    if not any(_opens(rule, port, receivers) for rule in out):
+    if not any(opens(rule, port, receivers) for rule in out):
         return senders[0]
     return ""
 
 
-def _opens(rule: Rule, port: int, peers: tuple[str, ...]) -> bool:
-    """A rule by address is taken to hold the peer where it is of a private or any range: the peer's own address isn't
+def opens(rule: Rule, port: int, peers: tuple[str, ...] = ()) -> bool:
+    """Whether it lets one of the groups through; without any, whether it lets anybody.
+
+    A rule by address is taken to hold the peer where it is of a private or any range: the peer's own address isn't
     known here."""
     if rule.protocol not in ("tcp", "6", "-1", "all"):
         return False
     if rule.protocol in ("tcp", "6") and rule.first != -1 and not rule.first <= port <= rule.last:
         return False
     if rule.peer:
-        return rule.peer in peers
+        return rule.peer in peers or not peers
     return bool(rule.cidr) and _may_hold_a_task(rule.cidr)
 
 
@@ -162,6 +172,6 @@ def _first(said: list[Heard], refused: list[Reject]) -> datetime | None:
     return min(times, default=None)
 
 
-def _since_write(situation: Situation, write: object) -> str:
+def changed_by(situation: Situation, write: object) -> str:
     at, who = getattr(write, "at", None), getattr(write, "who", "")
     return f" It was changed by {who}, {situation.ago(at)}." if at else ""

@@ -1,0 +1,100 @@
+"""Security groups of the tasks themselves: one that lets nobody in, so that the load balancer's requests get no answer,
+and one that lets nothing out, so that every store is missed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from omc.checks.causes.heard import heard, is_about
+from omc.checks.causes.model import Cause, Situation, reading_of
+from omc.checks.causes.paths import CLOSINGS, changed_by, closed_side, groups_of, opens
+from omc.checks.causes.places import place_of, service_at
+from omc.checks.finding import Evidence, Level
+from omc.checks.runbook import DATABASE_TIMEOUT, SERVICE_UNHEALTHY
+from omc.facts.collector import UNREAD
+from omc.facts.followup.group_rules import GroupRules
+from omc.facts.services import EcsService, Services
+
+ON_THE_WAY = ("users/", "targets/", "services/")
+STORES = ("database", "cache")
+
+
+def closed_tasks(situation: Situation) -> Iterator[Cause]:
+    """Only of services that users or the load balancer don't reach, or that miss a store."""
+    rules, services = situation.fact(GroupRules), situation.fact(Services)
+    ports = {service.name: service.port for service in situation.environment.services}
+    for service in services.services if rules and services else ():
+        groups = groups_of(service)
+        if rules is None or not groups or not set(groups) <= set(rules.groups):
+            continue
+        inbound = [rule for rule in rules.rules if not rule.is_egress and rule.group in groups]
+        if _is_missed(situation, service) and not any(opens(rule, ports[service.name]) for rule in inbound):
+            yield _kept_out(situation, service, groups, ports[service.name])
+        if shut_in(situation, rules, service):
+            yield _shut_in(situation, service, groups)
+
+
+def shut_in(situation: Situation, rules: GroupRules, service: EcsService) -> bool:
+    """Whether the tasks' own groups let them out to neither store, though both would let them in. It takes a trouble
+    with one of them, or that they speak of one."""
+    groups = groups_of(service)
+    stores = [getattr(situation.stores, kind) for kind in STORES]
+    closed = [closed_side(rules, groups, store.groups, store.port) for store in stores if store.groups]
+    ill = any(
+        each.level in (Level.WARN, Level.FAIL) and place_of(each) in (*STORES, f"users/{service.name}")
+        for each in situation.findings
+    )
+    speaks = any(
+        is_about(getattr(situation.stores, kind), kind, each.said)
+        for each in heard(situation)
+        for kind in STORES
+        if each.service == service.name
+    )
+    return len(closed) == len(STORES) and all(each in groups for each in closed) and (ill or speaks)
+
+
+def _is_missed(situation: Situation, service: EcsService) -> bool:
+    return any(
+        each.level in (Level.WARN, Level.FAIL)
+        and each.ended is None
+        and place_of(each).startswith(ON_THE_WAY)
+        and service_at(place_of(each), situation.environment) == service.name
+        for each in situation.findings
+    )
+
+
+def _kept_out(situation: Situation, service: EcsService, groups: tuple[str, ...], port: int) -> Cause:
+    write = situation.changed(CLOSINGS, *groups)
+    rule = Evidence(f"no rule of {groups[0]} lets anybody in at port {port}", reading_of(situation.fact(GroupRules)))
+    return Cause(
+        name="tasks-closed",
+        place=f"services/{service.name}",
+        subject=service.name,
+        sentence=f"The load balancer can't reach {service.name}: its security group {groups[0]} lets nobody in at port "
+        f"{port}.{changed_by(situation, write)}",
+        evidence=(rule, *situation.by_whom(write)),
+        procedure=SERVICE_UNHEALTHY,
+        since=write.at if write else None,
+        services=frozenset({service.name}),
+    )
+
+
+def _shut_in(situation: Situation, service: EcsService, groups: tuple[str, ...]) -> Cause:
+    write = situation.changed(CLOSINGS, *groups)
+    said = [each for each in heard(situation) if each.service == service.name]
+    return Cause(
+        name="tasks-shut-in",
+        place=f"services/{service.name}",
+        subject=service.name,
+        sentence=f"{service.name} reaches neither the database nor the cache: its security group {groups[0]} lets "
+        f"nothing out to them.{changed_by(situation, write)}",
+        evidence=(
+            Evidence(f"no outbound rule of {groups[0]} leads to either", reading_of(situation.fact(GroupRules))),
+            *situation.by_whom(write),
+            *(Evidence(f'{service.name} says: "{each.said.line}"', UNREAD) for each in said[:2]),
+        ),
+        procedure=DATABASE_TIMEOUT,
+        since=write.at if write else min((each.first for each in said), default=None),
+        services=frozenset({service.name}),
+        also=frozenset(STORES),
+    )
