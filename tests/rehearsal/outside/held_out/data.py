@@ -54,9 +54,9 @@ STORIES = (
             "ALTER ROLE {user} RESET default_transaction_read_only",
         ),
         "the application's role has only read-only transactions, and the pools have connected anew",
-        headline=r"read.only",
+        headline=r"read.only|no writes",
         words=(r"cannot execute \w+ in a read-only transaction|default_transaction_read_only", r"backend"),
-        never=(r"rollback", r"security group"),
+        never=(r"rollback", r"security group", r"standby"),
     ),
     Story(
         "role-without-connections",
