@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from omc.checks.causes import explained
+from omc.checks.causes.places import suffers
 from omc.checks.finding import Evidence, Finding, Level
 from omc.facts.collector import UNREAD
 from omc.facts.scope import Scope
@@ -53,3 +54,11 @@ def test_without_a_listener_everybody_suffers() -> None:
 def test_what_should_be_there_says_it_better() -> None:
     gone = finding("expected", Level.FAIL, "the listener's rule", "load-balancer")
     assert "expected the listener's rule" in places(USERS, NOT_LED, gone)
+
+
+def test_where_nobody_gets_in_no_store_and_no_task_is_the_cause() -> None:
+    for root in ("database", "cache", "exchange", "services/backend", "targets/backend", "secrets/x"):
+        assert not suffers("users", root, STAGING)
+        assert root == "services/frontend" or suffers("users/backend", root, STAGING)
+    assert suffers("users", "load-balancer", STAGING)
+    assert suffers("users", "infrastructure/security-group", STAGING)

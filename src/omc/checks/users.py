@@ -102,7 +102,10 @@ def _worst(verdicts: Sequence[_Verdict]) -> _Verdict:
 
 
 def _together(judged: Mapping[str, _Verdict], by_service: Mapping[str, Sequence[Asked]]) -> _Verdict | None:
-    """One verdict where nobody gets in at all: all services of one address, each of their pages by the same trouble."""
+    """One verdict where nobody gets in at all: all services of one address, each of their pages by the same trouble.
+
+    Its place is ``users`` alone, which nothing behind the load balancer explains.
+    """
     troubles = {answer.trouble for some in by_service.values() for asked in some for answer in asked.answers}
     doors = {"/".join(asked.url.split("/")[:3]) for some in by_service.values() for asked in some}
     levels = {verdict.level for verdict in judged.values()}
@@ -145,7 +148,7 @@ def _not_asked(traffic: Traffic, served: Sequence[Minute], environment: Environm
         sentence=sentence,
         evidence=evidence or (Evidence("no request in the last 10 minutes", traffic.reading),),
         procedure=None if level is Level.OK else USERS_CANT_REACH,
-        place="users",
+        place="load-balancer",
     )
 
 

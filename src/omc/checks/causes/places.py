@@ -88,6 +88,8 @@ def suffers(place: str, root: str, environment: Environment, alarms: Iterable[Al
     """Whether ``place`` may be ill because ``root`` is."""
     if place == root:
         return True
+    if place == "users":  # nobody gets in at all: what is behind the load balancer isn't even asked
+        return root == "load-balancer" or root.startswith("infrastructure")
     kind, _, name = place.partition("/")
     if kind == "alarms":
         watched = frozenset[str]().union(*(watched_by(each, environment) for each in alarms if each.name == name))
