@@ -278,5 +278,6 @@ def healthy() -> dict[tuple[str, str], Any]:
         ("ec2", "DescribeFlowLogs"): {"FlowLogs": []},
         ("ec2", "DescribeSecurityGroupRules"): {"SecurityGroupRules": []},
         ("cloudtrail", "LookupEvents"): {"Events": []},
+        ("s3", "GetObject"): AwsError("NoSuchKey", "The specified key does not exist."),  # no Terraform state
         ("sts", "GetCallerIdentity"): {"Account": ACCOUNT, "Arn": arn("iam", "user/someone"), "UserId": "AIDA"},
     }
