@@ -7,15 +7,15 @@ import re
 import sys
 from pathlib import Path
 
-COLUMNS = 165
+COLUMNS = 100
 CHARACTER, LINE, MARGIN = 7.25, 17, 14
-INK = {"ok": "#5fb878", "warn": "#d9a441", "fail": "#e5645c", "unknown": "#b58ad6"}
-LEVEL = re.compile(r"^(ok|warn|fail|unknown)\b")
+INK = {"ok": "#5fb878", "warn": "#d9a441", "fail": "#e5645c", "unknown": "#b58ad6", "was": "#8b949e"}
+LEVEL = re.compile(r"^(ok|warn|fail|unknown|was|OK|WARN|FAIL|UNKNOWN)\b")
 
 
 def drawn(number: int, line: str) -> str:
     found = LEVEL.match(line)
-    ink = INK[found[1]] if found else "#8b949e" if line.startswith(" ") else "#e6edf3"
+    ink = INK[found[1].lower()] if found else "#8b949e" if line.startswith(" ") else "#e6edf3"
     head = f'<tspan fill="{ink}" font-weight="bold">{found[1]}</tspan>' if found else ""
     rest = line[found.end() :] if found else line
     body = f'<tspan fill="{"#e6edf3" if found else ink}">{html.escape(rest)}</tspan>'

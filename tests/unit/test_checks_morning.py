@@ -124,7 +124,7 @@ def test_a_service_that_is_not_there() -> None:
             {},
             (Event(ago(hours=3), "(service backend) rolling back to deployment ecs-svc/7."),),
             WARN,
-            "A deployment failed and was rolled back at Tue 24 Nov 05:15:00 AEDT (Mon 18:15 UTC)",
+            "A deployment failed and was rolled back; ",
         ),
         (
             {"created": ago(hours=1)},

@@ -124,9 +124,8 @@ def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tup
         since = span(scope.now - primary.created)
         progress = f"{primary.running} of {primary.desired} tasks run"
         return Level.WARN, f"The deployment of {revision} has been in progress for {since}; {progress}."
-    if undone := _rolled_back(service, primary, scope):
-        when = moment(undone, environment.time_zone)
-        return Level.WARN, f"A deployment failed and was rolled back at {when}; {revision} runs.{reason}"
+    if _rolled_back(service, primary, scope):
+        return Level.WARN, f"A deployment failed and was rolled back; {revision} runs.{reason}"
     return Level.OK, f"{revision} is deployed, since {begun}."
 
 

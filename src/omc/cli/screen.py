@@ -185,7 +185,10 @@ def _entry(
     rest = finding.sentence[len(gist(finding)) :] if is_told else finding.sentence  # the first line has said it
     sentence = line(_short(rest, report)).lstrip(".!? " if is_told else "").rstrip(".")
     text = f"{name}: {mark}{sentence}." if sentence or mark else name
-    if time:
+    relative = time.partition(",")[0]
+    if time and relative in text:
+        text = text.replace(relative, time, 1)  # the sentence says it already; once is enough
+    elif time:
         text += f" {time[0].upper()}{time[1:]}." if sentence else f", {time}"
     label, room = section(finding), width - indent
     if detail.verbose:
