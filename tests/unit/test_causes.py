@@ -162,6 +162,10 @@ TOLD = RevisionTold(variables={"backend": {"POSTGRES_SERVER": "databse.internal"
 ROLLED_BACK = Services((service(events=(Event(ago(days=2), "(service b) rolling back to deployment ecs-svc/1"),)),))
 OUT_OF_MEMORY = (Container("backend", 137, "OutOfMemoryError: Container killed due to memory usage"),)
 
+NO_SECRET = (
+    "ResourceInitializationError: unable to pull secrets: failed to fetch secret "
+    "arn:aws:secretsmanager:x:1:secret:shop/key-AbCdEf from secrets manager: InvalidRequest: marked for deletion"
+)
 STORIES = [
     story("nothing is wrong", (), [stores(), rules(), load_of()], []),
     story(
@@ -457,6 +461,16 @@ STORIES = [
         (NO_CACHE,),
         [stores(cache={"events": (StoreEvent(ago(minutes=1), "r-001", "Cache node 0001 restarted"),)}), rules()],
         [("cache-restarted", "cache", FAIL)],
+    ),
+    story(
+        "a secret that is to be deleted, and a task that needs it",
+        (SHORT, Finding("secret-rotation", FAIL, "shop/key", "The secret is scheduled for deletion.")),
+        [
+            StoppedTasks((replace(unpulled(), reason=NO_SECRET, task_definition="b:7"),)),
+            Services((service(running=1),)),
+        ],
+        [("secret-not-read", "services/backend", FAIL)],
+        words=("the secret shop/key can't be read",),
     ),
     story(
         "the tasks' own group lets nobody in",

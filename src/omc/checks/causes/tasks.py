@@ -121,6 +121,7 @@ def _cause(situation: Situation, service: EcsService, tasks: list[StoppedTask], 
         services=frozenset({service.name}),
         rests_on=_store_of(situation, failure),
         about=(service.name, str(failure.kind), failure.what),
+        also=frozenset({f"secrets/{failure.what.partition(' ')[0]}"} if failure.kind == why.SECRET else ()),
         is_direct=failure.kind in NAMES and failure.kind not in (why.HEALTH, why.EXIT, why.HANGS),
         checks=frozenset({*OF_SERVICES, "recent-errors"}) if ended else None,
     )
