@@ -451,6 +451,18 @@ STORIES = [
         words=("from 810 items to 12",),
     ),
     story(
+        "an emptied cache keeps nobody from being served",
+        (SERVED,),
+        [stores(), rules(), Gauges(cache={"CurrItems": minutes(800, 810, 12, 40)})],
+        [("cache-emptied", "cache", WARN), ("users-served", "users/backend", FAIL)],
+    ),
+    story(
+        "a cache that is back keeps nobody from being served",
+        (SERVED,),
+        [stores(cache={"events": (StoreEvent(ago(minutes=1), "r-001", "Cache node 0001 restarted"),)}), rules()],
+        [("cache-restarted", "cache", WARN), ("users-served", "users/backend", FAIL)],
+    ),
+    story(
         "a cache that ages is not one that was emptied",
         (STALE,),
         [stores(), rules(), Gauges(cache={"CurrItems": minutes(800, 700, 600, 500)})],

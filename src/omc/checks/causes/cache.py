@@ -127,7 +127,8 @@ def _restarted(situation: Situation, store: Store, said: list[Heard], ill: list[
             break
     else:
         return None
-    is_over = not said and not ill
+    is_missed = any(finding.check == "dependencies" for finding in ill)  # a status page says so, now
+    is_over = not said and not is_missed
     write = situation.changed(WRITES, store.name, *(store.members or ()))
     sentence = f"The cache was away {situation.ago(event.at)}: {event.message.rstrip('.')}."
     sentence += " It is back, and fills again." if is_over else ""
@@ -145,6 +146,7 @@ def _restarted(situation: Situation, store: Store, said: list[Heard], ill: list[
         said,
         evidence=evidence,
         since=event.at,
+        serves=is_over,
         level=Level.WARN if is_over else Level.FAIL,
     )
 
@@ -168,6 +170,7 @@ def _flushed(situation: Situation, store: Store, said: list[Heard], _: list[Find
         said,
         evidence=evidence,
         since=at,
+        serves=True,
         level=Level.WARN,
         procedure=CACHE_HIT_RATE,
     )

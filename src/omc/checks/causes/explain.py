@@ -13,7 +13,7 @@ from omc.checks.causes.deviations import CHECKS, is_same_thing, not_as_expected
 from omc.checks.causes.entrance import not_led
 from omc.checks.causes.heard import heard, is_about
 from omc.checks.causes.model import Cause, Situation
-from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at, suffers
+from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at, suffers, watched_by
 from omc.checks.causes.questions import is_trouble
 from omc.checks.causes.servers import misdirected, unreached
 from omc.checks.causes.tasks import failing_tasks
@@ -21,6 +21,7 @@ from omc.checks.causes.tasks_closed import closed_tasks
 from omc.checks.finding import Evidence, Finding, Level, worst
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.collector import UNREAD, Readings
+from omc.stack import Environment
 
 CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     misdirected,
@@ -112,6 +113,8 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
         return is_same_thing(cause, finding)
     if cause.checks is not None and finding.check not in cause.checks:
         return False
+    if cause.serves and cause.place not in (place, *_watched(place, situation.environment, alarms)):
+        return False
     if cause.ended and finding.check not in OF_SERVICES:
         return _was_then(cause, finding) and place in (f"logs/{each}" for each in _logs_of(cause, situation))
     if cause.ended is None and finding.ended is not None and finding.check not in OF_SERVICES:
@@ -124,6 +127,13 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
     if cause.services is not None and service and service not in cause.services:
         return False
     return place in cause.also or suffers(place, cause.place, situation.environment, alarms)
+
+
+def _watched(place: str, environment: Environment, alarms: Iterable[Alarm]) -> Iterator[str]:
+    """What an alarm watches; of another place nothing."""
+    for alarm in alarms:
+        if place == f"alarms/{alarm.name}":
+            yield from watched_by(alarm, environment)
 
 
 def _was_then(cause: Cause, finding: Finding) -> bool:

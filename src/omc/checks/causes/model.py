@@ -50,6 +50,9 @@ class Cause:
     """When somebody last spoke of it, of a cause that rests on that alone."""
     checks: frozenset[str] | None = None
     """Only findings of these checks are made so by it; None: of any."""
+    serves: bool = False
+    """Its place serves on (a cache that was emptied, or is back): nothing rests on it but what is seen there, and the
+    alarms that watch it."""
 
 
 @dataclass(frozen=True)
