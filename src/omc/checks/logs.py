@@ -12,12 +12,8 @@ from omc.facts.scope import Scope
 from omc.stack import Environment
 from omc.times import moment, span
 
-SHOWN = 5
-"""Groups named as evidence of one log group."""
 LIVE = timedelta(minutes=2)
 """An error that was last written before is over; one that was first written since is new."""
-SAMPLE = 240
-"""Characters of a sample that are shown."""
 
 
 def recent_errors(errors: RecentErrors, environment: Environment, scope: Scope) -> Iterator[Finding]:
@@ -43,7 +39,7 @@ def recent_errors(errors: RecentErrors, environment: Environment, scope: Scope) 
             level=Level.FAIL if count >= environment.thresholds.log_errors and not ended else Level.WARN,
             subject=name,
             sentence=f"{lines} {kinds} in the last {span(scope.since)}{beyond}; {which}: {groups[0].shape}",
-            evidence=tuple(Evidence(_told(group, environment), errors.reading) for group in groups[:SHOWN]),
+            evidence=tuple(Evidence(_told(group, environment), errors.reading) for group in groups),
             procedure=LOG_ANALYSIS,
             place=f"logs/{name}",
             since=min(group.resumed or group.first for group in live or groups),
@@ -74,7 +70,7 @@ def _urgency(group: ErrorGroup, now: datetime) -> tuple[bool, bool, int]:
 def _told(group: ErrorGroup, environment: Environment) -> str:
     last = moment(group.last, environment.time_zone)
     tasks = "1 task" if group.streams == 1 else f"{group.streams} tasks"
-    sample = " ".join(group.sample.split())[:SAMPLE]
+    sample = " ".join(group.sample.split())
     if group.count == 1:
         return f"once, {last}: {sample}"
     return f"{group.count:,} times in {tasks}, {moment(group.first, environment.time_zone)} to {last}; newest: {sample}"

@@ -181,7 +181,7 @@ def task_starts(services: Services, environment: Environment, scope: Scope) -> I
             sentence=f"ECS could not start tasks, {times} in the last hour: {message}.",
             evidence=tuple(
                 Evidence(f"event at {moment(event.at, environment.time_zone)}: {event.message}", services.reading)
-                for event in events[:5]
+                for event in events
             ),
             procedure=TASKS_RESTARTING,
             place=f"services/{service.name}",

@@ -20,8 +20,6 @@ SOONEST = timedelta(seconds=90)
 """No service is taken to be well again sooner after its last failure."""
 LIVED = timedelta(seconds=150)
 """Nor does it have to live longer than so again, where no other task has failed since."""
-SHOWN = 5
-"""Tasks named as evidence of one cause."""
 
 
 def failed_tasks(
@@ -47,7 +45,7 @@ def failed_tasks(
             level=Level.FAIL if (still or often) and not ended else Level.WARN,
             subject=cause.service or f"one-off {tasks[0].task_definition}",
             sentence=f"{number} failed, the newest {newest} ago: {cause.text}.",
-            evidence=tuple(Evidence(_told(task, environment), stopped.reading) for task in tasks[:SHOWN]),
+            evidence=tuple(Evidence(_told(task, environment), stopped.reading) for task in tasks),
             procedure=TASKS_RESTARTING,
             place=f"services/{cause.service}" if cause.service else f"tasks/{tasks[0].task_definition}",
             since=min(task.stopped for task in tasks),
@@ -98,7 +96,7 @@ def _taken_by_aws(
         subject="AWS",
         sentence=f"AWS ended {number} in the last hour, which is no failure of theirs: {why}."
         + (" They are not replaced yet." if waits else ""),
-        evidence=tuple(Evidence(_told(task, environment), stopped.reading) for task in taken[:SHOWN]),
+        evidence=tuple(Evidence(_told(task, environment), stopped.reading) for task in taken),
         procedure=TASKS_RESTARTING if waits else None,
     )
 

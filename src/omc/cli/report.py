@@ -16,6 +16,9 @@ from omc.times import iso, moment
 LONGEST = 1_000
 """Characters of one text on a page; a job's summary may hold 1 MiB, and JSON has all of it."""
 
+MOST_EVIDENCE = 20
+"""Lines of one finding on a page."""
+
 
 def worst_first(reports: Iterable[Report]) -> list[Report]:
     """By their verdicts, then by how much is wrong."""
@@ -134,7 +137,9 @@ def _markdown(report: Report) -> list[str]:
         if finding.level is Level.OK:
             continue
         lines += ["", f"**{section(finding)}: {markdown(f'{finding.check}, {finding.place or finding.subject}')}**", ""]
-        lines += [f"- {markdown(_short(evidence.text))}" for evidence in finding.evidence]
+        lines += [f"- {markdown(_short(evidence.text))}" for evidence in finding.evidence[:MOST_EVIDENCE]]
+        if len(finding.evidence) > MOST_EVIDENCE:
+            lines.append(f"- and {len(finding.evidence) - MOST_EVIDENCE} more (--output json has all)")
         lines += [f"- {markdown(_short(f'{each.place or each.check}: {each.sentence}'))}" for each in finding.explains]
         if finding.procedure:
             lines.append(f"- Answered by: [{finding.procedure.title}]({finding.procedure.document})")

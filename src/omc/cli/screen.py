@@ -29,6 +29,8 @@ WIDEST = 100
 """Columns that are used of a wide terminal: longer lines are hard to read."""
 HEADLINES = 4
 """Lines of the first sentence; what is cut off there stands below, at its finding."""
+LONGEST = 4_000
+"""Characters of one text among what a finding rests on; a log line may have 256 KiB."""
 PARAGRAPH = 6
 """Lines of one finding's sentence."""
 SECTIONS = ("fail", "warn", "unknown", "was", "gone")
@@ -243,7 +245,8 @@ def _detail(finding: Finding, report: Report, room: int) -> list[str]:
     said = {finding.sentence, *(each.sentence for each in finding.explains)}
 
     def add(text: str, indent: str = "") -> None:
-        lines.extend(f"{indent}{part}" for part in _item("-", _short(text, report), room - len(indent)))
+        shown = _short(text if len(text) <= LONGEST else f"{text[:LONGEST]}… (--output json has all)", report)
+        lines.extend(f"{indent}{part}" for part in _item("-", shown, room - len(indent)))
 
     for evidence in finding.evidence:
         if evidence.text not in said:
