@@ -10,9 +10,11 @@ from itertools import pairwise
 from omc.checks.causes.heard import Heard, about, cause_at, heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.paths import closed_paths
+from omc.checks.causes.places import watched_by
 from omc.checks.causes.words import Kind
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import CACHE_FAILURES, CACHE_HIT_RATE
+from omc.facts.alarms import Alarms
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.gauges import Gauges, Points
 from omc.facts.followup.group_rules import GroupRules
@@ -24,6 +26,10 @@ LATELY = timedelta(minutes=15)
 """So long ago at most that a flush or a restart still explains an empty cache."""
 LOST = 0.5
 """Of its items from one minute to the next, or more, all at once: it was emptied, not aged."""
+FELT = timedelta(minutes=3)
+"""So long after the minute in which a cache was emptied it is still felt, where no alarm of it rings."""
+ECHO = timedelta(seconds=30)
+"""So long after it is back services may still speak of it."""
 QUIET = timedelta(minutes=2)
 """Without a figure of it for so long a cache isn't only late."""
 WRITES = (
@@ -36,7 +42,8 @@ WRITES = (
 
 
 def cache_trouble(situation: Situation) -> Iterator[Cause]:
-    """At most one cause at the cache itself, and one for each way to it that is closed."""
+    """At most one cause at the cache itself that is on and one that is over, and one for each way to it that is
+    closed."""
     store = situation.stores.cache
     said = [each for each in about(store, PLACE, heard(situation)) if each.said.kind is not Kind.HOST]
     closed = list(closed_paths(situation, PLACE, store, said, CACHE_FAILURES))
@@ -44,12 +51,19 @@ def cache_trouble(situation: Situation) -> Iterator[Cause]:
     if any(each.is_direct for each in closed):
         return
     ill = [each for each in situation.findings if each.place == PLACE and each.level in (Level.WARN, Level.FAIL)]
+    over: Cause | None = None
     for look in (_status, _login, _too_small, _restarted, _flushed, _silent):
         found = look(situation, store, said, ill)
-        if found:
+        if found and found.ended is None:
             yield found
-            return
-    yield from closed
+            break
+        if found and found.ended:
+            over, back = over or found, found.ended + ECHO
+            said = [each for each in said if each.last > back]
+    else:
+        yield from closed
+    if over:
+        yield over
 
 
 _cause = partial(cause_at, PLACE, procedure=CACHE_FAILURES)
@@ -128,7 +142,9 @@ def _restarted(situation: Situation, store: Store, said: list[Heard], ill: list[
     else:
         return None
     is_missed = any(finding.check == "dependencies" for finding in ill)  # a status page says so, now
-    is_over = not said and not is_missed
+    is_over = not is_missed and all(each.last <= event.at + ECHO for each in said)
+    if not is_over and situation.scope.now - event.at > FELT and not _rings(situation):
+        return None  # what is wrong now is no restart any more
     write = situation.changed(WRITES, store.name, *(store.members or ()))
     sentence = f"The cache was away {situation.ago(event.at)}: {event.message.rstrip('.')}."
     sentence += " It is back, and fills again." if is_over else ""
@@ -146,6 +162,7 @@ def _restarted(situation: Situation, store: Store, said: list[Heard], ill: list[
         said,
         evidence=evidence,
         since=event.at,
+        ended=event.at if is_over else None,
         serves=is_over,
         level=Level.WARN if is_over else Level.FAIL,
     )
@@ -158,7 +175,8 @@ def _flushed(situation: Situation, store: Store, said: list[Heard], _: list[Find
     if found is None:
         return None
     at, before, after = found
-    back = points[-1][1] >= before * (1 - LOST)
+    back = next((when for when, value in points if when > at and value >= before * (1 - LOST)), None)
+    is_felt = back is None and situation.scope.now - at <= FELT
     sentence = f"The cache was emptied {situation.ago(at)}: from {before:,.0f} items to {after:,.0f}"
     sentence += ", while its servers went on. It has filled again." if back else ", while its servers went on."
     evidence = (Evidence(f"CurrItems {before:,.0f}, then {after:,.0f} at {situation.when(at)}", reading_of(gauges)),)
@@ -170,9 +188,19 @@ def _flushed(situation: Situation, store: Store, said: list[Heard], _: list[Find
         said,
         evidence=evidence,
         since=at,
+        ended=None if is_felt or _rings(situation) else back or at + FELT,
         serves=True,
         level=Level.WARN,
         procedure=CACHE_HIT_RATE,
+    )
+
+
+def _rings(situation: Situation) -> bool:
+    """An alarm that watches the cache is in ALARM."""
+    known = situation.fact(Alarms)
+    return any(
+        alarm.state == "ALARM" and PLACE in watched_by(alarm, situation.environment)
+        for alarm in (known.alarms if known else ())
     )
 
 

@@ -39,6 +39,8 @@ ECHO = timedelta(seconds=30)
 """So long after its end a task's words may still come."""
 AFTER = timedelta(minutes=5)
 """What is over explains what was over soon after it."""
+TELL_WHAT_HAPPENED = frozenset({"failed-tasks", "task-starts", "rollouts"})
+"""Checks that tell of what has happened, not of how it is."""
 OWN_CAUSE = frozenset({"pending-changes", "metrics-fresh"})
 ORDER = ("failed-tasks", "rollouts", "task-starts", "services-running")
 """Of one service's findings without a known cause, the one that says most of why goes first."""
@@ -109,6 +111,8 @@ def _ranked(causes: Sequence[Cause]) -> list[Cause]:
 
 def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iterable[Alarm]) -> bool:
     place = place_of(finding)
+    if cause.ended and finding.ended is None and not _is_its_own(cause, finding, place):
+        return False
     if finding.check in CHECKS:
         return is_same_thing(cause, finding)
     if cause.checks is not None and finding.check not in cause.checks:
@@ -127,6 +131,15 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
     if cause.services is not None and service and service not in cause.services:
         return False
     return place in cause.also or suffers(place, cause.place, situation.environment, alarms)
+
+
+def _is_its_own(cause: Cause, finding: Finding, place: str) -> bool:
+    """What is over takes nothing that goes on, but what was told of itself before it was known to be over."""
+    return (
+        place == cause.place
+        and finding.check in TELL_WHAT_HAPPENED
+        and (finding.check == "failed-tasks" or finding.level is Level.WARN)
+    )
 
 
 def _watched(place: str, environment: Environment, alarms: Iterable[Alarm]) -> Iterator[str]:

@@ -1,0 +1,143 @@
+"""What is over: it is told as past, and takes nothing that goes on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omc.checks.causes.explain import _explains
+from omc.checks.causes.model import Cause, Situation
+from omc.checks.causes.places import OF_SERVICES
+from omc.checks.finding import Finding, Level, worst
+from omc.facts.alarms import Alarm, Alarms
+from omc.facts.followup.data_stores import StoreEvent
+from omc.facts.followup.gauges import Gauges
+from omc.facts.scope import Scope
+from support.causes_world import (
+    ALL_ILL,
+    CACHE,
+    NOW,
+    SERVED,
+    SHORT,
+    STAGING,
+    TARGETS,
+    ago,
+    errors,
+    load_of,
+    rules,
+    run,
+    stores,
+)
+
+BALANCER = Finding("listeners", Level.FAIL, "https:443", "It answers 503 to all.", place="load-balancer")
+FIVES = Finding("alarms", Level.FAIL, "alb-5xx-percent", "In ALARM.", place="alarms/ohmycoins-staging-alb-5xx-percent")
+HIT_RATE = "ohmycoins-staging-redis-hit-rate-low"
+LOW = Finding("alarms", Level.WARN, HIT_RATE, "In ALARM.", place=f"alarms/{HIT_RATE}")
+ZERO = Finding("services-running", Level.FAIL, "frontend", "Scaled to zero.", place="services/frontend")
+RINGS = Alarms((Alarm(HIT_RATE, "", "metric", "ALARM", NOW, "", True, ""),))
+WAS_ILL = Finding("error-rate", Level.WARN, "load balancer", "It was.", place="load-balancer", ended=ago(minutes=3))
+REFUSED = f"Error 111 connecting to {CACHE}:6379. Connection refused."
+BACK = "Cache node 0001 restarted"
+
+
+def emptied(long: float, *after: float) -> Gauges:
+    """Emptied so many minutes ago."""
+    values = [(ago(minutes=long + 1 - number), 120.0) for number in range(2)]
+    values[1] = (ago(minutes=long), 6.0)
+    values += [(ago(minutes=long - 1 - number), value) for number, value in enumerate(after)]
+    return Gauges(cache={"CurrItems": tuple(values)})
+
+
+def back(**length: float) -> Any:
+    return stores(cache={"events": (StoreEvent(ago(**length), "r-001", BACK),)})
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_over"),
+    [
+        ([stores(), emptied(1)], False),
+        ([stores(), emptied(2)], False),
+        ([stores(), emptied(2, 118)], True),
+        ([stores(), emptied(4)], True),
+        ([stores(), emptied(7)], True),
+        ([stores(), emptied(14)], True),
+        ([stores(), emptied(7), RINGS], False),
+        ([back(seconds=20)], True),
+        ([back(seconds=32)], True),
+        ([back(minutes=9)], True),
+        (
+            [
+                back(seconds=40),
+                errors(REFUSED, last=ago(seconds=30)),
+            ],
+            True,
+        ),
+        ([back(seconds=50), errors(REFUSED)], False),
+    ],
+)
+def test_a_cache_that_is_back_is_past_and_leads_over_nothing(facts: list[Any], is_over: bool) -> None:
+    ill = (SERVED, BALANCER, TARGETS, ZERO, FIVES, SHORT)
+    found = run((*ill, WAS_ILL), [*facts, rules()])
+    told = {finding.sentence for finding in found} | {each.sentence for finding in found for each in finding.explains}
+    assert {finding.sentence for finding in ill} <= told
+    [cache] = [finding for finding in found if finding.place == "cache"]
+    assert cache.is_past is is_over
+    if is_over:
+        assert not cache.explains
+        assert worst(found) is Level.FAIL
+        assert worst([cache]) is Level.OK
+
+
+def test_a_cache_that_was_emptied_takes_its_own_alarm_while_it_rings() -> None:
+    [found] = run((LOW,), [stores(), rules(), emptied(7), RINGS])
+    assert (found.check, found.is_past, [each.sentence for each in found.explains]) == (
+        "cache-emptied",
+        False,
+        ["In ALARM."],
+    )
+
+
+def test_a_cache_that_hangs_minutes_after_its_restart_is_told_as_that() -> None:
+    said = errors(f"Timeout connecting to server {CACHE}:6379: timed out")
+    found = run(ALL_ILL, [back(minutes=8), rules(), load_of(), said])
+    assert [finding.check for finding in found if finding.place == "cache"] == ["cache-hangs"]
+
+
+PLACES = ("database", "cache", "services/backend", "load-balancer", "secrets/x", "exchange", "infrastructure/sg-1")
+SEEN = ("users/backend", "alarms/x", "load-balancer", "data-fresh/backend", "logs/x", "targets/x", *PLACES)
+CHECKS = ("users-served", "targets", "error-rate", "alarms", "recent-errors", "data-fresh", "dependencies", "listeners",
+          "services-running", "expected", "users-expected", "traffic-usual", "secret-rotation")  # fmt: skip
+SPANS = st.none() | st.integers(0, 3600).map(lambda seconds: NOW - timedelta(seconds=seconds))
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    place=st.sampled_from(PLACES),
+    seen=st.sampled_from(SEEN),
+    check=st.sampled_from(CHECKS),
+    level=st.sampled_from([Level.WARN, Level.FAIL, Level.UNKNOWN]),
+    begun=SPANS,
+    since=SPANS,
+    ended=st.integers(0, 3600),
+    serves=st.booleans(),
+    is_direct=st.booleans(),
+    checks=st.none() | st.just(frozenset(CHECKS)),
+)
+def test_what_is_over_never_takes_what_goes_on(
+    place: str, seen: str, check: str, level: Level, begun: Any, since: Any, ended: int, checks: Any, **more: bool
+) -> None:
+    cause = Cause("x", place, "x", "It was.", since=begun, ended=ago(seconds=ended), checks=checks, **more)
+    finding = Finding(check, level, "x", "It is.", place=seen, since=since)
+    situation = Situation(STAGING, Scope(NOW), (finding,))
+    assert not _explains(cause, finding, situation, ())
+
+
+@pytest.mark.parametrize("check", sorted(OF_SERVICES))
+def test_what_is_over_takes_no_failure_of_another_service(check: str) -> None:
+    cause = Cause("x", "database", "x", "It was.", ended=ago(minutes=2))
+    finding = Finding(check, Level.FAIL, "backend", "It is.", place="services/backend")
+    assert not _explains(cause, finding, Situation(STAGING, Scope(NOW), (finding,)), ())
