@@ -38,6 +38,12 @@ class Secret:
     deleted: datetime | None = None
     """It is scheduled for deletion, and can't be read any more."""
     missing: bool = False
+    last_changed: datetime | None = None
+    """Its value, or anything else of it."""
+    current: str = ""
+    """The id of the version that AWSCURRENT is on; empty where it isn't told."""
+    former: str = ""
+    """The id of the version that was current before: AWSPREVIOUS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +152,12 @@ def _described(aws: Gateway, arn: str) -> Secret | UnreadableSecret:
         return Secret(name, missing=True)
     except OmcError as error:
         return _unreadable(error)
+    stages = {stage: version for version, some in told.get("VersionIdsToStages", {}).items() for stage in some}
     return Secret(
         name=told.get("Name", name),
+        last_changed=_utc(told.get("LastChangedDate")),
+        current=stages.get("AWSCURRENT", ""),
+        former=stages.get("AWSPREVIOUS", ""),
         rotates=bool(told.get("RotationEnabled")),
         last_rotated=_utc(told.get("LastRotatedDate")),
         next_rotation=_utc(told.get("NextRotationDate")),

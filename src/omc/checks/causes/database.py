@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
 from omc.checks.causes.heard import Heard, about, cause_at, heard, still
+from omc.checks.causes.logins import connection_limit, password, read_only
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.paths import closed_paths
 from omc.checks.causes.words import Kind, shortened
 from omc.checks.finding import Evidence, Level
-from omc.checks.runbook import CONNECTION_FAILURES, DATABASE_TIMEOUT, RESTART
+from omc.checks.runbook import CONNECTION_FAILURES, DATABASE_TIMEOUT
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.database_log import DatabaseLog, LockWait
 from omc.facts.followup.gauges import Gauges
@@ -54,7 +54,7 @@ def database_trouble(situation: Situation) -> Iterator[Cause]:
         if found := _status(situation, store, said):
             yield found
         return
-    for look in (_status, _password, _lock, _connections, _storage, _schema, _refuses, _frozen, _busy):
+    for look in LOOKS:
         found = look(situation, store, said)
         if found:
             yield found
@@ -94,18 +94,6 @@ def _status(situation: Situation, store: Store, said: list[Heard]) -> Cause | No
         evidence=evidence,
         since=write.at if write else event and event.at,
     )
-
-
-def _password(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
-    wrong = _of(said, Kind.PASSWORD)
-    if not wrong:
-        return None
-    users = " and ".join(dict.fromkeys(each.said.what for each in wrong if each.said.what)) or "the application"
-    names = " ".join(dict.fromkeys(each.service for each in wrong if each.service))
-    sentence = f"The database refuses the login of {users}: the password that tasks hold is not the one that it has."
-    procedure = replace(RESTART, command=f"omc restart --env {situation.environment.name} {names}".rstrip())
-    write = situation.changed(("RotateSecret", "PutSecretValue", "UpdateSecret", "ModifyDBInstance"))
-    return _cause(situation, "password", store, sentence, wrong, procedure=procedure, evidence=situation.by_whom(write))
 
 
 def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
@@ -190,6 +178,8 @@ def _connections(situation: Situation, store: Store, said: list[Heard]) -> Cause
     is_over = bool(last and newest and newest > last and most and not is_full)
     if is_over or (not full and not is_full):
         return None
+    if most and used < most / 2 and newest and full and newest >= min(each.first for each in full):
+        return _refused(situation, store, full, f"{used:.0f} of {most:.0f}")
     numbers = f": {used:.0f} of {most:.0f} are in use" if most and used >= most / 2 else ""
     idle = counters.get("db.state.idle_count", 0.0)
     sentence = f"The database takes no further connection{numbers}"
@@ -200,6 +190,13 @@ def _connections(situation: Situation, store: Store, said: list[Heard]) -> Cause
         else ()
     )
     return _cause(situation, "connections", store, sentence, full, evidence=evidence)
+
+
+def _refused(situation: Situation, store: Store, full: list[Heard], numbers: str) -> Cause:
+    """Somebody calls it full, and it was measured since, and is not: a limit elsewhere, such as a proxy's."""
+    text = f"{full[0].service or 'A service'} is refused connections to the database, though {numbers} are in use: "
+    evidence = (Evidence(f"Performance Insights: {numbers} connections", reading_of(situation.fact(DatabaseLoad))),)
+    return _cause(situation, "connections", store, f"{text}{full[0].said.line.rstrip('.')}.", full, evidence=evidence)
 
 
 def _storage(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
@@ -226,14 +223,13 @@ def _schema(situation: Situation, store: Store, said: list[Heard]) -> Cause | No
 
 
 def _refuses(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
-    wrong = still(situation, said, Kind.STARTING, Kind.REFUSED, Kind.READ_ONLY)
+    wrong = still(situation, said, Kind.STARTING, Kind.REFUSED)
     if not wrong:
         return None
     happened = _restart(situation, store)
     text = {
         Kind.STARTING: "The database is starting or recovering, and takes no connection yet",
         Kind.REFUSED: "Nothing listens at the database's port: its server is down",
-        Kind.READ_ONLY: "The database takes no writes: its tasks still hold connections to what is now the standby",
     }[wrong[0].said.kind]
     tail = f", since {happened[0]}" if happened else ""
     return _cause(
@@ -311,3 +307,9 @@ def _busy(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
         since=first,
         level=Level.WARN if not said else Level.FAIL,
     )
+
+
+LOOKS: tuple[Callable[[Situation, Store, list[Heard]], Cause | None], ...] = (
+    *(_status, password, _lock, connection_limit, _connections, _storage, _schema),
+    *(read_only, _refuses, _frozen, _busy),
+)

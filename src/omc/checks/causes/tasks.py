@@ -44,6 +44,7 @@ NAMES = {
 """The names of causes, as findings carry them; of a kind of words: ``task-KIND``."""
 TEXTS = {
     Kind.CONNECTIONS: "{server} takes no further connection",
+    Kind.LIMIT: "{server} takes no further connection of {what}: its CONNECTION LIMIT",
     Kind.PASSWORD: "{server} refuses the login {what}",
     Kind.CERTIFICATE: "the certificate of {server} can't be verified",
     Kind.STARTING: "{server} was starting or recovering",

@@ -24,6 +24,8 @@ class Kind(StrEnum):
     """A name that can't be resolved."""
     CONNECTIONS = "connections"
     """The server takes no further connection."""
+    LIMIT = "connection-limit"
+    """A role or a database may have no further connection."""
     PASSWORD = "password"  # noqa: S105 - a kind of trouble
     CERTIFICATE = "certificate"
     STARTING = "starting"
@@ -87,6 +89,7 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
             r"Name or service not known|Temporary failure in name resolution|nodename nor servname|"
             r"NXDOMAIN",
         ),
+        (Kind.LIMIT, r"too many connections for (?P<what>(?:role|database) [\"'][^\"']+[\"'])"),
         (
             Kind.CONNECTIONS,
             r"too many clients already|remaining connection slots are reserved|too many connections|"
