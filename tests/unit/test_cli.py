@@ -345,7 +345,7 @@ def test_what_does_not_fit_on_a_terminal_goes_through_the_pager(
     assert (capsys.readouterr().out, paged) == ("a\nb\n", [])  # not a terminal
     for stream in (sys.stdout, sys.stdin):
         monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda *_: os.terminal_size((80, 24)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((80, 24)))
     page("short")
     assert paged == []
     page("line\n" * 30)
