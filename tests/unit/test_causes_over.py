@@ -16,6 +16,8 @@ from omc.checks.finding import Finding, Level, worst
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.followup.data_stores import StoreEvent
 from omc.facts.followup.gauges import Gauges
+from omc.facts.followup.lock_waits import Wait
+from omc.facts.probes import Answer, Asked, Probes, Source
 from omc.facts.scope import Scope
 from support.causes_world import (
     ALL_ILL,
@@ -24,6 +26,7 @@ from support.causes_world import (
     SERVED,
     SHORT,
     STAGING,
+    STALE,
     TARGETS,
     ago,
     errors,
@@ -141,3 +144,46 @@ def test_what_is_over_takes_no_failure_of_another_service(check: str) -> None:
     cause = Cause("x", "database", "x", "It was.", ended=ago(minutes=2))
     finding = Finding(check, Level.FAIL, "backend", "It is.", place="services/backend")
     assert not _explains(cause, finding, Situation(STAGING, Scope(NOW), (finding,)), ())
+
+
+LOCK = (Wait("Lock", "relation", "SELECT price FROM prices", 0.6),)
+BLOCKED = "db.Transactions.blocked_transactions"
+
+
+def locked(blocked: float, seconds: float, newest: float = 5.0) -> Any:
+    at = {BLOCKED: ago(seconds=seconds)}
+    return load_of(counters={BLOCKED: blocked}, times=at, newest=ago(seconds=newest), waits=LOCK)
+
+
+@pytest.mark.parametrize(
+    ("load", "is_past"),
+    [
+        (locked(1, 5), False),
+        (locked(3, 55), False),
+        (locked(1, 90), True),
+        (locked(2, 180), True),
+        (locked(0, 5), True),
+        (locked(0, 70, 70), True),
+        (locked(1, 200, 200), True),
+    ],
+)
+def test_a_lock_that_nobody_waits_for_any_more_is_past(load: Any, is_past: bool) -> None:
+    found = run((STALE,), [stores(), rules(), load])
+    [lock] = [each for each in found if each.check == "database-locked"]
+    assert lock.is_past is is_past
+    assert (STALE.sentence in {each.sentence for each in found}) is is_past
+
+
+def test_a_lock_of_before_hides_no_other_cause() -> None:
+    found = run(ALL_ILL, [stores(), rules(), locked(0, 5), errors("FATAL: sorry, too many clients already")])
+    checks = [each.check for each in found]
+    assert checks[0] == "database-connections"
+    assert "database-locked" in checks
+
+
+@pytest.mark.parametrize("line", ['relation "prices" does not exist', 'column "price" of relation "p" does not exist'])
+@pytest.mark.parametrize(("status", "seconds", "is_on"), [(200, 65, False), (503, 65, True), (200, 20, True)])
+def test_a_schema_is_well_once_users_are_served(line: str, status: int, seconds: int, is_on: bool) -> None:
+    probes = Probes((Asked("backend", "http://x/", Source.PUBLIC, (Answer(status, seconds=0.1),)),), {})
+    found = run((STALE,), [stores(), rules(), load_of(), errors(line, last=ago(seconds=seconds)), probes])
+    assert any(each.check == "database-schema" for each in found) is is_on

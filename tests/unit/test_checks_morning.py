@@ -26,6 +26,7 @@ from omc.facts.collector import UNREAD, Unreadable, needs
 from omc.facts.data_age import DataAge, ServiceData
 from omc.facts.load_balancers import GroupHealth, LoadBalancer, LoadBalancers, Target, TargetGroup, TargetHealth
 from omc.facts.logs import ErrorGroup, RecentErrors
+from omc.facts.probes import Answer, Asked, Probes, Source
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Event, Services
 from omc.facts.tasks import Container, StoppedTask, StoppedTasks
@@ -445,6 +446,29 @@ def test_alarms_without_an_action_are_named() -> None:
     assert found[0].evidence[0].text == "ohmycoins-staging-a has no action"
 
 
+@pytest.mark.parametrize(
+    ("traffic", "ended"),
+    [
+        (minutes((1, 100, 6), (2, 100, 6), (3, 100, 6)), None),
+        (minutes((1, 100, 0), (2, 100, 6), (3, 100, 6), (4, 100, 6)), None),  # one good minute after many is a chance
+        (minutes((1, 100, 0), (2, 100, 0), (3, 100, 6), (4, 100, 6), (5, 100, 6)), 2),
+        (minutes((1, 100, 5), (2, 100, 5), (3, 100, 60), (4, 100, 60), (5, 100, 60)), 2),
+        (minutes((1, 100, 0), (2, 100, 6)), 1),
+        (minutes((1, 100, 0), (2, 100, 0), (300, 100, 50)), 299),
+        (minutes((0.5, 100, 0), (2, 100, 6)), None),  # the running minute isn't whole
+        (minutes((0.5, 100, 50), (1.5, 100, 0), (3, 100, 6)), None),
+        (minutes((1, 10, 9), (2, 100, 0), (3, 100, 6)), None),  # also what is too little to be judged
+        (minutes((2, 100, 6)), None),
+        (minutes((9, 100, 6)), None),
+        (minutes((12, 100, 6)), 11),  # nobody was answered since: for others to say
+        (minutes((1, 100, 0)), None),
+    ],
+)
+def test_the_rate_of_5xx_is_past_once_whole_minutes_are_well(traffic: Traffic, ended: int | None) -> None:
+    found = only(error_rate(traffic, FRESH, STAGING, SCOPE))
+    assert found.ended == (ago(minutes=ended) if ended else None)
+
+
 # Logs
 
 
@@ -457,6 +481,44 @@ def test_recent_errors(count: int, level: Level) -> None:
     finding = only(recent_errors(RecentErrors((errors(count),), matched=count, scanned=900), STAGING, SCOPE))
     assert finding.level is level
     assert finding.sentence.endswith("in the last 24 h; most often: no table <text>")
+
+
+def served(service: str, status: int = 200, seconds: float = 0.1) -> Probes:
+    return Probes((Asked(service, "http://x/", Source.PUBLIC, (Answer(status, seconds=seconds),)),), {})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "probes", "is_past"),
+    [
+        (30, None, False),
+        (30, served("backend"), False),
+        (65, None, False),
+        (65, served("backend"), True),
+        (65, served("backend", 503), False),
+        (65, served("backend", seconds=4.9), False),
+        (65, served("frontend"), False),
+        (65, Probes((), {}), False),
+        (119, served("backend"), True),
+        (121, None, True),
+        (121, served("backend", 503), True),
+        (180, served("backend"), True),
+    ],
+)
+def test_errors_are_past_once_none_comes_and_users_are_served(
+    seconds: int, probes: Probes | None, is_past: bool
+) -> None:
+    old = replace(errors(139, "UndefinedTable"), last=ago(seconds=seconds))
+    found = only(recent_errors(RecentErrors((old,), matched=139, scanned=900), STAGING, SCOPE, probes))
+    assert found.is_past is is_past
+    assert found.level is (WARN if is_past else FAIL)
+
+
+def test_many_errors_that_are_over_make_one_that_goes_on_no_failure() -> None:
+    old, new = replace(errors(139), last=ago(minutes=3)), replace(errors(1, "slow"), last=ago(seconds=20))
+    found = only(recent_errors(RecentErrors((old, new), matched=140, scanned=900), STAGING, SCOPE))
+    assert (found.level, found.is_past) == (WARN, False)
+    assert found.sentence.startswith("140 errors of 2 kinds")
+    assert found.sentence.endswith("slow")
 
 
 def test_no_error_is_ok_but_no_log_is_not() -> None:

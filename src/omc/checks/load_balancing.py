@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import HIGH_ERROR_RATE, MORNING_CHECKS, SERVICE_UNHEALTHY
@@ -13,6 +13,10 @@ from omc.facts.services import Services
 from omc.facts.traffic import MetricsAge, Minute, Traffic
 from omc.stack import Environment
 from omc.times import moment, span
+
+MINUTE = timedelta(minutes=1)
+NO_ANSWERS = timedelta(minutes=10)
+"""After so long without any answer, 5xx of before are over; that nobody is answered is for other checks to say."""
 
 
 def load_balancer(load_balancers: LoadBalancers, environment: Environment) -> Iterator[Finding]:
@@ -147,6 +151,7 @@ def error_rate(traffic: Traffic, metrics: MetricsAge, environment: Environment, 
     last = [minute for minute in traffic.minutes if minute.at >= newest_from]
     heard = [metric.newest for metric in metrics.metrics if metric.newest] + [minute.at for minute in traffic.minutes]
     is_stale = not heard or scope.now - max(heard) > timedelta(seconds=limit.metrics_age_seconds)
+    ended = _ended(traffic, high, limit.error_percent, 2 if len(now_high) >= limit.error_minutes else 1, scope.now)
     requests, failures = sum(minute.total for minute in last), sum(minute.errors for minute in last)
     recent = f"{failures:.0f} of {requests:.0f} answers were 5xx in the last {limit.error_minutes_of} minutes"
     if len(now_high) >= limit.error_minutes:
@@ -175,7 +180,23 @@ def error_rate(traffic: Traffic, metrics: MetricsAge, environment: Environment, 
         or (Evidence(f"no request was answered in the last {span(scope.since)}", traffic.reading),),
         procedure=None if level is Level.OK else HIGH_ERROR_RATE,
         place="load-balancer",
+        ended=ended if level in (Level.WARN, Level.FAIL) else None,
     )
+
+
+def _ended(traffic: Traffic, high: Sequence[Minute], percent: float, enough: int, now: datetime) -> datetime | None:
+    """When the newest bad minute was over: where whole minutes with answers came after it, so many or more, and none of
+    them bad; or where nothing at all was answered for long. None while it goes on."""
+    if not high:
+        return None
+    end = high[-1].at + MINUTE
+    later = [minute for minute in traffic.minutes if minute.at >= end]
+    whole = [minute for minute in later if minute.at + MINUTE <= now]
+    if any(minute.percent > percent for minute in later):
+        return None
+    if len(whole) >= enough or (not later and now - end >= NO_ANSWERS):
+        return end
+    return None
 
 
 def _minute(minute: Minute, environment: Environment) -> str:

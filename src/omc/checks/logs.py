@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import LOG_ANALYSIS
+from omc.checks.users import is_well_served
 from omc.facts.logs import ROWS, ErrorGroup, RecentErrors
+from omc.facts.probes import Probes
 from omc.facts.scope import Scope
 from omc.stack import Environment
 from omc.times import moment, span
 
 LIVE = timedelta(minutes=2)
 """An error that was last written before is over; one that was first written since is new."""
+SERVED = timedelta(minutes=1)
+"""The same where users are served well meanwhile."""
 
 
-def recent_errors(errors: RecentErrors, environment: Environment, scope: Scope) -> Iterator[Finding]:
+def live(probes: Probes | None, service: str) -> timedelta:
+    """How long an error line of a service says something of now: shorter where its users are served well."""
+    return SERVED if probes is not None and is_well_served(probes, service) else LIVE
+
+
+def recent_errors(
+    errors: RecentErrors, environment: Environment, scope: Scope, probes: Probes | None = None
+) -> Iterator[Finding]:
     """Errors in the logs, grouped by message"""
+    services = {service.log_group: service.name for service in environment.services}
     by_log: dict[str, list[ErrorGroup]] = {}
     for group in errors.groups:
         by_log.setdefault(group.log_group, []).append(group)
@@ -26,9 +39,12 @@ def recent_errors(errors: RecentErrors, environment: Environment, scope: Scope) 
         evidence = (Evidence(f"{name}: not found", errors.reading),)
         yield Finding("recent-errors", Level.UNKNOWN, name, sentence, evidence, LOG_ANALYSIS, place=f"logs/{name}")
     for name, all_groups in by_log.items():
-        live = [group for group in all_groups if scope.now - group.last <= LIVE]
-        groups = sorted(all_groups, key=lambda group: _urgency(group, scope.now))
-        ended = None if live else max(group.last for group in groups)
+        length = live(probes, services.get(name, ""))
+        going_on = [group for group in all_groups if scope.now - group.last <= length]
+        over = [group for group in all_groups if group not in going_on]
+        groups = [*sorted(going_on, key=partial(_urgency, scope.now)), *sorted(over, key=partial(_urgency, scope.now))]
+        ended = None if going_on else max(group.last for group in groups)
+        now = sum(group.count for group in going_on)
         count = sum(group.count for group in groups)
         kinds = "of one kind" if len(groups) == 1 else f"of {len(groups)} kinds"
         beyond = f" (among the newest {ROWS:,} of {errors.matched:,} lines)" if errors.matched > ROWS else ""
@@ -36,13 +52,13 @@ def recent_errors(errors: RecentErrors, environment: Environment, scope: Scope) 
         lines = "1 error" if count == 1 else f"{count:,} errors"
         yield Finding(
             check="recent-errors",
-            level=Level.FAIL if count >= environment.thresholds.log_errors and not ended else Level.WARN,
+            level=Level.FAIL if now >= environment.thresholds.log_errors else Level.WARN,
             subject=name,
             sentence=f"{lines} {kinds} in the last {span(scope.since)}{beyond}; {which}: {groups[0].shape}",
             evidence=tuple(Evidence(_told(group, environment), errors.reading) for group in groups),
             procedure=LOG_ANALYSIS,
             place=f"logs/{name}",
-            since=min(group.resumed or group.first for group in live or groups),
+            since=min(group.resumed or group.first for group in going_on or groups),
             ended=ended,
         )
     if not by_log and not errors.missing:
@@ -62,9 +78,9 @@ def _is_new(group: ErrorGroup, now: datetime) -> bool:
     return now - (group.resumed or group.first) <= LIVE
 
 
-def _urgency(group: ErrorGroup, now: datetime) -> tuple[bool, bool, int]:
-    """New in the last minutes before what still goes on, and that before what is over; then the most frequent."""
-    return not _is_new(group, now), now - group.last > LIVE, -group.count
+def _urgency(now: datetime, group: ErrorGroup) -> tuple[bool, int]:
+    """What is new in the last minutes first; then the most frequent."""
+    return not _is_new(group, now), -group.count
 
 
 def _told(group: ErrorGroup, environment: Environment) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -16,7 +16,7 @@ from omc.checks.runbook import CONNECTION_FAILURES, DATABASE_TIMEOUT
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.database_log import DatabaseLog, LockWait
 from omc.facts.followup.gauges import Gauges
-from omc.facts.followup.lock_waits import DatabaseLoad
+from omc.facts.followup.lock_waits import DatabaseLoad, Wait
 from omc.times import span
 
 PLACE = "database"
@@ -39,11 +39,12 @@ SILENT = timedelta(seconds=150)
 """A database that Performance Insights hasn't measured for so long doesn't answer its agent either."""
 ALIVE = timedelta(seconds=75)
 """A measurement so long after connections began to time out says that the server works: readings come by the minute."""
+BLOCKED = "db.Transactions.blocked_transactions"
 REBOOTS = ("RebootDBInstance", "StopDBInstance", "ModifyDBInstance", "DeleteDBInstance", "RebootDBCluster")
 
 
 def database_trouble(situation: Situation) -> Iterator[Cause]:
-    """At most one cause at the database itself, and one for each way to it that is closed."""
+    """At most one cause at the database itself that is on, and one for each way to it that is closed."""
     store = situation.stores.database
     said = [each for each in about(store, PLACE, heard(situation)) if each.said.kind is not Kind.HOST]
     closed = list(closed_paths(situation, PLACE, store, said, DATABASE_TIMEOUT))
@@ -58,6 +59,7 @@ def database_trouble(situation: Situation) -> Iterator[Cause]:
         found = look(situation, store, said)
         if found:
             yield found
+        if found and found.ended is None:
             return
     yield from closed
 
@@ -100,7 +102,7 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
     load, log = situation.fact(DatabaseLoad), situation.fact(DatabaseLog)
     waits = [wait for wait in load.waits if wait.kind.lower() == "lock"] if load else []
     sessions = sum(wait.sessions for wait in waits)
-    blocked = load.counters.get("db.Transactions.blocked_transactions", 0.0) if load else 0.0
+    blocked = load.counters.get(BLOCKED, 0.0) if load else 0.0
     told = (
         [wait for wait in log.waits if not wait.is_over and situation.scope.now - wait.at < timedelta(minutes=5)]
         if log
@@ -108,11 +110,12 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
     )
     # A wait of a moment is every database's; one that is still on, or that is told again and again, is not.
     newest, last = load.newest if load else None, max((wait.at for wait in told), default=None)
-    is_measured = blocked >= 1 and newest is not None and situation.scope.now - newest < SILENT
+    at = load.times.get(BLOCKED, newest) if load else None
+    is_measured = blocked >= 1 and at is not None and situation.scope.now - at <= ALIVE
     is_over = newest is not None and last is not None and newest > last and blocked < 1
     is_told = last is not None and situation.scope.now - last <= AGAIN and not is_over
     if not is_told and not (is_measured and sessions >= WAITING):
-        return None
+        return _lock_that_was(situation, store, waits, last or at) if sessions >= WAITING else None
     holder, on_what = _holder(told)
     idle = load.counters.get("db.state.idle_in_transaction_max_time", 0.0) if load else 0.0
     sentence = (
@@ -151,6 +154,16 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
     return _cause(
         situation, "locked", store, sentence, _of(said, Kind.LOCK, Kind.TIMEOUT), evidence=tuple(evidence), since=begun
     )
+
+
+def _lock_that_was(situation: Situation, store: Store, waits: Sequence[Wait], ended: datetime | None) -> Cause | None:
+    """Performance Insights tells of minutes; nobody waits in the newest of its samples, or they are old."""
+    if ended is None:
+        return None
+    text = f'Sessions waited for a lock in the database, in "{shortened(waits[0].statement)[:90]}". None waits now.'
+    told = f"Performance Insights: {waits[0].sessions:.1f} sessions on {waits[0].kind}:{waits[0].event} on average"
+    evidence = (Evidence(told, reading_of(situation.fact(DatabaseLoad))),)
+    return _cause(situation, "locked", store, text, (), evidence=evidence, ended=ended, level=Level.WARN)
 
 
 def _holder(waits: list[LockWait]) -> tuple[int, str]:

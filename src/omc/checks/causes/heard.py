@@ -10,9 +10,11 @@ from typing import Any
 from omc.checks.causes.model import LIVE, Cause, Situation, reading_of
 from omc.checks.causes.words import Kind, Said, said
 from omc.checks.finding import Evidence, Procedure
+from omc.checks.logs import live
 from omc.facts.followup.data_stores import Store
 from omc.facts.followup.last_words import LastWords
 from omc.facts.logs import RecentErrors
+from omc.facts.probes import Probes
 from omc.facts.services import Services
 from omc.facts.tasks import StoppedTasks
 
@@ -62,9 +64,10 @@ def _from_logs(situation: Situation) -> Iterator[Heard]:
     errors = situation.fact(RecentErrors)
     names = {service.log_group: service.name for service in situation.environment.services}
     for group in errors.groups if errors else ():
-        if situation.scope.now - group.last <= LIVE and (found := said(group.sample)):
+        service = names.get(group.log_group, "")
+        if situation.scope.now - group.last <= live(situation.fact(Probes), service) and (found := said(group.sample)):
             yield Heard(
-                names.get(group.log_group, ""),
+                service,
                 found,
                 group.resumed or group.first,
                 group.last,

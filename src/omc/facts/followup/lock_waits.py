@@ -47,6 +47,8 @@ class DatabaseLoad:
     """The busiest first. Empty: no session was active, or Performance Insights is off."""
     counters: Mapping[str, float] = field(default_factory=dict)
     """The newest value of each counter, by its name in Performance Insights."""
+    times: Mapping[str, datetime] = field(default_factory=dict)
+    """When each counter was last measured: one that has nothing to tell may be left out."""
     newest: datetime | None = None
     """When it last measured anything; None: not within the minutes looked at."""
     is_off: bool = False
@@ -81,8 +83,8 @@ def read_database_load(aws: Gateway, stores: DataStores) -> DatabaseLoad:
 
     def read() -> DatabaseLoad:
         told_waits, told_counters = side_by_side(lambda ask: ask(), [waits, counters])
-        values, newest = _newest(told_counters)
-        return DatabaseLoad(_waits(told_waits), values, newest)
+        values, times = _newest(told_counters)
+        return DatabaseLoad(_waits(told_waits), values, times, max(times.values(), default=None))
 
     return within(HALF, "the database's load in Performance Insights", read)
 
@@ -99,14 +101,13 @@ def _waits(told: Mapping[str, Any]) -> tuple[Wait, ...]:
     return tuple(sorted(found, key=lambda wait: -wait.sessions))
 
 
-def _newest(told: Mapping[str, Any]) -> tuple[dict[str, float], datetime | None]:
+def _newest(told: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, datetime]]:
     values: dict[str, float] = {}
-    newest: datetime | None = None
+    times: dict[str, datetime] = {}
     for each in told.get("MetricList", ()):
         name = each["Key"]["Metric"].removesuffix(".avg")
         for point in each["DataPoints"]:
             if point.get("Value") is not None:
                 values[name] = float(point["Value"])
-                at = point["Timestamp"].astimezone(UTC)
-                newest = at if newest is None else max(newest, at)
-    return values, newest
+                times[name] = point["Timestamp"].astimezone(UTC)
+    return values, times
