@@ -325,6 +325,33 @@ STORIES = [
         words=("the database doesn't answer", "2 of 2 tasks run again"),
     ),
     story(
+        "tasks that died for a database that only their client's words tell",
+        (),
+        [
+            StoppedTasks((replace(ill(1), stopped=ago(minutes=2), started=ago(hours=1)),)),
+            LastWords({f"{1:032x}": ("ERROR connection timeout expired",)}),
+            stores(),
+            rules(),
+            load_of(),
+        ],
+        [("task-timeout", "services/backend", WARN)],
+        words=("the database doesn't answer", "2 of 2 tasks run again"),
+        never=("a server that it needs",),
+    ),
+    story(
+        "tasks that died for an exchange",
+        (NO_EXCHANGE,),
+        [
+            StoppedTasks((ill(1),)),
+            LastWords({f"{1:032x}": ("ERROR exchange api.prices.example.com:8443: connection timed out",)}),
+            stores(),
+            rules(),
+            load_of(),
+        ],
+        [("task-timeout", "services/backend", WARN), ("dependencies", "exchange", WARN)],
+        words=("the exchange (at api.prices.example.com:8443) doesn't answer",),
+    ),
+    story(
         "a closed group and an image that isn't there are two",
         (SHORT, *ALL_ILL),
         [

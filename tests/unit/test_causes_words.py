@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from omc.checks.causes.heard import is_about
 from omc.checks.causes.words import Kind, last_error, most_telling, said
+from omc.facts.followup.data_stores import Store
 
 LINES = [
     ("failed to resolve host 'db.internal': [Errno -2] Name or service not known", Kind.HOST, "db.internal"),
@@ -17,6 +19,8 @@ LINES = [
     ("java.net.UnknownHostException: orders.internal: Name or service not known", Kind.HOST, "orders.internal"),
     ("Error -2 connecting to cash.internal:6379. Name or service not known.", Kind.HOST, "cash.internal"),
     ("[Errno -3] Temporary failure in name resolution", Kind.HOST, ""),
+    ('FATAL: too many connections for role "app_a"', Kind.LIMIT, 'role "app_a"'),
+    ('FATAL: too many connections for database "shop"', Kind.LIMIT, 'database "shop"'),
     ("FATAL: sorry, too many clients already", Kind.CONNECTIONS, ""),
     ("FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute", Kind.CONNECTIONS, ""),
     ("redis: ERR max number of clients reached", Kind.CONNECTIONS, ""),
@@ -112,3 +116,36 @@ def test_the_last_error_or_else_the_last_line() -> None:
     assert last_error([error, '{"level": "INFO", "message": "bye"}']) == "licence has run out"
     assert last_error(["\x1b[1mgood bye\x1b[0m", ""]) == "good bye"
     assert last_error([]) == ""
+
+
+DATABASE, CACHE = Store("shop", True, "", "10.0.21.5", 5432), Store("shop-redis", True, "", "10.0.22.9", 6379)
+WHOSE = [
+    ("connection timeout expired", "database"),
+    ("connection failed: timeout expired", "database"),
+    ("server closed the connection unexpectedly", "database"),
+    ("terminating connection due to administrator command", "database"),
+    ('connection to server at "10.0.21.5", port 5432 failed: Connection refused', "database"),
+    ('connection to server at "10.9.9.9", port 5432 failed: Connection refused', "database"),
+    ("Error 111 connecting to 10.0.22.9:6379. Connection refused.", "cache"),
+    ("Error 110 connecting to 10.9.9.9:6379. Connection timed out.", "cache"),
+    ("Timeout connecting to server: timed out", "cache"),
+    ("Timeout reading from socket: timed out", "cache"),
+    ("psycopg.OperationalError: connection refused", "database"),
+    ('FATAL: too many connections for role "app"', "database"),
+    ("exchange: connection timeout expired", ""),
+    ("https://prices.example.com: connection timeout expired", ""),
+    ("HTTPSConnectionPool(host='prices.example.com', port=443): Read timed out. (read timeout=3)", ""),
+    ("HTTPSConnectionPool: Max retries exceeded: connection refused", ""),
+    ("the mail server timed out", ""),
+    ("dial tcp 10.0.9.9:8443: i/o timeout", ""),
+]
+
+
+@pytest.mark.parametrize(("line", "whose"), WHOSE)
+@pytest.mark.parametrize("is_read", [True, False])
+def test_whose_trouble_a_line_tells_of(line: str, whose: str, *, is_read: bool) -> None:
+    found = said(line)
+    assert found is not None
+    for kind, store in (("database", DATABASE), ("cache", CACHE)):
+        known = store if is_read else Store(store.name, True)
+        assert is_about(known, kind, found) is (kind == whose), kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -40,6 +41,17 @@ _WORDS = {
     ),
     "cache": ("redis", "valkey", "cache", "elasticache", "oom command", "noauth", "wrongpass", "readonly you"),
 }
+_CLIENTS = {
+    "database": re.compile(
+        r"connection timeout expired|failed: timeout expired|server closed the connection unexpectedly|"
+        r"terminating connection due to|ssl connection has been closed unexpectedly|no connection to the server"
+    ),
+    "cache": re.compile(
+        r"timeout connecting to server|timeout reading from|error while reading from|connection closed by server"
+    ),
+}
+"""Wordings of libpq and psycopg, of redis-py, that no other client has."""
+_OTHERS = re.compile(r"https?\b|\bapi\b|exchange|smtp|kafka|queue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +112,23 @@ def still(situation: Situation, said: Iterable[Heard], *kinds: Kind) -> list[Hea
 
 def is_about(store: Store, kind: str, what: Said) -> bool:
     port = store.port or (DATABASE_PORT if kind == "database" else CACHE_PORT)
-    if what.host and store.host and what.port:
+    if what.host and what.port and (store.host or what.port in (DATABASE_PORT, CACHE_PORT)):
         return what.host == store.host or what.port == port
-    line = what.line.lower()
+    line = what.line.lower().replace("connectionpool", "")  # urllib3's, of any server
     if not any(word in line for words in _WORDS.values() for word in words):
-        return kind == _OF_KIND.get(what.kind)
+        return kind == (_OF_KIND.get(what.kind) or _of_client(line))
     other = "cache" if kind == "database" else "database"
     mine, theirs = (
         min((line.find(word) for word in _WORDS[each] if word in line), default=-1) for each in (kind, other)
     )
     return mine >= 0 and (theirs < 0 or mine < theirs)
+
+
+def _of_client(line: str) -> str:
+    """Whose client says so, where a line names no server at all."""
+    if _OTHERS.search(line):
+        return ""
+    return next((kind for kind, pattern in _CLIENTS.items() if pattern.search(line)), "")
 
 
 def cause_at(

@@ -11,7 +11,7 @@ from omc.checks.causes.failures import Failure, failure_of, inherited
 from omc.checks.causes.heard import MINUTE, heard, is_about
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.places import OF_SERVICES
-from omc.checks.causes.words import Kind
+from omc.checks.causes.words import Kind, Said
 from omc.checks.finding import Evidence, Level, Procedure
 from omc.checks.runbook import DEPLOYMENT, DEPLOYMENTS, TASKS_RESTARTING
 from omc.checks.task_causes import is_failure
@@ -206,8 +206,8 @@ def _explained(situation: Situation, failure: Failure) -> str:
     text = failure.text.rstrip(".")
     if failure.said and failure.kind in TEXTS:
         store = _store_of(situation, failure)
-        server = f"the {store}" if store else failure.said.host or "a server that it needs"
-        if failure.said.port and failure.kind in (Kind.TIMEOUT, Kind.REFUSED):
+        server = f"the {store}" if store else _other_server(situation, failure.said)
+        if store and failure.said.port and failure.kind in (Kind.TIMEOUT, Kind.REFUSED):
             server += f" (at {failure.said.host}:{failure.said.port})"
         exited = text.partition("; it said: ")[0] + ": " if "; it said: " in text else ""
         text = exited + TEXTS[Kind(failure.kind)].format(server=server, what=failure.said.what)
@@ -220,6 +220,19 @@ def _explained(situation: Situation, failure: Failure) -> str:
         if store:
             text += f"; {store}"
     return text
+
+
+def _other_server(situation: Situation, said: Said) -> str:
+    """What is neither the database nor the cache: a dependency that a status page knows and the line names, its
+    address, and the variable that says it; as far as they are told."""
+    line = said.line.lower()
+    known = [finding.place for finding in situation.findings if finding.check == "dependencies" and finding.place]
+    name = next((f"the {place}" for place in known if "/" not in place and place.lower() in line), "")
+    address = f"{said.host}:{said.port}" if said.host and said.port else said.host
+    if name and address:
+        return f"{name} (at {address})"
+    variable = variable_of(situation, said.host) if said.host else ""
+    return name or (f"{address}, which {variable} names," if variable else address) or "a server that it needs"
 
 
 def variable_of(situation: Situation, host: str) -> str:
