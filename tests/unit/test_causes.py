@@ -82,6 +82,7 @@ DOWN = "database unavailable: connection timeout expired"
 LOCKED = LockWait(ago(seconds=15), 77, "app", "AccessShareLock", "relation 16411 of database 5", (4711,))
 WAITS = (Wait("Lock", "relation", "SELECT price FROM prices", 3.0),)
 REVOKED = Write(ago(minutes=2), "RevokeSecurityGroupIngress", "jo (role admin)", frozenset({"sg-database"}))
+DENIED = Write(ago(minutes=2), "CreateNetworkAclEntry", "jo (role admin)", frozenset({"acl-0a1b", "deny"}))
 HOST = "failed to resolve host 'databse.internal': [Errno -2] Name or service not known"
 TOLD = RevisionTold(variables={"backend": {"POSTGRES_SERVER": "databse.internal", "REDIS_HOST": CACHE}})
 ROLLED_BACK = Services((service(events=(Event(ago(days=2), "(service b) rolling back to deployment ecs-svc/1"),)),))
@@ -184,6 +185,59 @@ STORIES = [
         ],
         [("database-refused-by-network", "database", FAIL)],
         words=("network ACLs",),
+    ),
+    story(
+        "a network ACL, before the flow log and Performance Insights tell",
+        ALL_ILL,
+        [errors(DOWN), stores(), rules(), load_of(), LastWrites((DENIED,))],
+        [("database-refused-by-network", "database", FAIL)],
+        words=("a network ACL acl-0a1b", "jo (role admin) 2 min ago", "CreateNetworkAclEntry", "port 5432"),
+    ),
+    story(
+        "a network ACL, as soon as the flow log tells of it",
+        ALL_ILL,
+        [
+            errors(DOWN, first=ago(seconds=30), resumed=ago(seconds=30)),
+            stores(),
+            rules(),
+            load_of(),
+            Rejects((Reject("10.0.1.1", DATABASE, 5432, 9, ago(seconds=30), ago(seconds=9)),)),
+        ],
+        [("database-refused-by-network", "database", FAIL)],
+        words=("network ACLs", "9 records"),
+    ),
+    story(
+        "a route that is gone, and the cache with it",
+        (*ALL_ILL, NO_CACHE),
+        [
+            errors(f"Timeout connecting to server {CACHE}:6379: timed out"),
+            stores(),
+            rules(),
+            load_of(),
+            LastWrites((replace(DENIED, operation="DeleteRoute", names=frozenset({"rtb-9"})),)),
+        ],
+        [("cache-refused-by-network", "cache", FAIL)],
+        words=("a route rtb-9", "DeleteRoute"),
+    ),
+    story(
+        "a network ACL that was changed long before, or after it",
+        ALL_ILL,
+        [
+            errors(DOWN, first=ago(minutes=1), resumed=ago(minutes=1)),
+            stores(),
+            rules(),
+            load_of(),
+            LastWrites((replace(DENIED, at=ago(hours=2)),)),
+        ],
+        [("database-hangs", "database", FAIL)],
+        words=("A network ACL or a route may close the way",),
+        never=("jo (role admin)",),
+    ),
+    story(
+        "a database that its own agent doesn't hear of hangs, whatever network ACL was changed",
+        ALL_ILL,
+        [errors(DOWN), stores(), rules(), load_of(newest=ago(minutes=4)), LastWrites((DENIED,))],
+        [("database-hangs", "database", FAIL)],
     ),
     story(
         "scans from the internet that are refused are nobody's cause",

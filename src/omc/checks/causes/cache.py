@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from omc.checks.causes.heard import Heard, about, cause_at, heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
-from omc.checks.causes.paths import closed_paths
+from omc.checks.causes.paths import closed_by_network, closed_paths
 from omc.checks.causes.places import watched_by
 from omc.checks.causes.words import Kind
 from omc.checks.finding import Evidence, Finding, Level
@@ -52,7 +52,8 @@ def cache_trouble(situation: Situation) -> Iterator[Cause]:
         return
     ill = [each for each in situation.findings if each.place == PLACE and each.level in (Level.WARN, Level.FAIL)]
     over: Cause | None = None
-    for look in (_status, _login, _too_small, _restarted, _flushed, _silent):
+    looks = (_status, _login, _too_small, _restarted, _flushed)
+    for look in looks if closed else (*looks, _network, _silent):
         found = look(situation, store, said, ill)
         if found and found.ended is None:
             yield found
@@ -210,6 +211,10 @@ def emptied(points: Points, now: datetime) -> tuple[datetime, float, float] | No
         if now - at <= LATELY and before >= 20 and after <= before * (1 - LOST):
             return at, before, after
     return None
+
+
+def _network(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
+    return closed_by_network(situation, PLACE, store, said, CACHE_FAILURES)
 
 
 def _silent(situation: Situation, store: Store, said: list[Heard], ill: list[Finding]) -> Cause | None:

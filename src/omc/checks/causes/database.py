@@ -9,10 +9,11 @@ from functools import partial
 from omc.checks.causes.heard import Heard, about, cause_at, heard, still
 from omc.checks.causes.logins import connection_limit, password, read_only
 from omc.checks.causes.model import Cause, Situation, reading_of
-from omc.checks.causes.paths import closed_paths
+from omc.checks.causes.paths import closed_by_network, closed_paths
 from omc.checks.causes.words import Kind, shortened
 from omc.checks.finding import Evidence, Level
 from omc.checks.runbook import CONNECTION_FAILURES, DATABASE_TIMEOUT
+from omc.facts.collector import UNREAD
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.database_log import DatabaseLog, LockWait
 from omc.facts.followup.gauges import Gauges
@@ -55,7 +56,7 @@ def database_trouble(situation: Situation) -> Iterator[Cause]:
         if found := _status(situation, store, said):
             yield found
         return
-    for look in LOOKS:
+    for look in (*LOOKS, _busy) if closed else (*LOOKS, _network, _frozen, _busy):  # what hangs refuses nothing
         found = look(situation, store, said)
         if found:
             yield found
@@ -270,6 +271,13 @@ def _begin(said: list[Heard]) -> datetime | None:
     return min((each.first for each in said), default=None)
 
 
+def _network(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+    load = situation.fact(DatabaseLoad)
+    if load and not load.is_off and load.newest and situation.scope.now - load.newest > SILENT:
+        return None  # its own agent hears nothing of it either
+    return closed_by_network(situation, PLACE, store, said, DATABASE_TIMEOUT)
+
+
 def _frozen(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
     """Available by RDS's word, the way open, and nobody gets an answer."""
     silent = still(situation, said, Kind.TIMEOUT)
@@ -284,6 +292,7 @@ def _frozen(situation: Situation, store: Store, said: list[Heard]) -> Cause | No
         quiet = f", and Performance Insights has heard nothing of it {_for(situation, newest)}"
     otherwise = (
         f"RDS calls it {store.status}, and its security groups are open."
+        + ("" if is_silent else " A network ACL or a route may close the way.")
         if situation.fact(DataStores)
         else "How RDS calls it, and whether the way to it is open, could not be read."
     )
@@ -291,6 +300,9 @@ def _frozen(situation: Situation, store: Store, said: list[Heard]) -> Cause | No
     evidence = (
         (Evidence(f"newest reading of the database: {situation.when(newest)}", reading_of(load)),) if newest else ()
     )
+    if not is_silent:
+        unread = "network ACLs and routes were not read: aws ec2 describe-network-acls; aws ec2 describe-route-tables"
+        evidence = (*evidence, Evidence(unread, UNREAD))
     since = max(begun, newest) if newest and is_silent else begun
     return _cause(situation, "hangs", store, sentence, silent, evidence=evidence, since=since, is_direct=is_silent)
 
@@ -324,5 +336,5 @@ def _busy(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
 
 LOOKS: tuple[Callable[[Situation, Store, list[Heard]], Cause | None], ...] = (
     *(_status, password, _lock, connection_limit, _connections, _storage, _schema),
-    *(read_only, _refuses, _frozen, _busy),
+    *(read_only, _refuses),
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from omc.checks.causes.heard import Heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
@@ -19,8 +20,20 @@ from omc.facts.services import EcsService, Services
 CLOSINGS = (
     *("RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress", "ModifySecurityGroupRules"),
     *("ModifyDBInstance", "ModifyReplicationGroup", "ModifyCacheCluster", "DeleteSecurityGroup"),
-    *("CreateNetworkAclEntry", "ReplaceNetworkAclEntry", "DeleteNetworkAclEntry", "ReplaceNetworkAclAssociation"),
 )
+NETWORK = {
+    **dict.fromkeys(
+        ("CreateNetworkAclEntry", "ReplaceNetworkAclEntry", "DeleteNetworkAclEntry", "ReplaceNetworkAclAssociation"),
+        "a network ACL",
+    ),
+    **dict.fromkeys(
+        ("CreateRoute", "ReplaceRoute", "DeleteRoute", "ReplaceRouteTableAssociation", "DisassociateRouteTable"),
+        "a route",
+    ),
+}
+"""Calls that may close a way that security groups leave open."""
+NETWORK_ID = re.compile(r"(?:acl|rtb)-[0-9a-z]+")
+LATELY, SLACK = timedelta(hours=1), timedelta(minutes=2)
 OPENINGS = frozenset({"AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"})
 
 
@@ -73,6 +86,34 @@ def closed_paths(
             since=_first(said, refused),
             is_direct=False,
         )
+
+
+def closed_by_network(
+    situation: Situation, kind: str, store: Store, said: list[Heard], procedure: Procedure
+) -> Cause | None:
+    """The store doesn't answer, its groups are open, and somebody changed a network ACL or a route just before."""
+    silent = still(situation, said, Kind.TIMEOUT)
+    write = situation.changed(NETWORK)
+    if not silent or write is None or situation.scope.now - write.at > LATELY:
+        return None
+    if write.at > min(each.first for each in silent) + SLACK:
+        return None
+    named = sorted(name for name in write.names if NETWORK_ID.fullmatch(name))
+    what = " ".join([NETWORK[write.operation], *named[:1]])
+    return Cause(
+        name=f"{kind}-refused-by-network",
+        place=kind,
+        subject=store.name,
+        sentence=f"The {kind} doesn't answer, though its security groups are open: {what} was changed by {write.who} "
+        f"{situation.ago(write.at)} ({write.operation}), which may close the way to port {store.port or kind}.",
+        evidence=(
+            *situation.by_whom(write),
+            *(Evidence(f'{each.service or "a service"} says: "{each.said.line}"', UNREAD) for each in silent[:2]),
+        ),
+        procedure=procedure,
+        since=write.at,
+        is_direct=False,
+    )
 
 
 def is_shut_in(situation: Situation, rules: GroupRules, groups: tuple[str, ...], closed: str) -> bool:
