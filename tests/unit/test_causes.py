@@ -481,6 +481,32 @@ STORIES = [
         [("cache-restarted", "cache", FAIL)],
     ),
     story(
+        "a database's name that isn't there",
+        ALL_ILL,
+        [
+            errors('FATAL: database "ohmycoin" does not exist'),
+            LastWords({}, {"b:7": RevisionTold(variables={"backend": {"POSTGRES_DB": "ohmycoin"}})}),
+            stores(),
+            rules(),
+            load_of(),
+        ],
+        [("database-wrong-name", "database", FAIL)],
+        words=('backend asks for a database "ohmycoin" that is not there', "POSTGRES_DB of b:7"),
+        never=("security group",),
+    ),
+    story(
+        "errors of an exchange are no lock's",
+        (TARGETS, LOGS),
+        [
+            errors("the exchange did not answer within 2 s"),
+            stores(),
+            rules(),
+            load_of(waits=WAITS, counters={"db.Transactions.blocked_transactions": 3.0}),
+        ],
+        [("database-locked", "database", FAIL), ("recent-errors", f"logs/{BACKEND_LOG}", WARN)],
+        never=("exchange",),
+    ),
+    story(
         "a secret that is to be deleted, and a task that needs it",
         (SHORT, Finding("secret-rotation", FAIL, "shop/key", "The secret is scheduled for deletion.")),
         [

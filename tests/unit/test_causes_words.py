@@ -38,6 +38,7 @@ LINES = [
     ("OOM command not allowed when used memory > 'maxmemory'.", Kind.FULL, ""),
     ('could not extend file "base/1/2": No space left on device', Kind.DISK, ""),
     ("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", Kind.MEMORY, ""),
+    ('FATAL:  database "ohmycoin" does not exist', Kind.NAME, "ohmycoin"),
     ('relation "prices" does not exist', Kind.SCHEMA, "prices"),
     ("permission denied for table prices", Kind.PERMISSION, "prices"),
     ("SECRET_KEY is not set; the backend can't start without it", Kind.SETTINGS, "SECRET_KEY"),

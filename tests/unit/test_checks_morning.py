@@ -264,6 +264,12 @@ def test_failed_tasks_are_past_once_their_revision_is_gone_or_long_has_had_none(
     assert only(failed_tasks(lately, services(service()), STAGING, SCOPE)).ended is None
     gone = StoppedTasks((task(stopped=ago(seconds=30), task_definition="ohmycoins-backend:6"),))
     assert only(failed_tasks(gone, services(service()), STAGING, SCOPE)).ended == ago(seconds=30)
+    old = [task(id=f"{n:032x}", stopped=ago(minutes=3 + n), task_definition="ohmycoins-backend:6") for n in range(3)]
+    older = [task(id="c" * 32, stopped=ago(minutes=16)), task(id="d" * 32, stopped=ago(minutes=28))]
+    stories = StoppedTasks((*old, *older))
+    assert only(failed_tasks(stories, services(service()), STAGING, SCOPE)).ended == ago(minutes=3), "nobody wants it"
+    both = StoppedTasks((task(stopped=ago(seconds=20)), *old))
+    assert only(failed_tasks(both, services(service()), STAGING, SCOPE)).ended is None, "the current one fails, too"
     again = service(deployments=(deployment(rollout="IN_PROGRESS"),))
     assert only(failed_tasks(failed, services(again), STAGING, SCOPE)).ended is None, "its deployment goes on"
     hourly = StoppedTasks((task(stopped=ago(minutes=4)), task(id="b" * 32, stopped=ago(minutes=34))))

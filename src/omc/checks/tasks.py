@@ -71,15 +71,16 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
     for about twice as long as those tasks lived and were apart, five minutes at most."""
     if service is None or service.running < service.desired or not service.desired:
         return None
-    last, failed = tasks[0].stopped, {task.task_definition for task in tasks}
+    failed = {task.task_definition for task in tasks}
     going_on = {each.task_definition for each in service.deployments if each.rollout in ("IN_PROGRESS", "FAILED")}
     if failed & going_on:
         return None
     current = {deployment.task_definition for deployment in service.deployments} or {service.task_definition}
-    lived = max((task.stopped - task.started for task in tasks if task.started), default=SOONEST)
-    apart = max((one.stopped - other.stopped for one, other in pairwise(tasks)), default=SOONEST)
-    if scope.now - last > min(max(min(2 * lived, LIVED), 2 * apart, SOONEST), HEALED) or not failed & current:
-        return last
+    mine = [task for task in tasks if task.task_definition in current]  # the others' revisions nobody wants any more
+    lived = max((task.stopped - task.started for task in mine if task.started), default=SOONEST)
+    apart = max((one.stopped - other.stopped for one, other in pairwise(mine)), default=SOONEST)
+    if not mine or scope.now - mine[0].stopped > min(max(min(2 * lived, LIVED), 2 * apart, SOONEST), HEALED):
+        return tasks[0].stopped
     return None
 
 

@@ -11,20 +11,22 @@ from omc.checks.causes.cache import cache_trouble
 from omc.checks.causes.database import database_trouble
 from omc.checks.causes.deviations import CHECKS, is_same_thing, not_as_expected
 from omc.checks.causes.entrance import not_led
-from omc.checks.causes.heard import heard, is_about
-from omc.checks.causes.model import Cause, Situation
+from omc.checks.causes.heard import heard, is_about, is_of_another
+from omc.checks.causes.model import LIVE, Cause, Situation
 from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at, suffers, watched_by
 from omc.checks.causes.questions import is_trouble
-from omc.checks.causes.servers import misdirected, unreached
+from omc.checks.causes.servers import misdirected, misnamed, unreached
 from omc.checks.causes.tasks import failing_tasks
 from omc.checks.causes.tasks_closed import closed_tasks
 from omc.checks.finding import Evidence, Finding, Level, worst
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.collector import UNREAD, Readings
+from omc.facts.logs import RecentErrors
 from omc.stack import Environment
 
 CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     misdirected,
+    misnamed,
     database_trouble,
     cache_trouble,
     not_as_expected,
@@ -166,8 +168,18 @@ def _logs_of(cause: Cause, situation: Situation) -> Iterator[str]:
 
 
 def _may_log(cause: Cause, finding: Finding, situation: Situation) -> bool:
-    """Lines that are all about one store are not brought about by the other."""
+    """Lines that are all about one store are not brought about by the other, nor those of another dependency by
+    either."""
     other = {"database": "cache", "cache": "database"}.get(cause.place)
+    errors = situation.fact(RecentErrors)
+    known = {each.place for each in situation.findings if each.check == "dependencies" and "/" not in each.place}
+    lines = [
+        group.sample
+        for group in (errors.groups if errors else ())
+        if group.log_group == finding.subject and situation.scope.now - group.last <= LIVE
+    ]
+    if other and lines and all(is_of_another(line, known - {"", "database", "cache"}) for line in lines):
+        return False
     said = [each.said for each in heard(situation) if each.log_group == finding.subject]
     return not other or not said or not all(is_about(getattr(situation.stores, other), other, each) for each in said)
 

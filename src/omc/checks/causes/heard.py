@@ -22,7 +22,7 @@ from omc.facts.tasks import StoppedTasks
 DATABASE_PORT, CACHE_PORT = 5432, 6379
 _OF_KIND = {
     **dict.fromkeys((Kind.LOCK, Kind.SCHEMA, Kind.POOL, Kind.CONNECTIONS, Kind.DISK, Kind.READ_ONLY), "database"),
-    **dict.fromkeys((Kind.PASSWORD, Kind.STARTING, Kind.LIMIT), "database"),
+    **dict.fromkeys((Kind.PASSWORD, Kind.STARTING, Kind.LIMIT, Kind.NAME), "database"),
     Kind.FULL: "cache",
 }
 """Whose trouble it is where the line names nobody."""
@@ -122,6 +122,14 @@ def is_about(store: Store, kind: str, what: Said) -> bool:
         min((line.find(word) for word in _WORDS[each] if word in line), default=-1) for each in (kind, other)
     )
     return mine >= 0 and (theirs < 0 or mine < theirs)
+
+
+def is_of_another(line: str, places: Iterable[str]) -> bool:
+    """Whether a line is about neither database nor cache: it names another dependency, and no word of theirs."""
+    text = line.lower().replace("connectionpool", "")
+    if any(word in text for words in _WORDS.values() for word in words):
+        return False
+    return bool(_OTHERS.search(text)) or any(place.lower() in text for place in places)
 
 
 def _of_client(line: str) -> str:

@@ -101,6 +101,49 @@ def _misdirected(
     )
 
 
+def misnamed(situation: Situation) -> Iterator[Cause]:
+    """A service that asks the database's server for a database that it hasn't."""
+    services, words = situation.fact(Services), situation.fact(LastWords)
+    reading = reading_of(situation.fact(RecentErrors))
+    known = {service.name: service for service in services.services} if services else {}
+    for each in still(situation, heard(situation), Kind.NAME):
+        service, name = known.get(each.service), each.said.what
+        if service is None:
+            continue
+        revisions = [one.task_definition for one in service.deployments] or [service.task_definition]
+        told = [
+            (revision, words.revisions[revision]) for revision in revisions if words and revision in words.revisions
+        ]
+        settings = [
+            (revision, variable, value)
+            for revision, one in told
+            for variables in one.variables.values()
+            for variable, value in variables.items()
+        ]
+        named = next(((revision, variable) for revision, variable, value in settings if value == name), ("", ""))
+        says = f", which {named[1]} of {named[0]} says" if named[1] else ""
+        others = [
+            f"{variable} of {revision} is {value}"
+            for revision, variable, value in settings
+            if variable == named[1] and value != name
+        ]
+        yield Cause(
+            name="database-wrong-name",
+            place="database",
+            subject=service.name,
+            sentence=f'{service.name} asks for a database "{name}" that is not there{says}.',
+            evidence=(
+                Evidence(f'{service.name} says: "{each.said.line}"', reading),
+                *(Evidence(text, reading_of(words)) for text in others[:1]),
+                *situation.by_whom(situation.changed(("UpdateService", "CreateService"), *revisions)),
+            ),
+            procedure=_back(situation, service),
+            since=each.first,
+            services=frozenset({service.name}),
+            about=(service.name, str(Kind.NAME), name),
+        )
+
+
 def _back(situation: Situation, service: EcsService) -> Procedure:
     return replace(DEPLOYMENTS, command=f"omc rollback --env {situation.environment.name} {service.name}")
 

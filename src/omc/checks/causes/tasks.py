@@ -53,6 +53,7 @@ TEXTS = {
     Kind.FULL: "{server} is full",
     Kind.DISK: "no space was left on its disk",
     Kind.MEMORY: "it ran out of memory",
+    Kind.NAME: "{server} has no database {what}",
     Kind.MODULE: "its image lacks the module {what}",
     Kind.PORT: "its port is in use",
     Kind.REFUSED: "{server} refuses connections",
@@ -66,7 +67,7 @@ OF_ONE_REVISION = frozenset({why.HEALTH, why.HANGS, why.EXIT, why.START})
 BY_SETTING = frozenset(
     {
         *(why.IMAGE, why.COMMAND, why.PROCESSOR, why.MEMORY_OF_CONTAINER, why.MEMORY_OF_TASK, why.EXIT),
-        *(Kind.HOST, Kind.SETTINGS, Kind.MODULE, Kind.SCHEMA, Kind.MEMORY, Kind.PORT),
+        *(Kind.HOST, Kind.NAME, Kind.SETTINGS, Kind.MODULE, Kind.SCHEMA, Kind.MEMORY, Kind.PORT),
     }
 )
 """What comes with a revision, so that the revision before hadn't it."""

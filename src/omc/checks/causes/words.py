@@ -38,6 +38,8 @@ class Kind(StrEnum):
     """A cache that may evict nothing more."""
     DISK = "disk"
     MEMORY = "memory"
+    NAME = "database-name"
+    """The server has no database of that name."""
     SCHEMA = "schema"
     PERMISSION = "permission"
     SETTINGS = "settings"
@@ -126,6 +128,7 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
             Kind.MEMORY,
             r"\bMemoryError\b|heap out of memory|OutOfMemory|Cannot allocate memory|\bout of memory\b",
         ),
+        (Kind.NAME, r"database [\"'](?P<what>[\w.-]+)[\"'] does not exist"),
         (
             Kind.SCHEMA,
             r"(?:relation|table|column|type|function) [\"'](?P<what>[\w.]+)[\"'].{0,80} does not exist|"
