@@ -11,6 +11,7 @@ from omc.checks.causes.heard import Heard, about, cause_at, heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.paths import closed_by_network, closed_paths
 from omc.checks.causes.places import watched_by
+from omc.checks.causes.releases import missed_by_release
 from omc.checks.causes.words import Kind
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import CACHE_FAILURES, CACHE_HIT_RATE
@@ -53,7 +54,7 @@ def cache_trouble(situation: Situation) -> Iterator[Cause]:
     ill = [each for each in situation.findings if each.place == PLACE and each.level in (Level.WARN, Level.FAIL)]
     over: Cause | None = None
     looks = (_status, _login, _too_small, _restarted, _flushed)
-    for look in looks if closed else (*looks, _network, _silent):
+    for look in looks if closed else (*looks, _of_release, _network, _silent):
         found = look(situation, store, said, ill)
         if found and found.ended is None:
             yield found
@@ -211,6 +212,10 @@ def emptied(points: Points, now: datetime) -> tuple[datetime, float, float] | No
         if now - at <= LATELY and before >= 20 and after <= before * (1 - LOST):
             return at, before, after
     return None
+
+
+def _of_release(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
+    return missed_by_release(situation, PLACE, store, said)
 
 
 def _network(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:

@@ -176,6 +176,8 @@ def _now(
     primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
     environment = situation.environment.name
     serving = f" {service.running} of {service.desired} tasks run"
+    if service.running > service.desired:
+        serving = f" {service.running} tasks run, {service.desired} are wanted"
     is_current = primary is not None and primary.task_definition in revisions
     if primary and not is_current:
         if primary.rollout == "IN_PROGRESS" and service.running < service.desired:

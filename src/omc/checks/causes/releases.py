@@ -1,0 +1,71 @@
+"""A store that only the tasks of a release miss: the release's fault, not the store's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from omc.checks.causes.heard import Heard, cause_at
+from omc.checks.causes.model import Cause, Situation, reading_of
+from omc.checks.finding import Evidence, Procedure
+from omc.checks.runbook import DEPLOYMENTS
+from omc.facts.dependencies import Dependencies
+from omc.facts.followup.data_stores import Store
+from omc.facts.followup.last_words import LastWords, RevisionTold
+from omc.facts.services import EcsService, Services
+
+LATELY = timedelta(minutes=15)
+SHOWN = 3
+"""Changed variables that are named."""
+
+
+def missed_by_release(situation: Situation, kind: str, store: Store, said: Sequence[Heard]) -> Cause | None:
+    """Some answers of a status page miss it and some don't, while a release runs beside what it replaces."""
+    pages, services = situation.fact(Dependencies), situation.fact(Services)
+    known = {service.name: service for service in services.services} if services else {}
+    for page in pages.found if pages else ():
+        service = known.get(page.service)
+        if service is None or page.place != kind or not 0 < page.bad < page.answers:
+            continue
+        new = next((each for each in service.deployments if each.status == "PRIMARY"), None)
+        old = next((each for each in service.deployments if each is not new and each.running), None)
+        if new is None or old is None or new.task_definition == old.task_definition:
+            continue
+        if not new.running or situation.scope.now - new.created > LATELY:
+            continue
+        changed = _changed(situation, old.task_definition, new.task_definition)
+        why = f" ({changed})" if changed else ""
+        text = f"{new.task_definition}, deployed {situation.ago(new.created)}, doesn't reach the {kind}{why}; "
+        evidence = Evidence(f"{page.bad} of {page.answers} answers of {page.url} miss the {kind}", reading_of(pages))
+        return cause_at(
+            kind,
+            situation,
+            "missed-by-release",
+            store,
+            f"{text}{old.task_definition} does.",
+            said,
+            (evidence,),
+            procedure=_back(situation, service),
+            since=new.created,
+            services=frozenset({service.name}),
+        )
+    return None
+
+
+def _changed(situation: Situation, old: str, new: str) -> str:
+    """Plain variables that differ, where both revisions were read; not their values, of which one may be a secret."""
+    words = situation.fact(LastWords)
+    revisions = words.revisions if words else {}
+    before, after = (
+        {name: value for some in revisions.get(each, RevisionTold()).variables.values() for name, value in some.items()}
+        for each in (old, new)
+    )
+    if not before or not after:
+        return ""
+    names = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    return f"{' and '.join(names[:SHOWN])} changed" if names else ""
+
+
+def _back(situation: Situation, service: EcsService) -> Procedure:
+    return replace(DEPLOYMENTS, command=f"omc rollback --env {situation.environment.name} {service.name}")

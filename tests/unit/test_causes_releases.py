@@ -1,0 +1,60 @@
+"""A store that only a release misses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from omc.facts.dependencies import Dependencies, Dependency, Said, State
+from omc.facts.followup.last_words import LastWords, RevisionTold
+from omc.facts.services import Services
+from support.causes_world import NO_CACHE, NOW, ago, errors, rules, run, service, stores
+
+TLS = LastWords(
+    {},
+    {
+        "b:7": RevisionTold(variables={"backend": {"REDIS_TLS": "true", "LEVEL": "INFO"}}),
+        "b:8": RevisionTold(variables={"backend": {"REDIS_TLS": "false", "LEVEL": "INFO"}}),
+    },
+)
+
+
+def deployed(old: int, new: int, age: timedelta = timedelta(seconds=10), revision: str = "b:8") -> Services:
+    made = service()
+    [before] = made.deployments
+    primary = replace(before, id="2", task_definition=revision, running=new, rollout="IN_PROGRESS", created=NOW - age)
+    return Services((replace(made, deployments=(primary, replace(before, status="ACTIVE", running=old))),))
+
+
+def page(bad: int, answers: int, name: str = "cache") -> Dependencies:
+    return Dependencies(
+        (Dependency("backend", Said(name, State.DOWN, "down"), answers, bad, "http://x/"),), ("backend",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("services", "pages", "is_release"),
+    [
+        (deployed(2, 1), page(1, 3), True),
+        (deployed(1, 2), page(2, 3), True),
+        (deployed(2, 1, timedelta(minutes=14)), page(1, 3), True),
+        (deployed(2, 1, timedelta(minutes=16)), page(1, 3), False),
+        (deployed(2, 1), page(3, 3), False),
+        (deployed(2, 0), page(1, 3), False),
+        (deployed(0, 2), page(1, 3), False),
+        (deployed(2, 1, revision="b:7"), page(1, 3), False),
+        (deployed(2, 1), page(1, 3, "exchange"), False),
+        (Services((service(),)), page(1, 3), False),
+    ],
+)
+def test_a_cache_that_only_a_release_misses(services: Services, pages: Dependencies, *, is_release: bool) -> None:
+    said = errors("the cache can't be reached: Connection reset by peer", first=ago(seconds=8), resumed=ago(seconds=8))
+    found = run((NO_CACHE,), [services, pages, stores(), rules(), said, TLS])[0]
+    assert (found.check == "cache-missed-by-release") is is_release
+    if is_release:
+        assert found.sentence.startswith("b:8, deployed ")
+        assert "doesn't reach the cache (REDIS_TLS changed); b:7 does." in found.sentence
+        assert found.procedure
+        assert found.procedure.command == "omc rollback --env staging backend"
