@@ -214,10 +214,6 @@ HEALTHY: Mapping[str, Mapping[str, Any]] = {
     "aws_secretsmanager_secret": {"name": f"{NAME}/secret-key"},
     "aws_kms_key": {"key_id": "k-1", "description": f"{NAME}: logs"},
     "aws_s3_bucket": {"bucket": f"{NAME}-audit"},
-    "aws_wafv2_web_acl_association": {
-        "resource_arn": BALANCER,
-        "web_acl_arn": f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/{NAME}/6f",
-    },
 }
 """A thing of every kind, as it should be and as it is."""
 

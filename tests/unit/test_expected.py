@@ -110,7 +110,6 @@ GONE = {
     "aws_secretsmanager_secret": (FAIL, "secrets/ohmycoins-staging/secret-key", "can't start"),
     "aws_kms_key": (FAIL, "infrastructure/k-1", "The key ohmycoins-staging: logs is gone"),
     "aws_s3_bucket": (WARN, "infrastructure/ohmycoins-staging-audit", "The bucket ohmycoins-staging-audit is gone"),
-    "aws_wafv2_web_acl_association": (WARN, "load-balancer", "The firewall of ohmycoins-staging is gone"),
 }
 
 
@@ -207,7 +206,6 @@ CHANGED: list[tuple[str, Mapping[str, Any], Level, str]] = [
     ("aws_route", {"nat_gateway_id": None, "gateway_id": "igw-1"}, FAIL, "target is igw-1, not nat-1"),
     ("aws_kms_key", {"_state": "PendingDeletion"}, FAIL, "state is PendingDeletion, not Enabled"),
     ("aws_kms_key", {"_state": "Disabled"}, FAIL, "state is Disabled, not Enabled"),
-    ("aws_wafv2_web_acl_association", {"web_acl_arn": "arn:aws:wafv2:x:1:regional/webacl/y/z"}, WARN, "rules are"),
 ]  # fmt: skip
 
 

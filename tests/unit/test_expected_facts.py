@@ -527,7 +527,6 @@ ANSWERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("aws_secretsmanager_secret", {("secretsmanager", "list_secrets"): {"SecretList": [{"Name": f"{world.NAME}/secret-key"}]}}, {}),
     ("aws_kms_key", {("kms", "describe_key"): {"KeyMetadata": {"KeyId": "k-1", "KeyState": "Enabled"}}}, {}),
     ("aws_s3_bucket", {("s3", "list_buckets"): {"Buckets": [{"Name": f"{world.NAME}-audit"}]}}, {}),
-    ("aws_wafv2_web_acl_association", {("wafv2", "get_web_acl_for_resource"): {"WebACL": {"ARN": world.HEALTHY["aws_wafv2_web_acl_association"]["web_acl_arn"]}}}, {}),
 ]  # fmt: skip
 
 
@@ -579,7 +578,6 @@ def test_empty_answers_are_things_that_are_gone(kind: str) -> None:
         "secretsmanager",
         "kms",
         "s3",
-        "wafv2",
         "ecs",
     )
     answers = {(name, operation): answer for name in (*services, *every) for operation, answer in EMPTY.items()}

@@ -31,8 +31,7 @@ COMMANDS: Mapping[str, str] = {
         s3 GetObject ListBuckets
         secretsmanager DescribeSecret ListSecrets
         sns ListSubscriptions ListTopics
-        sqs ListQueues
-        wafv2 GetWebACLForResource""",
+        sqs ListQueues""",
     "deploy": """
         application-autoscaling DescribeScalableTargets DescribeScalingPolicies
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource

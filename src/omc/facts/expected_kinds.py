@@ -5,7 +5,8 @@ Both sides are compared in Terraform's words. ``omc.facts.expected`` takes the v
 resource nothing is kept but what its row names, so no secret of the state gets any further than the reader.
 
 What no row is about, Terraform itself sees: ``omc infra drift``. IAM's roles and policies are among that (a call for
-each of them), as are a bucket's own settings, dashboards, subnets and records of DNS.
+each of them), as are the firewall of a load balancer (a client whose model alone takes 50 ms to read), a bucket's own
+settings, dashboards, subnets and records of DNS.
 """
 
 from __future__ import annotations
@@ -519,20 +520,6 @@ KINDS: tuple[Kind, ...] = (
         _infrastructure,
         events=("DeleteBucket",),
         mention=lambda values: str(values.get("bucket")),
-    ),
-    Kind(
-        "aws_wafv2_web_acl_association",
-        "the firewall of",
-        lambda values: tv.balancer_of(values.get("resource_arn")) or tv.tail(values.get("resource_arn")),
-        (by("resource_arn"),),
-        "resource_arn web_acl_arn",
-        Harm.SAFETY,
-        "requests come in unfiltered",
-        _of_balancer,
-        (Field("rules", get("web_acl_arn"), Harm.SAFETY),),
-        parent=lambda values: ("aws_lb", (tv.balancer_of(values.get("resource_arn")),)),
-        events=("DisassociateWebACL", "AssociateWebACL"),
-        mention=lambda values: str(values.get("resource_arn")),
     ),
 )
 """In the order in which findings are shown: what users notice first."""

@@ -33,6 +33,5 @@ LISTINGS: tuple[tuple[tuple[str, ...], Listing], ...] = (
     (("aws_secretsmanager_secret",), safety.secrets),
     (("aws_kms_key",), safety.keys),
     (("aws_s3_bucket",), safety.buckets),
-    (("aws_wafv2_web_acl_association",), entrance.firewalls),
 )
 """Types, and what tells of them."""

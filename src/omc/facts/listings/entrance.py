@@ -7,9 +7,8 @@ from typing import Any
 
 from omc.aws.calls import side_by_side
 from omc.aws.gateway import Gateway
-from omc.errors import NotFound
 from omc.facts.expected import Thing
-from omc.facts.listings.common import Facts, Wanted, fact, named
+from omc.facts.listings.common import Facts, Wanted, fact
 from omc.facts.terraform_values import balancer_of
 
 
@@ -129,14 +128,3 @@ def _condition(told: Mapping[str, Any]) -> dict[str, Any]:
         return {name: [{"key": one.get("Key") or "", "value": one.get("Value")} for one in values]}
     header = {"http_header_name": said["HttpHeaderName"]} if said.get("HttpHeaderName") else {}
     return {name: [{"values": values, **header}]}
-
-
-def firewalls(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
-    wafv2 = aws.client("wafv2")
-    for arn in named(wanted, "resource_arn"):
-        try:
-            acl = wafv2.get_web_acl_for_resource(ResourceArn=arn).get("WebACL")
-        except NotFound:  # the resource itself is gone
-            continue
-        if acl:
-            yield Thing("aws_wafv2_web_acl_association", {"resource_arn": arn, "web_acl_arn": acl.get("ARN")})
