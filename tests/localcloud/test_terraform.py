@@ -276,4 +276,4 @@ def test_https_under_a_name_of_ones_own(cloud: Cloud, aws: Any, roots: Callable[
     with closing(plain):
         plain.request("GET", "/prices?at=1", headers={"Host": DOMAIN})
         redirect = plain.getresponse()
-    assert (redirect.status, redirect.getheader("Location")) == (301, f"https://{DOMAIN}/prices?at=1")
+    assert (redirect.status, redirect.getheader("Location")) == (301, f"https://{DOMAIN}:443/prices?at=1")
