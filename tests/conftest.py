@@ -30,8 +30,8 @@ SHARED = {
     "rehearsal/test_awkward_aws": "changed stack",
     "rehearsal/test_deploy_workflow": "changed stack",
     "rehearsal/test_infrastructure": "changed stack",
-    "rehearsal/test_releases": "changed stack",
-    "rehearsal/test_scale": "changed stack",
+    "rehearsal/test_releases": "releases",
+    "rehearsal/test_scale": "releases",
     "rehearsal/test_workflow_from_nothing": "changed stack",
     "rehearsal/": "stack",
     "contract/test_infrastructure_terraform": "terraform tests",
@@ -46,6 +46,7 @@ FRESH = "rehearsal/test_morning"
 LONGEST = (
     "changed stack",
     "stack",
+    "releases",
     "localcloud/test_terraform",
     "terraform tests",
     "demo",
