@@ -24,7 +24,7 @@ def _closed(of: str, *, renewed: bool = False) -> Callable[[World], AbstractCont
                 world.redis(["CLIENT", "KILL", "TYPE", "normal"])
             yield
         finally:
-            ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rules)
+            world.apply()  # a rule that is made again by hand is another one to Terraform
 
     return fault
 
@@ -39,7 +39,7 @@ def _no_way_out(world: World) -> Iterator[None]:
         world.end_sessions()
         yield
     finally:
-        ec2.authorize_security_group_egress(GroupId=group, IpPermissions=rules)
+        world.apply()
 
 
 STORIES = (
@@ -50,6 +50,7 @@ STORIES = (
         headline=r"database.*(security group|rule|closed)|(security group|sg-\w+|rule).*database",
         words=(r"sg-\w+",),
         never=(r"rollback",),
+        healed_within=480,
         exits=(0, 1),
         within=60,
     ),
@@ -60,6 +61,7 @@ STORIES = (
         headline=r"database.*(security group|sg-|rule|closed|reach)|(security group|sg-|rule).*database",
         words=(r"sg-\w+", r"backend"),
         never=(r"rollback",),
+        healed_within=480,
     ),
     Story(
         "cache-group-closed",
@@ -68,6 +70,7 @@ STORIES = (
         headline=r"cache.*(security group|rule|closed)|(security group|sg-\w+|rule).*cache",
         words=(r"sg-\w+",),
         never=(r"rollback",),
+        healed_within=480,
         exits=(0, 1),
         within=60,
     ),
@@ -78,6 +81,7 @@ STORIES = (
         headline=r"cache.*(security group|sg-|rule|closed|reach)|(security group|sg-|rule).*cache",
         words=(r"sg-\w+",),
         never=(r"rollback",),
+        healed_within=480,
     ),
     Story(
         "backend-group-lets-nothing-out",
@@ -86,5 +90,6 @@ STORIES = (
         headline=r"(database|backend).*(security group|sg-|rule|reach)|(security group|sg-|rule).*(database|backend)",
         words=(r"sg-\w+",),
         never=(r"rollback",),
+        healed_within=480,
     ),
 )
