@@ -256,6 +256,31 @@ def test_failed_tasks_are_grouped_by_cause() -> None:
     assert only(failed_tasks(often, services(service()), STAGING, SCOPE)).level is FAIL, "it keeps failing"
 
 
+def test_a_migration_that_failed_is_past_once_one_of_its_family_went_well() -> None:
+    bad = task(service=None, task_definition="ohmycoins-migrate:7", stopped=ago(minutes=6))
+    well = task(
+        service=None,
+        task_definition="ohmycoins-migrate:8",
+        containers=(Container("backend", 0, ""),),
+        stopped=ago(minutes=2),
+    )
+    again = only(failed_tasks(StoppedTasks((well, bad)), services(service()), STAGING, SCOPE))
+    assert (again.level, again.ended) == (WARN, ago(minutes=2))
+    for other in (
+        replace(well, stopped=ago(minutes=8)),
+        replace(well, task_definition="ohmycoins-other:8"),
+        replace(well, containers=(Container("backend", None, ""),)),
+        replace(well, service="backend"),
+    ):
+        newest_first = tuple(sorted((bad, other), key=lambda each: each.stopped, reverse=True))
+        found = [
+            each
+            for each in failed_tasks(StoppedTasks(newest_first), services(service()), STAGING, SCOPE)
+            if each.place == "tasks/ohmycoins-migrate:7"
+        ]
+        assert [(each.level, each.ended) for each in found] == [(FAIL, None)]
+
+
 def test_failed_tasks_are_past_once_their_revision_is_gone_or_long_has_had_none() -> None:
     failed = StoppedTasks(tuple(task(id=str(number) * 32) for number in range(3)))
     past = only(failed_tasks(failed, services(service()), STAGING, SCOPE))

@@ -39,7 +39,10 @@ def failed_tasks(
         often = len(tasks) >= environment.thresholds.failed_tasks
         number = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
         newest = span(scope.now - tasks[0].stopped)
-        ended = healed(known.get(cause.service or ""), tasks, scope)
+        if cause.service:
+            ended = healed(known.get(cause.service), tasks, scope)
+        else:
+            ended = went_well(tasks, stopped.tasks)
         yield Finding(
             check="failed-tasks",
             level=Level.FAIL if (still or often) and not ended else Level.WARN,
@@ -82,6 +85,31 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
     if not mine or scope.now - mine[0].stopped > min(max(min(2 * lived, LIVED), 2 * apart, SOONEST), HEALED):
         return tasks[0].stopped
     return None
+
+
+def went_well(failed: Sequence[StoppedTask], stopped: Sequence[StoppedTask]) -> datetime | None:
+    """When tasks of one's own, such as migrations, were run again and ended well: the last family's. None while one of
+    the failed families (newest task first, as all that stopped) has no such run since."""
+    ends = []
+    for family in {_family(task) for task in failed}:
+        newest = max(task.stopped for task in failed if _family(task) == family)
+        again = [
+            task.stopped
+            for task in stopped
+            if task.service is None and _family(task) == family and task.stopped > newest and _ended_well(task)
+        ]
+        if not again:
+            return None
+        ends.append(min(again))
+    return max(ends, default=None)
+
+
+def _family(task: StoppedTask) -> str:
+    return task.task_definition.rpartition(":")[0]
+
+
+def _ended_well(task: StoppedTask) -> bool:
+    return bool(task.containers) and all(container.exit_code == 0 for container in task.containers)
 
 
 def _taken_by_aws(
