@@ -39,10 +39,7 @@ def failed_tasks(
         often = len(tasks) >= environment.thresholds.failed_tasks
         number = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
         newest = span(scope.now - tasks[0].stopped)
-        if cause.service:
-            ended = healed(known.get(cause.service), tasks, scope)
-        else:
-            ended = went_well(tasks, stopped.tasks)
+        ended = healed(known.get(cause.service), tasks, scope) if cause.service else went_well(tasks, stopped.tasks)
         yield Finding(
             check="failed-tasks",
             level=Level.FAIL if (still or often) and not ended else Level.WARN,
