@@ -91,6 +91,7 @@ def world(
     try:
         yield made
     finally:
+        fake_world.uninstall()
         for command in made.started:
             command.send(signal.SIGKILL)
             command.done()
