@@ -105,6 +105,17 @@ def test_it_fits_and_says_what_it_left_out(found: list[Finding], width: int, col
     assert len(ok) == (1 if any(each.level is Level.OK and not each.is_past for each in found) else 0)
 
 
+@given(SOME, st.integers(40, 120), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_no_word_from_outside_begins_at_the_margin(found: list[Finding], width: int, verbose: bool) -> None:
+    """A line that begins there is one of ours: nobody's log line can look like one."""
+    first, *rest = as_screen([report(found)], width=width, detail=Detail(verbose=verbose)).split("\n")
+    assert first.startswith(report(found).verdict.upper())
+    above_the_foot = rest[: len(rest) - 1 - rest[::-1].index("")]
+    ours = (*SECTIONS, "ok ", "and ", "  ")
+    assert [each for each in above_the_foot if each and not each.startswith(ours)] == []
+
+
 @given(st.lists(SOME, min_size=2, max_size=8), st.integers(40, 120))
 @settings(max_examples=25, deadline=None)
 def test_several_environments_fit_one_screen_the_worst_first(every: list[list[Finding]], width: int) -> None:

@@ -390,11 +390,12 @@ def _indented(label: str, lines: Sequence[str], indent: int) -> list[str]:
 
 
 def _fitted(text: str, width: int, most: int) -> list[str]:
-    """The text in so many lines at most (0: all of it), with an ellipsis where it is cut."""
+    """The text in so many lines at most (0: all of it), with an ellipsis where it is cut. Only its first line begins at
+    the margin, so that words from outside can't look like a line of ours."""
     text = line(text)
     if not most:
-        return _wrapped(text, width)
-    lines = _wrapped(text[: width * (most + 2)], width)
+        return _wrapped(text, width, below="  ")
+    lines = _wrapped(text[: width * (most + 2)], width, below="  ")
     if len(lines) <= most:
         return lines
     return _cut([text] if most == 1 else lines[:most], width)
@@ -404,7 +405,10 @@ def _cut(lines: Sequence[str], width: int) -> list[str]:
     return [*lines[:-1], f"{lines[-1][: width - 1].rstrip()}…"]
 
 
-def _wrapped(text: str, width: int, *, whole_words: bool = False) -> list[str]:
+def _wrapped(text: str, width: int, *, whole_words: bool = False, below: str = "") -> list[str]:
     if len(text) <= width:
         return [text]
-    return textwrap.wrap(text, width, break_long_words=not whole_words, break_on_hyphens=False) or [""]
+    wrapped = textwrap.wrap(
+        text, width, break_long_words=not whole_words, break_on_hyphens=False, subsequent_indent=below
+    )
+    return wrapped or [""]
