@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +65,10 @@ def test_a_bad_morning_is_told_whole(tmp_path: Path) -> None:
         ],
         "CompositeAlarms": [alarm("backend-at-max", "ALARM", StateUpdatedTimestamp=NOW - timedelta(minutes=2))],
     }
+    now = datetime.now(UTC)  # the log's last line is of now, however long ago this process began
     answers["logs", "GetQueryResults"]["results"] = [
         [
-            {"field": "@timestamp", "value": f"{NOW - timedelta(seconds=number):%Y-%m-%d %H:%M:%S}.000"},
+            {"field": "@timestamp", "value": f"{now - timedelta(seconds=number):%Y-%m-%d %H:%M:%S}.000"},
             {
                 "field": "@message",
                 "value": json.dumps({"level": "ERROR", "message": f"no table 'prices' (try {number})"}),
@@ -257,9 +258,10 @@ def test_what_aws_tells_is_data_and_its_secrets_stay_secret(tmp_path: Path, outp
         "MetricAlarms": [alarm("backend-unhealthy", "ALARM") | {"StateReason": hostile, "AlarmDescription": hostile}]
     }
     lines = (hostile, f"ERROR {hostile}", json.dumps({"level": "ERROR", "message": hostile, "api_key": "c4n4ry"}))
+    now = datetime.now(UTC)
     answers["logs", "GetQueryResults"]["results"] = [
         [
-            {"field": "@timestamp", "value": f"{NOW - timedelta(seconds=5):%Y-%m-%d %H:%M:%S}.000"},
+            {"field": "@timestamp", "value": f"{now - timedelta(seconds=5):%Y-%m-%d %H:%M:%S}.000"},
             {"field": "@message", "value": line},
             {"field": "@logStream", "value": "backend/backend/1"},
             {"field": "@log", "value": f"{ACCOUNT}:/ecs/{PREFIX}/backend"},
