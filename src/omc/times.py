@@ -50,3 +50,8 @@ def span(length: timedelta) -> str:
 def iso(at: datetime | None) -> str | None:
     """For programs: ISO 8601 to the millisecond; None stays None."""
     return at.isoformat(timespec="milliseconds") if at else None
+
+
+def in_utc(at: datetime | None) -> datetime | None:
+    """The same moment in UTC, as facts keep it; None stays None."""
+    return at.astimezone(UTC) if at else None

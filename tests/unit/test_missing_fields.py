@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -26,8 +25,7 @@ from omc.facts.scope import Scope
 from omc.stack import Environment
 from support import release_world as world
 from support.fake_gateway import FakeGateway
-
-Path = tuple[str | int, ...]
+from support.missing_fields import Path, paths, watched, without, words
 
 CHECKS = tuple(check for check in MORNING if check is not expected)
 """All but the one that holds the whole environment against what should be there: test_expected does that."""
@@ -51,34 +49,6 @@ NOTHING_RESTS_ON: Mapping[str, str] = {
     r"get_metric_data MetricDataResults \d StatusCode": "a bad one is looked for; its metric has no values",
 }
 """Fields that are read and that no verdict of a healthy stack rests on, by call and path, with the reason."""
-
-
-class Watched(dict[str, Any]):
-    """A dictionary that writes down which of its keys were asked for."""
-
-    def __init__(self, of: Mapping[str, Any], path: Path, read: set[Path]) -> None:
-        super().__init__({key: watched(value, (*path, key), read) for key, value in of.items()})
-        self.path, self.read = path, read
-
-    def __getitem__(self, key: str) -> Any:
-        self.read.add((*self.path, key))
-        return super().__getitem__(key)
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.read.add((*self.path, key))
-        return super().get(key, default)
-
-    def keys(self) -> Any:
-        self.read.update((*self.path, key) for key in self)
-        return super().keys()
-
-
-def watched(value: Any, path: Path, read: set[Path]) -> Any:
-    if isinstance(value, Mapping):
-        return Watched(value, path, read)
-    if isinstance(value, list):
-        return [watched(item, (*path, number), read) for number, item in enumerate(value)]
-    return value
 
 
 def answers() -> dict[tuple[str, str], Any]:
@@ -129,32 +99,6 @@ def morning(told: Mapping[tuple[str, str], Any], monkeypatch: pytest.MonkeyPatch
     given: dict[Any, Any] = {Environment: environment, Scope: Scope(NOW)}
     gateway = FakeGateway(dict(told), environment)
     return judge(CHECKS, collect(CHECKS, given | {Gateway: gateway}), given)
-
-
-def without(answer: Any, path: Path) -> Any:
-    """The same answer, without what is at the path."""
-    if callable(answer):
-        return lambda params: without(answer(params), path)
-    changed = copy.deepcopy(answer)
-    inner = changed
-    for part in path[:-1]:
-        inner = inner[part]
-    del inner[path[-1]]
-    return changed
-
-
-def paths(value: Any, path: Path = ()) -> Iterator[Path]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield (*path, key)
-            yield from paths(inner, (*path, key))
-    if isinstance(value, list):
-        for number, inner in enumerate(value[:2]):
-            yield from paths(inner, (*path, number))
-
-
-def words(operation: str, path: Path) -> str:
-    return " ".join([operation, *map(str, path)])
 
 
 def exempt(operation: str, path: Path) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from hypothesis import given
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from omc.procedures.definition_changes import changes as definition_changes
 from omc.redaction import CHANGED, REDACTED, compared_without_secrets, mask, without_secrets
 from omc.secret_names import is_secret_name
+from support.growth import growth
 
 CANARY = "c4n4ry"
 
@@ -253,11 +253,4 @@ def test_masking_a_secret_among_any_text_is_final(secret: str, before: str, afte
     ],
 )
 def test_masking_takes_time_in_proportion_to_the_length(part: str) -> None:
-    def processor_seconds(length: int) -> float:
-        text = (part * (length // len(part) + 1))[:length]
-        began = time.process_time()
-        mask(text)
-        return time.process_time() - began
-
-    small = max(min(processor_seconds(10_000) for _ in range(3)), 0.0005)
-    assert processor_seconds(200_000) / small < 150  # 20 in proportion, 400 by the square
+    assert growth(mask, part) < 150  # 20 in proportion, 400 by the square

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from omc.redaction import REDACTED, mask, without_secrets
+from support.growth import growth
 
 CANARY = "c4n4ry"
 COMMANDS = (
@@ -260,11 +260,4 @@ def test_masking_shuffled_parts_of_forms_is_final(parts: list[str]) -> None:
     ],
 )
 def test_no_form_takes_more_time_than_in_proportion_to_the_length(part: str) -> None:
-    def processor_seconds(length: int) -> float:
-        text = (part * (length // len(part) + 1))[:length]
-        began = time.process_time()
-        mask(text)
-        return time.process_time() - began
-
-    small = max(min(processor_seconds(10_000) for _ in range(3)), 0.0005)
-    assert processor_seconds(200_000) / small < 150  # 20 in proportion, 400 by the square
+    assert growth(mask, part) < 150  # 20 in proportion, 400 by the square

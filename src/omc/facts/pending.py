@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +19,7 @@ from omc.facts.differences import ABSENT, differences, path_text
 from omc.facts.terraform_json import Difference
 from omc.facts.trail import NOBODY, Author, Trail
 from omc.stack import Environment
+from omc.times import in_utc
 
 ATTRIBUTES: Mapping[str, str] = {
     "DBInstanceClass": "instance_class",
@@ -234,7 +235,7 @@ def _action(resource: str, window: str, told: Mapping[str, Any]) -> Maintenance:
     if told.get("Description"):
         what += f" ({told['Description']})"
     applied = told.get("CurrentApplyDate") or told.get("AutoAppliedAfterDate")
-    return Maintenance(resource, what, window, _utc(applied), _utc(told.get("ForcedApplyDate")))
+    return Maintenance(resource, what, window, in_utc(applied), in_utc(told.get("ForcedApplyDate")))
 
 
 DONE = frozenset({"complete", "not-applicable"})
@@ -248,10 +249,6 @@ def _update(resource: str, window: str, told: Mapping[str, Any]) -> Iterator[Mai
         resource,
         f"service update {told['ServiceUpdateName']} ({severity or 'no severity told'}, {status})",
         window,
-        wanted=_utc(told.get("ServiceUpdateRecommendedApplyByDate")),
+        wanted=in_utc(told.get("ServiceUpdateRecommendedApplyByDate")),
         is_minor=severity in {"medium", "low"} and status == "not-applied",
     )
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC) if moment else None

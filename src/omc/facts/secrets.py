@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from omc.aws.calls import side_by_side
@@ -19,6 +19,7 @@ from omc.facts.definitions import Definition, describe_definitions
 from omc.facts.services import Services
 from omc.facts.tasks import RunningTask, running_tasks_of
 from omc.stack import Environment
+from omc.times import in_utc
 
 BY_PARAMETER = ":parameter/aws/reference/secretsmanager/"
 """Parameter Store gives a secret out under this name."""
@@ -155,20 +156,16 @@ def _described(aws: Gateway, arn: str) -> Secret | UnreadableSecret:
     stages = {stage: version for version, some in told.get("VersionIdsToStages", {}).items() for stage in some}
     return Secret(
         name=told.get("Name", name),
-        last_changed=_utc(told.get("LastChangedDate")),
+        last_changed=in_utc(told.get("LastChangedDate")),
         current=stages.get("AWSCURRENT", ""),
         former=stages.get("AWSPREVIOUS", ""),
         rotates=bool(told.get("RotationEnabled")),
-        last_rotated=_utc(told.get("LastRotatedDate")),
-        next_rotation=_utc(told.get("NextRotationDate")),
+        last_rotated=in_utc(told.get("LastRotatedDate")),
+        next_rotation=in_utc(told.get("NextRotationDate")),
         owner=told.get("OwningService", ""),
-        deleted=_utc(told.get("DeletedDate")),
+        deleted=in_utc(told.get("DeletedDate")),
     )
 
 
 def _unreadable(error: OmcError) -> UnreadableSecret:
     return UnreadableSecret(error.message, error.action if isinstance(error, AccessDenied) else "")
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC) if moment else None

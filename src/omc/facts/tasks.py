@@ -14,6 +14,7 @@ from omc.errors import NotFound
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.services import short_name
 from omc.stack import Environment
+from omc.times import in_utc
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import DescribeTasksResponseTypeDef, TaskTypeDef
@@ -124,13 +125,9 @@ def _running(told: TaskTypeDef) -> RunningTask:
             for detail in attachment.get("details", [])
             if detail.get("name") == "privateIPv4Address"
         ),
-        created=_utc(told.get("createdAt")),
-        started=_utc(told.get("startedAt")),
+        created=in_utc(told.get("createdAt")),
+        started=in_utc(told.get("startedAt")),
     )
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC) if moment else None
 
 
 def tasks_started_by(aws: Gateway, started_by: str, family: str) -> tuple[str, ...]:
@@ -191,6 +188,6 @@ def _task(told: TaskTypeDef) -> StoppedTask:
             Container(container.get("name", ""), container.get("exitCode"), container.get("reason", ""))
             for container in told.get("containers", [])
         ),
-        started=started.astimezone(UTC) if started else None,
+        started=in_utc(started),
         stopped=stopped.astimezone(UTC),
     )

@@ -127,6 +127,15 @@ def _opens(now: Situation) -> str:
     return "" if begin <= now.scope.now < end else moment(begin, now.environment.time_zone)
 
 
+CALENDAR = cells(
+    {
+        (DEPLOY, MIGRATE, *TERRAFORM): OVERRIDE,
+        (*BACK, RESTART, *SCALE): note("no new code comes with it, and it may be what keeps users served"),
+        (PRUNE,): SERVES_ON,
+    }
+)
+"""What a freeze and a window that changes must wait for mean to each."""
+
 ROWS: tuple[Precondition, ...] = (
     Precondition(
         "no other run of omc is active in the environment",
@@ -163,25 +172,13 @@ ROWS: tuple[Precondition, ...] = (
         "the environment is not frozen",
         freezes,
         (Environment,),
-        cells(
-            {
-                (DEPLOY, MIGRATE, *TERRAFORM): OVERRIDE,
-                (*BACK, RESTART, *SCALE): note("no new code comes with it, and it may be what keeps users served"),
-                (PRUNE,): SERVES_ON,
-            }
-        ),
+        CALENDAR,
     ),
     Precondition(
         "the maintenance window is open, where changes must wait for it",
         required_window,
         (Environment,),
-        cells(
-            {
-                (DEPLOY, MIGRATE, *TERRAFORM): OVERRIDE,
-                (*BACK, RESTART, *SCALE): note("no new code comes with it, and it may be what keeps users served"),
-                (PRUNE,): SERVES_ON,
-            }
-        ),
+        CALENDAR,
     ),
     Precondition(
         "the maintenance window is open, where it is only a wish",
