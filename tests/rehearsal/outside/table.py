@@ -7,7 +7,7 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 
 from rehearsal.outside.story import Result, Story, Verdict
@@ -28,7 +28,8 @@ and again until its first line says what is broken, and after the healing until 
 **right**: the first line has the cause, every name is said, the exit code is right. **partly**: the cause is told, but
 not so, or it isn't OK again. **wrong**: something else is told. **wrong-ok**: a plain OK over a broken stack. *said* is
 seconds from the fault (ECS's own rollback where the story is about that) until it was said, *OK again* seconds from the
-end of what mends it until nothing was wrong.
+end of what mends it until nothing was wrong. *first play*, of the stories that nobody tuned for, is the verdict of the
+very first time: what was then wrong has been mended since at its kind, and the later verdicts say so.
 """
 TITLES = {
     "tuned": "Stories that the authors of the checks knew",
@@ -47,24 +48,35 @@ class Row:
     healed: str
     day: str
     headline: str
+    first: str = ""
+    """The verdict of its first play."""
 
     def shown(self) -> str:
-        cells = (self.story, self.what, self.verdict, self.said, self.healed, self.day, self.headline)
+        cells = (self.story, self.what, self.first, self.verdict, self.said, self.healed, self.day, self.headline)
         return f"| {' | '.join(cells)} |"
 
 
 def page(every: Mapping[str, Sequence[Story]], results: Iterable[Result], before: str, now: datetime) -> str:
     """The whole page: new results in place of what ``before``, the page as it was, has of these stories."""
-    known = {row.story: row for row in rows(before)} | {each.story: _row(each, now) for each in results}
+    known = {row.story: row for row in rows(before)}
+    fresh = {story.name for story in every.get("held_out", ())}
+    for each in results:
+        row, earlier = _row(each, now), known.get(each.story)
+        first = earlier.first if earlier else ""
+        if each.story in fresh and (earlier is None or earlier.verdict == NOT_RUN):
+            first = first or row.verdict
+        known[each.story] = replace(row, first=first)
     from rehearsal.outside.runner import USERS
 
     parts = [HEAD.format(users=USERS), f"Last run: {now:%d %B %Y}, {machine()}.\n"]
     for of, stories in every.items():
         shown = [_of(known.get(story.name), story) for story in stories]
         parts += [f"## {TITLES[of]}\n", f"{summary(row.verdict for row in shown)}\n"]
+        if firsts := [row.first for row in shown if row.first]:
+            parts.append(f"At their first play: {summary(firsts)}\n")
         if shown:
-            head = Row("story", "what is broken", "verdict", "said", "OK again", "run on", "first line")
-            rule = Row(*["---"] * 7)
+            head = Row("story", "what is broken", "verdict", "said", "OK again", "run on", "first line", "first play")
+            rule = Row(*["---"] * 8)
             parts.append("\n".join(row.shown() for row in (head, rule, *shown)) + "\n")
     return "\n".join(parts)
 
@@ -74,8 +86,9 @@ def rows(text: str) -> list[Row]:
     found = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        if len(cells) == 7 and cells[0] not in ("story", "---"):
-            found.append(Row(*cells))
+        if len(cells) == len(fields(Row)) and cells[0] not in ("story", "---"):
+            story, what, first, *rest = cells
+            found.append(Row(story, what, *rest, first=first))
     return found
 
 
@@ -112,7 +125,7 @@ def _row(result: Result, now: datetime) -> Row:
 def _of(row: Row | None, story: Story) -> Row:
     if row is None:
         return Row(story.name, _cell(story.what), NOT_RUN, "", "", "", "")
-    return Row(story.name, _cell(story.what), row.verdict, row.said, row.healed, row.day, row.headline)
+    return replace(row, what=_cell(story.what))
 
 
 def _cell(text: str) -> str:
