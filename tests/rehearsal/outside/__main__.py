@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> int:
             if not kept:
                 _up(world)
             left = list(chosen)
-            while left := left[_play(world, left, results) :]:
+            while left := left[_play(world, left, results, lambda: _write(every, results)) :]:
                 if not kept:
                     say("The stack isn't OK any more: it is brought up anew.")
                     world.stack.localcloud("reset", "--force")
@@ -53,8 +53,8 @@ def main(words: Sequence[str]) -> int:
     return _tell(every, results)
 
 
-def _play(world: World, left: Sequence[Story], results: list[Result]) -> int:
-    """Play stories until one leaves the stack broken; how many were played."""
+def _play(world: World, left: Sequence[Story], results: list[Result], keep: Callable[[], None]) -> int:
+    """Play stories until one leaves the stack broken, each result kept at once; how many were played."""
     with users(world):
         for number, story in enumerate(left, start=1):
             say(f"{story.name}: {story.what}")
@@ -67,6 +67,7 @@ def _play(world: World, left: Sequence[Story], results: list[Result]) -> int:
                 say(f"  the story itself failed: {type(problem).__name__}: {problem}")
                 return number
             results.append(result)
+            keep()
             healed = "not OK again" if result.ok_after is None else f"OK again after {result.ok_after:.0f} s"
             say(f"  {result.verdict}, {healed}: {result.headline}")
             for lack in result.lacks:
@@ -76,9 +77,13 @@ def _play(world: World, left: Sequence[Story], results: list[Result]) -> int:
     return len(left)
 
 
-def _tell(every: dict[str, tuple[Story, ...]], results: Sequence[Result]) -> int:
+def _write(every: dict[str, tuple[Story, ...]], results: Sequence[Result]) -> None:
     before = table.PAGE.read_text() if table.PAGE.exists() else ""
     table.PAGE.write_text(table.page(every, results, before, datetime.now(UTC)))
+
+
+def _tell(every: dict[str, tuple[Story, ...]], results: Sequence[Result]) -> int:
+    _write(every, results)
     good = True
     for of, stories in every.items():
         names = {story.name for story in stories}

@@ -15,8 +15,8 @@ from support.stack import ROOT, clean_env, wait_until_healthy
 if TYPE_CHECKING:
     from rehearsal.outside.world import World
 
-EVERY = 2.0
-"""Seconds between two checks: one takes about as long."""
+EVERY = 1.0
+"""Seconds between two checks: one takes longer."""
 USERS = 3
 """Requests a second that users make all the while: a stack that serves nobody shows little. With a few more the cache
 is asked often enough for its hit rate to count, and too seldom for it to be good: an alarm of its own would ring."""
