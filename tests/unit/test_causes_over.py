@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -187,3 +188,18 @@ def test_a_schema_is_well_once_users_are_served(line: str, status: int, seconds:
     probes = Probes((Asked("backend", "http://x/", Source.PUBLIC, (Answer(status, seconds=0.1),)),), {})
     found = run((STALE,), [stores(), rules(), load_of(), errors(line, last=ago(seconds=seconds)), probes])
     assert any(each.check == "database-schema" for each in found) is is_on
+
+
+@pytest.mark.parametrize(("seconds", "is_of_the_lock"), [(100, True), (75, True), (61, True), (50, False), (3, False)])
+def test_statements_that_waited_for_a_lock_are_no_silence_of_the_database(seconds: int, is_of_the_lock: bool) -> None:
+    said = errors("database unavailable: timeout expired", first=ago(seconds=115), resumed=ago(seconds=115))
+    said = replace(said, groups=(replace(said.groups[0], last=ago(seconds=seconds)),))
+    checks = {each.check for each in run(ALL_ILL, [stores(), rules(), locked(1, 90, 90), said])}
+    assert ("database-hangs" not in checks) is is_of_the_lock
+    assert "database-locked" in checks
+
+
+@pytest.mark.parametrize(("blocked", "number"), [(1.0, "A session waits"), (1.3, "2 sessions"), (3.0, "3 sessions")])
+def test_sessions_are_counted_whole(blocked: float, number: str) -> None:
+    found = run((STALE,), [stores(), rules(), locked(blocked, 5)])
+    assert any(each.sentence.startswith(number) for each in found)

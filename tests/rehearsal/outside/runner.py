@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rehearsal.outside.story import Answer, Judged, Result, Story, Verdict, is_ok, judge
+from rehearsal.outside.story import Judged, Result, Story, Verdict, is_ok, judge
 from support.stack import ROOT, clean_env, wait_until_healthy
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def play(world: World, story: Story, note: Callable[[str], None] = lambda _: Non
     headline = str(answer["headline"]) if answer else ""
     said = said_after if best.verdict in (Verdict.RIGHT, Verdict.PARTLY) else None
     try:
-        settled(world, story.healed_within)
+        settled(world, story.healed_within, note)
     except NotWell as still:
         verdict = max(best.verdict, Verdict.PARTLY, key=list(Verdict).index)
         return Result(story.name, verdict, said, None, headline, (*best.lacks, f"not OK again: {still}"))
@@ -79,16 +79,18 @@ def _rank(judged: Judged) -> tuple[int, int]:
     return list(Verdict).index(judged.verdict), len(judged.lacks)
 
 
-def settled(world: World, within: float) -> None:
+def settled(world: World, within: float, note: Callable[[str], None] = lambda _: None) -> None:
     """Wait until services and targets are as wanted and the check is OK. Raises ``NotWell`` with what it says."""
-    deadline = time.monotonic() + within
+    began, told = time.monotonic(), ""
     try:
         wait_until_healthy(world.stack, within)
     except AssertionError as problem:
         raise NotWell(str(problem)) from problem
-    answer: Answer = world.check()
-    while not is_ok(answer):
-        if time.monotonic() > deadline:
-            raise NotWell(str(answer["headline"]))
+    while not is_ok(answer := world.check()):
+        headline, waited = str(answer["headline"]), time.monotonic() - began
+        if waited > within:
+            raise NotWell(headline)
+        if headline != told:
+            note(f"  healed since {waited:.0f} s, and still: {headline}")
+            told = headline
         time.sleep(EVERY)
-        answer = world.check()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from math import ceil
 
 from omc.checks.causes.heard import Heard, about, cause_at, heard, still
 from omc.checks.causes.logins import connection_limit, password, read_only
@@ -33,6 +34,9 @@ AGAIN = timedelta(seconds=60)
 """A wait for a lock that the log told of longer ago is not taken to be on, unless it is measured."""
 SPARE = 3
 """Connections that PostgreSQL keeps for its administrators by default: with so few left it refuses others."""
+ECHO = timedelta(seconds=30)
+"""So long after a trouble's end services may still speak of it: statements that waited for it time out."""
+SILENCE = (Kind.LOCK, Kind.TIMEOUT, Kind.POOL)
 BUSY_PERCENT = 90.0
 LITTLE_STORAGE = 512 * 1024 * 1024
 """Bytes."""
@@ -62,6 +66,9 @@ def database_trouble(situation: Situation) -> Iterator[Cause]:
             yield found
         if found and found.ended is None:
             return
+        if found and found.ended:  # silence while it was on, and just after, is of it
+            back = found.ended + ECHO
+            said = [each for each in said if each.said.kind not in SILENCE or each.last > back]
     yield from closed
 
 
@@ -120,7 +127,7 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
     holder, on_what = _holder(told)
     idle = load.counters.get("db.state.idle_in_transaction_max_time", 0.0) if load else 0.0
     sentence = (
-        f"{max(int(blocked), 1)} sessions wait for a lock in the database"
+        f"{ceil(blocked)} sessions wait for a lock in the database"
         if blocked > 1
         else "A session waits for a lock in the database"
     )
