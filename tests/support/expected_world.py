@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,14 @@ def check(**changes: Any) -> list[dict[str, Any]]:
     usual = {"protocol": "HTTP", "path": "/health/ready", "port": "traffic-port", "matcher": "200"}
     pace = {"interval": 30, "timeout": 5, "healthy_threshold": 2, "unhealthy_threshold": 3}
     return [{**usual, **pace, **changes}]
+
+
+def policy(action: str, who: str, resource: str = "", effect: str = "Allow") -> str:
+    """A policy of one statement, as Terraform's state holds it."""
+    of = {"Resource": resource} if resource else {}
+    condition = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    statement = {"Action": action, "Effect": effect, "Principal": {"Service": who}, "Condition": condition, **of}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def forward(name: str) -> list[dict[str, Any]]:
@@ -137,6 +146,11 @@ HEALTHY: Mapping[str, Mapping[str, Any]] = {
         "pending_confirmation": False,
     },
     "aws_sqs_queue": {"name": f"{NAME}-alerts"},
+    "aws_sns_topic_policy": {"arn": TOPIC, "policy": policy("sns:Publish", "cloudwatch.amazonaws.com", TOPIC)},
+    "aws_sqs_queue_policy": {
+        "queue_url": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{NAME}-alerts",
+        "policy": policy("sqs:SendMessage", "sns.amazonaws.com", QUEUE),
+    },
     "aws_cloudwatch_event_rule": {
         "name": f"{NAME}-deployment-failed",
         "event_bus_name": "default",
@@ -213,6 +227,10 @@ HEALTHY: Mapping[str, Mapping[str, Any]] = {
     },
     "aws_secretsmanager_secret": {"name": f"{NAME}/secret-key"},
     "aws_kms_key": {"key_id": "k-1", "description": f"{NAME}: logs"},
+    "aws_iam_role": {
+        "name": f"{NAME}-backend-task",
+        "assume_role_policy": policy("sts:AssumeRole", "ecs-tasks.amazonaws.com"),
+    },
     "aws_s3_bucket": {"bucket": f"{NAME}-audit"},
 }
 """A thing of every kind, as it should be and as it is."""

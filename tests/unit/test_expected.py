@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -88,6 +89,16 @@ GONE = {
         "The subscription of sqs ohmycoins-staging-alerts to ohmycoins-staging-sev-1 is gone",
     ),
     "aws_sqs_queue": (FAIL, "infrastructure/ohmycoins-staging-alerts", "The queue ohmycoins-staging-alerts is gone"),
+    "aws_sns_topic_policy": (
+        FAIL,
+        "infrastructure/ohmycoins-staging-sev-1",
+        "The topic's policy ohmycoins-staging-sev-1 is gone: nobody may send to it",
+    ),
+    "aws_sqs_queue_policy": (
+        FAIL,
+        "infrastructure/ohmycoins-staging-alerts",
+        "The queue's policy ohmycoins-staging-alerts is gone: nobody may send to it",
+    ),
     "aws_cloudwatch_event_rule": (FAIL, "infrastructure/ohmycoins-staging-deployment-failed", "reach nobody"),
     "aws_cloudwatch_event_target": (FAIL, "infrastructure/ohmycoins-staging-deployment-failed", "don't get there"),
     "aws_cloudwatch_log_group": (FAIL, "logs//ecs/ohmycoins-staging/backend", "/ecs/ohmycoins-staging/backend is gone"),
@@ -109,6 +120,7 @@ GONE = {
     "aws_route": (FAIL, "infrastructure/rtb-1", "The route to 0.0.0.0/0 in ohmycoins-staging-app-a is gone"),
     "aws_secretsmanager_secret": (FAIL, "secrets/ohmycoins-staging/secret-key", "can't start"),
     "aws_kms_key": (FAIL, "infrastructure/k-1", "The key ohmycoins-staging: logs is gone"),
+    "aws_iam_role": (FAIL, "infrastructure/ohmycoins-staging-backend-task", "what runs as it can't start"),
     "aws_s3_bucket": (WARN, "infrastructure/ohmycoins-staging-audit", "The bucket ohmycoins-staging-audit is gone"),
 }
 
@@ -136,6 +148,14 @@ def goes_with(thing: Thing, kind: str) -> bool:
 
 
 TOPIC = world.TOPIC
+MORE = json.dumps(
+    {
+        "Statement": [
+            *json.loads(world.HEALTHY["aws_sqs_queue_policy"]["policy"])["Statement"],
+            {"Effect": "Allow", "Action": "sqs:ReceiveMessage", "Principal": {"AWS": "100000000001"}},
+        ]
+    }
+)
 CHANGED: list[tuple[str, Mapping[str, Any], Level, str]] = [
     ("aws_lb", {"security_groups": ["sg-1"]}, FAIL, "security groups without sg-2"),
     ("aws_lb_target_group", {"port": 9000}, FAIL, "port is 9000, not 8000"),
@@ -205,6 +225,14 @@ CHANGED: list[tuple[str, Mapping[str, Any], Level, str]] = [
     ("aws_vpc_security_group_ingress_rule", {"from_port": 1, "to_port": 2}, FAIL, "is tcp ports 1-2 from ohmycoins-staging-backend"),
     ("aws_route", {"nat_gateway_id": None, "gateway_id": "igw-1"}, FAIL, "target is igw-1, not nat-1"),
     ("aws_kms_key", {"_state": "PendingDeletion"}, FAIL, "state is PendingDeletion, not Enabled"),
+    ("aws_sqs_queue_policy", {"policy": "{}"}, FAIL, "policy without Allow sqs:SendMessage by sns.amazonaws.com"),
+    ("aws_sqs_queue_policy", {"policy": world.policy("sqs:SendMessage", "sns.amazonaws.com", effect="Deny")}, FAIL, "and with Deny sqs:SendMessage by sns.amazonaws.com"),
+    ("aws_sqs_queue_policy", {"policy": world.policy("sqs:SendMessage", "events.amazonaws.com")}, FAIL, "with Allow sqs:SendMessage by events.amazonaws.com"),
+    ("aws_sqs_queue_policy", {"policy": MORE}, WARN, "policy with Allow sqs:ReceiveMessage by 100000000001"),
+    ("aws_sns_topic_policy", {"policy": "{}"}, FAIL, "policy without Allow sns:Publish by cloudwatch.amazonaws.com"),
+    ("aws_iam_role", {"assume_role_policy": world.policy("sts:AssumeRole", "ec2.amazonaws.com")}, FAIL, "trust without Allow sts:AssumeRole by ecs-tasks.amazonaws.com"),
+    ("aws_iam_role", {"assume_role_policy": {"Statement": []}}, FAIL, "trust without Allow sts:AssumeRole by ecs-tasks.amazonaws.com"),
+    ("aws_iam_role", {"assume_role_policy": {"Statement": {"Effect": "Deny", "Principal": "*", "Action": "*"}}}, FAIL, "and with Deny * by *"),
     ("aws_kms_key", {"_state": "Disabled"}, FAIL, "state is Disabled, not Enabled"),
 ]  # fmt: skip
 
@@ -287,6 +315,8 @@ def test_a_threshold_below_which_it_rings_is_weaker_when_it_is_lower(operator: s
         ("aws_cloudwatch_metric_alarm", {"threshold": 64.0}),
         ("aws_lb_listener", {"default_action": [{"type": "forward", "forward": [{"target_group": [{"arn": world.group("frontend"), "weight": 1}]}]}]}),
         ("aws_lb_listener_rule", {"priority": "10"}),
+        ("aws_iam_role", {"assume_role_policy": json.loads(world.HEALTHY["aws_iam_role"]["assume_role_policy"])}),
+        ("aws_iam_role", {"assume_role_policy": {"Statement": [{"Sid": "", "Effect": "Allow", "Action": ["sts:AssumeRole"], "Principal": {"Service": ["ecs-tasks.amazonaws.com"]}, "Condition": {"StringEquals": {"aws:SourceAccount": [world.ACCOUNT]}}}]}}),
     ],
 )  # fmt: skip
 def test_what_was_made_by_hand_again_as_it_was_is_there(kind: str, changes: Mapping[str, Any]) -> None:
@@ -475,7 +505,7 @@ def test_a_listing_without_an_answer_is_unknown_and_never_ok() -> None:
 
 def test_what_hangs_on_an_unknown_thing_is_still_told() -> None:
     denied = NotListed(("aws_sns_topic",), "no", "sns:ListTopics")
-    without = [thing for thing in EVERYTHING if not thing.type.startswith("aws_sns")]
+    without = [one for one in EVERYTHING if one.type not in ("aws_sns_topic", "aws_sns_topic_subscription")]
     assert sorted(finding.level for finding in judged(without, not_listed=(denied,))) == sorted([UNKNOWN, FAIL])
 
 

@@ -513,6 +513,8 @@ ANSWERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("aws_sns_topic", {("sns", "list_topics"): {"Topics": [{"TopicArn": world.TOPIC}]}}, {}),
     ("aws_sns_topic_subscription", {("sns", "list_subscriptions"): {"Subscriptions": [{"SubscriptionArn": f"{world.TOPIC}:5e", "TopicArn": world.TOPIC, "Protocol": "sqs", "Endpoint": world.QUEUE}]}}, {}),
     ("aws_sqs_queue", {("sqs", "list_queues"): {"QueueUrls": [f"https://sqs.{world.REGION}.amazonaws.com/{world.ACCOUNT}/{world.NAME}-alerts"]}}, {}),
+    ("aws_sns_topic_policy", {("sns", "get_topic_attributes"): {"Attributes": {"Policy": world.HEALTHY["aws_sns_topic_policy"]["policy"]}}}, {}),
+    ("aws_sqs_queue_policy", {("sqs", "get_queue_attributes"): {"Attributes": {"Policy": world.HEALTHY["aws_sqs_queue_policy"]["policy"]}}}, {}),
     ("aws_cloudwatch_event_rule", {("events", "list_rules"): {"Rules": [{"Name": f"{world.NAME}-deployment-failed", "State": "ENABLED", "EventPattern": '{"source":["aws.ecs"]}'}]}}, {}),
     ("aws_cloudwatch_event_target", {("events", "list_rules"): {"Rules": [{"Name": f"{world.NAME}-deployment-failed"}]}, ("events", "list_targets_by_rule"): {"Targets": [{"Arn": world.TOPIC}]}}, {}),
     ("aws_cloudwatch_log_group", {("logs", "describe_log_groups"): {"logGroups": [{"logGroupName": f"/ecs/{world.NAME}/backend", "retentionInDays": 365, "kmsKeyId": f"arn:aws:kms:{world.REGION}:{world.ACCOUNT}:key/k-1"}]}}, {}),
@@ -526,6 +528,7 @@ ANSWERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("aws_route", {("ec2", "describe_route_tables"): {"RouteTables": [{"RouteTableId": "rtb-1", "Routes": [{"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1"}]}]}}, {}),
     ("aws_secretsmanager_secret", {("secretsmanager", "list_secrets"): {"SecretList": [{"Name": f"{world.NAME}/secret-key"}]}}, {}),
     ("aws_kms_key", {("kms", "describe_key"): {"KeyMetadata": {"KeyId": "k-1", "KeyState": "Enabled"}}}, {}),
+    ("aws_iam_role", {("iam", "list_roles"): {"Roles": [{"RoleName": f"{world.NAME}-backend-task", "AssumeRolePolicyDocument": json.loads(world.HEALTHY["aws_iam_role"]["assume_role_policy"])}, {"RoleName": "another"}]}}, {}),
     ("aws_s3_bucket", {("s3", "list_buckets"): {"Buckets": [{"Name": f"{world.NAME}-audit"}]}}, {}),
 ]  # fmt: skip
 
@@ -547,6 +550,9 @@ EMPTY = {
     "list_topics": {"Topics": []},
     "list_subscriptions": {"Subscriptions": []},
     "list_queues": {},
+    "get_queue_attributes": {},
+    "get_topic_attributes": NotFound("no", "NotFoundException"),
+    "list_roles": {"Roles": []},
     "list_rules": {"Rules": []},
     "describe_log_groups": {"logGroups": []},
     "describe_scalable_targets": {"ScalableTargets": []},
@@ -577,6 +583,7 @@ def test_empty_answers_are_things_that_are_gone(kind: str) -> None:
         "ec2",
         "secretsmanager",
         "kms",
+        "iam",
         "s3",
         "ecs",
     )

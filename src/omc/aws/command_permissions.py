@@ -24,14 +24,15 @@ COMMANDS: Mapping[str, str] = {
         elasticache DescribeCacheClusters DescribeEvents DescribeReplicationGroups DescribeUpdateActions
         elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
         events ListRules ListTargetsByRule
+        iam ListRoles
         kms DescribeKey
         logs DescribeLogGroups GetLogEvents GetQueryResults StartQuery StopQuery
         pi DescribeDimensionKeys GetResourceMetrics
         rds DescribeDBInstances DescribeEvents DescribePendingMaintenanceActions
         s3 GetObject ListBuckets
         secretsmanager DescribeSecret ListSecrets
-        sns ListSubscriptions ListTopics
-        sqs ListQueues""",
+        sns GetTopicAttributes ListSubscriptions ListTopics
+        sqs GetQueueAttributes ListQueues""",
     "deploy": """
         application-autoscaling DescribeScalableTargets DescribeScalingPolicies
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource

@@ -4,7 +4,7 @@ Both sides are compared in Terraform's words. ``omc.facts.expected`` takes the v
 ``omc.facts.found`` writes AWS's answers down in the same shape, and the row's functions are applied to either. Of a
 resource nothing is kept but what its row names, so no secret of the state gets any further than the reader.
 
-What no row is about, Terraform itself sees: ``omc infra drift``. IAM's roles and policies are among that (a call for
+What no row is about, Terraform itself sees: ``omc infra drift``. The policies of IAM's roles are among that (a call for
 each of them), as are the firewall of a load balancer (a client whose model alone takes 50 ms to read), a bucket's own
 settings, dashboards, subnets and records of DNS.
 """
@@ -129,6 +129,26 @@ def _rule_of(kind: str, event: str) -> Kind:
         (Field("what it lets through", tv.rule_words, Harm.USERS),),
         events=(event, "ModifySecurityGroupRules"),
         mention=lambda values: str(values.get("security_group_id")),
+    )
+
+
+def _policy_of(
+    kind: str, noun: str, of: str, above: str, key: Callable[[Values], Key], events: tuple[str, ...]
+) -> Kind:
+    """Of a topic or a queue: who may send to it."""
+    return Kind(
+        kind,
+        noun,
+        lambda values: tv.tail(values.get(of)),
+        (lambda values: (tv.tail(values.get(of)),),),
+        f"{of} policy",
+        Harm.ALERTS,
+        "nobody may send to it, and alerts are lost there",
+        lambda values: f"infrastructure/{tv.tail(values.get(of))}",
+        (Field("policy", tv.statements("policy"), Harm.ALERTS, tv.allows_less("policy")),),
+        parent=lambda values: (above, key(values)),
+        events=(events[0], *events),
+        mention=lambda values: tv.tail(values.get(of)),
     )
 
 
@@ -338,6 +358,22 @@ KINDS: tuple[Kind, ...] = (
         _infrastructure,
         events=("DeleteQueue",),
     ),
+    _policy_of(
+        "aws_sns_topic_policy",
+        "the topic's policy",
+        "arn",
+        "aws_sns_topic",
+        lambda values: (values.get("arn"),),
+        ("SetTopicAttributes", "RemovePermission", "AddPermission"),
+    ),
+    _policy_of(
+        "aws_sqs_queue_policy",
+        "the queue's policy",
+        "queue_url",
+        "aws_sqs_queue",
+        lambda values: (tv.tail(values.get("queue_url")),),
+        ("SetQueueAttributes", "RemovePermission", "AddPermission"),
+    ),
     Kind(
         "aws_cloudwatch_event_rule",
         "the EventBridge rule",
@@ -508,6 +544,18 @@ KINDS: tuple[Kind, ...] = (
         (Field("state", lambda values: values.get("_state", "Enabled"), Harm.USERS),),
         events=("ScheduleKeyDeletion", "DisableKey"),
         mention=lambda values: str(values.get("key_id")),
+    ),
+    Kind(
+        "aws_iam_role",
+        "the role",
+        lambda values: str(values.get("name")),
+        (by("name"),),
+        "name assume_role_policy",
+        Harm.USERS,
+        "what runs as it can't start",
+        _infrastructure,
+        (Field("trust", tv.statements("assume_role_policy"), Harm.USERS, tv.allows_less("assume_role_policy")),),
+        events=("DeleteRole", "UpdateAssumeRolePolicy"),
     ),
     Kind(
         "aws_s3_bucket",

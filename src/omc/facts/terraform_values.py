@@ -307,3 +307,50 @@ def log_key(values: Values) -> str | None:
 def alarm_rule(values: Values) -> str | None:
     said = values.get("alarm_rule")
     return " ".join(str(said).split()) if said else None
+
+
+def statements(name: str) -> Callable[[Values], tuple[str, ...] | None]:
+    """What a policy says, a text for each statement, in which order and one-item lists make no difference:
+    ``Allow sqs:SendMessage by sns.amazonaws.com``. None where there is no policy to read."""
+
+    def of(values: Values) -> tuple[str, ...] | None:
+        said = values.get(name)
+        try:
+            policy = json.loads(said) if isinstance(said, str) and said else said or {}
+        except ValueError:
+            return None
+        if name not in values or not isinstance(policy, Mapping):
+            return None
+        every = policy.get("Statement") or ()
+        return tuple(sorted(_statement(one) for one in ([every] if isinstance(every, Mapping) else every)))
+
+    return of
+
+
+def _statement(one: Mapping[str, Any]) -> str:
+    who = one.get("Principal", one.get("NotPrincipal", ""))
+    whom = [each for some in (who.values() if isinstance(who, Mapping) else [who]) for each in _several(some)]
+    what = _several(one.get("Action", one.get("NotAction", ())))
+    words = [str(one.get("Effect")), "all but" if "NotAction" in one else "", ", ".join(what)]
+    words += ["by", "all but" if "NotPrincipal" in one else "", ", ".join(sorted(whom))]
+    if condition := one.get("Condition"):
+        plain = {test: {key: _several(held) for key, held in pairs.items()} for test, pairs in condition.items()}
+        words.append(f"if {json.dumps(plain, sort_keys=True)}")
+    if resources := one.get("Resource", one.get("NotResource")):
+        words.append(f"{'not ' if 'NotResource' in one else ''}on {', '.join(_several(resources))}")
+    return " ".join(word for word in words if word)
+
+
+def _several(said: Any) -> list[str]:
+    return sorted(map(str, said)) if isinstance(said, list | tuple) else [str(said)]
+
+
+def allows_less(name: str) -> Callable[[Values, Values], bool]:
+    """A statement that allows is gone, or one that denies has come."""
+
+    def weaker(expected: Values, found: Values) -> bool:
+        old, new = set(statements(name)(expected) or ()), set(statements(name)(found) or ())
+        gone, come = old - new, new - old
+        return any(one.startswith("Allow") for one in gone) or any(one.startswith("Deny") for one in come)
+
+    return weaker

@@ -21,6 +21,8 @@ LISTINGS: tuple[tuple[tuple[str, ...], Listing], ...] = (
     (("aws_sns_topic",), alerts.topics),
     (("aws_sns_topic_subscription",), alerts.subscriptions),
     (("aws_sqs_queue",), alerts.queues),
+    (("aws_sns_topic_policy",), alerts.topic_policies),
+    (("aws_sqs_queue_policy",), alerts.queue_policies),
     (("aws_cloudwatch_event_rule", "aws_cloudwatch_event_target"), alerts.event_rules),
     (("aws_cloudwatch_log_group",), safety.log_groups),
     (("aws_db_instance",), safety.databases),
@@ -32,6 +34,7 @@ LISTINGS: tuple[tuple[tuple[str, ...], Listing], ...] = (
     (("aws_route",), network.routes),
     (("aws_secretsmanager_secret",), safety.secrets),
     (("aws_kms_key",), safety.keys),
+    (("aws_iam_role",), safety.roles),
     (("aws_s3_bucket",), safety.buckets),
 )
 """Types, and what tells of them."""

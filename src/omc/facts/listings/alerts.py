@@ -7,10 +7,14 @@ from typing import Any
 
 from omc.aws.calls import side_by_side
 from omc.aws.gateway import Gateway
+from omc.errors import NotFound, OmcError
 from omc.facts.alarms import Alarm
 from omc.facts.expected import Thing
 from omc.facts.listings.common import Facts, Wanted, common_prefix, fact, named
 from omc.facts.terraform_values import tail
+
+NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
+"""SQS's codes for a queue that isn't there."""
 
 
 def alarms(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
@@ -90,6 +94,37 @@ def queues(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # no
     pages = aws.client("sqs").get_paginator("list_queues").paginate(**({"QueueNamePrefix": prefix} if prefix else {}))
     for url in (url for page in pages for url in page.get("QueueUrls") or ()):
         yield Thing("aws_sqs_queue", {"name": tail(url)})
+
+
+def queue_policies(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
+    """A call for each: no listing tells a policy. A queue without one has none to show."""
+
+    def policy_of(url: str) -> list[Thing]:
+        try:
+            told: Any = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
+        except OmcError as error:
+            if isinstance(error, NotFound) or getattr(error, "code", "") in NO_QUEUE:
+                return []
+            raise
+        policy = (told.get("Attributes") or {}).get("Policy")
+        return [Thing("aws_sqs_queue_policy", {"queue_url": url, "policy": policy})] if policy else []
+
+    for some in side_by_side(policy_of, named(wanted, "queue_url")):
+        yield from some
+
+
+def topic_policies(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
+    """A call for each, as of queues."""
+
+    def policy_of(topic: str) -> list[Thing]:
+        try:
+            told = aws.client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]
+        except NotFound:
+            return []
+        return [Thing("aws_sns_topic_policy", {"arn": topic, "policy": told.get("Policy") or "{}"})]
+
+    for some in side_by_side(policy_of, named(wanted, "arn")):
+        yield from some
 
 
 def event_rules(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001

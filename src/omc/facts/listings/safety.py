@@ -114,6 +114,16 @@ def keys(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa
         yield from some
 
 
+def roles(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
+    """With whom they trust, which the listing tells; their policies it doesn't."""
+    names = set(named(wanted, "name"))
+    for page in aws.client("iam").get_paginator("list_roles").paginate(PaginationConfig={"PageSize": 1000}):
+        for one in page["Roles"]:
+            if one["RoleName"] in names:
+                trust: Any = one.get("AssumeRolePolicyDocument") or {}
+                yield Thing("aws_iam_role", {"name": one["RoleName"], "assume_role_policy": trust})
+
+
 def buckets(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
     for page in aws.client("s3").get_paginator("list_buckets").paginate():
         for one in page["Buckets"]:

@@ -182,7 +182,7 @@ STORIES = (
         _key_disabled,
         "the KMS key of secrets and storage is disabled",
         headline=r"\bkey\b.*(disabl|off|not (be )?use)|disabl.*\bkey\b",
-        words=(rf"{CLUSTER}-data|key/\w{{8}}-", r"disabled"),
+        words=(r"\w{8}-\w{4}-\w{4}-", r"disabled"),
         never=NEVER,
         exits=(0, 1),
         within=60,
