@@ -122,7 +122,14 @@ def test_what_sessions_wait_for() -> None:
             {
                 "Key": {"Metric": "db.User.numbackends.avg"},
                 "DataPoints": [{"Timestamp": NOW - timedelta(minutes=1), "Value": 79.0}, {"Timestamp": NOW}],
-            }
+            },
+            {
+                "Key": {"Metric": "db.Transactions.blocked_transactions.avg"},
+                "DataPoints": [
+                    {"Timestamp": NOW - timedelta(minutes=3), "Value": 2.0},
+                    {"Timestamp": NOW - timedelta(minutes=2), "Value": 0.0},
+                ],
+            },
         ]
     }
     aws = gateway({("pi", "describe_dimension_keys"): keys, ("pi", "get_resource_metrics"): metrics})
@@ -133,7 +140,9 @@ def test_what_sessions_wait_for() -> None:
     assert [(each.kind, each.event, each.statement, each.sessions) for each in found.waits] == [
         ("Lock", "relation", "SELECT ?", 2.0)
     ]
-    assert found.counters == {"db.User.numbackends": 79.0}
+    blocked = "db.Transactions.blocked_transactions"
+    assert found.counters == {"db.User.numbackends": 79.0, blocked: 0.0}
+    assert (found.times[blocked], found.above[blocked]) == (NOW - timedelta(minutes=2), NOW - timedelta(minutes=3))
     assert found.newest == NOW - timedelta(minutes=1), "a point without a value is none"
     assert read_database_load(aws, DataStores(Store("d", True), Store("c", True))).is_off
 

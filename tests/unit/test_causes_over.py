@@ -18,6 +18,7 @@ from omc.facts.alarms import Alarm, Alarms
 from omc.facts.followup.data_stores import StoreEvent
 from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.lock_waits import Wait
+from omc.facts.logs import RecentErrors
 from omc.facts.probes import Answer, Asked, Probes, Source
 from omc.facts.scope import Scope
 from support.causes_world import (
@@ -203,3 +204,18 @@ def test_statements_that_waited_for_a_lock_are_no_silence_of_the_database(second
 def test_sessions_are_counted_whole(blocked: float, number: str) -> None:
     found = run((STALE,), [stores(), rules(), locked(blocked, 5)])
     assert any(each.sentence.startswith(number) for each in found)
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(3, "permission denied"), (9, "permission denied"), (40, "relation")])
+def test_what_goes_on_is_told_before_what_was_more_often(seconds: int, is_told: str) -> None:
+    old = errors("psycopg: permission denied for table prices", 90, last=ago(seconds=seconds)).groups
+    new = errors('relation "prices" does not exist', 4).groups
+    found = run(ALL_ILL, [stores(), rules(), load_of(), RecentErrors((*old, *new), scanned=900)])
+    assert is_told in next(each.sentence for each in found if each.check == "database-schema")
+
+
+@pytest.mark.parametrize("seconds", [20, 90, 240])
+def test_a_lock_ended_when_somebody_last_waited_not_when_it_was_last_measured(seconds: int) -> None:
+    load = replace(locked(0, 2, 2), above={BLOCKED: ago(seconds=seconds)})
+    [lock] = [each for each in run((STALE,), [stores(), rules(), load]) if each.check == "database-locked"]
+    assert lock.ended == ago(seconds=seconds)

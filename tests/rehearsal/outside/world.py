@@ -72,7 +72,8 @@ class World:
         try:
             yield made
         finally:
-            ecs.update_service(cluster=CLUSTER, service=name, taskDefinition=before, forceNewDeployment=True)
+            if self.service(name)["taskDefinition"] != before:
+                ecs.update_service(cluster=CLUSTER, service=name, taskDefinition=before)
             ecs.deregister_task_definition(taskDefinition=made)
             wait_until_healthy(self.stack, 300)
 

@@ -37,6 +37,8 @@ SPARE = 3
 ECHO = timedelta(seconds=30)
 """So long after a trouble's end services may still speak of it: statements that waited for it time out."""
 SILENCE = (Kind.LOCK, Kind.TIMEOUT, Kind.POOL)
+SAME_TIME = timedelta(seconds=10)
+"""Between the last lines of two troubles that both go on."""
 BUSY_PERCENT = 90.0
 LITTLE_STORAGE = 512 * 1024 * 1024
 """Bytes."""
@@ -123,7 +125,8 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
     is_over = newest is not None and last is not None and newest > last and blocked < 1
     is_told = last is not None and situation.scope.now - last <= AGAIN and not is_over
     if not is_told and not (is_measured and sessions >= WAITING):
-        return _lock_that_was(situation, store, waits, last or at) if sessions >= WAITING else None
+        was = max((each for each in (last, load.above.get(BLOCKED) if load else None) if each), default=at)
+        return _lock_that_was(situation, store, waits, was) if sessions >= WAITING else None
     holder, on_what = _holder(told)
     idle = load.counters.get("db.state.idle_in_transaction_max_time", 0.0) if load else 0.0
     sentence = (
@@ -235,7 +238,8 @@ def _schema(situation: Situation, store: Store, said: list[Heard]) -> Cause | No
     wrong = _of(said, Kind.SCHEMA, Kind.PERMISSION)
     if not wrong:
         return None
-    first = wrong[0]
+    newest = max(each.last for each in wrong)
+    first = next(each for each in wrong if newest - each.last <= SAME_TIME)  # not what was mended just now
     if first.said.kind is Kind.SCHEMA:
         sentence = f"The database's schema isn't what {first.service or 'the code'} needs: {first.said.line}."
     else:

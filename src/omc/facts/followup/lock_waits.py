@@ -49,6 +49,8 @@ class DatabaseLoad:
     """The newest value of each counter, by its name in Performance Insights."""
     times: Mapping[str, datetime] = field(default_factory=dict)
     """When each counter was last measured: one that has nothing to tell may be left out."""
+    above: Mapping[str, datetime] = field(default_factory=dict)
+    """When each counter was last measured to be more than nothing."""
     newest: datetime | None = None
     """When it last measured anything; None: not within the minutes looked at."""
     is_off: bool = False
@@ -83,8 +85,8 @@ def read_database_load(aws: Gateway, stores: DataStores) -> DatabaseLoad:
 
     def read() -> DatabaseLoad:
         told_waits, told_counters = side_by_side(lambda ask: ask(), [waits, counters])
-        values, times = _newest(told_counters)
-        return DatabaseLoad(_waits(told_waits), values, times, max(times.values(), default=None))
+        values, times, above = _newest(told_counters)
+        return DatabaseLoad(_waits(told_waits), values, times, above, max(times.values(), default=None))
 
     return within(HALF, "the database's load in Performance Insights", read)
 
@@ -101,13 +103,16 @@ def _waits(told: Mapping[str, Any]) -> tuple[Wait, ...]:
     return tuple(sorted(found, key=lambda wait: -wait.sessions))
 
 
-def _newest(told: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, datetime]]:
+def _newest(told: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, datetime], dict[str, datetime]]:
     values: dict[str, float] = {}
     times: dict[str, datetime] = {}
+    above: dict[str, datetime] = {}
     for each in told.get("MetricList", ()):
         name = each["Key"]["Metric"].removesuffix(".avg")
         for point in each["DataPoints"]:
             if point.get("Value") is not None:
                 values[name] = float(point["Value"])
                 times[name] = point["Timestamp"].astimezone(UTC)
-    return values, times
+                if values[name] > 0:
+                    above[name] = times[name]
+    return values, times, above
