@@ -77,7 +77,12 @@ def localcloud(state: Path, *arguments: str) -> None:
 def surroundings(state: Path) -> dict[str, str]:
     """What points omc and the aws CLI at the local cloud of this state folder."""
     reach = json.loads((state / "cloud.json").read_text())
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OMC_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        # Without byte code omc would be compiled in every run, and the aws CLI, which was when it was installed, not.
+        if not name.startswith(("AWS_", "OMC_")) and name != "PYTHONDONTWRITEBYTECODE"
+    }
     return kept | {
         "OMC_LOCAL_STATE": str(state),
         "AWS_ENDPOINT_URL": reach["endpoint"],

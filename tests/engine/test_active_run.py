@@ -15,8 +15,8 @@ from omc.engine.heartbeats import read_active_run
 from omc.facts.active_run import ANY, OwnRun
 from omc.procedures.plan import Plan, Risk
 from omc.stack import load
-from omc.store.database import Store
 from omc.store.models import Run
+from omc.store.opened import Store
 from omc.store.runs import LEASE
 
 ALICE = Actor("local:alice")

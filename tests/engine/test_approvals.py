@@ -24,8 +24,8 @@ from omc.procedures.plan import Plan, Risk, Step
 from omc.stack import load
 from omc.stack.model import ApprovalPolicy
 from omc.store import incidents
-from omc.store.database import Store
 from omc.store.models import Event
+from omc.store.opened import Store
 from omc.store.place import Place
 from support.engine_world import World, opened_at, until
 

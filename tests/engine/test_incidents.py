@@ -23,8 +23,8 @@ from omc.facts.incidents import OpenIncidents
 from omc.incidents.events import Noted, Resolved, SeverityChanged
 from omc.stack import Environment
 from omc.store import audit
-from omc.store.database import Store
 from omc.store.incidents import add, incident_of, incidents_of, open_incident
+from omc.store.opened import Store
 from omc.store.place import Place
 from support import release_world
 from support.engine_world import World, opened_at, until

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from omc.facts.releases import ReleasedService
 from omc.store import audit
-from omc.store.database import Store
+from omc.store.opened import Store
 from omc.store.releases import record, release_of_run, releases_of
 from support import release_world as world
 

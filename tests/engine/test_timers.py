@@ -12,7 +12,7 @@ from omc.engine import journal, planning, timers
 from omc.engine.actors import Actor
 from omc.engine.runner import Silent
 from omc.engine.work import Work
-from omc.store.database import Store
+from omc.store.opened import Store
 from support import fake_world
 from support.engine_world import World, opened_at
 

@@ -81,7 +81,7 @@ class Context:
     """Whether somebody has cancelled the run, for an effect that takes long: it stops what it can and raises
     ``CutShort``. Reads the record, which is cheap: ask at most about once a second. Never while undoing."""
     store: Any = None
-    """omc's own record (``omc.store.database.Store``), for actions whose effect is in it: timers, releases."""
+    """omc's own record (``omc.store.opened.Store``), for actions whose effect is in it: timers, releases."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,8 @@ def read(stack: Any, environment: Environment) -> tuple[History, Ledger, Service
     from omc.facts.scope import Scope
     from omc.facts.services import Services
     from omc.stack import Environment
-    from omc.store.database import Store, open_store
+    from omc.store.database import open_store
+    from omc.store.opened import Store
     from omc.store.place import place_of
 
     def wanted(history: History, ledger: Ledger, services: Services) -> None:

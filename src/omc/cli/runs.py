@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from omc.engine.actors import Actor
     from omc.engine.heartbeats import Heard
     from omc.stack import Environment, Stack
-    from omc.store.database import Store
+    from omc.store.opened import Store
 
 OUTPUT = click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
 

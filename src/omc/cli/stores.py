@@ -10,8 +10,8 @@ from omc.errors import OmcError, WrongUse
 
 if TYPE_CHECKING:
     from omc.stack import Environment, Stack
-    from omc.store.database import Store
     from omc.store.models import Run
+    from omc.store.opened import Store
     from omc.store.place import Place
 
 Found = TypeVar("Found")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from omc.engine.journal import find, steps_of
-from omc.store.database import Store
 from omc.store.models import Approval, Event, Run, StepRow
+from omc.store.opened import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ from omc.procedures.plan import Risk
 from omc.stack.model import ApprovalPolicy
 from omc.stack.people import folded
 from omc.store import incidents, runs
-from omc.store.database import Store, Transaction
 from omc.store.models import Approval, Run
+from omc.store.opened import Store, Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -13,8 +13,8 @@ from omc.engine.course import ACTIVE, State
 from omc.facts.active_run import ANY, ActiveRun, OwnRun
 from omc.facts.collector import reads
 from omc.stack import Environment
-from omc.store.database import Store
 from omc.store.models import Run
+from omc.store.opened import Store
 from omc.store.runs import LEASE, active
 from omc.times import span
 

@@ -23,9 +23,9 @@ from omc.procedures.plan import Plan, to_json
 from omc.stack.model import ApprovalPolicy
 from omc.store import runs
 from omc.store.clock import boot_clock
-from omc.store.database import Store, Transaction
 from omc.store.embedded import StoreUnreachable
 from omc.store.models import Approval, Run, StepRow, Timer
+from omc.store.opened import Store, Transaction
 from omc.store.redaction import plain
 from omc.store.runs import LEASE
 

@@ -19,7 +19,7 @@ from omc.procedures.plan import Plan, canonical, filled_in, from_json, to_json
 from omc.procedures.readings import without
 from omc.redaction import without_secrets
 from omc.stack import Environment, Stack
-from omc.store.database import Store
+from omc.store.opened import Store
 
 
 @dataclass(frozen=True, slots=True)

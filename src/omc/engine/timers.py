@@ -20,8 +20,8 @@ from omc.engine.planning import Site
 from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.facts.active_run import ANY
 from omc.store import runs
-from omc.store.database import Store, Transaction
 from omc.store.models import Run, Timer
+from omc.store.opened import Store, Transaction
 from omc.store.redaction import sentence_of
 from omc.store.timers import CANCELLED, DONE, FAILED, PENDING, pending
 

@@ -11,8 +11,8 @@ from omc.engine.integrity import require_unaltered
 from omc.engine.journal import UNDO, find, steps_of
 from omc.errors import Refused
 from omc.procedures.plan import Plan, Risk, Step, filled_in, from_json
-from omc.store.database import Store
 from omc.store.models import Run, StepRow
+from omc.store.opened import Store
 
 CUT_SHORT = "cut_short"
 """In the evidence of a step: some of its effect may be there although it didn't take place as a whole."""

@@ -24,9 +24,9 @@ from omc.engine.runner import Reporter, Stuck
 from omc.errors import OmcError, Unknown
 from omc.stack import Environment, Stack
 from omc.store.audit import Head
-from omc.store.database import Store
 from omc.store.embedded import StoreUnreachable
 from omc.store.models import Run, Worker
+from omc.store.opened import Store
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

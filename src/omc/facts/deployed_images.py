@@ -14,7 +14,7 @@ from omc.facts.definitions import describe_definitions
 from omc.facts.deployments import History
 from omc.facts.releases import Ledger
 from omc.stack import Environment
-from omc.store.database import Store
+from omc.store.opened import Store
 
 MOST = 10
 """Revisions of a service that are asked for beside those that the ledger knows."""

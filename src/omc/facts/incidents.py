@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.incidents.state import Incident
 from omc.stack import Environment
-from omc.store.database import Store
+from omc.store.opened import Store
 
 
 @dataclass(frozen=True, slots=True)

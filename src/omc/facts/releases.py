@@ -9,7 +9,7 @@ from typing import Any
 
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.stack import Environment
-from omc.store.database import Store
+from omc.store.opened import Store
 
 
 @dataclass(frozen=True, slots=True)

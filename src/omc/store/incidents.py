@@ -19,8 +19,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from omc.errors import WrongUse
 from omc.incidents.events import Event, Noted, Opened, Resolved, SeverityChanged, What, read, written
 from omc.incidents.state import Incident, after, begun, folded
-from omc.store.database import Store, Transaction
 from omc.store.models import Base, Document
+from omc.store.opened import Store, Transaction
 from omc.store.redaction import sentence_of
 
 LOCK = 0x6F6D6303

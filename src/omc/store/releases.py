@@ -14,8 +14,8 @@ from sqlalchemy import Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from omc.facts.releases import Release, ReleasedService
-from omc.store.database import Store
 from omc.store.models import Base, Document, Run
+from omc.store.opened import Store
 
 
 class ReleaseRow(Base):
