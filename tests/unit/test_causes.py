@@ -80,6 +80,10 @@ def story(
 
 DOWN = "database unavailable: connection timeout expired"
 LOCKED = LockWait(ago(seconds=15), 77, "app", "AccessShareLock", "relation 16411 of database 5", (4711,))
+CUT_OFF = (
+    "prices not stored: canceling statement due to statement timeout CONTEXT: SQL statement <text> "
+    "PL/pgSQL function audit_prices() line 1 at PERFORM"
+)
 WAITS = (Wait("Lock", "relation", "SELECT price FROM prices", 3.0),)
 REVOKED = Write(ago(minutes=2), "RevokeSecurityGroupIngress", "jo (role admin)", frozenset({"sg-database"}))
 DENIED = Write(ago(minutes=2), "CreateNetworkAclEntry", "jo (role admin)", frozenset({"acl-0a1b", "deny"}))
@@ -295,6 +299,74 @@ STORIES = [
         ],
         [("database-locked", "database", FAIL)],
         never=("Process",),
+    ),
+    story(
+        "a trigger takes longer than a statement may, and other stores wait for that one",
+        (STALE, LOGS),
+        [
+            errors(CUT_OFF),
+            stores(),
+            rules(),
+            load_of(
+                waits=(
+                    Wait("Timeout", "PgSleep", "INSERT INTO prices", 1.0),
+                    Wait("Lock", "x", "INSERT INTO prices", 0.9),
+                ),
+                counters={"db.Transactions.blocked_transactions": 1.0},
+            ),
+        ],
+        [("database-slow", "database", FAIL)],
+        words=("A statement of backend takes too long", "INSERT INTO prices", "the function audit_prices()"),
+        never=("wait for a lock",),
+    ),
+    *(
+        story(
+            f"a statement that is cut off while it is on {kind}:{event}",
+            (LOGS,),
+            [
+                errors("canceling statement due to statement timeout"),
+                stores(),
+                rules(),
+                load_of(waits=(Wait(kind, event, "SELECT sum(price)", 2.0),)),
+            ],
+            [("database-slow", "database", FAIL)],
+            words=("takes too long", "SELECT sum(price)"),
+            never=("wait for a lock", "function"),
+        )
+        for kind, event in (
+            ("IO", "DataFileRead"),
+            ("CPU", ""),
+            ("LWLock", "BufferMapping"),
+            ("IPC", "ParallelFinish"),
+            ("Timeout", "VacuumDelay"),
+        )
+    ),
+    *(
+        story(
+            f"it is cut off for a lock: {name}",
+            ALL_ILL,
+            [
+                errors("canceling statement due to statement timeout"),
+                stores(),
+                rules(),
+                load_of(
+                    waits=(*WAITS, *more),
+                    counters={
+                        "db.Transactions.blocked_transactions": 3.0,
+                        "db.state.idle_in_transaction_max_time": idle,
+                    },
+                ),
+            ],
+            [("database-locked", "database", FAIL)],
+            words=("wait for a lock",),
+        )
+        for name, more, idle in (
+            ("nothing else works", (), 0.0),
+            ("another statement works and holds it", (Wait("IO", "DataFileRead", "ALTER TABLE prices", 1.0),), 0.0),
+            ("its statement works at times", (Wait("CPU", "", "SELECT price FROM prices", 0.02),), 0.0),
+            ("an idle session may hold it", (Wait("CPU", "", "SELECT price FROM prices", 0.5),), 60.0),
+            ("it is sent slowly", (Wait("Client", "ClientWrite", "SELECT price FROM prices", 1.0),), 0.0),
+        )
     ),
     story(
         "a lock of a moment is no cause",

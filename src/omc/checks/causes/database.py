@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,6 +47,8 @@ SILENT = timedelta(seconds=150)
 """A database that Performance Insights hasn't measured for so long doesn't answer its agent either."""
 ALIVE = timedelta(seconds=75)
 """A measurement so long after connections began to time out says that the server works: readings come by the minute."""
+_INSIDE = re.compile(r"function ([\w.]+)\(")
+"""PostgreSQL's context of an error inside of a function or a trigger."""
 BLOCKED = "db.Transactions.blocked_transactions"
 REBOOTS = ("RebootDBInstance", "StopDBInstance", "ModifyDBInstance", "DeleteDBInstance", "RebootDBCluster")
 
@@ -106,6 +109,35 @@ def _status(situation: Situation, store: Store, said: list[Heard]) -> Cause | No
         evidence=evidence,
         since=write.at if write else event and event.at,
     )
+
+
+def _slow(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+    """A statement that works (or sleeps in a trigger) for longer than it may: what waits for its locks waits for it."""
+    cut = [each for each in still(situation, said, Kind.LOCK) if "statement timeout" in each.said.line]
+    load = situation.fact(DatabaseLoad)
+    waits = load.waits if load else ()
+    held = {wait.statement for wait in waits if wait.kind.lower() == "lock"}
+    busy = [wait for wait in waits if wait.kind.lower() not in ("lock", "client") and wait.sessions >= WAITING]
+    # One that others wait for and that waits for none itself is found by the locks.
+    own = [wait for wait in busy if not held or wait.statement in held]
+    idle = load.counters.get("db.state.idle_in_transaction_max_time", 0.0) if load else 0.0
+    if not cut or not own or (held and idle >= 1):
+        return None
+    top = own[0]
+    sentence = (
+        f"A statement of {cut[0].service or 'a service'} takes too long, and is cut off by its statement timeout: "
+        f'"{shortened(top.statement)[:90]}".'
+    )
+    if inside := _INSIDE.search(cut[0].said.line):
+        sentence += f" It runs the function {inside[1]}()."
+    evidence = [
+        Evidence(
+            f"Performance Insights: {wait.sessions:.1f} sessions on {wait.kind}:{wait.event} in {wait.statement}",
+            reading_of(load),
+        )
+        for wait in own[:2]
+    ]
+    return _cause(situation, "slow", store, sentence, cut, evidence=evidence, procedure=DATABASE_TIMEOUT)
 
 
 def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
@@ -346,6 +378,6 @@ def _busy(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
 
 
 LOOKS: tuple[Callable[[Situation, Store, list[Heard]], Cause | None], ...] = (
-    *(_status, password, _lock, connection_limit, _connections, _storage, _schema),
+    *(_status, password, _slow, _lock, connection_limit, _connections, _storage, _schema),
     *(read_only, _refuses),
 )
