@@ -224,6 +224,26 @@ def test_a_page_of_html_where_the_status_should_be() -> None:
     )
 
 
+EMPTY = Answer(200, "OK", kind="text/html", is_empty=True)
+
+
+@pytest.mark.parametrize(
+    ("answers", "source", "level", "part"),
+    [
+        ([EMPTY] * 3, Source.PUBLIC, FAIL, "at https://shop.example/: it answers 200 with an empty page."),
+        ([GOOD, EMPTY, EMPTY], Source.PUBLIC, FAIL, "2 of 3 requests fail, since it answers 200 with an empty page."),
+        ([GOOD, GOOD, EMPTY], Source.PUBLIC, WARN, "1 of 3 requests fail, since it answers 200 with an empty page."),
+        ([EMPTY] * 3, Source.RULE, OK, "answers 200"),
+        ([replace(EMPTY, said={})] * 3, Source.STATUS, OK, "answers 200"),
+        ([Answer(204, "No Content")] * 3, Source.PUBLIC, OK, "answers 204"),
+        ([replace(EMPTY, status=401)] * 3, Source.PUBLIC, OK, "answers 401"),
+    ],
+)  # fmt: skip
+def test_an_empty_page_serves_nobody(answers: list[Answer], source: Source, level: Level, part: str) -> None:
+    found = finding(asked(*answers, source=source))
+    assert (found.level, part in found.sentence) == (level, True), found.sentence
+
+
 def test_an_answer_of_another_environment() -> None:
     production, staging = (
         replace(GOOD, said={"environment": "production"}),

@@ -140,6 +140,16 @@ def test_nothing_is_asked_where_the_stack_file_says_so(aws: CannedAws) -> None:
     assert (found.asked, found.is_off) == ((), True)
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "is_empty"),
+    [(200, b"", True), (200, b" \n", True), (200, b"x", False), (404, b"", False), (500, b"", False)],
+)
+def test_an_empty_page_is_told(aws: CannedAws, status: int, body: bytes, is_empty: bool) -> None:
+    aws.site |= {"/": (status, body)}
+    (front,) = asked_of(probed(aws), "frontend")
+    assert {answer.is_empty for answer in front.answers} == {is_empty}
+
+
 def test_no_load_balancer_is_no_address(aws: CannedAws) -> None:
     aws.answers["elbv2", "DescribeLoadBalancers"] = {"LoadBalancers": []}
     assert set(probed(aws).without) == {"backend", "frontend"}

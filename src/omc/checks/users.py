@@ -249,11 +249,13 @@ def _is_bad(answer: Answer, asked: Asked) -> bool:
         return False
     if asked.source is Source.STATUS and answer.status < 400:
         return answer.said is None
+    if answer.is_empty and asked.source is Source.PUBLIC:
+        return True
     return answer.status >= 400 and asked.source is not Source.RULE
 
 
-def _kind(answer: Answer) -> tuple[str, int, bool]:
-    return str(answer.trouble or ""), answer.status, answer.is_loop
+def _kind(answer: Answer) -> tuple[str, int, bool, bool]:
+    return str(answer.trouble or ""), answer.status, answer.is_loop, answer.is_empty
 
 
 def _met(answer: Answer, asked: Asked) -> str:
@@ -277,6 +279,8 @@ def _met(answer: Answer, asked: Asked) -> str:
         whose = "the application" if answer.status not in (502, 503, 504) else "it"
         text = f"{whose} answers {answer.status} {answer.reason}".rstrip()
         return f"{text}: another service's answer, or a page that is gone" if answer.status in (404, 410) else text
+    if answer.is_empty:
+        return f"it answers {answer.status} with an empty page"
     if asked.source is Source.STATUS and answer.said is None:
         what = answer.kind or "something"
         return f"it answers {answer.status} with {what} and no JSON: another service than the one meant"
@@ -346,6 +350,7 @@ def _result(answer: Answer) -> str:
     if answer.trouble is not None:
         return f"no answer, {answer.trouble} ({answer.problem})"
     more = " by the load balancer" if answer.by_balancer else ""
+    more += " with an empty page" if answer.is_empty else ""
     more += " (a loop of redirects)" if answer.is_loop else ""
     more += f" to {answer.elsewhere}" if answer.elsewhere else ""
     return f"{answer.status} {answer.reason}".rstrip() + more

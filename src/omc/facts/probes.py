@@ -72,6 +72,8 @@ class Answer:
     address: str = ""
     certificate_ends: Any = None
     """When the certificate expires, a datetime; None over plain HTTP."""
+    is_empty: bool = False
+    """It answered 200, and there is nothing in it."""
     said: Any = None
     """The JSON that a status page answered; None where it didn't."""
 
@@ -372,6 +374,7 @@ def _answer(page: Page, seconds: float, *, is_status: bool) -> Answer:
         seconds=seconds,
         address=page.address,
         certificate_ends=page.certificate_ends,
+        is_empty=page.status == 200 and not page.is_cut and not page.body.strip(),
         said=said,
     )
 
