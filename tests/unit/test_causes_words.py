@@ -150,3 +150,25 @@ def test_whose_trouble_a_line_tells_of(line: str, whose: str, *, is_read: bool) 
     for kind, store in (("database", DATABASE), ("cache", CACHE)):
         known = store if is_read else Store(store.name, True)
         assert is_about(known, kind, found) is (kind == whose), kind
+
+
+MISSING = 'psycopg.errors.UndefinedTable: relation "prices" does not exist'
+BELOW = [
+    "",
+    "\nLINE 3: CROSS JOIN prices\n                   ^",
+    "\nLINE 1: SELECT ?\n        ^\n",
+    "\nLINE 12: SELECT a, b FROM prices WHERE sy...\n    ^^^^^",
+    "\n        ~~~~~^^^",
+    "\n",
+]
+
+
+@pytest.mark.parametrize("below", BELOW)
+def test_where_in_a_statement_it_was_is_not_what_went_wrong(below: str) -> None:
+    line = json.dumps({"level": "ERROR", "message": "unhandled", "exception": f"Traceback\n{MISSING}{below}"})
+    assert last_error([line]) == f"unhandled: {MISSING}"
+    quoted = json.dumps({"level": "ERROR", "message": f"it failed with Missing({f'{MISSING}{below}'!r})"})
+    told = said(quoted)
+    assert told is not None
+    assert "LINE" not in told.line
+    assert MISSING in told.line

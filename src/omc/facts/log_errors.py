@@ -80,6 +80,8 @@ _ESCAPES = re.compile(
     re.IGNORECASE,
 )
 
+_POSITION = re.compile(r"LINE \d+: |\^+$|~*\^[\^~]*$")
+"""Where in a statement or a line of code it is, below the error itself: PostgreSQL's, Python's."""
 _DEEPEST = 3
 """A log router puts a line into a line's field; more often than so nobody does."""
 
@@ -135,7 +137,9 @@ def _error_of_record(record: Mapping[str, Any], line: str, deepest: int) -> str 
         judged = _is_error_text(message or rest)
     if not judged:
         return None
-    last = error.strip().splitlines()[-1].strip() if error.strip() else ""
+    last = next(
+        (text for each in reversed(error.splitlines()) if (text := each.strip()) and not _POSITION.match(text)), ""
+    )
     return ": ".join(part for part in (message, last) if part) or line
 
 

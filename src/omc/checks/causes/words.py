@@ -179,6 +179,8 @@ _SERVER = (
     re.compile(r"\('(?P<host>[\w.-]+)', (?P<port>\d{2,5})\)"),
     re.compile(r"https?://(?P<host>[\w.-]+)(?::(?P<port>\d{2,5}))?"),
 )
+_POSITION = re.compile(r"(?:\\n|\s)LINE \d+: .{0,400}?\^|(?:\\n|\s)LINE \d+: [^^]{0,400}$", re.DOTALL)
+"""Where in a statement PostgreSQL found it: the statement again, and a mark below it."""
 LONGEST = 220
 """Characters of a line that are repeated in a sentence."""
 
@@ -213,7 +215,7 @@ def last_error(lines: Iterable[str]) -> str:
 
 
 def shortened(text: str) -> str:
-    flat = " ".join(text.split())
+    flat = " ".join(_POSITION.sub("", text).split())
     return flat if len(flat) <= LONGEST else f"{flat[: LONGEST - 1]}…"
 
 
