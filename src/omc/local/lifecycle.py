@@ -215,7 +215,7 @@ def _apply(site: Site, record: Record, reach: cloud.Reach, progress: Progress) -
                         for service in site.environment.services
                     }
                 with progress.step(f"Applying infrastructure/environments/{LOCAL_ROOT}"):
-                    outputs = _apply_root(site, terraform, reach, images, progress)
+                    outputs = apply_root(site, terraform, reach, images, progress)
                 with progress.step("Migrating the database"):
                     migrate(site.environment)
     except (KeyboardInterrupt, tf.TerraformError):
@@ -268,9 +268,10 @@ def _bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, progress
             raise
 
 
-def _apply_root(
+def apply_root(
     site: Site, terraform: tf.Terraform, reach: cloud.Reach, images: Mapping[str, str], progress: Progress
 ) -> dict[str, Any]:
+    """Apply the stack alone, where bootstrap and images stand; its outputs."""
     env = reach.environment() | {"TF_VAR_images": json.dumps(dict(images))}
     tf.run(
         terraform,

@@ -10,14 +10,18 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from localcloud.parts import valkey
-from support.stack import CLUSTER, Stack, eventually, processes_below, wait_until_healthy
+from omc import terraform as tf
+from omc.local import cloud, lifecycle
+from omc.progress import Progress
+from omc.stack import load
+from support.stack import CLUSTER, ROOT, Stack, eventually, processes_below, wait_until_healthy
 
 DATABASE, CACHE = CLUSTER, f"{CLUSTER}-redis"
 
@@ -184,9 +188,13 @@ class World:
     # -- Terraform --------------------------------------------------------------------------------------------------
 
     def apply(self) -> None:
-        """Put back what was deleted, as `omc infra apply` would: by Terraform."""
-        done = self.stack.omc("local", "up", "--apply", timeout=590)
-        assert done.code == 0, done.err[-3000:]
+        """Put back what was deleted, as `omc infra apply` would: by Terraform. `omc local up --apply` would also push
+        the images and apply bootstrap, which takes most of its time."""
+        site = lifecycle.site_of(load(ROOT / "omc.toml"), self.stack.state)
+        record, reach = site.read(), cloud.reach(site.state)
+        terraform = tf.find_terraform({"mirror": record.mirror} if record.mirror else None)
+        outputs = lifecycle.apply_root(site, terraform, reach, record.images, Progress())
+        site.write(replace(record, outputs=outputs))
 
     def forget(self) -> None:
         """Another cloud stands in this one's place."""
