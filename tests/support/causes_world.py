@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from omc.checks.cache import cache_items
 from omc.checks.causes import explained
 from omc.checks.finding import Finding, Level
 from omc.checks.tasks import failed_tasks
@@ -17,6 +18,7 @@ from omc.facts.logs import ErrorGroup, RecentErrors
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.tasks import Container, StoppedTask, StoppedTasks
+from omc.facts.traffic import CacheMinute, MetricsAge
 from omc.stack import Environment, load
 
 STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
@@ -94,6 +96,13 @@ def rules(*without: str) -> GroupRules:
 def load_of(**more: Any) -> DatabaseLoad:
     counters = {"db.User.numbackends": 8.0, "db.User.max_connections": 80.0} | more.pop("counters", {})
     return DatabaseLoad(**({"counters": counters, "newest": ago(seconds=20)} | more))
+
+
+def items(*values: float, removed: float = 0.0) -> Finding:
+    """What the check says of a cache that held so many items in the last minutes, the newest last."""
+    told = tuple(CacheMinute(at, value, value, removed) for at, value in minutes(*values))
+    [found] = cache_items(MetricsAge((), told), None, STAGING, Scope(NOW))
+    return found
 
 
 def minutes(*values: float) -> tuple[tuple[datetime, float], ...]:

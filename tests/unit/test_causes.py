@@ -47,6 +47,7 @@ from support.causes_world import (
     ago,
     errors,
     ill,
+    items,
     load_of,
     minutes,
     rules,
@@ -518,20 +519,19 @@ STORIES = [
     ),
     story(
         "the cache was emptied",
-        (Finding("alarms", WARN, "ohmycoins-staging-redis-hit-rate-low", "In ALARM."),),
+        (Finding("alarms", WARN, "ohmycoins-staging-redis-hit-rate-low", "In ALARM."), items(800, 810, 12, 40)),
         [
             stores(),
             rules(),
             Alarms((Alarm("ohmycoins-staging-redis-hit-rate-low", "", "metric", "ALARM", NOW, "", True, ""),)),
-            Gauges(cache={"CurrItems": minutes(800, 810, 12, 40)}),
         ],
         [("cache-emptied", "cache", WARN)],
         words=("from 810 items to 12",),
     ),
     story(
         "an emptied cache keeps nobody from being served",
-        (SERVED,),
-        [stores(), rules(), Gauges(cache={"CurrItems": minutes(800, 810, 12, 40)})],
+        (SERVED, items(800, 810, 12, 40)),
+        [stores(), rules()],
         [("cache-emptied", "cache", WARN), ("users-served", "users/backend", FAIL)],
     ),
     story(
@@ -542,9 +542,21 @@ STORIES = [
     ),
     story(
         "a cache that ages is not one that was emptied",
-        (STALE,),
-        [stores(), rules(), Gauges(cache={"CurrItems": minutes(800, 700, 600, 500)})],
+        (STALE, items(800, 700, 600, 500)),
+        [stores(), rules()],
         [("data-fresh", "data-fresh/backend", FAIL)],
+    ),
+    story(
+        "a cache that was rebooted is not told as emptied too",
+        (items(800, 810, 12, 40),),
+        [stores(cache={"events": (StoreEvent(ago(minutes=2), "r-001", "Cache node 0001 restarted"),)}), rules()],
+        [("cache-restarted", "cache", WARN)],
+    ),
+    story(
+        "a cache that hangs has no figure of its items either",
+        (NO_CACHE, items()),
+        [stores(), rules()],
+        [("cache-hangs", "cache", FAIL)],
     ),
     story(
         "the cache's node was rebooted",

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from omc.checks.causes.cache import emptied
 from omc.checks.causes.paths import closed_side
 from omc.errors import Unreachable
 from omc.facts.collector import Unreadable, collect
@@ -279,27 +278,3 @@ def test_which_side_is_closed(rules: tuple[Rule, ...], closed: str) -> None:
 
 def test_a_side_whose_rules_are_not_known_is_not_closed() -> None:
     assert closed_side(GroupRules((OUT,), ("sg-task",)), ("sg-task",), ("sg-db",), 5432) == ""
-
-
-# The cache
-
-
-@pytest.mark.parametrize(
-    ("values", "found"),
-    [
-        ((800, 810, 12), (810, 12)),
-        ((800, 0, 700), (800, 0)),
-        ((800, 500), None),
-        ((10, 0), None),
-        ((0, 0, 0), None),
-        ((5, 800), None),
-        ((), None),
-        ((800,), None),
-    ],
-)
-def test_a_cache_that_was_emptied(values: tuple[float, ...], found: tuple[float, float] | None) -> None:
-    points = tuple((NOW - timedelta(minutes=len(values) - at), float(value)) for at, value in enumerate(values))
-    told = emptied(points, NOW)
-    assert (told and told[1:]) == found
-    long_ago = tuple((at - timedelta(hours=1), value) for at, value in points)
-    assert emptied(long_ago, NOW) is None

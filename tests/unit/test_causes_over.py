@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omc.checks.cache import cache_items
 from omc.checks.causes.explain import _explains
 from omc.checks.causes.model import Cause, Situation
 from omc.checks.causes.places import OF_SERVICES
 from omc.checks.finding import Finding, Level, worst
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.followup.data_stores import StoreEvent
-from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.lock_waits import Wait
 from omc.facts.logs import RecentErrors
 from omc.facts.probes import Answer, Asked, Probes, Source
 from omc.facts.scope import Scope
+from omc.facts.traffic import CacheMinute, MetricsAge
 from support.causes_world import (
     ALL_ILL,
     CACHE,
@@ -49,12 +50,13 @@ REFUSED = f"Error 111 connecting to {CACHE}:6379. Connection refused."
 BACK = "Cache node 0001 restarted"
 
 
-def emptied(long: float, *after: float) -> Gauges:
-    """Emptied so many minutes ago."""
-    values = [(ago(minutes=long + 1 - number), 120.0) for number in range(2)]
-    values[1] = (ago(minutes=long), 6.0)
+def emptied(long: float, *after: float) -> Finding:
+    """What the check says of a cache that was emptied so many minutes ago."""
+    values = [(ago(minutes=long + 1), 120.0), (ago(minutes=long), 6.0)]
     values += [(ago(minutes=long - 1 - number), value) for number, value in enumerate(after)]
-    return Gauges(cache={"CurrItems": tuple(values)})
+    told = tuple(CacheMinute(at, value, value, 0.0) for at, value in values)
+    [found] = cache_items(MetricsAge((), told), None, STAGING, Scope(NOW))
+    return found
 
 
 def back(**length: float) -> Any:
@@ -86,7 +88,8 @@ def back(**length: float) -> Any:
 )
 def test_a_cache_that_is_back_is_past_and_leads_over_nothing(facts: list[Any], is_over: bool) -> None:
     ill = (SERVED, BALANCER, TARGETS, ZERO, FIVES, SHORT)
-    found = run((*ill, WAS_ILL), [*facts, rules()])
+    said = tuple(fact for fact in facts if isinstance(fact, Finding))
+    found = run((*ill, WAS_ILL, *said), [*(fact for fact in facts if fact not in said), rules()])
     told = {finding.sentence for finding in found} | {each.sentence for finding in found for each in finding.explains}
     assert {finding.sentence for finding in ill} <= told
     [cache] = [finding for finding in found if finding.place == "cache"]
@@ -98,7 +101,7 @@ def test_a_cache_that_is_back_is_past_and_leads_over_nothing(facts: list[Any], i
 
 
 def test_a_cache_that_was_emptied_takes_its_own_alarm_while_it_rings() -> None:
-    [found] = run((LOW,), [stores(), rules(), emptied(7), RINGS])
+    [found] = run((LOW, emptied(7)), [stores(), rules(), RINGS])
     assert (found.check, found.is_past, [each.sentence for each in found.explains]) == (
         "cache-emptied",
         False,

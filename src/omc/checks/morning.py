@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from omc.checks.alarms import alarms
+from omc.checks.cache import cache_items
 from omc.checks.dependencies import dependencies
 from omc.checks.expected import expected
 from omc.checks.freshness import data_fresh, metrics_fresh
@@ -34,6 +35,7 @@ MORNING: tuple[Check, ...] = (
     recent_errors,
     data_fresh,
     metrics_fresh,
+    cache_items,
     secret_rotation,
     pending_changes,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -28,6 +28,11 @@ COUNTS = {
     "e5": "HTTPCode_ELB_5XX_Count",
 }
 """RequestCount only counts what targets answered, so the total is the sum of these (as in the alarm)."""
+NODES = 6
+"""A replication group with one shard has a primary and at most five replicas, ``NAME-001`` to ``NAME-006``."""
+CACHE = (("CurrItems", "Maximum"), ("CurrItems", "Minimum"), ("Reclaimed", "Sum"), ("Evictions", "Sum"))
+"""Of each node: its items in the fullest and the emptiest moment of a minute, and those that expired or were evicted in
+it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,28 @@ class ServiceMetric:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheMinute:
+    """One minute of the cache."""
+
+    at: datetime
+    most: float
+    """Items of the fullest node in its fullest moment: a replica that is just being made has none yet."""
+    least: float
+    """Items of the fullest node in its emptiest moment. ElastiCache measures once a minute, so that both are mostly the
+    same."""
+    removed: float
+    """Items whose time was over, or for which there was no room."""
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsAge:
-    """The newest metric of each service. ECS publishes CPUUtilization every minute for whatever runs."""
+    """The newest metric of each service, and the cache's items minute by minute.
+
+    ECS publishes CPUUtilization every minute for whatever runs, ElastiCache CurrItems."""
 
     metrics: tuple[ServiceMetric, ...]
+    cache: tuple[CacheMinute, ...] = ()
+    """Oldest first, of the last hour. Empty: there is no cache, or CloudWatch has no figure of it."""
     reading: Reading = UNREAD
 
 
@@ -87,7 +110,8 @@ def read_traffic(aws: Gateway, load_balancers: LoadBalancers, scope: Scope) -> T
 
 @reads
 def read_metrics_age(aws: Gateway, environment: Environment, scope: Scope) -> MetricsAge:
-    """The newest minute in which each service's CPU was measured, five hundred services a call."""
+    """The newest minute in which each service's CPU was measured, five hundred services a call; the cache's items with
+    the first of them."""
     queries: list[MetricDataQueryTypeDef] = [
         {
             "Id": f"c{number}",
@@ -106,12 +130,47 @@ def read_metrics_age(aws: Gateway, environment: Environment, scope: Scope) -> Me
         }
         for number, service in enumerate(environment.services)
     ]
+    of_cache = {f"i{number}_{node}": metric for node in range(1, NODES + 1) for number, metric in enumerate(CACHE)}
+    queries += [_node_query(environment, each, *metric) for each, metric in of_cache.items()]
     series = _metric_data(aws, queries, scope.now - FRESHNESS_PERIOD, scope.now)
     return MetricsAge(
         tuple(
             ServiceMetric(service.name, max((at for at, _ in series.get(f"c{number}", [])), default=None))
             for number, service in enumerate(environment.services)
-        )
+        ),
+        _cache_minutes((of_cache[each], points) for each, points in series.items() if each in of_cache),
+    )
+
+
+def _node_query(environment: Environment, identifier: str, metric: str, statistic: str) -> MetricDataQueryTypeDef:
+    node = f"{environment.cache}-{int(identifier.partition('_')[2]):03d}"
+    return {
+        "Id": identifier,
+        "MetricStat": {
+            "Metric": {
+                "Namespace": "AWS/ElastiCache",
+                "MetricName": metric,
+                "Dimensions": [{"Name": "CacheClusterId", "Value": node}],
+            },
+            "Period": PERIOD,
+            "Stat": statistic,
+        },
+    }
+
+
+def _cache_minutes(
+    told: Iterable[tuple[tuple[str, str], Sequence[tuple[datetime, float]]]],
+) -> tuple[CacheMinute, ...]:
+    found: dict[str, dict[datetime, float]] = {"Maximum": {}, "Minimum": {}, "Sum": {}}
+    for (_, statistic), points in told:
+        values = found[statistic]
+        for at, value in points:
+            known = values.get(at, 0.0)
+            values[at] = known + value if statistic == "Sum" else max(known, value)
+    least, removed = found["Minimum"], found["Sum"]
+    return tuple(
+        CacheMinute(at, most, least.get(at, most), removed.get(at, 0.0))
+        for at, most in sorted(found["Maximum"].items())
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from itertools import pairwise
 
+from omc.checks.cache import FELT, NAME
 from omc.checks.causes.heard import Heard, about, cause_at, heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.paths import closed_by_network, closed_paths
@@ -16,19 +16,17 @@ from omc.checks.causes.words import Kind
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import CACHE_FAILURES, CACHE_HIT_RATE
 from omc.facts.alarms import Alarms
-from omc.facts.followup.data_stores import DataStores, Store
-from omc.facts.followup.gauges import Gauges, Points
+from omc.facts.followup.data_stores import DataStores, Store, StoreEvent
+from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.group_rules import GroupRules
 from omc.times import span
 
 PLACE = "cache"
 WELL = frozenset({"available", "snapshotting", ""})
 LATELY = timedelta(minutes=15)
-"""So long ago at most that a flush or a restart still explains an empty cache."""
-LOST = 0.5
-"""Of its items from one minute to the next, or more, all at once: it was emptied, not aged."""
-FELT = timedelta(minutes=3)
-"""So long after the minute in which a cache was emptied it is still felt, where no alarm of it rings."""
+"""So long ago at most that a restart still explains an empty cache."""
+NEAR = timedelta(minutes=2)
+"""A restart so near to the minute in which the items went is why."""
 ECHO = timedelta(seconds=30)
 """So long after it is back services may still speak of it."""
 QUIET = timedelta(minutes=2)
@@ -135,13 +133,8 @@ def _too_small(situation: Situation, store: Store, said: list[Heard], _: list[Fi
 
 
 def _restarted(situation: Situation, store: Store, said: list[Heard], ill: list[Finding]) -> Cause | None:
-    for event in store.events:
-        text = event.message.lower()
-        if situation.scope.now - event.at > LATELY:
-            return None
-        if any(word in text for word in ("reboot", "restart", "failover", "recover", "replac", "promot")):
-            break
-    else:
+    event = next(_restarts(situation, store), None)
+    if event is None:
         return None
     is_missed = any(finding.check == "dependencies" for finding in ill)  # a status page says so, now
     is_over = not is_missed and all(each.last <= event.at + ECHO for each in said)
@@ -170,30 +163,36 @@ def _restarted(situation: Situation, store: Store, said: list[Heard], ill: list[
     )
 
 
+def _restarts(situation: Situation, store: Store) -> Iterator[StoreEvent]:
+    """Newest first."""
+    for event in store.events:
+        text = event.message.lower()
+        words = ("reboot", "restart", "failover", "recover", "replac", "promot")
+        if situation.scope.now - event.at <= LATELY and any(word in text for word in words):
+            yield event
+
+
 def _flushed(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
-    gauges = situation.fact(Gauges)
-    points = gauges.cache.get("CurrItems", ()) if gauges else ()
-    found = emptied(points, situation.scope.now)
-    if found is None:
+    """What the check of its items found, unless a restart says why; it is on while an alarm of it rings."""
+    found = next((each for each in situation.findings if each.check == NAME and each.level is Level.WARN), None)
+    if found is None or found.since is None:
         return None
-    at, before, after = found
-    back = next((when for when, value in points if when > at and value >= before * (1 - LOST)), None)
-    is_felt = back is None and situation.scope.now - at <= FELT
-    sentence = f"The cache was emptied {situation.ago(at)}: from {before:,.0f} items to {after:,.0f}"
-    sentence += ", while its servers went on. It has filled again." if back else ", while its servers went on."
-    evidence = (Evidence(f"CurrItems {before:,.0f}, then {after:,.0f} at {situation.when(at)}", reading_of(gauges)),)
+    if any(abs(event.at - found.since) <= NEAR for event in _restarts(situation, store)):
+        return None
+    known = situation.fact(DataStores)
+    went_on = (Evidence("ElastiCache tells of no restart then: its servers went on", reading_of(known)),)
     return _cause(
         situation,
         "emptied",
         store,
-        sentence,
+        found.sentence,
         said,
-        evidence=evidence,
-        since=at,
-        ended=None if is_felt or _rings(situation) else back or at + FELT,
+        evidence=(*found.evidence, *(went_on if known else ())),
+        since=found.since,
+        ended=None if _rings(situation) else found.ended,
         serves=True,
         level=Level.WARN,
-        procedure=CACHE_HIT_RATE,
+        procedure=found.procedure,
     )
 
 
@@ -204,14 +203,6 @@ def _rings(situation: Situation) -> bool:
         alarm.state == "ALARM" and PLACE in watched_by(alarm, situation.environment)
         for alarm in (known.alarms if known else ())
     )
-
-
-def emptied(points: Points, now: datetime) -> tuple[datetime, float, float] | None:
-    """The newest minute in which most items went at once: (when, before, after). A few come and go by themselves."""
-    for (_, before), (at, after) in reversed(list(pairwise(points))):
-        if now - at <= LATELY and before >= 20 and after <= before * (1 - LOST):
-            return at, before, after
-    return None
 
 
 def _of_release(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from omc.checks.cache import NAME as ITEMS
 from omc.checks.causes.cache import cache_trouble
 from omc.checks.causes.database import database_trouble
 from omc.checks.causes.deviations import CHECKS, is_same_thing, not_as_expected
@@ -74,7 +75,7 @@ def _is_symptom(finding: Finding) -> bool:
     return (
         finding.level is Level.UNKNOWN
         and not finding.action
-        and place_of(finding).startswith(("data-fresh/", "users/"))
+        and (finding.check == ITEMS or place_of(finding).startswith(("data-fresh/", "users/")))
     )
 
 
@@ -113,6 +114,8 @@ def _ranked(causes: Sequence[Cause]) -> list[Cause]:
 
 def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iterable[Alarm]) -> bool:
     place = place_of(finding)
+    if finding.check == ITEMS:
+        return cause.place == "cache"
     if cause.ended and finding.ended is None and not _is_its_own(cause, finding, place):
         return False
     if finding.check in CHECKS:

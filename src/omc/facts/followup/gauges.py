@@ -18,7 +18,7 @@ MINUTES = 30
 """How far back is looked: long enough to see what was usual before."""
 DATABASE = ("DatabaseConnections", "CPUUtilization", "FreeStorageSpace", "FreeableMemory", "DiskQueueDepth")
 CACHE = (
-    *("CurrItems", "Evictions", "DatabaseMemoryUsagePercentage", "CurrConnections"),
+    *("Evictions", "DatabaseMemoryUsagePercentage", "CurrConnections"),
     *("CacheHits", "CacheMisses", "EngineCPUUtilization"),
 )
 SUMMED = frozenset({"Evictions", "CacheHits", "CacheMisses"})
