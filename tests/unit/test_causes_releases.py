@@ -1,4 +1,4 @@
-"""A store that only a release misses."""
+"""A store that only a release misses, and connections that rose with one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from omc.facts.dependencies import Dependencies, Dependency, Said, State
+from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.last_words import LastWords, RevisionTold
 from omc.facts.services import Services
-from support.causes_world import NO_CACHE, NOW, ago, errors, rules, run, service, stores
+from support.causes_world import NO_CACHE, NOW, SERVED, ago, errors, load_of, minutes, rules, run, service, stores
 
 TLS = LastWords(
     {},
@@ -58,3 +59,37 @@ def test_a_cache_that_only_a_release_misses(services: Services, pages: Dependenc
         assert "doesn't reach the cache (REDIS_TLS changed); b:7 does." in found.sentence
         assert found.procedure
         assert found.procedure.command == "omc rollback --env staging backend"
+
+
+FULL = {"db.User.numbackends": 77.0, "db.User.max_connections": 80.0, "db.state.idle_count": 77.0}
+
+
+def connections(*values: float) -> Gauges:
+    """The newest minute last; it has just begun."""
+    return Gauges({"DatabaseConnections": minutes(*values)})
+
+
+@pytest.mark.parametrize(
+    ("services", "gauges", "is_release"),
+    [
+        (deployed(2, 2, timedelta(seconds=57)), connections(9, 9, 9, 40), True),
+        (deployed(2, 2, timedelta(seconds=57)), connections(9, 9), True),
+        (deployed(0, 2, timedelta(minutes=4, seconds=30)), connections(9, 9, 60, 77, 77, 77, 77), True),
+        (deployed(0, 2, timedelta(minutes=14, seconds=30)), connections(9, 9, *[77] * 15), True),
+        (deployed(0, 2, timedelta(minutes=16, seconds=30)), connections(9, 9, *[77] * 17), False),
+        (deployed(0, 2, timedelta(minutes=9, seconds=30)), connections(9, 9, *[9] * 7, 77, 77, 77), False),
+        (deployed(2, 2, timedelta(seconds=57)), connections(70, 70, 70), False),
+        (deployed(2, 2, timedelta(seconds=57)), connections(60, 60, 60), False),
+        (deployed(2, 2, timedelta(seconds=57)), Gauges(), False),
+        (Services((service(),)), connections(9, 9, 9, 40), False),
+        (Services(()), connections(9, 9, 9, 40), False),
+    ],
+)
+def test_connections_that_are_used_up_since_a_release(services: Services, gauges: Gauges, *, is_release: bool) -> None:
+    said = errors("FATAL: remaining connection slots are reserved", first=ago(seconds=8), resumed=ago(seconds=8))
+    found = run((SERVED,), [services, gauges, stores(), rules(), said, load_of(counters=FULL)])[0]
+    assert found.sentence.startswith("The database takes no further connection: 77 of 80 are in use")
+    assert (" They were 9 before b:8 was deployed, " in found.sentence) is is_release
+    running = [each.running for each in services.services[0].deployments] if services.services else []
+    is_back = bool(found.procedure and "omc rollback" in (found.procedure.command or ""))
+    assert is_back is (is_release and len(running) == 2 and running[1] > 0)

@@ -1,4 +1,4 @@
-"""A store that only the tasks of a release miss: the release's fault, not the store's."""
+"""What a release brought: a store that only its tasks miss, a figure that rose with it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ from omc.checks.finding import Evidence, Procedure
 from omc.checks.runbook import DEPLOYMENTS
 from omc.facts.dependencies import Dependencies
 from omc.facts.followup.data_stores import Store
+from omc.facts.followup.gauges import Points
 from omc.facts.followup.last_words import LastWords, RevisionTold
-from omc.facts.services import EcsService, Services
+from omc.facts.services import Deployment, EcsService, Services
 
 LATELY = timedelta(minutes=15)
+USUAL = timedelta(minutes=10)
+"""So long before a deployment shows what was usual."""
+SOON = timedelta(minutes=3)
+"""Within so long of its begin what a deployment brings about shows."""
+MINUTE = timedelta(minutes=1)
 SHOWN = 3
 """Changed variables that are named."""
 
@@ -46,11 +52,32 @@ def missed_by_release(situation: Situation, kind: str, store: Store, said: Seque
             f"{text}{old.task_definition} does.",
             said,
             (evidence,),
-            procedure=_back(situation, service),
+            procedure=back(situation, service),
             since=new.created,
             services=frozenset({service.name}),
         )
     return None
+
+
+def risen_with_release(
+    situation: Situation, points: Points, value: float, least: float
+) -> tuple[EcsService, Deployment, float] | None:
+    """The deployment with which a figure rose by ``least`` or more, and what it was before: the rise began within
+    minutes of it. Another figure's coincidence is possible, and told as what it is: *since*."""
+    services = situation.fact(Services)
+    found: list[tuple[float, EcsService, Deployment, float]] = []
+    for service in services.services if services else ():
+        new = next((each for each in service.deployments if each.status == "PRIMARY"), None)
+        if new is None or situation.scope.now - new.created > LATELY:
+            continue
+        earlier = [each for at, each in points if new.created - USUAL <= at and at + MINUTE <= new.created]
+        soon = [each for at, each in points if new.created <= at <= new.created + SOON]
+        if situation.scope.now - new.created <= SOON:
+            soon.append(value)
+        before = max(earlier, default=value)
+        if value - before >= least and max(soon, default=0.0) - before >= (value - before) / 2:
+            found.append((value - before, service, new, before))
+    return max(found, key=lambda each: each[0])[1:] if found else None
 
 
 def _changed(situation: Situation, old: str, new: str) -> str:
@@ -67,5 +94,5 @@ def _changed(situation: Situation, old: str, new: str) -> str:
     return f"{' and '.join(names[:SHOWN])} changed" if names else ""
 
 
-def _back(situation: Situation, service: EcsService) -> Procedure:
+def back(situation: Situation, service: EcsService) -> Procedure:
     return replace(DEPLOYMENTS, command=f"omc rollback --env {situation.environment.name} {service.name}")

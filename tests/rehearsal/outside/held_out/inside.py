@@ -162,7 +162,7 @@ STORIES = (
         "connections-leaked",
         _released("backend", _leaks),
         "each task of a release keeps 25 connections to the database that it never uses",
-        headline=r"backend.*connections?|connections?.*(backend|ohmycoins_app|report-cache|remaining|full|used|limit)",
+        headline=r"backend.*connection|connection.*(backend|ohmycoins_app|report-cache|remaining|full|use|limit)",
         words=(r"connection", r"report-cache|ohmycoins_app_\w|backend:\d+"),
         never=(r"security group", r"reboot"),
         within=180,
