@@ -6,7 +6,7 @@ test used only services that moto answers, ``POST /empty`` drops what moto holds
 bench's alone: the program itself has no way to be emptied by a call.
 
 Two things differ from a cloud as people have it, both because those tests were written for another server: the account
-and the key are moto's own, and regions other than the cloud's are answered instead of refused.
+and the key are moto's own, and the cloud's one region is, at each call, the one that the call is signed for.
 """
 
 from __future__ import annotations
@@ -75,7 +75,10 @@ def _recording(answer: Callable[..., Any], answers: Path) -> Callable[..., Any]:
                     BackendDict.reset()
                 used.clear()
             return HttpAnswer(204 if emptied else 409, b"", {})
-        used.add(protocol.service_of(request, protocol.signature(request)))
+        scope = protocol.signature(request)
+        if scope is not None and scope.region:
+            object.__setattr__(cloud.settings, "region", scope.region)
+        used.add(protocol.service_of(request, scope))
         result = answer(cloud, request)
         if result.status >= 400:
             found = CODE.search(result.body)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -92,6 +94,16 @@ def _start(mock: Any, reset: bool = True) -> None:
 _enable = models.ServerModeMockAWS._enable_patching
 
 
+def _resolved(host: Any, *more: Any, **how: Any) -> Any:
+    """As at AWS, where every name below an endpoint's is one of the endpoint's: S3 Control's clients put the account
+    before it, and below an address there are no names."""
+    below = re.fullmatch(r"[\w-]+\.(127(?:\.\d+){3})", host) if isinstance(host, str) else None
+    return _resolve(below[1] if below else host, *more, **how)
+
+
+_resolve = socket.getaddrinfo
+
+
 def pytest_configure(config: pytest.Config) -> None:
     global _cloud, _results
     if not hasattr(config, "workerinput"):
@@ -99,6 +111,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _cloud = Cloud()
     name = config.workerinput["workerid"]
     _results = (Path(os.environ["CONFORMANCE_RESULTS"]) / f"{name}.jsonl").open("a")
+    socket.getaddrinfo = _resolved
     models.ServerModeMockAWS._enable_patching = _start
     models.ServerModeMockAWS.reset = lambda _: None
     # Decorators are made when tests are imported, before there is a cloud: its address is looked up at each use.

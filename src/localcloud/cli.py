@@ -282,6 +282,7 @@ def env(given: argparse.Namespace) -> None:
         "AWS_ACCESS_KEY_ID": cloud["access_key_id"],
         "AWS_SECRET_ACCESS_KEY": cloud["secret_access_key"],
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     }
     for name, value in exports.items():
         print(f"export {name}={value}")

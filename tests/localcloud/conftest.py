@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,10 @@ Clients = Callable[..., Any]
 
 
 @contextmanager
-def running_cloud(state: Path) -> Iterator[Cloud]:
+def running_cloud(state: Path, region: str = addresses.DEFAULT_REGION) -> Iterator[Cloud]:
     """A whole cloud on a free address block, ended and forgotten afterwards."""
     state.mkdir(parents=True, exist_ok=True)
-    home = addresses.load(state) or addresses.create(state)
+    home = addresses.load(state) or addresses.create(state, region=region)
     cloud = assemble.assemble(home.settings, home.access_key_id, home.secret_access_key)
     server = assemble.start(cloud)
     try:
@@ -61,6 +61,12 @@ def clients(cloud: Cloud) -> Clients:
 def clients_of() -> Callable[[Cloud], Clients]:
     """For tests that start clouds of their own."""
     return clients
+
+
+@pytest.fixture(scope="session")
+def cloud_in() -> Callable[..., AbstractContextManager[Cloud]]:
+    """``cloud_in(state, region)``: for tests of a cloud that isn't at home."""
+    return running_cloud
 
 
 @pytest.fixture

@@ -110,6 +110,35 @@ def test_global_services_are_asked_in_the_region_that_aws_has_them_in(
     assert regions_of(shared_cloud) <= {HOME, "aws"}
 
 
+ACCOUNTS = [
+    ("PutPublicAccessBlock", {"PublicAccessBlockConfiguration": {"BlockPublicAcls": True}}),
+    ("GetPublicAccessBlock", {}),
+    ("CreateAccessPoint", {"Name": "point", "Bucket": "pointed"}),
+    ("GetAccessPoint", {"Name": "point"}),
+    ("ListAccessPoints", {}),
+    ("PutAccessPointPolicy", {"Name": "point", "Policy": "{}"}),
+    ("GetAccessPointPolicy", {"Name": "point"}),
+    ("GetAccessPointPolicyStatus", {"Name": "point"}),
+    ("DeleteAccessPointPolicy", {"Name": "point"}),
+    ("DeleteAccessPoint", {"Name": "point"}),
+    ("ListStorageLensConfigurations", {}),
+    ("ListMultiRegionAccessPoints", {}),
+    ("DeletePublicAccessBlock", {}),
+]
+
+
+def test_what_is_an_accounts_is_asked_by_its_name_before_the_endpoints(shared_cloud: Cloud, shared_aws: Any) -> None:
+    """S3 Control's clients put the account before the endpoint's name, and sign for that host: each answers there as it
+    does without."""
+    account = shared_cloud.settings.account
+    shared_aws("s3").create_bucket(Bucket="pointed", CreateBucketConfiguration={"LocationConstraint": HOME})
+    for host in (f"{account}.s3-control.{HOME}.amazonaws.com", f"{account}.localhost:4566", ""):
+        for operation, params in ACCOUNTS:
+            asked = request(shared_cloud, "s3control", operation, {"AccountId": account, **params}, host=host)
+            answer = dispatch.answer(shared_cloud, asked)
+            assert answer.status < 300, (host, operation, answer.body)
+
+
 @pytest.mark.parametrize(
     ("service", "operation", "params"),
     [

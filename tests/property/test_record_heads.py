@@ -65,6 +65,21 @@ def test_a_wiped_store_is_told(texts: list[str]) -> None:
     assert "begins otherwise" in problem
 
 
+@given(bodies, st.data())
+def test_it_makes_no_difference_how_often_and_in_which_order_heads_were_kept(
+    texts: list[str], data: st.DataObject
+) -> None:
+    """A run and the worker may each write the same head into the log group, which takes both."""
+    found = chain("", texts)
+    kept = [head(found, number) for number in data.draw(st.lists(st.integers(1, len(texts)), min_size=1))]
+    kept += data.draw(st.sampled_from([[], [Head(PLACE, "e" * FIRST, 9, "f" * 64, "s3://audit")]]))
+    left = data.draw(st.integers(0, len(texts)))
+    records = (found, {n: h for n, h in found.items() if n <= left}, chain("forged", texts))
+    again = data.draw(st.permutations(kept * data.draw(st.integers(2, 3))))
+    for record in records:
+        assert list(compare(again, record, PLACE)) == list(compare(kept, record, PLACE))
+
+
 @given(bodies)
 def test_a_record_that_moved_is_known_again_by_its_beginning(texts: list[str]) -> None:
     found = chain("", texts)

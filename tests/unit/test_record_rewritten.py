@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from omc.facts.record_heads import heads_in_log_group
 from omc.store import audit
 from omc.store.models import Event, Run
 
@@ -66,3 +67,38 @@ def test_a_column_that_the_hashed_text_lacks_is_told() -> None:
     problems = audit.verify(cast("Any", _Record(event_of(json.dumps(EVENT))))).problems
     assert "Event 1: its kind was changed; the hashed text says None." in problems
     assert "runs x is in the record but was deleted." in problems
+
+
+def heads_read(messages: list[str]) -> list[audit.Head]:
+    logs = SimpleNamespace(
+        get_paginator=lambda _: SimpleNamespace(paginate=lambda **_: [{"logStreams": [{"logStreamName": "s"}]}]),
+        get_log_events=lambda **_: {"events": [{"message": message} for message in messages]},
+    )
+    aws = SimpleNamespace(client=lambda _: logs, environment=SimpleNamespace(record_log_group="/omc/record"))
+    return heads_in_log_group(cast("Any", aws))
+
+
+def said(number: int, at: str, **more: Any) -> str:
+    return json.dumps(
+        {"place": "p", "store": "s", "first": "f", "event": number, "hash": f"h{number}", "at": at, **more}
+    )
+
+
+@pytest.mark.parametrize(
+    ("messages", "numbers"),
+    [
+        ([], []),
+        ([said(1, "10:00")], [1]),
+        ([said(1, "10:00"), said(1, "10:01")], [1]),  # by the run, and by the worker a minute later
+        ([said(1, "10:00"), said(1, "10:00"), said(1, "10:00")], [1]),
+        ([said(1, "10:00"), said(2, "10:01"), said(1, "10:02")], [1, 2]),
+        ([said(2, "10:00"), said(1, "10:01"), said(2, "10:02")], [2, 1]),
+        ([said(1, "10:00"), said(1, "10:01", store="another name of the same place")], [1]),
+        ([said(1, "10:00"), said(1, "10:01", hash="forged")], [1, 1]),
+        ([said(1, "10:00"), said(1, "10:01", first="another record")], [1, 1]),
+        ([said(1, "10:00"), said(1, "10:01", place="elsewhere")], [1, 1]),
+        ([said(1, "10:00"), "somebody's own line", "{}", "[" * 100_000, said(1, "10:03")], [1]),
+    ],
+)
+def test_a_head_that_a_run_and_the_worker_wrote_is_one_head(messages: list[str], numbers: list[int]) -> None:
+    assert [head.number for head in heads_read(messages)] == numbers

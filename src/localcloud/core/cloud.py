@@ -38,6 +38,13 @@ class Component(Protocol):
         """The cloud goes down: end the real parts that this component started."""
 
 
+def partition_of(region: str) -> str:
+    """The part of AWS that a region is in, as ARNs name it: ``aws``, ``aws-cn``, ``aws-us-gov`` …"""
+    from moto.utilities.utils import get_partition
+
+    return str(get_partition(region))
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What is fixed for the life of one state folder."""
@@ -59,6 +66,14 @@ class Settings:
         return f"127.{64 + self.block}.0.1"
 
     @property
+    def partition(self) -> str:
+        return partition_of(self.region)
+
+    def arn(self, service: str, rest: str, *, is_global: bool = False) -> str:
+        """The ARN of something of this account's; the global services' (IAM, STS) name no region."""
+        return f"arn:{self.partition}:{service}:{'' if is_global else self.region}:{self.account}:{rest}"
+
+    @property
     def endpoint(self) -> str:
         return f"http://{self.address}:{self.port}"
 
@@ -66,6 +81,11 @@ class Settings:
         """Where a VPC address really listens: 10.0.11.23 in block 0 is 127.64.11.23."""
         third, fourth = vpc_address.split(".")[2:]
         return f"127.{64 + self.block}.{third}.{fourth}"
+
+    @property
+    def exchange_address(self) -> str:
+        """Where the exchange listens whose quotes the applications ask for; no subnet gives this one away."""
+        return f"127.{64 + self.block}.254.10"
 
     def real_port(self, port: int) -> int:
         return port + self.port_shift if port < 1024 else port
@@ -161,7 +181,8 @@ class Cloud:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def moto(self, service: str, region: str | None = None) -> Any:
-        """moto's backend of a service for this account, in this region (``"aws"`` for the global ones)."""
+        """moto's backend of a service for this account, in this region (``"aws"``: of the partition's global ones)."""
         from moto.backends import get_backend
 
-        return get_backend(service)[self.settings.account][region or self.settings.region]
+        wanted = self.settings.partition if region == "aws" else region or self.settings.region
+        return get_backend(service)[self.settings.account][wanted]

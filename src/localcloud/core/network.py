@@ -41,26 +41,31 @@ def allocate(cloud: Cloud, subnet_id: str, groups: Sequence[str], description: s
 
 def free_address(cloud: Cloud, subnet_id: str) -> str:
     """An address of the subnet that nobody has. Call it under the cloud's lock."""
-    ec2 = cloud.moto("ec2")
     subnet = find_subnet(cloud, subnet_id)
     network = ipaddress.ip_network(subnet.cidr_block)
-    taken = set(subnet._subnet_ips)
-    for interface in ec2.enis.values():
-        if interface.subnet.id == subnet_id:
-            taken.add(interface.private_ip_address)
-            taken |= {each["PrivateIpAddress"] for each in interface.private_ip_addresses}
+    given, taken, real = set(subnet._subnet_ips), listening(cloud), cloud.settings.real_address
     # AWS keeps the first four addresses of a subnet and the last for itself. A random free one, so that an address
     # isn't given away again right after its release, while clients may still believe in it.
     free = [
         address
         for number in range(4, min(network.num_addresses - 1, 1 << 16))
-        if (address := str(network[number])) not in taken
+        if (address := str(network[number])) not in given and real(address) not in taken
     ]
     if not free:
         raise AwsError(
             "InsufficientFreeAddressesInSubnet", f"The subnet {subnet_id} has no free addresses for this request."
         )
     return random.choice(free)  # noqa: S311
+
+
+def listening(cloud: Cloud) -> set[str]:
+    """The real addresses that somebody has. Of one VPC's 10.0.1.5 and another's 192.168.1.5 only one can listen, so no
+    subnet gives away what any has given."""
+    found = {cloud.settings.address, cloud.settings.exchange_address}
+    for interface in cloud.moto("ec2").enis.values():
+        held = [interface.private_ip_address, *(each["PrivateIpAddress"] for each in interface.private_ip_addresses)]
+        found |= {cloud.settings.real_address(address) for address in held if address}
+    return found
 
 
 def release(cloud: Cloud, interface: Interface) -> None:

@@ -49,7 +49,9 @@ def _role(cloud: Cloud) -> str:
             {
                 "Effect": "Allow",
                 "Action": ["sts:AssumeRoleWithSAML", "sts:TagSession"],
-                "Principal": {"Federated": f"arn:aws:iam::{cloud.settings.account}:saml-provider/AWSSSO_DO_NOT_DELETE"},
+                "Principal": {
+                    "Federated": cloud.settings.arn("iam", "saml-provider/AWSSSO_DO_NOT_DELETE", is_global=True)
+                },
             }
         ],
     }

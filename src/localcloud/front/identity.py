@@ -61,7 +61,7 @@ class Identity:
 
 
 def anonymous(cloud: Cloud) -> Caller:
-    arn = f"arn:aws:iam::{cloud.settings.account}:anonymous"
+    arn = cloud.settings.arn("iam", "anonymous", is_global=True)
     return Caller(arn, "anonymous", "ANONYMOUS_PRINCIPAL", "", "Anonymous")
 
 
@@ -87,7 +87,8 @@ def caller(cloud: Cloud, scope: Signature, service: str, protocol: str) -> Calle
     identity = cloud.part(Identity)
     key = scope.access_key
     if key == identity.access_key_id:
-        return Caller(f"arn:aws:iam::{account}:root", "root", account, key, "Root", secret=identity.secret_access_key)
+        root = cloud.settings.arn("iam", "root", is_global=True)
+        return Caller(root, "root", account, key, "Root", secret=identity.secret_access_key)
     with cloud.lock:
         role = cloud.moto("sts", "aws").get_assumed_role_from_access_key(key)
         if role is not None:

@@ -64,7 +64,7 @@ def why_role_may_not(cloud: Cloud, role_arn: str, session: str, action: str, res
         because = _why_not(list(statements(_documents(_roles(cloud, name)))), action, resource)
     if not because:
         return ""
-    user = f"arn:aws:sts::{cloud.settings.account}:assumed-role/{name}/{session}"
+    user = cloud.settings.arn("sts", f"assumed-role/{name}/{session}", is_global=True)
     return f"User: {user} is not authorized to perform: {action} on resource: {resource} {because}"
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from localcloud.core.cloud import partition_of
+
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
     from localcloud.core.registry import Call
@@ -40,7 +42,7 @@ def resources_of(cloud: Cloud, call: Call) -> tuple[str, ...] | None:
 
 
 def _arn(call: Call, rest: str) -> str:
-    return f"arn:aws:{call.service}:{call.region}:{call.account}:{rest}"
+    return f"arn:{partition_of(call.region)}:{call.service}:{call.region}:{call.account}:{rest}"
 
 
 def _given(call: Call, *names: str) -> Iterator[str]:
@@ -50,10 +52,11 @@ def _given(call: Call, *names: str) -> Iterator[str]:
         yield from ([value] if isinstance(value, str) else value or ())
 
 
-def _s3(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001
+def _s3(cloud: Cloud, call: Call) -> Iterator[str]:
+    every = f"arn:{cloud.settings.partition}:s3:::"
     for bucket in _given(call, "Bucket"):
         key = call.params.get("Key")
-        yield f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
+        yield f"{every}{bucket}/{key}" if key else f"{every}{bucket}"
 
 
 def _logs(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001
@@ -92,7 +95,7 @@ def _ssm(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001
 def parameter(name: str, region: str, account: str) -> str:
     """The ARN of a parameter that is named by its ARN or its name, with or without a version or label."""
     plain = name.rpartition(":parameter/")[2].partition(":")[0].lstrip("/")
-    return f"arn:aws:ssm:{region}:{account}:parameter/{plain}"
+    return f"arn:{partition_of(region)}:ssm:{region}:{account}:parameter/{plain}"
 
 
 def _sqs(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001

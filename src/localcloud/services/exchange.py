@@ -26,11 +26,6 @@ PUBLIC_ADDRESS = "203.0.113.10"
 """The public address that it stands for, of a range that is kept for examples (RFC 5737)."""
 
 
-def address(settings: Settings) -> str:
-    """Where it listens. No subnet of ours has 254 for its third number."""
-    return f"127.{64 + settings.block}.254.10"
-
-
 def port(settings: Settings) -> int:
     """HTTPS: the tasks' security groups let nothing else out to the world."""
     return settings.real_port(443)
@@ -43,7 +38,7 @@ GATED_SHIFT = 20_000
 def url(settings: Settings) -> str:
     """What a backend is told in EXCHANGE_URL."""
     shifted = f":{port(settings)}" if port(settings) != 443 else ""
-    return f"https://{address(settings)}{shifted}"
+    return f"https://{settings.exchange_address}{shifted}"
 
 
 class Exchange:
@@ -98,11 +93,11 @@ class Exchange:
             log.warning("the exchange's program ended with %s and is started again", self._process.poll())
         settings = self._settings
         own_port = port(settings) + (GATED_SHIFT if self._cloud.has(Network) else 0)
-        certificate = certificates.server(settings.state, "exchange", [address(settings)])
+        certificate = certificates.server(settings.state, "exchange", [settings.exchange_address])
         self._process = self._cloud.part(Supervisor).spawn(
             "exchange",
             [
-                *(sys.executable, exchange.__file__, address(settings), str(own_port)),
+                *(sys.executable, exchange.__file__, settings.exchange_address, str(own_port)),
                 *(certificate.certificate, certificate.key, self._behaviour_file),
             ],
             env={"LANG": "C.UTF-8"},
@@ -115,8 +110,8 @@ class Exchange:
                 "exchange",
                 destination=PUBLIC_ADDRESS,
                 port=443,
-                forward=(address(settings), own_port),
-                at=address(settings),
+                forward=(settings.exchange_address, own_port),
+                at=settings.exchange_address,
                 wait=False,
             )
 

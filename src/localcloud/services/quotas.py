@@ -35,8 +35,9 @@ def get_service_quota(cloud: Cloud, call: Call) -> Answer:
 def get_default_service_quota(cloud: Cloud, call: Call) -> Answer:
     quota = _quota(call)
     shown = _shown(cloud, call, quota, quota.default)
-    region, key = cloud.settings.region, f"{call.params['ServiceCode']}/{call.params['QuotaCode']}"
-    return {"Quota": shown | {"QuotaArn": f"arn:aws:servicequotas:{region}::{key}"}}  # it is no account's
+    place, key = cloud.settings, f"{call.params['ServiceCode']}/{call.params['QuotaCode']}"
+    arn = f"arn:{place.partition}:servicequotas:{place.region}::{key}"  # it is no account's
+    return {"Quota": shown | {"QuotaArn": arn}}
 
 
 def _quota(call: Call) -> Quota:
@@ -55,7 +56,7 @@ def _shown(cloud: Cloud, call: Call, quota: Quota, value: float) -> dict[str, An
     return {
         "ServiceCode": code,
         "ServiceName": quota.service,
-        "QuotaArn": f"arn:aws:servicequotas:{settings.region}:{settings.account}:{code}/{name}",
+        "QuotaArn": settings.arn("servicequotas", f"{code}/{name}"),
         "QuotaCode": name,
         "QuotaName": quota.name,
         "Value": value,

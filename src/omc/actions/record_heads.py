@@ -40,6 +40,8 @@ def keep_in_bucket(aws: Gateway, head: Head, label: str, now: datetime) -> None:
 
 
 def keep_in_log_group(aws: Gateway, head: Head, label: str, now: datetime) -> None:
+    """An event more, also where the head is there already: who only writes can't look, and whoever reads takes a head
+    that is there twice for one."""
     logs = aws.client("logs")
     group, stream = aws.environment.record_log_group, f"{head.place}-{head.first}"
     event = {"timestamp": int(now.timestamp() * 1000), "message": _text(head, label, now)}

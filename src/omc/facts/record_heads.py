@@ -39,21 +39,23 @@ def heads_in_bucket(aws: Gateway) -> list[Head]:
 
 
 def heads_in_log_group(aws: Gateway) -> list[Head]:
-    """The newest ten thousand of each record that was ever kept from here; what isn't one of ours is passed over."""
+    """Of the newest ten thousand events of each record that was ever kept from here; what isn't one of ours is passed
+    over. A log group takes what it has already: a head that was written twice, by a run and by the worker, is one."""
     logs, group = aws.client("logs"), aws.environment.record_log_group
     streams = [
         stream["logStreamName"]
         for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=group)
         for stream in page["logStreams"]
     ]
-    return [
-        head
+    events = (
+        event
         for stream in streams
         for event in logs.get_log_events(logGroupName=group, logStreamName=stream, limit=NEWEST, startFromHead=False)[
             "events"
         ]
-        if (head := _head(event.get("message", ""), f"log group {group}")) is not None
-    ]
+    )
+    found = (_head(event.get("message", ""), f"log group {group}") for event in events)
+    return list(dict.fromkeys(head for head in found if head is not None))
 
 
 def _head(message: str, where: str) -> Head | None:

@@ -190,7 +190,8 @@ def head_of(session: Session, place: str) -> Head | None:
 
 
 def compare(heads: Sequence[Head], found: Mapping[int, str], place: str) -> Iterator[str]:
-    """What heads that were kept outside say against a record of which ``found`` has the hashes by number."""
+    """What heads that were kept outside say against a record of which ``found`` has the hashes by number. How often and
+    in which order each was kept makes no difference."""
     first = found[min(found)][:FIRST] if found else ""
     ours = [head for head in heads if head.first == first]
     others = [head for head in heads if head.place == place and head.first != first]

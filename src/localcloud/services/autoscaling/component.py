@@ -50,7 +50,7 @@ class Autoscaling:
 
         self._cloud = cloud
         if cloud.has(Metrics):
-            cloud.part(Metrics).on_action("arn:aws:autoscaling:", self.act)
+            cloud.part(Metrics).on_action(f"arn:{cloud.settings.partition}:autoscaling:", self.act)
         cloud.loop("autoscaling", 1.0, self.follow)
 
     def dump(self) -> object:

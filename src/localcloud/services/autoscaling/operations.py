@@ -71,11 +71,9 @@ def register_scalable_target(cloud: Cloud, call: Call) -> Answer:
         if params.get("MinCapacity") is None or params.get("MaxCapacity") is None:
             raise _invalid("Both minimum and maximum capacity are required when a scalable target is registered.")
         settings = cloud.settings
-        arn = f"arn:aws:application-autoscaling:{settings.region}:{settings.account}:scalable-target/{uuid.uuid4().hex}"
-        role = (
-            f"arn:aws:iam::{settings.account}:role/aws-service-role/{PRINCIPAL}/"
-            "AWSServiceRoleForApplicationAutoScaling_ECSService"
-        )
+        arn = settings.arn("application-autoscaling", f"scalable-target/{uuid.uuid4().hex}")
+        name = f"role/aws-service-role/{PRINCIPAL}/AWSServiceRoleForApplicationAutoScaling_ECSService"
+        role = settings.arn("iam", name, is_global=True)
         known = ScalableTarget(resource, arn, 0, 0, role, cloud.now(), tags=dict(params.get("Tags", {})))
     minimum = params.get("MinCapacity", known.minimum)
     maximum = params.get("MaxCapacity", known.maximum)
@@ -178,11 +176,8 @@ def put_scaling_policy(cloud: Cloud, call: Call) -> Answer:
     key = (target.resource, name)
     known = scaling.state.policies.get(key)
     if known is None:
-        settings = cloud.settings
-        arn = (
-            f"arn:aws:autoscaling:{settings.region}:{settings.account}:scalingPolicy:{uuid.uuid4()}:"
-            f"resource/ecs/{target.resource}:policyName/{name}"
-        )
+        of = f"resource/ecs/{target.resource}:policyName/{name}"
+        arn = cloud.settings.arn("autoscaling", f"scalingPolicy:{uuid.uuid4()}:{of}")
         known = Policy(name, arn, target.resource, configuration, cloud.now())
         scaling.state.policies[key] = known
     if known.configuration != configuration or not known.alarms:
@@ -200,7 +195,7 @@ def _make_alarms(scaling: Autoscaling, policy: Policy) -> list[dict[str, str]]:
         alarm = _alarm(policy, high)
         if calls.answers("cloudwatch", "PutMetricAlarm"):
             calls.ask(cloud, "cloudwatch", "PutMetricAlarm", alarm, PRINCIPAL)
-        arn = f"arn:aws:cloudwatch:{cloud.settings.region}:{cloud.settings.account}:alarm:{alarm['AlarmName']}"
+        arn = cloud.settings.arn("cloudwatch", f"alarm:{alarm['AlarmName']}")
         made.append({"AlarmName": alarm["AlarmName"], "AlarmARN": arn})
     return made
 

@@ -112,7 +112,7 @@ class Alarms:
 
     def arn(self, name: str) -> str:
         settings = self.cloud.settings
-        return f"arn:aws:cloudwatch:{settings.region}:{settings.account}:alarm:{name}"
+        return settings.arn("cloudwatch", f"alarm:{name}")
 
     def put(self, parameters: Mapping[str, Any]) -> str:
         """PutMetricAlarm's parameters in, the alarm's ARN out; the same path as the operation's. Raises ``AwsError``.

@@ -165,7 +165,7 @@ class Metrics:
 
     def _carry_out(self, notice: Notice) -> tuple[str | None, str]:
         """The problem, or None; and the message that was published, if one was."""
-        if notice.action.startswith("arn:aws:sns:"):
+        if notice.action.split(":")[2:3] == ["sns"]:
             return self._publish(notice)
         for prefix, action in self._actions:
             if notice.action.startswith(prefix):

@@ -283,7 +283,7 @@ def _bad_dashboard(path: str, message: str) -> AwsError:
 
 
 def _dashboard_arn(cloud: Cloud, name: str) -> str:
-    return f"arn:aws:cloudwatch::{cloud.settings.account}:dashboard/{name}"
+    return f"arn:{cloud.settings.partition}:cloudwatch::{cloud.settings.account}:dashboard/{name}"
 
 
 @operation("cloudwatch", "GetDashboard")

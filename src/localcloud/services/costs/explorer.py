@@ -216,7 +216,7 @@ def _values(cloud: Cloud, call: Call, name: str, values_of: Any) -> Answer:
 def monitor_arn(cloud: Cloud) -> str:
     identity = hashlib.md5(cloud.settings.account.encode(), usedforsecurity=False).hexdigest()
     parts = (identity[:8], identity[8:12], identity[12:16], identity[16:20], identity[20:])
-    return f"arn:aws:ce::{cloud.settings.account}:anomalymonitor/{'-'.join(parts)}"
+    return f"arn:{cloud.settings.partition}:ce::{cloud.settings.account}:anomalymonitor/{'-'.join(parts)}"
 
 
 @operation("ce", "GetAnomalyMonitors", locked=False)

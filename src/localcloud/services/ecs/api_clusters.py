@@ -162,7 +162,7 @@ def list_account_settings(cloud: Cloud, call: Call) -> Answer:
 
 
 def _setting(clusters: Clusters, name: str, value: str) -> dict[str, str]:
-    root = f"arn:aws:iam::{clusters.names.account}:root"
+    root = f"arn:{clusters.names.partition}:iam::{clusters.names.account}:root"
     return {"name": name, "value": value, "principalArn": root, "type": "user"}
 
 

@@ -118,7 +118,7 @@ def _pull(cloud: Cloud, container: ContainerRequest) -> Image:
 
 
 SECRET = re.compile(
-    r"^(?P<arn>arn:aws:secretsmanager:[^:]+:\d+:secret:[^:]+)"
+    r"^(?P<arn>arn:aws[\w-]*:secretsmanager:[^:]+:\d+:secret:[^:]+)"
     r"(?::(?P<key>[^:]*))?(?::(?P<stage>[^:]*))?(?::(?P<version>[^:]*))?$"
 )
 

@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from localcloud.core.cloud import partition_of
+
 KEEP_STOPPED_SECONDS: Final = 3600
 """Stopped tasks are described for one hour ("Stopped tasks currently appear in the returned results for at least one
 hour", API reference of DescribeTasks)."""
@@ -314,8 +316,12 @@ class Names:
     account: str
     region: str
 
+    @property
+    def partition(self) -> str:
+        return partition_of(self.region)
+
     def arn(self, *parts: str) -> str:
-        return f"arn:aws:ecs:{self.region}:{self.account}:{'/'.join(parts)}"
+        return f"arn:{self.partition}:ecs:{self.region}:{self.account}:{'/'.join(parts)}"
 
 
 def new_task_id() -> str:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core.network import listening
 from localcloud.services.ecs.launch import ContainerRequest, Request
 from localcloud.services.ecs.model import Interface, Task
 
@@ -44,13 +45,13 @@ def attach(cloud: Cloud, task: Task) -> None:
     subnet = known.get(subnet_id)
     if subnet is None:
         raise NoAddress(f"The subnet ID '{subnet_id}' does not exist")
-    address = _free_address(ec2, subnet)
+    address = _free_address(cloud, subnet)
     attachment = str(uuid.uuid4())
     eni = ec2.create_network_interface(
         subnet,
         address,
         group_ids=configuration.get("securityGroups") or None,
-        description=f"arn:aws:ecs:{cloud.settings.region}:{cloud.settings.account}:attachment/{attachment}",
+        description=cloud.settings.arn("ecs", f"attachment/{attachment}"),
     )
     eni.requester_managed = True
     eni.status = "in-use"
@@ -66,15 +67,14 @@ def _emptiest(cloud: Cloud, task: Task, subnets: list[str]) -> str:
     return min(subnets, key=lambda subnet: (taken.count(subnet), subnets.index(subnet)))
 
 
-def _free_address(ec2: Any, subnet: Any) -> str:
-    network = ipaddress.ip_network(subnet.cidr_block)
-    used = {eni.private_ip_address for eni in ec2.enis.values() if eni.subnet.id == subnet.id}
+def _free_address(cloud: Cloud, subnet: Any) -> str:
+    network, used = ipaddress.ip_network(subnet.cidr_block), listening(cloud)
     hosts = network.num_addresses - RESERVED - 1
     start = _next_host.get(subnet.id, 0)
     for offset in range(hosts):
         host = RESERVED + (start + offset) % hosts
         address = str(network.network_address + host)
-        if address not in used:
+        if cloud.settings.real_address(address) not in used:
             _next_host[subnet.id] = (host - RESERVED + 1) % hosts
             return address
     raise NoAddress(f"Insufficient IP addresses in subnet {subnet.id}")

@@ -108,7 +108,8 @@ def service(clusters: Clusters, record: model.Service, include: Iterable[str] = 
 def _role(clusters: Clusters, spec: Mapping[str, Any]) -> str | None:
     if not spec.get("loadBalancers"):
         return None
-    return f"arn:aws:iam::{clusters.names.account}:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
+    names, role = clusters.names, "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
+    return f"arn:{names.partition}:iam::{names.account}:{role}"
 
 
 def _launch(spec: Mapping[str, Any]) -> dict[str, Any]:

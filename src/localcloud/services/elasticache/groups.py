@@ -17,7 +17,7 @@ FAMILIES = ("redis6.x", "redis7", "valkey7", "valkey8")
 
 
 def arn(cloud: Cloud, kind: str, name: str) -> str:
-    return f"arn:aws:elasticache:{cloud.settings.region}:{cloud.settings.account}:{kind}:{name}"
+    return cloud.settings.arn("elasticache", f"{kind}:{name}")
 
 
 # -- subnet groups --------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def component(cloud: Cloud) -> Logs:
 
 def arn(cloud: Cloud, group: str) -> str:
     """A group's ARN as DescribeLogGroups gives ``logGroupArn``; ``arn`` has ``:*`` after it."""
-    return f"arn:aws:logs:{cloud.settings.region}:{cloud.settings.account}:log-group:{group}"
+    return cloud.settings.arn("logs", f"log-group:{group}")
 
 
 def group_name(identifier: str) -> str:

@@ -14,20 +14,20 @@ from localcloud.front import moto_calls
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
-AWS_POLICY = "arn:aws:iam::aws:policy/"
+AWS_POLICY = ":iam::aws:policy/"
 
 
 def _with_policy(cloud: Cloud, call: Call) -> Answer:
     arn = str(call.params.get("PolicyArn", ""))
     backend = cloud.moto("iam", "aws")
-    if arn.startswith(AWS_POLICY) and arn not in backend.managed_policies:
+    if AWS_POLICY in arn and arn not in backend.managed_policies:
         from moto.iam.aws_managed_policies import aws_managed_policies_data
         from moto.iam.models import AWSManagedPolicy
 
         name = arn.rsplit("/", 1)[-1]
         known = json.loads(aws_managed_policies_data).get(name)
         if known is not None:
-            policy = AWSManagedPolicy.from_data(name, call.account, "aws", known)
+            policy = AWSManagedPolicy.from_data(name, call.account, cloud.settings.partition, known)
             backend.aws_managed_policies.append(policy)
             backend.managed_policies[policy.arn] = policy
     return moto_calls.ask(cloud, call.service, call.operation, call.params)

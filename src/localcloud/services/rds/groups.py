@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _arn(cloud: Cloud, kind: str, name: str) -> str:
-    return f"arn:aws:rds:{cloud.settings.region}:{cloud.settings.account}:{kind}:{name}"
+    return cloud.settings.arn("rds", f"{kind}:{name}")
 
 
 # -- subnet groups --------------------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def _record(cloud: Cloud, params: Mapping[str, Any], identifier: str, version: s
     encrypted = bool(params.get("StorageEncrypted", False))
     record: dict[str, Any] = {
         "DBInstanceIdentifier": identifier,
-        "DBInstanceArn": f"arn:aws:rds:{settings.region}:{settings.account}:db:{identifier}",
+        "DBInstanceArn": settings.arn("rds", f"db:{identifier}"),
         "DbiResourceId": resource_id(),
         "DBInstanceStatus": "creating",
         "DBInstanceClass": params["DBInstanceClass"],
@@ -175,7 +175,7 @@ def _record(cloud: Cloud, params: Mapping[str, Any], identifier: str, version: s
         record["PerformanceInsightsRetentionPeriod"] = int(params.get("PerformanceInsightsRetentionPeriod") or 7)
     if record["MonitoringInterval"]:
         stream = f"RDSOSMetrics:log-stream:{record['DbiResourceId']}"
-        arn = f"arn:aws:logs:{settings.region}:{settings.account}:log-group:{stream}"
+        arn = settings.arn("logs", f"log-group:{stream}")
         record["EnhancedMonitoringResourceArn"] = arn
     record["CertificateDetails"] = {
         "CAIdentifier": record["CACertificateIdentifier"],
@@ -188,7 +188,7 @@ def _kms_key(cloud: Cloud, asked: str | None, service: str) -> str:
     """The ARN of a key as RDS shows it."""
     if asked and asked.startswith("arn:"):
         return asked
-    prefix = f"arn:aws:kms:{cloud.settings.region}:{cloud.settings.account}:"
+    prefix = cloud.settings.arn("kms", "")
     return prefix + (f"key/{asked}" if asked else f"alias/aws/{service}")
 
 

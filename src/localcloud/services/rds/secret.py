@@ -50,7 +50,7 @@ def manage(cloud: Cloud, instance: Instance, kms_key: str | None) -> None:
     made.auto_rotate_after_days = ROTATION_DAYS
     _schedule(cloud, made)
     settings = cloud.settings
-    default = f"arn:aws:kms:{settings.region}:{settings.account}:alias/aws/secretsmanager"
+    default = settings.arn("kms", "alias/aws/secretsmanager")
     instance.record["MasterUserSecret"] = {
         "SecretArn": made.arn,
         "SecretStatus": "creating",

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core.cloud import partition_of
 from localcloud.core.registry import AwsError, Call, rule
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def check_trust(cloud: Cloud, call: Call) -> None:
     arn = call.params["RoleArn"]
     role = _role(cloud, arn)
-    is_root = call.principal == f"arn:aws:iam::{call.account}:root"
+    is_root = call.principal == f"arn:{cloud.settings.partition}:iam::{call.account}:root"
     if role is None or not (is_root or any(_names(who, call) for who in _trusted(role, "sts:AssumeRole", "AWS"))):
         raise AwsError(
             "AccessDenied",
@@ -56,7 +57,7 @@ def _trusted(role: Any, action: str, kind: str) -> Iterator[str]:
 
 def _names(who: str, call: Call) -> bool:
     """Whether a principal of a trust policy is the caller: everybody, the account, the user, or the session's role."""
-    account = f"arn:aws:iam::{call.account}:root"
+    account = f"arn:{partition_of(call.region)}:iam::{call.account}:root"
     role = call.principal.replace(":sts:", ":iam:").replace(":assumed-role/", ":role/").rpartition("/")[0]
     return who in ("*", call.account, account, call.principal, role)
 
