@@ -225,7 +225,7 @@ class Gateway:
     def _open(self) -> Any:
         import botocore.session
 
-        from omc.aws.models import ModelLoader
+        from omc.aws.trimmed_models import TrimmedModels
 
         if self.access.access_key and self.access.secret_key:
             session = botocore.session.Session(NO_SETTINGS)
@@ -236,7 +236,7 @@ class Gateway:
             self._credentials = self._credentials or shared_credentials(self.environment)
             session = botocore.session.Session(profile=self.environment.profile)
             session.register_component("credential_provider", Chain(self._credentials))
-        session.register_component("data_loader", ModelLoader())
+        session.register_component("data_loader", TrimmedModels())
         session.register("creating-client-class", self._guard_clients)
         session.register("after-call", _refuse_cut)
         self._session = session
