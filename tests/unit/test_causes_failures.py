@@ -183,3 +183,16 @@ def test_different_failures_are_never_one() -> None:
     kinds = {(each.kind, each.what, each.text) for each in reasons}
     assert len(kinds) == len(STARTS)
     assert all(isinstance(each, Failure) for each in reasons)
+
+
+SERVING = '{"level": "INFO", "message": "Uvicorn running on http://127.67.11.14:80"}'
+BROKEN = '{"level": "ERROR", "message": "the ledger is out of order"}'
+
+
+@pytest.mark.parametrize("code", [137, 139, 143, 134])
+@pytest.mark.parametrize(("line", "is_told"), [(SERVING, False), (BROKEN, True)])
+def test_that_a_task_served_until_it_was_killed_says_nothing(code: int, line: str, *, is_told: bool) -> None:
+    killed = task(containers=(Container("api", code, ""),))
+    found = failure_of(killed, LastWords({killed.id: (line,)}))
+    assert ("it said last" in found.text) is is_told
+    assert bool(found.line) is is_told

@@ -292,13 +292,44 @@ def test_failed_tasks_are_past_once_their_revision_is_gone_or_long_has_had_none(
     old = [task(id=f"{n:032x}", stopped=ago(minutes=3 + n), task_definition="ohmycoins-backend:6") for n in range(3)]
     older = [task(id="c" * 32, stopped=ago(minutes=16)), task(id="d" * 32, stopped=ago(minutes=28))]
     stories = StoppedTasks((*old, *older))
-    assert only(failed_tasks(stories, services(service()), STAGING, SCOPE)).ended == ago(minutes=3), "nobody wants it"
+    ended = [each.ended for each in failed_tasks(stories, services(service()), STAGING, SCOPE)]
+    assert ended == [ago(minutes=3), ago(minutes=16)], "nobody wants the one; the service was well for long in between"
     both = StoppedTasks((task(stopped=ago(seconds=20)), *old))
     assert only(failed_tasks(both, services(service()), STAGING, SCOPE)).ended is None, "the current one fails, too"
     again = service(deployments=(deployment(rollout="IN_PROGRESS"),))
     assert only(failed_tasks(failed, services(again), STAGING, SCOPE)).ended is None, "its deployment goes on"
-    hourly = StoppedTasks((task(stopped=ago(minutes=4)), task(id="b" * 32, stopped=ago(minutes=34))))
-    assert only(failed_tasks(hourly, services(service()), STAGING, SCOPE)).ended is None, "they come far apart"
+    slow = StoppedTasks((task(stopped=ago(minutes=4)), task(id="b" * 32, stopped=ago(minutes=8))))
+    assert only(failed_tasks(slow, services(service()), STAGING, SCOPE)).ended is None, "they come far apart"
+
+
+@pytest.mark.parametrize(
+    ("stops", "told"),
+    [
+        ((1,), [(1, False)]),
+        ((1, 5), [(2, False)]),
+        ((1, 6), [(2, False)]),
+        ((1, 7), [(1, False), (1, True)]),
+        ((1, 1, 11, 11), [(2, False), (2, True)]),
+        ((1, 1, 11, 11, 30), [(2, False), (3, True)]),
+        ((1, 4, 8, 12), [(4, False)]),
+        ((2, 20, 21), [(1, True), (2, True)]),
+        ((3, 20, 50), [(1, True), (2, True)]),
+        ((1, 58), [(1, False), (1, True)]),
+    ],
+)
+def test_what_a_service_was_well_for_long_after_was_another_time(
+    stops: tuple[int, ...], told: list[tuple[int, bool]]
+) -> None:
+    def stopped(minutes: int) -> datetime:
+        return ago(minutes=minutes)
+
+    tasks = tuple(
+        task(id=f"{n:032x}", started=stopped(each) - timedelta(seconds=20), stopped=stopped(each))
+        for n, each in enumerate(stops)
+    )
+    found = list(failed_tasks(StoppedTasks(tasks), services(service()), STAGING, SCOPE))
+    assert [(len(each.evidence), each.is_past) for each in found] == told
+    assert all(each.sentence.startswith(f"{len(each.evidence)} task") for each in found)
 
 
 def test_no_failed_task() -> None:

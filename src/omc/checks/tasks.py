@@ -29,17 +29,19 @@ def failed_tasks(
     asked = {service.name for service in environment.services}
     short = {service.name for service in services.services if service.running < service.desired}
     known = {service.name: service for service in services.services}
-    groups: dict[Cause, list[StoppedTask]] = {}
+    alike: dict[Cause, list[StoppedTask]] = {}
     judged = [task for task in stopped.tasks if task.service in asked or not scope.is_part]
     for task in judged:
         if is_failure(task):
-            groups.setdefault(cause_of(task), []).append(task)
-    for cause, tasks in sorted(groups.items(), key=lambda item: -len(item[1])):
+            alike.setdefault(cause_of(task), []).append(task)
+    groups = [(cause, some, is_before) for cause, tasks in alike.items() for some, is_before in spells(tasks)]
+    for cause, tasks, is_before in sorted(groups, key=lambda group: (group[2], -len(group[1]))):
         still = cause.service in short or cause.service is None
         often = len(tasks) >= environment.thresholds.failed_tasks
         number = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
         newest = span(scope.now - tasks[0].stopped)
         ended = healed(known.get(cause.service), tasks, scope) if cause.service else went_well(tasks, stopped.tasks)
+        ended = tasks[0].stopped if is_before else ended
         yield Finding(
             check="failed-tasks",
             level=Level.FAIL if (still or often) and not ended else Level.WARN,
@@ -64,6 +66,16 @@ def failed_tasks(
         )
 
 
+def spells(tasks: Sequence[StoppedTask]) -> Iterator[tuple[list[StoppedTask], bool]]:
+    """A service's tasks that failed alike, newest first: the last spell of it, then all that was before (True). What a
+    service was well for five minutes after was another time."""
+    cut = next((n for n, (one, other) in enumerate(pairwise(tasks), 1) if one.stopped - other.stopped > HEALED), None)
+    cut = cut if tasks[0].service else None  # those of one's own are apart anyway
+    yield list(tasks[:cut]), False
+    if cut is not None:
+        yield list(tasks[cut:]), True
+
+
 def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scope) -> datetime | None:
     """When it was over that these tasks (newest first) failed. None while it goes on.
 
@@ -78,7 +90,7 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
     current = {deployment.task_definition for deployment in service.deployments} or {service.task_definition}
     mine = [task for task in tasks if task.task_definition in current]  # the others' revisions nobody wants any more
     lived = max((task.stopped - task.started for task in mine if task.started), default=SOONEST)
-    apart = max((one.stopped - other.stopped for one, other in pairwise(mine)), default=SOONEST)
+    apart = max((one.stopped - other.stopped for one, other in pairwise(mine)), default=timedelta(0))
     if not mine or scope.now - mine[0].stopped > min(max(min(2 * lived, LIVED), 2 * apart, SOONEST), HEALED):
         return tasks[0].stopped
     return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from omc.checks.causes.words import Said, last_error, most_telling, shortened
-from omc.checks.task_causes import exit_meaning
+from omc.checks.task_causes import FIRST_SIGNAL, exit_meaning
 from omc.facts.followup.last_words import LastWords, RevisionTold
 from omc.facts.log_errors import error_of
 from omc.facts.tasks import Container, StoppedTask
@@ -102,10 +102,12 @@ def failure_of(task: StoppedTask, words: LastWords | None) -> Failure:
         return Failure(said.kind, said.what or said.host, f"{code}{said.line}", said, said.line)
     line = last_error(lines)
     quoted = f'; it said last: "{line}"' if line else ""
+    error = any(error_of(each) for each in lines)  # that it served until then says nothing
     if found := _HEALTH.search(reasons):
-        error = any(error_of(each) for each in lines)  # that it served until then says nothing
         return _health(found["by"], reasons, quoted if error else "", line if error else "")
     if ended:
+        if not error and (ended.exit_code or 0) > FIRST_SIGNAL:
+            quoted = line = ""
         return Failure(EXIT, f"{ended.name} {ended.exit_code}", f"{_exit(ended, told)}{quoted}", None, line)
     exited = next((each for each in task.containers if each.exit_code == 0), None)
     if exited and task.stop_code == "EssentialContainerExited":

@@ -15,7 +15,7 @@ from omc.checks.causes.words import Kind, Said
 from omc.checks.finding import Evidence, Level, Procedure
 from omc.checks.runbook import DEPLOYMENT, DEPLOYMENTS, TASKS_RESTARTING
 from omc.checks.task_causes import is_failure
-from omc.checks.tasks import healed
+from omc.checks.tasks import healed, spells
 from omc.facts.followup.data_stores import DataStores
 from omc.facts.followup.last_words import LastWords
 from omc.facts.services import Deployment, EcsService, Services
@@ -88,15 +88,18 @@ def failing_tasks(situation: Situation) -> Iterator[Cause]:
         found = failures[task.id]
         of = task.task_definition if found.kind in OF_ONE_REVISION else ""  # a thing is missed by all alike
         groups.setdefault((task.service or "", found.kind, found.what, of), []).append(task)
-    for (name, _, _, _), some in groups.items():
-        if name in known:
+    for (name, _, _, _), alike in groups.items():
+        for some, is_before in spells(alike) if name in known else ():
             heard = next((failures[task.id] for task in some if failures[task.id].line), failures[some[0].id])
-            yield _cause(situation, known[name], some, heard)
+            yield _cause(situation, known[name], some, heard, is_before=is_before)
 
 
-def _cause(situation: Situation, service: EcsService, tasks: list[StoppedTask], failure: Failure) -> Cause:
+def _cause(
+    situation: Situation, service: EcsService, tasks: list[StoppedTask], failure: Failure, *, is_before: bool
+) -> Cause:
     newest, revisions = tasks[0], list(dict.fromkeys(task.task_definition for task in tasks))
     ended = healed(service, tasks, situation.scope) or _over_with_its_store(situation, service, tasks, failure)
+    ended = newest.stopped if is_before else ended
     number = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
     of = " and ".join(revisions[:2]) + (" …" if len(revisions) > 2 else "")
     now, procedure = _now(situation, service, tasks, failure, ended)
