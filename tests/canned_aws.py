@@ -276,6 +276,10 @@ def healthy() -> dict[tuple[str, str], Any]:
             "ScalableTargets": [scalable_target("backend"), scalable_target("frontend")]
         },
         ("ec2", "DescribeFlowLogs"): {"FlowLogs": []},
+        ("ec2", "DescribeNetworkAcls"): {"NetworkAcls": []},
+        ("ec2", "DescribeSubnets"): {
+            "Subnets": [{"SubnetId": "subnet-a", "VpcId": "vpc-1", "CidrBlock": "10.0.11.0/24"}]
+        },
         ("ec2", "DescribeSecurityGroupRules"): {"SecurityGroupRules": []},
         ("cloudtrail", "LookupEvents"): {"Events": []},
         ("s3", "GetObject"): AwsError("NoSuchKey", "The specified key does not exist."),  # no Terraform state

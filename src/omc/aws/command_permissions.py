@@ -18,10 +18,12 @@ COMMANDS: Mapping[str, str] = {
         application-autoscaling DescribeScalableTargets DescribeScalingPolicies
         cloudtrail DescribeTrails GetTrailStatus LookupEvents
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource
-        ec2 DescribeFlowLogs DescribeNatGateways DescribeRouteTables DescribeSecurityGroupRules
+        ec2 DescribeFlowLogs DescribeNatGateways DescribeNetworkAcls DescribeRouteTables DescribeSecurityGroupRules
+        ec2 DescribeSubnets
         ecr BatchGetImage GetDownloadUrlForLayer
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
-        elasticache DescribeCacheClusters DescribeEvents DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeCacheSubnetGroups DescribeEvents DescribeReplicationGroups
+        elasticache DescribeUpdateActions
         elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
         events ListRules ListTargetsByRule
         iam ListRoles

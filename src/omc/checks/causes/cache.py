@@ -9,6 +9,7 @@ from functools import partial
 from omc.checks.cache import FELT, NAME
 from omc.checks.causes.heard import Heard, about, cause_at, heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
+from omc.checks.causes.network_acls import denied_paths
 from omc.checks.causes.paths import closed_by_network, closed_paths
 from omc.checks.causes.places import watched_by
 from omc.checks.causes.releases import missed_by_release
@@ -45,7 +46,8 @@ def cache_trouble(situation: Situation) -> Iterator[Cause]:
     closed."""
     store = situation.stores.cache
     said = [each for each in about(store, PLACE, heard(situation)) if each.said.kind is not Kind.HOST]
-    closed = list(closed_paths(situation, PLACE, store, said, CACHE_FAILURES))
+    ways = (closed_paths, denied_paths)
+    closed = [each for look in ways for each in look(situation, PLACE, store, said, CACHE_FAILURES)]
     yield from (each for each in closed if each.is_direct)
     if any(each.is_direct for each in closed):
         return

@@ -11,6 +11,7 @@ from math import ceil
 from omc.checks.causes.heard import Heard, about, cause_at, heard, still
 from omc.checks.causes.logins import connection_limit, password, read_only
 from omc.checks.causes.model import Cause, Situation, reading_of
+from omc.checks.causes.network_acls import denied_paths
 from omc.checks.causes.paths import closed_by_network, closed_paths
 from omc.checks.causes.releases import back, risen_with_release
 from omc.checks.causes.words import Kind, shortened
@@ -21,6 +22,7 @@ from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.database_log import DatabaseLog, LockWait
 from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.lock_waits import DatabaseLoad, Wait
+from omc.facts.followup.network_acls import NetworkAcls
 from omc.times import span
 
 PLACE = "database"
@@ -58,7 +60,8 @@ def database_trouble(situation: Situation) -> Iterator[Cause]:
     """At most one cause at the database itself that is on, and one for each way to it that is closed."""
     store = situation.stores.database
     said = [each for each in about(store, PLACE, heard(situation)) if each.said.kind is not Kind.HOST]
-    closed = list(closed_paths(situation, PLACE, store, said, DATABASE_TIMEOUT))
+    ways = (closed_paths, denied_paths)
+    closed = [each for look in ways for each in look(situation, PLACE, store, said, DATABASE_TIMEOUT)]
     yield from (each for each in closed if each.is_direct)
     if any(each.is_direct for each in closed):
         return
@@ -344,9 +347,11 @@ def _frozen(situation: Situation, store: Store, said: list[Heard]) -> Cause | No
     quiet = ""
     if is_silent:
         quiet = f", and Performance Insights has heard nothing of it {_for(situation, newest)}"
+    acls = situation.fact(NetworkAcls)
+    is_judged = bool(acls and acls.rules and acls.database)
     otherwise = (
-        f"RDS calls it {store.status}, and its security groups are open."
-        + ("" if is_silent else " A network ACL or a route may close the way.")
+        f"RDS calls it {store.status}, and its security groups {'and network ACLs ' if is_judged else ''}are open."
+        + ("" if is_silent or is_judged else " A network ACL or a route may close the way.")
         if situation.fact(DataStores)
         else "How RDS calls it, and whether the way to it is open, could not be read."
     )
@@ -354,7 +359,7 @@ def _frozen(situation: Situation, store: Store, said: list[Heard]) -> Cause | No
     evidence = (
         (Evidence(f"newest reading of the database: {situation.when(newest)}", reading_of(load)),) if newest else ()
     )
-    if not is_silent:
+    if not is_silent and not is_judged:
         unread = "network ACLs and routes were not read: aws ec2 describe-network-acls; aws ec2 describe-route-tables"
         evidence = (*evidence, Evidence(unread, UNREAD))
     since = max(begun, newest) if newest and is_silent else begun

@@ -14,6 +14,7 @@ from omc.checks.finding import Evidence, Procedure
 from omc.facts.collector import UNREAD
 from omc.facts.followup.data_stores import Store
 from omc.facts.followup.group_rules import GroupRules, Rule
+from omc.facts.followup.network_acls import NetworkAcls
 from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.services import EcsService, Services
 
@@ -21,16 +22,14 @@ CLOSINGS = (
     *("RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress", "ModifySecurityGroupRules"),
     *("ModifyDBInstance", "ModifyReplicationGroup", "ModifyCacheCluster", "DeleteSecurityGroup"),
 )
-NETWORK = {
-    **dict.fromkeys(
-        ("CreateNetworkAclEntry", "ReplaceNetworkAclEntry", "DeleteNetworkAclEntry", "ReplaceNetworkAclAssociation"),
-        "a network ACL",
-    ),
-    **dict.fromkeys(
-        ("CreateRoute", "ReplaceRoute", "DeleteRoute", "ReplaceRouteTableAssociation", "DisassociateRouteTable"),
-        "a route",
-    ),
-}
+ACLS = dict.fromkeys(
+    ("CreateNetworkAclEntry", "ReplaceNetworkAclEntry", "DeleteNetworkAclEntry", "ReplaceNetworkAclAssociation"),
+    "a network ACL",
+)
+ROUTES = dict.fromkeys(
+    ("CreateRoute", "ReplaceRoute", "DeleteRoute", "ReplaceRouteTableAssociation", "DisassociateRouteTable"),
+    "a route",
+)
 """Calls that may close a way that security groups leave open."""
 NETWORK_ID = re.compile(r"(?:acl|rtb)-[0-9a-z]+")
 LATELY, SLACK = timedelta(hours=1), timedelta(minutes=2)
@@ -47,7 +46,7 @@ def closed_paths(
     shut: dict[str, list[str]] = {}
     for service in services.services:
         groups = groups_of(service)
-        if not groups or not _uses(service, groups, store, rules, situation, said):
+        if not groups or not uses(service, groups, store, rules, situation, said):
             continue
         closed = closed_side(rules, groups, store.groups, store.port)
         if closed and not is_shut_in(situation, rules, groups, closed):
@@ -93,13 +92,14 @@ def closed_by_network(
 ) -> Cause | None:
     """The store doesn't answer, its groups are open, and somebody changed a network ACL or a route just before."""
     silent = still(situation, said, Kind.TIMEOUT)
-    write = situation.changed(NETWORK)
+    acls = situation.fact(NetworkAcls)  # where they were read, they were judged
+    write = situation.changed(ROUTES if acls and acls.rules else {**ACLS, **ROUTES})
     if not silent or write is None or situation.scope.now - write.at > LATELY:
         return None
     if write.at > min(each.first for each in silent) + SLACK:
         return None
     named = sorted(name for name in write.names if NETWORK_ID.fullmatch(name))
-    what = " ".join([NETWORK[write.operation], *named[:1]])
+    what = " ".join([{**ACLS, **ROUTES}[write.operation], *named[:1]])
     return Cause(
         name=f"{kind}-refused-by-network",
         place=kind,
@@ -164,7 +164,7 @@ def _may_hold_a_task(cidr: str) -> bool:
     return network.prefixlen == 0 or network.is_private
 
 
-def _uses(
+def uses(
     service: EcsService,
     groups: tuple[str, ...],
     store: Store,

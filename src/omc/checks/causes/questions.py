@@ -14,6 +14,7 @@ from omc.facts.followup.group_rules import GroupRules
 from omc.facts.followup.last_words import LastWords
 from omc.facts.followup.last_writes import LastWrites
 from omc.facts.followup.lock_waits import DatabaseLoad
+from omc.facts.followup.network_acls import NetworkAcls
 from omc.facts.followup.rejects import Rejects
 
 Question = Callable[..., Any]
@@ -35,8 +36,8 @@ def what_sessions_wait_for(load: DatabaseLoad, log: DatabaseLog) -> None:
     """Performance Insights, and the database's own log."""
 
 
-def what_is_let_through(rules: GroupRules, rejects: Rejects) -> None:
-    """Rules of security groups, and what they refused."""
+def what_is_let_through(rules: GroupRules, acls: NetworkAcls, rejects: Rejects) -> None:
+    """Rules of security groups and network ACLs, and what they refused."""
 
 
 _OF_TASKS = (what_tasks_said, what_was_changed)

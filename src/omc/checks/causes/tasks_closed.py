@@ -1,18 +1,21 @@
-"""Security groups of the tasks themselves: one that lets nobody in, so that the load balancer's requests get no answer,
-and one that lets nothing out, so that every store is missed at once."""
+"""What closes the tasks themselves: a security group that lets nobody in, so that the load balancer's requests get no
+answer, one that lets nothing out, so that every store is missed at once, and a network ACL before them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from omc.checks.causes.heard import heard, is_about
 from omc.checks.causes.model import Cause, Situation, reading_of
+from omc.checks.causes.network_acls import cause_of, denial, subnets_of, way_back
 from omc.checks.causes.paths import CLOSINGS, changed_by, closed_side, groups_of, opens
 from omc.checks.causes.places import place_of, service_at
 from omc.checks.finding import Evidence, Level
 from omc.checks.runbook import DATABASE_TIMEOUT, SERVICE_UNHEALTHY
 from omc.facts.collector import UNREAD
 from omc.facts.followup.group_rules import GroupRules
+from omc.facts.followup.network_acls import NetworkAcls
 from omc.facts.services import EcsService, Services
 
 ON_THE_WAY = ("users/", "targets/", "services/")
@@ -21,6 +24,7 @@ STORES = ("database", "cache")
 
 def closed_tasks(situation: Situation) -> Iterator[Cause]:
     """Only of services that users or the load balancer don't reach, or that miss a store."""
+    yield from _denied(situation)
     rules, services = situation.fact(GroupRules), situation.fact(Services)
     ports = {service.name: service.port for service in situation.environment.services}
     for service in services.services if rules and services else ():
@@ -32,6 +36,25 @@ def closed_tasks(situation: Situation) -> Iterator[Cause]:
             yield _kept_out(situation, service, groups, ports[service.name])
         if shut_in(situation, rules, service):
             yield _shut_in(situation, service, groups)
+
+
+def _denied(situation: Situation) -> Iterator[Cause]:
+    """A network ACL that keeps the load balancer from the tasks."""
+    acls, services = situation.fact(NetworkAcls), situation.fact(Services)
+    ports = {service.name: service.port for service in situation.environment.services}
+    for service in services.services if acls and services else ():
+        if acls is None or not _is_missed(situation, service):
+            continue
+        what = denial(acls, acls.of(acls.balancers), acls.of(subnets_of(service)), ports[service.name])
+        if what and what.is_whole:
+            yield replace(
+                cause_of(situation, what, f"The load balancer can't reach {service.name}"),
+                name="tasks-denied",
+                place=f"services/{service.name}",
+                subject=service.name,
+                procedure=replace(SERVICE_UNHEALTHY, command=way_back(situation, what)),
+                services=frozenset({service.name}),
+            )
 
 
 def shut_in(situation: Situation, rules: GroupRules, service: EcsService) -> bool:

@@ -44,6 +44,12 @@ class Store:
     """By which Performance Insights knows a database; empty where it is off, and for a cache."""
     members: Mapping[str, str] | None = None
     """Of a cache: each node's status."""
+    vpc: str = ""
+    """Of a database."""
+    subnets: tuple[str, ...] = ()
+    """Of a database: ids of those in its zone, or of all of its group."""
+    subnet_group: str = ""
+    """Of a cache."""
     size: str = ""
     """Its instance class or node type."""
     events: tuple[StoreEvent, ...] = ()
@@ -86,7 +92,12 @@ def _database(aws: Gateway, name: str) -> dict[str, Any]:
     if not listed:
         return {"name": name, "exists": False}
     told = listed[0]
-    endpoint = told.get("Endpoint") or {}
+    endpoint, group = told.get("Endpoint") or {}, told.get("DBSubnetGroup") or {}
+    subnets = {
+        one["SubnetIdentifier"]: (one.get("SubnetAvailabilityZone") or {}).get("Name")
+        for one in group.get("Subnets") or ()
+    }
+    zone = told.get("AvailabilityZone")
     return {
         "name": name,
         "exists": True,
@@ -94,6 +105,8 @@ def _database(aws: Gateway, name: str) -> dict[str, Any]:
         "host": endpoint.get("Address", ""),
         "port": int(endpoint.get("Port", 0)),
         "groups": tuple(each["VpcSecurityGroupId"] for each in told.get("VpcSecurityGroups", ())),
+        "vpc": group.get("VpcId", ""),
+        "subnets": tuple(one for one, where in subnets.items() if where == zone) or tuple(subnets),
         "resource_id": told.get("DbiResourceId", "") if told.get("PerformanceInsightsEnabled") else "",
         "size": told.get("DBInstanceClass", ""),
     }
@@ -122,6 +135,7 @@ def _cache(aws: Gateway, name: str) -> dict[str, Any]:
         "host": primary.get("Address", ""),
         "port": int(primary.get("Port", 0)),
         "groups": tuple(dict.fromkeys(groups)),
+        "subnet_group": next((each["CacheSubnetGroupName"] for each in members if "CacheSubnetGroupName" in each), ""),
         "members": {each["CacheClusterId"]: each.get("CacheClusterStatus", "") for each in members},
         "size": told.get("CacheNodeType", ""),
     }
