@@ -10,6 +10,7 @@ from psycopg import sql
 
 from rehearsal.outside.story import Story
 from rehearsal.outside.world import World, environment, value_of
+from support.stack import CLUSTER, all_tasks
 
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
 SECONDS = 12
@@ -132,6 +133,20 @@ def _listens_elsewhere(_: dict[str, Any], container: dict[str, Any]) -> None:
     environment(container, "PORT", "9000")
 
 
+@contextmanager
+def _connections_leaked(world: World) -> Iterator[None]:
+    """A way back alone doesn't end it: the tasks of before can't connect, and those that leak stay until they can."""
+    ecs, before = world.aws("ecs"), world.service("backend")["taskDefinition"]
+    with world.released("backend", _leaks) as made:
+        try:
+            yield
+        finally:
+            ecs.update_service(cluster=CLUSTER, service="backend", taskDefinition=before)
+            for task in all_tasks(world.stack, CLUSTER, "RUNNING"):
+                if task["taskDefinitionArn"] == made:
+                    ecs.stop_task(cluster=CLUSTER, task=task["taskArn"], reason="it leaks connections")
+
+
 STORIES = (
     Story(
         "slow-trigger",
@@ -160,7 +175,7 @@ STORIES = (
     ),
     Story(
         "connections-leaked",
-        _released("backend", _leaks),
+        _connections_leaked,
         "each task of a release keeps 25 connections to the database that it never uses",
         headline=r"backend.*connection|connection.*(backend|ohmycoins_app|report-cache|remaining|full|use|limit)",
         words=(r"connection", r"report-cache|ohmycoins_app_\w|backend:\d+"),
