@@ -97,6 +97,11 @@ NO_SECRET = (
     "ResourceInitializationError: unable to pull secrets: failed to fetch secret "
     "arn:aws:secretsmanager:x:1:secret:shop/key-AbCdEf from secrets manager: InvalidRequest: marked for deletion"
 )
+DENIED_SECRET = (
+    "ResourceInitializationError: unable to pull secrets: failed to fetch secret arn:aws:secretsmanager:x:1:secret:"
+    "shop/key-AbCdEf from secrets manager: AccessDeniedException: User: arn:aws:sts::1:assumed-role/shop-execution/"
+    "0123 is not authorized to perform: secretsmanager:GetSecretValue because no identity-based policy allows it"
+)
 STORIES = [
     story("nothing is wrong", (), [stores(), rules(), load_of()], []),
     story(
@@ -108,6 +113,31 @@ STORIES = [
         ],
         [("image-not-pulled", "services/backend", FAIL)],
         words=("2 tasks of b:8", "image backend:x", "does not exist"),
+    ),
+    story(
+        "a role that may not read the secret any more, and who took its policy",
+        (SHORT,),
+        [
+            StoppedTasks((replace(unpulled(1, 7), reason=DENIED_SECRET),)),
+            LastWrites(
+                (
+                    Write(ago(minutes=1), "DeleteRolePolicy", "sam (role admin)", frozenset({"another-role"})),
+                    Write(
+                        ago(minutes=2), "DeleteRolePolicy", "jo (role admin)", frozenset({"shop-execution", "start"})
+                    ),
+                )
+            ),
+        ],
+        [("secret-not-read", "services/backend", FAIL)],
+        words=("access is denied to the role shop-execution", "DeleteRolePolicy by jo (role admin), 2 min ago"),
+        never=("sam",),
+    ),
+    story(
+        "the same, and nobody is known to have changed the role",
+        (SHORT,),
+        [StoppedTasks((replace(unpulled(1, 7), reason=DENIED_SECRET),)), LastWrites(())],
+        [("secret-not-read", "services/backend", FAIL)],
+        words=("access is denied to the role shop-execution.",),
     ),
     story(
         "the same, rolled back by ECS: no rollback is proposed",

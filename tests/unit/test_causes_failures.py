@@ -10,6 +10,7 @@ import pytest
 
 from omc.checks.causes import failures as why
 from omc.checks.causes.failures import Failure, failure_of, inherited
+from omc.checks.causes.tasks import denied_role
 from omc.checks.causes.words import Kind
 from omc.checks.task_causes import exit_meaning
 from omc.facts.followup.last_words import LastWords, RevisionTold
@@ -196,3 +197,22 @@ def test_that_a_task_served_until_it_was_killed_says_nothing(code: int, line: st
     found = failure_of(killed, LastWords({killed.id: (line,)}))
     assert ("it said last" in found.text) is is_told
     assert bool(found.line) is is_told
+
+
+@pytest.mark.parametrize(
+    ("reason", "role"),
+    [
+        ("AccessDenied: arn:aws:sts::1:assumed-role/shop-execution/0a is not authorized", "shop-execution"),
+        ("User: arn:aws-cn:sts::1:assumed-role/a.b+c=d,e@f_g-h/0a is not authorized to perform: x", "a.b+c=d,e@f_g-h"),
+        ("ECS was unable to assume the role 'arn:aws:iam::1:role/shop-task' that was provided.", "shop-task"),
+        ("ECS was unable to assume the role 'arn:aws:iam::1:role/team/app/shop-task' that was", "shop-task"),
+        ("AccessDenied: arn:aws-us-gov:iam::1:role/shop-task may not", "shop-task"),
+        ("AccessDeniedException: User is not authorized to perform: secretsmanager:GetSecretValue", ""),
+        ("CannotPullContainerError: pull access denied: 403 Forbidden", ""),
+        ("ResourceNotFoundException: arn:aws:sts::1:assumed-role/shop-execution/0a can't find it", ""),
+        ("Essential container in task exited", ""),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_the_role_that_was_refused(reason: str, role: str) -> None:
+    assert denied_role(unstarted(reason)) == role

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,6 +26,12 @@ from omc.times import span
 SHOWN = 3
 """Tasks named as evidence of one cause."""
 CHANGES = ("UpdateService", "RegisterTaskDefinition", "DeleteSecret", "PutSecretValue", "BatchDeleteImage")
+ROLE_CHANGES = (
+    *("DeleteRolePolicy", "DetachRolePolicy", "PutRolePolicy", "UpdateAssumeRolePolicy", "DeleteRole"),
+    "PutRolePermissionsBoundary",
+)
+_DENIED = re.compile(r"AccessDenied|not authorized|unable to assume", re.IGNORECASE)
+_ROLE = re.compile(r"(?:assumed-role/|:role/(?:[\w+=,.@-]+/)*)(?P<name>[\w+=,.@-]+)")
 NAMES = {
     why.IMAGE: "image-not-pulled",
     why.SECRET: "secret-not-read",
@@ -103,14 +110,19 @@ def _cause(
     number = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
     of = " and ".join(revisions[:2]) + (" …" if len(revisions) > 2 else "")
     now, procedure = _now(situation, service, tasks, failure, ended)
-    text = _explained(situation, failure)
+    text, taken = _explained(situation, failure), None
+    if role := denied_role(newest):
+        taken = situation.changed(ROLE_CHANGES, role)
+        if role not in text:
+            text += f"{' to' if text.endswith('denied') else ', as'} the role {role}"
+        text += f" ({taken.operation} by {taken.who}, {situation.ago(taken.at)})" if taken else ""
     evidence = [
         Evidence(_told(situation, task, failure), reading_of(situation.fact(StoppedTasks))) for task in tasks[:SHOWN]
     ]
     if failure.line:
         evidence.insert(0, Evidence(f'last words: "{failure.line}"', reading_of(situation.fact(LastWords))))
     things = (failure.what, *revisions) if failure.kind in BY_SETTING else (failure.what.partition(" ")[0],)
-    evidence += situation.by_whom(situation.changed(CHANGES, *things))
+    evidence += situation.by_whom(taken or situation.changed(CHANGES, *things))
     short = service.running < service.desired
     often = len(tasks) >= situation.environment.thresholds.failed_tasks
     return Cause(
@@ -130,6 +142,15 @@ def _cause(
         is_direct=failure.kind in NAMES and failure.kind not in (why.HEALTH, why.EXIT, why.HANGS),
         checks=frozenset({*OF_SERVICES, "recent-errors"}) if ended else None,
     )
+
+
+def denied_role(task: StoppedTask) -> str:
+    """The role that was refused what the task's start needs, or that could not be taken; empty where none is named."""
+    reasons = " ".join([task.reason, *(each.reason for each in task.containers)])
+    if not _DENIED.search(reasons):
+        return ""
+    found = _ROLE.search(reasons)
+    return found["name"] if found else ""
 
 
 def _over_with_its_store(
