@@ -303,6 +303,37 @@ def test_failed_tasks_are_past_once_their_revision_is_gone_or_long_has_had_none(
 
 
 @pytest.mark.parametrize(
+    ("lives", "seconds", "is_past"),
+    [
+        ((5, 5, 9, 600), 100, True),
+        ((5, 5, 600, 600), 100, False),
+        ((5, 5, 600, 600), 160, True),
+        ((5,), 80, False),
+        ((5,), 100, True),
+        ((600,), 100, False),
+        ((70, 70, 70), 130, False),
+        ((70, 70, 70), 145, True),
+    ],
+)
+def test_a_service_is_well_again_when_its_tasks_outlive_most_that_failed(
+    lives: tuple[int, ...], seconds: int, *, is_past: bool
+) -> None:
+    stopped = ago(seconds=seconds)
+    tasks = [
+        task(id=f"{n:032x}", started=stopped - timedelta(seconds=each), stopped=stopped) for n, each in enumerate(lives)
+    ]
+    found = only(failed_tasks(StoppedTasks(tuple(tasks)), services(service()), STAGING, SCOPE))
+    assert found.is_past is is_past
+
+
+@pytest.mark.parametrize(("seconds", "is_past"), [(10, False), (80, False), (100, True), (480, True)])
+def test_a_service_that_wants_no_task_has_none_that_fails(seconds: int, *, is_past: bool) -> None:
+    failed = StoppedTasks((task(stopped=ago(seconds=seconds)),))
+    found = only(failed_tasks(failed, services(replace(service(), desired=0, running=0)), STAGING, SCOPE))
+    assert found.is_past is is_past
+
+
+@pytest.mark.parametrize(
     ("stops", "told"),
     [
         ((1,), [(1, False)]),

@@ -80,7 +80,9 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
     """When it was over that these tasks (newest first) failed. None while it goes on.
 
     It is over when all wanted tasks run, and the revision that failed isn't the service's any more, or had no failure
-    for about twice as long as those tasks lived and were apart, five minutes at most."""
+    for about twice as long as most of those tasks lived and all were apart, five minutes at most."""
+    if service is not None and not service.desired and scope.now - tasks[0].stopped > SOONEST:
+        return tasks[0].stopped  # none is wanted, so none fails
     if service is None or service.running < service.desired or not service.desired:
         return None
     failed = {task.task_definition for task in tasks}
@@ -89,7 +91,8 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
         return None
     current = {deployment.task_definition for deployment in service.deployments} or {service.task_definition}
     mine = [task for task in tasks if task.task_definition in current]  # the others' revisions nobody wants any more
-    lived = max((task.stopped - task.started for task in mine if task.started), default=SOONEST)
+    lives = sorted(task.stopped - task.started for task in mine if task.started)
+    lived = lives[len(lives) // 2] if lives else SOONEST  # most lived no longer; the first may have, for days
     apart = max((one.stopped - other.stopped for one, other in pairwise(mine)), default=timedelta(0))
     if not mine or scope.now - mine[0].stopped > min(max(min(2 * lived, LIVED), 2 * apart, SOONEST), HEALED):
         return tasks[0].stopped
