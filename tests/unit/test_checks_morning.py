@@ -326,6 +326,16 @@ def test_a_service_is_well_again_when_its_tasks_outlive_most_that_failed(
     assert found.is_past is is_past
 
 
+@pytest.mark.parametrize(("seconds", "is_past"), [(20, False), (200, False), (290, False), (400, True), (900, True)])
+def test_what_failed_long_before_a_deployment_is_not_why_its_tasks_do_not_run_yet(
+    seconds: int, *, is_past: bool
+) -> None:
+    failed = StoppedTasks((task(stopped=ago(seconds=seconds)),))
+    new = service(deployments=(deployment(rollout="IN_PROGRESS", created=ago(seconds=10), running=0),), running=0)
+    found = next(iter(failed_tasks(failed, services(new), STAGING, SCOPE)))
+    assert found.is_past is is_past
+
+
 @pytest.mark.parametrize(("seconds", "is_past"), [(10, False), (80, False), (100, True), (480, True)])
 def test_a_service_that_wants_no_task_has_none_that_fails(seconds: int, *, is_past: bool) -> None:
     failed = StoppedTasks((task(stopped=ago(seconds=seconds)),))

@@ -83,6 +83,9 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
     for about twice as long as most of those tasks lived and all were apart, five minutes at most."""
     if service is not None and not service.desired and scope.now - tasks[0].stopped > SOONEST:
         return tasks[0].stopped  # none is wanted, so none fails
+    begun = min((each.created for each in service.deployments), default=None) if service is not None else None
+    if begun and tasks[0].stopped < begun - HEALED:
+        return tasks[0].stopped  # of a time before all that goes on
     if service is None or service.running < service.desired or not service.desired:
         return None
     failed = {task.task_definition for task in tasks}
