@@ -7,11 +7,28 @@ from datetime import timedelta
 
 import pytest
 
+from omc.checks.finding import Finding
 from omc.facts.dependencies import Dependencies, Dependency, Said, State
 from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.last_words import LastWords, RevisionTold
+from omc.facts.followup.lock_waits import Wait
+from omc.facts.probes import Answer, Asked, Probes, Source, Trouble
 from omc.facts.services import Services
-from support.causes_world import NO_CACHE, NOW, SERVED, ago, errors, load_of, minutes, rules, run, service, stores
+from support.causes_world import (
+    FAIL,
+    NO_CACHE,
+    NOW,
+    SERVED,
+    WARN,
+    ago,
+    errors,
+    load_of,
+    minutes,
+    rules,
+    run,
+    service,
+    stores,
+)
 
 TLS = LastWords(
     {},
@@ -93,3 +110,49 @@ def test_connections_that_are_used_up_since_a_release(services: Services, gauges
     running = [each.running for each in services.services[0].deployments] if services.services else []
     is_back = bool(found.procedure and "omc rollback" in (found.procedure.command or ""))
     assert is_back is (is_release and len(running) == 2 and running[1] > 0)
+
+
+SLOWLY = Finding(
+    "users-served", WARN, "backend", "It is answered slowly.", place="users/backend", since=ago(seconds=20)
+)
+RINGS = Finding("alarms", FAIL, "shop-alb-latency-high", "SEV-3, in ALARM.", since=ago(seconds=5))
+
+
+def pages(*seconds: float, of: str = "backend", trouble: Trouble | None = None) -> Probes:
+    answers = tuple(Answer(200, seconds=each, trouble=trouble) for each in seconds)
+    return Probes((Asked(of, "http://x/prices", Source.PUBLIC, answers),), {})
+
+
+@pytest.mark.parametrize(
+    ("services", "probes", "is_release"),
+    [
+        (deployed(2, 2, timedelta(seconds=60)), pages(3.3, 3.2, 3.4), True),
+        (deployed(1, 1, timedelta(seconds=60)), pages(0.1, 3.2, 0.1), True),
+        (deployed(0, 2, timedelta(minutes=14)), pages(4.9, 0.1), True),
+        (deployed(0, 2, timedelta(minutes=16)), pages(3.3, 3.2), False),
+        (deployed(2, 0, timedelta(seconds=60)), pages(3.3, 3.2), False),
+        (deployed(2, 2, timedelta(seconds=60)), pages(2.9, 0.2), False),
+        (deployed(2, 2, timedelta(seconds=60)), pages(3.3, 3.2, of="frontend"), False),
+        (deployed(2, 2, timedelta(seconds=60)), pages(5.0, trouble=Trouble.SILENT), False),
+        (deployed(2, 2, timedelta(seconds=60)), pages(), False),
+        (Services((service(),)), pages(3.3, 3.2), False),
+        (Services(()), pages(3.3, 3.2), False),
+    ],
+)
+def test_answers_that_are_slow_since_a_release(services: Services, probes: Probes, *, is_release: bool) -> None:
+    found = run((SLOWLY, RINGS), [services, probes, stores(), rules()])
+    assert (found[0].check == "release-slow") is is_release
+    if is_release:
+        [one] = found
+        assert one.level is FAIL, "its alarm rings"
+        assert "backend answers slowly: " in one.sentence
+        assert "b:8 was deployed " in one.sentence
+        assert {each.check for each in one.explains} == {"users-served", "alarms"}
+
+
+def test_a_slow_store_is_why_a_new_release_is_slow() -> None:
+    said = errors("canceling statement due to statement timeout")
+    load = load_of(waits=(Wait("IO", "DataFileRead", "SELECT 1", 2.0),))
+    services = deployed(2, 2, timedelta(seconds=60))
+    found = run((SLOWLY, RINGS), [services, pages(3.3, 3.2), stores(), rules(), said, load])
+    assert [one.check for one in found] == ["database-slow"]

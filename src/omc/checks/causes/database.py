@@ -13,7 +13,7 @@ from omc.checks.causes.logins import connection_limit, password, read_only
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.network_acls import denied_paths
 from omc.checks.causes.paths import closed_by_network, closed_paths
-from omc.checks.causes.releases import back, risen_with_release
+from omc.checks.causes.releases import back, has_older, risen_with_release
 from omc.checks.causes.words import Kind, shortened
 from omc.checks.finding import Evidence, Level
 from omc.checks.runbook import CONNECTION_FAILURES, DATABASE_TIMEOUT
@@ -257,8 +257,7 @@ def _connections(situation: Situation, store: Store, said: list[Heard]) -> Cause
     service, new, before = risen
     sentence += f" They were {before:.0f} before {new.task_definition} was deployed, {situation.ago(new.created)}."
     evidence = (*evidence, Evidence(f"DatabaseConnections at most {before:.0f} before", reading_of(gauges)))
-    is_new = any(each.running and each.task_definition != new.task_definition for each in service.deployments)
-    procedure = back(situation, service) if is_new else CONNECTION_FAILURES
+    procedure = back(situation, service) if has_older(service, new) else CONNECTION_FAILURES
     return _cause(situation, "connections", store, sentence, full, evidence=evidence, procedure=procedure)
 
 

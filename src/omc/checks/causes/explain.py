@@ -16,6 +16,7 @@ from omc.checks.causes.heard import heard, is_about, is_of_another
 from omc.checks.causes.model import LIVE, Cause, Situation
 from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at, suffers, watched_by
 from omc.checks.causes.questions import is_trouble
+from omc.checks.causes.releases import slowed_by_release
 from omc.checks.causes.servers import misdirected, misnamed, unreached
 from omc.checks.causes.tasks import failing_tasks
 from omc.checks.causes.tasks_closed import closed_tasks
@@ -34,6 +35,7 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     not_led,
     closed_tasks,
     failing_tasks,
+    slowed_by_release,
     unreached,
 )
 SLACK = timedelta(minutes=2)

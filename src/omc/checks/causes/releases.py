@@ -1,19 +1,21 @@
-"""What a release brought: a store that only its tasks miss, a figure that rose with it."""
+"""What a release brought: a store that only its tasks miss, a figure that rose with it, answers that are slow."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from omc.checks.causes.heard import Heard, cause_at
 from omc.checks.causes.model import Cause, Situation, reading_of
-from omc.checks.finding import Evidence, Procedure
+from omc.checks.finding import Evidence, Level, Procedure
 from omc.checks.runbook import DEPLOYMENTS
+from omc.checks.users import SLOW
 from omc.facts.dependencies import Dependencies
 from omc.facts.followup.data_stores import Store
 from omc.facts.followup.gauges import Points
 from omc.facts.followup.last_words import LastWords, RevisionTold
+from omc.facts.probes import Probes
 from omc.facts.services import Deployment, EcsService, Services
 
 LATELY = timedelta(minutes=15)
@@ -57,6 +59,42 @@ def missed_by_release(situation: Situation, kind: str, store: Store, said: Seque
             services=frozenset({service.name}),
         )
     return None
+
+
+def slowed_by_release(situation: Situation) -> Iterator[Cause]:
+    """A service whose own pages are answered, and slowly, while a deployment of it is new. A coincidence is possible,
+    so it isn't read but concluded: a store that is ill explains it better."""
+    probes, services = situation.fact(Probes), situation.fact(Services)
+    for service in services.services if services else ():
+        new = next((each for each in service.deployments if each.status == "PRIMARY"), None)
+        pages = [each for each in probes.asked if each.service == service.name] if probes else []
+        answers = [(one.seconds, page.url) for page in pages for one in page.answers if one.trouble is None]
+        slow = [each for each in answers if each[0] >= SLOW.total_seconds()]
+        if new is None or not slow or not new.running or situation.scope.now - new.created > LATELY:
+            continue
+        seconds, url = max(slow)
+        number = f"{len(slow)} of {len(answers)} answers take {SLOW.total_seconds():g} s or more"
+        yield Cause(
+            name="release-slow",
+            place=f"services/{service.name}",
+            subject=service.name,
+            sentence=(
+                f"{service.name} answers slowly: {number}. {new.task_definition} was deployed "
+                f"{situation.ago(new.created)}."
+            ),
+            evidence=(Evidence(f"GET {url}: {seconds:.1f} s", reading_of(probes)),),
+            level=Level.WARN,
+            procedure=back(situation, service) if has_older(service, new) else DEPLOYMENTS,
+            since=new.created,
+            services=frozenset({service.name}),
+            is_direct=False,
+            checks=frozenset({"users-served", "alarms", "rollouts"}),
+        )
+
+
+def has_older(service: EcsService, new: Deployment) -> bool:
+    """Whether tasks of another revision still run beside the new ones: there is a way back."""
+    return any(each.running and each.task_definition != new.task_definition for each in service.deployments)
 
 
 def risen_with_release(
