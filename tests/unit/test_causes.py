@@ -350,6 +350,23 @@ STORIES = [
         words=("A statement of backend takes too long", "INSERT INTO prices", "the function audit_prices()"),
         never=("wait for a lock",),
     ),
+    story(
+        "the same, seen half a minute after it began",
+        (STALE, LOGS),
+        [
+            errors(CUT_OFF),
+            stores(),
+            rules(),
+            load_of(
+                waits=(
+                    Wait("Lock", "transactionid", "INSERT INTO prices", 0.08),
+                    Wait("Timeout", "PgSleep", "INSERT INTO prices", 0.03),
+                ),
+            ),
+        ],
+        [("database-slow", "database", FAIL)],
+        words=("takes too long",),
+    ),
     *(
         story(
             f"a statement that is cut off while it is on {kind}:{event}",
@@ -396,6 +413,7 @@ STORIES = [
             ("another statement works and holds it", (Wait("IO", "DataFileRead", "ALTER TABLE prices", 1.0),), 0.0),
             ("its statement works at times", (Wait("CPU", "", "SELECT price FROM prices", 0.02),), 0.0),
             ("an idle session may hold it", (Wait("CPU", "", "SELECT price FROM prices", 0.5),), 60.0),
+            ("it works a little", (Wait("CPU", "", "SELECT price FROM prices", 0.09),), 0.0),
             ("it is sent slowly", (Wait("Client", "ClientWrite", "SELECT price FROM prices", 1.0),), 0.0),
         )
     ),

@@ -36,6 +36,8 @@ WAITING = 0.1
 """Sessions that wait for locks, on average over the minutes looked at, or more: 30 s of one session."""
 AGAIN = timedelta(seconds=60)
 """A wait for a lock that the log told of longer ago is not taken to be on, unless it is measured."""
+SHARE = 0.25
+"""Of the sessions that wait for a lock in a statement, so many that work in it: one of those holds the lock."""
 SPARE = 3
 """Connections that PostgreSQL keeps for its administrators by default: with so few left it refuses others."""
 ECHO = timedelta(seconds=30)
@@ -120,8 +122,13 @@ def _slow(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
     cut = [each for each in still(situation, said, Kind.LOCK) if "statement timeout" in each.said.line]
     load = situation.fact(DatabaseLoad)
     waits = load.waits if load else ()
-    held = {wait.statement for wait in waits if wait.kind.lower() == "lock"}
-    busy = [wait for wait in waits if wait.kind.lower() not in ("lock", "client") and wait.sessions >= WAITING]
+    held = {wait.statement: wait.sessions for wait in reversed(waits) if wait.kind.lower() == "lock"}
+    busy = [
+        wait
+        for wait in waits
+        if wait.kind.lower() not in ("lock", "client")
+        and wait.sessions >= min(WAITING, held.get(wait.statement, 1.0) * SHARE)
+    ]
     # One that others wait for and that waits for none itself is found by the locks.
     own = [wait for wait in busy if not held or wait.statement in held]
     idle = load.counters.get("db.state.idle_in_transaction_max_time", 0.0) if load else 0.0
