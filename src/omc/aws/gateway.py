@@ -207,6 +207,7 @@ class Gateway:
                     user_agent_extra=f"omc/{omc.__version__}",
                     use_fips_endpoint=variant,
                     use_dualstack_endpoint=variant,
+                    proxies=None if self.environment.local_state is None else {},  # this machine is behind none
                 ),
             )
         except OmcError:
@@ -225,20 +226,23 @@ class Gateway:
     def _open(self) -> Any:
         import botocore.session
 
+        from omc.aws.botocore_parts import events, moment
         from omc.aws.trimmed_models import TrimmedModels
 
         if self.access.access_key and self.access.secret_key:
-            session = botocore.session.Session(NO_SETTINGS)
+            session = botocore.session.Session(NO_SETTINGS, include_builtin_handlers=False)
             session.set_credentials(self.access.access_key, self.access.secret_key)
         else:
             from omc.aws.credentials import Chain, shared_credentials
 
             self._credentials = self._credentials or shared_credentials(self.environment)
-            session = botocore.session.Session(profile=self.environment.profile)
+            session = botocore.session.Session(profile=self.environment.profile, include_builtin_handlers=False)
             session.register_component("credential_provider", Chain(self._credentials))
         session.register_component("data_loader", TrimmedModels())
-        session.register("creating-client-class", self._guard_clients)
-        session.register("after-call", _refuse_cut)
+        session.register_component("event_emitter", emitter := events())
+        emitter.register("creating-client-class", self._guard_clients)
+        emitter.register("after-call", _refuse_cut)
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=moment)
         self._session = session
         return session
 
