@@ -18,7 +18,7 @@ from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.group_rules import GroupRules
 from omc.facts.followup.last_words import LastWords, RevisionTold
 from omc.facts.followup.last_writes import LastWrites, Write
-from omc.facts.followup.lock_waits import Wait
+from omc.facts.followup.lock_waits import Client, Wait
 from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.scope import Scope
 from omc.facts.services import Event, Services
@@ -318,6 +318,43 @@ STORIES = [
         ],
         [("database-locked", "database", FAIL)],
         words=("3 sessions wait for a lock", "Process 4711 holds it", "SELECT price FROM prices"),
+    ),
+    story(
+        "a table is locked, and Performance Insights tells who is idle in a transaction",
+        ALL_ILL,
+        [
+            errors("canceling statement due to statement timeout"),
+            stores(),
+            rules(),
+            load_of(
+                waits=WAITS,
+                counters={"db.Transactions.blocked_transactions": 3.0, "db.state.idle_in_transaction_max_time": 240.0},
+                idle=Client("pgadmin-lunch", "jo"),
+            ),
+            DatabaseLog((LOCKED,)),
+        ],
+        [("database-locked", "database", FAIL)],
+        words=(
+            "Process 4711 holds it",
+            "probably a session of user jo, application pgadmin-lunch, idle in its transaction for 4 min.",
+        ),
+    ),
+    story(
+        "a table is locked, nobody exports the log, and Performance Insights tells who is idle in a transaction",
+        ALL_ILL,
+        [
+            errors("canceling statement due to statement timeout"),
+            stores(),
+            rules(),
+            load_of(
+                waits=WAITS,
+                counters={"db.Transactions.blocked_transactions": 3.0, "db.state.idle_in_transaction_max_time": 240.0},
+                idle=Client("", "jo"),
+            ),
+        ],
+        [("database-locked", "database", FAIL)],
+        words=("A session of user jo has been idle in its transaction for 4 min and may hold it.",),
+        never=("Process",),
     ),
     story(
         "a table is locked, and nobody exports the log",

@@ -13,7 +13,7 @@ from omc.checks.causes.paths import closed_side
 from omc.errors import Unreachable
 from omc.facts.collector import Unreadable, collect
 from omc.facts.followup.budget import within
-from omc.facts.followup.data_stores import DataStores, read_data_stores
+from omc.facts.followup.data_stores import DataStores, Store, read_data_stores
 from omc.facts.followup.database_log import lock_waits
 from omc.facts.followup.group_rules import GroupRules, Rule
 from omc.facts.followup.last_writes import Write, read_last_writes
@@ -132,8 +132,6 @@ def test_what_sessions_wait_for() -> None:
         ]
     }
     aws = gateway({("pi", "describe_dimension_keys"): keys, ("pi", "get_resource_metrics"): metrics})
-    from omc.facts.followup.data_stores import Store
-
     stores = DataStores(Store("d", True, resource_id="db-1"), Store("c", True))
     found = read_database_load(aws, stores)
     assert [(each.kind, each.event, each.statement, each.sessions) for each in found.waits] == [
@@ -147,6 +145,45 @@ def test_what_sessions_wait_for() -> None:
 
 
 HEAD = "2026-11-23 21:14:50 UTC:10.0.11.4(53445):app@shop:[{}]:"
+
+
+def by(dimension: str, **sessions: tuple[float, float]) -> dict[str, Any]:
+    """By name: sessions that wait for their client, and for a lock."""
+    events = ({"Dimensions": {"db.wait_event.name": name}} for name in ("Client:ClientRead", "Lock:relation"))
+    keys = [{"Dimensions": {dimension: name}, "Partitions": list(some)} for name, some in sessions.items()]
+    return {"PartitionKeys": list(events), "Keys": keys}
+
+
+@pytest.mark.parametrize(
+    ("longest", "applications", "users", "who"),
+    [
+        (240.0, {"lunch": (1.0, 0.0), "backend": (0.05, 2.0)}, {"jo": (1.0, 0.0), "app": (0.05, 2.0)}, ("lunch", "jo")),
+        (12.0, {"lunch": (0.2, 0.0)}, {"jo": (0.2, 0.0)}, ("lunch", "jo")),  # 12 s of the minute
+        (240.0, {"lunch": (0.2, 0.0)}, {"jo": (0.2, 0.0)}, None),  # none of them was so for most of it
+        (240.0, {}, {"jo": (1.0, 0.0)}, ("", "jo")),  # it calls itself nothing
+        (240.0, {"lunch": (1.0, 0.0), "export": (0.9, 0.0)}, {"jo": (1.9, 0.0)}, None),
+        (240.0, {"psql": (1.9, 0.0)}, {"jo": (1.0, 0.0), "al": (0.9, 0.0)}, None),
+        (0.0, {"lunch": (1.0, 0.0)}, {"jo": (1.0, 0.0)}, None),  # nobody is idle in a transaction
+        (240.0, {"backend": (0.0, 3.0)}, {"app": (0.0, 3.0)}, None),
+        (240.0, {}, {}, None),
+    ],
+)
+def test_who_is_idle_in_a_transaction(
+    longest: float, applications: dict[str, Any], users: dict[str, Any], who: tuple[str, str] | None
+) -> None:
+    answers = {"db.application": by("db.application.name", **applications), "db.user": by("db.user.name", **users)}
+    point = {"Timestamp": NOW, "Value": longest}
+    told = {
+        ("pi", "describe_dimension_keys"): lambda asked: answers.get(asked["GroupBy"]["Group"], {}),
+        ("pi", "get_resource_metrics"): {
+            "MetricList": [
+                {"Key": {"Metric": "db.state.idle_in_transaction_max_time.avg"}, "DataPoints": [point]},
+            ]
+        },
+    }
+    stores = DataStores(Store("d", True, resource_id="db-1"), Store("c", True))
+    idle = read_database_load(gateway(told), stores).idle
+    assert (idle and (idle.application, idle.user)) == who
 
 
 def test_who_holds_a_lock_stands_in_the_log() -> None:

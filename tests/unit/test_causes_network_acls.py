@@ -16,6 +16,7 @@ from omc.checks.finding import Finding, Level
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.followup.network_acls import AclRule, NetworkAcls, SubnetAcl, read_network_acls
+from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.load_balancers import LoadBalancers
 from omc.facts.services import Services
 from support.causes_world import ALL_ILL, DATABASE, NO_CACHE, ago, errors, load_of, rules, run, service, stores
@@ -237,6 +238,11 @@ def test_what_is_partly_closed_is_told_only_where_somebody_gets_no_answer() -> N
     assert "is partly closed to backend: rule 10" in told(partly).sentence
     quiet = run(ALL_ILL, [stores(), rules(), load_of(), Services((BACKEND,)), partly])
     assert not [each for each in quiet if each.check == "database-denied"]
+
+
+def test_what_was_refused_before_they_were_opened_again_is_over() -> None:
+    old = Rejects((Reject("10.0.11.7", DATABASE, 5432, 14, ago(minutes=9), ago(minutes=8)),))
+    assert told(acls(), old).check == "database-hangs"
 
 
 def test_where_they_are_open_nobody_is_sent_to_look_at_them() -> None:

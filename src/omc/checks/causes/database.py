@@ -21,7 +21,7 @@ from omc.facts.collector import UNREAD
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.database_log import DatabaseLog, LockWait
 from omc.facts.followup.gauges import Gauges
-from omc.facts.followup.lock_waits import DatabaseLoad, Wait
+from omc.facts.followup.lock_waits import Client, DatabaseLoad, Wait
 from omc.facts.followup.network_acls import NetworkAcls
 from omc.times import span
 
@@ -172,6 +172,8 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
         return _lock_that_was(situation, store, waits, was) if sessions >= WAITING else None
     holder, on_what = _holder(told)
     idle = load.counters.get("db.state.idle_in_transaction_max_time", 0.0) if load else 0.0
+    long = span(timedelta(seconds=idle)) if idle >= 1 else ""
+    who = _client(load.idle) if load and load.idle and long else ""
     sentence = (
         f"{ceil(blocked)} sessions wait for a lock in the database"
         if blocked > 1
@@ -181,10 +183,11 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
         sentence += f', in "{shortened(waits[0].statement)[:90]}"'
     sentence += "."
     if holder:
-        sentence += f" Process {holder} holds it{on_what}"
-        sentence += f", idle in its transaction for {span(timedelta(seconds=idle))}." if idle >= 1 else "."
-    elif idle >= 1:
-        sentence += f" A session has been idle in its transaction for {span(timedelta(seconds=idle))} and may hold it."
+        sentence += f" Process {holder} holds it{on_what}{f', probably {who}' if who else ''}"
+        sentence += f", idle in its transaction for {long}." if long else "."
+    elif long:
+        session = f"{who[0].upper()}{who[1:]}" if who else "A session"
+        sentence += f" {session} has been idle in its transaction for {long} and may hold it."
     evidence = [
         Evidence(
             f"Performance Insights: {wait.sessions:.1f} sessions on {wait.kind}:{wait.event} in {wait.statement}",
@@ -200,6 +203,9 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
         )
         for wait in told[:2]
     ]
+    if who:
+        seen = f"Performance Insights: {who} has waited for its client in a transaction for most of the last minute"
+        evidence.append(Evidence(seen, reading_of(load)))
     if holder:
         evidence.append(
             Evidence(f"to end the holder, in the database: SELECT pg_terminate_backend({holder})", reading_of(log))
@@ -208,6 +214,12 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
     return _cause(
         situation, "locked", store, sentence, _of(said, Kind.LOCK, Kind.TIMEOUT), evidence=tuple(evidence), since=begun
     )
+
+
+def _client(client: Client) -> str:
+    """``a session of user jo, application pgadmin-lunch``."""
+    application = f", application {client.application}" if client.application else ""
+    return f"a session of user {client.user}{application}"
 
 
 def _lock_that_was(situation: Situation, store: Store, waits: Sequence[Wait], ended: datetime | None) -> Cause | None:

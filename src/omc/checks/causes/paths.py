@@ -72,7 +72,7 @@ def closed_paths(
             since=write.at if write else _first(said, refused),
             services=frozenset(names),
         )
-    if not shut and refused:
+    if not shut and refused and not _is_judged(situation):
         packets = sum(each.records for each in refused)
         yield Cause(
             name=f"{kind}-refused-by-network",
@@ -92,8 +92,7 @@ def closed_by_network(
 ) -> Cause | None:
     """The store doesn't answer, its groups are open, and somebody changed a network ACL or a route just before."""
     silent = still(situation, said, Kind.TIMEOUT)
-    acls = situation.fact(NetworkAcls)  # where they were read, they were judged
-    write = situation.changed(ROUTES if acls and acls.rules else {**ACLS, **ROUTES})
+    write = situation.changed(ROUTES if _is_judged(situation) else {**ACLS, **ROUTES})
     if not silent or write is None or situation.scope.now - write.at > LATELY:
         return None
     if write.at > min(each.first for each in silent) + SLACK:
@@ -114,6 +113,12 @@ def closed_by_network(
         since=write.at,
         is_direct=False,
     )
+
+
+def _is_judged(situation: Situation) -> bool:
+    """Network ACLs were read: what they deny is told by them, and what was refused minutes ago is over."""
+    acls = situation.fact(NetworkAcls)
+    return bool(acls and acls.rules)
 
 
 def is_shut_in(situation: Situation, rules: GroupRules, groups: tuple[str, ...], closed: str) -> bool:

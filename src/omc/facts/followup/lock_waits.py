@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,14 +16,19 @@ from omc.redaction import mask
 
 MINUTES = 5
 """How far back is looked."""
+LONGEST_IDLE = "db.state.idle_in_transaction_max_time"
 COUNTERS = (
     "db.User.numbackends",
     "db.User.max_connections",
     "db.state.idle_count",
     "db.state.idle_in_transaction_count",
-    "db.state.idle_in_transaction_max_time",
+    LONGEST_IDLE,
     "db.Transactions.blocked_transactions",
 )
+IDLE = timedelta(minutes=1)
+"""How far back is looked for sessions that are idle in a transaction: Performance Insights samples each second."""
+HALF_OF_IT = 0.5
+"""Share of that time, or of its own, that a session must have been seen so: others are between two statements."""
 STATEMENT = 160
 """Characters of a statement that are kept."""
 
@@ -42,6 +47,16 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """Who holds a transaction open and does nothing in it: sessions that wait for their client (``Client:ClientRead``).
+    Performance Insights counts only those; it tells neither their process nor that they hold a lock."""
+
+    application: str
+    """What the client calls itself, ``application_name``; empty: nothing, or there are several."""
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseLoad:
     waits: tuple[Wait, ...] = ()
     """The busiest first. Empty: no session was active, or Performance Insights is off."""
@@ -51,6 +66,8 @@ class DatabaseLoad:
     """When each counter was last measured: one that has nothing to tell may be left out."""
     above: Mapping[str, datetime] = field(default_factory=dict)
     """When each counter was last measured to be more than nothing."""
+    idle: Client | None = None
+    """The only one that has been idle in a transaction for most of the last minute; None: nobody, or more than one."""
     newest: datetime | None = None
     """When it last measured anything; None: not within the minutes looked at."""
     is_off: bool = False
@@ -59,7 +76,7 @@ class DatabaseLoad:
 
 @reads
 def read_database_load(aws: Gateway, stores: DataStores) -> DatabaseLoad:
-    """Two calls, side by side; none where the database has no Performance Insights."""
+    """Four calls, side by side; none where the database has no Performance Insights."""
     identifier = stores.database.resource_id
     if not identifier:
         return DatabaseLoad(is_off=True)
@@ -83,10 +100,20 @@ def read_database_load(aws: Gateway, stores: DataStores) -> DatabaseLoad:
         queries = [{"Metric": f"{name}.avg"} for name in COUNTERS]
         return aws.client("pi").get_resource_metrics(**asked, MetricQueries=queries, PeriodInSeconds=1)
 
+    def by(group: str) -> Any:
+        return aws.client("pi").describe_dimension_keys(
+            **{**asked, "StartTime": end - IDLE},
+            Metric="db.load.avg",
+            GroupBy={"Group": group, "Limit": 10},
+            PartitionBy={"Group": "db.wait_event", "Limit": 10},
+        )
+
     def read() -> DatabaseLoad:
-        told_waits, told_counters = side_by_side(lambda ask: ask(), [waits, counters])
+        parts: list[Callable[[], Any]] = [waits, counters, lambda: by("db.application"), lambda: by("db.user")]
+        told_waits, told_counters, applications, users = side_by_side(lambda ask: ask(), parts)
         values, times, above = _newest(told_counters)
-        return DatabaseLoad(_waits(told_waits), values, times, above, max(times.values(), default=None))
+        idle = _idle(applications, users, values.get(LONGEST_IDLE, 0.0))
+        return DatabaseLoad(_waits(told_waits), values, times, above, idle, max(times.values(), default=None))
 
     return within(HALF, "the database's load in Performance Insights", read)
 
@@ -101,6 +128,26 @@ def _waits(told: Mapping[str, Any]) -> tuple[Wait, ...]:
                 kind, name = event.get("db.wait_event.type", ""), event.get("db.wait_event.name", "")
                 found.append(Wait(kind, name.rpartition(":")[2], statement, float(sessions)))
     return tuple(sorted(found, key=lambda wait: -wait.sessions))
+
+
+def _idle(applications: Mapping[str, Any], users: Mapping[str, Any], longest: float) -> Client | None:
+    """``longest``: seconds that a session has been idle in its transaction."""
+    if longest < 1:
+        return None
+    least = HALF_OF_IT * min(longest, IDLE.total_seconds()) / IDLE.total_seconds()
+    names, who = _reading(applications, "db.application.name", least), _reading(users, "db.user.name", least)
+    return Client(names[0] if len(names) == 1 else "", who[0]) if len(who) == 1 and len(names) <= 1 else None
+
+
+def _reading(told: Mapping[str, Any], dimension: str, least: float) -> list[str]:
+    """Of a dimension: the names of which so many sessions, on average, wait for their client in a transaction."""
+    events = [each["Dimensions"].get("db.wait_event.name", "") for each in told.get("PartitionKeys", ())]
+    found = []
+    for key in told.get("Keys", ()):
+        sessions = zip(events, key.get("Partitions", ()), strict=False)
+        if sum(count or 0.0 for event, count in sessions if event.rpartition(":")[2] == "ClientRead") >= least:
+            found.append(mask(key["Dimensions"].get(dimension, "")))
+    return found
 
 
 def _newest(told: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, datetime], dict[str, datetime]]:
