@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from omc.checks.causes import explained
 from omc.checks.causes.places import suffers
 from omc.checks.finding import Evidence, Finding, Level
 from omc.facts.collector import UNREAD
+from omc.facts.followup.last_writes import LastWrites, Write
+from omc.facts.listeners import Listeners
 from omc.facts.scope import Scope
+from omc.facts.services import Services
 from omc.stack import Environment, load
+from support.causes_world import NOW, service
 
 STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
 GIVEN = {Environment: STAGING, Scope: Scope(datetime(2026, 11, 23, 21, 15, tzinfo=UTC))}
@@ -62,3 +69,68 @@ def test_where_nobody_gets_in_no_store_and_no_task_is_the_cause() -> None:
         assert root == "services/frontend" or suffers("users/backend", root, STAGING)
     assert suffers("users", "load-balancer", STAGING)
     assert suffers("users", "infrastructure/security-group", STAGING)
+
+
+# Who did it
+
+ARN = "arn:aws:elasticloadbalancing:x:1"
+LISTENER, RULE = f"{ARN}:listener/app/a/1/2", f"{ARN}:listener-rule/app/a/1/2/AbC"
+GROUP = f"{ARN}:targetgroup/ohmycoins-staging-backend/1"
+LED = Listeners((), told=({"ListenerArn": LISTENER, "Rules": [{"RuleArn": RULE}]},))
+
+
+def write(operation: str, *names: str) -> LastWrites:
+    made = Write(NOW - timedelta(minutes=3), operation, "jo (role admin)", frozenset(name.lower() for name in names))
+    return LastWrites((made,))
+
+
+@pytest.mark.parametrize(
+    ("writes", "is_told", "is_undone"),
+    [
+        (write("CreateRule", LISTENER, RULE), True, True),
+        (write("CreateRule", LISTENER), True, False),
+        (write("CreateRule", LISTENER, f"{RULE}gone"), True, False),
+        (write("ModifyRule", RULE), True, False),
+        (write("SetRulePriorities", RULE), True, False),
+        (write("ModifyListener", LISTENER), True, False),
+        (write("DeleteRule", RULE), True, False),
+        (write("CreateRule", f"{ARN}:listener/app/b/9/9"), False, False),
+        (write("DescribeRules", LISTENER), False, False),
+        (write("UpdateService", LISTENER), False, False),
+        (LastWrites(()), False, False),
+    ],
+)
+def test_who_made_the_rule(writes: LastWrites, *, is_told: bool, is_undone: bool) -> None:
+    found = explained((USERS, NOT_LED), {Listeners: LED, LastWrites: writes}, GIVEN)[0]
+    assert found.check == "listeners"
+    assert (" by jo (role admin), 3 min ago." in found.sentence) is is_told
+    commands = [each.text for each in found.evidence if "delete-rule" in each.text]
+    assert commands == ([f"to take the rule away: aws elbv2 delete-rule --rule-arn {RULE}"] if is_undone else [])
+
+
+GONE = "No target is registered."
+TAKEN = write("DeregisterTargets", GROUP)
+
+
+@pytest.mark.parametrize(
+    ("running", "sentence", "writes", "part"),
+    [
+        (2, "No target is registered (2 more draining).", TAKEN, "request. DeregisterTargets by jo"),
+        (1, GONE, TAKEN, "1 task runs and get"),
+        (2, GONE, write("DeregisterTargets", f"{ARN}:targetgroup/another/1"), "get no request."),
+        (2, GONE, LastWrites(()), "get no request."),
+        (0, GONE, TAKEN, ""),
+        (2, "0 of 2 targets are healthy.", TAKEN, ""),
+    ],
+)  # fmt: skip
+def test_targets_that_somebody_took_away(running: int, sentence: str, writes: LastWrites, part: str) -> None:
+    ill = replace(UNUSED, level=Level.FAIL, sentence=sentence, place="targets/ohmycoins-staging-backend")
+    services = Services((service(running=running, target_groups=(GROUP,)), service("frontend", 3)))
+    found = explained((USERS, ill), {Services: services, LastWrites: writes}, GIVEN)
+    assert (found[0].check == "targets-taken-away") is bool(part)
+    if part:
+        assert part in found[0].sentence
+        is_ours = any(GROUP.lower() in each.names for each in writes.writes)
+        assert ("jo (role admin)" in found[0].sentence) is is_ours
+        assert found[0].procedure
+        assert found[0].procedure.command == "omc restart --env staging backend"

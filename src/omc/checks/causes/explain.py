@@ -11,7 +11,7 @@ from omc.checks.cache import NAME as ITEMS
 from omc.checks.causes.cache import cache_trouble
 from omc.checks.causes.database import database_trouble
 from omc.checks.causes.deviations import CHECKS, is_same_thing, not_as_expected
-from omc.checks.causes.entrance import not_led
+from omc.checks.causes.entrance import not_led, taken_away
 from omc.checks.causes.heard import heard, is_about, is_of_another
 from omc.checks.causes.model import LIVE, Cause, Situation
 from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at, suffers, watched_by
@@ -33,6 +33,7 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     cache_trouble,
     not_as_expected,
     not_led,
+    taken_away,
     closed_tasks,
     failing_tasks,
     slowed_by_release,
