@@ -25,7 +25,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = {
     "rehearsal/test_demo": "demo",
-    "rehearsal/test_apply_cancelled": "apply cancelled",
+    "rehearsal/test_small_root": "small root",
     "rehearsal/test_apply_killed": "apply killed",
     "rehearsal/test_awkward_aws": "changed stack",
     "rehearsal/test_deploy_workflow": "changed stack",
@@ -51,7 +51,7 @@ LONGEST = (
     "terraform tests",
     "demo",
     "apply killed",
-    "apply cancelled",
+    "small root",
     "killsweep/test_kill_sweep",
 )
 

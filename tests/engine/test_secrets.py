@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -16,49 +14,15 @@ import pytest
 
 from omc.stack import Stack, load
 from omc.stack.section import Section
+from support.canary import CANARY, FORMS, dump, listing_processes
 from support.engine_world import World
 
-CANARY = "c4n4ry"
-FORMS = (
-    f"password={CANARY}",
-    json.dumps({"api_key": CANARY}),
-    f"https://user:{CANARY}@host/ and https://hooks.slack.com/services/T0/B0/{CANARY}",
-    f"Authorization: Bearer {CANARY}",
-)
 HOSTILE = "\x1b]52;c;eA==\x07\nomc: approved by mallory\u202e"
 
 
-def dump(world: World) -> str:
-    """All of the database's tables, as text."""
+def dumped(world: World) -> str:
     with psycopg.connect(world.place.url or "") as connection:
-        tables = connection.execute(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
-        ).fetchall()
-        rows = [connection.execute(f'SELECT * FROM "{name}"'.encode()).fetchall() for (name,) in tables]
-    return repr(rows)
-
-
-@contextmanager
-def listing_processes() -> Iterator[list[str]]:
-    """The command lines of all processes that are there at any moment of the block."""
-    listed: list[str] = []
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.is_set():
-            for file in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    listed.append(file.read_bytes().decode(errors="replace"))
-                except OSError:
-                    continue
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
-        yield listed
-    finally:
-        over.set()
-        watcher.join()
+        return dump(connection)
 
 
 Key = tuple[Any, ...]
@@ -169,7 +133,7 @@ def test_a_canary_in_each_text_of_omc_toml_is_shown_and_kept_nowhere(
             assert done.code == 0, done
             assert CANARY not in done.out + done.err, done
     assert taken["on_call"]["chain"][0]["name"] != table["on_call"]["chain"][0]["name"]
-    assert CANARY not in dump(world)
+    assert CANARY not in dumped(world)
     assert not [words for words in listed if CANARY in words]
 
 
@@ -187,7 +151,7 @@ def test_a_canary_in_an_override_and_in_tags_is_shown_and_kept_nowhere(world: Wo
     for done in seen:
         assert CANARY not in done.out + done.err, done
         assert "\x1b]" not in done.out + done.err
-    assert CANARY not in dump(world)
+    assert CANARY not in dumped(world)
 
 
 def test_a_canary_in_every_input_is_found_nowhere(world: World) -> None:
@@ -222,14 +186,14 @@ def test_a_canary_in_every_input_is_found_nowhere(world: World) -> None:
         for raw in ("\x1b", "\x07", "\u202e"):
             assert raw not in printed
     assert proof.code == 0
-    assert CANARY not in dump(world)
+    assert CANARY not in dumped(world)
 
 
 def test_a_step_that_would_be_given_a_secret_is_refused_before_anything_is_written(world: World) -> None:
     done = world.set("one=1", more=("--secret", CANARY))
     assert done.code == 1
     assert "Secrets Manager" in done.err
-    assert CANARY not in done.out + done.err + dump(world)
+    assert CANARY not in done.out + done.err + dumped(world)
     assert world.effects() == []
 
 

@@ -19,7 +19,8 @@ from psycopg.rows import dict_row
 
 from omc.stack import Stack
 from omc.store import embedded
-from omc.store.database import Store, open_store, utc_now
+from omc.store.database import open_store
+from omc.store.opened import Store, utc_now
 from omc.store.place import Place
 from support.github import job_of
 
