@@ -8,16 +8,13 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from omc.terraform import find_terraform
 from support.small import Lane, add_fault, faults_of, small_world, until
-from support.stack import Done, clean_env, run
+from support.stack import clean_env, run
 
-if TYPE_CHECKING:
-    
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
 LONG = """
