@@ -15,6 +15,8 @@ from omc.facts.followup.lock_waits import Wait
 from omc.facts.probes import Answer, Asked, Probes, Source, Trouble
 from omc.facts.services import Services
 from support.causes_world import (
+    ALL_ILL,
+    DATABASE,
     FAIL,
     NO_CACHE,
     NOW,
@@ -156,3 +158,29 @@ def test_a_slow_store_is_why_a_new_release_is_slow() -> None:
     services = deployed(2, 2, timedelta(seconds=60))
     found = run((SLOWLY, RINGS), [services, pages(3.3, 3.2), stores(), rules(), said, load])
     assert [one.check for one in found] == ["database-slow"]
+
+
+CASH = "Error -2 connecting to cash.internal:6379. Name or service not known."
+
+
+@pytest.mark.parametrize("line", [CASH, "redis: could not resolve host cash.internal", f"the cache is gone: {CASH}"])
+@pytest.mark.parametrize("is_read", [True, False])
+def test_a_cache_under_a_name_that_is_not_there_is_not_silent(line: str, *, is_read: bool) -> None:
+    told = LastWords(
+        {}, {"b:7": RevisionTold(variables={"backend": {"REDIS_HOST": "cash.internal"}})} if is_read else {}
+    )
+    found = run((NO_CACHE,), [stores(), rules(), load_of(), errors(line), told])
+    assert "cash.internal" in found[0].sentence
+    assert "cache" in found[0].sentence
+    assert not any(each.check == "cache-hangs" for each in found)
+    assert any(each.sentence == NO_CACHE.sentence for each in found[0].explains)
+
+
+@pytest.mark.parametrize("port", [5431, 5433, 15432, 6432])
+def test_another_port_than_the_database_s_says_nothing_of_the_database(port: int) -> None:
+    line = f'connection to server at "{DATABASE}", port {port} failed: Connection refused'
+    found = run(ALL_ILL, [stores(), rules(), load_of(), errors(line)])
+    assert not any(each.place == "database" for each in found)
+    assert str(port) in found[0].sentence
+    right = run(ALL_ILL, [stores(), rules(), load_of(), errors(line.replace(str(port), "5432"))])
+    assert right[0].check == "database-down"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from omc.checks.cache import FELT, NAME
-from omc.checks.causes.heard import Heard, about, cause_at, heard, still
+from omc.checks.causes.heard import Heard, about, cause_at, heard, is_about, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.network_acls import denied_paths
 from omc.checks.causes.paths import closed_by_network, closed_paths
@@ -219,8 +219,9 @@ def _silent(situation: Situation, store: Store, said: list[Heard], ill: list[Fin
     kinds = (Kind.TIMEOUT, Kind.REFUSED, Kind.RESET, Kind.STARTING, Kind.READ_ONLY)
     wrong = still(situation, said, *kinds)
     is_missed = any(finding.check == "dependencies" for finding in ill)  # a status page says so, now
-    if not wrong and not is_missed:
-        return None
+    named = any(is_about(store, PLACE, each.said) for each in still(situation, heard(situation), Kind.HOST))
+    if not wrong and (not is_missed or named):
+        return None  # one that is looked for under a name that isn't there is not silent
     gauges = situation.fact(Gauges)
     points = gauges.cache.get("CurrConnections", ()) if gauges else ()
     age = situation.scope.now - points[-1][0] if points else None

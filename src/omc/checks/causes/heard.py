@@ -102,7 +102,7 @@ def _from_tasks(situation: Situation) -> Iterator[Heard]:
 
 def about(store: Store, kind: str, everything: list[Heard]) -> list[Heard]:
     """What is said of the database, or of the cache: by its address, else by its port, else by its name."""
-    return [each for each in everything if is_about(store, kind, each.said)]
+    return [each for each in everything if is_about(store, kind, each.said) and not is_elsewhere(store, each.said)]
 
 
 def still(situation: Situation, said: Iterable[Heard], *kinds: Kind) -> list[Heard]:
@@ -122,6 +122,11 @@ def is_about(store: Store, kind: str, what: Said) -> bool:
         min((line.find(word) for word in _WORDS[each] if word in line), default=-1) for each in (kind, other)
     )
     return mine >= 0 and (theirs < 0 or mine < theirs)
+
+
+def is_elsewhere(store: Store, what: Said) -> bool:
+    """Whether somebody looks for the store at another port than its own: that says nothing of the store."""
+    return bool(store.port and what.port and what.port != store.port and what.kind in (Kind.REFUSED, Kind.TIMEOUT))
 
 
 def is_of_another(line: str, places: Iterable[str]) -> bool:

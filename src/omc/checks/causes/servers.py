@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from omc.checks.causes.heard import Heard, heard, is_about, still
+from omc.checks.causes.heard import Heard, heard, is_about, is_elsewhere, still
 from omc.checks.causes.model import Cause, Situation, reading_of
-from omc.checks.causes.tasks import TEXTS, variable_of
+from omc.checks.causes.tasks import TEXTS, meant, variable_of
 from omc.checks.causes.words import Kind
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import DEPENDENCY_DOWN, DEPLOYMENTS
@@ -153,7 +153,10 @@ def unreached(situation: Situation) -> Iterator[Cause]:
     groups: dict[tuple[str, Kind, str], list[Heard]] = {}
     for each in still(situation, heard(situation), *UNREACHED):
         server = each.said.host or each.said.what
-        is_a_store = any(is_about(getattr(situation.stores, kind), kind, each.said) for kind in ("database", "cache"))
+        stores = [(kind, getattr(situation.stores, kind)) for kind in ("database", "cache")]
+        is_a_store = any(
+            is_about(store, kind, each.said) and not is_elsewhere(store, each.said) for kind, store in stores
+        )
         if each.said.kind is Kind.HOST or (server and not is_a_store):
             groups.setdefault((each.service, each.said.kind, server), []).append(each)
     for (service, kind, server), some in groups.items():
@@ -165,7 +168,9 @@ def _unreached(situation: Situation, service: str, kind: Kind, server: str, some
     variable = variable_of(situation, server) if server else ""
     named = f", which {variable} says" if variable else ""
     if kind is Kind.HOST:
-        sentence = f"{service} could not resolve host {server}{named}." if server else f"{service}: {first.line}."
+        right = meant(f"{first.line} {variable}", situation.stores)
+        sentence = f"{service} could not resolve host {server}{named}{f'; {right}' if right else ''}."
+        sentence = sentence if server else f"{service}: {first.line}."
     else:
         address = f"{server}:{first.port}" if first.port else server
         sentence = f"{service} misses a server: {TEXTS[kind].format(server=address, what='')}{named}."
@@ -187,9 +192,13 @@ def _unreached(situation: Situation, service: str, kind: Kind, server: str, some
 
 
 def _place(situation: Situation, said: Heard) -> str:
-    """A dependency's that a status page finds ill and that the line names; else the service's own."""
+    """That of a store that the line is about or a dependency that it names, where a status page finds it ill; else the
+    service's own."""
     for finding in situation.findings:
         known = finding.place and "/" not in finding.place and finding.check == "dependencies"
-        if known and finding.level in (Level.WARN, Level.FAIL) and finding.place.lower() in said.said.line.lower():
+        store = getattr(situation.stores, finding.place, None) if finding.place in ("database", "cache") else None
+        is_its = store is not None and is_about(store, finding.place, said.said)
+        is_named = is_its or finding.place.lower() in said.said.line.lower()
+        if known and finding.level in (Level.WARN, Level.FAIL) and is_named:
             return finding.place
     return f"services/{said.service}"

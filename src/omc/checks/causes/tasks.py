@@ -241,7 +241,7 @@ def _explained(situation: Situation, failure: Failure) -> str:
     if failure.kind is Kind.HOST and failure.what:
         text = f"could not resolve host {failure.what}"
         variable, store = variable_of(situation, failure.what), ""
-        store = _meant(f"{failure.line} {variable}", situation.stores)
+        store = meant(f"{failure.line} {variable}", situation.stores)
         if variable:
             text += f", which {variable} names"
         if store:
@@ -273,7 +273,7 @@ def variable_of(situation: Situation, host: str) -> str:
     return ""
 
 
-def _meant(text: str, stores: DataStores) -> str:
+def meant(text: str, stores: DataStores) -> str:
     line = text.lower()
     if any(word in line for word in ("database", "postgres", "prices", "sql", "5432")) and stores.database.host:
         return f"the database is at {stores.database.host}"
