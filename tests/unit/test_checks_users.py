@@ -281,6 +281,27 @@ def test_where_nobody_gets_in_it_is_said_once() -> None:
     assert len(list(users_served(Probes(half, {}, URL), NOBODY, None, STAGING, Scope(NOW)))) == 2
 
 
+@pytest.mark.parametrize(
+    ("itself", "places"),
+    [
+        (Answer(405, "Method Not Allowed", by_balancer=True, seconds=0.1), ["users/frontend", "users/backend"]),
+        (Answer(400, "Bad Request", by_balancer=True, seconds=0.1), ["users/frontend", "users/backend"]),
+        (Answer(405, "Method Not Allowed"), ["users"]),  # a proxy, a content network: that is no load balancer
+        (no(Trouble.SILENT), ["users"]),
+        (no(Trouble.CONNECT), ["users"]),
+        (None, ["users"]),
+    ],
+)
+def test_tasks_that_hang_are_told_from_a_load_balancer_that_does(itself: Answer | None, places: list[str]) -> None:
+    both = (asked(no(Trouble.SILENT)), asked(no(Trouble.SILENT), service="backend", url="https://shop.example/api/x"))
+    probes = Probes(both, {}, URL, balancer=itself)
+    told = list(users_served(probes, NOBODY, LoadBalancers((BALANCER,)), STAGING, Scope(NOW)))
+    assert [found.place for found in told] == places
+    assert {found.level for found in told} == {FAIL}
+    hang = "gives no answer within 5 s: its tasks hang, the load balancer itself answers."
+    assert all(found.sentence.endswith(hang) is (len(places) == 2) for found in told)
+
+
 def test_no_load_balancer_and_no_name_reaches_nobody() -> None:
     probes = Probes((), {"backend": "there is no load balancer"})
     (found,) = users_served(probes, NOBODY, LoadBalancers(()), STAGING, Scope(NOW))

@@ -259,6 +259,37 @@ def ask(handler: Handler, monkeypatch: pytest.MonkeyPatch | None = None) -> Aske
     return found
 
 
+BY_ITSELF = b"HTTP/1.1 405 Method Not Allowed\r\nServer: awselb/2.0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("takes", [True, False], ids=["its tasks hang", "it hangs itself"])
+def test_where_nothing_is_answered_the_load_balancer_is_asked_for_what_it_answers_by_itself(
+    takes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "TIMEOUT", 0.5)
+    methods: list[bytes] = []
+
+    def handler(line: socket.socket, over: threading.Event) -> None:
+        method = line.recv(65536).split(b" ")[0]
+        methods.append(method)
+        if method == b"TRACE" and takes:
+            line.sendall(BY_ITSELF)
+            return
+        over.wait(5)
+
+    with answering(handler) as port:
+        gateway = Gateway(ONLY_FRONTEND, Access("http://127.0.0.1:1", "AKIAEXAMPLE", "example"))
+        environment = replace(ONLY_FRONTEND, url=f"http://127.0.0.1:{port}")
+        found = read_probes(gateway, environment, LoadBalancers(()), Listeners(()), TargetGroups(()))
+    assert methods.count(b"TRACE") == 1
+    assert found.balancer is not None
+    assert (found.balancer.status, found.balancer.by_balancer) == ((405, True) if takes else (0, False))
+
+
+def test_a_load_balancer_is_not_asked_while_something_is_answered(aws: CannedAws) -> None:
+    assert probed(aws).balancer is None
+
+
 def in_turn(*handlers: Handler) -> Handler:
     """Each connection gets the next; the last one all further ones."""
     order = itertools.chain(handlers, itertools.repeat(handlers[-1]))

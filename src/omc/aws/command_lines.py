@@ -26,7 +26,9 @@ def command_line(call: Call, region: str | None = None) -> str:
     """One shell line that asks AWS (or the URL) the same question."""
     if call.service == "http":
         via = ["--connect-to", f"::{call.parameters['via']}"] if "via" in call.parameters else []
-        return shell_line(["curl", "--silent", "--show-error", "--max-time", "5", *via, str(call.parameters["url"])])
+        how = [] if call.operation == "GET" else ["--request", call.operation]
+        words = ["curl", "--silent", "--show-error", "--max-time", "5", *how, *via, str(call.parameters["url"])]
+        return shell_line(words)
     words = ["aws", CLI_NAMES.get(call.service, call.service), _dashed(call.operation)]
     model, page_size = _model(call.service, call.operation)
     members: Mapping[str, Any] = model.input_shape.members if model.input_shape else {}

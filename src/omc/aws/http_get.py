@@ -1,4 +1,6 @@
-"""One HTTP GET without credentials: what answered, or what stood in the way, told apart. Redirects aren't followed.
+"""One HTTP GET (or TRACE) without credentials: what answered, or what stood in the way, told apart.
+
+Redirects aren't followed.
 
 It speaks HTTP by http.client, since urllib costs 30 ms to import and follows proxies and redirects. One limit of time
 holds for all of it (look-up, connection, TLS, answer), also against a server that sends a byte now and then.
@@ -100,17 +102,19 @@ def get(
     via: tuple[str, int] | None = None,
     first: int = 0,
     most: int = MOST,
+    method: str = "GET",
 ) -> Page:
     """GET ``url``; no longer than ``timeout`` seconds. Raises ``Failed``.
 
     ``via`` is the host and port to connect to in place of the URL's own (the name in ``Host`` and in TLS stays the
     URL's); ``first`` says which of the addresses is tried first. ``shown`` stands for the URL in messages and records.
+    ``method``: GET or TRACE.
     """
     shown = shown or url
     at, began = datetime.now(UTC), time.monotonic()
     problem: str | None = None
     try:
-        return _get(url, via, first, most, began, began + timeout)
+        return _get(url, via, first, most, began, began + timeout, method)
     except _Stopped as stopped:
         problem = stopped.problem
         raise Failed(f"{shown} can't be reached ({stopped.problem}).", stopped.trouble, stopped.problem) from stopped
@@ -118,7 +122,7 @@ def get(
         asked: dict[str, Any] = {"url": shown}
         if via:
             asked["via"] = f"{via[0]}:{via[1]}"
-        record(Call("http", "GET", asked, at, time.monotonic() - began, 1, problem, is_next_page=False))
+        record(Call("http", method, asked, at, time.monotonic() - began, 1, problem, is_next_page=False))
 
 
 class _Stopped(Exception):
@@ -128,7 +132,9 @@ class _Stopped(Exception):
         self.problem = str(problem) or type(problem).__name__
 
 
-def _get(url: str, via: tuple[str, int] | None, first: int, most: int, began: float, deadline: float) -> Page:
+def _get(
+    url: str, via: tuple[str, int] | None, first: int, most: int, began: float, deadline: float, method: str
+) -> Page:
     from http.client import HTTPConnection, HTTPException
 
     try:
@@ -156,7 +162,7 @@ def _get(url: str, via: tuple[str, int] | None, first: int, most: int, began: fl
         if parts.scheme == "https":
             line, ends = _secured(line, host, deadline)
         connection.sock = _Timed(line, deadline)  # all that http.client asks of a socket
-        connection.request("GET", target, headers=headers)
+        connection.request(method, target, headers=headers)
         answer = connection.getresponse()
         body = b""
         while len(body) <= most and (part := answer.read1(most)):

@@ -86,14 +86,26 @@ def users_served(
     }
     shown = [Evidence(_told(served, environment), traffic.reading)] if served else []
     together = _together(judged, by_service)
-    if together is not None:
+    itself = _itself(probes)
+    if together is not None and not itself:
         evidence = [Evidence(text, probes.reading) for asked in probes.asked for text in _evidence(asked)]
         yield replace(_finding("all services", together.level, together.sentence, (*evidence, *shown)), place="users")
         return
     for service, verdict in judged.items():
         evidence = [Evidence(text, probes.reading) for asked in by_service[service] for text in _evidence(asked)]
+        evidence += [Evidence(text, probes.reading) for text in itself]
         more = shown if verdict.level is not Level.OK else []
-        yield _finding(service, verdict.level, verdict.sentence, (*evidence, *more), is_5xx=_is_5xx(verdict))
+        hang = f"{verdict.sentence.rstrip('.')}: its tasks hang, the load balancer itself answers."
+        sentence = hang if itself else verdict.sentence
+        yield _finding(service, verdict.level, sentence, (*evidence, *more), is_5xx=_is_5xx(verdict))
+
+
+def _itself(probes: Probes) -> list[str]:
+    """That the load balancer answers what it does by itself, and every page nothing: its tasks hang, not it."""
+    told = probes.balancer
+    if told is None or told.trouble is not None or not told.by_balancer:
+        return []
+    return [f"TRACE: the load balancer itself answers {told.status} after {told.seconds:.1f} s"]
 
 
 def _worst(verdicts: Sequence[_Verdict]) -> _Verdict:

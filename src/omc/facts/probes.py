@@ -1,8 +1,8 @@
 """What users get: the public address of each service, asked as a browser asks, from where omc runs.
 
-Only GETs without credentials are sent, each with one limit of time for all of it. Of an address several are sent at
-once, so that one target of two that is frozen is met too. Redirects are followed among the environment's own names
-only: a page must not decide whom omc asks.
+Only GETs without credentials are sent (and a TRACE, where none of them is answered in time), each with one limit of
+time for all of it. Of an address several are sent at once, so that one target of two that is frozen is met too.
+Redirects are followed among the environment's own names only: a page must not decide whom omc asks.
 """
 
 from __future__ import annotations
@@ -111,6 +111,8 @@ class Probes:
     """Where users come in; empty where nothing leads in."""
     is_proxied: bool = False
     """The machine is told to go out by a proxy, which isn't done here."""
+    balancer: Answer | None = None
+    """What the load balancer itself answers, where nobody gets an answer in time; None: it was not asked."""
     is_off: bool = False
     """``probe = false`` in omc.toml: nothing was asked."""
     reading: Reading = UNREAD
@@ -148,8 +150,10 @@ def read_probes(
     door = _door(aws, environment, load_balancers, listeners, base.rstrip("/"))
     planned = [each for service in environment.services for each in _addresses(service, door, listeners, groups)]
     asked = side_by_side(lambda each: _ask(each, door), planned)
+    balancer = _of_balancer(asked[0].url, door) if asked and all(map(_is_silent, asked)) else None
     proxied = any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXIES)
-    return Probes(tuple(asked), {}, door.base, is_proxied=proxied and not environment.is_local)
+    is_proxied = proxied and not environment.is_local
+    return Probes(tuple(asked), {}, door.base, is_proxied=is_proxied, balancer=balancer)
 
 
 # Where users come in
@@ -308,6 +312,21 @@ def _ask(planned: Asked, door: _Door) -> Asked:
     if 0 < len(failed) < len(tries) and not any(answer.trouble is Trouble.SILENT for answer in failed):
         tries += side_by_side(ask, range(AGAIN))
     return replace(planned, url=_real(url, door), answers=tuple(tries), direct=direct)
+
+
+def _is_silent(asked: Asked) -> bool:
+    return bool(asked.answers) and all(answer.trouble is Trouble.SILENT for answer in asked.answers)
+
+
+def _of_balancer(url: str, door: _Door) -> Answer:
+    """An Application Load Balancer takes no TRACE: it answers 405 by itself, whatever its targets do."""
+    began = time.monotonic()
+    around = _around(url, door)
+    try:
+        page = http_get.get(url, timeout=TIMEOUT, shown=url.partition("?")[0], via=around, method="TRACE")
+    except Failed as error:
+        return Answer(trouble=error.trouble, problem=error.problem, seconds=time.monotonic() - began)
+    return _answer(page, time.monotonic() - began, is_status=False)
 
 
 def _real(url: str, door: _Door) -> str:

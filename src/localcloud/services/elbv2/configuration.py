@@ -93,6 +93,7 @@ def _frontend(listener: Listener, addresses: Sequence[str], port: int, certifica
     scheme = "https" if listener.secure else "http"
     yield "  http-request set-var(txn.rule) int(0)"
     yield "  http-request set-var(txn.began) date(0,ms)"
+    yield "  http-request return status 405 if METH_TRACE"  # as AWS, which sends it to no target
     for rule in listener.rules:
         conditions = "".join(f" {condition}" for each in rule.conditions for condition in _condition(each))
         yield f"  http-request set-var(txn.rule) int({rule.number}) if {{ var(txn.rule) -m int 0 }}{conditions}"

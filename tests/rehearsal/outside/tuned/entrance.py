@@ -103,6 +103,10 @@ def _frozen_tasks(service: str, count: int) -> Callable[[World], AbstractContext
     return lambda world: world.frozen(lambda: world.task_processes(service, count))
 
 
+def _every_task_frozen(world: World) -> AbstractContextManager[None]:
+    return world.frozen(lambda: [*world.task_processes("backend", 9), *world.task_processes("frontend", 9)])
+
+
 def _dying_tasks(service: str) -> Callable[[World], AbstractContextManager[None]]:
     return lambda world: world.dying(lambda: world.stack.task_pids(service))
 
@@ -240,6 +244,14 @@ STORIES = (
         headline=r"backend.*" + FEWER + "|" + UNREACHABLE,
         words=(r"backend", r"0 of 2|none of|no healthy"),
         never=(r"cache", r"database"),
+    ),
+    Story(
+        "every-task-frozen",
+        _every_task_frozen,
+        "all tasks of both services hang (SIGSTOP); the load balancer doesn't",
+        headline=r"(backend|frontend).*" + FEWER,
+        words=(r"backend", r"frontend", r"tasks hang|0 of 2|none of|no healthy"),
+        never=(r"cache", r"database", r"load balancer (hangs|is frozen)"),
     ),
     Story(
         "tasks-dying",
