@@ -18,7 +18,7 @@ from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.group_rules import GroupRules
 from omc.facts.followup.last_words import LastWords, RevisionTold
 from omc.facts.followup.last_writes import LastWrites, Write
-from omc.facts.followup.lock_waits import Client, Wait
+from omc.facts.followup.lock_waits import IdleSession, Wait
 from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.scope import Scope
 from omc.facts.services import Event, Services
@@ -329,7 +329,7 @@ STORIES = [
             load_of(
                 waits=WAITS,
                 counters={"db.Transactions.blocked_transactions": 3.0, "db.state.idle_in_transaction_max_time": 240.0},
-                idle=Client("pgadmin-lunch", "jo"),
+                idle=IdleSession("pgadmin-lunch", "jo"),
             ),
             DatabaseLog((LOCKED,)),
         ],
@@ -349,7 +349,7 @@ STORIES = [
             load_of(
                 waits=WAITS,
                 counters={"db.Transactions.blocked_transactions": 3.0, "db.state.idle_in_transaction_max_time": 240.0},
-                idle=Client("", "jo"),
+                idle=IdleSession("", "jo"),
             ),
         ],
         [("database-locked", "database", FAIL)],

@@ -21,7 +21,7 @@ from omc.facts.collector import UNREAD
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.database_log import DatabaseLog, LockWait
 from omc.facts.followup.gauges import Gauges
-from omc.facts.followup.lock_waits import Client, DatabaseLoad, Wait
+from omc.facts.followup.lock_waits import DatabaseLoad, IdleSession, Wait
 from omc.facts.followup.network_acls import NetworkAcls
 from omc.times import span
 
@@ -216,7 +216,7 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
     )
 
 
-def _client(client: Client) -> str:
+def _client(client: IdleSession) -> str:
     """``a session of user jo, application pgadmin-lunch``."""
     application = f", application {client.application}" if client.application else ""
     return f"a session of user {client.user}{application}"

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from omc.checks.cache import NAME as ITEMS
+from omc.checks.causes.balancers_closed import closed_to_users
 from omc.checks.causes.cache import cache_trouble
 from omc.checks.causes.database import database_trouble
 from omc.checks.causes.deviations import CHECKS, is_same_thing, not_as_expected
@@ -31,6 +32,7 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     misnamed,
     database_trouble,
     cache_trouble,
+    closed_to_users,
     not_as_expected,
     not_led,
     taken_away,

@@ -1,4 +1,4 @@
-"""The rules of the security groups that lie between users, tasks, the database and the cache."""
+"""The rules of the security groups of the load balancer, the tasks, the database and the cache."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from omc.aws.gateway import Gateway
 from omc.facts.collector import UNREAD, Reading, reads
 from omc.facts.followup.budget import HALF, within
 from omc.facts.followup.data_stores import DataStores
+from omc.facts.load_balancers import LoadBalancer, LoadBalancers
 from omc.facts.services import Services
 
 
@@ -40,14 +41,19 @@ class GroupRules:
 
 
 @reads
-def read_group_rules(aws: Gateway, stores: DataStores, services: Services) -> GroupRules:
-    """One call for all groups of tasks, database and cache, a page of a thousand rules at a time."""
+def read_group_rules(
+    aws: Gateway, stores: DataStores, services: Services, balancers: LoadBalancers | None
+) -> GroupRules:
+    """One call for all groups of load balancer, tasks, database and cache, a page of a thousand rules at a time."""
     of_tasks = [
         group
         for service in services.services
         for group in service.network.get("awsvpcConfiguration", {}).get("securityGroups", ())
     ]
-    groups = tuple(dict.fromkeys([*of_tasks, *stores.database.groups, *stores.cache.groups]))
+    of_balancers = [
+        group for one in (balancers.load_balancers if balancers else ()) for group in groups_of_balancer(balancers, one)
+    ]
+    groups = tuple(dict.fromkeys([*of_tasks, *stores.database.groups, *stores.cache.groups, *of_balancers]))
     if not groups:
         return GroupRules(())
 
@@ -60,6 +66,11 @@ def read_group_rules(aws: Gateway, stores: DataStores, services: Services) -> Gr
         return GroupRules(tuple(_rule(told) for page in pages for told in page["SecurityGroupRules"]), groups)
 
     return within(HALF, "the rules of the security groups", read)
+
+
+def groups_of_balancer(balancers: LoadBalancers | None, one: LoadBalancer) -> tuple[str, ...]:
+    """Ids; none of a load balancer without security groups."""
+    return tuple((balancers.every.get(one.name, {}) if balancers else {}).get("SecurityGroups") or ())
 
 
 def _rule(told: Any) -> Rule:

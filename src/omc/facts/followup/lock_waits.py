@@ -38,7 +38,7 @@ class Wait:
     """Sessions that wait for one thing in one statement."""
 
     kind: str
-    """Lock, LWLock, IO, CPU, Client, Timeout … as PostgreSQL names its wait events."""
+    """Lock, LWLock, IO, CPU, IdleSession, Timeout … as PostgreSQL names its wait events."""
     event: str
     """``relation``, ``transactionid``, ``DataFileRead`` …"""
     statement: str
@@ -47,7 +47,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class IdleSession:
     """Who holds a transaction open and does nothing in it: sessions that wait for their client (``Client:ClientRead``).
     Performance Insights counts only those; it tells neither their process nor that they hold a lock."""
 
@@ -66,7 +66,7 @@ class DatabaseLoad:
     """When each counter was last measured: one that has nothing to tell may be left out."""
     above: Mapping[str, datetime] = field(default_factory=dict)
     """When each counter was last measured to be more than nothing."""
-    idle: Client | None = None
+    idle: IdleSession | None = None
     """The only one that has been idle in a transaction for most of the last minute; None: nobody, or more than one."""
     newest: datetime | None = None
     """When it last measured anything; None: not within the minutes looked at."""
@@ -130,13 +130,13 @@ def _waits(told: Mapping[str, Any]) -> tuple[Wait, ...]:
     return tuple(sorted(found, key=lambda wait: -wait.sessions))
 
 
-def _idle(applications: Mapping[str, Any], users: Mapping[str, Any], longest: float) -> Client | None:
+def _idle(applications: Mapping[str, Any], users: Mapping[str, Any], longest: float) -> IdleSession | None:
     """``longest``: seconds that a session has been idle in its transaction."""
     if longest < 1:
         return None
     least = HALF_OF_IT * min(longest, IDLE.total_seconds()) / IDLE.total_seconds()
     names, who = _reading(applications, "db.application.name", least), _reading(users, "db.user.name", least)
-    return Client(names[0] if len(names) == 1 else "", who[0]) if len(who) == 1 and len(names) <= 1 else None
+    return IdleSession(names[0] if len(names) == 1 else "", who[0]) if len(who) == 1 and len(names) <= 1 else None
 
 
 def _reading(told: Mapping[str, Any], dimension: str, least: float) -> list[str]:
