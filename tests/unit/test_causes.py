@@ -21,7 +21,7 @@ from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.followup.lock_waits import IdleSession, Wait
 from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.scope import Scope
-from omc.facts.services import Event, Services
+from omc.facts.services import Deployment, Event, Services
 from omc.facts.tasks import Container, StoppedTasks
 from omc.stack import Environment
 from support.causes_world import (
@@ -91,6 +91,10 @@ DENIED = Write(ago(minutes=2), "CreateNetworkAclEntry", "jo (role admin)", froze
 HOST = "failed to resolve host 'databse.internal': [Errno -2] Name or service not known"
 TOLD = RevisionTold(variables={"backend": {"POSTGRES_SERVER": "databse.internal", "REDIS_HOST": CACHE}})
 ROLLED_BACK = Services((service(events=(Event(ago(days=2), "(service b) rolling back to deployment ecs-svc/1"),)),))
+BACK = Deployment(
+    "2", "PRIMARY", "IN_PROGRESS", "ECS deployment circuit breaker: rolling back to x.", 2, 2, 0, 0, "b:7", NOW, NOW
+)
+ROLLING_BACK = Services((service(deployments=(BACK,)),))
 OUT_OF_MEMORY = (Container("backend", 137, "OutOfMemoryError: Container killed due to memory usage"),)
 
 NO_SECRET = (
@@ -145,6 +149,14 @@ STORIES = [
         [StoppedTasks((unpulled(1), unpulled(2))), ROLLED_BACK],
         [("image-not-pulled", "services/backend", WARN)],
         words=("image backend:x", "ECS has rolled back"),
+        never=("omc rollback",),
+    ),
+    story(
+        "too little memory, while ECS is rolling back",
+        (ROLLOUT, TARGETS),
+        [StoppedTasks((task(1, 8, containers=OUT_OF_MEMORY), task(2, 8, containers=OUT_OF_MEMORY))), ROLLING_BACK],
+        [("task-memory", "services/backend", FAIL)],
+        words=("2 tasks of b:8", "memory", "ECS is rolling back to b:7", "2 of 2 tasks run"),
         never=("omc rollback",),
     ),
     story(

@@ -103,6 +103,11 @@ def rollouts(services: Services, environment: Environment, scope: Scope) -> Iter
         )
 
 
+def is_rolling_back(deployment: Deployment) -> bool:
+    """Whether ECS puts back by it what ran before one that failed, and hasn't done so yet."""
+    return deployment.rollout == "IN_PROGRESS" and "rolling back" in deployment.rollout_reason.lower()
+
+
 def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tuple[Level, str]:
     primary = next((deployment for deployment in service.deployments if deployment.status == "PRIMARY"), None)
     if primary is None:
@@ -114,7 +119,7 @@ def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tup
     reason = f" {primary.rollout_reason.rstrip('.')}." if primary.rollout_reason else ""
     if primary.rollout == "FAILED":
         return Level.FAIL, f"The deployment of {revision} failed.{reason}"
-    if "rolling back" in primary.rollout_reason.lower() and primary.rollout == "IN_PROGRESS":
+    if is_rolling_back(primary):
         return Level.FAIL, f"A deployment failed and is being rolled back to {revision}.{reason}"
     if primary.failed and primary.rollout != "COMPLETED":
         return Level.FAIL, f"The deployment of {revision} is failing: {primary.failed} of its tasks failed to start."

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import TASKS_RESTARTING
-from omc.checks.services import HEALED
+from omc.checks.services import HEALED, is_rolling_back
 from omc.checks.task_causes import Blame, Cause, blame, cause_of, is_failure
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
@@ -87,6 +87,8 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
     if begun and tasks[0].stopped < begun - HEALED:
         return tasks[0].stopped  # of a time before all that goes on
     if service is None or service.running < service.desired or not service.desired:
+        return None
+    if any(is_rolling_back(each) for each in service.deployments):
         return None
     failed = {task.task_definition for task in tasks}
     going_on = {each.task_definition for each in service.deployments if each.rollout in ("IN_PROGRESS", "FAILED")}

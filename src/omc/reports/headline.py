@@ -121,9 +121,9 @@ def _well(report: Report) -> str:
     if not report.findings:
         return "nothing was checked"
     if past:
-        newest = max(finding.ended for finding in past if finding.ended)
-        what = f"{label(past[0])} was" if len(past) == 1 else f"{len(past)} things were"
-        return f"nothing is wrong now; {what}, until {span(report.at - newest)} ago"
+        ended, newest = max(((each.ended, each) for each in past if each.ended), key=lambda one: one[0])
+        others = f" (and {len(past) - 1} more before)" if len(past) > 1 else ""
+        return f"nothing is wrong now; until {span(report.at - ended)} ago: {phrase(newest)}{others}"
     if report.asked and len(report.findings) == 1:
         return first_sentence(report.findings[0].sentence)
     return f"nothing is wrong ({_number(report.findings)})"

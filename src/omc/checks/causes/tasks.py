@@ -15,6 +15,7 @@ from omc.checks.causes.places import OF_SERVICES
 from omc.checks.causes.words import Kind, Said
 from omc.checks.finding import Evidence, Level, Procedure
 from omc.checks.runbook import DEPLOYMENT, DEPLOYMENTS, TASKS_RESTARTING
+from omc.checks.services import is_rolling_back
 from omc.checks.task_causes import is_failure
 from omc.checks.tasks import healed, spells
 from omc.facts.followup.data_stores import DataStores
@@ -204,7 +205,8 @@ def _now(
         serving = f" {service.running} tasks run, {service.desired} are wanted"
     is_current = primary is not None and primary.task_definition in revisions
     if primary and not is_current:
-        if primary.rollout == "IN_PROGRESS" and service.running < service.desired:
+        is_short = primary.rollout == "IN_PROGRESS" and service.running < service.desired
+        if is_rolling_back(primary) or is_short:
             return f" ECS is rolling back to {primary.task_definition}; {serving.strip()}.", None
         return f" {_undone(service, primary)}.", DEPLOYMENT
     others = [each for each in service.deployments if each is not primary and each.running]

@@ -163,6 +163,7 @@ STORIES = (
         "a release whose container may use 48 MiB",
         headline=r"backend.*memory|memory.*backend",
         words=(r"137|OutOfMemory", r"memory"),
+        exits=(0, 1),  # its tasks die within seconds, and ECS has soon put back what ran before
         within=120,
     ),
     Story(
@@ -171,6 +172,7 @@ STORIES = (
         "a release whose task has less memory than it takes",
         headline=r"backend.*memory|memory.*backend",
         words=(r"137|OutOfMemory", r"memory"),
+        exits=(0, 1),  # its tasks die within seconds, and ECS has soon put back what ran before
         within=120,
     ),
     Story(
