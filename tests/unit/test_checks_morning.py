@@ -336,6 +336,26 @@ def test_what_failed_long_before_a_deployment_is_not_why_its_tasks_do_not_run_ye
     assert found.is_past is is_past
 
 
+@pytest.mark.parametrize(
+    ("minutes", "rollout", "reason", "is_past"),
+    [
+        (1, "IN_PROGRESS", "rolling back to x", False),
+        (4, "IN_PROGRESS", "rolling back to x", False),
+        (19, "IN_PROGRESS", "rolling back to x", True),
+        (19, "IN_PROGRESS", "", True),
+        (1, "IN_PROGRESS", "", False),
+        (4, "FAILED", "", False),
+        (19, "COMPLETED", "", True),
+    ],
+)
+def test_a_rollback_makes_no_failure_of_long_ago_new(minutes: int, rollout: str, reason: str, *, is_past: bool) -> None:
+    failed = StoppedTasks((task(stopped=ago(minutes=minutes)),))
+    old = deployment(created=ago(days=1), status="ACTIVE")
+    new = deployment(rollout=rollout, rollout_reason=reason, created=ago(seconds=10))
+    found = next(iter(failed_tasks(failed, services(service(deployments=(new, old))), STAGING, SCOPE)))
+    assert found.is_past is is_past
+
+
 @pytest.mark.parametrize(("seconds", "is_past"), [(10, False), (80, False), (100, True), (480, True)])
 def test_a_service_that_wants_no_task_has_none_that_fails(seconds: int, *, is_past: bool) -> None:
     failed = StoppedTasks((task(stopped=ago(seconds=seconds)),))

@@ -88,12 +88,11 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
         return tasks[0].stopped  # of a time before all that goes on
     if service is None or service.running < service.desired or not service.desired:
         return None
-    if any(is_rolling_back(each) for each in service.deployments):
-        return None
     failed = {task.task_definition for task in tasks}
-    going_on = {each.task_definition for each in service.deployments if each.rollout in ("IN_PROGRESS", "FAILED")}
-    if failed & going_on:
-        return None
+    for each in service.deployments:
+        goes_on = each.rollout in ("IN_PROGRESS", "FAILED") and each.task_definition in failed
+        if (goes_on or is_rolling_back(each)) and tasks[0].stopped >= each.created - HEALED:
+            return None
     current = {deployment.task_definition for deployment in service.deployments} or {service.task_definition}
     mine = [task for task in tasks if task.task_definition in current]  # the others' revisions nobody wants any more
     lives = sorted(task.stopped - task.started for task in mine if task.started)
