@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 from omc.checks.finding import Finding
 from omc.errors import WrongUse
@@ -38,6 +37,8 @@ def _meant(report: Report, name: str) -> list[Finding]:
         if found:
             return found
     known = sorted({word for finding in report.findings for word in _names(finding, report)})
+    from difflib import get_close_matches
+
     close = get_close_matches(name, known, n=3, cutoff=0.7)
     hint = f"Did you mean {' or '.join(close)}?" if close else "Places and checks: omc check morning --all"
     raise WrongUse(f'Nothing that was checked in {report.environment.name} is called "{name}". {hint}')
