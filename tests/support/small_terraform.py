@@ -72,9 +72,16 @@ def plan(arguments: list[str]) -> None:
     path = next(word for word in arguments if word.startswith("-out=")).removeprefix("-out=")
     with zipfile.ZipFile(path, "w") as packed:
         packed.writestr("tfplan", json.dumps(changes(world)))
+        packed.writestr("variables", json.dumps(given()))
         packed.writestr("tfstate", json.dumps({"serial": world["serial"], "lineage": "l"}))
         packed.writestr("tfconfig/modules.json", json.dumps([{"Key": "", "Dir": "."}]))
-    write(read() | {"lock": None})
+    write(read() | {"lock": None, "given": given()})
+
+
+def given() -> dict[str, str]:
+    """The variables of the environment."""
+    names = [name for name in os.environ if name.startswith("TF_VAR_")]
+    return {name.removeprefix("TF_VAR_"): os.environ[name] for name in names}
 
 
 def interrupts() -> list[str]:
@@ -142,7 +149,8 @@ def main(arguments: list[str]) -> None:
             plan(rest)
         case ["show", "-json", path]:
             with zipfile.ZipFile(path) as packed:
-                say(resource_changes=json.loads(packed.read("tfplan")))
+                variables = {name: {"value": value} for name, value in json.loads(packed.read("variables")).items()}
+                say(resource_changes=json.loads(packed.read("tfplan")), variables=variables)
         case ["apply", *rest]:
             apply(rest[-1])
         case ["force-unlock", "-force", lock]:

@@ -26,6 +26,7 @@ from omc import terraform as tf
 from omc.actions.action import Context, CutShort, Outcome, Verdict, action_named
 from omc.aws.gateway import Access, Gateway
 from omc.errors import Refused, Unknown
+from omc.facts.infrastructure import saved_plan
 from omc.facts.terraform_json import changes
 from omc.infrastructure import plans
 from omc.infrastructure.roots import Root, root_of
@@ -62,9 +63,9 @@ class Rig:
     def change(self, **values: Any) -> None:
         small_terraform.write(self.world | values)
 
-    def planned(self) -> dict[str, Any]:
+    def planned(self, **given: str) -> dict[str, Any]:
         """The step's arguments, for a plan made now."""
-        file = plans.make(self.root, {}, lambda _: None)
+        file = plans.make(self.root, given, lambda _: None)
         document = tf.show(self.root.terraform, self.root.folder, file, env=self.root.environment)
         looked = plans.look_into(file)
         return {
@@ -76,7 +77,7 @@ class Rig:
             "serial": looked.serial,
             "lineage": looked.lineage,
             "destroy": False,
-            "variables": {},
+            "variables": saved_plan(self.root, file).variables,
             "approved": approved_changes(changes(document["resource_changes"])),
         }
 
@@ -173,6 +174,39 @@ def test_a_killed_apply_is_finished_and_its_lock_released(rig: Rig, dies_after: 
     assert rig.world["lock"] is None
     if saves:
         assert sorted(rig.world["applied"]) == list("abcde")  # nothing twice
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("note", "none", True),
+        ("exchange_url", "https://api.example.com", True),
+        ("exchange_url", "https://user:c4n4ry@api.example.com", False),
+        ("api_token", "c4n4ry", False),
+        ("secret_key", "c4n4ry", False),
+        ("note", "password=c4n4ry", False),
+        ("note", "Authorization: Bearer c4n4ryc4n4ry", False),
+        ("settings", '{"db_password": "c4n4ry"}', False),
+        ("database_url", "postgresql://app:c4n4ry@db/app", False),
+        ("hook", "https://hooks.slack.com/services/T0/B0/c4n4ryc4n4ryc4n4ryc4n4ry", False),
+        ("note", "a: b, c", True),
+    ],
+)
+def test_what_is_left_is_planned_with_the_same_variables_of_which_the_run_keeps_no_secret(
+    rig: Rig, name: str, value: str, kept: bool
+) -> None:
+    main = rig.project / "infrastructure/environments/staging/main.tf"
+    main.write_text(f'variable "{name}" {{\n  type = string\n}}\n')
+    arguments = rig.planned(**{name: value})
+    assert arguments["variables"] == ({name: value} if kept else {})
+    rig.change(dies_after=2, given=None)
+    APPLY.look(rig.context(), arguments)
+    with pytest.raises(Unknown, match="terraform apply was killed"):
+        APPLY.perform(rig.context(), arguments)
+    outcome = rig.go(arguments)
+    assert outcome is not None
+    assert outcome.verdict is Verdict.SUCCEEDED
+    assert rig.world["given"] == {name: value}
 
 
 def test_an_apply_that_was_finished_before_omc_died_is_seen_to_be(rig: Rig) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from omc import terraform as tf
 from omc.actions.action import Action, Context, CutShort, Outcome, Verdict, register
 from omc.errors import OmcError, Refused, Unknown
+from omc.facts.infrastructure import given_to
 from omc.facts.terraform_json import changes
 from omc.infrastructure import plans
 from omc.infrastructure.roots import Root, root_of
@@ -58,8 +59,10 @@ def _nothing_left(context: Context, arguments: Mapping[str, Any], root: Root) ->
     """Plan again after an apply that was cut off."""
     context.say("An apply was cut off; planning what is left of it")
 
+    given = _given(root, arguments)
+
     def plan() -> Path:
-        return plans.make(root, arguments["variables"], context.say, destroy=arguments["destroy"], mark=context.token)
+        return plans.make(root, given, context.say, destroy=arguments["destroy"], mark=context.token)
 
     try:
         file = _with_lock(context, root, plan)
@@ -82,6 +85,14 @@ def _nothing_left(context: Context, arguments: Mapping[str, Any], root: Root) ->
         return True
     context.remember({"rest": str(file), "rest_sha256": plans.sha256_of(file), "left": len(left)})
     return False
+
+
+def _given(root: Root, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What the plan was made with. The run keeps no secret, so those of its variables are in its file alone."""
+    file, kept = Path(arguments["plan"]), dict(arguments["variables"])
+    if not file.is_file() or plans.sha256_of(file) != arguments["sha256"]:
+        return kept
+    return kept | given_to(tf.show(root.terraform, root.folder, file, env=root.environment))
 
 
 def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:

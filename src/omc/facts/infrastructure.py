@@ -17,6 +17,7 @@ from omc.facts.terraform_json import WHOLE, Change, Difference, Extent, changes,
 from omc.infrastructure.asked import PlannedChange
 from omc.infrastructure.plans import PlanFile, changed_sources, look_into
 from omc.infrastructure.roots import Root, root_of
+from omc.redaction import without_secrets
 from omc.stack import Environment
 
 _SHOWN: dict[str, dict[str, Any]] = {}
@@ -46,7 +47,8 @@ class SavedPlan:
     standing: Mapping[str, Mapping[str, Any]]
     """Values of the kept kinds, by address."""
     variables: Mapping[str, Any]
-    """What it was planned with, sensitive ones left out: to plan the rest of it again where an apply is cut off."""
+    """What it was planned with, without sensitive ones and what holds a secret by its name or shape, since a run keeps
+    them: to plan the rest of it again where an apply is cut off and its file is gone."""
     changed_sources: tuple[str, ...]
     """Terraform files that are not what they were when the plan was made."""
     state_serial: int
@@ -149,12 +151,18 @@ def _document_of(root: Root, plan: PlanFile) -> dict[str, Any]:
     return _SHOWN[plan.sha256]
 
 
+def given_to(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables that a plan, as JSON, was made with, secrets and all. They are nobody's to print or keep."""
+    listed = (document.get("variables") or {}).items()
+    return {name: said["value"] for name, said in listed if said.get("value") is not None}
+
+
 def _variables(document: Mapping[str, Any]) -> dict[str, Any]:
     declared = document.get("configuration", {}).get("root_module", {}).get("variables", {})
     return {
-        name: said["value"]
-        for name, said in (document.get("variables") or {}).items()
-        if said.get("value") is not None and not declared.get(name, {}).get("sensitive")
+        name: value
+        for name, value in given_to(document).items()
+        if not declared.get(name, {}).get("sensitive") and without_secrets({name: value}) == {name: value}
     }
 
 
