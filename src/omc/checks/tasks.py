@@ -96,7 +96,7 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
     current = {deployment.task_definition for deployment in service.deployments} or {service.task_definition}
     mine = [task for task in tasks if task.task_definition in current]  # the others' revisions nobody wants any more
     lives = sorted(task.stopped - task.started for task in mine if task.started)
-    lived = lives[len(lives) // 2] if lives else SOONEST  # most lived no longer; the first may have, for days
+    lived = lives[len(lives) // 2] if lives else timedelta(0)  # most lived no longer; the first may have, for days
     apart = max((one.stopped - other.stopped for one, other in pairwise(mine)), default=timedelta(0))
     if not mine or scope.now - mine[0].stopped > min(max(min(2 * lived, LIVED), 2 * apart, SOONEST), HEALED):
         return tasks[0].stopped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from omc.checks.finding import Finding, Level
 from omc.reports.report import Report
@@ -36,6 +36,8 @@ LABELS = {
     "targets": "the targets of {}",
     "users": "users of {}",
 }
+TOGETHER = timedelta(minutes=1)
+"""What ended so little before the last of what is past ended with it: the cause of that is among them."""
 NEAR = 30
 """Characters from a sentence's beginning within which a name says what it is about."""
 WORDS = {Level.FAIL: "failure", Level.WARN: "warning", Level.UNKNOWN: "unknown"}
@@ -121,9 +123,10 @@ def _well(report: Report) -> str:
     if not report.findings:
         return "nothing was checked"
     if past:
-        ended, newest = max(((each.ended, each) for each in past if each.ended), key=lambda one: one[0])
-        others = f" (and {len(past) - 1} more before)" if len(past) > 1 else ""
-        return f"nothing is wrong now; until {span(report.at - ended)} ago: {phrase(newest)}{others}"
+        last = max(finding.ended for finding in past if finding.ended)
+        newest = min((f for f in past if f.ended and last - f.ended <= TOGETHER), key=_likely_cause)
+        others = f" (and {len(past) - 1} more)" if len(past) > 1 else ""
+        return f"nothing is wrong now; until {span(report.at - last)} ago: {phrase(newest)}{others}"
     if report.asked and len(report.findings) == 1:
         return first_sentence(report.findings[0].sentence)
     return f"nothing is wrong ({_number(report.findings)})"
