@@ -85,6 +85,8 @@ def server_settings(values: Mapping[str, str], memory: int) -> dict[str, str]:
     settings = {name: values.get(name, known.default) for name, known in KNOWN.items() if known.native}
     reserved = int(values.get("reserved-memory-percent", KNOWN["reserved-memory-percent"].default))
     settings["maxmemory"] = str(memory * (100 - reserved) // 100)
+    # ElastiCache's own default. Valkey's is ten times that, which a small cache that ever had a replica keeps as used.
+    settings["repl-backlog-size"] = str(1024 * 1024)
     settings["maxclients"] = str(min(int(settings["maxclients"]), 2_000))  # this machine's open files are fewer
     if settings["maxmemory-policy"].startswith("allkeys") and "slowlog-log-slower-than" not in values:
         settings["slowlog-log-slower-than"] = "10000"
