@@ -506,7 +506,7 @@ ANSWERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("aws_lb_listener_rule", {}, {"listeners": Listeners((), told=(LISTENER,))}),
     ("aws_ecs_cluster", {}, {"services": Services((service(),))}),
     ("aws_ecs_service", {}, {"services": Services((service(alarms=(f"{world.NAME}-backend-unhealthy",), breaker=True, target_groups=(world.group("backend"),)),))}),
-    ("aws_appautoscaling_target", {("application-autoscaling", "describe_scalable_targets"): {"ScalableTargets": [{"ResourceId": world.SERVICE, "MinCapacity": 2, "MaxCapacity": 10, "SuspendedState": {"DynamicScalingInSuspended": False}}]}}, {}),
+    ("aws_appautoscaling_target", {("application-autoscaling", "describe_scalable_targets"): {"ScalableTargets": [{"ResourceId": world.SERVICE, "MinCapacity": 2, "MaxCapacity": 10, "SuspendedState": dict.fromkeys(("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"), False)}]}}, {}),
     ("aws_appautoscaling_policy", {("application-autoscaling", "describe_scaling_policies"): {"ScalingPolicies": [{"PolicyName": f"{world.NAME}-backend-cpu", "ResourceId": world.SERVICE, "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 70.0, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}, "DisableScaleIn": False}}]}}, {}),
     ("aws_cloudwatch_metric_alarm", {}, {"alarms": Alarms((replace(alarm(str(METRIC["AlarmName"])), told=METRIC),))}),
     ("aws_cloudwatch_composite_alarm", {}, {"alarms": Alarms((replace(alarm(f"{world.NAME}-backend-at-max", kind="composite"), told=COMPOSITE),))}),

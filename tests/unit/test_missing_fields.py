@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Mapping
@@ -11,11 +12,10 @@ from typing import Any
 import pytest
 from botocore import xform_name
 
-from canned_aws import NOW, arn, healthy
+from canned_aws import NOW, PREFIX, arn, healthy
 from omc.aws import http_get
 from omc.aws.gateway import Gateway
 from omc.aws.http_get import Failed, Page, Trouble
-from omc.checks.expected import expected
 from omc.checks.finding import Finding, Level
 from omc.checks.judge import judge
 from omc.checks.morning import MORNING
@@ -23,12 +23,10 @@ from omc.facts import logs
 from omc.facts.collector import collect
 from omc.facts.scope import Scope
 from omc.stack import Environment
+from omc.store.place import Place
 from support import release_world as world
 from support.fake_gateway import FakeGateway
 from support.missing_fields import Path, paths, watched, without, words
-
-CHECKS = tuple(check for check in MORNING if check is not expected)
-"""All but the one that holds the whole environment against what should be there: test_expected does that."""
 
 NOTHING_RESTS_ON: Mapping[str, str] = {
     r"describe_services services \d taskDefinition": "shown; the deployment's own is what is judged",
@@ -37,7 +35,6 @@ NOTHING_RESTS_ON: Mapping[str, str] = {
     r"describe_target_health TargetHealthDescriptions \d Target Port": "shown",
     r"describe_rules Rules \d Conditions \d (PathPatternConfig )?Values": "told twice",
     r"describe_alarms CompositeAlarms": "an empty list is left out of the answer",
-    r"describe_alarms MetricAlarms \d ActionsEnabled": "one whose actions are off is told by what should be there",
     r"describe_alarms MetricAlarms \d StateReason": "words to a state that is judged",
     r"describe_tasks tasks \d (startedAt|stoppedAt|stoppingAt|createdAt)": "shown, and the order of what is shown",
     r"describe_tasks tasks \d group": "a task that no service started is judged too",
@@ -49,6 +46,41 @@ NOTHING_RESTS_ON: Mapping[str, str] = {
     r"get_metric_data MetricDataResults \d StatusCode": "a bad one is looked for; its metric has no values",
 }
 """Fields that are read and that no verdict of a healthy stack rests on, by call and path, with the reason."""
+
+
+def state(params: Any = None) -> dict[str, Any]:
+    """Terraform's state of it, as S3 answers: services, target groups, the alarm, autoscaling's limits."""
+    names = [service.name for service in world.environment().services]
+    off = dict.fromkeys(("dynamic_scaling_in_suspended", "dynamic_scaling_out_suspended"), False)
+    alarm = told_alarm()
+    wanted: list[tuple[str, dict[str, Any]]] = [
+        *(("aws_ecs_service", {"name": name, "cluster": PREFIX}) for name in names),
+        *(("aws_lb_target_group", {"name": f"{PREFIX}-{name}"}) for name in names),
+        *(
+            (
+                "aws_appautoscaling_target",
+                {
+                    "resource_id": f"service/{PREFIX}/{name}",
+                    "min_capacity": 2,
+                    "max_capacity": 10,
+                    "suspended_state": [{**off, "scheduled_scaling_suspended": False}],
+                },
+            )
+            for name in names
+        ),
+        (
+            "aws_cloudwatch_metric_alarm",
+            {"alarm_name": alarm["AlarmName"], "actions_enabled": True, "alarm_actions": alarm["AlarmActions"]},
+        ),
+    ]
+    resources = [{"mode": "managed", "type": kind, "instances": [{"attributes": one}]} for kind, one in wanted]
+    body = json.dumps({"version": 4, "resources": resources}).encode()
+    return {"LastModified": NOW - timedelta(hours=1), "Body": io.BytesIO(body)}
+
+
+def told_alarm() -> dict[str, Any]:
+    [one] = healthy()["cloudwatch", "DescribeAlarms"]["MetricAlarms"]
+    return dict(one)
 
 
 def answers() -> dict[tuple[str, str], Any]:
@@ -81,9 +113,8 @@ def answers() -> dict[tuple[str, str], Any]:
     }
     named = {(service, xform_name(operation)): answer for (service, operation), answer in told.items()}
     metrics = named["cloudwatch", "get_metric_data"]
-    del named["sts", "get_caller_identity"]
     del named["cloudwatch", "list_tags_for_resource"]  # asked for alarms in ALARM only
-    return named | {("cloudwatch", "get_metric_data"): metrics}
+    return named | {("cloudwatch", "get_metric_data"): metrics, ("s3", "get_object"): state}
 
 
 def morning(told: Mapping[tuple[str, str], Any], monkeypatch: pytest.MonkeyPatch, page: Any = None) -> list[Finding]:
@@ -96,9 +127,9 @@ def morning(told: Mapping[tuple[str, str], Any], monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(http_get, "get", get)
     monkeypatch.setattr(logs, "FIRST_WAIT", 0.0)
     environment = world.environment()
-    given: dict[Any, Any] = {Environment: environment, Scope: Scope(NOW)}
+    given: dict[Any, Any] = {Environment: environment, Scope: Scope(NOW), Place: Place()}
     gateway = FakeGateway(dict(told), environment)
-    return judge(CHECKS, collect(CHECKS, given | {Gateway: gateway}), given)
+    return judge(MORNING, collect(MORNING, given | {Gateway: gateway}), given)
 
 
 def exempt(operation: str, path: Path) -> bool:
@@ -106,7 +137,9 @@ def exempt(operation: str, path: Path) -> bool:
 
 
 def test_all_is_well_to_begin_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {finding.level for finding in morning(answers(), monkeypatch)} == {Level.OK}
+    told = morning(answers(), monkeypatch)
+    assert [finding.sentence for finding in told if finding.level is not Level.OK] == []
+    assert [finding.sentence[:13] for finding in told if finding.check == "expected"] == ["All 7 things "]
 
 
 def fields_read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, str], Path]]:
@@ -137,7 +170,7 @@ def test_no_field_that_is_missing_leaves_all_well(monkeypatch: pytest.MonkeyPatc
         told = answers()
         told[call] = without(told[call], path)
         found = morning(told, monkeypatch)
-        assert len({finding.check for finding in found}) == len(CHECKS), "each check says something"
+        assert len({finding.check for finding in found}) == len(MORNING), "each check says something"
         if {finding.level for finding in found} == {Level.OK}:
             (used.add if exempt(call[1], path) else silent.append)(words(call[1], path))
     assert silent == [], "all is said to be well without these fields"

@@ -22,6 +22,7 @@ from omc.facts.rollouts import Rollout
 from omc.facts.services import EcsService, Services, _service
 from omc.procedures.asking import Deploy, Prune, Rollback
 from omc.procedures.plan import Plan
+from omc.procedures.preflight import service_refusals
 from omc.procedures.restart import Asked as Restart
 from omc.procedures.scale import Asked as Scale
 from support import release_world as world
@@ -176,3 +177,25 @@ def test_the_idle_group_of_a_pair_is_no_failure_and_two_empty_ones_are() -> None
 def test_a_service_of_which_ecs_tells_no_deployment_is_not_known_to_be_fine() -> None:
     found = Services((service(deployments=[]),))
     assert [each.level for each in rollouts(found, world.environment(), world.SCOPE)] == [Level.UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ("more", "said", "overridable"),
+    [
+        ({}, "", False),
+        ({"status": "DRAINING"}, "backend is DRAINING, not ACTIVE", False),
+        ({"desiredCount": 0}, "scaled to zero", False),
+        (
+            {"deploymentConfiguration": {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 5}},
+            "omc knows rolling only",
+            False,
+        ),
+        ({"deployments": [{**told()["deployments"][0], "rolloutState": "IN_PROGRESS"}]}, "is in progress", True),
+    ],
+)
+def test_of_one_service_the_tables_own_rows_say_what_a_deployment_is_refused_for(
+    more: dict[str, Any], said: str, overridable: bool
+) -> None:
+    found = list(service_refusals(service(**more), History({"backend": ()})))
+    assert [refusal.overridable for refusal in found] == ([overridable] if said else [])
+    assert all(said in refusal.sentence for refusal in found)

@@ -118,12 +118,16 @@ def running_revision(service: EcsService, definitions: Definitions) -> Definitio
 
 
 def service_refusals(service: EcsService, history: History) -> Iterator[Refusal]:
-    """What a deployment is refused for by the service alone."""
+    """What a deployment is refused for by the service alone: the table's rows for one service, without an environment.
+
+    For scripts that ask of one service; omc's own commands walk through the whole table."""
     if service.status != "ACTIVE":
         yield Refusal(f"{service.name} is {service.status}, not ACTIVE.")
-    for objections, overridable in (
-        (of_services.kind(service), False),
-        (of_services.zero(service), False),
-        (of_services.in_progress(service, history), True),
+    answers = {row.objections: row.cells[Verb.DEPLOY].answer for row in of_services.ROWS}
+    for row, objections in (
+        (of_services.kinds, of_services.kind(service)),
+        (of_services.wanted, of_services.zero(service)),
+        (of_services.deploying, of_services.in_progress(service, history)),
     ):
-        yield from (Refusal(objection.whole, overridable) for objection in objections)
+        for objection in objections if answers[row] in (Answer.REFUSE, Answer.OVERRIDE) else ():
+            yield Refusal(objection.whole, overridable=answers[row] is Answer.OVERRIDE)

@@ -65,11 +65,11 @@ def scaling(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # n
             ServiceNamespace=NAMESPACE, ResourceIds=list(some), ScalableDimension=DIMENSION
         )
         for one in (one for page in pages for one in page["ScalableTargets"]):
-            state = one.get("SuspendedState") or {}
+            state = one["SuspendedState"]
             off = {
-                "dynamic_scaling_in_suspended": state.get("DynamicScalingInSuspended", False),
-                "dynamic_scaling_out_suspended": state.get("DynamicScalingOutSuspended", False),
-                "scheduled_scaling_suspended": state.get("ScheduledScalingSuspended", False),
+                "dynamic_scaling_in_suspended": state["DynamicScalingInSuspended"],
+                "dynamic_scaling_out_suspended": state["DynamicScalingOutSuspended"],
+                "scheduled_scaling_suspended": state["ScheduledScalingSuspended"],
             }
             limits = {"min_capacity": one["MinCapacity"], "max_capacity": one["MaxCapacity"]}
             yield Thing(
