@@ -86,3 +86,21 @@ def test_a_database_that_is_gone_is_told_once(place: str, sentence: str, is_same
 def test_what_weakens_is_no_cause() -> None:
     every = (ALARM, TRAIL, GROUP, RULE, finding("services/backend", "circuit breaker is off", level=WARN))
     assert [cause.sentence for cause in not_as_expected(Situation(STAGING, SCOPE, every))] == [RULE.sentence]
+
+
+def test_a_secret_that_is_gone_and_that_tasks_can_not_read_is_one_finding() -> None:
+    from omc.checks.causes.deviations import is_same_thing
+    from omc.checks.causes.model import Cause
+    from omc.checks.expected import NAME
+    from omc.checks.finding import Finding, Level
+
+    cause = Cause(
+        "secret-not-read", "services/backend", "backend", "It can't be read.", also=frozenset({"secrets/key"})
+    )
+    for place, sentence, is_same in (
+        ("secrets/key", "The secret key is gone: a task that needs it can't start.", True),
+        ("secrets/other", "The secret other is gone: a task that needs it can't start.", False),
+        ("secrets/key", "The secret key is changed: its key is another.", False),
+        ("services/backend", "The service backend is gone.", False),
+    ):
+        assert is_same_thing(cause, Finding(NAME, Level.FAIL, "x", sentence, place=place)) is is_same

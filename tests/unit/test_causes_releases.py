@@ -184,3 +184,17 @@ def test_another_port_than_the_database_s_says_nothing_of_the_database(port: int
     assert str(port) in found[0].sentence
     right = run(ALL_ILL, [stores(), rules(), load_of(), errors(line.replace(str(port), "5432"))])
     assert right[0].check == "database-down"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "prices could not be had: could not resolve host exchnage.internal",
+        "GET https://exchnage.internal/prices: Could not resolve host: exchnage.internal",
+        "getaddrinfo ENOTFOUND exchnage.internal",
+    ],
+)
+def test_where_a_store_is_says_nothing_of_another_host_that_is_not_there(line: str) -> None:
+    found = run(ALL_ILL, [stores(), rules(), load_of(), errors(line)])
+    assert "exchnage.internal" in found[0].sentence
+    assert "is at" not in found[0].sentence

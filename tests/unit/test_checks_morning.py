@@ -336,6 +336,14 @@ def test_what_failed_long_before_a_deployment_is_not_why_its_tasks_do_not_run_ye
     assert found.is_past is is_past
 
 
+@pytest.mark.parametrize(("revision", "is_past"), [("ohmycoins-backend:6", True), ("ohmycoins-backend:7", False)])
+def test_a_revision_that_nobody_wants_is_not_why_tasks_are_lacking(revision: str, *, is_past: bool) -> None:
+    failed = StoppedTasks((task(stopped=ago(minutes=2), task_definition=revision),))
+    found = only(failed_tasks(failed, services(service(running=1)), STAGING, SCOPE))
+    assert found.is_past is is_past
+    assert found.level is (WARN if is_past else FAIL)
+
+
 @pytest.mark.parametrize(
     ("minutes", "rollout", "reason", "is_past"),
     [

@@ -81,24 +81,28 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
 
     It is over when all wanted tasks run, and the revision that failed isn't the service's any more, or had no failure
     for about twice as long as most of those tasks lived and all were apart, five minutes at most."""
-    if service is not None and not service.desired and scope.now - tasks[0].stopped > SOONEST:
-        return tasks[0].stopped  # none is wanted, so none fails
-    begun = min((each.created for each in service.deployments), default=None) if service is not None else None
+    if service is None:
+        return None
+    if not service.desired:
+        return tasks[0].stopped if scope.now - tasks[0].stopped > SOONEST else None  # none is wanted, so none fails
+    begun = min((each.created for each in service.deployments), default=None)
     if begun and tasks[0].stopped < begun - HEALED:
         return tasks[0].stopped  # of a time before all that goes on
-    if service is None or service.running < service.desired or not service.desired:
-        return None
     failed = {task.task_definition for task in tasks}
     for each in service.deployments:
         goes_on = each.rollout in ("IN_PROGRESS", "FAILED") and each.task_definition in failed
         if (goes_on or is_rolling_back(each)) and tasks[0].stopped >= each.created - HEALED:
             return None
     current = {deployment.task_definition for deployment in service.deployments} or {service.task_definition}
-    mine = [task for task in tasks if task.task_definition in current]  # the others' revisions nobody wants any more
+    mine = [task for task in tasks if task.task_definition in current]
+    if not mine:
+        return tasks[0].stopped  # a revision that nobody wants any more; why tasks are lacking now is another question
+    if service.running < service.desired:
+        return None
     lives = sorted(task.stopped - task.started for task in mine if task.started)
     lived = lives[len(lives) // 2] if lives else timedelta(0)  # most lived no longer; the first may have, for days
     apart = max((one.stopped - other.stopped for one, other in pairwise(mine)), default=timedelta(0))
-    if not mine or scope.now - mine[0].stopped > min(max(min(2 * lived, LIVED), 2 * apart, SOONEST), HEALED):
+    if scope.now - mine[0].stopped > min(max(min(2 * lived, LIVED), 2 * apart, SOONEST), HEALED):
         return tasks[0].stopped
     return None
 

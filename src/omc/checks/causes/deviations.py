@@ -41,4 +41,6 @@ def is_same_thing(cause: Cause, finding: Finding) -> bool:
     if cause.name.endswith("-closed"):
         groups = {word for word in cause.sentence.split() if word.startswith("sg-")}
         return any(group in evidence.text for group in groups for evidence in finding.evidence)
+    if place_of(finding) in cause.also and " is gone" in finding.sentence:
+        return True  # a secret that tasks can't read
     return place_of(finding) == cause.place and cause.place in ("database", "cache") and " is gone" in finding.sentence

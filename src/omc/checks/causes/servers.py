@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from omc.checks.causes.heard import Heard, heard, is_about, is_elsewhere, still
 from omc.checks.causes.model import Cause, Situation, reading_of
-from omc.checks.causes.tasks import TEXTS, meant, variable_of
+from omc.checks.causes.tasks import TEXTS, variable_of
 from omc.checks.causes.words import Kind
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import DEPENDENCY_DOWN, DEPLOYMENTS
@@ -168,7 +168,11 @@ def _unreached(situation: Situation, service: str, kind: Kind, server: str, some
     variable = variable_of(situation, server) if server else ""
     named = f", which {variable} says" if variable else ""
     if kind is Kind.HOST:
-        right = meant(f"{first.line} {variable}", situation.stores)
+        stores = [(kind, getattr(situation.stores, kind)) for kind in ("database", "cache")]
+        mine = [
+            f"the {kind} is at {store.host}" for kind, store in stores if store.host and is_about(store, kind, first)
+        ]
+        right = mine[0] if mine else ""
         sentence = f"{service} could not resolve host {server}{named}{f'; {right}' if right else ''}."
         sentence = sentence if server else f"{service}: {first.line}."
     else:

@@ -243,7 +243,7 @@ def _explained(situation: Situation, failure: Failure) -> str:
     if failure.kind is Kind.HOST and failure.what:
         text = f"could not resolve host {failure.what}"
         variable, store = variable_of(situation, failure.what), ""
-        store = meant(f"{failure.line} {variable}", situation.stores)
+        store = _meant(f"{failure.line} {variable}", situation.stores)
         if variable:
             text += f", which {variable} names"
         if store:
@@ -275,7 +275,7 @@ def variable_of(situation: Situation, host: str) -> str:
     return ""
 
 
-def meant(text: str, stores: DataStores) -> str:
+def _meant(text: str, stores: DataStores) -> str:
     line = text.lower()
     if any(word in line for word in ("database", "postgres", "prices", "sql", "5432")) and stores.database.host:
         return f"the database is at {stores.database.host}"
