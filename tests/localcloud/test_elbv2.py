@@ -125,10 +125,12 @@ class Stack:
     def state(self, address: str) -> str:
         return self.health().get(address, ("gone",))[0]
 
-    def get(self, path: str = "/", headers: dict[str, str] | None = None) -> tuple[int, str, dict[str, str]]:
+    def get(
+        self, path: str = "/", headers: dict[str, str] | None = None, method: str = "GET"
+    ) -> tuple[int, str, dict[str, str]]:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=20)
         try:
-            connection.request("GET", path, headers=headers or {})
+            connection.request(method, path, headers=headers or {})
             answer = connection.getresponse()
             return answer.status, answer.read().decode(), dict(answer.getheaders())
         finally:
@@ -257,6 +259,8 @@ def test_rules_choose_by_path_host_and_weight_and_may_answer_themselves(stack: S
     assert stack.get("/api/v0/x")[:2] == (410, 'it\'s gone; 100% "so"')
     assert stack.get("/api/v0/x")[2]["server"] == stack.get("/old")[2]["server"] == "awselb/2.0"
     assert stack.get("/")[2].get("server") != "awselb/2.0"
+    refused, _, by = stack.get("/", method="TRACE")
+    assert (refused, by["server"]) == (405, "awselb/2.0"), "no target gets it"
     location = stack.get("/old?x=1", {"Host": "shop.test"})[2]["location"]
     assert location == "http://shop.test:80/new/old?x=1"
     until(lambda: {stack.get("/", {"Host": "a.example.com"})[1] for _ in range(20)} == {"web", "api"})
