@@ -33,7 +33,7 @@ def test_a_bad_morning_is_told_whole(tmp_path: Path) -> None:
         "tasks": [
             {
                 "taskArn": arn("ecs", f"task/{PREFIX}/{number:032x}"),
-                "taskDefinitionArn": arn("ecs", "task-definition/ohmycoins-backend:8"),
+                "taskDefinitionArn": arn("ecs", "task-definition/ohmycoins-backend:7"),
                 "group": "service:backend",
                 "lastStatus": "STOPPED",
                 "stopCode": "EssentialContainerExited",
@@ -84,7 +84,7 @@ def test_a_bad_morning_is_told_whole(tmp_path: Path) -> None:
     assert task["place"] == "services/backend"
     # Minutes by pattern: the answers' times are as old as this test process.
     assert re.match(
-        r"2 tasks of ohmycoins-backend:8 failed, the newest \d+ min ago: backend exited with 1. 1 of 2",
+        r"2 tasks of ohmycoins-backend:7 failed, the newest \d+ min ago: backend exited with 1. 1 of 2",
         task["sentence"],
     )
     symptoms = {found["check"]: found["sentence"] for found in task["explains"]}
@@ -235,7 +235,7 @@ def test_what_aws_tells_is_data_and_its_secrets_stay_secret(tmp_path: Path, outp
         "tasks": [
             {
                 "taskArn": arn("ecs", f"task/{PREFIX}/{1:032x}"),
-                "taskDefinitionArn": arn("ecs", "task-definition/ohmycoins-backend:8"),
+                "taskDefinitionArn": arn("ecs", "task-definition/ohmycoins-backend:7"),
                 "group": "service:backend",
                 "lastStatus": "STOPPED",
                 "stopCode": "TaskFailedToStart",
