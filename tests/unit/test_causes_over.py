@@ -222,3 +222,18 @@ def test_a_lock_ended_when_somebody_last_waited_not_when_it_was_last_measured(se
     load = replace(locked(0, 2, 2), above={BLOCKED: ago(seconds=seconds)})
     [lock] = [each for each in run((STALE,), [stores(), rules(), load]) if each.check == "database-locked"]
     assert lock.ended == ago(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "message", ["DB instance restarted", "Multi-AZ instance failover completed", "Recovery is over"]
+)
+@pytest.mark.parametrize(("minutes", "is_told"), [(0.5, True), (3, True), (14, True), (16, False)])
+def test_a_database_that_is_back_is_told_as_past_and_takes_nothing(
+    message: str, minutes: float, *, is_told: bool
+) -> None:
+    facts = [stores(database={"events": (StoreEvent(ago(minutes=minutes), "d", message),)}), rules(), load_of()]
+    found = run((ZERO,), facts)
+    told = [each for each in found if each.check == "database-restarted"]
+    assert [each.is_past for each in told] == ([True] if is_told else [])
+    assert ZERO.sentence in {each.sentence for each in found}
+    assert all(not each.explains for each in told)

@@ -45,6 +45,8 @@ ECHO = timedelta(seconds=30)
 SILENCE = (Kind.LOCK, Kind.TIMEOUT, Kind.POOL)
 SAME_TIME = timedelta(seconds=10)
 """Between the last lines of two troubles that both go on."""
+LATELY = timedelta(minutes=15)
+"""So long ago at most that a restart is still told, once the database is back."""
 BUSY_PERCENT = 90.0
 LITTLE_STORAGE = 512 * 1024 * 1024
 """Bytes."""
@@ -71,7 +73,9 @@ def database_trouble(situation: Situation) -> Iterator[Cause]:
         if found := _status(situation, store, said):
             yield found
         return
-    for look in (*LOOKS, _busy) if closed else (*LOOKS, _network, _frozen, _busy):  # what hangs refuses nothing
+    for look in (
+        (*LOOKS, _busy) if closed else (*LOOKS, _network, _frozen, _busy, _was_restarted)
+    ):  # what hangs refuses nothing
         found = look(situation, store, said)
         if found:
             yield found
@@ -340,6 +344,32 @@ def _restart(situation: Situation, store: Store) -> tuple[str, datetime] | None:
         ):
             return f'"{event.message.rstrip(".")}" {situation.ago(event.at)}', event.at
     return None
+
+
+def _was_restarted(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+    """It is back, as far as anybody says: told as past, since tasks and requests may have failed for it."""
+    happened = _restart(situation, store)
+    if happened is None or situation.scope.now - happened[1] > LATELY or still(situation, said, *SILENCE):
+        return None
+    event = next(each for each in store.events if each.at == happened[1])
+    text = f"The database was away {situation.ago(event.at)}: {event.message.rstrip('.')}. It is back."
+    told = f"RDS's event, {situation.when(event.at)}: {event.message}"
+    evidence = (
+        Evidence(told, reading_of(situation.fact(DataStores))),
+        *situation.by_whom(situation.changed(REBOOTS, store.name)),
+    )
+    return _cause(
+        situation,
+        "restarted",
+        store,
+        text,
+        (),
+        evidence=evidence,
+        since=event.at,
+        ended=event.at,
+        serves=True,
+        level=Level.WARN,
+    )
 
 
 def _begin(said: list[Heard]) -> datetime | None:
