@@ -8,12 +8,20 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from omc.stack import load
+from omc.store.database import open_store
+from omc.store.place import place_of
 from omc.terraform import find_terraform
+from support.canary import CANARY, FORMS, dump, listing_processes
 from support.small import Lane, add_fault, faults_of, small_world, until
-from support.stack import clean_env, run
+from support.stack import Done, clean_env, run
+
+if TYPE_CHECKING:
+    import psycopg
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
@@ -217,3 +225,126 @@ def test_a_plan_of_a_part_says_so_before_and_after_it_is_applied(lane: Lane, tmp
     assert "part" in done.json["run"]["sentence"].lower()
     rest = lane.omc("infra", "plan", "--env", lane.name)
     assert "0 added, 1 changed" in rest.out, rest.out + rest.err
+
+
+SECRETS = """
+variable "quotes_url" {
+  type = string
+}
+
+variable "api_token" {
+  type = string
+}
+
+variable "settings" {
+  type = map(string)
+}
+
+variable "words" {
+  type = list(string)
+}
+
+resource "aws_sqs_queue" "jobs" {
+  name = "jobs"
+  tags = { Name = "jobs", Contact = var.words[0] }
+}
+
+resource "aws_ssm_parameter" "url" {
+  name        = "/lane1/url"
+  description = var.words[1]
+  type        = "String"
+  value       = var.quotes_url
+  tags        = { api-token = var.api_token }
+}
+
+resource "terraform_data" "settings" {
+  input            = merge(var.settings, { title = "TITLE" })
+  triggers_replace = var.words
+}
+
+output "reach" {
+  value = { url = var.quotes_url, words = var.words, settings = var.settings }
+}
+
+check "words" {
+  assert {
+    condition     = length(var.words) == 0
+    error_message = "Too many words: ${join(", ", var.words)} ${var.quotes_url}"
+  }
+}
+"""
+REFUSING = """
+resource "terraform_data" "refused" {
+  input = "x"
+  lifecycle {
+    precondition {
+      condition     = length(var.words) == 0
+      error_message = "These can't be: ${join(", ", var.words)} ${jsonencode(var.settings)} ${var.quotes_url}"
+    }
+  }
+}
+"""
+
+
+def test_a_secret_in_tfvars_and_in_tags_of_aws_is_shown_and_kept_nowhere(lane: Lane, tmp_path: Path) -> None:
+    """A canary in every variable of a file, and in tags that somebody set by hand: no text, JSON, Markdown, summary,
+    error, log, record or list of processes has it. Terraform's own files do, which only their user may read."""
+    values = {
+        "quotes_url": f"https://user:{CANARY}@api.example.com/v1",
+        "api_token": CANARY,
+        "settings": {"db_password": CANARY, "url": f"postgresql://app:{CANARY}@db/app", "json": FORMS[1], "plain": "1"},
+        "words": list(FORMS),
+    }
+    tfvars = root_of(lane) / "terraform.tfvars.json"
+    tfvars.write_text(json.dumps(values))
+    env, seen, summaries, file = ("--env", lane.name), [], [], tmp_path / "reviewed.tfplan"
+    sqs = lane.world.client("sqs")
+
+    def say(*words: str) -> Done:
+        seen.append(lane.omc("infra", *words, *env))
+        return seen[-1]
+
+    def shown_in_all_ways() -> None:
+        summaries.append(tmp_path / f"summary-{len(summaries)}.json")
+        planned = say("plan", "--full", "--out", str(file), "--summary", str(summaries[-1]))
+        assert planned.code == 0, planned.out + planned.err
+        for output in ("table", "json", "markdown"):
+            assert say("apply", "--plan", str(file), "--dry-run", "--output", output).code == 0
+        assert say("plan", "--output", "markdown").code == 0
+        assert say("drift", "--all", "--full").code in (0, 1)
+
+    try:
+        with listing_processes() as listed:
+            write(lane, SECRETS.replace("TITLE", "old"))
+            shown_in_all_ways()
+            assert say("apply", "--yes").code == 0
+            queue = sqs.get_queue_url(QueueName="jobs")["QueueUrl"]
+            sqs.tag_queue(QueueUrl=queue, Tags={"api-token": CANARY, "Note": FORMS[0], "Reach": FORMS[2]})
+            write(lane, SECRETS.replace("TITLE", "new"))
+            shown_in_all_ways()
+            assert say("apply", "--yes", "--output", "json").code == 0
+            assert set(sqs.list_queue_tags(QueueUrl=queue)["Tags"]) == {"Name", "Contact"}
+            write(lane, SECRETS.replace("TITLE", "new") + REFUSING)
+            assert say("plan").code == 1
+            assert say("apply", "--yes").code == 1
+            write(lane, SECRETS.replace("TITLE", "new"))
+            assert say("destroy", "--dry-run").code == 0
+        runs = [str(one["run"]) for one in lane.omc("runs", "list", *env, "--output", "json").json["runs"][:2]]
+        for output in ("table", "json", "markdown"):
+            seen += [lane.omc("runs", "show", run, "--output", output) for run in runs]
+            seen.append(lane.omc("audit", "show", *env, "--output", output))
+        assert "aws_sqs_queue.jobs" in seen[0].out
+        for done in seen:
+            assert CANARY not in done.out + done.err, done
+        assert all(CANARY not in file.read_text() for file in summaries)
+        assert not [words for words in listed if CANARY in words]
+        place = place_of(load(lane.file), load(lane.file).environments[lane.name])
+        with open_store(place) as store, store.reading() as session:
+            connection = session.connection().connection.driver_connection
+            rows = dump(cast("psycopg.Connection", connection))
+        assert runs[0] in rows
+        assert CANARY not in rows
+        logs = [*lane.world.state.glob("*.log"), *lane.file.parent.rglob("*.log")]
+        assert not [log for log in logs if CANARY in log.read_text(errors="replace")]
+    finally:
+        tfvars.unlink()

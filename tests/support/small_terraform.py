@@ -70,12 +70,16 @@ def plan(arguments: list[str]) -> None:
     world = read()
     take_lock(world, "Plan")
     path = next(word for word in arguments if word.startswith("-out=")).removeprefix("-out=")
+    files = [Path(word.removeprefix("-var-file=")) for word in arguments if word.startswith("-var-file=")]
+    variables = given().copy()
+    for file in files:
+        variables |= json.loads(file.read_text()) if file.suffix == ".json" else {}
     with zipfile.ZipFile(path, "w") as packed:
         packed.writestr("tfplan", json.dumps(changes(world)))
-        packed.writestr("variables", json.dumps(given()))
+        packed.writestr("variables", json.dumps(variables))
         packed.writestr("tfstate", json.dumps({"serial": world["serial"], "lineage": "l"}))
         packed.writestr("tfconfig/modules.json", json.dumps([{"Key": "", "Dir": "."}]))
-    write(read() | {"lock": None, "given": given()})
+    write(read() | {"lock": None, "given": variables, "said": arguments})
 
 
 def given() -> dict[str, str]:

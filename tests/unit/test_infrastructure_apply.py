@@ -207,6 +207,8 @@ def test_what_is_left_is_planned_with_the_same_variables_of_which_the_run_keeps_
     assert outcome is not None
     assert outcome.verdict is Verdict.SUCCEEDED
     assert rig.world["given"] == {name: value}
+    assert value not in " ".join(rig.world["said"]), "a list of processes shows a program's arguments"
+    assert list(rig.root.plans.glob("*.tfvars.json")) == []
 
 
 def test_an_apply_that_was_finished_before_omc_died_is_seen_to_be(rig: Rig) -> None:

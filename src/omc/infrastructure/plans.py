@@ -117,16 +117,21 @@ def make(
     fresh = root.plans / f"{os.getpid()}-{time.monotonic_ns()}.new"
     arguments = ["plan", f"-out={fresh}", "-input=false", f"-parallelism={PARALLELISM}"]
     arguments += [f"-var-file={name}" for name in root.var_files]
-    arguments += [f"-var={name}={value}" for name, value in settings.items()]
+    ours = fresh.with_suffix(".tfvars.json")  # a list of processes shows what is said as -var
+    arguments += [f"-var-file={ours}"] if settings else []
     arguments += ["-destroy"] if destroy else []
     prepared = replace(root, extra=as_environment(variables) | _mark(mark))
     try:
+        if settings:
+            with os.fdopen(os.open(ours, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                json.dump(settings, out)
         held(lambda: prepared.run(arguments, _counting(say)), lock_wait, say)
         fresh.chmod(0o600)
         path = root.plans / f"{sha256_of(fresh)[:16]}.tfplan"
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+        ours.unlink(missing_ok=True)
     return path
 
 
@@ -187,7 +192,7 @@ def _counting(say: Say) -> Callable[[Mapping[str, Any]], None]:
 
 
 def _drop_old(folder: Path) -> None:
-    for path in [*folder.glob("*.tfplan"), *folder.glob("*.new")]:
+    for path in [*folder.glob("*.tfplan"), *folder.glob("*.new"), *folder.glob("*.tfvars.json")]:
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > KEPT_SECONDS:
                 path.unlink()
