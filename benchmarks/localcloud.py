@@ -170,10 +170,10 @@ def hammer(endpoint: str, request: tuple[str, str, bytes, dict[str, str]], clien
             began = time.monotonic()
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            said = answer.read()
+            payload = answer.read()
             times.append(time.monotonic() - began)
             if answer.status != 200:
-                wrong.append(f"{answer.status} {said[:300]!r}")
+                wrong.append(f"{answer.status} {payload[:300]!r}")
                 break
         connection.close()
 
@@ -239,12 +239,12 @@ def tasks(cloud: Cloud) -> dict[str, Any]:
     began = time.monotonic()
     for number in range(SERVICES):
         ecs.update_service(cluster=CLUSTER, service=f"service-{number:03}", desiredCount=each)
-    running, said = 0, 0.0
+    running, reported = 0, 0.0
     while running < each * SERVICES and time.monotonic() - began < START_TIMEOUT:
         time.sleep(1)
         running, pending = counts(ecs)
-        if time.monotonic() - said > 20:
-            said = time.monotonic()
+        if time.monotonic() - reported > 20:
+            reported = time.monotonic()
             print(f"  {running} tasks run, {pending} are pending after {time.monotonic() - began:.0f} s", flush=True)
     seconds = time.monotonic() - began
     listed = json.loads(localcloud(cloud.state, "status", "--json"))["parts"]["ecs"]["tasks"]

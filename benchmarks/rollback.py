@@ -32,8 +32,8 @@ def bare(lane: Lane, revision: str) -> float:
     """Seconds from UpdateService to the successful end of its deployment."""
     ecs = lane.world.client("ecs")
     began = time.monotonic()
-    told = ecs.update_service(cluster=lane.name, service=SERVICE, taskDefinition=revision)["service"]
-    wanted = told["currentServiceDeployment"] if "currentServiceDeployment" in told else lane.deployments()[0]
+    payload = ecs.update_service(cluster=lane.name, service=SERVICE, taskDefinition=revision)["service"]
+    wanted = payload["currentServiceDeployment"] if "currentServiceDeployment" in payload else lane.deployments()[0]
     while True:
         [found] = ecs.describe_service_deployments(serviceDeploymentArns=[wanted])["serviceDeployments"]
         if found["status"] == "SUCCESSFUL":

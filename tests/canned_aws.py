@@ -38,7 +38,7 @@ class CannedAws:
 
     answers: dict[tuple[str, str], Answer]
     endpoint: str = ""
-    asked: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
+    requests: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     status_page: Any = field(default_factory=lambda: (200, b'{"data_age_seconds": 12.5}'))
     pages: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     """Other pages, by path."""
@@ -50,7 +50,7 @@ class CannedAws:
     """What users get beside the status page, by path."""
 
     def operations(self) -> list[str]:
-        return [operation for _, operation, _ in self.asked]
+        return [operation for _, operation, _ in self.requests]
 
 
 def _answer(aws: CannedAws, request: protocol.HttpRequest) -> protocol.HttpAnswer:
@@ -65,7 +65,7 @@ def _answer(aws: CannedAws, request: protocol.HttpRequest) -> protocol.HttpAnswe
         return protocol.HttpAnswer(status, body, {})
     wire = protocol.identify(request, protocol.service_of(request, protocol.signature(request)), "request-1")
     params = protocol.parse(wire, request)
-    aws.asked.append((wire.service, wire.operation.name, params))
+    aws.requests.append((wire.service, wire.operation.name, params))
     answer = aws.answers.get((wire.service, wire.operation.name), AwsError("InvalidAction", "not canned"))
     if isinstance(answer, AwsError):
         return protocol.serialise_error(wire, answer)

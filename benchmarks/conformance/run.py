@@ -56,8 +56,8 @@ def source() -> Path:
     """A folder with moto's `tests` and nothing else of moto: the installed one is the one that is tested."""
     version = importlib.metadata.version("moto")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "omc" / f"moto-{version}"
-    if given := os.environ.get("MOTO_SOURCE"):
-        tests = Path(given) / "tests"
+    if provided := os.environ.get("MOTO_SOURCE"):
+        tests = Path(provided) / "tests"
         if not tests.is_dir():
             raise Skipped(f"{tests} is no folder: MOTO_SOURCE is to name the unpacked source package of moto {version}")
         cache = Path(tempfile.mkdtemp(prefix="moto-tests-"))
@@ -143,8 +143,8 @@ def failing(results: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
 def worse(service: str, measured: Mapping[str, list[str]], known: Mapping[str, Any]) -> list[str]:
     """What fails and did not, or fails in a worse way. A slow test may be slow or not, by the machine."""
     accepted = {name for names in known.get("failing", {}).get(service, {}).values() for name in names}
-    told = [f"5xx: {name}" for name in measured.get("5xx", [])]
-    return told + [
+    messages = [f"5xx: {name}" for name in measured.get("5xx", [])]
+    return messages + [
         f"{kind}: {name}"
         for kind, names in measured.items()
         for name in names

@@ -68,8 +68,8 @@ def assemble(settings: Settings, access_key_id: str, secret_access_key: str) -> 
     ]
     for kind in component_classes():
         wanted = inspect.signature(kind).parameters
-        given = {"settings": settings, "state": settings.state}
-        components.append(kind(**{name: given[name] for name in wanted if name in given}))
+        provided = {"settings": settings, "state": settings.state}
+        components.append(kind(**{name: provided[name] for name in wanted if name in provided}))
     components.append(Snapshots(settings.state))
     for component in components:
         cloud.attach(component)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.core import addresses
-from localcloud.core.addresses import AddressError, Home
+from localcloud.core.addresses import AddressBlock, AddressError
 from localcloud.core.lock import Holder, StateLock
 
 READY_WITHIN = 180.0
@@ -39,15 +39,15 @@ class Failure(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``python -m localcloud``."""
-    given = _parser().parse_args(arguments)
+    provided = _parser().parse_args(arguments)
     if not sys.platform.startswith("linux"):
         _fail("localcloud needs Linux: it gives each task an address of its own in 127.64.0.0/10.")
     try:
-        given.run(given)
+        provided.run(provided)
     except (Failure, AddressError) as problem:
         _fail(str(problem))
     except OSError as problem:
-        _fail(f"{problem.filename or given.state}: {problem.strerror or problem}.")
+        _fail(f"{problem.filename or provided.state}: {problem.strerror or problem}.")
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -92,15 +92,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def up(given: argparse.Namespace) -> None:
+def up(provided: argparse.Namespace) -> None:
     """Start the server as a process of its own and wait until it answers."""
-    state = _state(given, make=True)
+    state = _state(provided, make=True)
     holder = StateLock(state).holder()
     if holder is not None:
         _await_ready(state, None, 0)
         print(_running(state)["endpoint"])
         return
-    _home(given, state)
+    _home(provided, state)
     log = state / LOG
     before = log.stat().st_size if log.exists() else 0
     command = [sys.executable, "-m", "localcloud", "serve", "--state", str(state)]
@@ -131,16 +131,16 @@ def _last_words(state: Path, offset: int, status: int) -> str:
     with (state / LOG).open("rb") as log:
         log.seek(offset)
         lines = log.read().decode(errors="replace").splitlines()
-    said = [line for line in lines if line.startswith("localcloud: ")]
-    if said:
-        return said[-1].removeprefix("localcloud: ")
+    messages = [line for line in lines if line.startswith("localcloud: ")]
+    if messages:
+        return messages[-1].removeprefix("localcloud: ")
     return f"The cloud in {state} ended at its start with status {status}; its log is {state / LOG}."
 
 
-def serve(given: argparse.Namespace) -> None:
+def serve(provided: argparse.Namespace) -> None:
     """Run the cloud in this process."""
-    state = _state(given, make=True)
-    home = _home(given, state)
+    state = _state(provided, make=True)
+    home = _home(provided, state)
     lock = StateLock(state)
     holder = lock.take()
     if holder is not None:
@@ -158,10 +158,10 @@ def serve(given: argparse.Namespace) -> None:
         lock.release()
 
 
-def down(given: argparse.Namespace) -> None:
+def down(provided: argparse.Namespace) -> None:
     """Stop the server, in order if it listens; end what a killed server left behind. A state that wasn't saved, or not
     whole, is an error."""
-    state = _state(given)
+    state = _state(provided)
     ran, ended = _stop(state)
     if ran:
         _require_saved(state)
@@ -212,39 +212,42 @@ def _end_orphans(state: Path) -> int:
     return Supervisor(state).reap_orphans()
 
 
-def status(given: argparse.Namespace) -> None:
+def status(provided: argparse.Namespace) -> None:
     """Exit status 0 where it runs and answers, 1 where some of its state can't be saved, else 3."""
-    state = _state(given)
+    state = _state(provided)
     cloud = _cloud_file(state)
     holder = StateLock(state).holder()
-    said: dict[str, Any] = {"running": holder is not None, "state": str(state)}
+    record: dict[str, Any] = {"running": holder is not None, "state": str(state)}
     if holder is not None:
-        said.update({"pid": holder.pid, **_asked(cloud)})
-    unsaved = said.get("parts", {}).get("snapshot", {}).get("unsaved", {})
-    if given.json:
-        print(json.dumps(said, indent=2))
+        record.update({"pid": holder.pid, **_asked(cloud)})
+    unsaved = record.get("parts", {}).get("snapshot", {}).get("unsaved", {})
+    if provided.json:
+        print(json.dumps(record, indent=2))
     elif holder is None:
         print(f"No cloud runs in {state}. Start one: python -m localcloud up --state {state}")
     else:
-        print(f"Running at {said.get('endpoint', '(not answering)')}, account {said.get('account')}, pid {holder.pid}.")
-        failing = [name for name, loop in said.get("loops", {}).items() if loop["failures"]]
+        print(
+            f"Running at {record.get('endpoint', '(not answering)')}, account {record.get('account')}, "
+            f"pid {holder.pid}."
+        )
+        failing = [name for name, loop in record.get("loops", {}).items() if loop["failures"]]
         print("All loops run." if not failing else f"Loops that failed at least once: {', '.join(failing)}.")
-        for task in said.get("parts", {}).get("ecs", {}).get("tasks", ()):
+        for task in record.get("parts", {}).get("ecs", {}).get("tasks", ()):
             pids = " ".join(str(pid) for pid in task["pids"])
             print(f"{task['service']:<10} {task['revision']:<24} {task['status']:<9} {task['address']}  pid {pids}")
         if unsaved:
             print(f"Not saved: {_listed(unsaved)}. A restart would lose it; the log says more: {state / LOG}")
-    if holder is None or "endpoint" not in said:
+    if holder is None or "endpoint" not in record:
         sys.exit(3)
     if unsaved:
         sys.exit(1)
 
 
-def reset(given: argparse.Namespace) -> None:
+def reset(provided: argparse.Namespace) -> None:
     """Delete the state folder, and give its address block back."""
-    state = _state(given)
+    state = _state(provided)
     if StateLock(state).holder() is not None:
-        if not given.force:
+        if not provided.force:
             raise Failure(f"A cloud runs in {state}; stop it first with `down`, or use --force.")
         _stop(state)
     if not state.exists():
@@ -259,22 +262,22 @@ def reset(given: argparse.Namespace) -> None:
     print(f"The state in {state} is gone.")
 
 
-def logs(given: argparse.Namespace) -> None:
+def logs(provided: argparse.Namespace) -> None:
     """The last lines of the server's log."""
-    path = _state(given) / LOG
+    path = _state(provided) / LOG
     if not path.exists():
         raise Failure(f"There is no log {path}; the cloud was never started there with `up`.")
     with path.open(errors="replace") as log:
-        for line in log.readlines()[-given.lines :]:
+        for line in log.readlines()[-provided.lines :]:
             print(line, end="")
-        while given.follow:
+        while provided.follow:
             print(log.read(), end="", flush=True)
             time.sleep(0.2)
 
 
-def env(given: argparse.Namespace) -> None:
+def env(provided: argparse.Namespace) -> None:
     """Shell exports; a profile or a session of another account must not mix in."""
-    cloud = _running(_state(given))
+    cloud = _running(_state(provided))
     exports = {
         "AWS_ENDPOINT_URL": cloud["endpoint"],
         "AWS_REGION": cloud["region"],
@@ -289,17 +292,17 @@ def env(given: argparse.Namespace) -> None:
     print("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_SECURITY_TOKEN")
 
 
-def push(given: argparse.Namespace) -> None:
+def push(provided: argparse.Namespace) -> None:
     """Print the digest under which ECR holds the image now, alone on standard output, for scripts."""
     import boto3
     from botocore.exceptions import ClientError
 
     from localcloud.services import ecr
 
-    state = _state(given)
+    state = _state(provided)
     cloud = _running(state)
-    if not (given.folder / "Dockerfile").exists():
-        raise Failure(f"{given.folder} has no Dockerfile; localcloud reads from it how the application starts.")
+    if not (provided.folder / "Dockerfile").exists():
+        raise Failure(f"{provided.folder} has no Dockerfile; localcloud reads from it how the application starts.")
     client = boto3.client(
         "ecr",
         endpoint_url=cloud["endpoint"],
@@ -309,23 +312,28 @@ def push(given: argparse.Namespace) -> None:
     )
     try:
         pushed = ecr.push(
-            client, state, given.folder, given.repository, given.tag, say=lambda line: print(line, file=sys.stderr)
+            client,
+            state,
+            provided.folder,
+            provided.repository,
+            provided.tag,
+            say=lambda line: print(line, file=sys.stderr),
         )
     except ClientError as problem:
         raise Failure(
-            f"ECR refused the image for {given.repository}: {problem.response['Error']['Message']}"
+            f"ECR refused the image for {provided.repository}: {problem.response['Error']['Message']}"
         ) from problem
     except ecr.ImageError as problem:
         raise Failure(str(problem)) from problem
     print(pushed.digest)
 
 
-def _state(given: argparse.Namespace, *, make: bool = False) -> Path:
-    state: Path = given.state.resolve()
+def _state(provided: argparse.Namespace, *, make: bool = False) -> Path:
+    state: Path = provided.state.resolve()
     if make:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         _make_private(state)
-    given.state = state
+    provided.state = state
     return state
 
 
@@ -342,7 +350,7 @@ def _make_private(state: Path) -> None:
                     path.chmod(path.stat().st_mode & 0o700)
 
 
-def _home(given: argparse.Namespace, state: Path) -> Home:
+def _home(provided: argparse.Namespace, state: Path) -> AddressBlock:
     """The settings of the state folder, made if it has none; refused where there is no room."""
     free = shutil.disk_usage(state).free
     if free < addresses.LEAST_FREE_BYTES:
@@ -351,10 +359,10 @@ def _home(given: argparse.Namespace, state: Path) -> Home:
     home = addresses.load(state)
     if home is None:
         return addresses.create(
-            state, port=given.port or addresses.DEFAULT_PORT, region=given.region or addresses.DEFAULT_REGION
+            state, port=provided.port or addresses.DEFAULT_PORT, region=provided.region or addresses.DEFAULT_REGION
         )
     settings = home.settings
-    for name, wanted, has in (("port", given.port, settings.port), ("region", given.region, settings.region)):
+    for name, wanted, has in (("port", provided.port, settings.port), ("region", provided.region, settings.region)):
         if wanted is not None and wanted != has:
             raise Failure(f"The cloud in {state} has {name} {has}, for good; use `reset` to make one with {wanted}.")
     return home
@@ -386,10 +394,10 @@ def _asked(cloud: Mapping[str, Any]) -> dict[str, Any]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         page = f"{cloud['endpoint']}/_localcloud/status"
-        asking = urllib.request.Request(page, headers={"X-Localcloud-Token": cloud["token"]})  # noqa: S310 — our own
-        with opener.open(asking, timeout=5) as answer:
-            said: dict[str, Any] = json.loads(answer.read())
-            return said
+        request = urllib.request.Request(page, headers={"X-Localcloud-Token": cloud["token"]})  # noqa: S310 — our own
+        with opener.open(request, timeout=5) as answer:
+            payload: dict[str, Any] = json.loads(answer.read())
+            return payload
     except (urllib.error.URLError, OSError, ValueError, KeyError):
         return {}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud import assemble
-from localcloud.core.addresses import Home, write_private
+from localcloud.core.addresses import AddressBlock, write_private
 from localcloud.core.snapshot import SnapshotError
 from localcloud.front.identity import Identity
 from localcloud.services import exchange
@@ -27,16 +27,16 @@ class CannotStart(Exception):
     """One sentence: why the cloud can't start, and the way out."""
 
 
-def run(home: Home, cloud_file: Path, stopped_file: Path) -> None:
+def run(home: AddressBlock, cloud_file: Path, stopped_file: Path) -> None:
     """Serve until SIGTERM or SIGINT, then stop in order. Raises ``CannotStart``.
 
     ``cloud_file`` is there while the cloud answers; ``stopped_file`` after an orderly stop, with what wasn't saved.
     """
     logging.basicConfig(level=logging.INFO, format=LINE)
-    told = threading.Event()
+    response = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         # Nothing but a flag: an exception in a handler would leave processes behind.
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, lambda *_: response.set())
     settings = home.settings
     cloud_file.unlink(missing_ok=True)
     stopped_file.unlink(missing_ok=True)
@@ -65,7 +65,7 @@ def run(home: Home, cloud_file: Path, stopped_file: Path) -> None:
     )
     gc.freeze()  # what start made lives as long as the cloud: the collector needn't walk it
     log.info("ready at %s", settings.endpoint)
-    told.wait()
+    response.wait()
     log.info("going down")
     cloud_file.unlink(missing_ok=True)
     unsaved = assemble.stop(cloud, server)

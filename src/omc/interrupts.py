@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-HELD = (signal.SIGINT, signal.SIGTERM)
+HELD_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def held() -> Iterator[Callable[[], bool]]:
+def deferred_signals() -> Iterator[Callable[[], bool]]:
     """Keep interrupts that come inside the block until its end, and do then what they would have done at once.
 
     Gives a function that says whether one came, for a block that can end early. Several come as one. Signals that this
@@ -30,7 +30,7 @@ def held() -> Iterator[Callable[[], bool]]:
     before = {}
     try:
         if threading.current_thread() is threading.main_thread():
-            for number in HELD:
+            for number in HELD_SIGNALS:
                 handler = signal.getsignal(number)
                 if callable(handler):
                     before[number] = handler
@@ -44,7 +44,7 @@ def held() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def told_apart() -> Iterator[None]:
+def reraise_interrupts() -> Iterator[None]:
     """Raise ``KeyboardInterrupt`` in place of an error that only came of one: a library failed at cleaning up."""
     try:
         yield

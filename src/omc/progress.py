@@ -24,7 +24,7 @@ SILENT = 2.0
 
 
 @contextmanager
-def said_if_long(
+def note_if_slow(
     what: str, stream: TextIO | None = None, *, unless: Callable[[], bool] = lambda: False
 ) -> Iterator[None]:
     """Say what is waited for in the block, once it has taken longer than ``SILENT``, and again every ten seconds.

@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from omc import exact_json, procfs
 from omc.errors import OmcError
-from omc.interrupts import held
+from omc.interrupts import deferred_signals
 
 NAMES = ("terraform", "tofu")
 MINIMUM = (1, 11)
@@ -39,7 +39,7 @@ ROOTS = (Path("/opt"), Path("/usr/local"), Path("/srv"), Path.home())
 
 SEARCH_DEPTH = 4
 REGISTRY_TIMEOUT = 3.0
-LOOK = 0.05
+POLL_INTERVAL = 0.05
 """Seconds between two looks at what Terraform has printed."""
 ASK = 1.0
 """Seconds between two questions whether Terraform is to stop."""
@@ -179,17 +179,17 @@ def run(
     command = [str(terraform.executable), verb, *(["-json"] if event else []), *rest]
     lines: list[str] = []
     failures: list[str] = []
-    with held() as interrupted:
+    with deferred_signals() as interrupted:
         process, printed = _spawn(command, folder, environment(env))
         _RUNNING.append(process)
         try:
             for line in _lines(process, printed, stop, interrupted):
                 lines.append(line)
                 if event:
-                    for said in _events(line):
-                        if said.get("@level") == "error":
-                            failures.append(_diagnostic(said))
-                        event(said)
+                    for record in _events(line):
+                        if record.get("@level") == "error":
+                            failures.append(_diagnostic(record))
+                        event(record)
             code = process.wait()
         except BaseException:
             _let_finish(process)
@@ -197,12 +197,12 @@ def run(
         finally:
             printed.close()
             _RUNNING.remove(process)
-            told = _is_interrupted(process)
+            is_reported = _is_interrupted(process)
             _end_session(process.pid)
             _interrupt(process)  # closes what is open; nobody is there any more to be interrupted
     if code < 0:
         name = signal.Signals(-code).name
-        how = "after it was told to stop" if told else "not by omc"
+        how = "after it was told to stop" if is_reported else "not by omc"
         raise TerraformKilled(f"terraform {verb} was killed in {folder.name} ({name}), {how}.")
     if code != 0:
         reason = failures[0] if failures else _first_error("".join(lines))
@@ -266,14 +266,14 @@ def interrupt() -> None:
 
 def outputs(terraform: Terraform, folder: Path, *, env: Mapping[str, str]) -> dict[str, Any]:
     """The root's outputs as plain values."""
-    said = json.loads(run(terraform, folder, ["output", "-json"], env=env))
-    return {name: value["value"] for name, value in said.items()}
+    payload = json.loads(run(terraform, folder, ["output", "-json"], env=env))
+    return {name: value["value"] for name, value in payload.items()}
 
 
 def state(terraform: Terraform, folder: Path, *, env: Mapping[str, str]) -> dict[str, Any]:
     """The state as the backend holds it, secrets and all; an empty mapping where nothing was ever applied."""
-    said = run(terraform, folder, ["state", "pull"], env=env)
-    pulled: dict[str, Any] = json.loads(said) if said.strip() else {}
+    message = run(terraform, folder, ["state", "pull"], env=env)
+    pulled: dict[str, Any] = json.loads(message) if message.strip() else {}
     return pulled
 
 
@@ -319,16 +319,16 @@ def _lines(
 
     It is interrupted when it is to ``stop``, and when we are; in our hurry it is ended after ``STOP_TIMEOUT``.
     """
-    rest, asked = "", time.monotonic()
+    rest, requested = "", time.monotonic()
     patience = None
     while True:
         ended = process.poll() is not None
         now = time.monotonic()
-        if stop is not None and not ended and now - asked >= ASK:
+        if stop is not None and not ended and now - requested >= ASK:
             if stop():
                 _interrupt(process)
                 stop = None
-            asked = now
+            requested = now
         if interrupted():
             if patience is None:
                 _interrupt(process)
@@ -343,7 +343,7 @@ def _lines(
                 yield rest
             return
         if not new:
-            time.sleep(LOOK)
+            time.sleep(POLL_INTERVAL)
 
 
 def _let_finish(process: subprocess.Popen[str]) -> None:
@@ -374,16 +374,16 @@ def _end_session(leader: int) -> None:
 
 def _events(line: str) -> Iterator[Mapping[str, Any]]:
     try:
-        said = json.loads(line)
+        payload = json.loads(line)
     except ValueError:
         return
-    if isinstance(said, dict):
-        yield said
+    if isinstance(payload, dict):
+        yield payload
 
 
-def _diagnostic(said: Mapping[str, Any]) -> str:
-    diagnostic = said.get("diagnostic") or {}
-    words = [diagnostic.get("summary") or str(said.get("@message", "")), diagnostic.get("detail") or ""]
+def _diagnostic(record: Mapping[str, Any]) -> str:
+    diagnostic = record.get("diagnostic") or {}
+    words = [diagnostic.get("summary") or str(record.get("@message", "")), diagnostic.get("detail") or ""]
     where = diagnostic.get("address")
     sentence = ": ".join(" ".join(word.split()) for word in words if word)
     return f"{sentence} ({where})" if where else sentence
@@ -410,9 +410,9 @@ _TAKEN = re.compile(
 it is, as between its PutObject and its GetObject."""
 
 
-def _lock_in(said: str) -> Lock | None:
+def _lock_in(message: str) -> Lock | None:
     """The lock because of which Terraform could not begin; its fields are empty where Terraform doesn't know them."""
-    text = " ".join(_COLOUR.sub("", said).translate(_BOX).split())
+    text = " ".join(_COLOUR.sub("", message).translate(_BOX).split())
     if "acquiring the state lock" not in text:
         return None  # also not where it was had and could not be released: then Terraform has done its work
     _, found, info = text.partition("Lock Info:")
@@ -465,11 +465,11 @@ def _executable() -> Path:
 
 
 def _require_version(executable: Path) -> None:
-    said = subprocess.run(
+    response = subprocess.run(
         [str(executable), "version", "-json"], env=environment({}), capture_output=True, text=True, check=False
     )
     try:
-        version = str(json.loads(said.stdout)["terraform_version"])
+        version = str(json.loads(response.stdout)["terraform_version"])
         numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2])
     except (ValueError, KeyError) as error:
         raise TerraformError(f"{executable} doesn't answer `version -json` as Terraform does.") from error

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 
-def moment(at: datetime, zone: str) -> str:
+def format_time(at: datetime, zone: str) -> str:
     """``Mon 24 Nov 08:15:02 AEDT (Sun 21:15 UTC)``."""
     local, utc = at.astimezone(ZoneInfo(zone)), at.astimezone(UTC)
     day = "" if utc.date() == local.date() else f"{utc:%a} "
@@ -32,10 +32,10 @@ def ago(at: datetime, now: datetime, zone: str) -> str:
     local, today = at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
     days = (today - local.date()).days
     day = "" if days == 0 else f"{local:%a} " if abs(days) < 7 else f"{local:%d %b} "
-    return f"{span(now - at)} ago, {day}{local:%H:%M}" if at <= now else f"{day}{local:%H:%M}"
+    return f"{format_duration(now - at)} ago, {day}{local:%H:%M}" if at <= now else f"{day}{local:%H:%M}"
 
 
-def span(length: timedelta) -> str:
+def format_duration(length: timedelta) -> str:
     """Two units at most: ``45 s``, ``3 min``, ``2 h 10 min``, ``24 h``, and from two days on ``3 d 4 h``."""
     seconds = max(0, int(length.total_seconds()))
     if seconds < 60:

@@ -131,8 +131,10 @@ class Workshop:
             (place / "mocks").mkdir()
             (place / "mocks/aws.tfmock.hcl").write_text(partition.of((mocks / "aws.tfmock.hcl").read_text()))
         self._run(place, "init", "-backend=false", *self.terraform.init_arguments())
-        said = self._run(place, "test", "-json", "-verbose", *(f"-var-file={name}" for name in tfvars))
-        [state] = [event["test_state"] for event in map(json.loads, said.splitlines()) if event["type"] == "test_state"]
+        message = self._run(place, "test", "-json", "-verbose", *(f"-var-file={name}" for name in tfvars))
+        [state] = [
+            event["test_state"] for event in map(json.loads, message.splitlines()) if event["type"] == "test_state"
+        ]
         del state["provider_schemas"]
         outputs = {name: value["value"] for name, value in state["outputs"].items()}
         return Applied(list(_resources(state["root_module"])), outputs, json.dumps(state))
@@ -143,7 +145,7 @@ class Workshop:
 
 def _root_test(environment: str, partition: Partition | None) -> str:
     """A test with the mock of the stack's own tests, in which each topic has an ARN of its own to be followed by."""
-    given = {
+    provided = {
         "images": f'{{ backend = "registry/backend@{DIGEST}", frontend = "registry/frontend@{DIGEST}" }}',
         "certificate_arn": f'"{CERTIFICATE}"',
         "domain_name": '"app.example.com"',
@@ -155,8 +157,8 @@ def _root_test(environment: str, partition: Partition | None) -> str:
         for number in (1, 2, 3)
     )
     if environment != "production":
-        del given["certificate_arn"], given["domain_name"]
-    lines = "\n".join(f"    {name} = {value}" for name, value in given.items())
+        del provided["certificate_arn"], provided["domain_name"]
+    lines = "\n".join(f"    {name} = {value}" for name, value in provided.items())
     if partition:
         lines += f'\n    region = "{partition.region}"'
         topics = partition.of(topics)

@@ -55,8 +55,8 @@ def test_two_plans_of_the_same_are_the_same() -> None:
 @pytest.mark.parametrize("folder", [*MODULES, BOOTSTRAP], ids=lambda path: path.name)
 def test_every_module_explains_and_tests_itself(folder: Path) -> None:
     readme = (folder / "README.md").read_text()
-    told = set(re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE))
-    assert told == set(blocks(folder, "variable")) | set(blocks(folder, "output"))
+    records = set(re.findall(r"^\| `(\w+)` \|", readme, re.MULTILINE))
+    assert records == set(blocks(folder, "variable")) | set(blocks(folder, "output"))
     assert list((folder / "tests").glob("*.tftest.hcl")) != []
 
 

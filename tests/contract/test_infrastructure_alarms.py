@@ -241,9 +241,9 @@ def test_every_variable_of_an_expression_is_a_metric_of_the_alarm(
         if not alarm["metric_query"]:
             continue
         used = set(re.findall(r"\b[a-z]\w*", expression(alarm)))
-        given = {query["id"] for query in alarm["metric_query"] if not query["return_data"]}
-        assert used == given, name
-        assert len(given) <= 10, f"{name}: CloudWatch takes ten metrics an alarm"
+        provided = {query["id"] for query in alarm["metric_query"] if not query["return_data"]}
+        assert used == provided, name
+        assert len(provided) <= 10, f"{name}: CloudWatch takes ten metrics an alarm"
 
 
 def test_a_service_that_goes_silent_is_told_and_one_that_never_spoke_is_not(staging: Applied) -> None:

@@ -28,9 +28,9 @@ SERVICES = ("backend", "frontend")
 @pytest.mark.parametrize("folder", [*MODULES, BOOTSTRAP], ids=lambda path: path.name)
 def test_a_modules_own_tests_pass(workshop: Workshop, folder: Path) -> None:
     """`terraform test` validates the module before it runs them."""
-    said = workshop.run(folder, "test", "-no-color")
-    passed = re.search(r"Success! (\d+) passed, 0 failed", said)
-    assert passed is not None, said
+    message = workshop.run(folder, "test", "-no-color")
+    passed = re.search(r"Success! (\d+) passed, 0 failed", message)
+    assert passed is not None, message
     assert int(passed[1]) > 0
 
 
@@ -41,8 +41,8 @@ def test_a_root_is_valid(workshop: Workshop, folder: Path) -> None:
 
 def test_the_providers_lock_fits_what_is_installed(workshop: Workshop) -> None:
     """As omc begins in each root: a provider of other content, or a lock that would have to change, is an error."""
-    said = workshop.run(BOOTSTRAP, "init", "-no-color", *locked(workshop.terraform, BOOTSTRAP))
-    assert "Terraform has been successfully initialized" in said
+    message = workshop.run(BOOTSTRAP, "init", "-no-color", *locked(workshop.terraform, BOOTSTRAP))
+    assert "Terraform has been successfully initialized" in message
 
 
 def test_every_arn_is_of_the_partition_that_is_applied_to(workshop: Workshop) -> None:

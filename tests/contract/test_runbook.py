@@ -199,7 +199,7 @@ def test_every_procedure_says_what_performs_it(chapter: Path) -> None:
     for part in re.split(r"^(?=#{1,6} |```bash|> \*\*Performed by)", chapter.read_text(), flags=re.MULTILINE):
         if heading := re.match(r"(#{1,6}) (.+)", part):
             level = len(heading[1])
-            covered = {depth: told for depth, told in covered.items() if depth < level}
+            covered = {depth: is_reported for depth, is_reported in covered.items() if depth < level}
         elif part.startswith("> **Performed by:**"):
             covered[level] = True
             assert re.match(r"> \*\*Performed by:\*\* (`omc |omc: not yet)", part), part.splitlines()[0]
@@ -273,8 +273,10 @@ def test_every_query_asks_for_fields_that_the_answer_has(block: str) -> None:
 
     session = botocore.session.get_session()
     joined = block.replace("\\\n", " ")
-    asked = r"aws ([a-z0-9-]+) ([a-z0-9-]+)((?:'[^']*'|\"(?:\\.|[^\"\\])*\"|(?!\baws [a-z])[^'\"\n])*?)"
-    for service, operation, _, query in re.findall(asked + r"--query +('[^']*'|\"(?:\\.|[^\"\\])*\"|[\w.]+)", joined):
+    requested = r"aws ([a-z0-9-]+) ([a-z0-9-]+)((?:'[^']*'|\"(?:\\.|[^\"\\])*\"|(?!\baws [a-z])[^'\"\n])*?)"
+    for service, operation, _, query in re.findall(
+        requested + r"--query +('[^']*'|\"(?:\\.|[^\"\\])*\"|[\w.]+)", joined
+    ):
         model = session.get_service_model(service)
         [name] = [name for name in model.operation_names if xform_name(name, "-") == operation]
         parsed = jmespath.compile(query.strip("'\"")).parsed

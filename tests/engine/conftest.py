@@ -14,7 +14,7 @@ import pytest
 from omc.stack import load
 from omc.store import embedded
 from omc.store.database import Store, open_store
-from omc.store.place import Place
+from omc.store.location import StoreLocation
 from support import fake_world
 from support.engine_world import TESTS, World, Zygote, execute, place_in
 from support.github import github_api
@@ -37,14 +37,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Server
 
 
 @pytest.fixture
-def place(server: embedded.Server) -> Place:
+def place(server: embedded.Server) -> StoreLocation:
     name = f"test{next(_NUMBERS)}"
     execute(server, f"CREATE DATABASE {name} TEMPLATE template_omc STRATEGY file_copy")
     return place_in(server, name)
 
 
 @pytest.fixture
-def store(place: Place) -> Iterator[Store]:
+def store(place: StoreLocation) -> Iterator[Store]:
     with open_store(place) as opened:
         yield opened
 
@@ -66,7 +66,7 @@ def github() -> Iterator[str]:
 
 @pytest.fixture
 def world(
-    tmp_path: Path, place: Place, zygote: Zygote, github: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, place: StoreLocation, zygote: Zygote, github: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
     (tmp_path / "state").mkdir()
     cloud = {

@@ -30,7 +30,7 @@ def run(store: Store) -> str:
 
 
 def in_the_way(store: Store, own: str = "") -> str:
-    return read_active_run(store, LOCAL, OwnRun(own)).in_the_way
+    return read_active_run(store, LOCAL, OwnRun(own)).conflict
 
 
 def test_a_run_is_not_in_its_own_way_nor_in_that_of_another_environment(store: Store, run: str) -> None:
@@ -38,7 +38,7 @@ def test_a_run_is_not_in_its_own_way_nor_in_that_of_another_environment(store: S
     assert in_the_way(store, run) == ""
     assert in_the_way(store, ANY) == ""
     staging = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
-    assert read_active_run(store, staging, OwnRun()).in_the_way == ""
+    assert read_active_run(store, staging, OwnRun()).conflict == ""
 
 
 def test_one_whose_worker_has_died_is_told_from_one_that_goes_on(store: Store, run: str) -> None:

@@ -13,10 +13,10 @@ from sqlalchemy import select
 
 from omc.engine import approvals, journal, planning
 from omc.engine.actors import Actor, of_caller
-from omc.engine.approvals import BreakGlass, Given
-from omc.engine.conducting import NotApproved, conduct
-from omc.engine.course import State
-from omc.engine.runner import Silent
+from omc.engine.approvals import BreakGlass, ExternalApproval
+from omc.engine.execution import NotApproved, execute
+from omc.engine.runner import NullReporter
+from omc.engine.transitions import State
 from omc.errors import OmcError, Refused, WrongUse
 from omc.facts.account import Caller
 from omc.incidents.events import Resolved, SeverityChanged
@@ -24,9 +24,9 @@ from omc.procedures.plan import Plan, Risk, Step
 from omc.stack import load
 from omc.stack.model import ApprovalPolicy
 from omc.store import incidents
+from omc.store.location import StoreLocation
 from omc.store.models import Event
 from omc.store.opened import Store
-from omc.store.place import Place
 from support.engine_world import World, opened_at, until
 
 ALICE, BOB, CAROL = Actor("alice"), Actor("bob"), Actor("carol")
@@ -59,12 +59,12 @@ def policy(environment: str) -> ApprovalPolicy:
 )
 def test_so_many_other_people_have_to_say_yes(store: Store, environment: str, risk: str, people: int) -> None:
     run = journal.create(store, plan(risk, environment), ALICE, policy(environment))
-    given = 0
+    provided = 0
     for person in (BOB, CAROL):
         if run.state == State.AWAITING:
             run = approvals.approve(store, run.id, person, policy(environment))
-            given += 1
-    assert (given, run.state) == (people, State.READY)
+            provided += 1
+    assert (provided, run.state) == (people, State.READY)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_break_glass_only_in_a_sev_1_that_is_open_in_the_runs_environment(store:
     again = replace(GLASS, incident=2)
     assert approvals.approve(store, run.id, ALICE, policy("production"), break_glass=again).state == State.READY
     with store.reading() as session:
-        [given] = approvals.standing(session, run, store.now())
+        [provided] = approvals.valid_approvals(session, run, store.now())
         [event] = session.scalars(select(Event).where(Event.kind == "approval.break_glass"))
-    assert (given.incident, given.break_glass) == ("2", GLASS.reason)
+    assert (provided.incident, provided.break_glass) == ("2", GLASS.reason)
     assert json.loads(event.body)["details"] == {"severity": 1, "approvals_passed_over": 1}
 
 
@@ -133,7 +133,7 @@ def test_not_twice_by_the_same_person_and_only_for_this_plan(store: Store) -> No
         approvals.approve(store, run.id, CAROL, policy("production"))
 
 
-def test_an_approval_expires_and_can_be_given_again(place: Place) -> None:
+def test_an_approval_expires_and_can_be_given_again(place: StoreLocation) -> None:
     now = [datetime(2026, 3, 1, 12, tzinfo=UTC)]
     with opened_at(place, lambda: now[0]) as store:
         run = journal.create(store, plan("destructive"), ALICE, policy("production"))
@@ -152,9 +152,9 @@ def test_approvals_that_expire_before_it_begins_have_to_be_given_again(world: Wo
         run = journal.create(store, plan("high"), ALICE, policy("production"))
         assert approvals.approve(store, run.id, BOB, policy("production")).state == State.READY
         now[0] += timedelta(minutes=60)
-        site = planning.site(world.stack, world.stack.environments["production"], store)
+        site = planning.run_context(world.stack, world.stack.environments["production"], store)
         with pytest.raises(NotApproved, match=f"omc approve {run.id}"):
-            conduct(site, run.id, "alice", Silent())
+            execute(site, run.id, "alice", NullReporter())
         assert approvals.ready_if_approved(store, run.id, "alice").state == State.AWAITING
     assert world.effects() == []
 
@@ -166,22 +166,22 @@ def test_a_break_glass_lapses_with_its_sev_1(world: World, ended: Resolved | Sev
         run = journal.create(store, plan("high"), ALICE, policy("production"))
         assert approvals.approve(store, run.id, BOB, policy("production"), break_glass=GLASS).state == State.READY
         incidents.add(store, "production", 1, ended, "alice")
-        site = planning.site(world.stack, world.stack.environments["production"], store)
+        site = planning.run_context(world.stack, world.stack.environments["production"], store)
         with pytest.raises(NotApproved, match=f"with the SEV-1 of a break-glass. .* omc approve {run.id}"):
-            conduct(site, run.id, "alice", Silent())
+            execute(site, run.id, "alice", NullReporter())
         assert approvals.ready_if_approved(store, run.id, "alice").state == State.AWAITING
         assert approvals.approve(store, run.id, BOB, policy("production")).state == State.READY
         with store.reading() as session:
-            [given] = approvals.standing(session, run, store.now())
-    assert (given.by, given.break_glass, given.incident) == ("bob", None, None)
+            [provided] = approvals.valid_approvals(session, run, store.now())
+    assert (provided.by, provided.break_glass, provided.incident) == ("bob", None, None)
     assert world.effects() == []
 
 
 def test_approvals_given_elsewhere_are_recorded_with_their_proof(store: Store) -> None:
     run = journal.create(store, plan("high"), ALICE, policy("production"))
     with pytest.raises(Refused, match="can't approve"):
-        approvals.record_given(store, run.id, [Given("alice", "https://example.com/1")])
-    approvals.record_given(store, run.id, [Given("bob", "https://example.com/1")])
+        approvals.record_given(store, run.id, [ExternalApproval("alice", "https://example.com/1")])
+    approvals.record_given(store, run.id, [ExternalApproval("bob", "https://example.com/1")])
     assert approvals.ready_if_approved(store, run.id, "alice").state == State.READY
 
 
@@ -248,7 +248,7 @@ def test_without_waiting_it_says_what_to_type_and_a_worker_performs_it(world: Wo
         f"BREAK-GLASS: GitHub user alice, confirmed let {run} go ahead without its 1 approvals in incident 1."
         in broken.err
     )
-    worked = world.omc("work", "--env", "production", "--once")
+    worked = world.omc("worker", "--env", "production", "--once")
     assert worked.code == 0, worked.err
     shown: Any = world.omc("runs", "show", run, "--output", "json").json
     assert shown["verdict"] == "succeeded"
@@ -286,7 +286,9 @@ def test_one_person_is_one_approver_whatever_the_name(store: Store, one: Actor, 
     with pytest.raises(Refused, match="can't approve it too"):
         approvals.approve(store, own.id, other, policy("production"))
     with pytest.raises(Refused, match="can't approve it too"):
-        approvals.record_given(store, own.id, [Given(other.name, "https://example.com/1", other.words, other.person)])
+        approvals.record_given(
+            store, own.id, [ExternalApproval(other.name, "https://example.com/1", other.words, other.person)]
+        )
     run = journal.create(store, plan("destructive"), CAROL, policy("production"))
     assert approvals.approve(store, run.id, one, policy("production")).state == State.AWAITING
     with pytest.raises(Refused, match=r"has approved .* already.*wants 2 different people"):
@@ -306,20 +308,20 @@ def test_in_a_job_nothing_changes_without_a_review_or_a_shared_record(world: Wor
         return world.omc("fake", "--env", "staging", "one=1", "--yes", "--confirm", "staging", **env)
 
     file = world.stack.file
-    asking = file.read_text()
-    file.write_text(asking.replace("github_review = false", "github_review = true"))
+    requested = file.read_text()
+    file.write_text(requested.replace("github_review = false", "github_review = true"))
     refused = change()
     assert (refused.code, refused.err.count("\n")) == (1, 1)
     assert "Nobody other than alice approved this job's deployment to staging on GitHub" in refused.err
     unknown = change(GITHUB_TOKEN="")
     assert (unknown.code, unknown.err.count("\n")) == (3, 1)
-    file.write_text(asking)
+    file.write_text(requested)
     fleeting = change(OMC_STORE_URL="")
     assert (fleeting.code, fleeting.err.count("\n")) == (1, 1)
     assert "gone with this job" in fleeting.err
     for wrong in (
         world.omc("incident", "open", "--env", "staging", "--severity", "1", "Users can't log in", OMC_STORE_URL=""),
-        world.omc("work", "--env", "staging", "--once", OMC_STORE_URL=""),
+        world.omc("worker", "--env", "staging", "--once", OMC_STORE_URL=""),
     ):
         assert (wrong.code, wrong.err.count("\n")) == (1, 1)
     assert world.effects() == []

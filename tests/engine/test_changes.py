@@ -50,7 +50,7 @@ def test_refusals_are_shown_and_nothing_begins(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["--env", "local"], "say --yes"),
         (["--env", "production", "--yes"], "--confirm production"),
@@ -58,10 +58,10 @@ def test_refusals_are_shown_and_nothing_begins(world: World) -> None:
         (["--env", "staging", "--yes", "--risk", "destructive"], "--confirm staging"),
     ],
 )
-def test_nobody_to_ask_is_a_wrong_use(world: World, arguments: list[str], said: str) -> None:
+def test_nobody_to_ask_is_a_wrong_use(world: World, arguments: list[str], expected: str) -> None:
     done = world.omc("fake", "one=1", *arguments)
     assert (done.code, done.err.count("\n")) == (2, 1)
-    assert said in done.err
+    assert expected in done.err
     assert world.effects() == []
 
 
@@ -77,7 +77,7 @@ def test_what_could_not_be_asked_is_asked_again_and_done_once(world: World) -> N
 
 
 @pytest.mark.parametrize(
-    ("moment", "word", "code", "said"),
+    ("moment", "word", "code", "expected"),
     [
         ("perform two", "refused", 4, "ValidationException"),
         ("perform two", "denied", 4, "not allowed"),
@@ -92,11 +92,11 @@ def test_what_could_not_be_asked_is_asked_again_and_done_once(world: World) -> N
         ("outcome two", "unknown", 3, "two unknown"),
     ],
 )
-def test_every_way_to_go_wrong_has_its_verdict(world: World, moment: str, word: str, code: int, said: str) -> None:
+def test_every_way_to_go_wrong_has_its_verdict(world: World, moment: str, word: str, code: int, expected: str) -> None:
     world.trouble(moment, word)
     done = world.set("one=1", "two=2", more=("--output", "json"))
     assert done.code == code, done.err
-    assert said in done.json["run"]["sentence"]
+    assert expected in done.json["run"]["sentence"]
     undone = [step for step in done.json["run"]["steps"] if step["phase"] == "undo"]
     assert bool(undone) == (code == 4)
     assert world.values()["one"] == (None if code == 4 else "1")
@@ -204,10 +204,10 @@ def test_what_goes_on_unwatched_is_said(world: World) -> None:
     first = world.start("fake", "--env", "local", "one=1", "--no-undo", "--yes", "--output", "json")
     until(world.effects)
     assert world.omc("runs", "cancel", world.last_run()).code == 0
-    said = (
+    message = (
         "Set one to 1: cancelled while it was under way. one goes on. Begun, and there at least in part: Set one to 1."
     )
-    assert first.done().json["run"]["sentence"] == said
+    assert first.done().json["run"]["sentence"] == message
     late = world.set("two=2", more=("--deadline", "0.3", "--no-undo", "--output", "json"))
     assert "nothing says that it failed. two goes on." in late.json["run"]["sentence"]
 

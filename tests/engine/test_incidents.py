@@ -24,8 +24,8 @@ from omc.incidents.events import Noted, Resolved, SeverityChanged
 from omc.stack import Environment
 from omc.store import audit
 from omc.store.incidents import add, incident_of, incidents_of, open_incident
+from omc.store.location import StoreLocation
 from omc.store.opened import Store
-from omc.store.place import Place
 from support import release_world
 from support.engine_world import World, opened_at, until
 from support.stack import ROOT, clean_env, run
@@ -35,7 +35,7 @@ def numbers(store: Store, environment: str = "staging") -> list[int]:
     return [incident.number for incident in incidents_of(store, environment)]
 
 
-def test_an_incident_is_kept_as_its_events(place: Place) -> None:
+def test_an_incident_is_kept_as_its_events(place: StoreLocation) -> None:
     now = [datetime(2026, 11, 23, 12, tzinfo=UTC)]
     with opened_at(place, lambda: now[0]) as store:
         opened = open_incident(store, "staging", 2, "Users  can't\nlog in", "ann", "https://example.com/1")
@@ -71,7 +71,7 @@ def test_environments_count_for_themselves_and_a_refused_one_takes_no_number(sto
     assert (numbers(store), numbers(store, "production")) == ([2, 1], [1])
 
 
-def test_who_opens_one_while_another_is_being_opened_gets_the_next_number(place: Place, store: Store) -> None:
+def test_who_opens_one_while_another_is_being_opened_gets_the_next_number(place: StoreLocation, store: Store) -> None:
     with (
         opened_at(place) as other,
         psycopg.connect(place.url or "", autocommit=True) as holder,
@@ -94,7 +94,7 @@ def waiting(connection: psycopg.Connection[Any]) -> int:
     return int(found[0]) if found else 0
 
 
-def test_many_at_the_same_time_have_each_their_number(place: Place, store: Store) -> None:
+def test_many_at_the_same_time_have_each_their_number(place: StoreLocation, store: Store) -> None:
     with opened_at(place) as other:
         start = threading.Barrier(4)
 
@@ -103,14 +103,14 @@ def test_many_at_the_same_time_have_each_their_number(place: Place, store: Store
             return [open_incident(which, "staging", 3, "again", who).number for _ in range(5)]
 
         with ThreadPoolExecutor(4) as pool:
-            given = [pool.submit(several, which, who) for which, who in zip((store, other) * 2, "abcd", strict=True)]
-            taken = sorted(number for each in given for number in each.result(60))
+            provided = [pool.submit(several, which, who) for which, who in zip((store, other) * 2, "abcd", strict=True)]
+            taken = sorted(number for each in provided for number in each.result(60))
     assert taken == list(range(1, 21))
     with store.reading() as session:
         assert audit.verify(session).problems == []
 
 
-def test_of_two_who_resolve_it_at_the_same_time_one_is_told(place: Place, store: Store) -> None:
+def test_of_two_who_resolve_it_at_the_same_time_one_is_told(place: StoreLocation, store: Store) -> None:
     open_incident(store, "staging", 1, "one", "ann")
     with opened_at(place) as other:
         start = threading.Barrier(2)
@@ -124,9 +124,9 @@ def test_of_two_who_resolve_it_at_the_same_time_one_is_told(place: Place, store:
             return ""
 
         with ThreadPoolExecutor(2) as pool:
-            said = sorted(each.result(60) for each in [pool.submit(resolve, which) for which in (store, other)])
-    assert said[0] == ""
-    assert "stays so" in said[1]
+            messages = sorted(each.result(60) for each in [pool.submit(resolve, which) for which in (store, other)])
+    assert messages[0] == ""
+    assert "stays so" in messages[1]
     assert len(incident_of(store, "staging", 1).events) == 2
 
 
@@ -141,7 +141,7 @@ def test_the_database_itself_refuses_to_edit_an_incident(store: Store, statement
 
 
 @pytest.mark.parametrize(
-    ("statement", "said"),
+    ("statement", "expected"),
     [
         ("UPDATE incident_events SET by = 'mallory' WHERE number = 1", "incident_events staging 1 1: by is not what"),
         (
@@ -155,7 +155,7 @@ def test_the_database_itself_refuses_to_edit_an_incident(store: Store, statement
         ),
     ],
 )
-def test_whoever_edits_an_incident_behind_its_back_is_found_out(store: Store, statement: str, said: str) -> None:
+def test_whoever_edits_an_incident_behind_its_back_is_found_out(store: Store, statement: str, expected: str) -> None:
     open_incident(store, "staging", 1, "one", "ann")
     add(store, "staging", 1, Noted("scaled out"), "ann")
     with store.reading() as session:
@@ -164,7 +164,7 @@ def test_whoever_edits_an_incident_behind_its_back_is_found_out(store: Store, st
         connection.exec_driver_sql("ALTER TABLE incident_events DISABLE TRIGGER USER")
         connection.exec_driver_sql(statement)
     with store.reading() as session:
-        assert any(said in problem for problem in audit.verify(session).problems)
+        assert any(expected in problem for problem in audit.verify(session).problems)
 
 
 def test_the_fact_is_what_is_open_here_the_worst_first(store: Store) -> None:
@@ -221,15 +221,19 @@ def test_an_incident_from_the_command_line(world: World) -> None:
     assert "Users can't log in" not in omc("list").out
     assert "Prices \\| are late" in omc("list", "--output", "markdown").out
 
-    told = omc("show", "1", "--output", "json").json
-    assert (told["state"], told["resolution"], told["opened_by"]) == ("resolved", "rolled back", "github:alice")
-    assert [(each["kind"], each["by"]) for each in told["events"]] == [
+    payload = omc("show", "1", "--output", "json").json
+    assert (payload["state"], payload["resolution"], payload["opened_by"]) == (
+        "resolved",
+        "rolled back",
+        "github:alice",
+    )
+    assert [(each["kind"], each["by"]) for each in payload["events"]] == [
         ("opened", "github:alice"),
         ("noted", "github:bob"),
         ("severity changed", "github:alice"),
         ("resolved", "github:alice"),
     ]
-    assert datetime.fromisoformat(told["resolved_at"]) >= datetime.fromisoformat(told["opened_at"])
+    assert datetime.fromisoformat(payload["resolved_at"]) >= datetime.fromisoformat(payload["opened_at"])
     for output in ("table", "markdown"):
         shown = omc("show", "1", "--output", output).out
         assert "scaled the backend to 6" in shown

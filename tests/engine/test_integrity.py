@@ -14,10 +14,10 @@ from psycopg.rows import dict_row
 
 from omc.engine import approvals, integrity, journal, planning, timers
 from omc.engine.actors import Actor
-from omc.engine.conducting import conduct
-from omc.engine.course import State
-from omc.engine.runner import Silent
-from omc.engine.work import Work
+from omc.engine.execution import execute
+from omc.engine.runner import NullReporter
+from omc.engine.transitions import State
+from omc.engine.worker import Worker
 from omc.errors import Altered
 from omc.store.database import Store, open_store
 from omc.store.models import Run
@@ -29,13 +29,13 @@ WHO_WORKS = {"fence", "holder", "lease_until"}
 """Columns of ``runs`` that say who performs it, and decide nothing about what is done."""
 
 
-def site_of(world: World, store: Store, name: str = "production") -> planning.Site:
-    return planning.site(world.stack, world.stack.environments[name], store)
+def site_of(world: World, store: Store, name: str = "production") -> planning.RunContext:
+    return planning.run_context(world.stack, world.stack.environments[name], store)
 
 
-def planned(site: planning.Site, **asked: Any) -> Run:
+def planned(site: planning.RunContext, **request: Any) -> Run:
     """A run that asks for an approval, and has it."""
-    plan = planning.make(site, "fake", Asked({"one": 1, "two": 2}, "high", **asked))
+    plan = planning.make(site, "fake", Asked({"one": 1, "two": 2}, "high", **request))
     run = journal.create(site.store, plan, ALICE, site.environment.approvals)
     approvals.approve(site.store, run.id, BOB, site.environment.approvals)
     return run
@@ -81,11 +81,11 @@ ATTACKS: Sequence[tuple[str, str]] = [
      "SELECT id, plan_hash, 'carol', now(), now() + interval '1 hour' FROM runs"),
     ("no steps left", "DELETE FROM steps"),
     ("one step less", "DELETE FROM steps WHERE number = 2"),
-    ("one step more", "INSERT INTO steps SELECT run, phase, 3, name, state, attempts, memory, verdict, sentence, "
+    ("one step more", "INSERT INTO steps SELECT run, phase, 3, name, state, attempts, checkpoint, verdict, sentence, "
      "evidence, outputs FROM steps WHERE number = 1"),
     ("steps in another order", "UPDATE steps SET name = CASE name WHEN 'one' THEN 'two' ELSE 'one' END"),
     ("a step that is done", "UPDATE steps SET state = 'ended', verdict = 'succeeded' WHERE number = 1"),
-    ("another memory", """UPDATE steps SET memory = '{"before": 9}' WHERE number = 1"""),
+    ("another checkpoint", """UPDATE steps SET checkpoint = '{"before": 9}' WHERE number = 1"""),
     ("another environment", "UPDATE runs SET environment = 'staging'"),
     ("another procedure", "UPDATE runs SET procedure = 'deploy'"),
 ]  # fmt: skip
@@ -110,7 +110,7 @@ def test_a_run_that_waits_cannot_be_let_go_by_its_row(world: World) -> None:
         run = journal.create(store, plan, ALICE, site.environment.approvals)
         write(world, "UPDATE runs SET state = 'ready'")
         with pytest.raises(Altered, match=f"^The run {run.id} isn't the one .* state in runs was changed"):
-            conduct(site, run.id, "mallory", Silent())
+            execute(site, run.id, "mallory", NullReporter())
         with store.reading() as session:
             ended = journal.find(session, run.id)
         assert (ended.state, ended.verdict) == (State.ENDED, "failed")
@@ -138,7 +138,7 @@ def test_a_run_that_was_changed_half_way_is_not_gone_on_with(world: World) -> No
 def test_an_undo_rests_on_what_was_done_and_not_on_what_a_row_says(world: World) -> None:
     world.set("one=1", "two=2", env="production")
     run = world.last_run()
-    write(world, "UPDATE steps SET memory = '{\"before\": 9}' WHERE number = 1")
+    write(world, "UPDATE steps SET checkpoint = '{\"before\": 9}' WHERE number = 1")
     refused = world.omc("runs", "undo", run, "--yes", "--confirm", "production")
     assert (refused.code, refused.err.count("\n")) == (1, 1), refused.err
     assert world.effects() == ["one one=1", "two two=2"]
@@ -155,7 +155,7 @@ def test_undoing_is_held_against_the_record_too(world: World) -> None:
         journal.release(lease, "alice")
         write(world, "UPDATE steps SET name = 'two' WHERE phase = 'undo'")
         with pytest.raises(Altered, match="name in steps was changed"):
-            conduct(site, run.id, "alice", Silent())
+            execute(site, run.id, "alice", NullReporter())
     assert world.effects() == []
 
 
@@ -167,16 +167,16 @@ def test_a_timer_that_was_changed_is_not_done(world: World) -> None:
             timers.set_timer(store, "staging", "fake", Asked({key: 1}), due, why="later", actor=ALICE)
             for key in ("one", "two")
         )
-        write(world, f"UPDATE timers SET asked = replace(asked, 'two', 'six') WHERE id = '{wrong.id}'")
-        worker = Work(world.stack, (site.environment,), store, ALICE, Silent())
-        while worker.once():
+        write(world, f"UPDATE timers SET request = replace(request, 'two', 'six') WHERE id = '{wrong.id}'")
+        worker = Worker(world.stack, (site.environment,), store, ALICE, NullReporter())
+        while worker.run_once():
             pass
     assert world.effects() == ["one one=1"]
     with psycopg.connect(world.place.url or "", row_factory=dict_row) as connection:
         kept = {row["id"]: row for row in connection.execute("SELECT * FROM timers").fetchall()}
     assert kept[right.id]["state"] == "done"
     assert kept[wrong.id]["state"] == "failed"
-    assert "asked in timers was changed behind omc's back" in kept[wrong.id]["sentence"]
+    assert "request in timers was changed behind omc's back" in kept[wrong.id]["sentence"]
 
 
 def _other(value: Any) -> Any:
@@ -220,7 +220,11 @@ def test_every_byte_of_the_plan_and_of_what_steps_found_out_counts(world: World)
         chance = random.Random(9)
         places: list[tuple[str, str, Callable[[], str]]] = [
             ("runs", "plan", lambda: rows(world, "runs", run.id)[0]["plan"]),
-            ("steps", "memory", lambda: next(r["memory"] for r in rows(world, "steps", run.id) if r["number"] == 1)),
+            (
+                "steps",
+                "checkpoint",
+                lambda: next(r["checkpoint"] for r in rows(world, "steps", run.id) if r["number"] == 1),
+            ),
         ]
         for table, column, read in places:
             text = read()

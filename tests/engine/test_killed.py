@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from omc.engine import journal, work
+from omc.engine import journal, worker
 from omc.store import embedded
 from support.engine_world import World, until
 
@@ -55,12 +55,12 @@ def test_killed_at_every_moment_each_effect_happens_once(world: World, fails: bo
 
 def test_a_worker_takes_over_within_ten_seconds_of_a_kill(world: World) -> None:
     """Ten is what the lease and a look for work come to; this machine's own slowness is not counted."""
-    assert journal.LEASE + work.LOOK < 10
+    assert journal.LEASE + worker.POLL_INTERVAL < 10
     (world.folder / "hold two").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
     until(lambda: world.is_held("two"))
-    worker = world.start("work", "--env", "local", who="worker")
-    until(lambda: "works for local" in worker.err.read_text())
+    process = world.start("worker", "--env", "local", who="worker")
+    until(lambda: "works for local" in process.err.read_text())
     holder = world.runs()[0]["holder"]
     first.send(signal.SIGKILL)
     (world.folder / "hold two").unlink()
@@ -73,8 +73,8 @@ def test_a_worker_takes_over_within_ten_seconds_of_a_kill(world: World) -> None:
     assert world.effects() == ["one one=1", "two two=2"]
     listed = world.omc("runs", "list", "--output", "json").json
     assert listed["workers"] == 1
-    worker.send(signal.SIGTERM)
-    assert worker.done().code == 0
+    process.send(signal.SIGTERM)
+    assert process.done().code == 0
     assert world.omc("runs", "list", "--output", "json").json["workers"] == 0
 
 

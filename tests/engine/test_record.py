@@ -26,7 +26,7 @@ def _database(world: World) -> str:
 
 
 @pytest.mark.parametrize(
-    ("statement", "said"),
+    ("statement", "expected"),
     [
         (
             "UPDATE events SET body = replace(body, 'alice', 'mallory') WHERE number = 1",
@@ -41,13 +41,13 @@ def _database(world: World) -> str:
         ("UPDATE runs SET plan = replace(plan, 'Set one', 'Set two')", "plan is not what the record says"),
     ],
 )
-def test_whoever_touches_the_record_is_found_out(world: World, server: Any, statement: str, said: str) -> None:
+def test_whoever_touches_the_record_is_found_out(world: World, server: Any, statement: str, expected: str) -> None:
     world.set("one=1")
     assert world.proof().code == 0
     tamper(world, server, statement)
     proof = world.proof()
     assert proof.code == 1
-    assert said in proof.out
+    assert expected in proof.out
 
 
 def test_a_tail_cut_off_with_its_rows_is_found_by_the_head_that_was_kept(world: World, server: Any) -> None:

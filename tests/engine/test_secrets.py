@@ -30,18 +30,18 @@ Key = tuple[Any, ...]
 
 def keys_of_texts(file: Path, monkeypatch: pytest.MonkeyPatch) -> list[Key]:
     """Every key of omc.toml for which the loader takes a text, or a list of them, also those that aren't set."""
-    asked: dict[Key, None] = {}
+    request: dict[Key, None] = {}
     with monkeypatch.context() as patch:
-        for name in ("text", "words", "one_of", "time", "moment"):
+        for name in ("text", "words", "one_of", "time", "timestamp"):
             read = getattr(Section, name)
 
             def noted(section: Section, key: str, *words: Any, read: Any = read, **more: Any) -> Any:
-                asked[(*section.path, key)] = None
+                request[(*section.path, key)] = None
                 return read(section, key, *words, **more)
 
             patch.setattr(Section, name, noted)
         load(file)
-    return list(asked)
+    return list(request)
 
 
 def texts_of_the_model() -> set[str]:
@@ -157,16 +157,16 @@ def test_a_canary_in_an_override_and_in_tags_is_shown_and_kept_nowhere(world: Wo
 def test_a_canary_in_every_input_is_found_nowhere(world: World) -> None:
     seen = []
     for text in FORMS:
-        said = f"{text} {HOSTILE}"
-        seen.append(world.omc("incident", "open", "--env", "local", "--severity", "1", said))
-        seen.append(world.omc("incident", "note", "1", said, "--env", "local"))
+        message = f"{text} {HOSTILE}"
+        seen.append(world.omc("incident", "open", "--env", "local", "--severity", "1", message))
+        seen.append(world.omc("incident", "note", "1", message, "--env", "local"))
         seen.append(world.set(f"one={text}"))
         seen.append(world.set(f"one={text}", more=("--output", "json")))
         seen.append(world.omc("fake", "--env", "local", f"one={text}", "--dry-run", "--output", "markdown"))
         waiting = world.omc("fake", "--env", "production", "two=2", "--yes", "--confirm", "production", "--no-wait")
         seen.append(waiting)
         run = world.last_run()
-        seen.append(world.omc("approve", run, "--break-glass", said, "--incident", "1", "--yes", who="bob"))
+        seen.append(world.omc("approve", run, "--break-glass", message, "--incident", "1", "--yes", who="bob"))
         seen.append(world.omc("runs", "cancel", run))
     seen.append(world.omc("incident", "resolve", "1", f"{FORMS[0]} {HOSTILE}", "--env", "local"))
     for output in ("table", "json", "markdown"):
@@ -214,8 +214,8 @@ def test_a_stores_password_is_in_no_error_and_in_no_list_of_processes(world: Wor
 
 
 def test_what_is_printed_in_a_job_of_githubs_is_no_command_to_its_runner(world: World) -> None:
-    said = "\n::error::forged\n  ::add-mask::x\n##[set-output name=a]b"
-    world.omc("incident", "open", "--env", "local", "--severity", "2", said)
+    message = "\n::error::forged\n  ::add-mask::x\n##[set-output name=a]b"
+    world.omc("incident", "open", "--env", "local", "--severity", "2", message)
     for output in ("table", "json", "markdown"):
         done = world.omc("incident", "list", "--env", "local", "--output", output, GITHUB_ACTIONS="true")
         lines = (done.out + done.err).splitlines()

@@ -27,8 +27,8 @@ from omc.stack import load
 from omc.store import audit, embedded
 from omc.store.clock import boot_clock
 from omc.store.database import Store, open_store
+from omc.store.location import StoreLocation, locate_store
 from omc.store.models import Base
-from omc.store.place import Place, place_of
 from support.engine_world import until
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ def test_the_last_one_to_leave_ends_it_even_after_a_kill(folder: Path) -> None:
 
 
 def test_a_killed_server_and_a_strangers_id_in_its_lock_file_are_no_obstacle(folder: Path) -> None:
-    with open_store(Place(folder=folder)) as store, store.transaction() as transaction:
+    with open_store(StoreLocation(folder=folder)) as store, store.transaction() as transaction:
         transaction.session.execute(text("CREATE TABLE IF NOT EXISTS kept (what text)"))
         transaction.session.execute(text("INSERT INTO kept VALUES ('this')"))
     killed = user(folder)
@@ -102,12 +102,12 @@ def test_a_killed_server_and_a_strangers_id_in_its_lock_file_are_no_obstacle(fol
     lock = folder / "data" / "postmaster.pid"
     lines = lock.read_text().splitlines()
     lock.write_text("\n".join([str(os.getppid()), *lines[1:]]) + "\n")  # the id lives, and is somebody else's
-    with open_store(Place(folder=folder)) as store, store.reading() as session:
+    with open_store(StoreLocation(folder=folder)) as store, store.reading() as session:
         assert session.execute(text("SELECT what FROM kept")).scalars().all() == ["this"]
     assert running(folder) is None
 
 
-def test_a_newer_schema_is_refused_in_one_sentence(place: Place) -> None:
+def test_a_newer_schema_is_refused_in_one_sentence(place: StoreLocation) -> None:
     with open_store(place) as store, store.transaction() as transaction:
         transaction.session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(OmcError, match=r"newer omc .* Update omc"), open_store(place):
@@ -135,22 +135,22 @@ def test_a_transaction_that_stood_still_too_long_says_that_the_database_is_gone(
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "expected"),
     [
         ("postgresql://nobody@127.0.0.1:9/omc", "does not answer"),
         ("mysql://host/omc", "is a PostgreSQL"),
         ("nonsense", "is not one"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_one_sentence(url: str, said: str) -> None:
-    with pytest.raises(OmcError, match=said) as error, open_store(Place(url=url)):
+def test_a_database_that_cannot_be_used_is_one_sentence(url: str, expected: str) -> None:
+    with pytest.raises(OmcError, match=expected) as error, open_store(StoreLocation(url=url)):
         pass
     assert "\n" not in error.value.message
 
 
 def test_without_the_wheel_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMC_POSTGRES_BIN", str(tmp_path))
-    with pytest.raises(OmcError, match="OMC_POSTGRES_BIN"), open_store(Place(folder=tmp_path / "store")):
+    with pytest.raises(OmcError, match="OMC_POSTGRES_BIN"), open_store(StoreLocation(folder=tmp_path / "store")):
         pass
 
 
@@ -175,16 +175,16 @@ LIBPQ = [
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreLocation]:
     """An embedded store that stays started."""
-    place = Place(folder=tmp_path_factory.mktemp("own") / "store")
+    place = StoreLocation(folder=tmp_path_factory.mktemp("own") / "store")
     with open_store(place):
         yield place
 
 
 @pytest.mark.parametrize(("name", "value"), LIBPQ, ids=[name for name, _ in LIBPQ])
 def test_the_shells_variables_for_another_database_do_not_reach_omcs_own(
-    own: Place, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    own: StoreLocation, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     with open_store(own) as store, store.reading() as session:
@@ -192,7 +192,7 @@ def test_the_shells_variables_for_another_database_do_not_reach_omcs_own(
     assert os.environ[name] == value, "the shell's own for whoever is started next"
 
 
-def test_they_are_meant_for_a_database_that_was_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_are_meant_for_a_database_that_was_named(place: StoreLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSERVICE", "nowhere")
     with pytest.raises(OmcError, match="nowhere"), open_store(place):
         pass
@@ -204,7 +204,7 @@ def test_they_are_meant_for_a_database_that_was_named(place: Place, monkeypatch:
 def test_a_broken_folder_is_one_sentence(tmp_path: Path, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file where a folder belongs, a folder where a file does, and something missing."""
     monkeypatch.setattr(embedded, "PATIENCE", 0.5)
-    place = Place(folder=tmp_path / "store")
+    place = StoreLocation(folder=tmp_path / "store")
     with open_store(place):
         pass
     assert place.folder is not None
@@ -225,7 +225,7 @@ def test_what_it_waits_for_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(progress, "SILENT", 0.05)
-    place = Place(folder=tmp_path / "store")
+    place = StoreLocation(folder=tmp_path / "store")
     with open_store(place):
         pass
     assert place.folder is not None
@@ -246,15 +246,15 @@ def test_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     file.write_text(text_of_file)
     stack = load(file)
     local, production = stack.environments["local"], stack.environments["production"]
-    assert place_of(stack, local).folder == tmp_path / ".localcloud" / "omc"
-    assert place_of(stack, production).folder == tmp_path / ".omc"
+    assert locate_store(stack, local).folder == tmp_path / ".localcloud" / "omc"
+    assert locate_store(stack, production).folder == tmp_path / ".omc"
     file.write_text(text_of_file + '\n[store]\nurl = "postgresql://omc@db/omc"\n')
     stack = load(file)
-    assert place_of(stack, production).url == "postgresql://omc@db/omc"
-    assert place_of(stack, local).folder == tmp_path / ".localcloud" / "omc"
+    assert locate_store(stack, production).url == "postgresql://omc@db/omc"
+    assert locate_store(stack, local).folder == tmp_path / ".localcloud" / "omc"
     monkeypatch.setenv("OMC_STORE_URL", "postgresql://omc:x@other/omc")
-    assert place_of(stack, local).url == "postgresql://omc:x@other/omc"
-    assert ":x@" not in str(place_of(stack, local))
+    assert locate_store(stack, local).url == "postgresql://omc:x@other/omc"
+    assert ":x@" not in str(locate_store(stack, local))
     file.write_text(text_of_file + '\n[store]\nurl = "postgresql://omc:secret@db/omc"\n')
     with pytest.raises(StackError, match="holds a password"):
         load(file)
@@ -279,7 +279,7 @@ def test_a_command_without_a_record_starts_nothing(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["omc.toml"]
 
 
-def test_what_expires_goes_by_the_databases_clock(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_expires_goes_by_the_databases_clock(place: StoreLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Uptime carries a reading on for a minute, and while the database is gone; a later reading counts again."""
     up = [boot_clock()]
     monkeypatch.setattr("omc.store.clock.boot_clock", lambda: up[0])

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from omc.engine import journal, planning, timers
 from omc.engine.actors import Actor
-from omc.engine.runner import Silent
-from omc.engine.work import Work
+from omc.engine.runner import NullReporter
+from omc.engine.worker import Worker
 from omc.store.opened import Store
 from support import fake_world
 from support.engine_world import World, opened_at
@@ -23,19 +23,19 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALICE = Actor("alice")
 
 
-def worker(world: World, store: Store) -> Work:
-    return Work(world.stack, (world.stack.environments["production"],), store, Actor("worker"), Silent())
+def worker(world: World, store: Store) -> Worker:
+    return Worker(world.stack, (world.stack.environments["production"],), store, Actor("worker"), NullReporter())
 
 
 def set_one(store: Store, key: str = "one", *, after: float = 3600, risk: str = "high") -> str:
-    asked = fake_world.Asked({key: "1"}, risk)
+    request = fake_world.Asked({key: "1"}, risk)
     due = NOON + timedelta(seconds=after)
-    return timers.set_timer(store, "production", "fake", asked, due, why=f"{key} again", actor=ALICE).id
+    return timers.set_timer(store, "production", "fake", request, due, why=f"{key} again", actor=ALICE).id
 
 
-def all_done(work: Work, *, most: int = 20) -> None:
+def all_done(work: Worker, *, most: int = 20) -> None:
     for _ in range(most):
-        if not work.once():
+        if not work.run_once():
             return
 
 
@@ -78,7 +78,7 @@ def test_a_timer_is_listed_and_cancelled(world: World) -> None:
         timer = set_one(store)
     listed = world.omc("runs", "list")
     assert timer in listed.out
-    assert "omc work" in listed.out
+    assert "omc worker" in listed.out
     cancelled = world.omc("runs", "cancel", timer, "--env", "production")
     assert cancelled.code == 0, cancelled.err
     assert world.omc("runs", "list", "--output", "json").json["timers"] == []
@@ -91,8 +91,8 @@ def test_a_timer_is_listed_and_cancelled(world: World) -> None:
 
 def test_one_that_is_refused_ends_and_one_whose_facts_are_missing_is_tried_later(world: World) -> None:
     with opened_at(world.place, lambda: NOON) as store:
-        asked = fake_world.Asked({"one": "broken"})
-        timers.set_timer(store, "production", "fake", asked, NOON, why="never", actor=ALICE)
+        request = fake_world.Asked({"one": "broken"})
+        timers.set_timer(store, "production", "fake", request, NOON, why="never", actor=ALICE)
         all_done(worker(world, store))
         with store.reading() as session:
             assert timers.pending(session) == []
@@ -106,10 +106,10 @@ def test_one_that_is_refused_ends_and_one_whose_facts_are_missing_is_tried_later
 
 
 def test_asking_twice_for_the_same_timer_of_a_run_gives_one(world: World) -> None:
-    asked = fake_world.Asked({"one": "1"})
+    request = fake_world.Asked({"one": "1"})
     with opened_at(world.place, lambda: NOON) as store:
         made = {
-            timers.set_timer(store, "local", "fake", asked, NOON, why="", actor=ALICE, made_by="0vqk3m7x").id
+            timers.set_timer(store, "local", "fake", request, NOON, why="", actor=ALICE, made_by="0vqk3m7x").id
             for _ in range(3)
         }
     assert len(made) == 1
@@ -119,11 +119,11 @@ def test_a_timer_that_another_change_kept_waiting_is_put_off_even_where_that_end
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with opened_at(world.place, lambda: NOON) as store:
-        site = planning.site(world.stack, world.stack.environments["production"], store)
+        site = planning.run_context(world.stack, world.stack.environments["production"], store)
         plan = planning.make(site, "fake", fake_world.Asked({"other": "1"}))
         other = journal.create(store, plan, ALICE, site.environment.approvals)
         set_one(store, after=0)
-        refuse = journal.refuse_second
+        refuse = journal.ensure_no_active_run
 
         def refuse_and_end(*arguments: Any) -> None:
             try:
@@ -134,7 +134,7 @@ def test_a_timer_that_another_change_kept_waiting_is_put_off_even_where_that_end
         timer = timers.take_due(store, ["production"], "worker")
         assert timer is not None
         with monkeypatch.context() as ending:
-            ending.setattr(journal, "refuse_second", refuse_and_end)
+            ending.setattr(journal, "ensure_no_active_run", refuse_and_end)
             assert timers.make_run(site, timer) is None
         with store.reading() as session:
             [put_off] = timers.pending(session)
@@ -152,7 +152,7 @@ def test_what_omc_changed_for_a_while_is_read_from_its_record(world: World) -> N
     """Limits that a timer gives back; deployment alarms that a step remembers to have turned off; nothing of others."""
     from omc.facts.temporary import AlarmsOff, ScaledForAWhile, read_temporary
     from omc.procedures.plan import Plan, Risk, Step
-    from omc.procedures.scale import Asked as Scale
+    from omc.procedures.scale import ScaleRequest as Scale
     from omc.store.models import StepRow
 
     environment = world.stack.environments["production"]
@@ -163,13 +163,13 @@ def test_what_omc_changed_for_a_while_is_read_from_its_record(world: World) -> N
         set_one(store)
         made: dict[str, str] = {}
         for name, gives_back in (("backend", (4, 10)), ("frontend", ())):
-            asked = Scale(name, minimum=2, maximum=10, gives_back=gives_back)
-            timer = timers.set_timer(store, "production", "scale", asked, due, why="", actor=ALICE)
+            request = Scale(name, minimum=2, maximum=10, gives_back=gives_back)
+            timer = timers.set_timer(store, "production", "scale", request, due, why="", actor=ALICE)
             made[name] = timer.id
         run = journal.create(store, plan, ALICE, environment.approvals)
         with store.transaction() as transaction:
             row = transaction.session.query(StepRow).filter_by(run=run.id, name="back-backend").one()
-            row.memory, row.performed_at = {"alarms": {"enable": True}}, NOON
+            row.checkpoint, row.performed_at = {"alarms": {"enable": True}}, NOON
             transaction.record("step.remembered", row)
         found = read_temporary(store, environment)
     assert found.scaled == (ScaledForAWhile("backend", made["backend"], "alice", due, (4, 10), (2, 10)),)

@@ -255,18 +255,18 @@ class Sweeper:
         }
         if verdict == "nothing begun":
             wanted = dict.fromkeys(wanted, 0) | {"timers": found["timers"]}
-        told = f"{self.lane.name}: {case} → {state}, {verdict}"
+        message = f"{self.lane.name}: {case} → {state}, {verdict}"
         if "RunTask" in found:  # asked again with the same token it starts no second task: those are counted
             found["RunTask"] = min(found["RunTask"], 1)
         if not met:
-            self.result.lost.append(f"{told}: the run never came to what was prepared for it: {self._said()}")
+            self.result.lost.append(f"{message}: the run never came to what was prepared for it: {self._said()}")
         elif state != "ended" or verdict not in ("succeeded", "nothing begun"):
-            self.result.lost.append(f"{told}: {self._said()}")
+            self.result.lost.append(f"{message}: {self._said()}")
         if more := {what: found[what] for what in wanted if found[what] > wanted[what]}:
-            self.result.doubled.append(f"{told}: {more} instead of {wanted}")
+            self.result.doubled.append(f"{message}: {more} instead of {wanted}")
         elif less := {what: found[what] for what in wanted if found[what] < wanted[what]}:
-            self.result.lost.append(f"{told}: {less} instead of {wanted}")
-        print(told, found, file=sys.stderr, flush=True)
+            self.result.lost.append(f"{message}: {less} instead of {wanted}")
+        print(message, found, file=sys.stderr, flush=True)
 
     # -- omc as a process
 
@@ -313,8 +313,8 @@ class Sweeper:
             LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": call}],
             StartTime=since - timedelta(seconds=1),
         )["Events"]
-        told = [json.loads(event["CloudTrailEvent"]) for event in events if event["EventTime"] >= since]
-        return sum(self.lane.name in str(each["requestParameters"]) and "errorCode" not in each for each in told)
+        records = [json.loads(event["CloudTrailEvent"]) for event in events if event["EventTime"] >= since]
+        return sum(self.lane.name in str(each["requestParameters"]) and "errorCode" not in each for each in records)
 
     def _tasks(self) -> set[str]:
         """Tasks that no service started."""
@@ -331,12 +331,12 @@ def lanes_ready(folder: Path, count: int, result: Result) -> Iterator[list[Sweep
     """A small world with omc's store held open and the gate in it."""
     from omc.stack import load
     from omc.store.database import open_store
-    from omc.store.place import place_of
+    from omc.store.location import locate_store
 
     with ExitStack() as stack:
         lanes = stack.enter_context(small_world(folder, count))
         loaded = load(lanes[0].file)
-        store = stack.enter_context(open_store(place_of(loaded, loaded.environments[lanes[0].name])))
+        store = stack.enter_context(open_store(locate_store(loaded, loaded.environments[lanes[0].name])))
         dsn = store.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         install(dsn)
         sweepers = []
@@ -395,15 +395,15 @@ def main() -> int:
         metavar="PROCEDURE",
         help=f"sweep this one, and whichever else is named: {', '.join(each.name for each in every)}",
     )
-    given = parser.parse_args()
+    provided = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupted)
     result = Result()
     try:
         with (
             tempfile.TemporaryDirectory(prefix="omc-sweep-") as folder,
-            lanes_ready(Path(folder), given.lanes, result) as sweepers,
+            lanes_ready(Path(folder), provided.lanes, result) as sweepers,
         ):
-            wanted = [each for each in every if given.only is None or each.name in given.only]
+            wanted = [each for each in every if provided.only is None or each.name in provided.only]
             writes = {each.name: sweepers[0].undisturbed(each) for each in wanted}
             print(f"writes of an undisturbed run: {writes}", file=sys.stderr)
             work = list(cases(writes))

@@ -24,8 +24,8 @@ import httpx
 import psycopg
 import pytest
 
+from localcloud.backends import certificates, exchange, postgres, valkey
 from localcloud.core.processes import Process, Supervisor
-from localcloud.parts import certificates, exchange, postgres, valkey
 
 APP = Path(__file__).parents[2] / "apps" / "backend"
 PASSWORD = "correct horse"  # of a server that lives for this test run
@@ -620,8 +620,8 @@ def test_without_its_database_it_lives_is_not_ready_and_recovers_by_itself(
 
 def test_each_request_is_one_log_line_with_the_id_that_the_caller_gave(migrated: dict[str, str]) -> None:
     with serving(migrated) as backend:
-        given = backend.get("/api/v1/coins", headers={"X-Request-Id": "abc-123"})
-        assert given.headers["x-request-id"] == "abc-123"
+        provided = backend.get("/api/v1/coins", headers={"X-Request-Id": "abc-123"})
+        assert provided.headers["x-request-id"] == "abc-123"
         [line] = until(lambda: backend.logged(request_id="abc-123"), "the request's line")
         assert (line["level"], line["logger"], line["method"], line["path"]) == ("INFO", "http", "GET", "/api/v1/coins")
         assert (line["status"], line["message"]) == (200, "GET /api/v1/coins 200")

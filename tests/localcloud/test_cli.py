@@ -83,10 +83,10 @@ def test_a_whole_life(state: Path) -> None:
     again = localcloud("up", "--state", state)
     assert (again.returncode, again.stdout) == (0, up.stdout)
 
-    said = json.loads(localcloud("status", "--json", "--state", state).stdout)
-    assert said["running"]
-    assert said["endpoint"] == up.stdout.strip()
-    pid = said["pid"]
+    payload = json.loads(localcloud("status", "--json", "--state", state).stdout)
+    assert payload["running"]
+    assert payload["endpoint"] == up.stdout.strip()
+    pid = payload["pid"]
 
     down = localcloud("down", "--state", state)
     assert down.returncode == 0, down.stderr
@@ -175,8 +175,8 @@ def test_a_taken_port_names_its_owner_and_the_way_out(state: Path) -> None:
     with socket.socket() as taken:
         taken.bind((home.settings.address, 45_660))
         taken.listen()
-        said = sentence(localcloud("up", "--state", state))
-    assert re.search(rf"Port 45660 .* taken by .*pid {os.getpid()}.*--port", said)
+        message = sentence(localcloud("up", "--state", state))
+    assert re.search(rf"Port 45660 .* taken by .*pid {os.getpid()}.*--port", message)
     assert StateLock(state).holder() is None
 
 
@@ -199,8 +199,8 @@ def test_a_state_that_can_not_be_saved_is_an_error_of_status_and_of_down(state: 
     eventually("status says so", lambda: status().returncode == 1, 60)
     assert "Not saved: the whole state: " in status().stdout
     assert json.loads(localcloud("status", "--json", "--state", state).stdout)["parts"]["snapshot"]["unsaved"]
-    said = sentence(localcloud("down", "--state", state))
-    assert "is down, but not all of its state was saved: the whole state: " in said
+    message = sentence(localcloud("down", "--state", state))
+    assert "is down, but not all of its state was saved: the whole state: " in message
     obstacle.rmdir()
     localcloud("up", "--state", state)
     assert status().returncode == 0

@@ -527,8 +527,8 @@ def test_alarms_are_listed_by_type_state_prefix_and_page(shared_aws: Clients) ->
         AlarmName="list-all", AlarmRule="ALARM(list-0) OR OK(list-1)", Tags=[{"Key": "k", "Value": "v"}]
     )
 
-    def names(**asked: Any) -> list[str]:
-        pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix="list-", **asked)
+    def names(**request: Any) -> list[str]:
+        pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix="list-", **request)
         return [alarm["AlarmName"] for page in pages for alarm in (*page["CompositeAlarms"], *page["MetricAlarms"])]
 
     assert names() == [f"list-{number}" for number in range(5)]
@@ -606,11 +606,11 @@ def test_a_breach_travels_from_the_sample_to_the_queue(shared_aws: Clients, shar
         "DatapointsToAlarm": 1, "ComparisonOperator": "GreaterThanThreshold", "Threshold": 5.0,
         "TreatMissingData": "notBreaching", "EvaluateLowSampleCountPercentile": "",
     }  # fmt: skip
-    told = {
+    record = {
         "AlarmName": "errors-high", "AlarmDescription": "Too many errors", "AWSAccountId": account,
         "NewStateValue": "ALARM", "Region": "Asia Pacific (Sydney)",
     }  # fmt: skip
-    assert {key: message[key] for key in told} == told
+    assert {key: message[key] for key in record} == record
     summaries = wait_for(
         lambda: [
             item["HistorySummary"]

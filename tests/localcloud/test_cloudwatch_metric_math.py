@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from localcloud.services.cloudwatch.expressions import ExpressionError, parse
-from localcloud.services.cloudwatch.metric_math import Series, Surroundings, Value, evaluate
+from localcloud.services.cloudwatch.metric_math import EvaluationContext, Series, Value, evaluate
 
 Drawn = Sequence[float | None]
 
@@ -25,7 +25,7 @@ def calculate(expression: str, metrics: Mapping[str, Drawn], *, length: int = 0,
         for name, values in metrics.items()
     }
     length = length or max((len(values) for values in metrics.values()), default=3)
-    around = Surroundings(
+    around = EvaluationContext(
         look_up=lambda name: series[name],
         metrics=lambda: tuple(series.values()),
         search=lambda pattern, statistic, length: (),

@@ -146,7 +146,7 @@ def test_metric_data_is_paged_without_loss(cloudwatch: Any) -> None:
         for minute in range(points):
             at = HOUR_AGO + timedelta(minutes=minute)
             put(cloudwatch, "Test/Pages", {"MetricName": name, "Value": minute, "Timestamp": at})
-    asked = {
+    request = {
         "MetricDataQueries": [
             {"Id": identity, "MetricStat": stat(identity, "Test/Pages")} for identity in ("one", "nothing", "two")
         ],
@@ -160,7 +160,7 @@ def test_metric_data_is_paged_without_loss(cloudwatch: Any) -> None:
     pages = 0
     more: dict[str, Any] = {}
     while True:
-        answer = cloudwatch.get_metric_data(**asked, **more)
+        answer = cloudwatch.get_metric_data(**request, **more)
         pages += 1
         assert sum(len(result["Values"]) for result in answer["MetricDataResults"]) <= 3
         for result in answer["MetricDataResults"]:
@@ -175,7 +175,7 @@ def test_metric_data_is_paged_without_loss(cloudwatch: Any) -> None:
     assert states.count(("one", "PartialData")) == 2
     assert ("one", "Complete") in states
     with pytest.raises(ClientError) as refused:
-        cloudwatch.get_metric_data(**asked, NextToken="made up")
+        cloudwatch.get_metric_data(**request, NextToken="made up")
     assert code(refused) == "InvalidNextToken"
 
 

@@ -26,7 +26,7 @@ from localcloud.front.identity import Identity
 from localcloud.services.cloudwatch import Metrics
 from localcloud.services.costs import Costs, anomalies, component, expressions, forecast, metering, periods, prices
 from localcloud.services.costs.component import hours
-from localcloud.services.costs.expressions import Place
+from localcloud.services.costs.expressions import Location
 from localcloud.services.costs.ledger import Item, Ledger, Line
 from localcloud.services.costs.sums import Sum, decimal
 from support.requests import private
@@ -35,7 +35,7 @@ Clients = Callable[..., Any]
 HOUR = timedelta(hours=1)
 AHEAD = timedelta(minutes=5)
 """How far a test meters before the cloud's own loop, which meters until now and so charges nothing meanwhile."""
-PLACE = Place("123456789012", "ap-southeast-2")
+PLACE = Location("123456789012", "ap-southeast-2")
 
 
 def today() -> date:
@@ -125,7 +125,7 @@ def used(costs: Costs) -> dict[str, tuple[float, float]]:
 
 def test_a_short_task_pays_for_a_minute() -> None:
     began = datetime(2026, 3, 1, 10, 59, 50, tzinfo=UTC)
-    paid = metering.Paid(1.0, 2.0, began, began + timedelta(seconds=5), ())
+    paid = metering.UsageRecord(1.0, 2.0, began, began + timedelta(seconds=5), ())
     charged = sum(paid.hours(start, end) for _, start, end in hours(began - HOUR, began + HOUR))
     assert charged == pytest.approx(60 / 3600)
 
@@ -293,12 +293,12 @@ def test_time_that_the_cloud_was_down_is_free_and_its_history_stays(
 
 @pytest.mark.cloud
 def test_groups_filters_and_periods(seeded: Any, shared_cloud: Cloud) -> None:
-    asked = {"TimePeriod": last(10), "Granularity": "DAILY", "Metrics": ["UnblendedCost", "UsageQuantity"]}
-    plain = seeded.get_cost_and_usage(**asked)
+    request = {"TimePeriod": last(10), "Granularity": "DAILY", "Metrics": ["UnblendedCost", "UsageQuantity"]}
+    plain = seeded.get_cost_and_usage(**request)
     assert [each["TimePeriod"]["Start"] for each in plain["ResultsByTime"]] == [
         str(today() - timedelta(days=ago)) for ago in range(10, 0, -1)
     ]
-    by_type = seeded.get_cost_and_usage(**asked, GroupBy=[{"Type": "DIMENSION", "Key": "USAGE_TYPE"}])
+    by_type = seeded.get_cost_and_usage(**request, GroupBy=[{"Type": "DIMENSION", "Key": "USAGE_TYPE"}])
     assert by_type["GroupDefinitions"] == [{"Type": "DIMENSION", "Key": "USAGE_TYPE"}]
     for whole, parts in zip(plain["ResultsByTime"], by_type["ResultsByTime"], strict=True):
         assert sum(amounts(parts).values()) == Decimal(whole["Total"]["UnblendedCost"]["Amount"])
@@ -310,7 +310,7 @@ def test_groups_filters_and_periods(seeded: Any, shared_cloud: Cloud) -> None:
     assert usual["Groups"][0]["Metrics"]["UsageQuantity"]["Unit"] == "hours"
 
     two = [{"Type": "DIMENSION", "Key": "SERVICE"}, {"Type": "TAG", "Key": "Environment"}]
-    grouped = seeded.get_cost_and_usage(**asked, GroupBy=two)["ResultsByTime"][0]
+    grouped = seeded.get_cost_and_usage(**request, GroupBy=two)["ResultsByTime"][0]
     assert set(amounts(grouped)) == {
         ("Amazon Elastic Container Service", "Environment$"),
         ("Amazon Relational Database Service", "Environment$"),
@@ -318,7 +318,7 @@ def test_groups_filters_and_periods(seeded: Any, shared_cloud: Cloud) -> None:
     }
 
     def cost(expression: dict[str, Any]) -> Decimal:
-        answer = seeded.get_cost_and_usage(**asked, Filter=expression)
+        answer = seeded.get_cost_and_usage(**request, Filter=expression)
         return Decimal(answer["ResultsByTime"][0]["Total"]["UnblendedCost"]["Amount"])
 
     nat = {"Dimensions": {"Key": "USAGE_TYPE", "Values": ["APS2-NatGateway-Bytes"], "MatchOptions": ["EQUALS"]}}
@@ -337,8 +337,8 @@ def test_groups_filters_and_periods(seeded: Any, shared_cloud: Cloud) -> None:
 @pytest.mark.cloud
 def test_months_and_hours_add_up_to_the_days(seeded: Any) -> None:
     def whole(granularity: str, period: dict[str, str]) -> Decimal:
-        asked = {"Granularity": granularity, "Metrics": ["AmortizedCost"]}
-        results = seeded.get_cost_and_usage(TimePeriod=period, **asked)["ResultsByTime"]
+        request = {"Granularity": granularity, "Metrics": ["AmortizedCost"]}
+        results = seeded.get_cost_and_usage(TimePeriod=period, **request)["ResultsByTime"]
         return sum((Decimal(each["Total"]["AmortizedCost"]["Amount"]) for each in results), Decimal())
 
     assert whole("MONTHLY", last(40)) == whole("DAILY", last(40))
@@ -362,15 +362,15 @@ def test_many_groups_come_in_pages(shared_cloud: Cloud, shared_aws: Clients) -> 
     usage = [{**NAT, "tags": {"Job": f"job-{number}"}} for number in range(300)]
     post(shared_cloud, {"days": 6, "clear": True, "usage": usage})
     explorer = shared_aws("ce")
-    asked = {
+    request = {
         "TimePeriod": last(6),
         "Granularity": "DAILY",
         "Metrics": ["UnblendedCost"],
         "GroupBy": [{"Type": "TAG", "Key": "Job"}],
     }
-    pages = [explorer.get_cost_and_usage(**asked)]
+    pages = [explorer.get_cost_and_usage(**request)]
     while "NextPageToken" in pages[-1]:
-        pages.append(explorer.get_cost_and_usage(**asked, NextPageToken=pages[-1]["NextPageToken"]))
+        pages.append(explorer.get_cost_and_usage(**request, NextPageToken=pages[-1]["NextPageToken"]))
     assert len(pages) > 1
     results = [each for page in pages for each in page["ResultsByTime"]]
     assert [each["TimePeriod"]["Start"] for each in results] == [
@@ -378,18 +378,18 @@ def test_many_groups_come_in_pages(shared_cloud: Cloud, shared_aws: Clients) -> 
     ]
     assert all(len(each["Groups"]) == 300 for each in results)
     with pytest.raises(ClientError, match="RequestChangedException"):
-        explorer.get_cost_and_usage(**{**asked, "Granularity": "MONTHLY"}, NextPageToken=pages[0]["NextPageToken"])
+        explorer.get_cost_and_usage(**{**request, "Granularity": "MONTHLY"}, NextPageToken=pages[0]["NextPageToken"])
     with pytest.raises(ClientError, match="InvalidNextTokenException"):
-        explorer.get_cost_and_usage(**asked, NextPageToken="mine")
+        explorer.get_cost_and_usage(**request, NextPageToken="mine")
     post(shared_cloud, {"clear": True})
 
 
 @pytest.mark.cloud
 def test_what_aws_refuses_is_refused_in_its_words(seeded: Any) -> None:
     def refused(message: str, **changed: Any) -> None:
-        asked = {"TimePeriod": last(3), "Granularity": "DAILY", "Metrics": ["UnblendedCost"], **changed}
+        request = {"TimePeriod": last(3), "Granularity": "DAILY", "Metrics": ["UnblendedCost"], **changed}
         with pytest.raises(ClientError) as problem:
-            seeded.get_cost_and_usage(**asked)
+            seeded.get_cost_and_usage(**request)
         assert problem.value.response["Error"]["Code"] == "ValidationException"
         assert message in problem.value.response["Error"]["Message"]
 
@@ -434,19 +434,19 @@ def test_values_and_tags_that_were_used(seeded: Any) -> None:
 def test_the_forecast_of_a_flat_history_is_flat(shared_cloud: Cloud, shared_aws: Clients) -> None:
     post(shared_cloud, {"days": 30, "clear": True, "usage": [{**NAT, "quantity": 100}]})
     coming = {"Start": str(today()), "End": str(today() + timedelta(days=7))}
-    asked = {"Metric": "UNBLENDED_COST", "Granularity": "DAILY"}
+    request = {"Metric": "UNBLENDED_COST", "Granularity": "DAILY"}
     only = {"Tags": {"Key": "Environment", "Values": ["staging"]}}
-    answer = shared_aws("ce").get_cost_forecast(TimePeriod=coming, Filter=only, **asked)
+    answer = shared_aws("ce").get_cost_forecast(TimePeriod=coming, Filter=only, **request)
     assert float(answer["Total"]["Amount"]) == pytest.approx(7 * 5.9)
     assert len(answer["ForecastResultsByTime"]) == 7
     for each in answer["ForecastResultsByTime"]:
         assert float(each["MeanValue"]) == pytest.approx(5.9)
         assert each["PredictionIntervalLowerBound"] == each["MeanValue"] == each["PredictionIntervalUpperBound"]
     with pytest.raises(ClientError, match="must be before requested End"):
-        shared_aws("ce").get_cost_forecast(TimePeriod={"Start": coming["End"], "End": coming["Start"]}, **asked)
+        shared_aws("ce").get_cost_forecast(TimePeriod={"Start": coming["End"], "End": coming["Start"]}, **request)
     post(shared_cloud, {"days": 3, "clear": True, "usage": [NAT]})
     with pytest.raises(ClientError, match=r"DataUnavailableException.*Insufficient amount of historical data"):
-        shared_aws("ce").get_cost_forecast(TimePeriod=coming, **asked)
+        shared_aws("ce").get_cost_forecast(TimePeriod=coming, **request)
 
 
 @given(
@@ -548,11 +548,11 @@ def test_a_budget_tells_what_was_spent_and_what_will_be(shared_cloud: Cloud, sha
 
 @pytest.mark.cloud
 def test_a_history_posted_again_replaces_itself(shared_cloud: Cloud, seeded: Any) -> None:
-    asked = {"TimePeriod": last(40), "Granularity": "MONTHLY", "Metrics": ["UnblendedCost"]}
-    once = seeded.get_cost_and_usage(**asked)["ResultsByTime"]
-    told = post(shared_cloud, {**HISTORY, "clear": False})
-    assert seeded.get_cost_and_usage(**asked)["ResultsByTime"] == once
-    assert told["unconfirmed_prices"] > 0
+    request = {"TimePeriod": last(40), "Granularity": "MONTHLY", "Metrics": ["UnblendedCost"]}
+    once = seeded.get_cost_and_usage(**request)["ResultsByTime"]
+    record = post(shared_cloud, {**HISTORY, "clear": False})
+    assert seeded.get_cost_and_usage(**request)["ResultsByTime"] == once
+    assert record["unconfirmed_prices"] > 0
 
 
 @pytest.mark.cloud
@@ -587,8 +587,8 @@ def test_the_aws_cli_reads_costs(shared_cloud: Cloud, seeded: Any, tmp_path: Pat
         "AWS_DEFAULT_REGION": "ap-southeast-2",
     }
     period = ",".join(f"{name}={at}" for name, at in last(2).items())
-    asked = ["--granularity", "DAILY", "--metrics", "UnblendedCost", "--group-by", "Type=DIMENSION,Key=SERVICE"]
-    command = [sys.executable, "-m", "awscli", "ce", "get-cost-and-usage", "--time-period", period, *asked]
+    requested = ["--granularity", "DAILY", "--metrics", "UnblendedCost", "--group-by", "Type=DIMENSION,Key=SERVICE"]
+    command = [sys.executable, "-m", "awscli", "ce", "get-cost-and-usage", "--time-period", period, *requested]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
     results = json.loads(ended.stdout)["ResultsByTime"]

@@ -171,9 +171,9 @@ def test_configuration_and_layers_are_downloaded_at_an_address_for_an_hour(
     manifest = json.loads(answer["images"][0]["imageManifest"])
 
     def address(digest: str) -> str:
-        given = client.get_download_url_for_layer(repositoryName="tiny", layerDigest=digest)
-        assert given["layerDigest"] == digest
-        return str(given["downloadUrl"])
+        provided = client.get_download_url_for_layer(repositoryName="tiny", layerDigest=digest)
+        assert provided["layerDigest"] == digest
+        return str(provided["downloadUrl"])
 
     for part in (manifest["config"], *manifest["layers"]):
         content = fetched(address(part["digest"]))
@@ -187,9 +187,9 @@ def test_configuration_and_layers_are_downloaded_at_an_address_for_an_hour(
     assert refused(url.partition("?")[0])[0] == 403
     later = cloud.now() + timedelta(hours=1, seconds=1)
     monkeypatch.setattr(Cloud, "now", lambda _: later)
-    status, said = refused(url)
+    status, message = refused(url)
     assert status == 403
-    assert "<Message>Request has expired</Message>" in said
+    assert "<Message>Request has expired</Message>" in message
 
 
 @pytest.mark.cloud

@@ -63,8 +63,8 @@ def start(world: World, **more: Any) -> str:
 
 
 def ask(world: World, task: str, command: str, **more: Any) -> dict[str, Any]:
-    given = {"cluster": "rehearsal", "task": task, "interactive": True, **more}
-    return dict(world.ecs.execute_command(command=command, **given))
+    provided = {"cluster": "rehearsal", "task": task, "interactive": True, **more}
+    return dict(world.ecs.execute_command(command=command, **provided))
 
 
 def session(world: World, task: str, command: str, copies: Callable[[Frame], int] = lambda _: 1) -> SessionClient:

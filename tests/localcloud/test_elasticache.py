@@ -12,9 +12,9 @@ import pytest
 import redis
 
 from ecs_world import until
+from localcloud.backends import certificates, tools
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
-from localcloud.parts import certificates, tools
 from localcloud.services.elasticache import Caches
 from localcloud.services.elasticache.measure import Measurements
 from support.data_layer import Cache, Clients
@@ -56,9 +56,9 @@ def test_the_clients_of_the_runbook_connect(single: Cache) -> None:
     assert run("redis-cli", *where, "--tls", "GET", "by") == (0, "hand")
     assert run("redis-cli", *where, "--tls", "NONSENSE")[1].startswith("ERR unknown command")
     assert run("redis-cli", *where, "PING")[0] == 1  # without TLS
-    code, said = run("nc", "-zv", endpoint["Address"], str(endpoint["Port"]))
+    code, message = run("nc", "-zv", endpoint["Address"], str(endpoint["Port"]))
     assert code == 0
-    assert "succeeded" in said
+    assert "succeeded" in message
     assert run("nc", "-zv", endpoint["Address"], "1")[0] == 1
 
 
@@ -90,13 +90,13 @@ def test_a_full_cache_evicts_and_says_so(single: Cache) -> None:
             client.set(f"k{n}", "x" * 60_000)
         for n in range(300):
             client.get(f"k{n}")
-        told = take()
-    assert told["Evictions"] > 50
-    assert told["CacheHits"] + told["CacheMisses"] == 300
-    assert told["CacheMisses"] > 50
-    assert 80 < told["DatabaseMemoryUsagePercentage"] <= 100
-    assert told["CurrConnections"] >= 1
-    assert 0 < told["CurrItems"] < 300
+        record = take()
+    assert record["Evictions"] > 50
+    assert record["CacheHits"] + record["CacheMisses"] == 300
+    assert record["CacheMisses"] > 50
+    assert 80 < record["DatabaseMemoryUsagePercentage"] <= 100
+    assert record["CurrConnections"] >= 1
+    assert 0 < record["CurrItems"] < 300
 
 
 def test_metrics_are_published_for_the_member(single: Cache) -> None:

@@ -112,14 +112,14 @@ class Stack:
         return app, address
 
     def health(self, group: str | None = None) -> dict[str, tuple[str, str, str]]:
-        told = self.elb.describe_target_health(TargetGroupArn=group or self.group)["TargetHealthDescriptions"]
+        payload = self.elb.describe_target_health(TargetGroupArn=group or self.group)["TargetHealthDescriptions"]
         return {
             each["Target"]["Id"]: (
                 each["TargetHealth"]["State"],
                 each["TargetHealth"].get("Reason", ""),
                 each["TargetHealth"].get("Description", ""),
             )
-            for each in told
+            for each in payload
         }
 
     def state(self, address: str) -> str:
@@ -221,8 +221,8 @@ def test_draining_lets_requests_finish_and_takes_no_new_ones(stack: Stack) -> No
         thread.join()
     assert sorted(answers) == ["other", "slow"]
     until(lambda: stack.state(first) == "gone")
-    asked = stack.elb.describe_target_health(TargetGroupArn=stack.group, Targets=[{"Id": first, "Port": 8000}])
-    assert asked["TargetHealthDescriptions"][0]["TargetHealth"]["Reason"] == "Target.NotRegistered"
+    request = stack.elb.describe_target_health(TargetGroupArn=stack.group, Targets=[{"Id": first, "Port": 8000}])
+    assert request["TargetHealthDescriptions"][0]["TargetHealth"]["Reason"] == "Target.NotRegistered"
 
 
 def test_rules_choose_by_path_host_and_weight_and_may_answer_themselves(stack: Stack) -> None:

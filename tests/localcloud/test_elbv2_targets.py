@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.parts.haproxy import HaproxyError, quoted
+from localcloud.backends.haproxy import HaproxyError, quoted
 from localcloud.services.elbv2 import traffic
 from localcloud.services.elbv2.configuration import _glob
 from localcloud.services.elbv2.targets import REFUSED, HealthCheck, Probe, Target, answered, routed

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from ecs_world import WAITER, World, build, cloud_at, until
+from localcloud.backends import certificates
 from localcloud.core.cloud import Cloud
 from localcloud.core.registry import AwsError
 from localcloud.faults.component import StackFaults
-from localcloud.parts import certificates
 from localcloud.services import exchange
 
 pytestmark = pytest.mark.cloud
@@ -91,8 +91,8 @@ def quotes(cloud: Cloud, timeout: float) -> bytes:
     context = ssl.create_default_context(cafile=certificates.bundle(cloud.settings.state))
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
     with opener.open(f"{exchange.url(cloud.settings)}/v1/quotes?symbols=BTC,XYZ", timeout=timeout) as answer:
-        said: bytes = answer.read()
-        return said
+        payload: bytes = answer.read()
+        return payload
 
 
 def answers(cloud: Cloud) -> bool:

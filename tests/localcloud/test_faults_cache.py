@@ -124,9 +124,9 @@ def test_the_engine_log_tells_of_a_restart(single: Cache) -> None:
 
     def said() -> list[str]:
         events = single.aws("logs").filter_log_events(logGroupName="/shop/engine")["events"]
-        told = [json.loads(event["message"]) for event in events]
-        assert {each["CacheClusterId"] for each in told} <= {"shop-001"}
-        return [each["Message"] for each in told]
+        records = [json.loads(event["message"]) for event in events]
+        assert {each["CacheClusterId"] for each in records} <= {"shop-001"}
+        return [each["Message"] for each in records]
 
     until(lambda: any(line.startswith("Ready to accept connections") for line in said()))
 

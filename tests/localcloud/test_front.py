@@ -34,8 +34,8 @@ def refused(call: Any, **params: Any) -> dict[str, Any]:
     with pytest.raises(botocore.exceptions.ClientError) as caught:
         call(**params)
     response: dict[str, Any] = dict(caught.value.response)
-    told = response["ResponseMetadata"]
-    return {**response["Error"], "Status": told["HTTPStatusCode"], "RetryAttempts": told["RetryAttempts"]}
+    payload = response["ResponseMetadata"]
+    return {**response["Error"], "Status": payload["HTTPStatusCode"], "RetryAttempts": payload["RetryAttempts"]}
 
 
 def signed(cloud: Cloud, service: str, body: bytes, headers: dict[str, str], path: str = "/") -> Any:
@@ -196,22 +196,22 @@ def test_a_presigned_address_opens_one_object_for_its_time(shared_aws: Any) -> N
     s3 = shared_aws("s3", config=Config(signature_version="s3v4", s3={"addressing_style": "path"}))
     s3.create_bucket(Bucket="presigned", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
     s3.put_object(Bucket="presigned", Key="a b", Body=b"hello")
-    asked = {"Bucket": "presigned", "Key": "a b"}
-    with urllib.request.urlopen(s3.generate_presigned_url("get_object", Params=asked), timeout=60) as answer:
+    request = {"Bucket": "presigned", "Key": "a b"}
+    with urllib.request.urlopen(s3.generate_presigned_url("get_object", Params=request), timeout=60) as answer:
         assert answer.read() == b"hello"
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(s3.generate_presigned_url("get_object", Params=asked, ExpiresIn=-1), timeout=60)
+        urllib.request.urlopen(s3.generate_presigned_url("get_object", Params=request, ExpiresIn=-1), timeout=60)
     assert caught.value.code == 403
 
 
 def test_an_expired_session_is_refused_as_expired(cloud: Cloud, aws: Any) -> None:
     aws("iam").create_role(RoleName="brief", AssumeRolePolicyDocument=ASSUMABLE)
     arn = f"arn:aws:iam::{cloud.settings.account}:role/brief"
-    given = aws("sts").assume_role(RoleArn=arn, RoleSessionName="me", DurationSeconds=900)["Credentials"]
+    provided = aws("sts").assume_role(RoleArn=arn, RoleSessionName="me", DurationSeconds=900)["Credentials"]
     session = {
-        "aws_access_key_id": given["AccessKeyId"],
-        "aws_secret_access_key": given["SecretAccessKey"],
-        "aws_session_token": given["SessionToken"],
+        "aws_access_key_id": provided["AccessKeyId"],
+        "aws_secret_access_key": provided["SecretAccessKey"],
+        "aws_session_token": provided["SessionToken"],
     }
     assert aws("sts", **session).get_caller_identity()["Arn"].endswith("assumed-role/brief/me")
     with cloud.lock:
@@ -335,15 +335,15 @@ def test_the_quota_of_fargate_is_told(shared_aws: Any) -> None:
     quotas = shared_aws("service-quotas")
     quota = quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")["Quota"]
     assert (quota["QuotaName"], quota["Value"]) == ("Fargate On-Demand vCPU resource count", 64.0)
-    said = refused(lambda: quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-0"))
-    assert said["Code"] == "NoSuchResourceException"
+    response = refused(lambda: quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-0"))
+    assert response["Code"] == "NoSuchResourceException"
 
 
 def test_status_names_every_loop(shared_cloud: Cloud) -> None:
-    said = private(shared_cloud, "status")
-    assert said["ready"]
-    assert {"snapshot", "call-log"} <= set(said["loops"])
-    assert all(loop["failures"] == 0 for loop in said["loops"].values()), said["loops"]
+    payload = private(shared_cloud, "status")
+    assert payload["ready"]
+    assert {"snapshot", "call-log"} <= set(payload["loops"])
+    assert all(loop["failures"] == 0 for loop in payload["loops"].values()), payload["loops"]
 
 
 def test_a_secret_goes_back_to_the_version_that_is_made_current_again(shared_aws: Any) -> None:

@@ -31,10 +31,10 @@ def test_a_call_is_found_by_each_attribute(cloud: Cloud, aws: Any) -> None:
         assert event["EventName"] == "CreateRole"
         assert event["Username"] == "root"
         assert event["ReadOnly"] == "false"
-        told = json.loads(event["CloudTrailEvent"])
-        assert told["sourceIPAddress"].startswith("127.")
-        assert "Boto3" in told["userAgent"]
-        assert told["requestParameters"]["RoleName"] == "deployer"
+        payload = json.loads(event["CloudTrailEvent"])
+        assert payload["sourceIPAddress"].startswith("127.")
+        assert "Boto3" in payload["userAgent"]
+        assert payload["requestParameters"]["RoleName"] == "deployer"
     assert {event["EventName"] for event in events(aws, Username="root")} >= {"CreateRole", "CreateQueue"}
     assert {event["EventName"] for event in events(aws, ReadOnly="false")} == {"CreateRole", "CreateQueue"}
 

@@ -37,8 +37,8 @@ HOME = "ap-southeast-2"
 def error_of(answer: HttpAnswer, protocol: str) -> tuple[str, str]:
     """Code and message, as botocore reads them."""
     headers = {name.lower(): value for name, value in answer.headers.items()}
-    given = {"status_code": answer.status, "headers": headers, "body": answer.body}
-    parsed: dict[str, Any] = create_parser(protocol).parse(given, None)
+    provided = {"status_code": answer.status, "headers": headers, "body": answer.body}
+    parsed: dict[str, Any] = create_parser(protocol).parse(provided, None)
     return parsed["Error"].get("Code", ""), parsed["Error"].get("Message", "")
 
 
@@ -55,8 +55,8 @@ def test_a_classic_load_balancer_is_no_other(shared_cloud: Cloud, operation: str
     """Signed alike, with operations of the same names: answered by the wrong service they would find nothing."""
     body = f"Action={operation}&Version=2012-06-01&LoadBalancerName=a".encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-    asked = signed(shared_cloud, "POST", "/", body, headers, "elbv2")
-    answer = dispatch.answer(shared_cloud, asked)
+    request = signed(shared_cloud, "POST", "/", body, headers, "elbv2")
+    answer = dispatch.answer(shared_cloud, request)
     assert answer.status == 400
     assert b"localcloud has no service 'elb'" in answer.body.replace(b"&#x27;", b"'")
 
@@ -82,12 +82,12 @@ ELSEWHERE = [
 def test_another_region_is_refused_before_anything_is_made_there(
     shared_cloud: Cloud, service: str, operation: str, params: dict[str, Any], code: str, status: int, region: str
 ) -> None:
-    asked = request(shared_cloud, service, operation, params, region=region or "us-west-2")
+    http_request = request(shared_cloud, service, operation, params, region=region or "us-west-2")
     if not region:  # by its host name, as where a name is pointed here
-        asked = request(shared_cloud, service, operation, params, host=f"{service}.eu-central-1.amazonaws.com")
-    answer = dispatch.answer(shared_cloud, asked)
-    said, message = error_of(answer, protocol_of(service))
-    assert (said, answer.status) == (code, status)
+        http_request = request(shared_cloud, service, operation, params, host=f"{service}.eu-central-1.amazonaws.com")
+    answer = dispatch.answer(shared_cloud, http_request)
+    text, message = error_of(answer, protocol_of(service))
+    assert (text, answer.status) == (code, status)
     assert f"one region, {HOME}" in message
     assert f"--region {HOME}" in message
     assert regions_of(shared_cloud) <= {HOME, "aws"}
@@ -134,8 +134,8 @@ def test_what_is_an_accounts_is_asked_by_its_name_before_the_endpoints(shared_cl
     shared_aws("s3").create_bucket(Bucket="pointed", CreateBucketConfiguration={"LocationConstraint": HOME})
     for host in (f"{account}.s3-control.{HOME}.amazonaws.com", f"{account}.localhost:4566", ""):
         for operation, params in ACCOUNTS:
-            asked = request(shared_cloud, "s3control", operation, {"AccountId": account, **params}, host=host)
-            answer = dispatch.answer(shared_cloud, asked)
+            http_request = request(shared_cloud, "s3control", operation, {"AccountId": account, **params}, host=host)
+            answer = dispatch.answer(shared_cloud, http_request)
             assert answer.status < 300, (host, operation, answer.body)
 
 
@@ -187,11 +187,11 @@ def test_an_unknown_service_is_refused_in_the_callers_own_protocol(
 @pytest.mark.unsupported_allowed
 def test_an_unknown_service_is_refused_in_cbor_and_ec2s_way_too(shared_cloud: Cloud) -> None:
     headers = {"smithy-protocol": "rpc-v2-cbor", "Content-Type": "application/cbor"}
-    asked = signed(shared_cloud, "POST", "/service/Other/operation/Do", b"\xa0", headers, "guardduty")
-    assert error_of(dispatch.answer(shared_cloud, asked), "smithy-rpc-v2-cbor")[0] == "UnknownService"
+    request = signed(shared_cloud, "POST", "/service/Other/operation/Do", b"\xa0", headers, "guardduty")
+    assert error_of(dispatch.answer(shared_cloud, request), "smithy-rpc-v2-cbor")[0] == "UnknownService"
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    asked = signed(shared_cloud, "POST", "/", b"Action=Nonsense&Version=2016-11-15", form, "ec2")
-    assert error_of(dispatch.answer(shared_cloud, asked), "ec2")[0] == "InvalidAction"
+    request = signed(shared_cloud, "POST", "/", b"Action=Nonsense&Version=2016-11-15", form, "ec2")
+    assert error_of(dispatch.answer(shared_cloud, request), "ec2")[0] == "InvalidAction"
 
 
 @pytest.mark.parametrize(
@@ -211,8 +211,8 @@ def test_a_signature_of_another_time_is_refused(
     plain = {name: value for name, value in now.headers.items() if not name.startswith(("X-Amz-Date", "Auth", "Host"))}
     at = shared_cloud.now() + timedelta(minutes=minutes)
     old = signed(shared_cloud, now.method, now.path, now.body, plain, service, at=at)
-    said, message = error_of(dispatch.answer(shared_cloud, old), protocol_of(service))
-    assert said == code
+    text, message = error_of(dispatch.answer(shared_cloud, old), protocol_of(service))
+    assert text == code
     assert words.format("expired" if minutes < 0 else "not yet current") in message
     fresh = signed(
         shared_cloud, now.method, now.path, now.body, plain, service, at=shared_cloud.now() - timedelta(minutes=14)
@@ -236,17 +236,17 @@ def test_a_signature_of_another_time_is_refused(
 )
 @pytest.mark.parametrize("date", ["", "yesterday", "20260101T000000Z", "99999999T999999Z"])
 def test_a_signature_that_makes_no_sense_is_a_plain_refusal(shared_cloud: Cloud, header: str, date: str) -> None:
-    asked = request(shared_cloud, "sqs", "ListQueues", {})
-    asked.headers["Authorization"] = header.format(key=shared_cloud.part(Identity).access_key_id)
-    asked.headers["X-Amz-Date"] = date
-    answer = dispatch.answer(shared_cloud, asked)
+    http_request = request(shared_cloud, "sqs", "ListQueues", {})
+    http_request.headers["Authorization"] = header.format(key=shared_cloud.part(Identity).access_key_id)
+    http_request.headers["X-Amz-Date"] = date
+    answer = dispatch.answer(shared_cloud, http_request)
     assert 400 <= answer.status < 500
     assert "Failure" not in answer.body.decode()
 
 
 def test_a_body_that_is_not_the_signed_one_is_refused(shared_cloud: Cloud) -> None:
-    asked = request(shared_cloud, "s3", "PutObject", {"Bucket": "b", "Key": "k", "Body": b"good"})
-    code, _ = error_of(dispatch.answer(shared_cloud, replace(asked, body=b"evil")), "rest-xml")
+    http_request = request(shared_cloud, "s3", "PutObject", {"Bucket": "b", "Key": "k", "Body": b"good"})
+    code, _ = error_of(dispatch.answer(shared_cloud, replace(http_request, body=b"evil")), "rest-xml")
     assert code == "XAmzContentSHA256Mismatch"
 
 
@@ -257,16 +257,16 @@ def test_a_caller_is_told_its_own_unique_id(shared_cloud: Cloud, shared_aws: Any
     made = iam.create_user(UserName="asked-who")["User"]
     keys = iam.create_access_key(UserName="asked-who")["AccessKey"]
     user = {"aws_access_key_id": keys["AccessKeyId"], "aws_secret_access_key": keys["SecretAccessKey"]}
-    said = shared_aws("sts", **user).get_caller_identity()
-    assert said["UserId"] == made["UserId"]
-    assert said["UserId"].startswith("AIDA")
+    payload = shared_aws("sts", **user).get_caller_identity()
+    assert payload["UserId"] == made["UserId"]
+    assert payload["UserId"].startswith("AIDA")
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}]}
     role = iam.create_role(RoleName="asked-who", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
-    given = shared_aws("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="me")["Credentials"]
+    provided = shared_aws("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="me")["Credentials"]
     session = {
-        "aws_access_key_id": given["AccessKeyId"],
-        "aws_secret_access_key": given["SecretAccessKey"],
-        "aws_session_token": given["SessionToken"],
+        "aws_access_key_id": provided["AccessKeyId"],
+        "aws_secret_access_key": provided["SecretAccessKey"],
+        "aws_session_token": provided["SessionToken"],
     }
     assert shared_aws("sts", **session).get_caller_identity()["UserId"].startswith("AROA")
     assert shared_aws("sts", **session).get_caller_identity()["UserId"].endswith(":me")
@@ -333,12 +333,12 @@ def test_what_never_changes_is_asked_once_and_holds_nobodys_lock(
     shared_cloud: Cloud, shared_aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ec2 = shared_aws("ec2")
-    asked: list[str] = []
+    requested: list[str] = []
     monkeypatch.setattr(moto_calls, "_standing", type(moto_calls._standing)())
     true = moto_calls.passed_on
 
     def slow(cloud: Cloud, wire: Any, *more: Any) -> Any:
-        asked.append(str(wire.operation.name))
+        requested.append(str(wire.operation.name))
         free: list[bool] = []
 
         def take() -> None:
@@ -354,7 +354,7 @@ def test_what_never_changes_is_asked_once_and_holds_nobodys_lock(
     monkeypatch.setattr(moto_calls, "passed_on", slow)
     first = ec2.describe_instance_types(InstanceTypes=["t3.micro"])
     again = ec2.describe_instance_types(InstanceTypes=["t3.micro"])
-    assert asked == ["DescribeInstanceTypes"]
+    assert requested == ["DescribeInstanceTypes"]
     assert first["InstanceTypes"] == again["InstanceTypes"]
     assert first["ResponseMetadata"]["RequestId"] != again["ResponseMetadata"]["RequestId"]
 
@@ -363,9 +363,9 @@ def test_what_never_changes_is_asked_once_and_holds_nobodys_lock(
 
 
 def page(cloud: Cloud, path: str, headers: dict[str, str], body: bytes | None = None) -> int:
-    asked = urllib.request.Request(cloud.settings.endpoint + path, body, headers)
+    request = urllib.request.Request(cloud.settings.endpoint + path, body, headers)
     try:
-        with urllib.request.urlopen(asked, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refused:
         refused.close()
@@ -545,8 +545,8 @@ def test_those_who_know_a_key_may_send_more(shared_cloud: Cloud, shared_aws: Any
 
 def test_requests_are_made_without_sockets(shared_cloud: Cloud) -> None:
     """The helper that this module's tests stand on makes what the endpoint takes."""
-    asked: HttpRequest = request(shared_cloud, "sqs", "ListQueues", {})
-    assert dispatch.answer(shared_cloud, asked).status == 200
+    http_request: HttpRequest = request(shared_cloud, "sqs", "ListQueues", {})
+    assert dispatch.answer(shared_cloud, http_request).status == 200
 
 
 @pytest.mark.parametrize(

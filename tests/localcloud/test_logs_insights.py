@@ -402,7 +402,7 @@ def test_odd_texts_are_only_texts(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "said", "start"),
+    ("query", "expected", "start"),
     [
         ("", "empty", 0),
         ("fields", "unexpected end", 6),
@@ -429,9 +429,9 @@ def test_odd_texts_are_only_texts(run: Run) -> None:
         ("filter a not 5", "expected like or in", 13),
     ],
 )
-def test_what_cannot_be_understood_says_what_and_where(query: str, said: str, start: int) -> None:
+def test_what_cannot_be_understood_says_what_and_where(query: str, expected: str, start: int) -> None:
     with pytest.raises(QueryError) as caught:
         translate(query)
-    assert said in caught.value.message
+    assert expected in caught.value.message
     assert caught.value.start == start
     assert caught.value.end <= max(1, len(query))

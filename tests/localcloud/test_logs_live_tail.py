@@ -99,7 +99,7 @@ def test_an_idle_session_says_so_every_second(logs: Any, quiet_cloud: Cloud) -> 
 
 
 @pytest.mark.parametrize(
-    ("asked", "wanted"),
+    ("requested", "wanted"),
     [
         ({"logStreamNamePrefixes": ["ecs/back", "x"]}, ["error a", "fine a"]),
         ({"logStreamNames": ["ecs/front/1"]}, ["error b", "fine b"]),
@@ -108,12 +108,12 @@ def test_an_idle_session_says_so_every_second(logs: Any, quiet_cloud: Cloud) -> 
     ],
 )
 def test_it_is_narrowed_by_stream_and_pattern(
-    logs: Any, quiet_cloud: Cloud, asked: dict[str, Any], wanted: list[str]
+    logs: Any, quiet_cloud: Cloud, requested: dict[str, Any], wanted: list[str]
 ) -> None:
     held, at = quiet_cloud.part(Logs), int(time.time() * 1000)
-    with tailing(logs, arn(quiet_cloud, "/one"), **asked) as events:
+    with tailing(logs, arn(quiet_cloud, "/one"), **requested) as events:
         started = next(events)["sessionStart"]
-        assert {name: started[name] for name in asked} == asked
+        assert {name: started[name] for name in requested} == requested
         for stream, letter in (("ecs/back/1", "a"), ("ecs/front/1", "b")):
             held.put("/one", stream, [(at, f"error {letter}"), (at, f"fine {letter}")])
         assert [each["message"] for each in results(events, len(wanted))] == wanted

@@ -78,9 +78,9 @@ def test_no_minimal_call_gets_more_of_us_than_aws_would_say(
     """Without the models' patterns, which hold most of these names back from whoever would trip over them."""
     monkeypatch.setattr(constraints, "check", lambda operation, params: iter(()))
     caplog.set_level(logging.CRITICAL, logger="localcloud")
-    asked, internal, odd = 0, set(), []
+    requested, internal, odd = 0, set(), []
     for service, operation, params in calls():
-        asked += 1
+        requested += 1
         answer = dispatch.answer(shared_cloud, request(shared_cloud, service, operation, params))
         if answer.status >= 500:
             odd.append((service, operation, answer.status, answer.body[:200]))
@@ -91,7 +91,7 @@ def test_no_minimal_call_gets_more_of_us_than_aws_would_say(
                 internal.add((service, operation))
             if not code or PYTHON.search(f"{code} {message}"):
                 odd.append((service, operation, answer.status, answer.body[:200]))
-    assert asked > 2500
+    assert requested > 2500
     assert odd == []
     assert internal == INTERNAL_FAILURES
     assert _other_regions(shared_cloud) <= {("rds", "us-east-1")}, "moto keeps global clusters there"

@@ -66,9 +66,9 @@ def context_of(gateway: Gateway) -> Context:
         step="step",
         token="0" * 32,
         now=lambda: datetime.now(UTC),
-        remember=memory.update,
-        memory=memory,
-        say=lambda _: None,
+        checkpoint=memory.update,
+        state=memory,
+        report=lambda _: None,
         cancelled=lambda: False,
     )
 
@@ -76,11 +76,11 @@ def context_of(gateway: Gateway) -> Context:
 def carried_out(gateway: Gateway, name: str, arguments: Mapping[str, Any]) -> Outcome:
     """As the engine does it: look, perform, watch."""
     action, context = action_named(name), context_of(gateway)
-    if not action.look(context, arguments):
-        context.remember(action.perform(context, arguments))
-    outcome = until(lambda: action.watch(context, arguments), 120)
+    if not action.is_applied(context, arguments):
+        context.checkpoint(action.apply(context, arguments))
+    outcome = until(lambda: action.poll(context, arguments), 120)
     assert outcome is not None
-    assert action.look(context, arguments), "the effect is there"
+    assert action.is_applied(context, arguments), "the effect is there"
     return outcome
 
 
@@ -106,7 +106,7 @@ def test_limits_then_the_count_and_it_stays(world: World, environment: Environme
     assert read_scaling(gateway, environment) == Scaling((ScalableTarget("backend", 2, 3, False, ()),))
     back = carried_out(gateway, "scaling.set", wish(1, 1, 3, service="backend"))
     assert back.sentence == "backend: 1 task runs and is healthy."
-    overruled = action_named("scaling.set").watch(context_of(gateway), two)
+    overruled = action_named("scaling.set").poll(context_of(gateway), two)
     assert overruled is not None
     assert (overruled.verdict, "between 1 and 3" in overruled.sentence) == (Verdict.SUPERSEDED, True)
 
@@ -121,10 +121,10 @@ def test_within_limits_a_count_is_left_alone(world: World, gateway: Gateway) -> 
 def test_a_count_that_somebody_else_lowers_meanwhile_is_not_ours(world: World, gateway: Gateway) -> None:
     action, context = action_named("scaling.set"), context_of(gateway)
     arguments = wish(2)
-    assert not action.look(context, arguments)
-    context.remember(action.perform(context, arguments))
+    assert not action.is_applied(context, arguments)
+    context.checkpoint(action.apply(context, arguments))
     world.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0)
-    outcome = action.watch(context, arguments)
+    outcome = action.poll(context, arguments)
     assert outcome is not None
     assert outcome.verdict is Verdict.SUPERSEDED
     assert "frontend wants 0 tasks now" in outcome.sentence
@@ -138,9 +138,9 @@ def test_new_tasks_that_fail_are_told_with_their_cause(world: World, gateway: Ga
     world.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0, taskDefinition=broken)
     action, context = action_named("scaling.set"), context_of(gateway)
     arguments = wish(2, settle_seconds=60)
-    assert not action.look(context, arguments)
-    context.remember(action.perform(context, arguments))
-    outcome = until(lambda: action.watch(context, arguments), 120)
+    assert not action.is_applied(context, arguments)
+    context.checkpoint(action.apply(context, arguments))
+    outcome = until(lambda: action.poll(context, arguments), 120)
     assert outcome is not None
     assert outcome.verdict is Verdict.FAILED
     assert "app exited with 3" in outcome.sentence

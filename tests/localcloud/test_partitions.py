@@ -56,9 +56,9 @@ def test_a_cloud_of_another_partition_names_it(elsewhere: Cloud) -> None:
     for service, operation, params, arn in NAMED:
         answer = dispatch.answer(elsewhere, request(elsewhere, service, operation, params))
         assert answer.status < 300, (service, operation, answer.body)
-        said = answer.body.decode(errors="replace")
-        assert arn.format(account=account) in said, said
-        assert "arn:aws:" not in said.replace("arn:aws:iam::aws:", ""), said
+        message = answer.body.decode(errors="replace")
+        assert arn.format(account=account) in message, message
+        assert "arn:aws:" not in message.replace("arn:aws:iam::aws:", ""), message
 
 
 def test_users_and_roles_of_another_partition_call_as_themselves(

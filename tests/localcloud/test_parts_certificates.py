@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.parts import certificates
+from localcloud.backends import certificates
 
 
 def greet(address: str, made: certificates.Certificate, trusted: Path) -> bytes:

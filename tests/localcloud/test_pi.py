@@ -132,14 +132,14 @@ class Watched:
         )
         return {next(iter(reversed(key["Dimensions"].values()))): key["Total"] for key in answer["Keys"]}
 
-    def metrics(self, *asked: dict[str, Any], period: int = 60, **more: Any) -> dict[str, Any]:
+    def metrics(self, *requested: dict[str, Any], period: int = 60, **more: Any) -> dict[str, Any]:
         now = datetime.now(UTC)
         return dict(
             self.pi.get_resource_metrics(
                 **{
                     "ServiceType": "RDS",
                     "Identifier": self.id,
-                    "MetricQueries": list(asked),
+                    "MetricQueries": list(requested),
                     "StartTime": now - timedelta(minutes=5),
                     "EndTime": now,
                     "PeriodInSeconds": period,
@@ -316,14 +316,14 @@ def test_commits_are_counted_without_those_of_the_watcher(watched: Watched) -> N
     assert max(watched.values("db.Transactions.xact_commit.max")) == pytest.approx(rate, rel=0.3)
     databases = watched.cloud.part(Databases)
     processes, size = databases.processes("shop"), databases.instances["shop"].size
-    with sampler.watching(databases.server("shop")) as asked:
+    with sampler.watching(databases.server("shop")) as request:
         # A session may tell of its last commits as late as at its end.
-        until(lambda: not asked._ask(f"SELECT pid FROM pg_stat_activity WHERE pid = {pid}"))
-        asked.counters(processes, size)
+        until(lambda: not request._ask(f"SELECT pid FROM pg_stat_activity WHERE pid = {pid}"))
+        request.counters(processes, size)
         for _ in range(30):
-            asked.sessions()
+            request.sessions()
             time.sleep(0.1)
-        assert asked.counters(processes, size)["db.Transactions.xact_commit"] < 4  # of the twenty a second made here
+        assert request.counters(processes, size)["db.Transactions.xact_commit"] < 4  # of the twenty a second made here
 
 
 @pytest.mark.cloud
@@ -349,9 +349,9 @@ def test_times_are_aligned_and_points_stand_at_the_end_of_their_period(watched: 
 
 @pytest.mark.cloud
 def test_long_answers_come_in_pages(watched: Watched) -> None:
-    asked = [{"Metric": f"db.User.numbackends.{each}"} for each in ("avg", "min", "max", "sum")]
-    first = watched.metrics(*asked, MaxResults=3)
-    rest = watched.metrics(*asked, MaxResults=3, NextToken=first["NextToken"])
+    requested = [{"Metric": f"db.User.numbackends.{each}"} for each in ("avg", "min", "max", "sum")]
+    first = watched.metrics(*requested, MaxResults=3)
+    rest = watched.metrics(*requested, MaxResults=3, NextToken=first["NextToken"])
     assert [len(first["MetricList"]), len(rest["MetricList"])] == [3, 1]
     assert "NextToken" not in rest
     assert rest["MetricList"][0]["Key"] == {"Metric": "db.User.numbackends.sum"}
@@ -367,8 +367,8 @@ def test_what_can_be_asked_is_told_and_can_be_asked(watched: Watched) -> None:
     for name in names:
         assert watched.metrics({"Metric": f"{name}.avg"})["MetricList"][0]["Key"]["Metric"] == f"{name}.avg"
     assert watched.pi.list_available_resource_metrics(**who, MetricTypes=["db.sql.stats"])["Metrics"] == []
-    told = watched.pi.list_available_resource_dimensions(**who, Metrics=["db.load"])["MetricDimensions"]
-    for group in told[0]["Groups"]:
+    payload = watched.pi.list_available_resource_dimensions(**who, Metrics=["db.load"])["MetricDimensions"]
+    for group in payload[0]["Groups"]:
         names = [each["Identifier"] for each in group["Dimensions"]]
         watched.metrics({"Metric": "db.load.avg", "GroupBy": {"Group": group["Group"], "Dimensions": names}})
     assert watched.pi.get_resource_metadata(**who)["Features"]["SQL_STATISTICS"]["Status"] == "UNSUPPORTED"
@@ -451,10 +451,10 @@ def test_the_runbooks_command_works_with_the_times_it_leaves_out(watched: Watche
             },
         )
     assert answer.stderr == ""
-    told = json.loads(answer.stdout)
-    assert told["Identifier"] == watched.id
-    assert told["MetricList"][0]["Key"] == {"Metric": "db.load.avg"}
-    named = [each["Key"]["Dimensions"]["db.wait_event.name"] for each in told["MetricList"][1:]]
+    payload = json.loads(answer.stdout)
+    assert payload["Identifier"] == watched.id
+    assert payload["MetricList"][0]["Key"] == {"Metric": "db.load.avg"}
+    named = [each["Key"]["Dimensions"]["db.wait_event.name"] for each in payload["MetricList"][1:]]
     assert "Timeout:PgSleep" in named
 
 

@@ -49,23 +49,23 @@ def test_where_the_resource_is_not_known_an_allowance_counts_and_only_a_refusal_
 @pytest.fixture(scope="module")
 def world(shared_cloud: Cloud, shared_aws: Clients) -> dict[str, str]:
     """Two of everything, ``ours`` and ``other``; their identifiers."""
-    said: dict[str, str] = {}
+    record: dict[str, str] = {}
     for name in ("ours", "other"):
         shared_aws("logs").create_log_group(logGroupName=f"/ecs/{name}")
         shared_aws("ssm").put_parameter(Name=f"/{name}/level", Value="high", Type="String")
         made = shared_aws("secretsmanager").create_secret(Name=f"{name}/key", SecretString="hidden")
-        said[f"{name} secret"] = made["ARN"]
-        said[f"{name} queue"] = shared_aws("sqs").create_queue(QueueName=f"{name}-queue")["QueueUrl"]
-        said[f"{name} topic"] = shared_aws("sns").create_topic(Name=f"{name}-topic")["TopicArn"]
-        said[f"{name} key"] = shared_aws("kms").create_key()["KeyMetadata"]["Arn"]
-        shared_aws("kms").create_alias(AliasName=f"alias/{name}", TargetKeyId=said[f"{name} key"])
+        record[f"{name} secret"] = made["ARN"]
+        record[f"{name} queue"] = shared_aws("sqs").create_queue(QueueName=f"{name}-queue")["QueueUrl"]
+        record[f"{name} topic"] = shared_aws("sns").create_topic(Name=f"{name}-topic")["TopicArn"]
+        record[f"{name} key"] = shared_aws("kms").create_key()["KeyMetadata"]["Arn"]
+        shared_aws("kms").create_alias(AliasName=f"alias/{name}", TargetKeyId=record[f"{name} key"])
         shared_aws("ecr").create_repository(repositoryName=name)
         shared_aws("ecs").create_cluster(clusterName=name)
         shared_aws("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
         container = {"name": "app", "image": "app", "memory": 128}
         shared_aws("ecs").register_task_definition(family=name, containerDefinitions=[container])
-    said["arn"] = f"{shared_cloud.settings.region}:{shared_cloud.settings.account}"
-    return said
+    record["arn"] = f"{shared_cloud.settings.region}:{shared_cloud.settings.account}"
+    return record
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ def refused_on(ask: Callable[[], object]) -> str:
     try:
         ask()
     except ClientError as error:
-        said = str(error.response["Error"]["Message"])
-        return said.partition(" on resource: ")[2].split(" ")[0]
+        message = str(error.response["Error"]["Message"])
+        return message.partition(" on resource: ")[2].split(" ")[0]
     return ""
 
 
@@ -294,8 +294,8 @@ def test_a_simulation_says_what_the_calls_would_be_answered(world: dict[str, str
 
     def decisions(actions: list[str], *resources: str) -> list[dict[str, Any]]:
         on = {"ResourceArns": list(resources)} if resources else {}
-        said = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=actions, **on)
-        return list(said["EvaluationResults"])
+        payload = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=actions, **on)
+        return list(payload["EvaluationResults"])
 
     actions = ["sqs:SendMessage", "sqs:PurgeQueue", "sns:ListTopics", "ecs:ListTasks"]
     on_one = decisions(actions, "arn:aws:sqs:r:1:ours-q")

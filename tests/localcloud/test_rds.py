@@ -13,10 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from localcloud.backends import tools
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.core.windows import in_window
-from localcloud.parts import tools
 from localcloud.services.rds import Databases, parameters
 from localcloud.services.rds.measure import log_events
 from localcloud.services.rds.model import size_of
@@ -175,9 +175,9 @@ def test_a_stopped_instance_really_stops_and_says_nothing(database: Database) ->
     database.rds.start_db_instance(DBInstanceIdentifier="shop")
     database.available()
     assert database.ask("SELECT 1") == 1
-    told = [each["Message"] for each in database.rds.describe_events(SourceIdentifier="shop")["Events"]]
-    assert "DB instance stopped" in told
-    assert told[-1] == "DB instance started"
+    records = [each["Message"] for each in database.rds.describe_events(SourceIdentifier="shop")["Events"]]
+    assert "DB instance stopped" in records
+    assert records[-1] == "DB instance started"
 
 
 def test_a_killed_server_recovers_by_itself(database: Database) -> None:
@@ -223,21 +223,21 @@ def test_a_rotated_password_replaces_the_old_one(database: Database) -> None:
 def test_rds_rotates_its_master_password_by_the_clock(database: Database) -> None:
     secrets = database.aws("secretsmanager")
     arn = database.shown()["MasterUserSecret"]["SecretArn"]
-    told = secrets.describe_secret(SecretId=arn)
-    assert (told["RotationEnabled"], told["RotationRules"], told["OwningService"]) == (
+    payload = secrets.describe_secret(SecretId=arn)
+    assert (payload["RotationEnabled"], payload["RotationRules"], payload["OwningService"]) == (
         True,
         {"AutomaticallyAfterDays": 7},
         "rds",
     )
-    assert "RotationLambdaARN" not in told
-    begun = told.get("LastRotatedDate") or told["CreatedDate"]
-    assert abs(told["NextRotationDate"] - begun - timedelta(days=7)) < timedelta(minutes=1)
+    assert "RotationLambdaARN" not in payload
+    begun = payload.get("LastRotatedDate") or payload["CreatedDate"]
+    assert abs(payload["NextRotationDate"] - begun - timedelta(days=7)) < timedelta(minutes=1)
 
     rules = {"ScheduleExpression": "rate(4 hours)"}
     secrets.rotate_secret(SecretId=arn, RotationRules=rules, RotateImmediately=False)
-    old, told = database.password(), secrets.describe_secret(SecretId=arn)
-    assert told["RotationRules"] == rules
-    assert abs(told["NextRotationDate"] - datetime.now(UTC) - timedelta(hours=4)) < timedelta(minutes=1)
+    old, payload = database.password(), secrets.describe_secret(SecretId=arn)
+    assert payload["RotationRules"] == rules
+    assert abs(payload["NextRotationDate"] - datetime.now(UTC) - timedelta(hours=4)) < timedelta(minutes=1)
     for refused in (
         {"RotationRules": {"ScheduleExpression": "rate(3 hours)"}},
         {"RotationRules": {"ScheduleExpression": "whenever"}},
@@ -255,8 +255,8 @@ def test_rds_rotates_its_master_password_by_the_clock(database: Database) -> Non
     until(lambda: database.ask("SELECT 1") == 1)
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         database.ask("SELECT 1", password=old)
-    told = secrets.describe_secret(SecretId=arn)
-    assert told["NextRotationDate"] - told["LastRotatedDate"] == timedelta(hours=4)
+    payload = secrets.describe_secret(SecretId=arn)
+    assert payload["NextRotationDate"] - payload["LastRotatedDate"] == timedelta(hours=4)
     secrets.rotate_secret(SecretId=arn, RotationRules={"AutomaticallyAfterDays": 7}, RotateImmediately=False)
 
 

@@ -77,8 +77,8 @@ def test_refused_and_taken_as_by_aws(
     code: str,
     text: str,
 ) -> None:
-    said, message = ask(shared_cloud, of, operation, named(params, names))
-    assert said == code, message
+    output, message = ask(shared_cloud, of, operation, named(params, names))
+    assert output == code, message
     assert text in message
 
 
@@ -147,9 +147,9 @@ def test_a_web_acl_tells_what_it_stands_before(shared_aws: Clients) -> None:
 
 def test_members_that_no_model_has_are_ignored(shared_cloud: Cloud) -> None:
     """As AWS's JSON services do."""
-    asked = request(shared_cloud, "ecs", "ListClusters", {})
+    http_request = request(shared_cloud, "ecs", "ListClusters", {})
     body = json.dumps({"colour": "blue", "maxResults": None}).encode()
-    headers = {name: asked.headers[name] for name in ("X-Amz-Target", "Content-Type")}
+    headers = {name: http_request.headers[name] for name in ("X-Amz-Target", "Content-Type")}
     assert dispatch.answer(shared_cloud, signed(shared_cloud, "POST", "/", body, headers, "ecs")).status == 200
 
 

@@ -107,8 +107,8 @@ def page(cloud: Cloud, body: Any = None) -> Any:
 def refused(cloud: Cloud, body: Any) -> dict[str, str]:
     with pytest.raises(urllib.error.HTTPError) as caught:
         page(cloud, body)
-    said: dict[str, str] = json.load(caught.value)
-    return said
+    record: dict[str, str] = json.load(caught.value)
+    return record
 
 
 def in_force(cloud: Cloud) -> dict[str, Any]:
@@ -201,9 +201,9 @@ def test_omc_starts_lists_and_stops_them_and_says_what_failed(
 ) -> None:
     cloud = start_cloud()
     state, identity = cloud.settings.state, cloud.part(Identity)
-    told = {"endpoint": cloud.settings.endpoint, "region": cloud.settings.region, "account": cloud.settings.account}
+    record = {"endpoint": cloud.settings.endpoint, "region": cloud.settings.region, "account": cloud.settings.account}
     keys = {"access_key_id": identity.access_key_id, "secret_access_key": identity.secret_access_key}
-    (state / "cloud.json").write_text(json.dumps({**told, **keys, "port_shift": 0, "token": identity.token}))
+    (state / "cloud.json").write_text(json.dumps({**record, **keys, "port_shift": 0, "token": identity.token}))
     stack = Stack(state)
     started = stack.omc("local", "fault", "start", "left", "--set", "level=high")
     assert (started.code, started.out.splitlines()[0]) == (0, "left is in force with level=high.")
@@ -224,7 +224,7 @@ def test_omc_starts_lists_and_stops_them_and_says_what_failed(
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("requested", "words"),
     [
         ({"start": "lefd"}, "There is no fault 'lefd'. Did you mean 'left'?"),
         ({"stop": "lefd"}, "Did you mean 'left'?"),
@@ -235,9 +235,9 @@ def test_omc_starts_lists_and_stops_them_and_says_what_failed(
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_sentence(
-    start_cloud: Callable[[], Cloud], asked: Any, words: str
+    start_cloud: Callable[[], Cloud], requested: Any, words: str
 ) -> None:
-    assert words in refused(start_cloud(), asked)["message"]
+    assert words in refused(start_cloud(), requested)["message"]
 
 
 def test_the_rules_of_a_named_fault_and_of_a_test_leave_each_other_alone() -> None:

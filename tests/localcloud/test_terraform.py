@@ -21,11 +21,11 @@ from typing import Any
 
 import pytest
 
+from localcloud.backends import certificates
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.core.snapshot import Snapshots
 from localcloud.front.identity import Identity
-from localcloud.parts import certificates
 from localcloud.services import ecr
 from omc.terraform import Terraform, find_terraform
 from support.stack import eventually
@@ -150,8 +150,8 @@ def test_apply_plan_destroy(cloud: Cloud, aws: Any, roots: Callable[[str], Root]
         aws("logs").create_log_group(logGroupName=name)
     staging = roots("environments/staging")
     staging.init(f"-backend-config=bucket={bootstrap.outputs()['state_bucket']}")
-    given = ["-var-file=local.tfvars", f"-var=images={json.dumps(images)}"]
-    assert "2 imported" in staging.run("apply", "-auto-approve", *given).stdout
+    provided = ["-var-file=local.tfvars", f"-var=images={json.dumps(images)}"]
+    assert "2 imported" in staging.run("apply", "-auto-approve", *provided).stdout
     for name in leftovers:
         [taken_in] = aws("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
         assert taken_in["retentionInDays"] > 0
@@ -162,9 +162,9 @@ def test_apply_plan_destroy(cloud: Cloud, aws: Any, roots: Callable[[str], Root]
         return cloud.part(Snapshots).held_lock
 
     assert any(held_lock() < 2 for _ in range(3)), "goal: 0.1 s on an idle machine"
-    assert "No changes" in staging.run("plan", "-detailed-exitcode", *given).stdout
+    assert "No changes" in staging.run("plan", "-detailed-exitcode", *provided).stdout
 
-    staging.run("destroy", "-auto-approve", *given)
+    staging.run("destroy", "-auto-approve", *provided)
     remaining = left(aws)
     bootstrapped = {kind for kind in ("buckets", "images", "keys' names", "roles") if kind in remaining}
     assert set(remaining) - set(untouched) == bootstrapped, remaining

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.backends.blackhole import BlackHole
 from localcloud.core import network
 from localcloud.core.cloud import Cloud
-from localcloud.parts.blackhole import BlackHole
 from localcloud.services.vpc import Network
 from localcloud.services.vpc.clients import VARIABLE
 from support.stack import eventually
@@ -209,11 +209,11 @@ def test_a_rule_is_revoked_and_refused_twice_whatever_its_description(world: Wor
             numbers = {"IpProtocol": "-1"} if ports[0] is None else {"FromPort": ports[0], "ToPort": ports[1]}
             rule = {"IpProtocol": "tcp"} | numbers
             for side in ["ingress"] if "CidrIpv6" in source else ["ingress", "egress"]:  # this VPC has no IPv6
-                told = [rule | {kind: [source | {"Description": "tasks"}]}]
+                records = [rule | {kind: [source | {"Description": "tasks"}]}]
                 bare = [rule | {kind: [source]}]
                 authorize = getattr(world.ec2, f"authorize_security_group_{side}")
                 revoke = getattr(world.ec2, f"revoke_security_group_{side}")
-                authorize(GroupId=group, IpPermissions=told)
+                authorize(GroupId=group, IpPermissions=records)
                 for again in (bare, [rule | {kind: [source | {"Description": "another"}]}]):
                     with pytest.raises(ClientError, match=r"InvalidPermission\.Duplicate"):
                         authorize(GroupId=group, IpPermissions=again)

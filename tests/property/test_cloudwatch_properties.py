@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from localcloud.services.cloudwatch.evaluation import Criteria, Point, state_of
 from localcloud.services.cloudwatch.expressions import ExpressionError, parse
-from localcloud.services.cloudwatch.metric_math import Series, Surroundings, evaluate
+from localcloud.services.cloudwatch.metric_math import EvaluationContext, Series, evaluate
 from localcloud.services.cloudwatch.rules import STATES, RuleError, holds, parse_rule
 from localcloud.services.cloudwatch.search import parse_search
 from localcloud.services.cloudwatch.statistics import (
@@ -144,7 +144,7 @@ def test_any_expression_gives_a_value_or_says_what_is_wrong(text: str) -> None:
         name: Series(name, name, 60, values, metric=True)
         for name, values in (("m1", {0: 1.0, 60: 1e308}), ("m2", {60: 0.0}))
     }
-    around = Surroundings(
+    around = EvaluationContext(
         look_up=lambda name: series[name],
         metrics=lambda: tuple(series.values()),
         search=lambda pattern, statistic, length: (),

@@ -72,8 +72,8 @@ def test_what_differs_is_shown_as_two_texts_that_differ(one: Any, other: Any, ch
 @given(VALUES, st.randoms(use_true_random=False))
 def test_a_plan_shows_each_of_them_and_its_document_too(value: Any, chance: random.Random) -> None:
     other = edited(value, chance)
-    said = {"actions": ["update"], "before": {"v": value}, "after": {"v": other}, "after_unknown": {}}
-    [change] = changes([{"address": "aws_x.y", "mode": "managed", "type": "aws_x", "change": said}])
+    record = {"actions": ["update"], "before": {"v": value}, "after": {"v": other}, "after_unknown": {}}
+    [change] = changes([{"address": "aws_x.y", "mode": "managed", "type": "aws_x", "change": record}])
     for full in (True, False):
         lines = list(details(change, full=full))
         assert bool(lines) == differ(value, other)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omc.actions.action import Verdict
-from omc.engine.course import Do, End, Mark, Phase, State, StepState, TakeBack, next_move, to_take_back
+from omc.engine.transitions import End, Phase, RollBack, RunStep, State, StepState, StepStatus, decide, to_roll_back
 from omc.procedures.plan import Plan, Risk, Step, Undo, from_json, to_json
 from omc.store.models import Document
 
@@ -63,7 +63,7 @@ def test_the_hash_is_of_what_is_done_and_nothing_else(plan: Plan, words: str) ->
         return  # half a surrogate pair: no text, and no AWS name
     assert stored(plan).hash == mark
     assert replace(plan, title=words, notes=(words,)).hash == mark
-    assert replace(plan, rests_on={**plan.rests_on, "one more": 1}).hash != mark
+    assert replace(plan, preconditions={**plan.preconditions, "one more": 1}).hash != mark
     assert replace(plan, undo_on_failure=not plan.undo_on_failure).hash != mark
 
 
@@ -110,31 +110,31 @@ def test_a_run_comes_to_an_end_that_is_true(
         ),
         undo_on_failure=undo_on_failure,
     )
-    marks = [Mark(step.name) for step in plan.steps]
-    back: list[Mark] = []
+    marks = [StepStatus(step.name) for step in plan.steps]
+    back: list[StepStatus] = []
     state = State.RUNNING
     done: list[str] = []
     for turn in range(40):
-        move = next_move(plan, state, marks, back, cancelled=turn >= cancelled_at)
+        move = decide(plan, state, marks, back, cancelled=turn >= cancelled_at)
         if isinstance(move, End):
             break
-        if isinstance(move, TakeBack):
+        if isinstance(move, RollBack):
             assert state is State.RUNNING
             assert undo_on_failure
-            assert list(move.names) == list(to_take_back(plan, marks))
-            state, back = State.UNDOING, [Mark(name) for name in move.names]
+            assert list(move.names) == list(to_roll_back(plan, marks))
+            state, back = State.UNDOING, [StepStatus(name) for name in move.names]
             continue
-        assert isinstance(move, Do)
+        assert isinstance(move, RunStep)
         if move.phase is Phase.PERFORM:
             _, verdict, effect, part = world[move.number - 1]
             effect = effect or verdict is Verdict.SUCCEEDED
             done.append(marks[move.number - 1].name)
-            marks[move.number - 1] = Mark(
+            marks[move.number - 1] = StepStatus(
                 done[-1], StepState.ENDED, effect, verdict, "it so ended.", part and not effect
             )
         else:
             name = back[move.number - 1].name
-            back[move.number - 1] = Mark(name, StepState.ENDED, True, undone[move.number - 1], "so undone.")
+            back[move.number - 1] = StepStatus(name, StepState.ENDED, True, undone[move.number - 1], "so undone.")
     else:
         raise AssertionError("it never ends")
     assert done == [mark.name for mark in marks[: len(done)]]  # in order, none left out, none twice

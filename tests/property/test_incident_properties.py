@@ -8,9 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omc.errors import OmcError
-from omc.incidents.events import Event, Noted, Opened, Resolved, SeverityChanged, What, read, written
+from omc.incidents.events import (
+    Event,
+    Noted,
+    Opened,
+    Payload,
+    Resolved,
+    SeverityChanged,
+    payload_from_json,
+    payload_to_json,
+)
 from omc.incidents.severities import SEVERITIES
-from omc.incidents.state import Incident, after, begun, folded
+from omc.incidents.state import Incident, apply, from_first_event, replay
 
 severities = st.integers(0, 5)
 words = st.text(max_size=20)
@@ -24,7 +33,7 @@ tried = st.lists(
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def happened(things: list[What]) -> tuple[Incident | None, list[Event], list[Incident]]:
+def happened(things: list[Payload]) -> tuple[Incident | None, list[Event], list[Incident]]:
     """What came of trying them in turn: the incident, the events that were let happen, its states."""
     incident: Incident | None = None
     kept: list[Event] = []
@@ -32,7 +41,7 @@ def happened(things: list[What]) -> tuple[Incident | None, list[Event], list[Inc
     for minute, what in enumerate(things):
         event = Event(START + timedelta(minutes=minute), f"person {minute}", what)
         try:
-            incident = begun("staging", 1, event) if incident is None else after(incident, event)
+            incident = from_first_event("staging", 1, event) if incident is None else apply(incident, event)
         except OmcError:
             continue
         kept.append(event)
@@ -41,20 +50,20 @@ def happened(things: list[What]) -> tuple[Incident | None, list[Event], list[Inc
 
 
 @given(tried)
-def test_the_state_is_the_fold_of_exactly_what_was_let_happen(things: list[What]) -> None:
+def test_the_state_is_the_fold_of_exactly_what_was_let_happen(things: list[Payload]) -> None:
     incident, kept, states = happened(things)
     if incident is None:
         return
     assert incident.events == tuple(kept)
-    assert folded("staging", 1, incident.events) == incident
+    assert replay("staging", 1, incident.events) == incident
     for number, state in enumerate(states, start=1):
-        assert folded("staging", 1, kept[:number]) == state
-    stored = [Event(event.at, event.by, read(event.kind, written(event.what))) for event in kept]
-    assert folded("staging", 1, stored) == incident
+        assert replay("staging", 1, kept[:number]) == state
+    stored = [Event(event.at, event.by, payload_from_json(event.kind, payload_to_json(event.what))) for event in kept]
+    assert replay("staging", 1, stored) == incident
 
 
 @given(tried)
-def test_it_is_opened_first_and_ends_once_and_stays_ended(things: list[What]) -> None:
+def test_it_is_opened_first_and_ends_once_and_stays_ended(things: list[Payload]) -> None:
     incident, kept, states = happened(things)
     if incident is None:
         assert not any(
@@ -68,9 +77,9 @@ def test_it_is_opened_first_and_ends_once_and_stays_ended(things: list[What]) ->
     assert len(ends) <= 1
     assert incident.is_open is (not ends)
     assert all(state.is_open is (not ends or number < ends[0]) for number, state in enumerate(states))
-    told = [what.severity for what in whats if isinstance(what, Opened | SeverityChanged)]
-    assert incident.severity == told[-1]
-    assert set(told) <= set(SEVERITIES)
+    records = [what.severity for what in whats if isinstance(what, Opened | SeverityChanged)]
+    assert incident.severity == records[-1]
+    assert set(records) <= set(SEVERITIES)
     if ends:
         assert all(isinstance(what, Noted) for what in whats[ends[0] + 1 :])
         assert (incident.resolved_by, incident.resolved_at) == (kept[ends[0]].by, kept[ends[0]].at)

@@ -23,7 +23,7 @@ from localcloud.services.logs.pattern_parser import parse_pattern
 from localcloud.services.logs.patterns import PatternError
 from localcloud.services.logs.reader import Question, read_page
 from localcloud.services.logs.store import Event, Segment, Store
-from localcloud.services.logs.work import Workshop
+from localcloud.services.logs.work import WorkerProcess
 from localcloud.services.logs.worker import Worker
 
 TEXTS = some.text(some.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -32,10 +32,10 @@ EVENTS = some.lists(some.tuples(some.integers(0, 40), some.sampled_from("abc"), 
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcess]:
     state = tmp_path_factory.mktemp("state")
     supervisor = Supervisor(state)
-    opened = Workshop(state, lambda: supervisor)
+    opened = WorkerProcess(state, lambda: supervisor)
     yield opened
     opened.close()
     supervisor.stop()
@@ -52,7 +52,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     term=some.none() | some.characters(categories=["Ll", "Lu"]),
 )
 def test_pages_together_are_every_event_once_in_order(
-    workshop: Workshop,
+    workshop: WorkerProcess,
     batches: list[list[tuple[int, str, str]]],
     limit: int,
     portion: int,

@@ -18,10 +18,10 @@ from omc.aws.reads import is_read
 from omc.checks.finding import Finding, Level, worst
 from omc.cli.table import Row, table
 from omc.facts.log_errors import error_of
-from omc.facts.log_shapes import LONGEST, shape_of
+from omc.facts.log_shapes import MAX_LENGTH, fingerprint
 from omc.stack.model import DAYS, MaintenanceWindow
 from omc.stack.toml_lines import line_of
-from omc.times import ago, moment, shortened, span
+from omc.times import ago, format_duration, format_time, shortened
 from support.shell import words_of
 
 WORD = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -31,27 +31,27 @@ names = st.text(string.ascii_lowercase, min_size=1, max_size=8)
 
 @given(st.text(max_size=200))
 def test_the_shape_of_a_shape_is_itself(message: str) -> None:
-    shape = shape_of(message)
-    assert shape_of(shape) == shape
-    assert len(shape) <= LONGEST
+    shape = fingerprint(message)
+    assert fingerprint(shape) == shape
+    assert len(shape) <= MAX_LENGTH
     assert "\n" not in shape
 
 
 @given(words, st.integers(0, 10**12), st.integers(0, 10**12), words)
 def test_numbers_do_not_change_a_shape(before: str, one: int, other: int, after: str) -> None:
-    assert shape_of(f"{before} {one} {after}") == shape_of(f"{before} {other} {after}")
+    assert fingerprint(f"{before} {one} {after}") == fingerprint(f"{before} {other} {after}")
 
 
 @given(st.uuids(), st.uuids(), words)
 def test_ids_do_not_change_a_shape(one: object, other: object, after: str) -> None:
-    assert shape_of(f"request {one} {after}") == shape_of(f"request {other} {after}")
+    assert fingerprint(f"request {one} {after}") == fingerprint(f"request {other} {after}")
 
 
 @given(st.text(max_size=100).map(lambda text: re.sub(r"[\x1b\x9b\x9d\\\\#^\u241b]", "", text)))
 def test_a_json_lines_own_level_decides(message: str) -> None:
     assert error_of(json.dumps({"level": "info", "message": f"ERROR {message}"})) is None
-    said = error_of(json.dumps({"level": "error", "message": f"x{message}x"}))
-    assert said == f"x{message}x"
+    text = error_of(json.dumps({"level": "error", "message": f"x{message}x"}))
+    assert text == f"x{message}x"
 
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 12))
@@ -124,9 +124,9 @@ def test_a_window_is_open_or_comes_within_a_week(day: str, start: time, end: tim
 @given(st.timedeltas(timedelta(0), timedelta(days=999)))
 def test_a_length_of_time_never_says_more_than_it_is(length: timedelta) -> None:
     units = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-    parts = span(length).split()
-    said = sum(int(number) * units[unit] for number, unit in zip(parts[::2], parts[1::2], strict=True))
-    assert said <= length.total_seconds()
+    parts = format_duration(length).split()
+    reported = sum(int(number) * units[unit] for number, unit in zip(parts[::2], parts[1::2], strict=True))
+    assert reported <= length.total_seconds()
     assert len(parts) <= 4
 
 
@@ -156,7 +156,7 @@ def test_a_moment_within_a_text_is_shortened_whatever_its_day_and_zone(
     now: datetime, age: timedelta, zone: str
 ) -> None:
     at = now - age
-    text = shortened(f"task x stopped {moment(at, zone)}: it ended.", now, zone)
+    text = shortened(f"task x stopped {format_time(at, zone)}: it ended.", now, zone)
     assert "UTC" not in text
     hour = ago(at, now, zone).rpartition(" ")[2]
     assert text.startswith("task x stopped ")
@@ -166,7 +166,7 @@ def test_a_moment_within_a_text_is_shortened_whatever_its_day_and_zone(
 
 def test_times_are_relative_first_with_the_day_where_it_is_another() -> None:
     now = datetime(2026, 11, 24, 22, 14, tzinfo=UTC)  # Wed 25 Nov 09:14 in Sydney
-    told = [
+    messages = [
         ago(now - timedelta(**age), now, "Australia/Sydney") for age in ({"minutes": 12}, {"hours": 10}, {"days": 9})
     ]
-    assert told == ["12 min ago, 09:02", "10 h ago, Tue 23:14", "9 d ago, 16 Nov 09:14"]
+    assert messages == ["12 min ago, 09:02", "10 h ago, Tue 23:14", "9 d ago, 16 Nov 09:14"]

@@ -15,7 +15,7 @@ import omc
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.cli.report import worst_first
 from omc.cli.screen import SECTIONS, Detail, as_screen, by_subject, merged, section
-from omc.facts.collector import UNREAD
+from omc.facts.collector import NO_READING
 from omc.reports import Report
 from omc.stack import load
 
@@ -68,7 +68,7 @@ def findings(draw: st.DrawFn) -> Finding:
         level=level,
         subject=draw(st.text(min_size=1, max_size=12)),
         sentence=draw(SENTENCES),
-        evidence=(Evidence(draw(SENTENCES), UNREAD),),
+        evidence=(Evidence(draw(SENTENCES), NO_READING),),
         procedure=draw(PROCEDURES),
         unread=unread,
         place=draw(st.sampled_from(PLACES)),

@@ -54,16 +54,16 @@ def test_an_apply_that_was_killed_is_started_over(tmp_path: Path) -> None:
             stdout=subprocess.DEVNULL,
             text=True,
         )
-        said = ""
+        message = ""
         assert second.stderr is not None
         for line in second.stderr:
-            said += line
+            message += line
             if "Pushing the images: done" in line:  # past the point where the first was killed
                 break
         second.send_signal(signal.SIGINT)
         _, rest = second.communicate(timeout=300)
-        assert "started over" in said
-        assert second.returncode == 130, said + rest
+        assert "started over" in message
+        assert second.returncode == 130, message + rest
         assert "Interrupted" in rest
         assert json.loads(record.read_text())["phase"] == "interrupted"
     finally:

@@ -12,7 +12,7 @@ import pytest
 from omc.aws.gateway import Gateway, access_to
 from omc.checks.causes.paths import closed_side, groups_of
 from omc.checks.causes.questions import QUESTIONS
-from omc.facts.collector import Unreadable, collect
+from omc.facts.collector import Unavailable, collect
 from omc.facts.followup.data_stores import DataStores
 from omc.facts.followup.group_rules import GroupRules
 from omc.facts.followup.last_words import LastWords
@@ -35,9 +35,9 @@ def test_what_is_asked_once_something_is_wrong_can_be_read(healthy: Stack) -> No
     found: dict[type, Any] = {}
 
     def is_all_read() -> bool:
-        given = {Environment: environment, Scope: Scope(datetime.now(UTC)), Gateway: gateway}
-        found.update(collect(questions, given))
-        return not any(isinstance(fact, Unreadable) for fact in found.values())
+        provided = {Environment: environment, Scope: Scope(datetime.now(UTC)), Gateway: gateway}
+        found.update(collect(questions, provided))
+        return not any(isinstance(fact, Unavailable) for fact in found.values())
 
     eventually("each reading of the second round comes within its budget", is_all_read, within=120)
     stores = found[DataStores]
@@ -49,8 +49,8 @@ def test_what_is_asked_once_something_is_wrong_can_be_read(healthy: Stack) -> No
     for store in (stores.database, stores.cache):
         assert closed_side(found[GroupRules], groups_of(backend), store.groups, store.port) == ""
         assert closed_side(found[GroupRules], groups_of(frontend), store.groups, store.port) == store.groups[0]
-    told = found[LastWords].revisions[backend.task_definition]
-    assert told.variables["backend"]["POSTGRES_SERVER"] == stores.database.host
-    assert exit_codes(gateway, told.images["backend"])[2] == "its settings are wrong or missing", (
+    payload = found[LastWords].revisions[backend.task_definition]
+    assert payload.variables["backend"]["POSTGRES_SERVER"] == stores.database.host
+    assert exit_codes(gateway, payload.images["backend"])[2] == "its settings are wrong or missing", (
         "as its Dockerfile says"
     )

@@ -73,8 +73,8 @@ def ask(stack: Stack, path: str) -> tuple[int, Any]:
 
 
 def in_force(stack: Stack) -> set[str]:
-    said = stack.omc("local", "fault", "list", "--output", "json")
-    return {it["name"] for it in said.json["faults"] if it["in_force"]}
+    response = stack.omc("local", "fault", "list", "--output", "json")
+    return {it["name"] for it in response.json["faults"] if it["in_force"]}
 
 
 @contextmanager
@@ -94,8 +94,10 @@ def fault(stack: Stack, name: str, **settings: str) -> Iterator[datetime]:
     wait_until_healthy(stack)
 
     def as_before() -> bool:
-        said = service(stack)
-        return said["taskDefinition"] == before and [it["rolloutState"] for it in said["deployments"]] == ["COMPLETED"]
+        record = service(stack)
+        return record["taskDefinition"] == before and [it["rolloutState"] for it in record["deployments"]] == [
+            "COMPLETED"
+        ]
 
     eventually("what ran before is deployed again", as_before, WITHIN)
 
@@ -174,8 +176,8 @@ def test_an_exchange_that_hangs_slows_requests_and_ages_the_data_but_fails_no_pr
         eventually("the data grows old", lambda: ask(healthy, "/api/v1/status")[1]["data_age_seconds"] > 10, WITHIN)
         with fault(healthy, "missing-image", service="frontend"):  # several at once
             assert {"dependency-timeout", "missing-image"} <= in_force(healthy)
-        said = service(healthy)
-        assert said["runningCount"] == said["desiredCount"]
+        record = service(healthy)
+        assert record["runningCount"] == record["desiredCount"]
     eventually("a quote is answered again", lambda: ask(healthy, "/api/v1/quote/BTC")[0] == 200, WITHIN)
     eventually("the data is fresh again", lambda: ask(healthy, "/api/v1/status")[1]["data_age_seconds"] < 6, WITHIN)
 

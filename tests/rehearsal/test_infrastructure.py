@@ -166,15 +166,15 @@ def test_what_terraform_does_not_see_is_told_by_drift(stack: Stack) -> None:
         stack.omc("scale", "frontend", "--env", "local", "--min", "2", "--yes", timeout=300)
     assert drifted.code == 1, drifted.out + drifted.err
     assert [drifted.json[key] for key in ("outside", "not_applied", "unknown")] == [[], [], []]
-    told = {one["says"].partition(" (")[0]: one for one in drifted.json["beside"]}
+    record = {one["says"].partition(" (")[0]: one for one in drifted.json["beside"]}
     assert {
-        says: [value.partition(" → ")[0].rpartition(" ")[2] for value in one["values"]] for says, one in told.items()
+        says: [value.partition(" → ")[0].rpartition(" ")[2] for value in one["values"]] for says, one in record.items()
     } == {
         "the security group ohmycoins-staging-backend has a rule that Terraform doesn't know": ["nothing"],
         f"the role {role} has an inline policy that Terraform doesn't know": ["nothing"],
         f"the autoscaler of {target} is suspended": ["false", "false", "false"],
     }
-    assert all("unknown" not in one["says"] for one in told.values()), "each with who, since CloudTrail tells"
+    assert all("unknown" not in one["says"] for one in record.values()), "each with who, since CloudTrail tells"
     [waiting] = drifted.json["pending"]
     assert waiting["values"] == ["instance_class: db.t4g.micro → db.t4g.small"]
     assert "(Sat 16:00 UTC); asked by " in waiting["says"]

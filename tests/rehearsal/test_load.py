@@ -49,10 +49,10 @@ def test_what_load_says_it_sent_is_what_cloudwatch_counts(healthy: Stack) -> Non
     eventually("the load balancer is idle", quiet, within=180)
     done = healthy.omc("local", "load", "--rate", "25", "--duration", "12", "--shape", "diurnal", "--output", "json")
     assert done.code == 0, done.err + done.out
-    said = done.json
-    assert said["sent"] == said["requests"] == said["good"] > 150
-    assert {each["journey"] for each in said["journeys"] if each["requests"]} >= {"front-page", "prices", "history"}
-    wanted = [said["sent"], sum(count for status, count in said["statuses"].items() if status.startswith("2"))]
+    payload = done.json
+    assert payload["sent"] == payload["requests"] == payload["good"] > 150
+    assert {each["journey"] for each in payload["journeys"] if each["requests"]} >= {"front-page", "prices", "history"}
+    wanted = [payload["sent"], sum(count for status, count in payload["statuses"].items() if status.startswith("2"))]
     seen: list[float] = []
 
     def arrived() -> bool:
@@ -87,11 +87,11 @@ def test_where_no_task_is_left_the_load_balancer_answers_and_the_report_says_so(
         eventually("a load finds nobody", finds_nobody, within=180)
         done = seen[-1]
         assert done.code == 1, done.err
-        said = done.json
-        assert said["outcomes"]["load balancer error"] > 0
-        assert said["outcomes"]["application error"] == 0
-        assert set(said["statuses"]) - {"200"} <= {"502", "503", "504"}
-        assert said["first_error"]["request"].startswith("GET /api/v1/prices/")
+        payload = done.json
+        assert payload["outcomes"]["load balancer error"] > 0
+        assert payload["outcomes"]["application error"] == 0
+        assert set(payload["statuses"]) - {"200"} <= {"502", "503", "504"}
+        assert payload["first_error"]["request"].startswith("GET /api/v1/prices/")
     finally:
         over.set()
         killer.join(180)

@@ -15,9 +15,9 @@ pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200
 
 def levels(stack: Stack, *arguments: str) -> dict[str, set[str]]:
     """The sentences of a morning check by their level."""
-    said = stack.check("--output", "json", *arguments).json
+    payload = stack.check("--output", "json", *arguments).json
     found: dict[str, set[str]] = {}
-    for finding in said["findings"]:
+    for finding in payload["findings"]:
         found.setdefault(finding["level"], set()).add(finding["sentence"])
     return found
 
@@ -28,20 +28,20 @@ def test_a_healthy_stack_passes_once_every_reading_is_in(healthy: Stack) -> None
     seen = load_report.report(traffic.send(traffic.Plan(healthy.url, rate=20, duration=5))).total
     assert seen.requests > 0
     assert seen.errors == 0
-    said: list[Done] = []
+    records: list[Done] = []
 
     def passes() -> bool:
-        said.append(healthy.check("--output", "json"))
-        return said[-1].code == 0
+        records.append(healthy.check("--output", "json"))
+        return records[-1].code == 0
 
     eventually("the morning check is all ok", passes, within=300)
-    findings = said[-1].json["findings"]
+    findings = records[-1].json["findings"]
     assert {finding["level"] for finding in findings} <= {"ok", "warn"}
     assert all(finding["evidence"] for finding in findings)
 
 
 def test_killed_processes_are_seen_with_their_cause(healthy: Stack) -> None:
-    said: list[Done] = []
+    records: list[Done] = []
 
     def fails() -> bool:
         """ECS has new tasks within seconds, so that a check that is late finds them at work: then those are killed. One
@@ -49,11 +49,11 @@ def test_killed_processes_are_seen_with_their_cause(healthy: Stack) -> None:
         for pid in healthy.task_pids("backend"):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        said.append(healthy.check())
-        return said[-1].code == 1 and "137" in said[-1].out
+        records.append(healthy.check())
+        return records[-1].code == 1 and "137" in records[-1].out
 
     eventually("the check fails and says with which exit code they ended", fails, within=180)
-    assert "backend" in said[-1].out
+    assert "backend" in records[-1].out
     wait_until_healthy(healthy)
 
 

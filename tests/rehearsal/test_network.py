@@ -46,16 +46,16 @@ def fault(stack: Stack, name: str, **settings: str) -> Iterator[None]:
 def flows(stack: Stack, since: float, action: str) -> list[list[str]]:
     """The flow log's records since then, as their fields."""
     pages = stack.client("logs").get_paginator("filter_log_events")
-    told = pages.paginate(logGroupName=FLOW_LOG, startTime=int(since * 1000), filterPattern=action)
-    return [event["message"].split() for page in told for event in page["events"]]
+    payload = pages.paginate(logGroupName=FLOW_LOG, startTime=int(since * 1000), filterPattern=action)
+    return [event["message"].split() for page in payload for event in page["events"]]
 
 
 def reasons(stack: Stack) -> set[str]:
     """Why targets of the backend aren't healthy."""
     elb = stack.client("elbv2")
     group = elb.describe_target_groups(Names=[f"{CLUSTER}-backend"])["TargetGroups"][0]["TargetGroupArn"]
-    told = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-    return {each["TargetHealth"].get("Reason", "") for each in told}
+    payload = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    return {each["TargetHealth"].get("Reason", "") for each in payload}
 
 
 def connects(stack: Stack) -> int | None:
@@ -170,13 +170,13 @@ def test_a_surge_goes_through_the_nat_gateway_and_is_counted_and_charged(healthy
 
     def charged() -> float:
         tomorrow = datetime.now(UTC).date() + timedelta(days=1)
-        told = healthy.client("ce").get_cost_and_usage(
+        response = healthy.client("ce").get_cost_and_usage(
             TimePeriod={"Start": str(tomorrow - timedelta(days=2)), "End": str(tomorrow)},
             Granularity="DAILY",
             Metrics=["UsageQuantity"],
             GroupBy=[{"Type": "DIMENSION", "Key": "USAGE_TYPE"}],
         )["ResultsByTime"]
-        groups = [group for day in told for group in day["Groups"] if group["Keys"] == ["APS2-NatGateway-Bytes"]]
+        groups = [group for day in response for group in day["Groups"] if group["Keys"] == ["APS2-NatGateway-Bytes"]]
         return sum(float(group["Metrics"]["UsageQuantity"]["Amount"]) for group in groups)
 
     eventually("the bytes are charged", lambda: charged() > 0.004, WITHIN)

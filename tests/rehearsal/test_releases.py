@@ -60,8 +60,8 @@ def tasks(stack: Stack) -> set[str]:
 
 def digests(stack: Stack) -> set[str]:
     """The images that the backend's tasks really run."""
-    told = stack.client("ecs").describe_tasks(cluster=CLUSTER, tasks=sorted(tasks(stack)))["tasks"]
-    return {container["imageDigest"] for task in told for container in task["containers"]}
+    response = stack.client("ecs").describe_tasks(cluster=CLUSTER, tasks=sorted(tasks(stack)))["tasks"]
+    return {container["imageDigest"] for task in response for container in task["containers"]}
 
 
 def ended(done: Done) -> dict[str, Any]:
@@ -157,10 +157,10 @@ def definition(stack: Stack, revision: str) -> dict[str, Any]:
 def running_apart(stack: Stack) -> str:
     """The running revision, which a story may deregister. Terraform would make its own anew: a copy takes its place."""
     ecs, revision = stack.client("ecs"), running(stack)
-    told = ecs.describe_task_definition(taskDefinition=revision, include=["TAGS"])
-    if {"key": "ManagedBy", "value": "terraform"} not in told.get("tags", []):
+    payload = ecs.describe_task_definition(taskDefinition=revision, include=["TAGS"])
+    if {"key": "ManagedBy", "value": "terraform"} not in payload.get("tags", []):
         return revision
-    copy = update(stack, told["taskDefinition"]["containerDefinitions"][0]["image"].partition("@")[2])
+    copy = update(stack, payload["taskDefinition"]["containerDefinitions"][0]["image"].partition("@")[2])
 
     def is_deployed() -> bool:
         service = ecs.describe_services(cluster=CLUSTER, services=["backend"])["services"][0]
@@ -189,13 +189,13 @@ def test_the_lie_that_peers_tell(healthy: Stack) -> None:
     assert waiter.code == 0, "the waiter no longer lies"
     assert running(healthy) == before, "what the waiter calls stable is the old revision"
 
-    said = Done(omc.returncode, out, err)
-    assert said.code == ROLLED_BACK, out + err
-    sentence = ended(said)["sentence"]
+    response = Done(omc.returncode, out, err)
+    assert response.code == ROLLED_BACK, out + err
+    sentence = ended(response)["sentence"]
     assert f"rolled backend back to {before}" in sentence
     assert "circuit breaker" in sentence
     assert "No module named 'exchange_rates'" in sentence
-    evidence = step(said, "roll-backend")["evidence"]
+    evidence = step(response, "roll-backend")["evidence"]
     assert evidence["stopped_tasks"][0]["exit_codes"] == [1]
     assert evidence["stopped_tasks"][0]["tasks"] >= 3
     assert any("rolling back" in event for event in evidence["events"])
@@ -234,16 +234,16 @@ def test_in_an_incident_nothing_is_deployed_but_its_fix(healthy: Stack) -> None:
     number = str(incident["number"])
     try:
         refused = healthy.omc(*words)
-        said = f"Incident {number} (SEV-2: It is slow) is open"
+        message = f"Incident {number} (SEV-2: It is slow) is open"
         assert refused.code == FAILED
-        assert any(sentence.startswith(said) for sentence in refused.json["plan"]["refusals"])
+        assert any(sentence.startswith(message) for sentence in refused.json["plan"]["refusals"])
         fix = healthy.omc(*words, "--override", "the fix")
         assert fix.code == SUCCEEDED, fix.out + fix.err
-        assert any(f"Overridden (the fix): {said}" in note for note in fix.json["plan"]["notes"])
+        assert any(f"Overridden (the fix): {message}" in note for note in fix.json["plan"]["notes"])
         for hand in (("restart", "backend"), ("scale", "backend", "3")):  # what one does in an incident
-            told = healthy.omc(*hand, "--env", "local", "--dry-run", "--output", "json")
-            assert told.code == SUCCEEDED, told.out + told.err
-            assert any(note.startswith(said) for note in told.json["plan"]["notes"])
+            response = healthy.omc(*hand, "--env", "local", "--dry-run", "--output", "json")
+            assert response.code == SUCCEEDED, response.out + response.err
+            assert any(note.startswith(message) for note in response.json["plan"]["notes"])
     finally:
         ended = healthy.omc("incident", "resolve", number, "a rehearsal", "--env", "local")
     assert ended.code == SUCCEEDED, ended.err
@@ -312,8 +312,8 @@ def test_a_deployment_in_flight_is_stopped_and_taken_back(healthy: Stack) -> Non
     assert step(done, "stop-backend")["verdict"] == "succeeded"
     assert running(healthy) == before
     newest = ecs.list_service_deployments(cluster=CLUSTER, service="backend")["serviceDeployments"][0]
-    told = ecs.describe_service_deployments(serviceDeploymentArns=[newest["serviceDeploymentArn"]])
-    [stopped] = told["serviceDeployments"]
+    payload = ecs.describe_service_deployments(serviceDeploymentArns=[newest["serviceDeploymentArn"]])
+    [stopped] = payload["serviceDeployments"]
     assert stopped["status"] == "ROLLBACK_SUCCESSFUL"
     assert stopped["deploymentCircuitBreaker"]["status"] == "MONITORING_COMPLETE", "it failed by itself"
     wait_until_healthy(healthy)
@@ -327,9 +327,9 @@ def test_a_competing_deployment_supersedes_ours_and_is_left_alone(healthy: Stack
         eventually("our deployment begins", lambda: is_deploying(healthy, ours), within=240)
         their_revision = update(healthy, theirs)
         out, err = omc.communicate(timeout=600)
-    said = Done(omc.returncode, out, err)
-    assert said.code == SUPERSEDED, out + err
-    assert f"another deployment, of {their_revision}, took its place" in ended(said)["sentence"]
+    response = Done(omc.returncode, out, err)
+    assert response.code == SUPERSEDED, out + err
+    assert f"another deployment, of {their_revision}, took its place" in ended(response)["sentence"]
     assert running(healthy) == their_revision
     wait_until_healthy(healthy)
 
@@ -360,7 +360,7 @@ def test_prune_keeps_what_runs_and_what_could_be_gone_back_to(healthy: Stack) ->
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "expected"),
     [
         (("deploy", "--image", "backend=build-0000000"), FAILED, "no image with the tag build-0000000"),
         (("deploy", "--image", f"backend=ohmycoins/frontend@sha256:{'0' * 64}"), FAILED, "of the repository"),
@@ -369,12 +369,12 @@ def test_prune_keeps_what_runs_and_what_could_be_gone_back_to(healthy: Stack) ->
     ],
 )
 def test_bad_input_is_one_sentence_and_changes_nothing(
-    healthy: Stack, words: tuple[str, ...], code: int, said: str
+    healthy: Stack, words: tuple[str, ...], code: int, expected: str
 ) -> None:
     before = running(healthy)
     done = healthy.omc(*words, "--env", "local", "--yes")
     assert done.code == code, done.out + done.err
-    assert said in done.err
+    assert expected in done.err
     assert "Traceback" not in done.err
     assert running(healthy) == before
 
@@ -458,9 +458,9 @@ def test_a_release_that_leaks_until_it_is_killed_is_undone_with_the_cause(health
 def update(stack: Stack, digest: str) -> str:
     """What somebody does who knows no omc: register a revision with another image and give it to the service."""
     ecs = stack.client("ecs")
-    told = ecs.describe_task_definition(taskDefinition=running(stack))["taskDefinition"]
+    payload = ecs.describe_task_definition(taskDefinition=running(stack))["taskDefinition"]
     accepted = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
-    wanted = {key: value for key, value in told.items() if key in accepted}
+    wanted = {key: value for key, value in payload.items() if key in accepted}
     container = wanted["containerDefinitions"][0]
     container["image"] = f"{container['image'].partition('@')[0]}@{digest}"
     arn = ecs.register_task_definition(**wanted)["taskDefinition"]["taskDefinitionArn"]

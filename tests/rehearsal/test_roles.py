@@ -19,11 +19,11 @@ def taken_on(stack: Stack, role: str) -> dict[str, str]:
     """The environment of somebody who has taken on this role of the stack."""
     account = json.loads((stack.state / "cloud.json").read_text())["account"]
     arn = f"arn:aws:iam::{account}:role/{CLUSTER}-{role}"
-    given = stack.client("sts").assume_role(RoleArn=arn, RoleSessionName="rehearsal")["Credentials"]
+    provided = stack.client("sts").assume_role(RoleArn=arn, RoleSessionName="rehearsal")["Credentials"]
     return stack.reach() | {
-        "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": given["SessionToken"],
+        "AWS_ACCESS_KEY_ID": provided["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": provided["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": provided["SessionToken"],
     }
 
 

@@ -160,8 +160,8 @@ def test_scaling_by_hand(healthy: Stack, tmp_path: Path) -> None:
 
 def test_a_task_that_misbehaves_is_stopped_and_replaced(healthy: Stack, tmp_path: Path) -> None:
     before = set(healthy.task_pids("backend"))
-    said = json.loads(pasted(healthy, tmp_path, BLOCKS[STOP_TASK].commands).out)["task"]
-    assert said["stoppedReason"] == "misbehaves, see the incident"
+    payload = json.loads(pasted(healthy, tmp_path, BLOCKS[STOP_TASK].commands).out)["task"]
+    assert payload["stoppedReason"] == "misbehaves, see the incident"
 
     def replaced() -> bool:
         gone = [pid for pid in before if not Path(f"/proc/{pid}").exists()]
@@ -184,8 +184,8 @@ def test_a_forced_deployment_replaces_every_process(healthy: Stack, tmp_path: Pa
 
 
 def test_a_snapshot_before_maintenance_is_there_and_holds_data(healthy: Stack, tmp_path: Path) -> None:
-    said = pasted(healthy, tmp_path, BLOCKS[SNAPSHOT].commands).out
-    name, status, _, size = json.loads(said[said.rindex("[") :])
+    message = pasted(healthy, tmp_path, BLOCKS[SNAPSHOT].commands).out
+    name, status, _, size = json.loads(message[message.rindex("[") :])
     assert name.startswith(f"{CLUSTER}-before-maintenance-")
     assert (status, size) == ("available", 20)
     assert any((healthy.state / "rds-snapshots").iterdir())
@@ -274,10 +274,10 @@ def test_a_running_task_has_its_process_listening_at_its_address(healthy: Stack,
 
 
 def test_targets_are_the_load_balancers_servers(healthy: Stack, tmp_path: Path) -> None:
-    said = aws(healthy, tmp_path, ORIGINAL["targets"], target_group_arn=group_of(healthy, "backend"))
+    payload = aws(healthy, tmp_path, ORIGINAL["targets"], target_group_arn=group_of(healthy, "backend"))
     shown = {
         (each["Target"]["Id"].split(".", 2)[2], each["Target"]["Port"], each["TargetHealth"]["State"])
-        for each in said["TargetHealthDescriptions"]
+        for each in payload["TargetHealthDescriptions"]
     }
     [folder] = [path.parent for path in (healthy.state / "elbv2").glob("*/admin.sock")]
     backend = f"tg-{group_of(healthy, 'backend').rpartition('/')[2]}"
@@ -336,11 +336,11 @@ def test_performance_insights_shows_a_query_that_really_runs(healthy: Stack, tmp
     times = f" --start-time {began - timedelta(minutes=1):%FT%TZ} --end-time {began + timedelta(minutes=2):%FT%TZ}"
 
     def waits() -> bool:
-        said = aws(healthy, tmp_path, f"{command}{times} --period-in-seconds 1")
+        payload = aws(healthy, tmp_path, f"{command}{times} --period-in-seconds 1")
         return any(
             metric["Key"].get("Dimensions", {}).get("db.wait_event.name") == "Timeout:PgSleep"
             and any(point.get("Value", 0) >= 0.9 for point in metric["DataPoints"])
-            for metric in said["MetricList"]
+            for metric in payload["MetricList"]
         )
 
     eventually("the sleeping session is a load of one, waiting for PgSleep", waits, within=180)
@@ -486,7 +486,7 @@ def test_a_metric_is_what_the_database_says(healthy: Stack, tmp_path: Path) -> N
             )
             held[0].commit()
             end = datetime.now(UTC)
-            said = healthy.client("cloudwatch").get_metric_statistics(
+            response = healthy.client("cloudwatch").get_metric_statistics(
                 Namespace="AWS/RDS",
                 MetricName="DatabaseConnections",
                 Dimensions=[{"Name": "DBInstanceIdentifier", "Value": CLUSTER}],
@@ -495,7 +495,7 @@ def test_a_metric_is_what_the_database_says(healthy: Stack, tmp_path: Path) -> N
                 Period=10,
                 Statistics=["Maximum"],
             )["Datapoints"]
-            return bool(said) and max(said, key=lambda point: point["Timestamp"])["Maximum"] == real
+            return bool(response) and max(response, key=lambda point: point["Timestamp"])["Maximum"] == real
 
         eventually("CloudWatch counts the connections that the server has", agree, within=180)
     finally:

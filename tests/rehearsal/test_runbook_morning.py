@@ -48,8 +48,8 @@ def test_ecs_service_status_is_that_of_the_processes(healthy: Stack) -> None:
 
 def test_alb_target_health_is_what_the_targets_answer(healthy: Stack) -> None:
     group = healthy.output("services")["backend"]["target_group_arn"]
-    said = aws(healthy, f"aws elbv2 describe-target-health --target-group-arn {group}")
-    targets = said["TargetHealthDescriptions"]
+    payload = aws(healthy, f"aws elbv2 describe-target-health --target-group-arn {group}")
+    targets = payload["TargetHealthDescriptions"]
     assert len(targets) == len(healthy.task_pids("backend"))
     for target in targets:
         assert target["TargetHealth"] == {"State": "healthy"}

@@ -92,7 +92,7 @@ def test_killed_half_way_a_worker_goes_on_and_the_time_is_over_when_it_was_to_be
             os.kill(process.pid, signal.SIGKILL)
             break
     process.communicate(timeout=60)
-    assert as_found.omc("work", "--once", "--env", "local").code == 0
+    assert as_found.omc("worker", "--once", "--env", "local").code == 0
     runs = as_found.omc("runs", "list", "--env", "local", "--output", "json").json
     assert (runs["runs"][0]["procedure"], runs["runs"][0]["verdict"]) == ("scale", "succeeded")
     assert [timer["why"] for timer in runs["timers"]] == ["backend was scaled for 2m: back to 2-10 tasks"]
@@ -100,7 +100,7 @@ def test_killed_half_way_a_worker_goes_on_and_the_time_is_over_when_it_was_to_be
     wait_until_healthy(as_found)
 
     def given_back() -> bool:
-        assert as_found.omc("work", "--once", "--env", "local").code == 0
+        assert as_found.omc("worker", "--once", "--env", "local").code == 0
         return limits(as_found) == (2, 10)
 
     eventually("the limits are given back", given_back, within=300)

@@ -14,7 +14,7 @@ import pytest
 
 from omc.stack import load
 from omc.store.database import open_store
-from omc.store.place import place_of
+from omc.store.location import locate_store
 from omc.terraform import find_terraform
 from support.canary import CANARY, FORMS, dump, listing_processes
 from support.small import Lane, add_fault, faults_of, small_world, until
@@ -112,13 +112,14 @@ def test_an_apply_is_cancelled_and_what_is_left_applied_later(lane: Lane) -> Non
     cancelled = lane.omc("runs", "cancel", run, "--env", lane.name)
     out, err = process.communicate(timeout=300)
     assert (cancelled.code, process.returncode) == (0, 7), cancelled.err + err
-    told = json.loads(out)["run"]
-    assert told["verdict"] == "cancelled"
+    payload = json.loads(out)["run"]
+    assert payload["verdict"] == "cancelled"
     assert (
-        "1 of 3 resources were changed, and the state knows them. See what is left: omc infra plan" in told["sentence"]
+        "1 of 3 resources were changed, and the state knows them. See what is left: omc infra plan"
+        in payload["sentence"]
     )
-    assert "Not finished: terraform_data.long" in told["sentence"]
-    assert "Nothing was changed" not in told["sentence"]
+    assert "Not finished: terraform_data.long" in payload["sentence"]
+    assert "Nothing was changed" not in payload["sentence"]
     assert unlocked(lane)
     (folder / "go").touch()
     rest = lane.omc(*apply(lane, "one"))
@@ -180,14 +181,14 @@ def test_what_is_only_moved_imported_or_forgotten_is_a_change_that_is_applied(la
     write(lane, DASHBOARD.format(name="application", title="a title"))
     assert lane.omc(*apply(lane, "moved")).code == 0
     own = managed(lane)["terraform_data.application"]
-    told = [
+    records = [
         (app + MOVED, app, "1 moved", {"terraform_data.app": own}),
         (app + IMPORTED, app + IMPORTED[IMPORTED.index("resource") :], "1 imported",
             {"terraform_data.app": own, "terraform_data.found": "made-by-hand"}),
         (FORGOTTEN + IMPORTED[IMPORTED.index("resource") :], IMPORTED[IMPORTED.index("resource") :], "1 forgotten",
             {"terraform_data.found": "made-by-hand"}),
     ]  # fmt: skip
-    for with_block, without_block, counted, left in told:
+    for with_block, without_block, counted, left in records:
         write(lane, with_block)
         planned = lane.omc("infra", "plan", "--env", lane.name)
         assert planned.code == 0, planned.out + planned.err
@@ -338,7 +339,7 @@ def test_a_secret_in_tfvars_and_in_tags_of_aws_is_shown_and_kept_nowhere(lane: L
             assert CANARY not in done.out + done.err, done
         assert all(CANARY not in file.read_text() for file in summaries)
         assert not [words for words in listed if CANARY in words]
-        place = place_of(load(lane.file), load(lane.file).environments[lane.name])
+        place = locate_store(load(lane.file), load(lane.file).environments[lane.name])
         with open_store(place) as store, store.reading() as session:
             connection = session.connection().connection.driver_connection
             rows = dump(cast("psycopg.Connection", connection))

@@ -34,10 +34,10 @@ def understood(words: list[str]) -> tuple[str, dict[str, Any]]:
     """The operation that the words come to, with its parameters. Fails with the CLI's own words where it refuses."""
     assert words[0] == "aws"
     _calls.clear()
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+    response = io.StringIO()
+    with contextlib.redirect_stderr(response), contextlib.redirect_stdout(response), contextlib.suppress(SystemExit):
         driver().main(words[1:])
-    assert _calls, f"the aws CLI refuses {words}: {said.getvalue()[-400:]}"
+    assert _calls, f"the aws CLI refuses {words}: {response.getvalue()[-400:]}"
     name, parameters, problem = _calls[0]
     assert not problem, f"AWS would refuse {words}: {problem}"
     return name, parameters

@@ -45,7 +45,7 @@ def service(name: str = "backend", revision: int = 7, **more: Any) -> EcsService
 
 
 def task(number: int = 1, revision: int = 7, **more: Any) -> StoppedTask:
-    given: dict[str, Any] = {
+    provided: dict[str, Any] = {
         "id": f"{number:032x}",
         "service": "backend",
         "task_definition": f"b:{revision}",
@@ -55,7 +55,7 @@ def task(number: int = 1, revision: int = 7, **more: Any) -> StoppedTask:
         "started": ago(seconds=70),
         "stopped": ago(seconds=30),
     }
-    return StoppedTask(**(given | more))
+    return StoppedTask(**(provided | more))
 
 
 def unpulled(number: int = 1, revision: int = 8, image: str = "reg.example.com/backend:x") -> StoppedTask:
@@ -70,8 +70,8 @@ def ill(number: int = 1, revision: int = 7) -> StoppedTask:
 
 
 def errors(line: str, count: int = 40, **more: Any) -> RecentErrors:
-    given = {"first": ago(minutes=2), "last": ago(seconds=3), "resumed": ago(minutes=2)} | more
-    return RecentErrors((ErrorGroup(BACKEND_LOG, line, count, sample=line, streams=2, **given),), scanned=900)
+    provided = {"first": ago(minutes=2), "last": ago(seconds=3), "resumed": ago(minutes=2)} | more
+    return RecentErrors((ErrorGroup(BACKEND_LOG, line, count, sample=line, streams=2, **provided),), scanned=900)
 
 
 def stores(**more: Any) -> DataStores:
@@ -100,8 +100,8 @@ def load_of(**more: Any) -> DatabaseLoad:
 
 def items(*values: float, removed: float = 0.0) -> Finding:
     """What the check says of a cache that held so many items in the last minutes, the newest last."""
-    told = tuple(CacheMinute(at, value, value, removed) for at, value in minutes(*values))
-    [found] = cache_items(MetricsAge((), told), None, STAGING, Scope(NOW))
+    cache_minutes = tuple(CacheMinute(at, value, value, removed) for at, value in minutes(*values))
+    [found] = cache_items(MetricsAge((), cache_minutes), None, STAGING, Scope(NOW))
     return found
 
 
@@ -123,10 +123,10 @@ ALL_ILL = (SERVED, TARGETS, RATE, LOGS)
 
 
 def run(findings: tuple[Finding, ...], facts: list[Any]) -> tuple[Finding, ...]:
-    given = {Environment: STAGING, Scope: Scope(NOW)}
+    provided = {Environment: STAGING, Scope: Scope(NOW)}
     readings = {type(fact): fact for fact in facts}
     readings.setdefault(Services, Services((service(), service("frontend", 3))))
     stopped = readings.get(StoppedTasks)
     if stopped:
         findings = (*findings, *failed_tasks(stopped, readings[Services], STAGING, Scope(NOW)))
-    return explained(findings, readings, given)
+    return explained(findings, readings, provided)

@@ -37,7 +37,7 @@ class Giver:
 
     keys: Keys
     endpoint: str = ""
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     refusals: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     """What is answered instead, by what is asked."""
     life: timedelta = timedelta(hours=1)
@@ -110,7 +110,7 @@ def giver(keys: Keys | None = None) -> Iterator[Giver]:
             form = {name: values[0] for name, values in parse_qs(body).items()}
             who = self.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
             name, answer = gives.answer(urlsplit(self.path).path, form, who)
-            gives.asked.append(name)
+            gives.requests.append(name)
             status, answer = gives.refusals.get(name, (200, answer))
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
@@ -202,9 +202,9 @@ class Person:
 
     def prints(self, profile: str, until: str | None = FUTURE) -> Person:
         keys = self.gives.keys
-        said = {"Version": 1, "AccessKeyId": keys.access_key, "SecretAccessKey": keys.secret_key, "Expiration": until}
-        said |= {"SessionToken": keys.token} if keys.token else {}
-        return self.program(profile, f"print({json.dumps({k: v for k, v in said.items() if v})!r})")
+        record = {"Version": 1, "AccessKeyId": keys.access_key, "SecretAccessKey": keys.secret_key, "Expiration": until}
+        record |= {"SessionToken": keys.token} if keys.token else {}
+        return self.program(profile, f"print({json.dumps({k: v for k, v in record.items() if v})!r})")
 
     def web_identity(self) -> Person:
         (self.home / "token").write_text("a.web.identity")

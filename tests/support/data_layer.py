@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 import redis
 
+from localcloud.backends import certificates
 from localcloud.core.cloud import Cloud
-from localcloud.parts import certificates
 from localcloud.services.rds import Databases
 
 Clients = Callable[..., Any]

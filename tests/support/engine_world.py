@@ -20,8 +20,8 @@ from psycopg.rows import dict_row
 from omc.stack import Stack
 from omc.store import embedded
 from omc.store.database import open_store
+from omc.store.location import StoreLocation
 from omc.store.opened import Store, utc_now
-from omc.store.place import Place
 from support.github import job_of
 
 TESTS = Path(__file__).parents[1]
@@ -80,8 +80,8 @@ class Command:
     code: int | None = None
 
     def poll(self) -> int | None:
-        if self.code is None and (said := self.world.zygote.tell(poll=self.pid)) != "running":
-            self.code = int(said)
+        if self.code is None and (message := self.world.zygote.tell(poll=self.pid)) != "running":
+            self.code = int(message)
         return self.code
 
     def done(self, timeout: float = 120) -> Done:
@@ -98,7 +98,7 @@ class World:
     """One test's world: a folder of values, a stack file, a database."""
 
     folder: Path
-    place: Place
+    place: StoreLocation
     stack: Stack
     zygote: Zygote
     github: str = ""
@@ -110,14 +110,14 @@ class World:
         out, err = self.folder / f"{number}.out", self.folder / f"{number}.err"
         out.touch()
         err.touch()
-        given = {
+        provided = {
             "FAKE_WORLD": str(self.folder),
             "OMC_STACK": str(self.stack.file),
             "OMC_STORE_URL": self.place.url or "",
             "OMC_LOCAL_STATE": str(self.folder / "state"),
             **job_of(who, self.github),
         }
-        pid = int(self.zygote.tell(argv=list(argv), env=given | env, out=str(out), err=str(err)))
+        pid = int(self.zygote.tell(argv=list(argv), env=provided | env, out=str(out), err=str(err)))
         command = Command(self, pid, out, err)
         self.started.append(command)
         return command
@@ -168,8 +168,8 @@ def until(true: Callable[[], Any], timeout: float = 60, why: Callable[[], str] =
     return found
 
 
-def place_in(server: embedded.Server, database: str) -> Place:
-    return Place(url=f"postgresql://{embedded.USER}@/{database}?host={server.data}")
+def place_in(server: embedded.Server, database: str) -> StoreLocation:
+    return StoreLocation(url=f"postgresql://{embedded.USER}@/{database}?host={server.data}")
 
 
 def execute(server: embedded.Server, statement: str) -> None:
@@ -178,6 +178,6 @@ def execute(server: embedded.Server, statement: str) -> None:
 
 
 @contextmanager
-def opened_at(place: Place, now: Callable[[], Any] = utc_now) -> Iterator[Store]:
+def opened_at(place: StoreLocation, now: Callable[[], Any] = utc_now) -> Iterator[Store]:
     with open_store(place, now) as opened:
         yield opened

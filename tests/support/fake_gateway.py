@@ -47,7 +47,7 @@ class FakeGateway:
     answers: dict[tuple[str, str], Any]
     environment: Environment = field(default_factory=world.environment)
     access: Access = field(default_factory=Access)
-    asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     endpoint: str | None = None
 
     def log_in(self) -> None:
@@ -57,7 +57,7 @@ class FakeGateway:
         return _Client(self, service)
 
     def answer(self, service: str, operation: str, params: Mapping[str, Any]) -> Any:
-        self.asked.append((operation, params))
+        self.requests.append((operation, params))
         answer = self.answers[service, operation]
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
@@ -67,12 +67,12 @@ class FakeGateway:
 
     def calls(self, operation: str) -> list[Mapping[str, Any]]:
         """The parameters of each call of it."""
-        return [params for name, params in self.asked if name == operation]
+        return [params for name, params in self.requests if name == operation]
 
 
 def context(gateway: FakeGateway, **more: Any) -> Context:
-    """What an action gets, with an empty memory that it may write."""
-    memory: dict[str, Any] = more.pop("memory", {})
+    """What an action gets, with an empty state that it may write."""
+    state: dict[str, Any] = more.pop("state", {})
     known: dict[str, Any] = {
         "gateway": gateway,
         "environment": gateway.environment,
@@ -80,9 +80,9 @@ def context(gateway: FakeGateway, **more: Any) -> Context:
         "step": "s1",
         "token": "0" * 32,
         "now": lambda: datetime.now(UTC),
-        "remember": memory.update,
-        "memory": memory,
-        "say": lambda _: None,
+        "checkpoint": state.update,
+        "state": state,
+        "report": lambda _: None,
         "cancelled": lambda: False,
     }
     return Context(**(known | more))

@@ -18,11 +18,11 @@ from typing import Any
 import click
 
 from omc.actions import action as actions
-from omc.actions.action import Action, Context, CutShort, Outcome, Verdict
+from omc.actions.action import Action, Context, Interrupted, Outcome, Verdict
 from omc.cli import main as cli
 from omc.cli.change import carry_out, change_options, override_option
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, BadCredentials, Throttled, Unreachable
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.procedures import catalogue
 from omc.procedures.plan import Plan, Risk, Step, Undo, output_of
 from omc.procedures.preflight import Refusal, kept_or_overridden
@@ -108,7 +108,7 @@ def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
 
 
 def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    context.remember({"before": values().get(arguments["key"])})
+    context.checkpoint({"before": values().get(arguments["key"])})
     stumble(f"perform {context.step}")
     point()
     with (world() / "effects").open("a") as file:
@@ -116,10 +116,10 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any
     put(arguments["key"], arguments["value"])
     while (world() / f"long {context.step}").exists():
         if not (world() / "deaf").exists() and context.cancelled():
-            raise CutShort(Verdict.CANCELLED, f"cancelled; {arguments['key']} is half set.", {"half": True})
+            raise Interrupted(Verdict.CANCELLED, f"cancelled; {arguments['key']} is half set.", {"half": True})
         time.sleep(0.02)
     point()
-    context.say(f"{arguments['key']} is {arguments['value']}")
+    context.report(f"{arguments['key']} is {arguments['value']}")
     stumble(f"after {context.step}")
     return {"arn": f"arn:fake:{arguments['key']}"}
 
@@ -139,7 +139,7 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         Verdict.SUCCEEDED,
         f"{arguments['key']} is {values()[arguments['key']]}.",
         {"value": values()[arguments["key"]], "password": "hunter2"},
-        {"was": context.memory.get("before")},
+        {"was": context.state.get("before")},
     )
 
 
@@ -170,7 +170,7 @@ class Values:
     """What there is."""
 
     now: dict[str, Any]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -179,24 +179,24 @@ def read_values(environment: Environment) -> Values:
     return Values(values())
 
 
-def plan(asked: Asked, environment: Environment, there: Values) -> Plan:
-    broken = [Refusal(f"{key} must not be broken.", True) for key, value in asked.values.items() if value == "broken"]
-    kept, overridden = kept_or_overridden(broken, asked.override)
-    refusals = tuple(kept) if asked.override else tuple(one.sentence for one in broken)
+def plan(request: Asked, environment: Environment, there: Values) -> Plan:
+    broken = [Refusal(f"{key} must not be broken.", True) for key, value in request.values.items() if value == "broken"]
+    kept, overridden = kept_or_overridden(broken, request.override)
+    refusals = tuple(kept) if request.override else tuple(one.sentence for one in broken)
     steps = [
         Step(
             name=key,
             action="fake.set",
-            arguments={"key": key, "value": value, **({"password": asked.secret} if asked.secret else {})},
+            arguments={"key": key, "value": value, **({"password": request.secret} if request.secret else {})},
             title=f"Set {key} to {value}",
             before=str(there.now.get(key)),
             after=str(value),
             undo=Undo("fake.set", {"key": key, "value": there.now.get(key)}, f"{key} back to {there.now.get(key)}"),
-            deadline=asked.deadline,
+            deadline=request.deadline,
         )
-        for key, value in asked.values.items()
+        for key, value in request.values.items()
     ]
-    if asked.chained:
+    if request.chained:
         first = steps[0].name
         steps.append(
             Step("copy", "fake.set", {"key": "copy", "value": output_of(first, "arn")}, f"Copy what {first} is called")
@@ -204,23 +204,23 @@ def plan(asked: Asked, environment: Environment, there: Values) -> Plan:
     return Plan(
         procedure="fake",
         environment=environment.name,
-        asked={
-            "values": asked.values,
-            "risk": asked.risk,
-            "undo": asked.undo,
-            "deadline": asked.deadline,
-            "chained": asked.chained,
-            "secret": asked.secret,
-            "override": asked.override,
-            "tags": dict(asked.tags),
+        request={
+            "values": request.values,
+            "risk": request.risk,
+            "undo": request.undo,
+            "deadline": request.deadline,
+            "chained": request.chained,
+            "secret": request.secret,
+            "override": request.override,
+            "tags": dict(request.tags),
         },
-        title=f"Set {', '.join(asked.values)}",
-        risk=Risk(asked.risk),
+        title=f"Set {', '.join(request.values)}",
+        risk=Risk(request.risk),
         steps=tuple(steps),
-        rests_on={key: there.now.get(key) for key in asked.values},
-        notes=("This world is not real.", *overridden, *(f"tag {key}: {value}" for key, value in asked.tags.items())),
+        preconditions={key: there.now.get(key) for key in request.values},
+        notes=("This world is not real.", *overridden, *(f"tag {key}: {value}" for key, value in request.tags.items())),
         refusals=refusals,
-        undo_on_failure=asked.undo,
+        undo_on_failure=request.undo,
     )
 
 
@@ -254,8 +254,8 @@ def fake(
     """
     wanted = {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
     tagged = {key: value for key, _, value in (tag.partition("=") for tag in tags)}
-    asked = Asked(wanted, risk, undo, deadline, chained, secret, override, tagged)
-    context.exit(carry_out(context, "fake", asked, **how))
+    request = Asked(wanted, risk, undo, deadline, chained, secret, override, tagged)
+    context.exit(carry_out(context, "fake", request, **how))
 
 
 def install(every: float = 0.02) -> None:
@@ -285,35 +285,35 @@ def serve() -> None:
     import omc.cli.audit
     import omc.cli.run_report
     import omc.cli.runs
-    import omc.engine.conducting
-    import omc.engine.work
+    import omc.engine.execution
+    import omc.engine.worker
     import omc.store.database  # noqa: F401
 
     for line in sys.stdin:
-        said = json.loads(line)
-        if "poll" in said:
-            pid, status = os.waitpid(said["poll"], os.WNOHANG)
+        payload = json.loads(line)
+        if "poll" in payload:
+            pid, status = os.waitpid(payload["poll"], os.WNOHANG)
             print(os.waitstatus_to_exitcode(status) if pid else "running", flush=True)
             continue
         pid = os.fork()
         if pid:
             print(pid, flush=True)
             continue
-        _become(said)
+        _become(payload)
 
 
-def _become(said: Mapping[str, Any]) -> None:
+def _become(record: Mapping[str, Any]) -> None:
     """The forked process: one command of omc, then its end."""
     os.setsid()
-    os.environ.update(said["env"])
-    for number, name in ((0, os.devnull), (1, said["out"]), (2, said["err"])):
+    os.environ.update(record["env"])
+    for number, name in ((0, os.devnull), (1, record["out"]), (2, record["err"])):
         os.dup2(os.open(name, os.O_RDWR | os.O_CREAT, 0o600), number)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in ((0, "r"), (1, "w"), (2, "w")))
     if "FAKE_POINTS" in os.environ:
         count_transactions()
     code: Any = 70
     try:
-        cli.main(said["argv"])
+        cli.main(record["argv"])
     except SystemExit as error:
         code = error.code
     finally:

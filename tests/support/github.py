@@ -43,15 +43,15 @@ def github_api(reviews: Any = (), *, answers: int = 200, rerun_by: str = "", **c
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             parts = self.path.split("/")  # "", repos, o, r, actions, runs, id, attempts, n
-            run, asked = int(parts[6]), parts[7]
+            run, requested = int(parts[6]), parts[7]
             person = {"login": run.to_bytes((run.bit_length() + 7) // 8, "big").decode()}
-            said: Any = list(reviews)
-            if asked == "attempts":
-                said = {"id": run, "run_attempt": int(parts[8]), "status": "in_progress"}
-                said |= {"repository": {"full_name": "/".join(parts[2:4])}}
+            payload: Any = list(reviews)
+            if requested == "attempts":
+                payload = {"id": run, "run_attempt": int(parts[8]), "status": "in_progress"}
+                payload |= {"repository": {"full_name": "/".join(parts[2:4])}}
                 again = {"login": rerun_by} if rerun_by and parts[8] != "1" else person
-                said |= {"actor": person, "triggering_actor": again} | changed
-            body = json.dumps(said).encode()
+                payload |= {"actor": person, "triggering_actor": again} | changed
+            body = json.dumps(payload).encode()
             self.send_response(answers)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -10,7 +10,7 @@ from typing import Any
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.candidates import Candidates
-from omc.facts.collector import needs
+from omc.facts.collector import dependencies
 from omc.facts.connections import Connections
 from omc.facts.definitions import RUN_TAG, Definition, Definitions
 from omc.facts.deployed_images import DeployedImages
@@ -127,7 +127,7 @@ def ledger(*releases: Release) -> Ledger:
 
 def wanted(letter: str = "b", *, name: str = "backend", **more: Any) -> Wanted:
     image = Image(REGISTRY, f"ohmycoins/{name}", digest(letter), ("build-1a2b3c4",), ("amd64",))
-    return Wanted(**({"asked": digest(letter), "image": image} | more))
+    return Wanted(**({"requested": digest(letter), "image": image} | more))
 
 
 def facts(**more: Any) -> dict[str, Any]:
@@ -157,11 +157,11 @@ def facts(**more: Any) -> dict[str, Any]:
     return healthy | more
 
 
-def planned(procedure: str, asked: Any, **more: Any) -> Plan:
+def planned(procedure: str, request: Any, **more: Any) -> Plan:
     """A procedure's plan in this world; what else it needs comes with ``more``, by its parameters."""
     of = planner(procedure)
     known = facts() | {"needs": CandidateNeeds({})} | more
-    return of(asked, **{name: known[name] for name in needs(of) if name != "asked"})
+    return of(request, **{name: known[name] for name in dependencies(of) if name != "request"})
 
 
 def candidates(*definitions: Definition, gone: tuple[str, ...] = ()) -> Candidates:

@@ -76,9 +76,9 @@ def signed(
     else:
         _at(signer, sent, at)
     address = urlsplit(sent.prepare().url)
-    given = Headers([(name, str(value)) for name, value in sent.headers.items()])
-    given["Host"] = host
-    return HttpRequest(method, address.path, address.query, given, body, "127.0.0.1", host=host)
+    provided = Headers([(name, str(value)) for name, value in sent.headers.items()])
+    provided["Host"] = host
+    return HttpRequest(method, address.path, address.query, provided, body, "127.0.0.1", host=host)
 
 
 def _at(signer: auth.SigV4Auth, sent: awsrequest.AWSRequest, at: datetime) -> None:

@@ -123,14 +123,14 @@ class Lane:
     def image(self) -> str:
         """What the service is set to run."""
         ecs = self.world.client("ecs")
-        told = ecs.describe_task_definition(taskDefinition=self.service["taskDefinition"])
-        return str(told["taskDefinition"]["containerDefinitions"][0]["image"])
+        payload = ecs.describe_task_definition(taskDefinition=self.service["taskDefinition"])
+        return str(payload["taskDefinition"]["containerDefinitions"][0]["image"])
 
     @property
     def limits(self) -> tuple[int, int]:
         scaling = self.world.client("application-autoscaling")
-        told = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[self.resource])
-        target = told["ScalableTargets"][0]
+        payload = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[self.resource])
+        target = payload["ScalableTargets"][0]
         return target["MinCapacity"], target["MaxCapacity"]
 
     @property

@@ -50,28 +50,28 @@ class Stack:
     def status(self) -> dict[str, Any]:
         """What the cloud says of itself. On a busy machine one that runs may be too slow to answer the command."""
         for _ in range(10):
-            said = dict(self.localcloud("status", "--json").json)
-            if "endpoint" in said or not said["running"]:
+            record = dict(self.localcloud("status", "--json").json)
+            if "endpoint" in record or not record["running"]:
                 break
-        return said
+        return record
 
     def reach(self) -> dict[str, str]:
         """The environment that points any AWS client at this cloud."""
-        said = json.loads((self.state / "cloud.json").read_text())
+        payload = json.loads((self.state / "cloud.json").read_text())
         return {
-            "AWS_ENDPOINT_URL": said["endpoint"],
-            "AWS_REGION": said["region"],
-            "AWS_DEFAULT_REGION": said["region"],
-            "AWS_ACCESS_KEY_ID": said["access_key_id"],
-            "AWS_SECRET_ACCESS_KEY": said["secret_access_key"],
+            "AWS_ENDPOINT_URL": payload["endpoint"],
+            "AWS_REGION": payload["region"],
+            "AWS_DEFAULT_REGION": payload["region"],
+            "AWS_ACCESS_KEY_ID": payload["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": payload["secret_access_key"],
         }
 
     def private(self, page: str, body: Any = None) -> Any:
         """Ask one of the cloud's private pages, with the token of its state folder."""
-        said = json.loads((self.state / "cloud.json").read_text())
+        payload = json.loads((self.state / "cloud.json").read_text())
         data = None if body is None else json.dumps(body).encode()
-        headers = {"X-Localcloud-Token": said["token"]}
-        request = urllib.request.Request(f"{said['endpoint']}/_localcloud/{page}", data, headers)
+        headers = {"X-Localcloud-Token": payload["token"]}
+        request = urllib.request.Request(f"{payload['endpoint']}/_localcloud/{page}", data, headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 

@@ -64,8 +64,8 @@ def says(*parts: bytes, pause: float = 0.0) -> Handler:
 
 def page(body: bytes, status: str = "200 OK", **headers: str) -> Handler:
     """One HTTP answer."""
-    told = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    return says(f"HTTP/1.1 {status}\r\n{told}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    message = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return says(f"HTTP/1.1 {status}\r\n{message}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
 class Authority:

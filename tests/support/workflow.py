@@ -115,17 +115,17 @@ class Repository:
     runner: Mapping[str, str]
     api: str
 
-    def job(self, name: str, by: str = "starter", attempt: int = 1, **given: str) -> Job:
+    def job(self, name: str, by: str = "starter", attempt: int = 1, **provided: str) -> Job:
         """A job of the run that this person started; ``given`` are its inputs and what the jobs before it put out."""
         expressions = {
             "inputs.environment || 'staging'": "staging",
-            "inputs.action || 'apply'": given.get("action", "apply"),
+            "inputs.action || 'apply'": provided.get("action", "apply"),
             "vars.AWS_ACCOUNT_STAGING": "100000000000",
             "secrets.OMC_STORE_URL": self.runner["OMC_STORE_URL"],
             "github.token": "ghs_test",
-            "inputs.override": given.get("override", ""),
-            "needs.plan.outputs.fingerprint": given.get("fingerprint", ""),
-            "needs.images.outputs.images": given.get("images", ""),
+            "inputs.override": provided.get("override", ""),
+            "needs.plan.outputs.fingerprint": provided.get("fingerprint", ""),
+            "needs.images.outputs.images": provided.get("images", ""),
         }
         who = job_of(by, self.api, REPOSITORY="example/oh-my-coins", RUN_ATTEMPT=str(attempt))
         return Job(name, self.checkout, {**self.runner, **who}, expressions)

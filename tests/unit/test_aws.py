@@ -15,7 +15,7 @@ import pytest
 from canned_aws import ACCOUNT, CannedAws, canned_aws, healthy
 from localcloud.core.registry import AwsError
 from omc.aws.batches import batches
-from omc.aws.calls import Call, recording, side_by_side
+from omc.aws.calls import Call, parallel_map, recording
 from omc.aws.command_lines import command_line, command_lines
 from omc.aws.gateway import Access, Gateway
 from omc.aws.pages import get_json
@@ -52,7 +52,7 @@ def test_a_write_through_a_reading_gateway_never_leaves_the_machine() -> None:
             client.update_service(cluster="c", service="backend", desiredCount=0)
         with pytest.raises(WriteRefused):
             client._make_api_call("DeleteService", {"service": "backend"})
-    assert aws.asked == []
+    assert aws.requests == []
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_of_all_objects_the_state_alone_may_be_read(changes: dict[str, str]) -> 
             reader.client("s3").get_object(**place)
         reader.environment = replace(reader.environment, terraform_state="")
         assert not reader._is_state("s3", "GetObject", {"Bucket": "", "Key": ""})
-    assert aws.asked == []
+    assert aws.requests == []
 
 
 def test_every_call_is_recorded_also_those_of_threads() -> None:
     with canned_aws(healthy()) as aws, recording() as calls:
         ecs = gateway(aws).client("ecs")
-        side_by_side(lambda name: ecs.describe_services(cluster="c", services=[name]), ["a", "b", "c"])
+        parallel_map(lambda name: ecs.describe_services(cluster="c", services=[name]), ["a", "b", "c"])
     assert sorted(call.parameters["services"][0] for call in calls) == ["a", "b", "c"]
     assert all(call.requests == 1 and call.seconds > 0 and call.error is None for call in calls)
 
@@ -95,14 +95,14 @@ def test_throttling_is_tried_again_and_then_told() -> None:
     answers["ecs", "ListTasks"] = AwsError("ThrottlingException", "Rate exceeded")
     with canned_aws(answers) as aws, recording() as calls, pytest.raises(Throttled, match="too many requests"):
         gateway(aws).client("ecs").list_tasks(cluster="c")
-    assert len(aws.asked) == 3
+    assert len(aws.requests) == 3
     assert (calls[0].requests, calls[0].error) == (3, "ThrottlingException")
 
 
 def test_a_denial_names_the_action_that_aws_names() -> None:
-    said = "User: arn:aws:iam::1:user/x is not authorized to perform: ecs:ListTasks on resource: * because no policy"
+    message = "User: arn:aws:iam::1:user/x is not authorized to perform: ecs:ListTasks on resource: * because no policy"
     answers = healthy()
-    answers["ecs", "ListTasks"] = AwsError("AccessDeniedException", said)
+    answers["ecs", "ListTasks"] = AwsError("AccessDeniedException", message)
     with canned_aws(answers) as aws, pytest.raises(AccessDenied) as raised:
         gateway(aws).client("ecs").list_tasks(cluster="c")
     assert raised.value.action == "ecs:ListTasks"
@@ -127,7 +127,7 @@ def test_not_found_is_told_apart_from_other_refusals() -> None:
 def test_wrong_parameters_are_told_without_a_call() -> None:
     with canned_aws(healthy()) as aws, pytest.raises(AwsRefused, match="Missing required parameter"):
         gateway(aws).client("ecs").describe_services(cluster="c")  # type: ignore[call-arg]
-    assert aws.asked == []
+    assert aws.requests == []
 
 
 @pytest.mark.parametrize(
@@ -191,8 +191,8 @@ CALLS = [
 ]
 
 
-@pytest.mark.parametrize("asked", CALLS, ids=lambda asked: asked.operation)
-def test_the_aws_cli_reads_a_commands_parameters_back(asked: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("requested", CALLS, ids=lambda asked: asked.operation)
+def test_the_aws_cli_reads_a_commands_parameters_back(requested: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     from awscli.clidriver import create_clidriver
 
     for name, value in {
@@ -209,14 +209,14 @@ def test_the_aws_cli_reads_a_commands_parameters_back(asked: Call, monkeypatch: 
         raise SystemExit(0)
 
     driver.session.register("provide-client-params.*.*", stop)
-    words = words_of(command_line(asked, "ap-southeast-2"))
+    words = words_of(command_line(requested, "ap-southeast-2"))
     assert words[0] == "aws"
     with pytest.raises(SystemExit):
         driver.main(words[1:])
     name, parameters = seen[0]
-    assert name == asked.operation
+    assert name == requested.operation
     plain = {
-        key: value.isoformat() if isinstance(value, datetime) else value for key, value in asked.parameters.items()
+        key: value.isoformat() if isinstance(value, datetime) else value for key, value in requested.parameters.items()
     }
     assert parameters == plain
 
@@ -228,9 +228,9 @@ def test_further_pages_and_repeated_questions_are_one_command() -> None:
 
 
 def test_a_page_that_users_see_is_asked_by_curl() -> None:
-    asked = call("http", "GET", url="http://127.0.0.1:1/api?a=b&c")
+    request = call("http", "GET", url="http://127.0.0.1:1/api?a=b&c")
     assert (
-        command_line(asked, "ap-southeast-2")
+        command_line(request, "ap-southeast-2")
         == "curl --silent --show-error --max-time 5 'http://127.0.0.1:1/api?a=b&c'"
     )
 
@@ -249,7 +249,7 @@ def test_a_page_that_fails_says_how() -> None:
             get_json(f"{aws.endpoint}/api/v1/status")
     with pytest.raises(Unreachable, match="can't be reached"):
         get_json(f"{aws.endpoint}/api/v1/status")
-    assert [(asked.operation, asked.error) for asked in calls] == [("GET", None)] * 4
+    assert [(request.operation, request.error) for request in calls] == [("GET", None)] * 4
 
 
 def test_batches_hold_every_item_once() -> None:
@@ -262,15 +262,15 @@ def test_the_account_is_asked_once_for_all_clients() -> None:
 
     with canned_aws(healthy()) as aws:
         ours = gateway(aws, replace(STAGING, account=ACCOUNT))
-        side_by_side(lambda service: ours.client(service).meta, ["ecs", "elbv2", "logs", "cloudwatch"])  # type: ignore[call-overload]
+        parallel_map(lambda service: ours.client(service).meta, ["ecs", "elbv2", "logs", "cloudwatch"])  # type: ignore[call-overload]
     assert aws.operations() == ["GetCallerIdentity"]
 
 
 def test_parameters_that_json_cannot_hold_are_shown() -> None:
-    told = call(
+    response = call(
         "cloudwatch", "GetMetricData", MetricDataQueries=[{"Id": "a"}], StartTime=datetime(2026, 1, 1, tzinfo=UTC)
     )
-    line = command_line(told)
+    line = command_line(response)
     assert json.loads(words_of(line)[4]) == [{"Id": "a"}]
     assert "2026-01-01T00:00:00+00:00" in line
 

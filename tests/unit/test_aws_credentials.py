@@ -20,7 +20,7 @@ import pytest
 
 from omc import progress
 from omc.aws import credentials
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.credential_failures import Setup, explain, settings_at_fault
 from omc.aws.gateway import Gateway, access_to
 from omc.errors import OmcError, Unknown, WriteRefused
@@ -62,9 +62,9 @@ def test_a_program_that_takes_long_is_waited_for_aloud(
     person: Person, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It ends once it has been said that it is waited for."""
-    said = person.home / "said"
+    response = person.home / "said"
     person.program(
-        "p", f"import os, sys, time\nwhile not os.path.exists({str(said)!r}): time.sleep(0.02)\nsys.exit('over')"
+        "p", f"import os, sys, time\nwhile not os.path.exists({str(response)!r}): time.sleep(0.02)\nsys.exit('over')"
     )
     be(person.set(AWS_PROFILE="p"), monkeypatch)
     monkeypatch.setattr(progress, "SILENT", 0.05)
@@ -77,11 +77,11 @@ def test_a_program_that_takes_long_is_waited_for_aloud(
         except Unknown as error:
             failures.append(error)
 
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
+    request = threading.Thread(target=ask, daemon=True)
+    request.start()
     until(lambda: "omc waits: the AWS credentials for staging …" in capfd.readouterr().err)
-    said.touch()
-    asking.join(60)
+    response.touch()
+    request.join(60)
     assert "over" in failures[0].message
 
 
@@ -105,7 +105,7 @@ def test_each_source_gives_credentials_and_no_fact_can_do_what_it_did(
     gateway = Gateway(environment, access_to(environment))
     assert who(gateway) == person.gives.keys.access_key
     assert credentials.shared_credentials(environment).method == method
-    before = list(person.gives.asked)
+    before = list(person.gives.requests)
     sts: Any = gateway.client("sts")
     for operation in ("AssumeRole", "AssumeRoleWithWebIdentity", "GetScopedCredentials"):
         with pytest.raises(WriteRefused, match="was not sent"):
@@ -114,15 +114,15 @@ def test_each_source_gives_credentials_and_no_fact_can_do_what_it_did(
     for service in ("sso", "sso-oidc", "signin"):
         with pytest.raises(OmcError):
             client(service).get_role_credentials(roleName="r", accountId="1", accessToken="t")
-    assert person.gives.asked == before
+    assert person.gives.requests == before
 
 
 def test_eleven_threads_and_both_gateways_ask_once(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     be(person.with_keys("base").role("r", source_profile="base"), monkeypatch)
     gateways = [Gateway(STAGING, access_to(STAGING), writes=bool(n % 2)) for n in range(11)]
-    side_by_side(who, gateways)
-    assert person.gives.asked.count("AssumeRole") == 1
-    assert person.gives.asked.count("GetCallerIdentity") == 11
+    parallel_map(who, gateways)
+    assert person.gives.requests.count("AssumeRole") == 1
+    assert person.gives.requests.count("GetCallerIdentity") == 11
 
 
 def test_credentials_that_end_soon_are_renewed_once(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,18 +133,18 @@ def test_credentials_that_end_soon_are_renewed_once(person: Person, monkeypatch:
     gateway = Gateway(STAGING, access_to(STAGING))
     gateway.client("sts")
     person.gives.life = timedelta(hours=1)
-    person.gives.asked.clear()
-    side_by_side(lambda _: who(gateway), range(11))
-    assert person.gives.asked.count("metadata") == 1
+    person.gives.requests.clear()
+    parallel_map(lambda _: who(gateway), range(11))
+    assert person.gives.requests.count("metadata") == 1
 
 
 def test_a_person_is_asked_for_a_code_once_and_the_aws_cli_knows_the_session(
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
     def type_code(prompt: str) -> str:
-        asked.append(prompt)
+        requested.append(prompt)
         assert threading.current_thread() is threading.main_thread(), "Ctrl-C reaches only the main thread"
         return "123456"
 
@@ -156,9 +156,9 @@ def test_a_person_is_asked_for_a_code_once_and_the_aws_cli_knows_the_session(
     for _ in range(2):
         gateway = Gateway(STAGING, access_to(STAGING))
         gateway.log_in()
-        side_by_side(lambda service: gateway.client(service).meta, ["ecs", "logs", "rds", "elbv2"])  # type: ignore[call-overload]  # noqa: B023
+        parallel_map(lambda service: gateway.client(service).meta, ["ecs", "logs", "rds", "elbv2"])  # type: ignore[call-overload]  # noqa: B023
         credentials._SHARED.clear()  # the next command
-    assert asked == ["Enter MFA code for arn:aws:iam::1:mfa/jo: "]
+    assert requested == ["Enter MFA code for arn:aws:iam::1:mfa/jo: "]
     kept = list((person.home / ".aws/cli/cache").iterdir())
     assert [file.stat().st_mode & 0o777 for file in kept] == [0o600]
     assert json.loads(kept[0].read_text())["Credentials"]["AccessKeyId"] == person.gives.keys.access_key
@@ -179,8 +179,8 @@ def test_a_failure_is_the_answer_to_all_who_ask_at_once_and_tried_again_later(
             who(gateway)
         return raised.value.message
 
-    assert len(set(side_by_side(ask, range(11)))) == 1
-    assert person.gives.asked == ["AssumeRole"]
+    assert len(set(parallel_map(ask, range(11)))) == 1
+    assert person.gives.requests == ["AssumeRole"]
     del person.gives.refusals["AssumeRole"]
     later = time.monotonic() + credentials.FAILURE_STAYS
     monkeypatch.setattr(credentials.time, "monotonic", lambda: later)
@@ -556,12 +556,12 @@ def test_whatever_botocore_raises_is_a_sentence(kind: type[Exception]) -> None:
         *(("last_response",) if "Waiter" in kind.__name__ else ()),
     }
     error = kind(**dict.fromkeys(fields, "thing\x1b[0m"))
-    for said in (explain(error, Setup(STAGING)), settings_at_fault(error, "ecs", Setup(STAGING))):
-        assert isinstance(said, Unknown)
-        assert "staging" in said.message
-        assert said.message.isprintable()
-        assert said.message.endswith(".")
-        assert len(said.message) < 600
+    for omc_error in (explain(error, Setup(STAGING)), settings_at_fault(error, "ecs", Setup(STAGING))):
+        assert isinstance(omc_error, Unknown)
+        assert "staging" in omc_error.message
+        assert omc_error.message.isprintable()
+        assert omc_error.message.endswith(".")
+        assert len(omc_error.message) < 600
 
 
 def test_terraforms_sdk_knows_each_provider_or_is_served() -> None:
@@ -577,22 +577,22 @@ def test_terraform_is_told_where_credentials_come_from_and_served_those_that_it_
 
     be(person.identity_center("s").set(AWS_ACCESS_KEY_ID="another", AWS_SECRET_ACCESS_KEY="one"), monkeypatch)
     named = replace(STAGING, profile="s")
-    told = identity(Gateway(named, access_to(named)))
-    assert told["AWS_PROFILE"] == "s"
-    assert [told[name] for name in KEYS] == ["", "", "", ""], "Go would take the shell's keys before the profile"
+    record = identity(Gateway(named, access_to(named)))
+    assert record["AWS_PROFILE"] == "s"
+    assert [record[name] for name in KEYS] == ["", "", "", ""], "Go would take the shell's keys before the profile"
 
     monkeypatch.setattr(credentials, "ask_for_code", lambda prompt: "123456")
     person.set(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", AWS_USE_FIPS_ENDPOINT="true")
     be(person.with_keys("base").role("m", source_profile="base", mfa_serial="arn:aws:iam::1:mfa/jo"), monkeypatch)
     gateway = Gateway(STAGING, access_to(STAGING))
-    told = identity(gateway)
-    assert told == identity(gateway), "one server for as long as omc runs"
-    assert told["AWS_USE_FIPS_ENDPOINT"] == "true"
-    assert person.gives.keys.secret_key not in told.values()
-    for name, value in told.items():
+    record = identity(gateway)
+    assert record == identity(gateway), "one server for as long as omc runs"
+    assert record["AWS_USE_FIPS_ENDPOINT"] == "true"
+    assert person.gives.keys.secret_key not in record.values()
+    for name, value in record.items():
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
-    asked = Gateway(STAGING, access_to(STAGING))
-    assert who(asked) == person.gives.keys.access_key
+    request = Gateway(STAGING, access_to(STAGING))
+    assert who(request) == person.gives.keys.access_key
     assert credentials.shared_credentials(STAGING).method == "container-role"
     monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "guessed")
     with pytest.raises(Unknown, match="403"):

@@ -123,12 +123,12 @@ def _suspicions(shape: Any, seen: frozenset[str] = frozenset()) -> Iterator[str]
 def _seems_to_change(service: str, operation: str) -> bool:
     """By its name, by the first word that AWS says of it, by a token that makes it happen once, by HTTP's method."""
     model = _model(service).operation_model(operation)
-    said = re.sub("<[^>]+>", "", model.documentation).strip()
+    message = re.sub("<[^>]+>", "", model.documentation).strip()
     members = model.input_shape.members.values() if model.input_shape else ()
     by_path = _model(service).metadata["protocol"].startswith("rest") and service != "pi"
     return bool(
         (CHANGING.match(operation) and not re.match(r"Get|List|Describe", operation))
-        or CHANGING.match(said)
+        or CHANGING.match(message)
         or any(member.metadata.get("idempotencyToken") for member in members)
         or (by_path and model.http["method"] not in ("GET", "HEAD"))
     )

@@ -21,7 +21,7 @@ from omc.facts.beside_terraform import (
     read_beside,
     without_indexes,
 )
-from omc.facts.collector import needs
+from omc.facts.collector import dependencies
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.pending import Pending, PendingChange, Waits
 from omc.facts.releases import Ledger
@@ -30,7 +30,7 @@ from omc.facts.services import Services
 from omc.facts.temporary import AlarmsOff, ScaledForAWhile, ScaledForGood, Temporary
 from omc.facts.terraform_json import Change, Difference, changes
 from omc.facts.trail import Author
-from omc.infrastructure.asked import PlannedChange
+from omc.infrastructure.planned_change import PlannedChange
 from omc.procedures.infrastructure import apply
 from omc.procedures.infrastructure_drift import (
     NOT_KNOWN,
@@ -339,16 +339,16 @@ def test_what_the_code_sets_is_terraforms_own_matter() -> None:
     }
     quiet[""] = FOUND[8][0]
     for answers in quiet.values():
-        set_by_code = {kind: {key: value or [{}] for key, value in said.items()} for kind, said in code.items()}
+        set_by_code = {kind: {key: value or [{}] for key, value in payload.items()} for kind, payload in code.items()}
         assert read(answers, set_by_code).extras == ()
 
 
 def test_who_added_the_rule_and_since_when() -> None:
     arn = "arn:aws:iam::1:user/ann"
-    said = {"eventName": "AuthorizeSecurityGroupIngress", "eventTime": "2026-11-23T10:00:00Z"}
-    said |= {"userIdentity": {"type": "IAMUser", "userName": "ann", "arn": arn}}
+    record = {"eventName": "AuthorizeSecurityGroupIngress", "eventTime": "2026-11-23T10:00:00Z"}
+    record |= {"userIdentity": {"type": "IAMUser", "userName": "ann", "arn": arn}}
     events = [
-        {"CloudTrailEvent": json.dumps(said | {"requestParameters": {"groupId": group}, **more})}
+        {"CloudTrailEvent": json.dumps(record | {"requestParameters": {"groupId": group}, **more})}
         for group, more in (("sg-9", {}), ("sg-1", {"errorCode": "Denied"}), ("sg-1", {}))
     ]
     found = read(FOUND[0][0] | {("cloudtrail", "lookup_events"): {"Events": events}})
@@ -392,8 +392,8 @@ WORDS = (
 
 def resource(kind: str, before: dict[str, Any], after: dict[str, Any] | None) -> Change:
     actions = ["update"] if after else ["delete"]
-    said = {"actions": actions, "before": before, "after": after and before | after}
-    return changes([{"address": f"{kind}.this", "mode": "managed", "type": kind, "change": said}])[0]
+    record = {"actions": actions, "before": before, "after": after and before | after}
+    return changes([{"address": f"{kind}.this", "mode": "managed", "type": kind, "change": record}])[0]
 
 
 def plan(*some: Change, found: tuple[Change, ...] = ()) -> SavedPlan:
@@ -406,15 +406,15 @@ def target(now: int, then: int, service: str = "backend") -> Change:
 
 
 def refusals(*some: Change, temporary: Temporary = TEMPORARY) -> str:
-    asked = PlannedChange("/x", "/x", "s", "/x/p", "5" * 64)
-    made = apply(asked, STAGING, plan(*some), Services((), ()), temporary=temporary)
+    request = PlannedChange("/x", "/x", "s", "/x/p", "5" * 64)
+    made = apply(request, STAGING, plan(*some), Services((), ()), temporary=temporary)
     return " ".join(made.refusals)
 
 
 def test_an_apply_does_not_end_a_temporary_change_silently() -> None:
-    said = refusals(target(4, 2))
-    assert f"The apply would end {WORDS}" in said
-    assert "omc runs cancel 0vqk3m7x" in said
+    message = refusals(target(4, 2))
+    assert f"The apply would end {WORDS}" in message
+    assert "omc runs cancel 0vqk3m7x" in message
 
 
 @pytest.mark.parametrize(
@@ -448,8 +448,8 @@ def test_alarms_that_are_off_for_a_way_back_are_left_until_it_ends() -> None:
 
 
 def test_without_a_record_a_plan_says_that_it_is_not_known() -> None:
-    asked = PlannedChange("/x", "/x", "s", "/x/p", "5" * 64)
-    made = apply(asked, STAGING, plan(target(4, 2)), Services((), ()), temporary=Temporary(unknown="no answer"))
+    request = PlannedChange("/x", "/x", "s", "/x/p", "5" * 64)
+    made = apply(request, STAGING, plan(target(4, 2)), Services((), ()), temporary=Temporary(unknown="no answer"))
     assert any("is not known: no answer" in note for note in made.notes)
 
 
@@ -549,17 +549,17 @@ def test_a_revision_is_named_by_its_release_or_as_one_that_nobody_knows() -> Non
     limits = Scaling((ScalableTarget("backend", 2, 10, False, ()),))
     known = replace(plan(), standing={"a": {"family": "ohmycoins-backend", "revision": 9}})
     assert list(not_as_deployed(known, services, limits, None)) == []
-    [said] = not_as_deployed(plan(), services, limits, Ledger(()))
+    [message] = not_as_deployed(plan(), services, limits, Ledger(()))
     assert (
-        said
+        message
         == "backend runs ohmycoins-backend:9, which Terraform doesn't know, and omc's record has no release with it."
     )
-    [said] = not_as_deployed(plan(), services, limits, None)
-    assert "there is no record of omc's here to ask" in said
+    [message] = not_as_deployed(plan(), services, limits, None)
+    assert "there is no record of omc's here to ask" in message
     ledger = Ledger((world.release(4, 2.0, 9, 3),))
     assert list(not_as_deployed(plan(), services, limits, ledger)) == []
-    [said] = releases_that_run(services, ledger, STAGING)
-    assert "backend runs ohmycoins-backend:9: omc's release 4 by " in said
+    [message] = releases_that_run(services, ledger, STAGING)
+    assert "backend runs ohmycoins-backend:9: omc's release 4 by " in message
 
 
 def test_limits_that_can_not_be_read_are_unknown_and_not_absent() -> None:
@@ -569,11 +569,11 @@ def test_limits_that_can_not_be_read_are_unknown_and_not_absent() -> None:
     assert not_known(Scaling, "not allowed.") == (
         "whether the services' counts are within their autoscalers' limits: not allowed."
     )
-    assert set(needs(read_beside_the_plan).values()) == set(NOT_KNOWN)
+    assert set(dependencies(read_beside_the_plan).values()) == set(NOT_KNOWN)
 
 
 def test_a_count_outside_of_the_limits_is_told() -> None:
     services = Services((world.service("backend", 9, desired=12),), ())
     known = replace(plan(), standing={"a": {"family": "ohmycoins-backend", "revision": 9}})
-    [said] = not_as_deployed(known, services, Scaling((ScalableTarget("backend", 2, 10, True, ()),)), None)
-    assert "backend wants 12 tasks, outside of its autoscaler's limits 2-10" in said
+    [message] = not_as_deployed(known, services, Scaling((ScalableTarget("backend", 2, 10, True, ()),)), None)
+    assert "backend wants 12 tasks, outside of its autoscaler's limits 2-10" in message

@@ -54,7 +54,7 @@ def test_what_one_client_registers_no_other_hears() -> None:
     first = events()
     second = copy.copy(first)
     heard: list[str] = []
-    second.register("omc-said.ecs", lambda **said: heard.append(said["event_name"]))
+    second.register("omc-said.ecs", lambda **response: heard.append(response["event_name"]))
     first.emit("omc-said.ecs.ListTasks")
     assert heard == []
     second.emit("omc-said.ecs.ListTasks")

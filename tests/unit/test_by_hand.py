@@ -25,11 +25,11 @@ from omc.facts.quotas import Quotas
 from omc.facts.registered import Registered
 from omc.facts.scaling import Scaling
 from omc.facts.services import Services
-from omc.procedures.asking import Deploy, Prune, Rollback
-from omc.procedures.migrate import Asked as Migrate
+from omc.procedures.migrate import MigrateRequest as Migrate
 from omc.procedures.plan import Plan, Risk, Step
-from omc.procedures.restart import Asked as Restart
-from omc.procedures.scale import Asked as Scale
+from omc.procedures.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.procedures.restart import RestartRequest as Restart
+from omc.procedures.scale import ScaleRequest as Scale
 from omc.stack import Environment
 from support import aws_cli
 from support import release_world as world
@@ -40,9 +40,11 @@ HOSTILE = 'it\'s $HOME `id` "quoted" *'
 
 
 def _deploy(**more: Any) -> Plan:
-    asked = more.pop("asked", None) or Deploy(images={"backend": world.digest("b"), "frontend": world.digest("b")})
+    request = more.pop("request", None) or DeployRequest(
+        images={"backend": world.digest("b"), "frontend": world.digest("b")}
+    )
     images = replace(world.facts()["images"], of={"backend": world.wanted(), "frontend": world.wanted(name="frontend")})
-    return world.planned("deploy", asked, **({"images": images} | more))
+    return world.planned("deploy", request, **({"images": images} | more))
 
 
 def _rollback(**more: Any) -> Plan:
@@ -54,7 +56,7 @@ def _rollback(**more: Any) -> Plan:
         "found": world.candidates(old, new),
         "ledger": world.ledger(),
     }
-    return world.planned("rollback", more.pop("asked", Rollback(("backend",))), **(known | more))
+    return world.planned("rollback", more.pop("request", RollbackRequest(("backend",))), **(known | more))
 
 
 def _running(definitions: Definitions, backend: Definition) -> Definitions:
@@ -67,13 +69,13 @@ def _plans() -> Iterator[tuple[str, Plan]]:
     yield "deploy", _deploy()
     odd = world.definition("backend", 7, "a", NOTE=HOSTILE, API_KEY="abcdefghijklmnop")
     yield "deploy, odd values", _deploy(definitions=_running(definitions, odd))
-    yield "deploy, new tasks", _deploy(asked=Deploy(force_new=["backend", "frontend"]))
+    yield "deploy, new tasks", _deploy(request=DeployRequest(force_new=["backend", "frontend"]))
     gone = replace(definitions.running["backend"], status="INACTIVE")
-    again = Deploy(force_new=["backend"])
-    yield "deploy, what runs is deregistered", _deploy(asked=again, definitions=_running(definitions, gone))
+    again = DeployRequest(force_new=["backend"])
+    yield "deploy, what runs is deregistered", _deploy(request=again, definitions=_running(definitions, gone))
     yield "roll back", _rollback()
     was = world.candidates(replace(world.definition("backend", 7, "a"), status="INACTIVE"))
-    yield "roll back to what was deregistered", _rollback(found=was, asked=Rollback(("backend",), to=f"{B}:7"))
+    yield "roll back to what was deregistered", _rollback(found=was, request=RollbackRequest(("backend",), to=f"{B}:7"))
     going = replace(world.deployed(f"{B}:8", 1), status="IN_PROGRESS", finished=None)
     yield "stop", _rollback(history=History({"backend": (going, world.deployed(f"{B}:7", 24))}))
     yield "restart", world.planned("restart", Restart())
@@ -85,7 +87,7 @@ def _plans() -> Iterator[tuple[str, Plan]]:
     alone = Scaling(())
     yield "scale without an autoscaler", world.planned("scale", Scale("backend", count=4), scaling=alone, **quotas)
     registered = Registered({"backend": tuple(f"{B}:{number}" for number in range(1, 8))}, frozenset())
-    yield "prune", world.planned("prune", Prune(1), registered=registered)
+    yield "prune", world.planned("prune", PruneRequest(1), registered=registered)
     step = Step("apply", "terraform.apply_plan", {"plan": "/tmp/a plan", "stack": "ohmycoins"}, "Apply")
     yield "apply", Plan("infra-apply", environment.name, {}, "Apply", Risk.HIGH, (step,))
     cancel = Step("cancel", "timers.cancel", {"timer": "0vqk3m7x"}, "Cancel")
@@ -98,7 +100,7 @@ PLANS = dict(_plans())
 def undone(plan: Plan) -> Plan:
     """What takes it back, as a plan of its own: ``omc runs undo`` prints its commands too."""
     steps = [
-        Step(f"undo-{each.name}", each.undo.action, each.undo.arguments, each.undo.words)
+        Step(f"undo-{each.name}", each.undo.action, each.undo.arguments, each.undo.description)
         for each in plan.steps
         if each.undo
     ]
@@ -117,14 +119,16 @@ ACCOUNT=123456789012
 
 def run_by_bash(lines: list[str], folder: Path) -> list[list[str]]:
     """The words of each command that bash makes of the lines, run one after the other in one shell."""
-    told = folder / "told"
+    response = folder / "told"
     script = STUBS + "\n".join(lines)
-    with told.open("wb") as stream:
+    with response.open("wb") as stream:
         done = subprocess.run(
             ["bash", "-c", f"exec 3>&1 1>/dev/null\n{script}"], stdout=stream, stderr=subprocess.PIPE, check=False
         )
     assert done.returncode == 0, f"{done.stderr.decode()}\n{script}"
-    return [line.split("\0")[:-1] for line in told.read_text().split("\0\n") for line in [line + "\0"] if line != "\0"]
+    return [
+        line.split("\0")[:-1] for line in response.read_text().split("\0\n") for line in [line + "\0"] if line != "\0"
+    ]
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -135,8 +139,8 @@ def test_what_a_plan_says_by_hand_is_run_as_printed(name: str, tmp_path: Path) -
     for words in ran:
         if words[0] == "aws":
             aws_cli.understood(words)
-    asked = sum(line.count("aws ") > 0 for line in lines)
-    assert len([words for words in ran if words[0] == "aws"]) >= asked
+    requested = sum(line.count("aws ") > 0 for line in lines)
+    assert len([words for words in ran if words[0] == "aws"]) >= requested
 
 
 def test_every_action_is_among_them() -> None:
@@ -152,8 +156,8 @@ def test_what_goes_on_is_waited_for_as_printed(tmp_path: Path) -> None:
         nothing, world.environment(), "r", "s", "t", lambda: world.NOW, lambda _: None,
         {"task": "arn:aws:ecs:ap-southeast-2:123456789012:task/c/0a1b"}, lambda _: None, lambda: False,
     )  # fmt: skip
-    said = action_named("ecs.run_task").goes_on(where, {"what": "the migration"})
-    [words] = run_by_bash([said.partition("(")[2].partition(")")[0]], tmp_path)
+    message = action_named("ecs.run_task").pending_notice(where, {"what": "the migration"})
+    [words] = run_by_bash([message.partition("(")[2].partition(")")[0]], tmp_path)
     assert aws_cli.understood(words)[0] == "DescribeTasks"
 
 

@@ -11,12 +11,12 @@ from omc.checks.causes import explained, follow_up
 from omc.checks.finding import Finding, Level
 from omc.errors import Unreachable
 from omc.facts.alarms import Alarm, Alarms
-from omc.facts.collector import UNREAD, Unreadable
+from omc.facts.collector import NO_READING, Unavailable
 from omc.facts.followup.data_stores import StoreEvent
 from omc.facts.followup.database_log import DatabaseLog, LockWait
 from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.group_rules import GroupRules
-from omc.facts.followup.last_words import LastWords, RevisionTold
+from omc.facts.followup.last_words import LastWords, RevisionDetails
 from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.followup.lock_waits import IdleSession, Wait
 from omc.facts.followup.rejects import Reject, Rejects
@@ -64,7 +64,7 @@ class Story:
     name: str
     findings: tuple[Finding, ...]
     facts: list[Any]
-    told: list[tuple[str, str, Level]]
+    expected: list[tuple[str, str, Level]]
     """(check, place, level) of each finding that isn't fine, in order."""
     words: tuple[str, ...] = ()
     """In the first sentence, all of them."""
@@ -74,9 +74,9 @@ class Story:
 
 
 def story(
-    name: str, findings: tuple[Finding, ...], facts: list[Any], told: list[tuple[str, str, Level]], **more: Any
+    name: str, findings: tuple[Finding, ...], facts: list[Any], records: list[tuple[str, str, Level]], **more: Any
 ) -> Any:
-    return pytest.param(Story(name, findings, facts, told, **more), id=name)
+    return pytest.param(Story(name, findings, facts, records, **more), id=name)
 
 
 DOWN = "database unavailable: connection timeout expired"
@@ -89,7 +89,7 @@ WAITS = (Wait("Lock", "relation", "SELECT price FROM prices", 3.0),)
 REVOKED = Write(ago(minutes=2), "RevokeSecurityGroupIngress", "jo (role admin)", frozenset({"sg-database"}))
 DENIED = Write(ago(minutes=2), "CreateNetworkAclEntry", "jo (role admin)", frozenset({"acl-0a1b", "deny"}))
 HOST = "failed to resolve host 'databse.internal': [Errno -2] Name or service not known"
-TOLD = RevisionTold(variables={"backend": {"POSTGRES_SERVER": "databse.internal", "REDIS_HOST": CACHE}})
+TOLD = RevisionDetails(variables={"backend": {"POSTGRES_SERVER": "databse.internal", "REDIS_HOST": CACHE}})
 ROLLED_BACK = Services((service(events=(Event(ago(days=2), "(service b) rolling back to deployment ecs-svc/1"),)),))
 BACK = Deployment(
     "2", "PRIMARY", "IN_PROGRESS", "ECS deployment circuit breaker: rolling back to x.", 2, 2, 0, 0, "b:7", NOW, NOW
@@ -178,7 +178,7 @@ STORIES = [
         "a wrong host of the cache, of which only the status page tells",
         (NO_CACHE,),
         [
-            LastWords({}, {"b:7": RevisionTold(variables={"backend": {"REDIS_HOST": "cash.internal"}})}),
+            LastWords({}, {"b:7": RevisionDetails(variables={"backend": {"REDIS_HOST": "cash.internal"}})}),
             stores(),
             rules(),
         ],
@@ -189,7 +189,7 @@ STORIES = [
         "another name of a database that nobody misses",
         (STALE,),
         [
-            LastWords({}, {"b:7": RevisionTold(variables={"backend": {"POSTGRES_SERVER": "db.alias"}})}),
+            LastWords({}, {"b:7": RevisionDetails(variables={"backend": {"POSTGRES_SERVER": "db.alias"}})}),
             stores(),
             rules(),
         ],
@@ -598,7 +598,7 @@ STORIES = [
         (SHORT,),
         [
             StoppedTasks((task(1, containers=OUT_OF_MEMORY),)),
-            LastWords({}, {"b:7": RevisionTold({"backend": 64}, 1024)}),
+            LastWords({}, {"b:7": RevisionDetails({"backend": 64}, 1024)}),
             Services((service(running=1),)),
         ],
         [("container-memory", "services/backend", FAIL)],
@@ -666,7 +666,7 @@ STORIES = [
         ALL_ILL,
         [
             errors('FATAL: database "ohmycoin" does not exist'),
-            LastWords({}, {"b:7": RevisionTold(variables={"backend": {"POSTGRES_DB": "ohmycoin"}})}),
+            LastWords({}, {"b:7": RevisionDetails(variables={"backend": {"POSTGRES_DB": "ohmycoin"}})}),
             stores(),
             rules(),
             load_of(),
@@ -747,24 +747,26 @@ STORIES = [
 ]
 
 
-@pytest.mark.parametrize("told", STORIES)
-def test_what_is_told(told: Story) -> None:
-    found = [each for each in run(told.findings, told.facts) if each.level is not OK]
-    assert [(each.check, each.place, each.level) for each in found] == told.told, [each.sentence for each in found]
+@pytest.mark.parametrize("expected", STORIES)
+def test_what_is_told(expected: Story) -> None:
+    found = [each for each in run(expected.findings, expected.facts) if each.level is not OK]
+    assert [(each.check, each.place, each.level) for each in found] == expected.expected, [
+        each.sentence for each in found
+    ]
     everything = [text for each in found for text in (each.sentence, *(one.text for one in each.evidence))]
     everything += [each.procedure.command for each in found if each.procedure]
-    for word in told.words:
+    for word in expected.words:
         assert word in found[0].sentence
-    for word in told.never:
+    for word in expected.never:
         assert not any(word in text for text in everything), word
 
 
-@pytest.mark.parametrize("told", STORIES)
-def test_nothing_that_was_found_is_lost(told: Story) -> None:
-    found = run(told.findings, told.facts)
+@pytest.mark.parametrize("expected", STORIES)
+def test_nothing_that_was_found_is_lost(expected: Story) -> None:
+    found = run(expected.findings, expected.facts)
     kept = {each.sentence for finding in found for each in (finding, *finding.explains)}
     folded = {one.text for finding in found for one in finding.evidence}
-    assert {each.sentence for each in told.findings} <= kept | folded
+    assert {each.sentence for each in expected.findings} <= kept | folded
 
 
 def test_what_several_checks_see_of_one_service_is_one_finding() -> None:
@@ -793,10 +795,10 @@ def test_something_wrong_asks_what_names_a_cause() -> None:
 
 def test_what_could_not_be_read_is_said() -> None:
     late = Unreachable("CloudTrail's last writes could not be read within 3 s.")
-    given = {Environment: STAGING, Scope: Scope(NOW)}
+    provided = {Environment: STAGING, Scope: Scope(NOW)}
     facts = [errors(DOWN), stores(), rules("backend>database"), Services((service(),))]
-    readings = {type(fact): fact for fact in facts} | {LastWrites: Unreadable(LastWrites, late, UNREAD)}
-    [found] = [each for each in explained(ALL_ILL, readings, given) if each.level is not OK]
+    readings = {type(fact): fact for fact in facts} | {LastWrites: Unavailable(LastWrites, late, NO_READING)}
+    [found] = [each for each in explained(ALL_ILL, readings, provided) if each.level is not OK]
     assert found.evidence[-1].text == late.message
 
 

@@ -11,7 +11,7 @@ import pytest
 from omc.checks.causes import explained
 from omc.checks.causes.places import suffers
 from omc.checks.finding import Evidence, Finding, Level
-from omc.facts.collector import UNREAD
+from omc.facts.collector import NO_READING
 from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.listeners import Listeners
 from omc.facts.scope import Scope
@@ -21,7 +21,7 @@ from support.causes_world import NOW, service
 
 STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
 GIVEN = {Environment: STAGING, Scope: Scope(datetime(2026, 11, 23, 21, 15, tzinfo=UTC))}
-PROOF = (Evidence("read", UNREAD),)
+PROOF = (Evidence("read", NO_READING),)
 
 
 def finding(check: str, level: Level, subject: str, place: str) -> Finding:
@@ -40,11 +40,11 @@ def places(*some: Finding) -> list[str]:
 
 
 def test_what_a_rule_that_is_gone_brings_about_is_told_with_it() -> None:
-    told = explained((USERS, WELL, NOT_LED, UNUSED, NO_AGE), {}, GIVEN)
-    assert [one.check for one in told] == ["listeners", "users-served"]
-    assert {one.check for one in told[0].explains} >= {"users-served", "targets", "data-fresh"}
-    assert told[1] is not told[0]
-    assert told[1].level is Level.OK
+    findings = explained((USERS, WELL, NOT_LED, UNUSED, NO_AGE), {}, GIVEN)
+    assert [one.check for one in findings] == ["listeners", "users-served"]
+    assert {one.check for one in findings[0].explains} >= {"users-served", "targets", "data-fresh"}
+    assert findings[1] is not findings[0]
+    assert findings[1].level is Level.OK
 
 
 def test_what_another_services_users_see_is_not_its_doing() -> None:
@@ -76,7 +76,7 @@ def test_where_nobody_gets_in_no_store_and_no_task_is_the_cause() -> None:
 ARN = "arn:aws:elasticloadbalancing:x:1"
 LISTENER, RULE = f"{ARN}:listener/app/a/1/2", f"{ARN}:listener-rule/app/a/1/2/AbC"
 GROUP = f"{ARN}:targetgroup/ohmycoins-staging-backend/1"
-LED = Listeners((), told=({"ListenerArn": LISTENER, "Rules": [{"RuleArn": RULE}]},))
+LED = Listeners((), records=({"ListenerArn": LISTENER, "Rules": [{"RuleArn": RULE}]},))
 
 
 def write(operation: str, *names: str) -> LastWrites:

@@ -12,7 +12,7 @@ from omc.checks.causes.explain import explained
 from omc.checks.causes.model import Cause, Situation
 from omc.checks.expected import NAME, USERS
 from omc.checks.finding import Evidence, Finding, Level
-from omc.facts.collector import UNREAD
+from omc.facts.collector import NO_READING
 from omc.facts.scope import Scope
 from omc.stack import Environment, load
 
@@ -21,15 +21,15 @@ SCOPE = Scope(datetime(2026, 11, 23, 22, 15, tzinfo=UTC))
 FAIL, WARN = Level.FAIL, Level.WARN
 
 
-def finding(place: str, sentence: str, check: str = NAME, level: Level = FAIL, told: str = "x") -> Finding:
-    return Finding(check, level, place, sentence, (Evidence(told, UNREAD),), place=place)
+def finding(place: str, sentence: str, check: str = NAME, level: Level = FAIL, message: str = "x") -> Finding:
+    return Finding(check, level, place, sentence, (Evidence(message, NO_READING),), place=place)
 
 
 RULE = finding("load-balancer", "The listener's rule for path-pattern /api/* is gone", USERS)
 ZERO = finding("services/backend", "backend wants no task, not at least 2: it serves nobody.", USERS)
 ALARM = finding("alarms/x", "The alarm x is gone: it wakes nobody")
 TRAIL = finding("infrastructure/x", "The trail x is changed: logging is off, not on", level=WARN)
-GROUP = finding("infrastructure/database", "The rule … is gone", USERS, told="… is in no listing of AWS's (sg-1)")
+GROUP = finding("infrastructure/database", "The rule … is gone", USERS, message="… is in no listing of AWS's (sg-1)")
 UNSERVED = finding("users/backend", "Users can't reach it: 404 Not Found.", "users-served")
 IDLE = finding("services/backend", "Scaled to zero (desired 0)", "services-running", WARN)
 TARGETS = finding("targets/backend", "No target is registered.", "targets")

@@ -11,7 +11,7 @@ import pytest
 
 from omc.checks.causes.paths import closed_side
 from omc.errors import Unreachable
-from omc.facts.collector import Unreadable, collect
+from omc.facts.collector import Unavailable, collect
 from omc.facts.followup.budget import within
 from omc.facts.followup.data_stores import DataStores, Store, read_data_stores
 from omc.facts.followup.database_log import lock_waits
@@ -64,7 +64,7 @@ def test_a_slow_reading_is_not_known_and_holds_nothing_else() -> None:
     finally:
         last_writes.BUDGET = before
         hold.set()
-    assert isinstance(found, Unreadable)
+    assert isinstance(found, Unavailable)
     assert "CloudTrail's last writes could not be read within" in found.error.message
 
 
@@ -173,8 +173,8 @@ def test_who_is_idle_in_a_transaction(
 ) -> None:
     answers = {"db.application": by("db.application.name", **applications), "db.user": by("db.user.name", **users)}
     point = {"Timestamp": NOW, "Value": longest}
-    told = {
-        ("pi", "describe_dimension_keys"): lambda asked: answers.get(asked["GroupBy"]["Group"], {}),
+    record = {
+        ("pi", "describe_dimension_keys"): lambda request: answers.get(request["GroupBy"]["Group"], {}),
         ("pi", "get_resource_metrics"): {
             "MetricList": [
                 {"Key": {"Metric": "db.state.idle_in_transaction_max_time.avg"}, "DataPoints": [point]},
@@ -182,7 +182,7 @@ def test_who_is_idle_in_a_transaction(
         },
     }
     stores = DataStores(Store("d", True, resource_id="db-1"), Store("c", True))
-    idle = read_database_load(gateway(told), stores).idle
+    idle = read_database_load(gateway(record), stores).idle
     assert (idle and (idle.application, idle.user)) == who
 
 
@@ -210,14 +210,14 @@ def test_who_holds_a_lock_stands_in_the_log() -> None:
 
 
 def event(name: str, source: str = "ec2.amazonaws.com", **more: Any) -> dict[str, str]:
-    said = {
+    record = {
         "eventTime": "2026-11-23T21:10:00Z",
         "eventName": name,
         "eventSource": source,
         "userIdentity": {"arn": "arn:aws:sts::123456789012:assumed-role/admin/jo", "type": "AssumedRole"},
         "requestParameters": {"groupId": "sg-1"},
     }
-    return {"CloudTrailEvent": json.dumps(said | more)}
+    return {"CloudTrailEvent": json.dumps(record | more)}
 
 
 def test_the_last_writes_are_what_people_changed() -> None:
@@ -254,7 +254,7 @@ def test_a_write_is_about_what_an_arn_ends_with() -> None:
 def test_rejects_of_the_flow_log(by_name: bool) -> None:
     prefix = world.environment().prefix
     name = f"/vpc/{prefix}/flow"
-    told = {"LogGroupName": name} if by_name else {"LogDestination": f"arn:aws:logs:x:1:log-group:{name}"}
+    record = {"LogGroupName": name} if by_name else {"LogDestination": f"arn:aws:logs:x:1:log-group:{name}"}
     row = {
         "srcAddr": "10.0.1.1",
         "dstAddr": "10.0.21.5",
@@ -264,7 +264,7 @@ def test_rejects_of_the_flow_log(by_name: bool) -> None:
     }
     aws = gateway(
         {
-            ("ec2", "describe_flow_logs"): {"FlowLogs": [{"LogDestinationType": "s3", "LogDestination": "x"}, told]},
+            ("ec2", "describe_flow_logs"): {"FlowLogs": [{"LogDestinationType": "s3", "LogDestination": "x"}, record]},
             ("logs", "start_query"): {"queryId": "q"},
             ("logs", "get_query_results"): {
                 "status": "Complete",

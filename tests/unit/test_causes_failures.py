@@ -13,7 +13,7 @@ from omc.checks.causes.failures import Failure, failure_of, inherited
 from omc.checks.causes.tasks import denied_role
 from omc.checks.causes.words import Kind
 from omc.checks.task_causes import exit_meaning
-from omc.facts.followup.last_words import LastWords, RevisionTold
+from omc.facts.followup.last_words import LastWords, RevisionDetails
 from omc.facts.image_labels import codes_of
 from omc.facts.tasks import Container, StoppedTask
 
@@ -24,7 +24,7 @@ PULL = "ResourceInitializationError: unable to pull secrets or registry auth: ex
 
 
 def task(**more: Any) -> StoppedTask:
-    given: dict[str, Any] = {
+    provided: dict[str, Any] = {
         "id": "1" * 32,
         "service": "backend",
         "task_definition": "backend:8",
@@ -34,7 +34,7 @@ def task(**more: Any) -> StoppedTask:
         "started": NOW - timedelta(minutes=1),
         "stopped": NOW,
     }
-    return StoppedTask(**(given | more))
+    return StoppedTask(**(provided | more))
 
 
 def unstarted(reason: str) -> StoppedTask:
@@ -75,7 +75,7 @@ STARTS = [
 
 @pytest.mark.parametrize(("reason", "kind", "what", "text"), STARTS)
 def test_a_task_that_never_ran_failed_for_what_ecs_says(reason: str, kind: str, what: str, text: str) -> None:
-    words = LastWords(revisions={"backend:8": RevisionTold(images={"api": IMAGE})})
+    words = LastWords(revisions={"backend:8": RevisionDetails(images={"api": IMAGE})})
     found = failure_of(unstarted(reason), words)
     assert (found.kind, found.what) == (kind, what)
     assert text in found.text
@@ -83,10 +83,10 @@ def test_a_task_that_never_ran_failed_for_what_ecs_says(reason: str, kind: str, 
 
 def test_memory_is_the_containers_or_the_tasks() -> None:
     killed = task(containers=(Container("api", 137, "OutOfMemoryError: Container killed due to memory usage"),))
-    own = LastWords(revisions={"backend:8": RevisionTold(memory={"api": 256}, task_memory=1024)})
+    own = LastWords(revisions={"backend:8": RevisionDetails(memory={"api": 256}, task_memory=1024)})
     assert failure_of(killed, own).kind == why.MEMORY_OF_CONTAINER
     assert "more memory than its 256 MiB" in failure_of(killed, own).text
-    whole = LastWords(revisions={"backend:8": RevisionTold(task_memory=1024)})
+    whole = LastWords(revisions={"backend:8": RevisionDetails(task_memory=1024)})
     assert failure_of(killed, whole).kind == why.MEMORY_OF_TASK
     assert "than the task's 1,024 MiB" in failure_of(killed, whole).text
     assert failure_of(killed, None).kind == why.MEMORY_OF_TASK, "without its definition"
@@ -108,8 +108,10 @@ def test_exit_codes_mean_what_shells_mean(code: int, meaning: str) -> None:
 
 
 def test_an_image_documents_its_own_exit_codes_which_go_before_all() -> None:
-    told = RevisionTold(exit_codes={"api": {2: "its settings are wrong or missing", 137: "its licence has run out"}})
-    words = LastWords(revisions={"backend:8": told})
+    revision_told = RevisionDetails(
+        exit_codes={"api": {2: "its settings are wrong or missing", 137: "its licence has run out"}}
+    )
+    words = LastWords(revisions={"backend:8": revision_told})
     assert (
         "api exited with 2 (its settings are wrong or missing)"
         in failure_of(task(containers=(Container("api", 2, ""),)), words).text

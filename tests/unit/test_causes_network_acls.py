@@ -56,12 +56,17 @@ def acls(data: tuple[AclRule, ...] = OPEN, app: tuple[AclRule, ...] = OPEN) -> N
 
 
 def found(of: NetworkAcls) -> tuple[str, int, bool, bool] | None:
-    told = denial(of, of.of(["subnet-app"]), of.of(["subnet-data"]), 5432)
-    return told and (told.acl, told.rule.number if told.rule else 0, told.is_egress, told.is_whole)
+    response = denial(of, of.of(["subnet-app"]), of.of(["subnet-data"]), 5432)
+    return response and (
+        response.acl,
+        response.rule.number if response.rule else 0,
+        response.is_egress,
+        response.is_whole,
+    )
 
 
 @pytest.mark.parametrize(
-    ("of", "told"),
+    ("of", "expected"),
     [
         (acls(), None),
         (acls((deny(10, first=5432, last=5432), *OPEN)), ("acl-data", 10, False, True)),
@@ -86,9 +91,9 @@ def found(of: NetworkAcls) -> tuple[str, int, bool, bool] | None:
     ],
 )
 def test_the_first_rule_that_matches_decides_in_each_direction(
-    of: NetworkAcls, told: tuple[str, int, bool, bool] | None
+    of: NetworkAcls, expected: tuple[str, int, bool, bool] | None
 ) -> None:
-    assert found(of) == told
+    assert found(of) == expected
 
 
 def test_within_one_subnet_no_acl_is_asked() -> None:
@@ -140,7 +145,7 @@ def gets_through(of: NetworkAcls, source: str, target: str, port: int) -> bool:
         for each in of.subnets.values()
     }
     every = (reachability.Rule("-1", None, None, (ANYWHERE,)),)
-    world = reachability.World(
+    world = reachability.VpcSnapshot(
         {
             source: reachability.Interface("eni-1", source, "subnet-app", ("sg",)),
             target: reachability.Interface("eni-2", target, "subnet-data", ("sg",)),
@@ -157,11 +162,11 @@ def test_it_is_as_the_network_itself_judges(
     data: tuple[AclRule, ...], app: tuple[AclRule, ...], client: int, server: int, port: int
 ) -> None:
     of = acls(data, app)
-    told = denial(of, of.of(["subnet-app"]), of.of(["subnet-data"]), 5432)
+    response = denial(of, of.of(["subnet-app"]), of.of(["subnet-data"]), 5432)
     source, target = f"10.0.11.{client}", f"10.0.21.{server}"
-    if told is None:
+    if response is None:
         assert gets_through(of, source, target, port)
-    elif told.is_whole:
+    elif response.is_whole:
         assert not gets_through(of, source, target, port)
 
 

@@ -19,7 +19,7 @@ from omc.facts.alarms import Alarm, Alarms
 from omc.facts.followup.data_stores import StoreEvent
 from omc.facts.followup.lock_waits import Wait
 from omc.facts.logs import RecentErrors
-from omc.facts.probes import Answer, Asked, Probes, Source
+from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.facts.scope import Scope
 from omc.facts.traffic import CacheMinute, MetricsAge
 from support.causes_world import (
@@ -54,8 +54,8 @@ def emptied(long: float, *after: float) -> Finding:
     """What the check says of a cache that was emptied so many minutes ago."""
     values = [(ago(minutes=long + 1), 120.0), (ago(minutes=long), 6.0)]
     values += [(ago(minutes=long - 1 - number), value) for number, value in enumerate(after)]
-    told = tuple(CacheMinute(at, value, value, 0.0) for at, value in values)
-    [found] = cache_items(MetricsAge((), told), None, STAGING, Scope(NOW))
+    cache_minutes = tuple(CacheMinute(at, value, value, 0.0) for at, value in values)
+    [found] = cache_items(MetricsAge((), cache_minutes), None, STAGING, Scope(NOW))
     return found
 
 
@@ -88,10 +88,12 @@ def back(**length: float) -> Any:
 )
 def test_a_cache_that_is_back_is_past_and_leads_over_nothing(facts: list[Any], is_over: bool) -> None:
     ill = (SERVED, BALANCER, TARGETS, ZERO, FIVES, SHORT)
-    said = tuple(fact for fact in facts if isinstance(fact, Finding))
-    found = run((*ill, WAS_ILL, *said), [*(fact for fact in facts if fact not in said), rules()])
-    told = {finding.sentence for finding in found} | {each.sentence for finding in found for each in finding.explains}
-    assert {finding.sentence for finding in ill} <= told
+    findings = tuple(fact for fact in facts if isinstance(fact, Finding))
+    found = run((*ill, WAS_ILL, *findings), [*(fact for fact in facts if fact not in findings), rules()])
+    messages = {finding.sentence for finding in found} | {
+        each.sentence for finding in found for each in finding.explains
+    }
+    assert {finding.sentence for finding in ill} <= messages
     [cache] = [finding for finding in found if finding.place == "cache"]
     assert cache.is_past is is_over
     if is_over:
@@ -110,8 +112,8 @@ def test_a_cache_that_was_emptied_takes_its_own_alarm_while_it_rings() -> None:
 
 
 def test_a_cache_that_hangs_minutes_after_its_restart_is_told_as_that() -> None:
-    said = errors(f"Timeout connecting to server {CACHE}:6379: timed out")
-    found = run(ALL_ILL, [back(minutes=8), rules(), load_of(), said])
+    recent_errors = errors(f"Timeout connecting to server {CACHE}:6379: timed out")
+    found = run(ALL_ILL, [back(minutes=8), rules(), load_of(), recent_errors])
     assert [finding.check for finding in found if finding.place == "cache"] == ["cache-hangs"]
 
 
@@ -189,16 +191,16 @@ def test_a_lock_of_before_hides_no_other_cause() -> None:
 @pytest.mark.parametrize("line", ['relation "prices" does not exist', 'column "price" of relation "p" does not exist'])
 @pytest.mark.parametrize(("status", "seconds", "is_on"), [(200, 65, False), (503, 65, True), (200, 20, True)])
 def test_a_schema_is_well_once_users_are_served(line: str, status: int, seconds: int, is_on: bool) -> None:
-    probes = Probes((Asked("backend", "http://x/", Source.PUBLIC, (Answer(status, seconds=0.1),)),), {})
+    probes = Probes((ProbeRequest("backend", "http://x/", Source.PUBLIC, (Answer(status, seconds=0.1),)),), {})
     found = run((STALE,), [stores(), rules(), load_of(), errors(line, last=ago(seconds=seconds)), probes])
     assert any(each.check == "database-schema" for each in found) is is_on
 
 
 @pytest.mark.parametrize(("seconds", "is_of_the_lock"), [(100, True), (75, True), (61, True), (50, False), (3, False)])
 def test_statements_that_waited_for_a_lock_are_no_silence_of_the_database(seconds: int, is_of_the_lock: bool) -> None:
-    said = errors("database unavailable: timeout expired", first=ago(seconds=115), resumed=ago(seconds=115))
-    said = replace(said, groups=(replace(said.groups[0], last=ago(seconds=seconds)),))
-    checks = {each.check for each in run(ALL_ILL, [stores(), rules(), locked(1, 90, 90), said])}
+    recent_errors = errors("database unavailable: timeout expired", first=ago(seconds=115), resumed=ago(seconds=115))
+    recent_errors = replace(recent_errors, groups=(replace(recent_errors.groups[0], last=ago(seconds=seconds)),))
+    checks = {each.check for each in run(ALL_ILL, [stores(), rules(), locked(1, 90, 90), recent_errors])}
     assert ("database-hangs" not in checks) is is_of_the_lock
     assert "database-locked" in checks
 
@@ -233,7 +235,7 @@ def test_a_database_that_is_back_is_told_as_past_and_takes_nothing(
 ) -> None:
     facts = [stores(database={"events": (StoreEvent(ago(minutes=minutes), "d", message),)}), rules(), load_of()]
     found = run((ZERO,), facts)
-    told = [each for each in found if each.check == "database-restarted"]
-    assert [each.is_past for each in told] == ([True] if is_told else [])
+    findings = [each for each in found if each.check == "database-restarted"]
+    assert [each.is_past for each in findings] == ([True] if is_told else [])
     assert ZERO.sentence in {each.sentence for each in found}
-    assert all(not each.explains for each in told)
+    assert all(not each.explains for each in findings)

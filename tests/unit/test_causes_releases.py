@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 
 from omc.checks.finding import Finding
-from omc.facts.dependencies import Dependencies, Dependency, Said, State
+from omc.facts.dependencies import Dependencies, Dependency, DependencyReport, State
 from omc.facts.followup.gauges import Gauges
-from omc.facts.followup.last_words import LastWords, RevisionTold
+from omc.facts.followup.last_words import LastWords, RevisionDetails
 from omc.facts.followup.lock_waits import Wait
-from omc.facts.probes import Answer, Asked, Probes, Source, Trouble
+from omc.facts.probes import Answer, ProbeRequest, Probes, Source, Trouble
 from omc.facts.services import Services
 from support.causes_world import (
     ALL_ILL,
@@ -35,8 +35,8 @@ from support.causes_world import (
 TLS = LastWords(
     {},
     {
-        "b:7": RevisionTold(variables={"backend": {"REDIS_TLS": "true", "LEVEL": "INFO"}}),
-        "b:8": RevisionTold(variables={"backend": {"REDIS_TLS": "false", "LEVEL": "INFO"}}),
+        "b:7": RevisionDetails(variables={"backend": {"REDIS_TLS": "true", "LEVEL": "INFO"}}),
+        "b:8": RevisionDetails(variables={"backend": {"REDIS_TLS": "false", "LEVEL": "INFO"}}),
     },
 )
 
@@ -50,7 +50,7 @@ def deployed(old: int, new: int, age: timedelta = timedelta(seconds=10), revisio
 
 def page(bad: int, answers: int, name: str = "cache") -> Dependencies:
     return Dependencies(
-        (Dependency("backend", Said(name, State.DOWN, "down"), answers, bad, "http://x/"),), ("backend",)
+        (Dependency("backend", DependencyReport(name, State.DOWN, "down"), answers, bad, "http://x/"),), ("backend",)
     )
 
 
@@ -70,8 +70,10 @@ def page(bad: int, answers: int, name: str = "cache") -> Dependencies:
     ],
 )
 def test_a_cache_that_only_a_release_misses(services: Services, pages: Dependencies, *, is_release: bool) -> None:
-    said = errors("the cache can't be reached: Connection reset by peer", first=ago(seconds=8), resumed=ago(seconds=8))
-    found = run((NO_CACHE,), [services, pages, stores(), rules(), said, TLS])[0]
+    recent_errors = errors(
+        "the cache can't be reached: Connection reset by peer", first=ago(seconds=8), resumed=ago(seconds=8)
+    )
+    found = run((NO_CACHE,), [services, pages, stores(), rules(), recent_errors, TLS])[0]
     assert (found.check == "cache-missed-by-release") is is_release
     if is_release:
         assert found.sentence.startswith("b:8, deployed ")
@@ -105,8 +107,10 @@ def connections(*values: float) -> Gauges:
     ],
 )
 def test_connections_that_are_used_up_since_a_release(services: Services, gauges: Gauges, *, is_release: bool) -> None:
-    said = errors("FATAL: remaining connection slots are reserved", first=ago(seconds=8), resumed=ago(seconds=8))
-    found = run((SERVED,), [services, gauges, stores(), rules(), said, load_of(counters=FULL)])[0]
+    recent_errors = errors(
+        "FATAL: remaining connection slots are reserved", first=ago(seconds=8), resumed=ago(seconds=8)
+    )
+    found = run((SERVED,), [services, gauges, stores(), rules(), recent_errors, load_of(counters=FULL)])[0]
     assert found.sentence.startswith("The database takes no further connection: 77 of 80 are in use")
     assert (" They were 9 before b:8 was deployed, " in found.sentence) is is_release
     running = [each.running for each in services.services[0].deployments] if services.services else []
@@ -122,7 +126,7 @@ RINGS = Finding("alarms", FAIL, "shop-alb-latency-high", "SEV-3, in ALARM.", sin
 
 def pages(*seconds: float, of: str = "backend", trouble: Trouble | None = None) -> Probes:
     answers = tuple(Answer(200, seconds=each, trouble=trouble) for each in seconds)
-    return Probes((Asked(of, "http://x/prices", Source.PUBLIC, answers),), {})
+    return Probes((ProbeRequest(of, "http://x/prices", Source.PUBLIC, answers),), {})
 
 
 @pytest.mark.parametrize(
@@ -153,10 +157,10 @@ def test_answers_that_are_slow_since_a_release(services: Services, probes: Probe
 
 
 def test_a_slow_store_is_why_a_new_release_is_slow() -> None:
-    said = errors("canceling statement due to statement timeout")
+    recent_errors = errors("canceling statement due to statement timeout")
     load = load_of(waits=(Wait("IO", "DataFileRead", "SELECT 1", 2.0),))
     services = deployed(2, 2, timedelta(seconds=60))
-    found = run((SLOWLY, RINGS), [services, pages(3.3, 3.2), stores(), rules(), said, load])
+    found = run((SLOWLY, RINGS), [services, pages(3.3, 3.2), stores(), rules(), recent_errors, load])
     assert [one.check for one in found] == ["database-slow"]
 
 
@@ -166,10 +170,10 @@ CASH = "Error -2 connecting to cash.internal:6379. Name or service not known."
 @pytest.mark.parametrize("line", [CASH, "redis: could not resolve host cash.internal", f"the cache is gone: {CASH}"])
 @pytest.mark.parametrize("is_read", [True, False])
 def test_a_cache_under_a_name_that_is_not_there_is_not_silent(line: str, *, is_read: bool) -> None:
-    told = LastWords(
-        {}, {"b:7": RevisionTold(variables={"backend": {"REDIS_HOST": "cash.internal"}})} if is_read else {}
+    last_words = LastWords(
+        {}, {"b:7": RevisionDetails(variables={"backend": {"REDIS_HOST": "cash.internal"}})} if is_read else {}
     )
-    found = run((NO_CACHE,), [stores(), rules(), load_of(), errors(line), told])
+    found = run((NO_CACHE,), [stores(), rules(), load_of(), errors(line), last_words])
     assert "cash.internal" in found[0].sentence
     assert "cache" in found[0].sentence
     assert not any(each.check == "cache-hangs" for each in found)

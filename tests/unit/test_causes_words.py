@@ -7,7 +7,7 @@ import json
 import pytest
 
 from omc.checks.causes.heard import is_about
-from omc.checks.causes.words import Kind, last_error, most_telling, said
+from omc.checks.causes.words import Kind, last_error, most_telling, reported_error
 from omc.facts.followup.data_stores import Store
 
 LINES = [
@@ -60,7 +60,7 @@ def test_a_line_says_what_went_wrong(line: str, kind: Kind, what: str) -> None:
         json.dumps({"level": "ERROR", "message": f"not ready: {line}"}),
         f"\x1b[31mERROR {line}\x1b[0m",
     ):
-        found = said(written)
+        found = reported_error(written)
         assert found is not None, written
         assert (found.kind, found.what) == (kind, what), written
         assert "\x1b" not in found.line
@@ -79,7 +79,7 @@ def test_a_line_says_what_went_wrong(line: str, kind: Kind, what: str) -> None:
     ],
 )
 def test_a_line_may_say_nothing(line: str) -> None:
-    assert said(line) is None
+    assert reported_error(line) is None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_line_may_say_nothing(line: str) -> None:
     ],
 )
 def test_a_line_names_its_server(line: str, host: str, port: int) -> None:
-    found = said(line)
+    found = reported_error(line)
     assert found is not None
     assert (found.host, found.port) == (host, port)
 
@@ -145,7 +145,7 @@ WHOSE = [
 @pytest.mark.parametrize(("line", "whose"), WHOSE)
 @pytest.mark.parametrize("is_read", [True, False])
 def test_whose_trouble_a_line_tells_of(line: str, whose: str, *, is_read: bool) -> None:
-    found = said(line)
+    found = reported_error(line)
     assert found is not None
     for kind, store in (("database", DATABASE), ("cache", CACHE)):
         known = store if is_read else Store(store.name, True)
@@ -168,7 +168,7 @@ def test_where_in_a_statement_it_was_is_not_what_went_wrong(below: str) -> None:
     line = json.dumps({"level": "ERROR", "message": "unhandled", "exception": f"Traceback\n{MISSING}{below}"})
     assert last_error([line]) == f"unhandled: {MISSING}"
     quoted = json.dumps({"level": "ERROR", "message": f"it failed with Missing({f'{MISSING}{below}'!r})"})
-    told = said(quoted)
-    assert told is not None
-    assert "LINE" not in told.line
-    assert MISSING in told.line
+    response = reported_error(quoted)
+    assert response is not None
+    assert "LINE" not in response.line
+    assert MISSING in response.line

@@ -29,12 +29,12 @@ NONE = Pending(())
 def minutes(*values: float | None, removed: float = 0.0, newest: float = 1.0) -> tuple[CacheMinute, ...]:
     """A minute each, the last of them so many minutes ago; None: CloudWatch has no figure of it."""
     begin = NOW - timedelta(minutes=newest + len(values) - 1)
-    told = enumerate(values)
-    return tuple(CacheMinute(begin + timedelta(minutes=at), v, v, removed) for at, v in told if v is not None)
+    records = enumerate(values)
+    return tuple(CacheMinute(begin + timedelta(minutes=at), v, v, removed) for at, v in records if v is not None)
 
 
-def said(told: tuple[CacheMinute, ...], pending: Pending | None = THERE) -> Finding:
-    [found] = cache_items(MetricsAge((), told), pending, STAGING, Scope(NOW))
+def said(cache_minutes: tuple[CacheMinute, ...], pending: Pending | None = THERE) -> Finding:
+    [found] = cache_items(MetricsAge((), cache_minutes), pending, STAGING, Scope(NOW))
     assert found.evidence
     assert found.place == "cache"
     return found
@@ -59,8 +59,8 @@ def said(told: tuple[CacheMinute, ...], pending: Pending | None = THERE) -> Find
     ],
 )
 def test_a_cache_that_was_emptied(values: tuple[float | None, ...], found: tuple[float, float] | None) -> None:
-    told = emptied(minutes(*values), NOW)
-    assert (told and (told.before, told.after)) == found
+    response = emptied(minutes(*values), NOW)
+    assert (response and (response.before, response.after)) == found
     assert emptied(minutes(*values, newest=60), NOW) is None, "that is long over"
 
 
@@ -70,19 +70,21 @@ def test_a_cache_that_was_emptied(values: tuple[float | None, ...], found: tuple
     ids=["nothing expired", "a few did", "half of them did", "everything does all the time"],
 )
 def test_items_that_expire_or_are_evicted_are_not_deleted(removed: float, is_told: bool) -> None:
-    told = minutes(800, 810, 12, removed=removed / 2)
-    assert (emptied(told, NOW) is not None) is is_told
+    cache_minutes = minutes(800, 810, 12, removed=removed / 2)
+    assert (emptied(cache_minutes, NOW) is not None) is is_told
 
 
 def test_a_minute_that_begins_full_and_ends_empty_tells_of_both() -> None:
     """Where a minute is measured more than once, as on one machine."""
     shape = [(0.0, 0.0), (306.0, 0.0), (307.0, 1.0), (4.0, 0.0), (5.0, 0.0)]
     begin = NOW - timedelta(minutes=len(shape))
-    told = [CacheMinute(begin + timedelta(minutes=at), most, least, 45.0) for at, (most, least) in enumerate(shape)]
-    found = emptied(told, NOW)
+    cache_minutes = [
+        CacheMinute(begin + timedelta(minutes=at), most, least, 45.0) for at, (most, least) in enumerate(shape)
+    ]
+    found = emptied(cache_minutes, NOW)
     assert found is not None
     assert (found.at, found.before, found.after, found.back) == (NOW - timedelta(minutes=3), 306.0, 1.0, None)
-    assert emptied(told[:2], NOW) is None, "it fills"
+    assert emptied(cache_minutes[:2], NOW) is None, "it fills"
 
 
 @pytest.mark.parametrize("step", [50, 100, 200, 400, 800])
@@ -104,7 +106,7 @@ def test_it_is_told_as_on_then_as_past_then_not_at_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "pending", "level", "part"),
+    ("expected", "pending", "level", "part"),
     [
         (minutes(40, 40), THERE, OK, "holds 40 items"),
         (minutes(0, 0), THERE, OK, "holds 0 items"),
@@ -118,9 +120,9 @@ def test_it_is_told_as_on_then_as_past_then_not_at_all() -> None:
     ],
 )
 def test_a_cache_of_which_there_is_nothing_to_say(
-    told: tuple[CacheMinute, ...], pending: Pending | None, level: Level, part: str
+    expected: tuple[CacheMinute, ...], pending: Pending | None, level: Level, part: str
 ) -> None:
-    found = said(told, pending)
+    found = said(expected, pending)
     assert (found.level, found.procedure is None) == (level, level is OK)
     assert part in found.sentence
 
@@ -142,15 +144,15 @@ def answer(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_all_nodes_are_asked_with_the_services_in_one_call() -> None:
-    asked: list[Any] = []
+    requested: list[Any] = []
 
     def told(params: Any) -> Any:
-        asked.append(params)
+        requested.append(params)
         return answer(params)
 
     gateway: Gateway = FakeGateway({("cloudwatch", "get_metric_data"): told}, STAGING)
     found = read_metrics_age(gateway, STAGING, Scope(NOW))
-    assert len(asked) == 1
+    assert len(requested) == 1
     assert [replace(each) for each in found.cache] == [
         CacheMinute(NOW - timedelta(minutes=2), 810.0, 810.0, 20.0),
         CacheMinute(NOW - timedelta(minutes=1), 12.0, 12.0, 12.0),

@@ -219,7 +219,7 @@ def test_a_review_that_omc_toml_does_not_want_is_no_failure() -> None:
 
 # omc's own ground
 
-STORE = RecordStore("db:5432/omc", True, begun=True, sslmode="verify-full", schema="0004", newest_schema="0004")
+STORE = RecordStore("db:5432/omc", True, has_begun=True, sslmode="verify-full", schema="0004", newest_schema="0004")
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ STORE = RecordStore("db:5432/omc", True, begun=True, sslmode="verify-full", sche
         (STORE, "TLS", OK),
         (replace(STORE, schema="0003"), "reachable", WARN),
         (replace(STORE, schema="0005"), "reachable", FAIL),
-        (replace(STORE, begun=False), "reachable", WARN),
+        (replace(STORE, has_begun=False), "reachable", WARN),
         (replace(STORE, shared=False), "shared", FAIL),
         (replace(STORE, sslmode=""), "TLS", WARN),
         (replace(STORE, sslmode="require"), "TLS", WARN),
@@ -246,7 +246,7 @@ def test_worker() -> None:
     none = only(record.worker(replace(STORE, workers=(gone,)), IN_AWS, SCOPE))
     assert none.level is FAIL
     assert none.procedure
-    assert none.procedure.command == "omc work --env staging"
+    assert none.procedure.command == "omc worker --env staging"
     alive = replace(gone, is_alive=True)
     assert only(record.worker(replace(STORE, workers=(gone, alive)), IN_AWS, SCOPE)).level is OK
 

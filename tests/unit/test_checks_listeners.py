@@ -14,7 +14,7 @@ from omc.checks.listeners import listeners
 from omc.errors import AccessDenied
 from omc.facts.listeners import Action, Condition, Listener, Listeners, Rule, lead
 from omc.facts.load_balancers import GroupHealth, LoadBalancer, LoadBalancers, Target, TargetGroup, TargetHealth
-from omc.facts.probes import Answer, Asked, Probes, Source
+from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.stack import load
@@ -256,7 +256,7 @@ def test_what_is_unusual_and_well(some: tuple[Listener, ...], more: dict[str, An
     ],
 )
 def test_a_listener_where_users_come_in(base: str, is_well: bool) -> None:
-    refused = Asked("frontend", f"{base}/", Source.PUBLIC, (Answer(status=503),))
+    refused = ProbeRequest("frontend", f"{base}/", Source.PUBLIC, (Answer(status=503),))
     found = said(WELL, probes=Probes((refused,), {}, base))
     assert (found[0][0] is OK) == is_well
     if not is_well:

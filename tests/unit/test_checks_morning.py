@@ -22,11 +22,11 @@ from omc.checks.task_causes import cause_of, is_failure
 from omc.checks.tasks import failed_tasks
 from omc.errors import AccessDenied
 from omc.facts.alarms import Alarm, Alarms
-from omc.facts.collector import UNREAD, Unreadable, needs
+from omc.facts.collector import NO_READING, Unavailable, dependencies
 from omc.facts.data_age import DataAge, ServiceData
 from omc.facts.load_balancers import GroupHealth, LoadBalancer, LoadBalancers, Target, TargetGroup, TargetHealth
 from omc.facts.logs import ErrorGroup, RecentErrors
-from omc.facts.probes import Answer, Asked, Probes, Source
+from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Event, Services
 from omc.facts.tasks import Container, StoppedTask, StoppedTasks
@@ -372,7 +372,7 @@ def test_a_service_that_wants_no_task_has_none_that_fails(seconds: int, *, is_pa
 
 
 @pytest.mark.parametrize(
-    ("stops", "told"),
+    ("stops", "expected"),
     [
         ((1,), [(1, False)]),
         ((1, 5), [(2, False)]),
@@ -387,7 +387,7 @@ def test_a_service_that_wants_no_task_has_none_that_fails(seconds: int, *, is_pa
     ],
 )
 def test_what_a_service_was_well_for_long_after_was_another_time(
-    stops: tuple[int, ...], told: list[tuple[int, bool]]
+    stops: tuple[int, ...], expected: list[tuple[int, bool]]
 ) -> None:
     def stopped(minutes: int) -> datetime:
         return ago(minutes=minutes)
@@ -397,7 +397,7 @@ def test_what_a_service_was_well_for_long_after_was_another_time(
         for n, each in enumerate(stops)
     )
     found = list(failed_tasks(StoppedTasks(tasks), services(service()), STAGING, SCOPE))
-    assert [(len(each.evidence), each.is_past) for each in found] == told
+    assert [(len(each.evidence), each.is_past) for each in found] == expected
     assert all(each.sentence.startswith(f"{len(each.evidence)} task") for each in found)
 
 
@@ -465,10 +465,10 @@ FRESH = MetricsAge((ServiceMetric("backend", ago(minutes=2)), ServiceMetric("fro
 STALE = MetricsAge((ServiceMetric("backend", ago(minutes=20)), ServiceMetric("frontend", None)))
 
 
-def minutes(*told: tuple[float, float, float]) -> Traffic:
+def minutes(*records: tuple[float, float, float]) -> Traffic:
     """(minutes ago, answers, of those 5xx)"""
     return Traffic(
-        tuple(Minute(ago(minutes=when), total, errors) for when, total, errors in sorted(told, reverse=True))
+        tuple(Minute(ago(minutes=when), total, errors) for when, total, errors in sorted(records, reverse=True))
     )
 
 
@@ -501,7 +501,7 @@ def alarm(name: str = "backend-unhealthy", state: str = "OK", **changes: Any) ->
 
 
 def test_alarms_in_alarm_most_severe_first() -> None:
-    told = Alarms(
+    response = Alarms(
         (
             alarm("a", "ALARM", tags={"severity": "SEV-3"}),
             alarm("b", "ALARM", tags={"severity": "SEV-1", "runbook": "docs/runbook/alerts.md:service-unhealthy"}),
@@ -510,7 +510,7 @@ def test_alarms_in_alarm_most_severe_first() -> None:
             replace(alarm("d", "ALARM"), name="someone-elses"),
         )
     )
-    found = list(alarms(told, STAGING))
+    found = list(alarms(response, STAGING))
     assert [finding.subject[-1] for finding in found] == ["b", "a", "c", "s"]
     assert [finding.level for finding in found] == [FAIL, FAIL, FAIL, WARN]
     assert found[3].sentence.endswith("It is not one of staging's.")
@@ -546,8 +546,8 @@ WATCHED_LB = "app/ohmycoins-staging/50dc6c495c0c9188"
 )
 def test_only_an_alarm_of_the_environment_is_a_failure(name: str, more: dict[str, Any], ours: bool) -> None:
     """By its name, its tags or what it watches; another's is a warning, and hides no state of ours."""
-    told = Alarms((alarm("a"), replace(alarm("x", "ALARM", **more), name=name)))
-    found = list(alarms(told, STAGING))
+    response = Alarms((alarm("a"), replace(alarm("x", "ALARM", **more), name=name)))
+    found = list(alarms(response, STAGING))
     assert [finding.level for finding in found] == ([FAIL] if ours else [WARN, OK])
     assert ours or found[1].sentence.startswith("None of staging's 1 alarms is in ALARM")
 
@@ -561,8 +561,8 @@ def test_only_an_alarm_of_the_environment_is_a_failure(name: str, more: dict[str
     ],
 )
 def test_no_alarm_in_alarm(states: list[str], level: Level, part: str) -> None:
-    told = Alarms(tuple(alarm(str(number), state) for number, state in enumerate(states)), autoscaling=3)
-    finding = only(alarms(told, STAGING))
+    response = Alarms(tuple(alarm(str(number), state) for number, state in enumerate(states)), autoscaling=3)
+    finding = only(alarms(response, STAGING))
     assert finding.level is level
     assert part in finding.sentence
 
@@ -615,7 +615,7 @@ def test_recent_errors(count: int, level: Level) -> None:
 
 
 def served(service: str, status: int = 200, seconds: float = 0.1) -> Probes:
-    return Probes((Asked(service, "http://x/", Source.PUBLIC, (Answer(status, seconds=seconds),)),), {})
+    return Probes((ProbeRequest(service, "http://x/", Source.PUBLIC, (Answer(status, seconds=seconds),)),), {})
 
 
 @pytest.mark.parametrize(
@@ -668,8 +668,8 @@ def test_more_errors_than_a_query_gives_are_said() -> None:
 
 @pytest.mark.parametrize(("age", "level"), [(0.0, OK), (900.0, OK), (901.0, FAIL), (None, UNKNOWN)])
 def test_data_fresh(age: float | None, level: Level) -> None:
-    told = DataAge((ServiceData("backend", "http://x/status", age, "" if age is not None else "It answered 503."),))
-    assert only(data_fresh(told, STAGING)).level is level
+    data_age = DataAge((ServiceData("backend", "http://x/status", age, "" if age is not None else "It answered 503."),))
+    assert only(data_fresh(data_age, STAGING)).level is level
 
 
 def test_metrics_fresh() -> None:
@@ -685,9 +685,9 @@ def test_metrics_fresh() -> None:
 def test_what_could_not_be_read_is_unknown_for_each_check_that_needs_it() -> None:
     denied = AccessDenied("ecs DescribeServices is not allowed.", "ecs:DescribeServices")
     readings: dict[type, Any] = {
-        fact: Unreadable(fact, denied, UNREAD)
+        fact: Unavailable(fact, denied, NO_READING)
         for check in MORNING
-        for fact in needs(check).values()
+        for fact in dependencies(check).values()
         if fact not in (Environment, Scope)
     }
     found = judge(MORNING, readings, {Environment: STAGING, Scope: SCOPE})

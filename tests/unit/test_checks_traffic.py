@@ -13,7 +13,7 @@ import pytest
 from omc.checks.finding import Finding, Level
 from omc.checks.traffic import traffic_usual
 from omc.facts.load_balancers import TargetGroup, TargetGroups
-from omc.facts.probes import Answer, Asked, Probes, Source
+from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.facts.requests import BACK, STEP, Requests
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
@@ -42,7 +42,7 @@ def found(
     backend: dict[datetime, float], metrics: MetricsAge = FRESH, probes: Probes | None = None, **more: Any
 ) -> list[Finding]:
     services = Services((EcsService("backend", "ACTIVE", 2, 2, 0, "x:1", (), (), **more),))
-    told = list(
+    findings = list(
         traffic_usual(
             Requests({"arn:backend": backend, "arn:frontend": counts(lambda _: 50), "arn:green": {}}),
             GROUPS,
@@ -53,8 +53,8 @@ def found(
             Scope(NOW),
         )
     )
-    assert all(one.evidence for one in told)
-    return told
+    assert all(one.evidence for one in findings)
+    return findings
 
 
 def silent_for(hours: float, usual: float = 200, rest: float = 0) -> Shape:
@@ -113,7 +113,7 @@ def test_late_figures_are_no_silence(newest: datetime | None) -> None:
 
 
 def test_where_its_pages_answer_it_is_a_warning() -> None:
-    page = Asked("backend", "http://x/", Source.PUBLIC, (Answer(200, "OK"),))
+    page = ProbeRequest("backend", "http://x/", Source.PUBLIC, (Answer(200, "OK"),))
     (one,) = found(counts(silent_for(0.5)), probes=Probes((page,), {}, "http://x"))
     assert (one.level, one.sentence.endswith("Its pages answer from here.")) == (Level.WARN, True)
     broken = replace(page, answers=(Answer(503),))

@@ -14,7 +14,7 @@ from omc.checks.finding import Finding, Level
 from omc.checks.runbook import HIGH_ERROR_RATE, USERS_CANT_REACH
 from omc.checks.users import users_served
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers
-from omc.facts.probes import Answer, Asked, Probes, Source
+from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.facts.scope import Scope
 from omc.facts.traffic import Minute, Traffic
 from omc.stack import load
@@ -39,12 +39,12 @@ def no(trouble: Trouble, problem: str = "why") -> Answer:
     return Answer(trouble=trouble, problem=problem, seconds=5.0)
 
 
-def asked(*answers: Answer, **more: Any) -> Asked:
-    return replace(Asked("frontend", URL, Source.PUBLIC, answers or (GOOD,) * 3), **more)
+def asked(*answers: Answer, **more: Any) -> ProbeRequest:
+    return replace(ProbeRequest("frontend", URL, Source.PUBLIC, answers or (GOOD,) * 3), **more)
 
 
 def finding(
-    *some: Asked, traffic: Traffic | None = NOBODY, balancer: LoadBalancer = BALANCER, proxied: bool = False
+    *some: ProbeRequest, traffic: Traffic | None = NOBODY, balancer: LoadBalancer = BALANCER, proxied: bool = False
 ) -> Finding:
     probes = Probes(some, {}, "https://shop.example", is_proxied=proxied)
     (found,) = users_served(probes, traffic, LoadBalancers((balancer,)), STAGING, Scope(NOW))
@@ -234,7 +234,7 @@ EMPTY = Answer(200, "OK", kind="text/html", is_empty=True)
         ([GOOD, EMPTY, EMPTY], Source.PUBLIC, FAIL, "2 of 3 requests fail, since it answers 200 with an empty page."),
         ([GOOD, GOOD, EMPTY], Source.PUBLIC, WARN, "1 of 3 requests fail, since it answers 200 with an empty page."),
         ([EMPTY] * 3, Source.RULE, OK, "answers 200"),
-        ([replace(EMPTY, said={})] * 3, Source.STATUS, OK, "answers 200"),
+        ([replace(EMPTY, payload={})] * 3, Source.STATUS, OK, "answers 200"),
         ([Answer(204, "No Content")] * 3, Source.PUBLIC, OK, "answers 204"),
         ([replace(EMPTY, status=401)] * 3, Source.PUBLIC, OK, "answers 401"),
     ],
@@ -246,8 +246,8 @@ def test_an_empty_page_serves_nobody(answers: list[Answer], source: Source, leve
 
 def test_an_answer_of_another_environment() -> None:
     production, staging = (
-        replace(GOOD, said={"environment": "production"}),
-        replace(GOOD, said={"environment": "staging"}),
+        replace(GOOD, payload={"environment": "production"}),
+        replace(GOOD, payload={"environment": "staging"}),
     )
     found = finding(asked(production, source=Source.STATUS, direct=staging))
     assert (found.level, "its page says production, the load balancer's own staging" in found.sentence) == (FAIL, True)
@@ -295,11 +295,11 @@ def test_where_nobody_gets_in_it_is_said_once() -> None:
 def test_tasks_that_hang_are_told_from_a_load_balancer_that_does(itself: Answer | None, places: list[str]) -> None:
     both = (asked(no(Trouble.SILENT)), asked(no(Trouble.SILENT), service="backend", url="https://shop.example/api/x"))
     probes = Probes(both, {}, URL, balancer=itself)
-    told = list(users_served(probes, NOBODY, LoadBalancers((BALANCER,)), STAGING, Scope(NOW)))
-    assert [found.place for found in told] == places
-    assert {found.level for found in told} == {FAIL}
+    findings = list(users_served(probes, NOBODY, LoadBalancers((BALANCER,)), STAGING, Scope(NOW)))
+    assert [found.place for found in findings] == places
+    assert {found.level for found in findings} == {FAIL}
     hang = "gives no answer within 5 s: its tasks hang, the load balancer itself answers."
-    assert all(found.sentence.endswith(hang) is (len(places) == 2) for found in told)
+    assert all(found.sentence.endswith(hang) is (len(places) == 2) for found in findings)
 
 
 def test_no_load_balancer_and_no_name_reaches_nobody() -> None:

@@ -51,15 +51,15 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
         env=kept | {"TERM": "xterm"} | environment,
     )
     os.close(child)
-    said = b""
+    payload = b""
     try:
         while piece := os.read(parent, 65536):
-            said += piece
+            payload += piece
     except OSError:  # the other side is closed
         pass
     process.wait(30)
     os.close(parent)
-    return said.decode()
+    return payload.decode()
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
         ["check", "--help"],
         ["check", "morning", "--help"],
         ["stack", "show"],
-        *([command, "--help"] for command in ("runs", "approve", "incident", "audit", "work")),
+        *([command, "--help"] for command in ("runs", "approve", "incident", "audit", "worker")),
         ["incident", "open", "--help"],
     ],
 )
@@ -110,7 +110,7 @@ def test_the_morning_check_imports_no_database_and_nothing_else_that_it_rarely_n
         ["audit"],
         ["audit", "verify"],
         ["audit", "show"],
-        ["work"],
+        ["worker"],
     ],
 )
 def test_every_command_has_help_with_an_example(command: list[str]) -> None:
@@ -157,7 +157,7 @@ def test_a_bug_is_told_in_one_sentence_unless_it_is_asked_for(tmp_path: Path) ->
         "s._document = None\n"  # as if a later change had broken it
         "m.main(['stack', 'show', '--output', 'json'])"
     )
-    for debug, said in (("", "omc: This is a bug in omc: TypeError"), ("1", "Traceback")):
+    for debug, message in (("", "omc: This is a bug in omc: TypeError"), ("1", "Traceback")):
         done = subprocess.run(
             [sys.executable, "-c", program],
             capture_output=True,
@@ -166,7 +166,7 @@ def test_a_bug_is_told_in_one_sentence_unless_it_is_asked_for(tmp_path: Path) ->
             cwd=REPOSITORY,
             env=os.environ | {"OMC_DEBUG": debug},
         )
-        assert done.stderr.startswith(said)
+        assert done.stderr.startswith(message)
         assert debug or re.search(r"\(omc/cli/stack\.py, line \d+\)", done.stderr)
         assert done.returncode == (1 if debug else 3)
 
@@ -293,16 +293,16 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 
 def test_stack_show_resolves_everything() -> None:
-    said = omc("stack", "show", "--env", "production").stdout
-    assert "sunday 02:00-04:00 AEST (for AWS: sat:16:00-sat:18:00); next: Sun" in said
-    assert "log group /ecs/ohmycoins-production/backend, target group ohmycoins-production-backend" in said
-    assert "ohmycoins-production-redis" in said
-    assert "CPU 70 %, memory 80 %" in said
-    assert re.search(r"after 45 min +Engineering Manager", said)
-    told = json.loads(omc("stack", "show", "--env", "production", "--output", "json").stdout)
-    window = told["environments"]["production"]["maintenance_window"]
+    message = omc("stack", "show", "--env", "production").stdout
+    assert "sunday 02:00-04:00 AEST (for AWS: sat:16:00-sat:18:00); next: Sun" in message
+    assert "log group /ecs/ohmycoins-production/backend, target group ohmycoins-production-backend" in message
+    assert "ohmycoins-production-redis" in message
+    assert "CPU 70 %, memory 80 %" in message
+    assert re.search(r"after 45 min +Engineering Manager", message)
+    payload = json.loads(omc("stack", "show", "--env", "production", "--output", "json").stdout)
+    window = payload["environments"]["production"]["maintenance_window"]
     assert (window["aws"], window["required"]) == ("sat:16:00-sat:18:00", False)
-    assert "deployments in it only" not in said
+    assert "deployments in it only" not in message
 
 
 def test_stack_show_says_where_deployments_wait_for_the_window(tmp_path: Path) -> None:
@@ -311,8 +311,8 @@ def test_stack_show_says_where_deployments_wait_for_the_window(tmp_path: Path) -
     (tmp_path / "omc.toml").write_text(text.replace("# required = true ", "required = true "))
     file = str(tmp_path / "omc.toml")
     assert "; deployments in it only" in omc("--stack", file, "stack", "show", "--env", "production").stdout
-    told = json.loads(omc("--stack", file, "stack", "show", "--env", "production", "--output", "json").stdout)
-    assert told["environments"]["production"]["maintenance_window"]["required"] is True
+    payload = json.loads(omc("--stack", file, "stack", "show", "--env", "production", "--output", "json").stdout)
+    assert payload["environments"]["production"]["maintenance_window"]["required"] is True
 
 
 def test_colour_only_on_a_terminal_that_wants_it(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_only_one_service(tmp_path: Path) -> None:
         folder = local_stack(tmp_path, aws)
         done = omc("check", "morning", "--env", "local", "--service", "frontend", "--output", "json", folder=folder)
         report = json.loads(done.stdout)
-        described = next(params for _, name, params in aws.asked if name == "DescribeServices")
+        described = next(params for _, name, params in aws.requests if name == "DescribeServices")
         wrong = omc("check", "morning", "--env", "local", "--service", "fronted", folder=folder)
     assert described["services"] == ["frontend"]
     assert [found["subject"] for found in report["findings"] if found["check"] == "targets"] == [f"{PREFIX}-frontend"]
@@ -213,8 +213,8 @@ def test_a_script_says_whether_the_unknown_is_a_failure(
 ) -> None:
     """Minutes after a deployment alarms have no data yet. Where nothing at all can be read, it is never fine."""
     answers: dict[tuple[str, str], Any] = healthy()
-    told = [alarm(f"a{number}", state) for number, state in enumerate(states)]
-    answers["cloudwatch", "DescribeAlarms"] = {"MetricAlarms": told, "CompositeAlarms": []}
+    records = [alarm(f"a{number}", state) for number, state in enumerate(states)]
+    answers["cloudwatch", "DescribeAlarms"] = {"MetricAlarms": records, "CompositeAlarms": []}
     if denied:
         answers = dict.fromkeys(answers, AwsError("AccessDeniedException", "not allowed"))
     exit_code, report = morning(tmp_path, answers, *words)

@@ -86,8 +86,8 @@ def test_explain_prints_commands_that_ask_the_same(tmp_path: Path) -> None:
             "check", "morning", "--env", "local", "--output", "json", "--explain", folder=local_stack(tmp_path, aws)
         )
         commands = [line for line in json.loads(done.stdout)["commands"] if line.startswith("aws ")]
-        by_omc = [(service, name, _plain(params)) for service, name, params in aws.asked]
-        aws.asked.clear()
+        by_omc = [(service, name, _plain(params)) for service, name, params in aws.requests]
+        aws.requests.clear()
         for command in commands:
             words = words_of(command)
             ran = subprocess.run(
@@ -99,7 +99,7 @@ def test_explain_prints_commands_that_ask_the_same(tmp_path: Path) -> None:
                 timeout=60,
             )
             assert ran.returncode == 0 or "not canned" in ran.stderr, (command, ran.stderr)
-        by_hand = [(service, name, _plain(params)) for service, name, params in aws.asked]
+        by_hand = [(service, name, _plain(params)) for service, name, params in aws.requests]
     assert "<" not in "".join(commands).replace("<=", "")
     once = [call for at, call in enumerate(by_omc) if call not in by_omc[:at]]  # two facts may ask the same
     assert len(once) == len(by_hand)
@@ -123,10 +123,10 @@ def test_watch_marks_changes_and_ends_cleanly_by_ctrl_c(tmp_path: Path) -> None:
         )
         assert read_report(process).startswith("OK local: ")
         aws.answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=0)  # type: ignore[index]
-        said = [read_report(process) for _ in range(2)]  # the second look began after the change
+        messages = [read_report(process) for _ in range(2)]  # the second look began after the change
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    bad = next(each for each in said if each.startswith("FAIL local: "))
+    bad = next(each for each in messages if each.startswith("FAIL local: "))
     assert re.search(r"services/backend: \[(was ok|new)\]", bad), bad
     assert process.returncode == 130
     assert "Traceback" not in errors
@@ -135,13 +135,13 @@ def test_watch_marks_changes_and_ends_cleanly_by_ctrl_c(tmp_path: Path) -> None:
 def read_report(process: subprocess.Popen[str]) -> str:
     """One report of a watch, from its sentence to the line that says when it was asked."""
     assert process.stdout is not None
-    said = ""
+    message = ""
     for line in process.stdout:
-        if said or re.match("(OK|WARN|UNKNOWN|FAIL) ", line):
-            said += line
-        if said and " calls, " in line:
+        if message or re.match("(OK|WARN|UNKNOWN|FAIL) ", line):
+            message += line
+        if message and " calls, " in line:
             break
-    return said
+    return message
 
 
 def test_no_local_cloud_says_how_to_start_one(tmp_path: Path) -> None:
@@ -181,9 +181,9 @@ def test_credentials_of_another_account_are_refused_before_anything_is_asked(tmp
     )
     with canned_aws(healthy()) as aws:
         done = omc("check", "morning", "--env", "staging", endpoint=aws.endpoint, folder=tmp_path)
-        asked = set(aws.operations())
+        requested = set(aws.operations())
     assert done.returncode == 2
-    assert asked == {"GetCallerIdentity"}
+    assert requested == {"GetCallerIdentity"}
     assert done.stderr.startswith(f"omc: These credentials belong to account {ACCOUNT}, but staging is 9999")
 
 

@@ -35,7 +35,7 @@ def test_tests_are_counted_by_how_they_ended_without_what_moto_skips(bench: Modu
 
 
 @pytest.mark.parametrize(
-    ("measured", "told"),
+    ("measured", "expected"),
     [
         ({}, []),
         ({"differs": ["known"]}, []),
@@ -47,9 +47,11 @@ def test_tests_are_counted_by_how_they_ended_without_what_moto_skips(bench: Modu
         ({"5xx": ["known"]}, ["5xx: known"]),
     ],
 )
-def test_worse_is_a_new_failure_and_any_500(bench: ModuleType, measured: dict[str, list[str]], told: list[str]) -> None:
+def test_worse_is_a_new_failure_and_any_500(
+    bench: ModuleType, measured: dict[str, list[str]], expected: list[str]
+) -> None:
     known = {"failing": {"sqs": {"differs": ["known"]}}}
-    assert bench.worse("sqs", measured, known) == told
+    assert bench.worse("sqs", measured, known) == expected
 
 
 def test_nothing_that_is_known_is_an_error_of_the_server() -> None:

@@ -22,9 +22,9 @@ SET = {"ParameterName": "work_mem", "ParameterValue": "8192", "Source": "user"}
 def limit(*rows: Mapping[str, Any]) -> tuple[Connections, list[str]]:
     """What is read of a group with these parameters, and the operations that it took."""
 
-    def parameters(asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        assert asked["DBParameterGroupName"] == "shop"
-        return {"Parameters": [row for row in rows if row["Source"] == asked.get("Source", row["Source"])]}
+    def parameters(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        assert request["DBParameterGroupName"] == "shop"
+        return {"Parameters": [row for row in rows if row["Source"] == request.get("Source", row["Source"])]}
 
     answers: Any = {
         ("rds", "DescribeDBInstances"): {"DBInstances": [{"DBParameterGroups": [{"DBParameterGroupName": "shop"}]}]},

@@ -14,8 +14,8 @@ from omc.checks.dependencies import dependencies
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import CACHE_UNREACHABLE, DATABASE_TIMEOUT, DEPENDENCY_DOWN
 from omc.facts.data_age import DataAge, ServiceData
-from omc.facts.dependencies import MOST, State, place_of, read_dependencies, said_of
-from omc.facts.probes import Answer, Asked, Probes, Source
+from omc.facts.dependencies import MAX_DEPENDENCIES, State, place_of_dependency, read_dependencies, report_of
+from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.stack import load
 
 STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
@@ -110,13 +110,15 @@ OURS = {"environment": "staging", "revision": "7", "schema": 3, "data_age_second
     ],
 )
 def test_every_usual_form_of_a_status_page(page: Any, states: dict[str, State]) -> None:
-    assert {said.name: said.state for said in said_of(page)} == states
+    assert {response.name: response.state for response in report_of(page)} == states
 
 
 def test_what_a_page_says_beside_the_state_is_kept_short() -> None:
-    (said,) = said_of({"checks": {"db": {"status": "down", "error": "no\n  route " + "x" * 999, "latencyMs": 1500}}})
-    assert said.detail.startswith("no route xxx")
-    assert (len(said.detail), said.seconds) == (200, 1.5)
+    (response,) = report_of(
+        {"checks": {"db": {"status": "down", "error": "no\n  route " + "x" * 999, "latencyMs": 1500}}}
+    )
+    assert response.detail.startswith("no route xxx")
+    assert (len(response.detail), response.seconds) == (200, 1.5)
 
 
 @pytest.mark.parametrize(
@@ -134,20 +136,20 @@ def test_what_a_page_says_beside_the_state_is_kept_short() -> None:
     ],
 )
 def test_a_time_counts_with_its_unit_only(part: dict[str, Any], seconds: float | None) -> None:
-    assert said_of({"checks": {"db": {"status": "up"} | part}})[0].seconds == seconds
+    assert report_of({"checks": {"db": {"status": "up"} | part}})[0].seconds == seconds
 
 
 def test_a_time_beside_a_flat_state_is_its_own() -> None:
     page = OURS | {"database": "available", "database_seconds": 2.5, "cache": "available", "cache_latency_ms": 3}
-    assert {said.name: said.seconds for said in said_of(page)} == {"database": 2.5, "cache": 0.003}
+    assert {response.name: response.seconds for response in report_of(page)} == {"database": 2.5, "cache": 0.003}
 
 
 def test_a_page_without_end_is_bounded() -> None:
-    assert len(said_of({"checks": {str(number): "down" for number in range(10_000)}})) <= MOST
+    assert len(report_of({"checks": {str(number): "down" for number in range(10_000)}})) <= MAX_DEPENDENCIES
     deep: Any = {"status": "down"}
     for _ in range(500):
         deep = {"components": {"x": deep}}
-    assert said_of(deep) == []
+    assert report_of(deep) == []
 
 
 JSON = st.recursive(
@@ -171,9 +173,9 @@ JSON = st.recursive(
 @given(JSON)
 @settings(max_examples=300, deadline=None)
 def test_no_page_breaks_it(page: Any) -> None:
-    for said in said_of(page):
-        assert len(said.name) <= 200
-        assert place_of(said.name)
+    for response in report_of(page):
+        assert len(response.name) <= 200
+        assert place_of_dependency(response.name)
 
 
 @pytest.mark.parametrize(
@@ -192,23 +194,25 @@ def test_no_page_breaks_it(page: Any) -> None:
     ],
 )
 def test_one_place_for_what_pages_name_differently(name: str, place: str) -> None:
-    assert place_of(name) == place
+    assert place_of_dependency(name) == place
 
 
 # What is said of it
 
 
 def probes(*pages: Any, users: Answer | None = None) -> Probes:
-    status = Asked("backend", "http://x/status", Source.STATUS, tuple(Answer(200, "OK", said=page) for page in pages))
-    theirs = Asked("backend", "http://x/prices", Source.PUBLIC, (users or Answer(200, "OK"),) * 3)
+    status = ProbeRequest(
+        "backend", "http://x/status", Source.STATUS, tuple(Answer(200, "OK", payload=page) for page in pages)
+    )
+    theirs = ProbeRequest("backend", "http://x/prices", Source.PUBLIC, (users or Answer(200, "OK"),) * 3)
     return Probes((status, theirs), {}, "http://x")
 
 
 def findings(found: Probes, age: float = 3) -> list[Finding]:
     data = DataAge((ServiceData("backend", "http://x/status", age, ""),))
-    told = list(dependencies(read_dependencies(found), found, data, STAGING))
-    assert all(one.evidence and (one.level is Level.OK) == (one.procedure is None) for one in told)
-    return told
+    records = list(dependencies(read_dependencies(found), found, data, STAGING))
+    assert all(one.evidence and (one.level is Level.OK) == (one.procedure is None) for one in records)
+    return records
 
 
 def said(found: Probes, **more: Any) -> list[tuple[Level, str, str]]:
@@ -276,13 +280,13 @@ def test_a_dependency_is_a_finding_of_its_own(
 
 
 def test_one_task_of_three_that_does_not_reach_it() -> None:
-    told = said(probes(WELL, WELL | {"cache": "unavailable"}, WELL))
-    assert told == [(Level.WARN, "cache", "backend says in 1 of 3 answers that its cache is unavailable.")]
+    records = said(probes(WELL, WELL | {"cache": "unavailable"}, WELL))
+    assert records == [(Level.WARN, "cache", "backend says in 1 of 3 answers that its cache is unavailable.")]
 
 
 def test_a_page_that_is_down_for_its_dependency_names_the_dependency_alone() -> None:
-    told = said(probes({"status": "DOWN", "components": {"db": {"status": "DOWN"}}}, users=BROKEN))
-    assert [place for _, place, _ in told] == ["database"]
+    records = said(probes({"status": "DOWN", "components": {"db": {"status": "DOWN"}}}, users=BROKEN))
+    assert [place for _, place, _ in records] == ["database"]
 
 
 def test_each_has_its_procedure() -> None:
@@ -295,10 +299,10 @@ def test_each_has_its_procedure() -> None:
 
 
 def test_without_a_users_page_down_is_a_failure() -> None:
-    only = replace(probes({"queue": "down"}), asked=probes({"queue": "down"}).asked[:1])
+    only = replace(probes({"queue": "down"}), requests=probes({"queue": "down"}).requests[:1])
     assert said(only) == [(Level.FAIL, "queue", "backend says that its queue is down.")]
 
 
 def test_no_page_that_answered_says_nothing() -> None:
-    dead = Probes((Asked("backend", "http://x/status", Source.STATUS, (BROKEN,)),), {}, "http://x")
+    dead = Probes((ProbeRequest("backend", "http://x/status", Source.STATUS, (BROKEN,)),), {}, "http://x")
     assert said(dead) == []

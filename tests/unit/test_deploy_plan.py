@@ -25,19 +25,19 @@ from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Deployment, Services
 from omc.facts.subnets import Subnet, Subnets
 from omc.incidents.events import Event, Opened
-from omc.incidents.state import begun
-from omc.procedures.asking import Deploy
+from omc.incidents.state import from_first_event
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy import plan_deploy
 from omc.procedures.plan import Plan, Risk, from_json, to_json
+from omc.procedures.requests import DeployRequest
 from omc.stack.model import Freeze, MaintenanceWindow
 from support import release_world as world
 
-BACKEND = Deploy(images={"backend": world.digest("b")})
+BACKEND = DeployRequest(images={"backend": world.digest("b")})
 
 
-def plan(asked: Deploy = BACKEND, **more: Any) -> Plan:
-    return plan_deploy(asked, **world.facts(**more))
+def plan(request: DeployRequest = BACKEND, **more: Any) -> Plan:
+    return plan_deploy(request, **world.facts(**more))
 
 
 def names(made: Plan) -> list[str]:
@@ -114,10 +114,10 @@ def test_the_new_revision_is_the_running_one_with_another_image() -> None:
 
 def test_both_services_are_one_release_and_are_undone_in_reverse() -> None:
     both = WantedImages({"backend": world.wanted(), "frontend": world.wanted("c", name="frontend")})
-    made = plan(Deploy(images={"frontend": world.digest("c"), "backend": world.digest("b")}), images=both)
+    made = plan(DeployRequest(images={"frontend": world.digest("c"), "backend": world.digest("b")}), images=both)
     rolls = [name for name in names(made) if name.startswith("roll-")]
     assert rolls == ["roll-backend", "roll-frontend"]
-    undos = {step.name: step.undo.words for step in made.steps if step.undo}
+    undos = {step.name: step.undo.description for step in made.steps if step.undo}
     assert undos == {"roll-backend": "back to ohmycoins-backend:7", "roll-frontend": "back to ohmycoins-frontend:3"}
 
 
@@ -152,7 +152,7 @@ def test_the_same_image_again_is_nothing_to_deploy() -> None:
 
 
 def test_new_tasks_without_a_change_need_no_revision_and_no_migration() -> None:
-    made = plan(Deploy(force_new=["backend"]), images=WantedImages({}))
+    made = plan(DeployRequest(force_new=["backend"]), images=WantedImages({}))
     assert names(made) == ["before", "roll-backend", "watch", "protect-backend", "record"]
     roll = made.steps[1]
     assert roll.arguments["force_new"] is True
@@ -163,7 +163,7 @@ def test_what_runs_but_was_deregistered_is_registered_anew_with_new_tasks() -> N
     running = world.facts()["definitions"].running
     gone = replace(running["backend"], status="INACTIVE")
     there = Definitions({**running, "backend": gone}, {})
-    made = plan(Deploy(force_new=["backend"]), images=WantedImages({}), definitions=there)
+    made = plan(DeployRequest(force_new=["backend"]), images=WantedImages({}), definitions=there)
     assert names(made) == ["before", "register-backend", "roll-backend", "watch", "protect-backend", "record"]
     assert made.steps[1].title == "Register ohmycoins-backend:7 anew: it is INACTIVE"
     assert made.steps[1].arguments["definition"] == gone.body
@@ -188,16 +188,16 @@ def test_a_migration_can_be_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("requested", "expected"),
     [
-        (Deploy(), "Say what to deploy"),
-        (Deploy(images={"api": "x"}), 'no service "api"; it has backend, frontend'),
-        (Deploy(force_new=["web"]), 'no service "web"'),
+        (DeployRequest(), "Say what to deploy"),
+        (DeployRequest(images={"api": "x"}), 'no service "api"; it has backend, frontend'),
+        (DeployRequest(force_new=["web"]), 'no service "web"'),
     ],
 )
-def test_what_makes_no_sense_is_wrong_use(asked: Deploy, said: str) -> None:
-    with pytest.raises(WrongUse, match=said):
-        plan(asked)
+def test_what_makes_no_sense_is_wrong_use(requested: DeployRequest, expected: str) -> None:
+    with pytest.raises(WrongUse, match=expected):
+        plan(requested)
 
 
 def test_an_unknown_image_is_refused_in_a_sentence() -> None:
@@ -212,7 +212,7 @@ def test_a_service_that_does_not_exist_is_refused() -> None:
 
 
 def test_a_tag_is_pinned_and_a_tag_that_can_move_is_refused() -> None:
-    by_tag = world.wanted(asked="build-1a2b3c4")
+    by_tag = world.wanted(requested="build-1a2b3c4")
     made = plan(images=WantedImages({"backend": by_tag}))
     assert made.refusals == ()
     assert any(f"build-1a2b3c4 is {world.digest('b')} now" in note for note in made.notes)
@@ -230,12 +230,12 @@ def test_an_image_for_another_processor_is_refused_and_an_override_does_not_help
 def test_what_the_registry_does_not_tell_is_said() -> None:
     unknown = Image(world.REGISTRY, "ohmycoins/backend", world.digest("b"))
     made = plan(images=WantedImages({"backend": world.wanted(image=unknown)}))
-    said = "The registry doesn't tell for which processor the image of backend was built."
-    assert said in made.notes
+    message = "The registry doesn't tell for which processor the image of backend was built."
+    assert message in made.notes
     why = "ecr GetDownloadUrlForLayer is not allowed: the credentials lack ecr:GetDownloadUrlForLayer."
     made = plan(images=WantedImages({"backend": world.wanted(image=replace(unknown, why_unknown=why))}))
     assert made.refusals == ()
-    assert f"{said} {why}" in made.notes
+    assert f"{message} {why}" in made.notes
 
 
 def test_a_missing_secret_is_refused() -> None:
@@ -288,8 +288,8 @@ def test_old_and_new_tasks_together_must_fit_the_connection_budget() -> None:
     assert "up to 96 database connections, but PostgreSQL takes 80" in made.refusals[0]
     assert plan(definitions=Definitions(running, {}, {"backend": world.migration("a")})).refusals == ()
     unknown = plan(connections=Connections(None, {"backend": 6}, "a formula"))
-    said = "the database has connections enough is not known: more tasks may be refused theirs. A formula."
-    assert any(said in note for note in unknown.notes)
+    message = "the database has connections enough is not known: more tasks may be refused theirs. A formula."
+    assert any(message in note for note in unknown.notes)
 
 
 def test_a_full_subnet_is_seen_before_the_tasks_fail_in_it() -> None:
@@ -354,7 +354,7 @@ def test_where_deployments_wait_for_the_window_a_closed_one_is_kept_unless_there
 
 def an_incident(severity: int) -> OpenIncidents:
     event = Event(world.NOW - timedelta(hours=1), "ann", Opened(severity, "Users can't log in"))
-    return OpenIncidents((begun("staging", 3, event),))
+    return OpenIncidents((from_first_event("staging", 3, event),))
 
 
 @pytest.mark.parametrize("severity", [1, 2])
@@ -389,7 +389,7 @@ def test_the_plan_survives_being_written_down_and_its_hash_does_not_move_with_th
     assert from_json(to_json(made)).hash == made.hash
     later = plan(scope=replace(world.SCOPE, now=world.NOW + timedelta(hours=3)))
     assert later.hash == made.hash
-    assert Deploy(**to_json(made)["asked"]) == Deploy(**to_json(later)["asked"])  # type: ignore[arg-type]
+    assert DeployRequest(**to_json(made)["request"]) == DeployRequest(**to_json(later)["request"])  # type: ignore[arg-type]
 
 
 def test_another_running_revision_is_another_plan() -> None:
@@ -419,7 +419,7 @@ def test_what_is_no_reference_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (["--image", "backend"], "is not SERVICE=REFERENCE"),
         (["--image", "backend=a,backend=b"], "backend is named twice"),
@@ -427,10 +427,10 @@ def test_what_is_no_reference_is_none(text: str) -> None:
         (["--image", "backend=a", "--watch", "25h"], "a day at most"),
     ],
 )
-def test_the_command_line_refuses_what_it_can_not_read(words: list[str], said: str) -> None:
+def test_the_command_line_refuses_what_it_can_not_read(words: list[str], expected: str) -> None:
     done = CliRunner().invoke(deploy, words)
     assert done.exit_code == 2
-    assert said in done.output
+    assert expected in done.output
 
 
 def test_lengths_of_time_are_read_as_people_write_them() -> None:
@@ -451,7 +451,7 @@ def test_the_same_by_hand_can_be_pasted() -> None:
 
 PRIMARY = world.service("backend", 7).deployments[0]
 OLD_TASKS = replace(PRIMARY, id="ecs-svc/0", status="ACTIVE", task_definition="ohmycoins-backend:6", running=1)
-SAME = Deploy(images={"backend": world.digest("a")})
+SAME = DeployRequest(images={"backend": world.digest("a")})
 
 
 def on(*deployments: Deployment) -> dict[str, Any]:
@@ -514,7 +514,7 @@ def test_an_image_that_serves_is_nothing_to_deploy(deployments: tuple[Deployment
 
 def test_another_image_after_a_failed_deployment_says_what_failed() -> None:
     failed = {**on(replace(PRIMARY, rollout="FAILED")), "images": WantedImages({"backend": world.wanted()})}
-    [said] = [
+    [message] = [
         note for note in plan(**failed).notes if "The last deployment of backend, of ohmycoins-backend:7," in note
     ]
-    assert "failed: ECS starts no more tasks of it" in said
+    assert "failed: ECS starts no more tasks of it" in message

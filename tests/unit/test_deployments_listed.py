@@ -28,7 +28,7 @@ FRONTEND = service("frontend", r3=2)
 
 
 @pytest.mark.parametrize(
-    ("services", "missing", "state", "said"),
+    ("services", "missing", "state", "expected"),
     [
         ((service("backend", r7=2), FRONTEND), (), "serving", ""),
         ((service("backend", r7=1), FRONTEND), (), "serving", ""),
@@ -47,11 +47,11 @@ FRONTEND = service("frontend", r3=2)
         ((), ("backend", "frontend"), "not serving", "frontend does not exist any more"),
     ],
 )
-def test_what_serves_is_what_runs(services: Any, missing: tuple[str, ...], state: str, said: str) -> None:
+def test_what_serves_is_what_runs(services: Any, missing: tuple[str, ...], state: str, expected: str) -> None:
     release = world.release(1, 1, 7, 3)
     [line] = _lines(History({}), world.ledger(release), Services(services, missing))
     assert line.state == state
-    assert said in line.proof
+    assert expected in line.proof
     [over] = _lines(History({}), world.ledger(replace(release, ended=world.NOW)), Services(services, missing))
     assert over.state == "ended"
 

@@ -47,8 +47,8 @@ def judged(
     **more: Any,
 ) -> list[Finding]:
     found = Found(tuple(wanted), tuple(things), not_listed)
-    told = Deviations(deviations(found, in_pairs), **more)
-    findings = list(expected(told, found, state, alarms, environment, scope))
+    response = Deviations(deviations(found, in_pairs), **more)
+    findings = list(expected(response, found, state, alarms, environment, scope))
     assert all(finding.evidence and finding.place for finding in findings), "what is said can be proved and has a place"
     assert all(finding.level is OK or finding.procedure for finding in findings), "what isn't ok has an answer"
     return findings
@@ -408,8 +408,8 @@ SCALED = ScaledForAWhile("backend", "t1", "alice", UNTIL, (0, 1), (2, 10))
     [(0, WARN), (1, WARN)],
 )
 def test_what_omc_scaled_down_for_a_while_is_named_with_its_end(desired: int, level: Level) -> None:
-    told = judged(counts=(Count("backend", desired, 2),), temporary=Temporary(scaled=(SCALED,)))
-    finding = only([one for one in told if one.level is not OK])
+    findings = judged(counts=(Count("backend", desired, 2),), temporary=Temporary(scaled=(SCALED,)))
+    finding = only([one for one in findings if one.level is not OK])
     assert finding.level is level
     assert "alice scaled it for a while, until Tue 24 Nov 11:15:00 AEDT" in finding.sentence
     assert "timer t1" in finding.sentence
@@ -417,13 +417,13 @@ def test_what_omc_scaled_down_for_a_while_is_named_with_its_end(desired: int, le
 
 def test_a_count_that_omc_did_not_set_stays_a_failure() -> None:
     other = replace(SCALED, now=(1, 1))
-    told = judged(counts=(Count("backend", 0, 2),), temporary=Temporary(scaled=(other,)))
-    assert only([one for one in told if one.level is not OK]).level is FAIL
+    findings = judged(counts=(Count("backend", 0, 2),), temporary=Temporary(scaled=(other,)))
+    assert only([one for one in findings if one.level is not OK]).level is FAIL
 
 
 def test_without_omcs_record_it_is_said_that_the_reason_is_not_known() -> None:
-    told = judged(counts=(Count("backend", 0, 2),), temporary=Temporary(unknown="the store doesn't answer."))
-    finding = only([one for one in told if one.level is not OK])
+    findings = judged(counts=(Count("backend", 0, 2),), temporary=Temporary(unknown="the store doesn't answer."))
+    finding = only([one for one in findings if one.level is not OK])
     assert finding.level is FAIL
     assert finding.sentence == (
         f"{NOBODY_SERVED} Whether omc itself changed it for a while is not known: the store doesn't answer."
@@ -533,8 +533,8 @@ def test_for_some_services_only_what_is_theirs_is_told() -> None:
     theirs = Thing(
         "aws_cloudwatch_metric_alarm", {**world.METRIC_ALARM, "alarm_name": f"{world.NAME}-frontend-unhealthy"}
     )
-    told = judged((), wanted=(*EVERYTHING, theirs), scope=scope, environment=part)
-    assert only(told).place == "alarms/ohmycoins-staging-frontend-unhealthy"
+    findings = judged((), wanted=(*EVERYTHING, theirs), scope=scope, environment=part)
+    assert only(findings).place == "alarms/ohmycoins-staging-frontend-unhealthy"
 
 
 # Who

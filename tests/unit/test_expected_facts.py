@@ -25,7 +25,7 @@ from omc.facts.pending import Pending
 from omc.facts.releases import Release, ReleasedService
 from omc.facts.services import EcsService, Services
 from omc.stack import Environment, load
-from omc.store.place import Place
+from omc.store.location import StoreLocation
 from support import expected_world as world
 from support.fake_gateway import FakeGateway
 
@@ -201,7 +201,7 @@ def test_rules_that_older_code_writes_otherwise_are_expected_one_by_one(
 
 def test_a_rule_inside_a_group_is_the_one_that_aws_lists() -> None:
     wanted = things(resource("aws_security_group", {"id": "sg-1", "egress": [IN_GROUP]}))
-    told = {
+    record = {
         "SecurityGroupRuleId": "sgr-9",
         "GroupId": "sg-1",
         "IsEgress": True,
@@ -211,7 +211,7 @@ def test_a_rule_inside_a_group_is_the_one_that_aws_lists() -> None:
         "CidrIpv4": "0.0.0.0/0",
     }
     found = _read(
-        {("ec2", "describe_security_group_rules"): {"SecurityGroupRules": [told]}}, Expected(wanted, WRITTEN), {}
+        {("ec2", "describe_security_group_rules"): {"SecurityGroupRules": [record]}}, Expected(wanted, WRITTEN), {}
     )
     assert deviations(found) == ()
 
@@ -294,7 +294,7 @@ def test_a_state_that_is_not_there_or_can_not_be_read(answer: Any, is_none: bool
 
 def test_where_omc_toml_wants_no_state_none_is_asked_for() -> None:
     found, gateway = reading(body(state()), replace(STAGING, terraform_state=""))
-    assert (found.problem, found.things, gateway.asked) == ("", (), [])
+    assert (found.problem, found.things, gateway.requests) == ("", (), [])
 
 
 # Without it
@@ -310,8 +310,10 @@ def names(found: tuple[Thing, ...], kind: str) -> list[str]:
 
 
 def alarm(name: str, *actions: str, acts: bool = True, kind: str = "metric") -> Alarm:
-    told = {"ActionsEnabled": acts, "AlarmActions": list(actions)}
-    return Alarm(name, f"arn:{name}", kind, "OK", WRITTEN, "", acts and bool(actions), "", actions=actions, told=told)
+    record = {"ActionsEnabled": acts, "AlarmActions": list(actions)}
+    return Alarm(
+        name, f"arn:{name}", kind, "OK", WRITTEN, "", acts and bool(actions), "", actions=actions, record=record
+    )
 
 
 TABLE = (
@@ -405,7 +407,7 @@ def _read(answers: dict[tuple[str, str], Any], expected: Expected, facts: dict[s
         "pending": Pending(()),
         **facts,
     }
-    return read_found(FakeGateway(answers, STAGING), STAGING, Place(), expected, **known)  # type: ignore[arg-type]
+    return read_found(FakeGateway(answers, STAGING), STAGING, StoreLocation(), expected, **known)  # type: ignore[arg-type]
 
 
 FORWARD = {"Type": "forward", "Order": 1, "TargetGroupArn": world.group("backend")}
@@ -502,14 +504,14 @@ TRAIL = {
 ANSWERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("aws_lb", {}, {"balancers": LoadBalancers((), {world.NAME: LOAD_BALANCER})}),
     ("aws_lb_target_group", {}, {"groups": TargetGroups((), {GROUP["TargetGroupName"]: GROUP})}),
-    ("aws_lb_listener", {}, {"listeners": Listeners((), told=(LISTENER,))}),
-    ("aws_lb_listener_rule", {}, {"listeners": Listeners((), told=(LISTENER,))}),
+    ("aws_lb_listener", {}, {"listeners": Listeners((), records=(LISTENER,))}),
+    ("aws_lb_listener_rule", {}, {"listeners": Listeners((), records=(LISTENER,))}),
     ("aws_ecs_cluster", {}, {"services": Services((service(),))}),
     ("aws_ecs_service", {}, {"services": Services((service(alarms=(f"{world.NAME}-backend-unhealthy",), breaker=True, target_groups=(world.group("backend"),)),))}),
     ("aws_appautoscaling_target", {("application-autoscaling", "describe_scalable_targets"): {"ScalableTargets": [{"ResourceId": world.SERVICE, "MinCapacity": 2, "MaxCapacity": 10, "SuspendedState": dict.fromkeys(("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"), False)}]}}, {}),
     ("aws_appautoscaling_policy", {("application-autoscaling", "describe_scaling_policies"): {"ScalingPolicies": [{"PolicyName": f"{world.NAME}-backend-cpu", "ResourceId": world.SERVICE, "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 70.0, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}, "DisableScaleIn": False}}]}}, {}),
-    ("aws_cloudwatch_metric_alarm", {}, {"alarms": Alarms((replace(alarm(str(METRIC["AlarmName"])), told=METRIC),))}),
-    ("aws_cloudwatch_composite_alarm", {}, {"alarms": Alarms((replace(alarm(f"{world.NAME}-backend-at-max", kind="composite"), told=COMPOSITE),))}),
+    ("aws_cloudwatch_metric_alarm", {}, {"alarms": Alarms((replace(alarm(str(METRIC["AlarmName"])), record=METRIC),))}),
+    ("aws_cloudwatch_composite_alarm", {}, {"alarms": Alarms((replace(alarm(f"{world.NAME}-backend-at-max", kind="composite"), record=COMPOSITE),))}),
     ("aws_sns_topic", {("sns", "list_topics"): {"Topics": [{"TopicArn": world.TOPIC}]}}, {}),
     ("aws_sns_topic_subscription", {("sns", "list_subscriptions"): {"Subscriptions": [{"SubscriptionArn": f"{world.TOPIC}:5e", "TopicArn": world.TOPIC, "Protocol": "sqs", "Endpoint": world.QUEUE}]}}, {}),
     ("aws_sqs_queue", {("sqs", "list_queues"): {"QueueUrls": [f"https://sqs.{world.REGION}.amazonaws.com/{world.ACCOUNT}/{world.NAME}-alerts"]}}, {}),
@@ -604,7 +606,7 @@ def test_empty_answers_are_things_that_are_gone(kind: str) -> None:
 def test_a_listing_that_is_denied_costs_its_own_kinds_only(kind: str, operation: tuple[str, str], action: str) -> None:
     answers = {operation: AccessDenied(f"lacks {action}", action), ("s3", "list_buckets"): {"Buckets": []}}
     found = listed(answers, kind, "aws_s3_bucket")
-    assert [(one.types, one.action, one.is_told) for one in found.not_listed] == [((kind,), action, False)]
+    assert [(one.types, one.action, one.is_reported) for one in found.not_listed] == [((kind,), action, False)]
     assert [one.thing.type for one in deviations(found)] == ["aws_s3_bucket"]
 
 
@@ -622,7 +624,7 @@ def test_a_listing_that_is_denied_costs_its_own_kinds_only(kind: str, operation:
 )
 def test_what_another_fact_could_not_read_is_told_by_its_own_check(kind: str, fact: str) -> None:
     found = listed({}, kind, **{fact: None})
-    assert [one.is_told for one in found.not_listed] == [True]
+    assert [one.is_reported for one in found.not_listed] == [True]
     assert deviations(found) == ()
 
 
@@ -634,11 +636,11 @@ def test_rules_that_may_not_be_read_are_not_gone() -> None:
 
 
 def test_services_of_the_state_that_omc_toml_does_not_name_are_asked_for() -> None:
-    told = {"serviceName": "worker", "status": "ACTIVE", "desiredCount": 1, "runningCount": 1, "pendingCount": 0}
+    record = {"serviceName": "worker", "status": "ACTIVE", "desiredCount": 1, "runningCount": 1, "pendingCount": 0}
     worker = Thing("aws_ecs_service", {"name": "worker", "cluster": world.NAME})
     other = Thing("aws_ecs_service", {"name": "job", "cluster": f"arn:aws:ecs:x:1:cluster/{world.NAME}"})
     answers: Any = {
-        ("ecs", "describe_services"): {"services": [told, {**told, "serviceName": "job", "status": "INACTIVE"}]}
+        ("ecs", "describe_services"): {"services": [record, {**record, "serviceName": "job", "status": "INACTIVE"}]}
     }
     expected = Expected((worker, other), WRITTEN)
     found = _read(answers, expected, {"services": Services((service(),))})

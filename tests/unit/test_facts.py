@@ -27,7 +27,7 @@ from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.errors import BadAnswer, WrongUse
 from omc.facts.alarms import Alarms, read_alarms
-from omc.facts.collector import UNREAD, Reading, Unreadable, collect, provided, reads
+from omc.facts.collector import NO_READING, Reading, Unavailable, arguments_from, collect, reads
 from omc.facts.data_age import DataAge
 from omc.facts.listeners import Listeners
 from omc.facts.load_balancers import (
@@ -86,11 +86,11 @@ def test_services_are_described_ten_a_call(aws: CannedAws, gateway: Gateway) -> 
         return {"services": [ecs_service(name) for name in params["services"] if name != "s7"], "failures": []}
 
     aws.answers["ecs", "DescribeServices"] = describe
-    told = read_services(gateway, many(25))
-    assert len(aws.asked) == 3
-    assert [service.name for service in told.services] == [f"s{index}" for index in range(25) if index != 7]
-    assert told.missing == ("s7",)
-    assert told.services[0].deployments[0].task_definition == "ohmycoins-s0:7"
+    services = read_services(gateway, many(25))
+    assert len(aws.requests) == 3
+    assert [service.name for service in services.services] == [f"s{index}" for index in range(25) if index != 7]
+    assert services.missing == ("s7",)
+    assert services.services[0].deployments[0].task_definition == "ohmycoins-s0:7"
 
 
 def test_a_missing_cluster_is_a_fact(aws: CannedAws, gateway: Gateway) -> None:
@@ -198,15 +198,15 @@ def test_targets_of_every_target_group_of_ours(aws: CannedAws, gateway: Gateway)
         target_group("y") | {"TargetGroupName": f"{PREFIX}2-backend", "LoadBalancerArns": []},
         target_group("old") | {"LoadBalancerArns": []},
     ]
-    told = read_target_groups(gateway, STAGING, SCOPE)
-    assert [group.name for group in told.groups] == [
+    target_groups = read_target_groups(gateway, STAGING, SCOPE)
+    assert [group.name for group in target_groups.groups] == [
         "green",
         f"{PREFIX}-backend",
         f"{PREFIX}-frontend",
         f"{PREFIX}-old",
     ]
-    assert [group.is_used for group in told.groups] == [True, True, True, False]
-    health = read_target_health(gateway, told)
+    assert [group.is_used for group in target_groups.groups] == [True, True, True, False]
+    health = read_target_health(gateway, target_groups)
     assert [len(group.targets) for group in health.groups] == [2, 2, 2, 2]
     assert health.groups[0].targets[0].state == "healthy"
     part = read_target_groups(gateway, replace(STAGING, services=STAGING.services[:1]), replace(SCOPE, is_part=True))
@@ -214,8 +214,8 @@ def test_targets_of_every_target_group_of_ours(aws: CannedAws, gateway: Gateway)
 
 
 def test_the_load_balancers_dimension_is_cloudwatchs_name_of_it(gateway: Gateway) -> None:
-    told = read_load_balancers(gateway, STAGING).load_balancers
-    assert [(found.name, found.dimension, found.state) for found in told] == [
+    load_balancers = read_load_balancers(gateway, STAGING).load_balancers
+    assert [(found.name, found.dimension, found.state) for found in load_balancers] == [
         (PREFIX, f"app/{PREFIX}/50dc6c495c0c9188", "active")
     ]
     assert read_load_balancers(gateway, replace(STAGING, prefix="shop")).load_balancers == ()
@@ -235,20 +235,20 @@ def test_alarms_of_both_kinds_without_autoscalings_own(aws: CannedAws, gateway: 
             alarm("d", "ALARM", ActionsSuppressedBy="WaitPeriod", ActionsSuppressor=arn("cloudwatch", "alarm:works"))
         ],
     }
-    told = read_alarms(gateway)
-    assert [(found.name.removeprefix(PREFIX), found.kind, found.acts) for found in told.alarms] == [
+    alarms = read_alarms(gateway)
+    assert [(found.name.removeprefix(PREFIX), found.kind, found.acts) for found in alarms.alarms] == [
         ("-a", "metric", True),
         ("-b", "metric", True),
         ("-c", "metric", False),
         ("-d", "composite", True),
     ]
-    assert (told.alarms[3].suppressed_by, told.alarms[3].suppression) == ("works", "WaitPeriod")
-    assert told.autoscaling == 1
-    assert told.alarms[1].since == since, "the reason may change while the state stays"
-    assert [found.tags for found in told.alarms] == [{}, {"severity": "SEV-2"}, {}, {"severity": "SEV-2"}]
+    assert (alarms.alarms[3].suppressed_by, alarms.alarms[3].suppression) == ("works", "WaitPeriod")
+    assert alarms.autoscaling == 1
+    assert alarms.alarms[1].since == since, "the reason may change while the state stays"
+    assert [found.tags for found in alarms.alarms] == [{}, {"severity": "SEV-2"}, {}, {"severity": "SEV-2"}]
     assert aws.operations().count("ListTagsForResource") == 2
-    asked = aws.asked[0][2]
-    assert (asked["AlarmTypes"], asked["MaxRecords"]) == (["MetricAlarm", "CompositeAlarm"], 100)
+    request = aws.requests[0][2]
+    assert (request["AlarmTypes"], request["MaxRecords"]) == (["MetricAlarm", "CompositeAlarm"], 100)
 
 
 def test_an_alarm_tells_what_it_watches_also_by_an_expression(aws: CannedAws, gateway: Gateway) -> None:
@@ -304,19 +304,19 @@ def test_errors_are_grouped_by_shape_once_the_query_is_done(aws: CannedAws, gate
         }
 
     aws.answers["logs", "GetQueryResults"] = results
-    told = read_recent_errors(gateway, STAGING, SCOPE)
-    assert [(group.count, group.shape, group.streams) for group in told.groups] == [
+    recent_errors = read_recent_errors(gateway, STAGING, SCOPE)
+    assert [(group.count, group.shape, group.streams) for group in recent_errors.groups] == [
         (2, "order <n> failed: TimeoutError: <n> s", 2),
         (1, "<time> ERROR pool is empty", 1),
     ]
-    group = told.groups[0]
+    group = recent_errors.groups[0]
     assert (group.first, group.last) == (
         NOW - timedelta(seconds=8.75),
         NOW - timedelta(seconds=0.75),
     )
     assert "order 7" in group.sample, "the newest one is the sample"
-    assert (told.matched, told.scanned) == (4, 99)
-    started = next(params for _, name, params in aws.asked if name == "StartQuery")
+    assert (recent_errors.matched, recent_errors.scanned) == (4, 99)
+    started = next(params for _, name, params in aws.requests if name == "StartQuery")
     assert started["logGroupNames"] == [f"/ecs/{PREFIX}/backend", f"/ecs/{PREFIX}/frontend"]
     assert started["queryString"] == ERRORS_QUERY
     assert started["endTime"] - started["startTime"] == 24 * 3600 + 1
@@ -330,14 +330,14 @@ def test_a_missing_log_group_does_not_hide_the_others(aws: CannedAws, gateway: G
 
     aws.answers["logs", "StartQuery"] = start
     aws.answers["logs", "GetQueryResults"]["results"] = [row("ERROR x")]  # type: ignore[index]
-    told = read_recent_errors(gateway, STAGING, SCOPE)
-    assert told.missing == (f"/ecs/{PREFIX}/frontend",)
-    assert [group.count for group in told.groups] == [1]
+    recent_errors = read_recent_errors(gateway, STAGING, SCOPE)
+    assert recent_errors.missing == (f"/ecs/{PREFIX}/frontend",)
+    assert [group.count for group in recent_errors.groups] == [1]
 
 
 def test_fifty_log_groups_a_query(aws: CannedAws, gateway: Gateway) -> None:
     read_recent_errors(gateway, many(120), SCOPE)
-    sizes = [len(params["logGroupNames"]) for _, name, params in aws.asked if name == "StartQuery"]
+    sizes = [len(params["logGroupNames"]) for _, name, params in aws.requests if name == "StartQuery"]
     assert sorted(sizes) == [20, 50, 50]
 
 
@@ -358,9 +358,9 @@ def test_traffic_is_asked_by_the_alarms_own_expression(aws: CannedAws, gateway: 
         }
 
     aws.answers["cloudwatch", "GetMetricData"] = data
-    told = read_traffic(gateway, read_load_balancers(gateway, STAGING), SCOPE)
-    assert [(minute.total, minute.errors, minute.percent) for minute in told.minutes] == [(40.0, 10.0, 25.0)]
-    queries = {query["Id"]: query for query in aws.asked[-1][2]["MetricDataQueries"]}
+    traffic = read_traffic(gateway, read_load_balancers(gateway, STAGING), SCOPE)
+    assert [(minute.total, minute.errors, minute.percent) for minute in traffic.minutes] == [(40.0, 10.0, 25.0)]
+    queries = {query["Id"]: query for query in aws.requests[-1][2]["MetricDataQueries"]}
     assert queries["total_0"]["Expression"] == "+".join(f"FILL({name}_0,0)" for name in ("t2", "t3", "t4", "t5", "e5"))
     assert queries["errors_0"]["Expression"] == "FILL(t5_0,0)+FILL(e5_0,0)"
     assert queries["e5_0"]["MetricStat"]["Stat"] == "Sum"
@@ -368,14 +368,14 @@ def test_traffic_is_asked_by_the_alarms_own_expression(aws: CannedAws, gateway: 
 
 def test_no_load_balancer_no_question(aws: CannedAws, gateway: Gateway) -> None:
     assert read_traffic(gateway, LoadBalancers(()), SCOPE).minutes == ()
-    assert aws.asked == []
+    assert aws.requests == []
 
 
 def test_the_newest_metric_of_each_service(aws: CannedAws, gateway: Gateway) -> None:
     def data(params: Mapping[str, Any]) -> Mapping[str, Any]:
-        told = fresh_metrics(params)
-        told["MetricDataResults"][1] |= {"Timestamps": [], "Values": []}
-        return told
+        record = fresh_metrics(params)
+        record["MetricDataResults"][1] |= {"Timestamps": [], "Values": []}
+        return record
 
     aws.answers["cloudwatch", "GetMetricData"] = data
     backend, frontend = read_metrics_age(gateway, STAGING, SCOPE).metrics
@@ -386,7 +386,7 @@ def test_the_newest_metric_of_each_service(aws: CannedAws, gateway: Gateway) -> 
 
 def test_metrics_of_many_services_are_asked_five_hundred_a_call(aws: CannedAws, gateway: Gateway) -> None:
     assert len(read_metrics_age(gateway, many(600), SCOPE).metrics) == 600
-    assert [len(params["MetricDataQueries"]) for _, _, params in aws.asked] == [500, 124]
+    assert [len(params["MetricDataQueries"]) for _, _, params in aws.requests] == [500, 124]
 
 
 # The collector
@@ -395,28 +395,28 @@ def test_metrics_of_many_services_are_asked_five_hundred_a_call(aws: CannedAws, 
 @dataclass(frozen=True, slots=True)
 class Ground:
     number: int
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
 class House:
     number: int
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
 class Misread:
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 times_read: list[str] = []
@@ -459,9 +459,9 @@ def judges_unknown(number: int) -> None: ...
 
 def test_each_fact_is_read_once_and_those_it_rests_on_first() -> None:
     times_read.clear()
-    given = {Service: STAGING.services[0]}
+    provided = {Service: STAGING.services[0]}
     before = datetime.now(UTC)
-    readings = collect([judges_both, judges_house], given)
+    readings = collect([judges_both, judges_house], provided)
     assert times_read == ["ground", "house"]
     assert readings[House].number == 8001
     assert before <= readings[Ground].reading.at <= datetime.now(UTC)
@@ -476,7 +476,7 @@ def test_only_what_is_needed_is_read() -> None:
 
 def test_what_cannot_be_read_leaves_the_rest_standing() -> None:
     readings = collect([judges_broken], {Service: STAGING.services[0]})
-    assert isinstance(readings[Broken], Unreadable)
+    assert isinstance(readings[Broken], Unavailable)
     assert readings[Broken].error.message.startswith("AWS's answer lacks 'reading', so Broken is not known.")
     assert readings[Ground].number == 8000
 
@@ -507,8 +507,8 @@ def judges_much(targets: TargetHealth, errors: RecentErrors, age: DataAge, alarm
 
 def test_every_fact_carries_the_calls_it_rests_on(gateway: Gateway) -> None:
     readings = collect([judges_much], {Gateway: gateway, Environment: STAGING, Scope: SCOPE})
-    told = {fact: [call.operation for call in read.reading.calls] for fact, read in readings.items()}
-    assert told == {
+    record = {fact: [call.operation for call in read.reading.calls] for fact, read in readings.items()}
+    assert record == {
         TargetGroups: ["DescribeTargetGroups"],
         TargetHealth: ["DescribeTargetHealth", "DescribeTargetHealth"],
         RecentErrors: ["StartQuery", "GetQueryResults"],
@@ -526,15 +526,15 @@ def test_a_traceback_is_told_by_the_exception_that_ends_it() -> None:
         {"@timestamp": "2026-11-23 10:00:00.000", "@message": message, "@logStream": stream, "@log": "1:/ecs/x"}
         for message, stream in [(header, "one"), (exception, "one"), (header, "cut off")]
     ]
-    told = {group.shape: group.count for group in group_errors(rows)}
-    assert told == {"ModuleNotFoundError: No module named <text>": 1, header: 1}
+    record = {group.shape: group.count for group in group_errors(rows)}
+    assert record == {"ModuleNotFoundError: No module named <text>": 1, header: 1}
 
 
 def test_what_a_function_can_do_without_is_none_where_it_could_not_be_read() -> None:
     def judges(alarms: Alarms | None, services: Services) -> None: ...
 
     judges.__annotations__ = {"alarms": Alarms | None, "services": Services, "return": None}
-    broken = Unreadable(Alarms, BadAnswer("no answer"), UNREAD)
+    broken = Unavailable(Alarms, BadAnswer("no answer"), NO_READING)
     services = Services(())
-    assert provided(judges, {Alarms: broken, Services: services}) == {"alarms": None, "services": services}
-    assert provided(judges, {Alarms: Alarms(()), Services: broken}) == {"alarms": Alarms(()), "services": broken}
+    assert arguments_from(judges, {Alarms: broken, Services: services}) == {"alarms": None, "services": services}
+    assert arguments_from(judges, {Alarms: Alarms(()), Services: broken}) == {"alarms": Alarms(()), "services": broken}

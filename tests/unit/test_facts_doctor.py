@@ -44,7 +44,7 @@ from omc.facts.scope import Scope
 from omc.facts.state_file import read_state_file
 from omc.stack import Environment
 from omc.stack.people import GitHubSettings
-from omc.store.place import Place
+from omc.store.location import StoreLocation
 from support import release_world as world
 from support.fake_gateway import FakeGateway
 from support.http_server import serving
@@ -204,16 +204,16 @@ def _objects(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"Key": params["Prefix"], "LastModified": NOW - timedelta(days=1)}]
 
 
-def examined(told: dict[tuple[str, str], Any], **environment: Any) -> list[Finding]:
+def examined(record: dict[tuple[str, str], Any], **environment: Any) -> list[Finding]:
     place = replace(STAGING, github=GitHubSettings(repository="owner/app"), **environment)
-    given: dict[Any, Any] = {
+    provided: dict[Any, Any] = {
         Environment: place,
         Scope: Scope(NOW),
         Project: PROJECT,
-        Place: Place(folder=Path("/nonexistent/omc")),
+        StoreLocation: StoreLocation(folder=Path("/nonexistent/omc")),
     }
-    readings = collect(DOCTOR, given | {Gateway: FakeGateway(dict(told), place)})
-    return judge(DOCTOR, readings, given, FIRST_DAY)
+    readings = collect(DOCTOR, provided | {Gateway: FakeGateway(dict(record), place)})
+    return judge(DOCTOR, readings, provided, FIRST_DAY)
 
 
 @pytest.fixture(autouse=True)
@@ -238,9 +238,9 @@ OF_AWS = (
 
 
 def test_where_all_is_as_it_should_be_every_check_of_aws_is_ok(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = answers()
-    told["sts", "get_caller_identity"] = _now
-    found = levels(examined(told))
+    record = answers()
+    record["sts", "get_caller_identity"] = _now
+    found = levels(examined(record))
     assert {check: found[check] for check in OF_AWS} == {check: {Level.OK} for check in OF_AWS}
 
 
@@ -286,12 +286,12 @@ TAKEN: tuple[tuple[str, str, tuple[str | int, ...], str], ...] = (
 def test_a_field_that_is_missing_is_never_ok(
     service: str, operation: str, path: tuple[str | int, ...], check: str
 ) -> None:
-    told = copy.deepcopy(answers())
-    inner = told[service, operation]
+    record = copy.deepcopy(answers())
+    inner = record[service, operation]
     for part in path[:-1]:
         inner = inner[part]
     del inner[path[-1]]
-    found = levels(examined(told))
+    found = levels(examined(record))
     assert found[check] - {Level.OK}, found[check]
 
 
@@ -311,12 +311,12 @@ def test_every_command_is_simulated_on_the_things_that_it_touches() -> None:
     read = read_permissions(aws, STAGING, USER, PROJECT)  # type: ignore[arg-type]
     assert not read.unanswered
     assert all(one.decision == "allowed" for some in read.of.values() for one in some)
-    asked = aws.calls("simulate_principal_policy")
-    assert len(asked) < 25
-    assert all(params["PolicySourceArn"] == USER.arn for params in asked)
+    requested = aws.calls("simulate_principal_policy")
+    assert len(requested) < 25
+    assert all(params["PolicySourceArn"] == USER.arn for params in requested)
     regions = {
         entry["ContextKeyValues"][0]
-        for params in asked
+        for params in requested
         for entry in params["ContextEntries"]
         if entry["ContextKeyName"] == "aws:RequestedRegion"
     }
@@ -324,14 +324,14 @@ def test_every_command_is_simulated_on_the_things_that_it_touches() -> None:
 
 
 def test_a_session_is_simulated_as_its_role_with_the_role_s_path() -> None:
-    told = answers() | {
+    record = answers() | {
         ("iam", "get_role"): {"Role": {"Arn": f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/R"}}
     }
     session = Caller(f"arn:aws:sts::{ACCOUNT}:assumed-role/R/jo", ACCOUNT)
-    read = read_permissions(FakeGateway(told, STAGING), STAGING, session, PROJECT)  # type: ignore[arg-type]
+    read = read_permissions(FakeGateway(record, STAGING), STAGING, session, PROJECT)  # type: ignore[arg-type]
     assert read.principal.endswith("role/aws-reserved/sso.amazonaws.com/R")
-    told["iam", "get_role"] = AccessDenied("no", "iam:GetRole")
-    read = read_permissions(FakeGateway(told, STAGING), STAGING, session, PROJECT)  # type: ignore[arg-type]
+    record["iam", "get_role"] = AccessDenied("no", "iam:GetRole")
+    read = read_permissions(FakeGateway(record, STAGING), STAGING, session, PROJECT)  # type: ignore[arg-type]
     assert read.principal == f"arn:aws:iam::{ACCOUNT}:role/R"
 
 
@@ -344,8 +344,8 @@ def test_a_session_is_simulated_as_its_role_with_the_role_s_path() -> None:
     ],
 )
 def test_a_simulation_that_is_refused_is_unknown(error: Exception, says: str) -> None:
-    told = answers() | {("iam", "simulate_principal_policy"): error}
-    read = read_permissions(FakeGateway(told, STAGING), STAGING, USER, PROJECT)  # type: ignore[arg-type]
+    record = answers() | {("iam", "simulate_principal_policy"): error}
+    read = read_permissions(FakeGateway(record, STAGING), STAGING, USER, PROJECT)  # type: ignore[arg-type]
     assert says in read.unknown
     assert not read.of
 
@@ -358,7 +358,7 @@ def test_root_and_federated_users_are_not_simulated() -> None:
         aws = FakeGateway(answers(), STAGING)
         read = read_permissions(aws, STAGING, Caller(name, ACCOUNT), PROJECT)  # type: ignore[arg-type]
         assert (read.unrestricted, bool(read.unknown)) == (unrestricted, not unrestricted)
-        assert not aws.asked
+        assert not aws.requests
 
 
 @pytest.mark.parametrize(("date", "ahead"), [(NOW - timedelta(seconds=400), -400), (NOW + timedelta(hours=1), 3600)])
@@ -366,16 +366,16 @@ def test_aws_s_clock_is_told_by_its_own_date(date: Any, ahead: float) -> None:
     from datetime import UTC, datetime
 
     shift = datetime.now(UTC) - NOW
-    told = {"ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(date + shift, usegmt=True)}}}
-    aws = FakeGateway({("sts", "get_caller_identity"): told}, STAGING)
+    record = {"ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(date + shift, usegmt=True)}}}
+    aws = FakeGateway({("sts", "get_caller_identity"): record}, STAGING)
     found = read_aws_clock(aws).ahead_seconds  # type: ignore[arg-type]
     assert found is not None
     assert abs(found - ahead) < 5
 
 
 def test_a_topic_that_is_gone_is_told() -> None:
-    told = answers() | {("sns", "list_subscriptions_by_topic"): NotFound("gone", "NotFound")}
-    aws: Any = FakeGateway(told, STAGING)
+    record = answers() | {("sns", "list_subscriptions_by_topic"): NotFound("gone", "NotFound")}
+    aws: Any = FakeGateway(record, STAGING)
     paths = read_alarm_paths(aws, STAGING, read_alarms(aws), Scope(NOW))
     assert paths.missing == (TOPIC,)
 
@@ -390,11 +390,11 @@ def test_a_subscription_without_an_arn_is_not_confirmed(arn_of_it: str) -> None:
 
 def test_a_bucket_of_another_kind() -> None:
     for code, missing, locks in (("NoSuchBucket", True, None), ("ObjectLockConfigurationNotFoundError", False, False)):
-        told = answers() | {("s3", "get_object_lock_configuration"): NotFound(code, code)}
-        read = read_record_bucket(FakeGateway(told, STAGING), STAGING)  # type: ignore[arg-type]
+        record = answers() | {("s3", "get_object_lock_configuration"): NotFound(code, code)}
+        read = read_record_bucket(FakeGateway(record, STAGING), STAGING)  # type: ignore[arg-type]
         assert (read.missing, read.object_lock) == (missing, locks)
-    told = answers() | {("s3", "list_objects_v2"): NotFound("NoSuchBucket", "NoSuchBucket")}
-    assert read_state_file(FakeGateway(told, STAGING), STAGING, USER, PROJECT).bucket_missing  # type: ignore[arg-type]
+    record = answers() | {("s3", "list_objects_v2"): NotFound("NoSuchBucket", "NoSuchBucket")}
+    assert read_state_file(FakeGateway(record, STAGING), STAGING, USER, PROJECT).bucket_missing  # type: ignore[arg-type]
 
 
 def test_a_lock_that_was_left_is_seen_beside_the_state() -> None:
@@ -402,8 +402,8 @@ def test_a_lock_that_was_left_is_seen_beside_the_state() -> None:
         times = ((params["Prefix"], 2), (f"{params['Prefix']}.tflock", 1))
         return {"Contents": [{"Key": key, "LastModified": NOW - timedelta(days=days)} for key, days in times]}
 
-    told = answers() | {("s3", "list_objects_v2"): two}
-    read = read_state_file(FakeGateway(told, STAGING), STAGING, USER, PROJECT)  # type: ignore[arg-type]
+    record = answers() | {("s3", "list_objects_v2"): two}
+    read = read_state_file(FakeGateway(record, STAGING), STAGING, USER, PROJECT)  # type: ignore[arg-type]
     assert read.locked == NOW - timedelta(days=1)
 
 
@@ -456,10 +456,10 @@ def test_whom_a_trust_policy_trusts(
 
 
 def test_a_policy_may_come_quoted() -> None:
-    told = answers() | {
+    record = answers() | {
         ("iam", "get_role"): {"Role": {"AssumeRolePolicyDocument": quote(json.dumps(trusting("repo:o/r:x")))}}
     }
-    read = read_github_trust(FakeGateway(told, STAGING), STAGING)  # type: ignore[arg-type]
+    read = read_github_trust(FakeGateway(record, STAGING), STAGING)  # type: ignore[arg-type]
     assert {role.subjects for role in read.roles} == {("repo:o/r:x",)}
 
 
@@ -467,7 +467,7 @@ RULE = {"type": "required_reviewers", "prevent_self_review": True, "reviewers": 
 
 
 @pytest.mark.parametrize(
-    ("told", "reviewers", "prevents", "bypass", "branches"),
+    ("expected", "reviewers", "prevents", "bypass", "branches"),
     [
         (
             {"protection_rules": [RULE], "can_admins_bypass": False, "deployment_branch_policy": {}},
@@ -486,9 +486,9 @@ RULE = {"type": "required_reviewers", "prevent_self_review": True, "reviewers": 
     ],
 )
 def test_what_an_environment_s_answer_comes_to(
-    told: Any, reviewers: int | None, prevents: bool | None, bypass: bool | None, branches: bool | None
+    expected: Any, reviewers: int | None, prevents: bool | None, bypass: bool | None, branches: bool | None
 ) -> None:
-    read = protection_in(told)
+    read = protection_in(expected)
     assert (read.reviewers, read.prevents_self_review, read.admins_bypass, read.restricts_branches) == (
         *(reviewers, prevents, bypass),
         branches,
@@ -500,8 +500,8 @@ def github(pages: Mapping[str, tuple[int, Any]], seen: list[tuple[str, str]]) ->
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             seen.append((self.path, self.headers.get("Authorization", "")))
-            status, said = pages.get(self.path, (404, {"message": "Not Found"}))
-            body = json.dumps(said).encode()
+            status, payload = pages.get(self.path, (404, {"message": "Not Found"}))
+            body = json.dumps(payload).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -581,15 +581,15 @@ def test_a_store_on_the_loopback_is_not_shared_and_one_that_is_gone_is_unknown(u
     from omc.facts import record_store
     from omc.store.embedded import StoreUnreachable
 
-    host, said = record_store._host_and_mode(Place(url=url))
+    host, message = record_store._host_and_mode(StoreLocation(url=url))
     assert host in record_store.LOOPBACK
-    assert said == mode
+    assert message == mode
     with pytest.raises(StoreUnreachable) as raised:
-        read_record_store(Place(url=url))
+        read_record_store(StoreLocation(url=url))
     assert "p@ss" not in raised.value.message
 
 
 def test_a_store_that_was_never_begun_is_not_started(tmp_path: Path) -> None:
-    read = read_record_store(Place(folder=tmp_path / "omc"))
-    assert not read.begun
+    read = read_record_store(StoreLocation(folder=tmp_path / "omc"))
+    assert not read.has_begun
     assert not (tmp_path / "omc").exists()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from omc.engine import processes
-from omc.engine.heartbeats import LEASE, heard_of, in_the_way
+from omc.engine.heartbeats import LEASE, conflict_message, heard_of
 from omc.store.models import Run
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -30,7 +30,7 @@ RESUME = "omc runs resume 0vqk3m7x --env staging"
 
 
 @pytest.mark.parametrize(
-    ("state", "holder", "silent", "shown", "said"),
+    ("state", "holder", "silent", "shown", "expected"),
     [
         ("running", "us", 0, "running", ""),
         ("running", "us", 2, "running", ""),
@@ -49,13 +49,13 @@ RESUME = "omc runs resume 0vqk3m7x --env staging"
         ("ended", "elsewhere", 40, "failed", ""),
     ],
 )
-def test_running_is_what_was_heard_of(state: str, holder: str | None, silent: float, shown: str, said: str) -> None:
+def test_running_is_what_was_heard_of(state: str, holder: str | None, silent: float, shown: str, expected: str) -> None:
     found = run(state, HOLDERS[holder], silent)
     heard = heard_of(found, NOW)
     assert heard.state == shown
-    assert (said in heard.sentence) if said else heard.goes_on
+    assert (expected in heard.sentence) if expected else heard.is_active
     if state in ("running", "undoing", "ready"):
-        why = in_the_way(found, NOW)
+        why = conflict_message(found, NOW)
         assert f"{found.environment} is being changed already: 0vqk3m7x (Deploy) by ann since" in why
         assert "omc runs cancel 0vqk3m7x" in why
-        assert (heard.sentence in why) if said else (f"is {state}. Wait for it" in why)
+        assert (heard.sentence in why) if expected else (f"is {state}. Wait for it" in why)

@@ -18,8 +18,8 @@ from omc.facts.deployments import History, list_deployments, read_history
 from omc.facts.releases import Ledger
 from omc.facts.rollouts import read_rollout
 from omc.facts.services import Services
-from omc.procedures.asking import Rollback
 from omc.procedures.candidates import candidates, last_good, reach, rolled_back_from, stays
+from omc.procedures.requests import RollbackRequest
 from support import release_world as world
 
 B = "ohmycoins-backend"
@@ -108,8 +108,8 @@ def test_the_revision_before_is_found_however_often_the_running_one_was_deployed
 
 def test_a_page_that_leads_to_itself_is_not_read_for_ever() -> None:
     class Circle(Ecs):
-        def list_service_deployments(self, **asked: Any) -> Mapping[str, Any]:
-            return {**super().list_service_deployments(maxResults=asked["maxResults"]), "nextToken": "0"}
+        def list_service_deployments(self, **request: Any) -> Mapping[str, Any]:
+            return {**super().list_service_deployments(maxResults=request["maxResults"]), "nextToken": "0"}
 
     with pytest.raises(BadAnswer, match="to the same page"):
         read_history(Circle([f"{B}:7"]), Services((world.service("backend", 7),)))  # type: ignore[arg-type]
@@ -155,7 +155,7 @@ def rollback(history: History, **more: Any) -> Any:
         "found": world.candidates(world.definition("backend", 7, "a"), new, frontend),
         "ledger": world.ledger(),
     }
-    return world.planned("rollback", Rollback(services=["backend"]), **there)
+    return world.planned("rollback", RollbackRequest(services=["backend"]), **there)
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=60), st.integers(1, 30))

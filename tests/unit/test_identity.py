@@ -18,8 +18,8 @@ from omc.engine.github import given_by_reviewers, refuse_fleeting_record, review
 from omc.errors import AccessDenied, BadAnswer, Refused, StackError, Unknown
 from omc.facts.account import PERMISSION_SETS, Caller, read_caller
 from omc.stack import Environment, load
-from omc.stack.people import NO_PEOPLE, GitHubSettings, People, folded
-from omc.store.place import Place
+from omc.stack.people import NO_PEOPLE, GitHubSettings, People, canonical_name
+from omc.store.location import StoreLocation
 from support.github import github_api, job_of, review
 
 ROOT = Path(__file__).parents[2]
@@ -139,8 +139,8 @@ class Iam:
     def get_caller_identity(self) -> dict[str, str]:
         return {"Arn": role(self.name, self.session), "Account": ACCOUNT}
 
-    def get_role(self, **asked: str) -> dict[str, Any]:
-        assert asked == {"RoleName": self.name}
+    def get_role(self, **request: str) -> dict[str, Any]:
+        assert request == {"RoleName": self.name}
         self._refuse("GetRole")
         return {"Role": {"Path": self.path, "RoleName": self.name}}
 
@@ -148,8 +148,8 @@ class Iam:
         assert name == "list_roles"
         return self
 
-    def paginate(self, **asked: str) -> list[dict[str, Any]]:
-        assert asked == {"PathPrefix": PERMISSION_SETS}
+    def paginate(self, **request: str) -> list[dict[str, Any]]:
+        assert request == {"PathPrefix": PERMISSION_SETS}
         self._refuse("ListRoles")
         there = [{"RoleName": self.name, "Path": self.path}] if self.path.startswith(PERMISSION_SETS) else []
         return [{"Roles": [{"RoleName": "another", "Path": PERMISSION_SETS}]}, {"Roles": there}]
@@ -208,7 +208,7 @@ def test_one_name_however_it_is_written(name: str) -> None:
 
 @prop(st.text())
 def test_folding_is_done_once_for_all(name: str) -> None:
-    assert folded(folded(name)) == folded(name)
+    assert canonical_name(canonical_name(name)) == canonical_name(name)
 
 
 PEOPLE = """
@@ -385,7 +385,7 @@ REVIEWS = [
 def test_which_reviews_count(at_github: Any, reviews: list[Any], counted: list[str]) -> None:
     known = People({}, {"jo-gh": "jo", "jo-other": "jo", "starter": "sam", "starter-2": "sam"})
     settings = at_github("starter", reviews)
-    assert [given.by for given in given_by_reviewers("production", known, settings)] == counted
+    assert [provided.by for provided in given_by_reviewers("production", known, settings)] == counted
     for attempt in ("2", "3", "17"):  # a review carries no attempt
         settings = at_github("starter", reviews, says={"run_attempt": int(attempt)}, RUN_ATTEMPT=attempt)
         assert isinstance(github.confirmed(settings), github.Job)
@@ -402,13 +402,13 @@ def test_what_nobody_reviewed_is_refused_in_every_environment(at_github: Any) ->
     again = at_github("starter", [review("ann")], says={"run_attempt": 2}, RUN_ATTEMPT="2")
     with pytest.raises(Refused, match=r"^This is attempt 2 .* Start the workflow anew"):
         reviews_needed(at(again))
-    [given] = reviews_needed(at(at_github("starter", [review("ann")])))
-    assert given.known == "GitHub user ann, reviewer of production on GitHub"
+    [provided] = reviews_needed(at(at_github("starter", [review("ann")])))
+    assert provided.known == "GitHub user ann, reviewer of production on GitHub"
 
 
 def test_a_lone_operators_reviews_still_count_where_there_are_any(at_github: Any) -> None:
-    [given] = reviews_needed(at(at_github("starter", [review("ann")]), github_review=False))
-    assert given.by == "github:ann"
+    [provided] = reviews_needed(at(at_github("starter", [review("ann")]), github_review=False))
+    assert provided.by == "github:ann"
     assert reviews_needed(at(at_github("starter", TOKEN=""), github_review=False)) == []
 
 
@@ -422,7 +422,7 @@ def test_a_local_cloud_and_a_laptop_need_no_review(at_github: Any, monkeypatch: 
 
 def test_a_record_that_goes_with_the_job_is_refused(at_github: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     at_github("starter")
-    folder, url = Place(folder=Path("/nowhere/.omc")), Place(url="postgresql://omc@db.example.com/omc")
+    folder, url = StoreLocation(folder=Path("/nowhere/.omc")), StoreLocation(url="postgresql://omc@db.example.com/omc")
     with pytest.raises(Refused, match=r"gone with this job.*Give the step OMC_STORE_URL .*\[store\] url"):
         refuse_fleeting_record(folder, PRODUCTION)
     refuse_fleeting_record(url, PRODUCTION)

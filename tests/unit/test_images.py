@@ -41,7 +41,7 @@ def index(*processors: str) -> str:
 
 
 @contextmanager
-def registry(said: str, configuration: tuple[int, bytes] = (200, ARM), link: Answer | None = None) -> Iterator[Any]:
+def registry(message: str, configuration: tuple[int, bytes] = (200, ARM), link: Answer | None = None) -> Iterator[Any]:
     """An ECR with one image of this manifest; ``link``: what it answers for the configuration's address."""
     pages: dict[str, Any] = {}
 
@@ -50,8 +50,8 @@ def registry(said: str, configuration: tuple[int, bytes] = (200, ARM), link: Ans
         return {"downloadUrl": url, "layerDigest": params["layerDigest"]}
 
     answers: dict[tuple[str, str], Answer] = {
-        ("ecr", "DescribeImages"): {"imageDetails": [{"imageDigest": digest_of(said.encode())}]},
-        ("ecr", "BatchGetImage"): {"images": [{"imageManifest": said}]},
+        ("ecr", "DescribeImages"): {"imageDetails": [{"imageDigest": digest_of(message.encode())}]},
+        ("ecr", "BatchGetImage"): {"images": [{"imageManifest": message}]},
         ("ecr", "GetDownloadUrlForLayer"): link or address,
     }
     with canned_aws(answers) as aws:
@@ -80,8 +80,8 @@ def test_the_configuration_of_a_single_image_tells_its_processor(kind: str) -> N
     with registry(manifest(kind=kind)) as aws, recording() as calls:
         image = found(aws)
     assert (image.architectures, image.why_unknown) == (("arm64",), "")
-    _, _, asked = aws.asked[-1]
-    assert asked == {"repositoryName": "ohmycoins/backend", "layerDigest": digest_of(ARM)}
+    _, _, request = aws.requests[-1]
+    assert request == {"repositoryName": "ohmycoins/backend", "layerDigest": digest_of(ARM)}
     assert aws.visits[0].query == "X-Amz-Signature=right-to-read"
     assert "Authorization" not in aws.visits[0].headers
     assert calls[-1].parameters["url"] == f"{aws.endpoint}{PATH}"
@@ -89,7 +89,7 @@ def test_the_configuration_of_a_single_image_tells_its_processor(kind: str) -> N
 
 
 @pytest.mark.parametrize(
-    "said",
+    "expected",
     [
         manifest(kind="application/vnd.cncf.helm.config.v1+json"),
         index("unknown"),
@@ -100,9 +100,9 @@ def test_the_configuration_of_a_single_image_tells_its_processor(kind: str) -> N
         "cut off",
     ],
 )
-def test_of_what_is_no_image_nothing_is_asked_and_nothing_said(said: str) -> None:
-    assert configuration_of(said) == ""
-    with registry(said) as aws:
+def test_of_what_is_no_image_nothing_is_asked_and_nothing_said(expected: str) -> None:
+    assert configuration_of(expected) == ""
+    with registry(expected) as aws:
         image = found(aws)
     assert (image.architectures, image.why_unknown) == ((), "")
     assert aws.operations() == ["DescribeImages", "BatchGetImage"]

@@ -7,18 +7,28 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from omc.errors import OmcError, Refused, WrongUse
-from omc.incidents.events import KINDS, Event, Noted, Opened, Resolved, SeverityChanged, What, read, written
-from omc.incidents.state import Incident, after, begun, folded
+from omc.incidents.events import (
+    KINDS,
+    Event,
+    Noted,
+    Opened,
+    Payload,
+    Resolved,
+    SeverityChanged,
+    payload_from_json,
+    payload_to_json,
+)
+from omc.incidents.state import Incident, apply, from_first_event, replay
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def story(*happened: What) -> Incident:
+def story(*happened: Payload) -> Incident:
     """A minute between two events; ann and bob in turn."""
-    return folded("staging", 3, [event(number, what) for number, what in enumerate(happened)])
+    return replay("staging", 3, [event(number, what) for number, what in enumerate(happened)])
 
 
-def event(number: int, what: What) -> Event:
+def event(number: int, what: Payload) -> Event:
     return Event(NOON + timedelta(minutes=number), ("ann", "bob")[number % 2], what)
 
 
@@ -42,7 +52,7 @@ def test_a_note_may_follow_on_the_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("happened", "error", "said"),
+    ("happened", "error", "expected"),
     [
         ((Noted("what?"),), WrongUse, 'was never opened: its first event is "noted"'),
         ((Opened(0, "x"),), WrongUse, "no severity 0; allowed are 1 (a service is down), 2"),
@@ -58,29 +68,29 @@ def test_a_note_may_follow_on_the_end() -> None:
     ],
 )
 def test_what_may_not_happen_is_refused_in_one_sentence(
-    happened: tuple[What, ...], error: type[OmcError], said: str
+    happened: tuple[Payload, ...], error: type[OmcError], expected: str
 ) -> None:
     with pytest.raises(error) as raised:
         story(*happened)
-    assert said in raised.value.message
+    assert expected in raised.value.message
     assert "\n" not in raised.value.message
 
 
 def test_what_happens_next_leaves_what_was_as_it_was() -> None:
-    before = begun("staging", 3, event(0, DOWN))
-    ended = after(before, event(1, Resolved("rolled back")))
+    before = from_first_event("staging", 3, event(0, DOWN))
+    ended = apply(before, event(1, Resolved("rolled back")))
     assert before.is_open
     assert not ended.is_open
     assert len(before.events) == 1
 
 
 @pytest.mark.parametrize("what", [DOWN, SeverityChanged(2), Noted("scaled out"), Resolved("rolled back")])
-def test_each_event_is_read_as_it_was_written(what: What) -> None:
+def test_each_event_is_read_as_it_was_written(what: Payload) -> None:
     kind = Event(NOON, "ann", what).kind
     assert KINDS[kind] is type(what)
-    assert read(kind, written(what)) == what
+    assert payload_from_json(kind, payload_to_json(what)) == what
 
 
 def test_an_event_of_a_newer_omc_is_not_guessed_at() -> None:
     with pytest.raises(WrongUse, match=r'no event "paged" of an incident\. Update it'):
-        read("paged", {})
+        payload_from_json("paged", {})

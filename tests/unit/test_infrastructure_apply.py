@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from omc import terraform as tf
-from omc.actions.action import Context, CutShort, Outcome, Verdict, action_named
+from omc.actions.action import Context, Interrupted, Outcome, Verdict, action_named
 from omc.aws.gateway import Access, Gateway
 from omc.errors import Refused, Unknown
 from omc.facts.infrastructure import saved_plan
@@ -47,7 +47,7 @@ class Rig:
     project: Path
     gateway: Gateway
     memory: dict[str, Any] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Of this test alone: by it a step's processes are looked for on the whole machine."""
     cancelled: Callable[[], bool] = lambda: False
@@ -63,9 +63,9 @@ class Rig:
     def change(self, **values: Any) -> None:
         small_terraform.write(self.world | values)
 
-    def planned(self, **given: str) -> dict[str, Any]:
+    def planned(self, **provided: str) -> dict[str, Any]:
         """The step's arguments, for a plan made now."""
-        file = plans.make(self.root, given, lambda _: None)
+        file = plans.make(self.root, provided, lambda _: None)
         document = tf.show(self.root.terraform, self.root.folder, file, env=self.root.environment)
         looked = plans.look_into(file)
         return {
@@ -92,17 +92,17 @@ class Rig:
             step="apply",
             token=self.token,
             now=lambda: datetime.now(UTC),
-            remember=remember,
-            memory=self.memory,
-            say=self.said.append,
+            checkpoint=remember,
+            state=self.memory,
+            report=self.messages.append,
             cancelled=self.cancelled,
         )
 
     def go(self, arguments: Mapping[str, Any]) -> Outcome | None:
         """As the engine does: look, perform if it isn't there, watch."""
-        if not APPLY.look(self.context(), arguments):
-            self.memory.update(APPLY.perform(self.context(), arguments))
-        return APPLY.watch(self.context(), arguments)
+        if not APPLY.is_applied(self.context(), arguments):
+            self.memory.update(APPLY.apply(self.context(), arguments))
+        return APPLY.poll(self.context(), arguments)
 
 
 @pytest.fixture
@@ -163,9 +163,9 @@ def test_the_file_is_applied_and_gone(rig: Rig) -> None:
 def test_a_killed_apply_is_finished_and_its_lock_released(rig: Rig, dies_after: int, saves: bool) -> None:
     arguments = rig.planned()
     rig.change(dies_after=dies_after, saves=saves)
-    APPLY.look(rig.context(), arguments)
+    APPLY.is_applied(rig.context(), arguments)
     with pytest.raises(Unknown, match=r"terraform apply was killed in staging \(SIGKILL\)"):
-        APPLY.perform(rig.context(), arguments)
+        APPLY.apply(rig.context(), arguments)
     assert rig.world["lock"] is not None
     outcome = rig.go(arguments)
     assert outcome is not None
@@ -200,9 +200,9 @@ def test_what_is_left_is_planned_with_the_same_variables_of_which_the_run_keeps_
     arguments = rig.planned(**{name: value})
     assert arguments["variables"] == ({name: value} if kept else {})
     rig.change(dies_after=2, given=None)
-    APPLY.look(rig.context(), arguments)
+    APPLY.is_applied(rig.context(), arguments)
     with pytest.raises(Unknown, match="terraform apply was killed"):
-        APPLY.perform(rig.context(), arguments)
+        APPLY.apply(rig.context(), arguments)
     outcome = rig.go(arguments)
     assert outcome is not None
     assert outcome.verdict is Verdict.SUCCEEDED
@@ -213,8 +213,8 @@ def test_what_is_left_is_planned_with_the_same_variables_of_which_the_run_keeps_
 
 def test_an_apply_that_was_finished_before_omc_died_is_seen_to_be(rig: Rig) -> None:
     arguments = rig.planned()
-    APPLY.look(rig.context(), arguments)
-    APPLY.perform(rig.context(), arguments)
+    APPLY.is_applied(rig.context(), arguments)
+    APPLY.apply(rig.context(), arguments)
     del rig.memory["applied"]
     outcome = rig.go(arguments)
     assert outcome is not None
@@ -226,9 +226,9 @@ def test_what_is_left_goes_on_only_if_it_was_approved(rig: Rig) -> None:
     """Between the kill and the resume somebody changed the code."""
     arguments = rig.planned()
     rig.change(dies_after=2)
-    APPLY.look(rig.context(), arguments)
+    APPLY.is_applied(rig.context(), arguments)
     with pytest.raises(Unknown, match="terraform apply was killed"):
-        APPLY.perform(rig.context(), arguments)
+        APPLY.apply(rig.context(), arguments)
     rig.change(wanted=rig.world["wanted"] | {"surprise": 1})
     outcome = rig.go(arguments)
     assert outcome is not None
@@ -280,11 +280,11 @@ def test_a_terraform_that_outlived_its_runner_is_let_finish(rig: Rig) -> None:
     provider = subprocess.Popen(["sleep", "60"], env=env)
     try:
         with pytest.raises(Unknown, match=f"still finishes what it began .process {lives.pid} on"):
-            APPLY.look(rig.context(), arguments)
+            APPLY.is_applied(rig.context(), arguments)
         assert provider.poll() is None
         lives.kill()
         lives.wait()
-        assert APPLY.look(rig.context(), arguments) is False
+        assert APPLY.is_applied(rig.context(), arguments) is False
         assert provider.wait(60) == -signal.SIGKILL  # it would have stayed for ever
     finally:
         for process in (lives, provider):
@@ -297,7 +297,7 @@ def test_a_cancel_stops_a_terraform_that_says_nothing(rig: Rig, change: int) -> 
     arguments = rig.planned()
     rig.change(holds_in=change)
     rig.cancelled = (rig.work.parent / "holds").exists
-    with pytest.raises(CutShort) as stopped:
+    with pytest.raises(Interrupted) as stopped:
         rig.go(arguments)
     assert stopped.value.verdict is Verdict.CANCELLED
     assert stopped.value.message == (
@@ -307,7 +307,7 @@ def test_a_cancel_stops_a_terraform_that_says_nothing(rig: Rig, change: int) -> 
     assert rig.world["applied"] == list("abcde")[:change]  # what was under way was finished, and nothing begun after it
     assert (rig.world["serial"], rig.world["lock"]) == (8, None)
     assert small_terraform.interrupts() == ["SIGINT"]
-    assert any("cancelled, so Terraform was told to stop" in line for line in rig.said)
+    assert any("cancelled, so Terraform was told to stop" in line for line in rig.messages)
 
 
 def test_a_cancel_that_comes_when_all_is_under_way_changes_nothing(rig: Rig) -> None:
@@ -325,10 +325,10 @@ def test_a_cancel_is_seen_while_somebody_elses_lock_is_waited_for(rig: Rig, monk
     arguments = rig.planned()
     lock = {"ID": "theirs", "Path": "p", "Operation": "OperationTypeApply", "Who": "alice@laptop", "Version": "1"}
     rig.change(lock=lock | {"Created": "2026-01-01 00:00:00 +0000 UTC"})
-    rig.cancelled = lambda: any("Waiting for the state's lock" in line for line in rig.said)
-    with pytest.raises(CutShort, match="cancelled before Terraform changed anything") as stopped:
+    rig.cancelled = lambda: any("Waiting for the state's lock" in line for line in rig.messages)
+    with pytest.raises(Interrupted, match="cancelled before Terraform changed anything") as stopped:
         rig.go(arguments)
-    assert (stopped.value.verdict, stopped.value.begun) == (Verdict.CANCELLED, False)
+    assert (stopped.value.verdict, stopped.value.has_begun) == (Verdict.CANCELLED, False)
     assert rig.world["applied"] == []
     assert rig.world["lock"]["ID"] == "theirs"
 
@@ -341,9 +341,9 @@ def test_a_cancelled_apply_that_was_cut_off_is_not_begun_again(rig: Rig, saves: 
     with pytest.raises(Unknown, match="terraform apply was killed"):
         rig.go(arguments)
     rig.cancelled = lambda: True
-    with pytest.raises(CutShort, match="of 5 resources 3 are still to be changed") as stopped:
-        APPLY.look(rig.context(), arguments)
-    assert (stopped.value.verdict, stopped.value.begun) == (Verdict.CANCELLED, True)
+    with pytest.raises(Interrupted, match="of 5 resources 3 are still to be changed") as stopped:
+        APPLY.is_applied(rig.context(), arguments)
+    assert (stopped.value.verdict, stopped.value.has_begun) == (Verdict.CANCELLED, True)
     assert rig.world["applied"] == list("ab")
     assert rig.world["lock"] is None  # the dead Terraform's lock is released all the same
 
@@ -361,7 +361,7 @@ def test_a_cancelled_apply_that_had_done_all_of_it_has_succeeded(rig: Rig) -> No
 def test_an_apply_that_failed_midway_says_what_it_did(rig: Rig) -> None:
     arguments = rig.planned()
     rig.change(fails_after=2)
-    with pytest.raises(CutShort, match=r"no quota\. Before that 2 of 5 resources were changed") as stopped:
+    with pytest.raises(Interrupted, match=r"no quota\. Before that 2 of 5 resources were changed") as stopped:
         rig.go(arguments)
     assert stopped.value.verdict is Verdict.FAILED
     assert stopped.value.evidence["changed"] == ["aws_route.a", "aws_route.b"]

@@ -143,8 +143,8 @@ def test_first_images_are_taken_where_the_environment_has_none_and_nowhere_else(
 
 
 def test_variables_reach_terraform_as_it_reads_them() -> None:
-    given = as_environment({"images": {"a": "b"}, "region": "x", "count": 3, "on": True})
-    assert given == {"TF_VAR_images": '{"a": "b"}', "TF_VAR_region": "x", "TF_VAR_count": "3", "TF_VAR_on": "true"}
+    provided = as_environment({"images": {"a": "b"}, "region": "x", "count": 3, "on": True})
+    assert provided == {"TF_VAR_images": '{"a": "b"}', "TF_VAR_region": "x", "TF_VAR_count": "3", "TF_VAR_on": "true"}
 
 
 # -- the copy --------------------------------------------------------------------------------------------------------
@@ -245,22 +245,22 @@ def test_somebody_elses_lock_is_named(tmp_path: Path) -> None:
     """
     executable.write_text(f"#!{sys.executable}\nimport pathlib, sys\n{textwrap.dedent(body)}")
     executable.chmod(0o755)
-    said: list[str] = []
+    messages: list[str] = []
 
     def plan() -> str:
         return tf.run(tf.Terraform(executable, None), tmp_path, ["plan"], env={}, event=lambda _: None)
 
-    def release(told: str) -> None:
-        said.append(told)
+    def release(message: str) -> None:
+        messages.append(message)
         (tmp_path / "released").touch()
 
     with pytest.raises(
         tf.StateLocked, match=r"locked by alice@laptop since 2026-11-23 14:00:00 UTC \(apply, lock 1b2c\)"
     ):
-        plans.held(plan, 0, said.append)
-    assert said == []
+        plans.held(plan, 0, messages.append)
+    assert messages == []
     assert plans.held(plan, 60, release) == "{}\n"
-    assert said == ["Waiting for the state's lock, which alice@laptop holds since 2026-11-23 14:00:00 UTC"]
+    assert messages == ["Waiting for the state's lock, which alice@laptop holds since 2026-11-23 14:00:00 UTC"]
 
 
 # -- reverts ---------------------------------------------------------------------------------------------------------

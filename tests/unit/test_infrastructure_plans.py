@@ -14,8 +14,8 @@ import pytest
 from omc.facts.differences import SENSITIVE
 from omc.facts.infrastructure import KEPT_KINDS, DeletionProtection, SavedPlan
 from omc.facts.services import Deployment, EcsService, Services
-from omc.facts.terraform_json import Change, Does, changes, values_of
-from omc.infrastructure.asked import PlannedChange
+from omc.facts.terraform_json import Change, ChangeAction, changes, values_of
+from omc.infrastructure.planned_change import PlannedChange
 from omc.procedures.infrastructure import apply, destroy
 from omc.procedures.infrastructure_drift import drift
 from omc.procedures.infrastructure_summary import approved_changes, details, document, is_rest_of, summary
@@ -37,22 +37,24 @@ NOTHING_RUNS = Services((), ("backend", "frontend"), cluster_missing=True)
 
 
 def stored(name: str) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads((FIXTURES / f"{name}.json").read_text())
-    return said
+    payload: dict[str, Any] = json.loads((FIXTURES / f"{name}.json").read_text())
+    return payload
 
 
-def saved(said: Mapping[str, Any], **otherwise: Any) -> SavedPlan:
+def saved(record: Mapping[str, Any], **otherwise: Any) -> SavedPlan:
     plan = SavedPlan(
         sha256=HASH,
         root="staging",
         serial=7,
         lineage="67602bcc",
-        made=said.get("timestamp", ""),
-        changes=changes(said["resource_changes"]),
-        drift=changes(said.get("resource_drift")),
+        made=record.get("timestamp", ""),
+        changes=changes(record["resource_changes"]),
+        drift=changes(record.get("resource_drift")),
         outputs=(),
         managed=167,
-        standing=values_of(said["prior_state"]["values"]["root_module"], KEPT_KINDS) if "prior_state" in said else {},
+        standing=values_of(record["prior_state"]["values"]["root_module"], KEPT_KINDS)
+        if "prior_state" in record
+        else {},
         variables={},
         changed_sources=(),
         state_serial=7,
@@ -84,7 +86,7 @@ def changed(path: str, before: Any, after: Any, kind: str = "aws_cloudwatch_metr
 
 def test_what_is_added_changed_replaced_and_destroyed_is_counted() -> None:
     assert summary(MIXED).counted == "2 added, 3 changed, 2 replaced, 0 destroyed"
-    assert {change.address: change.does for change in MIXED.changes}[DATABASE] is Does.REPLACE
+    assert {change.address: change.does for change in MIXED.changes}[DATABASE] is ChangeAction.REPLACE
 
 
 def test_the_value_that_forces_a_replacement_is_named() -> None:
@@ -107,7 +109,7 @@ def test_documents_in_a_text_are_compared_inside() -> None:
 
 
 def test_values_that_terraform_marks_as_sensitive_are_never_shown() -> None:
-    said = resource(
+    record = resource(
         "aws_secretsmanager_secret_version",
         ["update"],
         {"secret_string": "hunter2", "id": "x"},
@@ -115,7 +117,7 @@ def test_values_that_terraform_marks_as_sensitive_are_never_shown() -> None:
         before_sensitive={"secret_string": True},
         after_sensitive={"secret_string": True},
     )
-    [change] = changes([said])
+    [change] = changes([record])
     assert [(one.path, one.before, one.after) for one in change.differences] == [
         ("secret_string", SENSITIVE, f"changed {SENSITIVE}")
     ]
@@ -130,9 +132,9 @@ def test_a_password_is_masked_even_where_terraform_does_not_mark_it() -> None:
 
 
 def test_the_document_for_programs_holds_no_secret() -> None:
-    said = stored("mixed")
-    said["resource_changes"][0]["change"]["before"]["password"] = "hunter2"
-    text = json.dumps(document(saved(said)))
+    record = stored("mixed")
+    record["resource_changes"][0]["change"]["before"]["password"] = "hunter2"
+    text = json.dumps(document(saved(record)))
     assert "hunter2" not in text
     assert json.loads(text)["counts"] == "2 added, 3 changed, 2 replaced, 0 destroyed"
 
@@ -169,8 +171,8 @@ def test_the_replacement_of_the_database_is_refused_until_it_is_named() -> None:
 
 
 def test_a_data_store_that_is_named_in_vain_is_said() -> None:
-    asked = replace(ASKED, allow_replace=[DATABASE, "module.x.aws_s3_bucket.y"])
-    [refusal] = apply(asked, STAGING, MIXED, NOTHING_RUNS).refusals
+    request = replace(ASKED, allow_replace=[DATABASE, "module.x.aws_s3_bucket.y"])
+    [refusal] = apply(request, STAGING, MIXED, NOTHING_RUNS).refusals
     assert "names module.x.aws_s3_bucket.y, which this plan neither replaces nor destroys" in refusal
 
 
@@ -182,16 +184,16 @@ def test_replacing_what_nobody_knows_counts_as_a_loss() -> None:
 # -- whether it fits -------------------------------------------------------------------------------------------------
 
 
-def refusals(environment: Environment = STAGING, asked: PlannedChange = ASKED, **otherwise: Any) -> str:
+def refusals(environment: Environment = STAGING, request: PlannedChange = ASKED, **otherwise: Any) -> str:
     small = replace(MIXED, changes=(changed("threshold", 80, 90),), **otherwise)
-    return " ".join(apply(asked, environment, small, NOTHING_RUNS).refusals)
+    return " ".join(apply(request, environment, small, NOTHING_RUNS).refusals)
 
 
 def test_a_plan_that_fits_is_one_step_bound_to_its_file() -> None:
     plan = apply(ASKED, STAGING, replace(MIXED, changes=(changed("threshold", 80, 90),)), NOTHING_RUNS)
     [step] = plan.steps
     assert (step.action, step.arguments["sha256"], step.arguments["serial"]) == ("terraform.apply_plan", HASH, 7)
-    assert plan.rests_on["plan"] == HASH
+    assert plan.preconditions["plan"] == HASH
     assert (plan.risk, plan.undo_on_failure) == (Risk.HIGH, False)
 
 
@@ -220,9 +222,9 @@ def test_a_file_that_changed_since_it_was_shown_is_refused() -> None:
 
 
 def test_other_changes_than_were_approved_elsewhere_are_refused() -> None:
-    assert "is not what was approved" in refusals(asked=replace(ASKED, expect="0" * 64))
+    assert "is not what was approved" in refusals(request=replace(ASKED, expect="0" * 64))
     approved = summary(replace(MIXED, changes=(changed("threshold", 80, 90),))).fingerprint
-    assert refusals(asked=replace(ASKED, expect=approved)) == ""
+    assert refusals(request=replace(ASKED, expect=approved)) == ""
 
 
 def test_an_apply_that_would_take_a_rollback_back_is_refused() -> None:
@@ -300,13 +302,15 @@ def test_the_rest_of_what_was_approved_goes_on_and_nothing_else() -> None:
 
 
 def test_the_same_resource_with_another_action_was_not_approved() -> None:
-    updated = next(change for change in MIXED.changes if change.does is Does.UPDATE)
-    assert is_rest_of([replace(updated, does=Does.REPLACE)], approved_changes(MIXED.changes)) == [updated.address]
+    updated = next(change for change in MIXED.changes if change.does is ChangeAction.UPDATE)
+    assert is_rest_of([replace(updated, does=ChangeAction.REPLACE)], approved_changes(MIXED.changes)) == [
+        updated.address
+    ]
 
 
 def test_what_was_left_half_made_is_made_again() -> None:
-    made = next(change for change in MIXED.changes if change.does is Does.CREATE)
-    tainted = replace(made, does=Does.REPLACE, reason="replace_because_tainted")
+    made = next(change for change in MIXED.changes if change.does is ChangeAction.CREATE)
+    tainted = replace(made, does=ChangeAction.REPLACE, reason="replace_because_tainted")
     assert is_rest_of([tainted], approved_changes(MIXED.changes)) == []
     assert is_rest_of([tainted], approved_changes([])) == [made.address]
 
@@ -337,10 +341,10 @@ def test_a_type_that_is_in_no_table_is_not_known() -> None:
 
 def test_a_larger_task_costs_as_many_times_as_it_runs() -> None:
     size = {"cpu": "1024", "memory": "2048"}
-    said = resource("aws_ecs_task_definition", ["delete", "create"], size, {"cpu": "2048", "memory": "4096"})
-    said["address"] = f"{BACKEND}.aws_ecs_task_definition.this"
+    record = resource("aws_ecs_task_definition", ["delete", "create"], size, {"cpu": "2048", "memory": "4096"})
+    record["address"] = f"{BACKEND}.aws_ecs_task_definition.this"
     services = {f"{BACKEND}.aws_ecs_service.this": {"desired_count": 3}}
-    assert monthly(changes([said]), services).usd == pytest.approx(3 * 730 * (0.04856 + 2 * 0.00532))
+    assert monthly(changes([record]), services).usd == pytest.approx(3 * 730 * (0.04856 + 2 * 0.00532))
 
 
 def test_every_price_says_where_it_is_from_and_whether_it_was_checked() -> None:
@@ -362,7 +366,7 @@ def test_drift_is_told_apart_by_who_made_it() -> None:
     assert [change.kind for change in found.outside] == ["aws_cloudwatch_metric_alarm"]
     assert [change.kind for change in found.not_applied] == ["aws_cloudwatch_log_group"]
     assert [change.kind for change in found.intended] == ["aws_ecs_service"]
-    assert [change.kind for change in found.filled_in] == ["aws_lb_target_group"]
+    assert [change.kind for change in found.computed] == ["aws_lb_target_group"]
     assert not found.is_none
 
 
@@ -371,7 +375,7 @@ def test_what_was_deleted_by_hand_is_drift() -> None:
     gone = resource("aws_cloudwatch_metric_alarm", ["delete"], alarm, None)
     anew = resource("aws_cloudwatch_metric_alarm", ["create"], None, alarm)
     found = drift(saved({"resource_changes": [anew], "resource_drift": [gone]}))
-    assert [change.does for change in found.outside] == [Does.DESTROY]
+    assert [change.does for change in found.outside] == [ChangeAction.DESTROY]
 
 
 def test_what_deployments_and_aws_set_is_no_drift() -> None:

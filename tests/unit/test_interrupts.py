@@ -15,14 +15,14 @@ import pytest
 
 from omc import interrupts
 from omc import terraform as tf
-from omc.interrupts import held, told_apart
+from omc.interrupts import deferred_signals, reraise_interrupts
 
 
 def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
     done: list[str] = []
 
     def work() -> None:
-        with held() as interrupted:
+        with deferred_signals() as interrupted:
             done.append(f"before: {interrupted()}")
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
@@ -36,7 +36,7 @@ def test_an_interrupt_waits_for_the_end_of_the_block() -> None:
 
 def test_an_error_of_the_block_gives_way_to_the_interrupt() -> None:
     def work() -> None:
-        with held():
+        with deferred_signals():
             signal.raise_signal(signal.SIGINT)
             raise OSError("what was interrupted failed for that")
 
@@ -48,7 +48,7 @@ def test_an_error_of_the_block_gives_way_to_the_interrupt() -> None:
 def test_each_signal_does_at_the_end_what_it_would_have_done(restored: None) -> None:
     came: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
-    with held():
+    with deferred_signals():
         signal.raise_signal(signal.SIGTERM)
         assert came == []
     assert came == [signal.SIGTERM]
@@ -56,7 +56,7 @@ def test_each_signal_does_at_the_end_what_it_would_have_done(restored: None) -> 
 
 def test_a_signal_that_is_ignored_stays_ignored(restored: None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with held() as interrupted:
+    with deferred_signals() as interrupted:
         signal.raise_signal(signal.SIGINT)
         assert not interrupted()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
@@ -66,7 +66,7 @@ def test_another_thread_leaves_the_signals_alone() -> None:
     seen: list[object] = []
 
     def work() -> None:
-        with held() as interrupted:
+        with deferred_signals() as interrupted:
             seen.extend([signal.getsignal(signal.SIGINT), interrupted()])
 
     thread = threading.Thread(target=work)
@@ -77,7 +77,7 @@ def test_another_thread_leaves_the_signals_alone() -> None:
 
 def test_an_error_that_only_came_of_an_interrupt_is_one() -> None:
     def clean_up_after(interrupt: BaseException) -> None:
-        with told_apart():
+        with reraise_interrupts():
             try:
                 raise interrupt
             finally:
@@ -93,7 +93,7 @@ def test_an_interrupt_while_terraform_is_started_is_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At whichever line of Python's own library: one there made a missing temporary file of it, others lost it."""
-    monkeypatch.setattr(tf, "LOOK", 0.001)
+    monkeypatch.setattr(tf, "POLL_INTERVAL", 0.001)
     executable = tmp_path / "terraform"
     executable.write_text("#!/bin/sh\necho hello\n")
     executable.chmod(0o755)
@@ -137,7 +137,7 @@ def test_an_interrupt_while_terraform_is_started_is_nothing_else(
 
 @pytest.fixture
 def restored() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in interrupts.HELD}
+    before = {number: signal.getsignal(number) for number in interrupts.HELD_SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

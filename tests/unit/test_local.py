@@ -11,28 +11,28 @@ import pytest
 
 from omc.errors import OmcError
 from omc.local import cloud, lifecycle
-from omc.local.lifecycle import Phase, Record, Site, site_of
+from omc.local.lifecycle import LocalStack, Phase, Record, site_of
 from omc.progress import Progress
 from omc.stack import load
 from omc.store import embedded
 from omc.store.database import open_store
-from omc.store.place import Place
+from omc.store.location import StoreLocation
 from support.stack import ROOT, clean_env, run
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path) -> LocalStack:
     return site_of(load(ROOT / "omc.toml"), tmp_path / "cloud")
 
 
-def test_a_full_disk_is_said_before_anything_is_written(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_before_anything_is_written(site: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle, "SPACE", 2**60)
     with pytest.raises(OmcError, match=r"needs \d+ MiB of disk and .* has \d+ MiB free"):
         lifecycle.up(site, Progress())
     assert not site.record_file.exists()
 
 
-def test_a_second_up_on_the_same_folder_is_refused(site: Site) -> None:
+def test_a_second_up_on_the_same_folder_is_refused(site: LocalStack) -> None:
     site.state.mkdir()
     with (site.state / "up.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -40,9 +40,9 @@ def test_a_second_up_on_the_same_folder_is_refused(site: Site) -> None:
             lifecycle.up(site, Progress())
 
 
-def test_omcs_own_database_ends_with_the_cloud_unless_it_is_used_and_goes_with_a_reset(site: Site) -> None:
+def test_omcs_own_database_ends_with_the_cloud_unless_it_is_used_and_goes_with_a_reset(site: LocalStack) -> None:
     folder = site.state / "omc"
-    with open_store(Place(folder=folder)):
+    with open_store(StoreLocation(folder=folder)):
         lifecycle.down(site)
         assert embedded._living(folder / "data") is not None
     assert embedded._living(folder / "data") is None
@@ -53,29 +53,29 @@ def test_omcs_own_database_ends_with_the_cloud_unless_it_is_used_and_goes_with_a
     kept.leave()
 
 
-def test_the_record_comes_back_as_it_was_written(site: Site) -> None:
+def test_the_record_comes_back_as_it_was_written(site: LocalStack) -> None:
     assert site.read() == Record()
     written = Record(Phase.APPLIED, "/mirror", {"backend": "x@sha256:1"}, {"cluster_name": "c"})
     site.write(written)
     assert site.read() == written
 
 
-def test_a_record_cut_off_half_way_counts_as_an_apply_cut_off(site: Site) -> None:
+def test_a_record_cut_off_half_way_counts_as_an_apply_cut_off(site: LocalStack) -> None:
     site.state.mkdir()
     site.record_file.write_text('{"phase": "app')
     assert site.read().phase is Phase.APPLYING
 
 
-def test_without_a_cloud_it_says_how_to_start_one(site: Site) -> None:
+def test_without_a_cloud_it_says_how_to_start_one(site: LocalStack) -> None:
     with pytest.raises(OmcError, match=r"No local cloud runs in .* Start one: omc local up"):
-        cloud.reach(site.state)
+        cloud.local_endpoint(site.state)
 
 
-def test_a_damaged_cloud_file_is_named(site: Site) -> None:
+def test_a_damaged_cloud_file_is_named(site: LocalStack) -> None:
     site.state.mkdir()
     (site.state / "cloud.json").write_text(json.dumps({"endpoint": "http://127.64.0.1:4566"}))
     with pytest.raises(OmcError, match=r"cloud\.json can't be read"):
-        cloud.reach(site.state)
+        cloud.local_endpoint(site.state)
 
 
 @pytest.mark.parametrize("verb", [("env",), ("status",), ("logs",), ("fault", "list"), ("fault", "stop", "--all")])

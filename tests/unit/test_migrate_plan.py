@@ -11,13 +11,13 @@ from omc.errors import Refused, WrongUse
 from omc.facts.definitions import Definitions
 from omc.facts.requirements import Requirements
 from omc.facts.services import Services
-from omc.procedures.migrate import Asked
+from omc.procedures.migrate import MigrateRequest
 from omc.procedures.plan import Plan
 from support import release_world as world
 
 
 def plan(*services: str, **more: Any) -> Plan:
-    return world.planned("migrate", Asked(services), **more)
+    return world.planned("migrate", MigrateRequest(services), **more)
 
 
 def test_it_is_one_task_with_what_terraform_last_applied() -> None:
@@ -26,7 +26,7 @@ def test_it_is_one_task_with_what_terraform_last_applied() -> None:
     assert (step.name, step.action) == ("migrate-backend", "ecs.run_task")
     assert step.arguments["task_definition"] == "ohmycoins-migrate-backend:2"
     assert step.arguments["command"] == ["python", "-m", "backend.migrate"]
-    assert made.rests_on == {"task_definitions": {"backend": "ohmycoins-migrate-backend:2"}}
+    assert made.preconditions == {"task_definitions": {"backend": "ohmycoins-migrate-backend:2"}}
     assert plan("backend").steps == made.steps
 
 

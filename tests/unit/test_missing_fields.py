@@ -23,7 +23,7 @@ from omc.facts import logs
 from omc.facts.collector import collect
 from omc.facts.scope import Scope
 from omc.stack import Environment
-from omc.store.place import Place
+from omc.store.location import StoreLocation
 from support import release_world as world
 from support.fake_gateway import FakeGateway
 from support.missing_fields import Path, paths, watched, without, words
@@ -107,17 +107,17 @@ def answers() -> dict[tuple[str, str], Any]:
         "stoppedReason": "Essential container in task exited",
         "containers": [{"name": "backend", "exitCode": 0}],
     }
-    told = healthy() | {
+    record = healthy() | {
         ("ecs", "ListTasks"): {"taskArns": ["a", "b"]},
         ("ecs", "DescribeTasks"): {"tasks": [scaled_in, migrated], "failures": []},
     }
-    named = {(service, xform_name(operation)): answer for (service, operation), answer in told.items()}
+    named = {(service, xform_name(operation)): answer for (service, operation), answer in record.items()}
     metrics = named["cloudwatch", "get_metric_data"]
     del named["cloudwatch", "list_tags_for_resource"]  # asked for alarms in ALARM only
     return named | {("cloudwatch", "get_metric_data"): metrics, ("s3", "get_object"): state}
 
 
-def morning(told: Mapping[tuple[str, str], Any], monkeypatch: pytest.MonkeyPatch, page: Any = None) -> list[Finding]:
+def morning(record: Mapping[tuple[str, str], Any], monkeypatch: pytest.MonkeyPatch, page: Any = None) -> list[Finding]:
     def get(url: str, **_: Any) -> Page:
         if "elb.amazonaws.com" not in url:
             raise Failed(f"{url} does not answer.", Trouble.NAME, "no such name")
@@ -127,9 +127,9 @@ def morning(told: Mapping[tuple[str, str], Any], monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(http_get, "get", get)
     monkeypatch.setattr(logs, "FIRST_WAIT", 0.0)
     environment = world.environment()
-    given: dict[Any, Any] = {Environment: environment, Scope: Scope(NOW), Place: Place()}
-    gateway = FakeGateway(dict(told), environment)
-    return judge(MORNING, collect(MORNING, given | {Gateway: gateway}), given)
+    provided: dict[Any, Any] = {Environment: environment, Scope: Scope(NOW), StoreLocation: StoreLocation()}
+    gateway = FakeGateway(dict(record), environment)
+    return judge(MORNING, collect(MORNING, provided | {Gateway: gateway}), provided)
 
 
 def exempt(operation: str, path: Path) -> bool:
@@ -137,24 +137,24 @@ def exempt(operation: str, path: Path) -> bool:
 
 
 def test_all_is_well_to_begin_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = morning(answers(), monkeypatch)
-    assert [finding.sentence for finding in told if finding.level is not Level.OK] == []
-    assert [finding.sentence[:13] for finding in told if finding.check == "expected"] == ["All 7 things "]
+    findings = morning(answers(), monkeypatch)
+    assert [finding.sentence for finding in findings if finding.level is not Level.OK] == []
+    assert [finding.sentence[:13] for finding in findings if finding.check == "expected"] == ["All 7 things "]
 
 
 def fields_read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, str], Path]]:
     """Every field that the morning check asks for. One that it never asks for can't be missed."""
     read: dict[tuple[str, str], set[Path]] = {}
-    told: dict[tuple[str, str], Any] = {}
+    record: dict[tuple[str, str], Any] = {}
     for call, answer in answers().items():
         found: set[Path] = set()
 
         def watching(params: Any, answer: Any = answer, found: set[Path] = found) -> Any:
             return watched(answer(params) if callable(answer) else answer, (), found)
 
-        told[call] = watching
+        record[call] = watching
         read[call] = found
-    morning(told, monkeypatch)
+    morning(record, monkeypatch)
     fields: list[tuple[tuple[str, str], Path]] = []
     for call, answer in answers().items():
         sample = answer({"MetricDataQueries": [{"Id": "total_0"}], "EndTime": NOW}) if callable(answer) else answer
@@ -167,9 +167,9 @@ def test_no_field_that_is_missing_leaves_all_well(monkeypatch: pytest.MonkeyPatc
     assert len(fields) > 60, "the check reads less than it did"
     silent, used = [], set()
     for call, path in fields:
-        told = answers()
-        told[call] = without(told[call], path)
-        found = morning(told, monkeypatch)
+        record = answers()
+        record[call] = without(record[call], path)
+        found = morning(record, monkeypatch)
         assert len({finding.check for finding in found}) == len(MORNING), "each check says something"
         if {finding.level for finding in found} == {Level.OK}:
             (used.add if exempt(call[1], path) else silent.append)(words(call[1], path))
@@ -193,9 +193,9 @@ def test_no_field_that_is_missing_leaves_all_well(monkeypatch: pytest.MonkeyPatc
 def test_a_thing_that_is_missing_from_a_list_is_seen(
     call: tuple[str, str], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = answers()
-    told[call] = without(told[call], path)
-    assert {finding.level for finding in morning(told, monkeypatch)} != {Level.OK}
+    record = answers()
+    record[call] = without(record[call], path)
+    assert {finding.level for finding in morning(record, monkeypatch)} != {Level.OK}
 
 
 @pytest.mark.parametrize("page", [{}, {"data_age_seconds": None}, {"data_age_seconds": "12"}, [], None, 0, "12", True])
@@ -206,14 +206,14 @@ def test_a_status_page_that_does_not_say_is_unknown(page: Any, monkeypatch: pyte
 
 @pytest.mark.parametrize("code", ["InternalError", "Forbidden"])
 def test_metrics_that_cloudwatch_could_not_give_are_unknown(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = answers()
-    metrics = told["cloudwatch", "get_metric_data"]
+    record = answers()
+    metrics = record["cloudwatch", "get_metric_data"]
 
     def broken(params: Any) -> Any:
         answer = metrics(params)
         answer["MetricDataResults"][0] |= {"StatusCode": code, "Values": [], "Timestamps": []}
         return answer
 
-    told["cloudwatch", "get_metric_data"] = broken
-    unknown = {finding.check for finding in morning(told, monkeypatch) if finding.level is Level.UNKNOWN}
+    record["cloudwatch", "get_metric_data"] = broken
+    unknown = {finding.check for finding in morning(record, monkeypatch) if finding.level is Level.UNKNOWN}
     assert "error-rate" in unknown

@@ -16,7 +16,7 @@ import pytest
 
 from omc.actions.action import Verdict, action_named
 from omc.errors import OmcError
-from omc.procedures.settling import Readings
+from omc.procedures.bake import Readings
 from support import release_world as world
 from support.fake_gateway import FakeGateway, context
 from support.missing_fields import Path, paths, watched, without, words
@@ -97,7 +97,7 @@ def answers(**more: Any) -> dict[tuple[str, str], Any]:
         "targetServiceRevision": {"arn": "arn:revision"},
     }  # fmt: skip
     balancer = {"LoadBalancerName": "ohmycoins-staging", "LoadBalancerArn": "a:loadbalancer/app/ohmycoins/1"}
-    told = {
+    record = {
         ("ecs", "describe_services"): {"services": [service()]},
         ("ecs", "list_tasks"): lambda params: {"taskArns": [] if "desiredStatus" in params else [TASK]},
         ("ecs", "describe_tasks"): {"tasks": [task()]},
@@ -125,7 +125,7 @@ def answers(**more: Any) -> dict[tuple[str, str], Any]:
             }
         },
     }  # fmt: skip
-    return told | more
+    return record | more
 
 
 ROLL = {"service": "backend", "task_definition": "ohmycoins-backend:8", "digests": {"backend": DIGEST}}
@@ -178,12 +178,12 @@ STEPS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any], Callable[[], dict
 }  # fmt: skip
 
 
-def outcome_of(step: str, told: dict[tuple[str, str], Any]) -> Verdict | None:
+def outcome_of(step: str, record: dict[tuple[str, str], Any]) -> Verdict | None:
     """What the step comes to; None where it waits, or will ask again since the answer is none."""
     action, arguments, memory, _ = STEPS[step]
-    where = context(FakeGateway(told), now=lambda: NOW, memory=dict(memory))
+    where = context(FakeGateway(record), now=lambda: NOW, state=dict(memory))
     try:
-        outcome = action_named(action).watch(where, arguments)
+        outcome = action_named(action).poll(where, arguments)
     except (OmcError, KeyError):  # the runner asks again, until the deadline
         return None
     return outcome.verdict if outcome else None
@@ -192,17 +192,17 @@ def outcome_of(step: str, told: dict[tuple[str, str], Any]) -> Verdict | None:
 def fields_read(step: str) -> list[tuple[tuple[str, str], Path]]:
     read: dict[tuple[str, str], set[Path]] = {}
     samples: dict[tuple[str, str], Any] = {}
-    told = {}
+    record = {}
     for call, answer in STEPS[step][3]().items():
 
         def watching(params: Any, call: tuple[str, str] = call, answer: Any = answer) -> Any:
-            given = answer(params) if callable(answer) else answer
-            if not samples.get(call) or "MetricDataResults" in given:
-                samples[call] = given
-            return watched(given, (), read.setdefault(call, set()))
+            provided = answer(params) if callable(answer) else answer
+            if not samples.get(call) or "MetricDataResults" in provided:
+                samples[call] = provided
+            return watched(provided, (), read.setdefault(call, set()))
 
-        told[call] = watching
-    assert outcome_of(step, told) is Verdict.SUCCEEDED
+        record[call] = watching
+    assert outcome_of(step, record) is Verdict.SUCCEEDED
     return [(call, path) for call, sample in samples.items() for path in paths(sample) if path in read[call]]
 
 
@@ -213,10 +213,10 @@ def succeeds_without(step: str) -> tuple[list[str], set[str]]:
     assert len(fields) > 5
     silent, used = [], set()
     for call, path in fields:
-        told = STEPS[step][3]()
+        record = STEPS[step][3]()
         try:
-            told[call] = without(told[call], path)
-            found = outcome_of(step, told)
+            record[call] = without(record[call], path)
+            found = outcome_of(step, record)
         except (IndexError, TypeError):  # an answer that differs from call to call hasn't got the path each time
             continue
         if found is Verdict.SUCCEEDED:

@@ -18,7 +18,7 @@ from omc.checks.finding import Evidence, Finding, Level
 from omc.cli.report import as_json, as_markdown
 from omc.cli.screen import Detail, as_screen
 from omc.cli.table import Row, table
-from omc.facts.collector import UNREAD
+from omc.facts.collector import NO_READING
 from omc.reports import Report
 from omc.stack import load
 from support.shell import words_of
@@ -81,7 +81,7 @@ WHOLE = Detail(verbose=True, everything=True)
 def report_of(text: str) -> Report:
     environment = load(Path(omc.__file__).parents[2] / "omc.toml").environments["staging"]
     findings = tuple(
-        Finding(text, level, text, text, (Evidence(text, UNREAD),), None) for level in (Level.OK, Level.FAIL)
+        Finding(text, level, text, text, (Evidence(text, NO_READING),), None) for level in (Level.OK, Level.FAIL)
     )
     return Report("Morning check", environment, None, datetime(2026, 11, 29, tzinfo=UTC), 1.0, findings, ())
 

@@ -14,8 +14,8 @@ from rehearsal.outside.story import Result, Story, Verdict, every_story, judge
 
 
 def finding(sentence: str, level: str = "fail", **more: Any) -> dict[str, Any]:
-    told = {"place": "cache", "subject": "redis", "sentence": sentence, "level": level, "evidence": [], "past": False}
-    return told | {"command": None, "explains": []} | more
+    record = {"place": "cache", "subject": "redis", "sentence": sentence, "level": level, "evidence": [], "past": False}
+    return record | {"command": None, "explains": []} | more
 
 
 def answer(headline: str, *findings: dict[str, Any], exit_code: int = 1) -> dict[str, Any]:
@@ -35,7 +35,7 @@ EVIDENCE = [{"text": "sg-1 has no rule"}]
 
 
 @pytest.mark.parametrize(
-    ("said", "verdict"),
+    ("expected", "verdict"),
     [
         (answer("FAIL: the cache is closed", SEEN), "right"),
         (answer("FAIL: the Cache is CLOSED", SEEN), "right"),
@@ -55,9 +55,9 @@ EVIDENCE = [{"text": "sg-1 has no rule"}]
     ],
 )
 def test_a_verdict_is_of_the_first_line_the_names_the_advice_and_the_exit_code(
-    said: dict[str, Any], verdict: str
+    expected: dict[str, Any], verdict: str
 ) -> None:
-    assert judge(CLOSED, said).verdict == verdict
+    assert judge(CLOSED, expected).verdict == verdict
 
 
 def test_a_fault_that_may_exit_with_0_must_be_told_all_the_same() -> None:
@@ -97,7 +97,7 @@ def test_a_run_of_a_part_keeps_what_was_found_of_the_others() -> None:
     first = table.page(every, [Result("closed", Verdict.RIGHT, 7.2, 11.0, "FAIL: a | b")], "", day)
     again = table.page(every, [Result("open", Verdict.WRONG, None, None, "OK", ("nothing",))], first, day)
     closed, opened = table.rows(again)
-    assert (closed.verdict, closed.said, closed.healed, closed.day) == ("right", "7 s", "11 s", "2026-11-30")
+    assert (closed.verdict, closed.seconds, closed.healed, closed.day) == ("right", "7 s", "11 s", "2026-11-30")
     assert closed.headline == r"FAIL: a \| b"
-    assert (opened.verdict, opened.said, opened.healed, opened.headline) == ("wrong", "", "no", "OK; nothing")
+    assert (opened.verdict, opened.seconds, opened.healed, opened.headline) == ("wrong", "", "no", "OK; nothing")
     assert table.rows(table.page(every, [], again, day)) == table.rows(again)

@@ -65,9 +65,9 @@ def problem(words: list[str]) -> str:
         if option.startswith("--") and option.strip("-") and option not in known:
             return f"omc {' '.join(words[: len(words) - len(rest)])} has no {option}"
     wanted = [each for each in command.params if isinstance(each, click.Argument) and each.required]
-    given = [word for word in rest if not word.startswith("-")]
-    if rest and any(OPEN in word for word in rest) and len(given) < len(wanted):
-        return f"{' '.join(words)} lacks {wanted[len(given)].name}"
+    provided = [word for word in rest if not word.startswith("-")]
+    if rest and any(OPEN in word for word in rest) and len(provided) < len(wanted):
+        return f"{' '.join(words)} lacks {wanted[len(provided)].name}"
     return ""
 
 

@@ -13,8 +13,8 @@ from omc.cli import infra_report, plan_report
 from omc.facts import differences as engine
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.services import Services
-from omc.facts.terraform_json import Does, changes, extent, outputs
-from omc.infrastructure.asked import PlannedChange
+from omc.facts.terraform_json import ChangeAction, changes, extent, outputs
+from omc.infrastructure.planned_change import PlannedChange
 from omc.procedures.infrastructure import PARTIAL, apply
 from omc.procedures.infrastructure_summary import approved_changes, details, headline, is_rest_of, summary
 from omc.procedures.plan import Plan, Risk, from_json, to_json
@@ -76,7 +76,7 @@ IMPORTED = one(["no-op"], SAME, SAME, change={"importing": {"id": "rtb-1"}})
 
 
 @pytest.mark.parametrize(
-    ("said", "counted", "words"),
+    ("expected", "counted", "words"),
     [
         (MOVED, f"{FOUR}, 1 moved", "= module.a.aws_route.this: has moved from aws_route.old"),
         (IMPORTED, f"{FOUR}, 1 imported", "= module.a.aws_route.this: is imported (rtb-1)"),
@@ -133,17 +133,17 @@ IMPORTED = one(["no-op"], SAME, SAME, change={"importing": {"id": "rtb-1"}})
         ),
     ],
 )  # fmt: skip
-def test_every_kind_of_change_is_named_counted_and_a_step(said: dict[str, Any], counted: str, words: str) -> None:
-    plan = planned(said)
+def test_every_kind_of_change_is_named_counted_and_a_step(expected: dict[str, Any], counted: str, words: str) -> None:
+    plan = planned(expected)
     assert plan.title == f"Apply to the infrastructure of staging: {counted}"
-    assert headline(changes([said])[0]) == words
+    assert headline(changes([expected])[0]) == words
     assert plan.details[0].headline == words
     assert len(plan.steps) == 1
-    assert not summary(saved(said)).is_empty
+    assert not summary(saved(expected)).is_empty
 
 
 @pytest.mark.parametrize(
-    "said",
+    "expected",
     [
         one(["no-op"], SAME, SAME),
         one(["no-op"], SAME, SAME, change={"importing": None}),
@@ -151,13 +151,13 @@ def test_every_kind_of_change_is_named_counted_and_a_step(said: dict[str, Any], 
         one(["open"], None, None) | {"mode": "ephemeral"},
     ],
 )
-def test_what_stays_as_and_where_it_is_is_no_change(said: dict[str, Any]) -> None:
-    assert summary(saved(said, applyable=False, complete=True)).is_empty
-    assert planned(said).steps == ()
+def test_what_stays_as_and_where_it_is_is_no_change(expected: dict[str, Any]) -> None:
+    assert summary(saved(expected, applyable=False, complete=True)).is_empty
+    assert planned(expected).steps == ()
 
 
 @pytest.mark.parametrize(
-    "said",
+    "expected",
     [
         one(["delete", "forget"], SAME, None),
         one(["upsert"], SAME, SAME),
@@ -165,9 +165,9 @@ def test_what_stays_as_and_where_it_is_is_no_change(said: dict[str, Any]) -> Non
         one(["create"]) | {"mode": "list"},
     ],
 )  # fmt: skip
-def test_what_omc_never_heard_of_is_refused_and_not_left_out(said: dict[str, Any]) -> None:
-    plan = planned(said)
-    assert [change.does for change in changes([said])] == [Does.UNHEARD]
+def test_what_omc_never_heard_of_is_refused_and_not_left_out(expected: dict[str, Any]) -> None:
+    plan = planned(expected)
+    assert [change.does for change in changes([expected])] == [ChangeAction.UNKNOWN]
     assert "1 not known to omc" in plan.title
     assert any("omc doesn't know what Terraform would do to module.a.aws_route.this" in why for why in plan.refusals)
 
@@ -195,13 +195,13 @@ def test_a_database_that_is_forgotten_is_not_lost_and_said_to_be_nobodys() -> No
 
 
 def test_the_fingerprint_binds_what_is_done_and_not_what_something_happened_to_be() -> None:
-    def of(said: dict[str, Any], **document: Any) -> str:
-        return summary(saved(said, **document)).fingerprint
+    def of(record: dict[str, Any], **document: Any) -> str:
+        return summary(saved(record, **document)).fingerprint
 
     assert of(one(["delete"], SAME, None)) == of(one(["delete"], OTHER, None))
     later = {"after_unknown": {"revision": True}, "replace_paths": [["name"]]}
     revisions = (one(["delete", "create"], SAME | {"revision": n}, OTHER, change=later) for n in (1, 2))
-    assert len({of(said) for said in revisions}) == 1
+    assert len({of(entry) for entry in revisions}) == 1
     assert of(MOVED) != of(MOVED | {"previous_address": "aws_route.older"})
     assert of(IMPORTED) != of(one(["no-op"], SAME, SAME, change={"importing": {"id": "rtb-2"}}))
     assert of(one(["create"], None, SAME)) != of(one(["create"], None, OTHER))
@@ -229,13 +229,13 @@ SECRETS = [
 def test_of_a_secret_the_plan_says_that_its_new_value_is_not_in_the_fingerprint(
     action: str, before: Any, after: Any, marks: dict[str, Any]
 ) -> None:
-    said = saved(one([action], before, after, change=marks))
+    saved_plan = saved(one([action], before, after, change=marks))
     made = planned(one([action], before, after, change=marks))
     [note] = [note for note in made.notes if "the fingerprint says that they change" in note]
     assert note.startswith("1 of the new values is a secret (module.a.aws_route.this: ")
-    assert "hunter2" not in note + summary(said).fingerprint
+    assert "hunter2" not in note + summary(saved_plan).fingerprint
     other = saved(one([action], before, {**after, "name": "b"}, change=marks))
-    assert summary(said).fingerprint != summary(other).fingerprint
+    assert summary(saved_plan).fingerprint != summary(other).fingerprint
 
 
 def test_a_plan_without_a_secret_says_nothing_of_them() -> None:
@@ -308,13 +308,13 @@ def test_checks_that_fail_and_actions_that_are_invoked_are_said() -> None:
 
 
 def test_outputs_that_change_are_shown_and_secret_ones_only_named() -> None:
-    said = {
+    record = {
         "address": {"actions": ["update"], "before": "a", "after": "b", "before_sensitive": False},
         "password": {"actions": ["update"], "before": "a", "after": "b", "before_sensitive": True},
         "key": {"actions": ["create"], "before": None, "after": None, "after_unknown": True},
         "same": {"actions": ["no-op"], "before": "a", "after": "a"},
     }
-    found = {one.path: (one.before, one.after) for one in outputs(said)}
+    found = {one.path: (one.before, one.after) for one in outputs(record)}
     assert found == {
         "address": ("a", "b"),
         "password": ("(sensitive)", "changed (sensitive)"),

@@ -31,8 +31,8 @@ SATURDAY = "Sun 29 Nov 03:00:00 AEDT (Sat 16:00 UTC)"
 def change(kind: str, old: dict[str, Any], new: dict[str, Any], *, at_once: bool = False) -> Change:
     shared = {"apply_immediately": at_once, "maintenance_window": "sat:16:00-sat:18:00"}
     shared |= {"identifier" if kind == DATABASE else "replication_group_id": "shop"}
-    said = {"actions": ["update"], "before": shared | old, "after": shared | new}
-    [found] = changes([{"address": f"{kind}.this", "mode": "managed", "type": kind, "change": said}])
+    record = {"actions": ["update"], "before": shared | old, "after": shared | new}
+    [found] = changes([{"address": f"{kind}.this", "mode": "managed", "type": kind, "change": record}])
     return found
 
 
@@ -87,12 +87,12 @@ def notes(*some: Change, pending: Pending = NOTHING) -> list[str]:
 def test_when_a_value_comes(kind: str, attribute: str, old: Any, new: Any, at_once: bool, when: str) -> None:
     made = change(kind, {attribute: old}, {attribute: new}, at_once=at_once)
     assert {waits(made, one) for one in made.differences} == {when}
-    told = " ".join(notes(made))
-    assert ("AWS puts this off" in told) is (when == "window")
-    assert ("only after a reboot" in told) is (when == "reboot")
-    assert ("not known to omc" in told) is (when == "not known")
+    message = " ".join(notes(made))
+    assert ("AWS puts this off" in message) is (when == "window")
+    assert ("only after a reboot" in message) is (when == "reboot")
+    assert ("not known to omc" in message) is (when == "not known")
     if when == "window":
-        assert f"on {SATURDAY}" in told
+        assert f"on {SATURDAY}" in message
 
 
 @pytest.mark.parametrize("kind", WINDOW)
@@ -266,13 +266,13 @@ def database(pending: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def event(name: str, parameters: dict[str, Any], at: str = "2026-11-22T21:15:00Z", **more: Any) -> dict[str, Any]:
     arn = "arn:aws:sts::1:assumed-role/deployer/jo"
-    said = {"eventName": name, "eventTime": at, "userIdentity": {"type": "AssumedRole", "arn": arn}}
-    return {"CloudTrailEvent": json.dumps(said | {"requestParameters": parameters} | more)}
+    record = {"eventName": name, "eventTime": at, "userIdentity": {"type": "AssumedRole", "arn": arn}}
+    return {"CloudTrailEvent": json.dumps(record | {"requestParameters": parameters} | more)}
 
 
-def aws(told: dict[str, Any], events: Any = (), **more: Any) -> FakeGateway:
+def aws(record: dict[str, Any], events: Any = (), **more: Any) -> FakeGateway:
     answers: dict[tuple[str, str], Any] = {
-        ("rds", "describe_db_instances"): {"DBInstances": [told]},
+        ("rds", "describe_db_instances"): {"DBInstances": [record]},
         ("rds", "describe_pending_maintenance_actions"): {"PendingMaintenanceActions": []},
         ("elasticache", "describe_replication_groups"): NotFound("no such group", "ReplicationGroupNotFoundFault"),
         ("cloudtrail", "lookup_events"): events if isinstance(events, Exception) else {"Events": list(events)},
@@ -308,10 +308,10 @@ def test_a_password_that_waits_is_not_shown() -> None:
 
 @pytest.mark.parametrize("field", ["PendingModifiedValues", "DBParameterGroups", "DBInstanceStatus"])
 def test_a_database_without_one_of_these_is_one_of_which_nothing_is_known(field: str) -> None:
-    told = database({})
-    del told[field]
+    record = database({})
+    del record[field]
     with pytest.raises(KeyError, match=field):  # the collector makes it unknown
-        read_pending(aws(told), STAGING)  # type: ignore[arg-type]
+        read_pending(aws(record), STAGING)  # type: ignore[arg-type]
 
 
 def test_parameters_that_wait_for_a_reboot_are_read() -> None:
@@ -344,8 +344,8 @@ MODIFIED = {"dBInstanceIdentifier": "ohmycoins-staging", "dBInstanceClass": "db.
     ],
 )
 def test_who_asked_for_it_is_cloudtrails_word_or_unknown(events: Any, who: str) -> None:
-    told = aws(database({"DBInstanceClass": "db.t4g.small"}), events)
-    [found] = read_pending(told, STAGING).changes  # type: ignore[arg-type]
+    response = aws(database({"DBInstanceClass": "db.t4g.small"}), events)
+    [found] = read_pending(response, STAGING).changes  # type: ignore[arg-type]
     assert who in found.author.who
     assert (found.author.at is None) is ("unknown" in found.author.who)
 

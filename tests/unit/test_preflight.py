@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from omc.errors import Refused, WrongUse
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarm, Alarms
-from omc.facts.collector import needs
+from omc.facts.collector import dependencies
 from omc.facts.connections import Connections
 from omc.facts.definitions import Definitions
 from omc.facts.deployed_images import DeployedImages
@@ -39,11 +39,10 @@ from omc.facts.subnets import Subnet, Subnets
 from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import changes
 from omc.incidents.events import Event, Opened
-from omc.incidents.state import begun
-from omc.infrastructure.asked import PlannedChange
-from omc.procedures.asking import Deploy, Prune, Rollback
+from omc.incidents.state import from_first_event
+from omc.infrastructure.planned_change import PlannedChange
 from omc.procedures.catalogue import PLANNERS, planner
-from omc.procedures.migrate import Asked as Migrate
+from omc.procedures.migrate import MigrateRequest as Migrate
 from omc.procedures.plan import Plan
 from omc.procedures.preconditions.images import MIGRATION, NAMED, NOT_ROLLED_BACK, PROCESSOR, SCHEMA, VERIFIED
 from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
@@ -51,8 +50,9 @@ from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import VERBS, Answer, Precondition, Verb, cells
 from omc.procedures.preconditions.tasks import CONNECTIONS, IMAGES
 from omc.procedures.preflight import TABLE, examine
-from omc.procedures.restart import Asked as Restart
-from omc.procedures.scale import Asked as Scale
+from omc.procedures.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.procedures.restart import RestartRequest as Restart
+from omc.procedures.scale import ScaleRequest as Scale
 from omc.stack import load
 from omc.stack.model import Freeze, MaintenanceWindow
 from support import release_world as world
@@ -87,16 +87,16 @@ def terraform(actions: list[str], before: Any, after: Any) -> SavedPlan:
 
 SERVICE = {"name": "backend", "health_check_grace_period_seconds": 60}
 ASKED: Mapping[Verb, Any] = {
-    Verb.DEPLOY: Deploy({"backend": world.digest("c")}),
-    Verb.ROLLBACK: Rollback(["backend"]),
-    Verb.STOP: Rollback(["backend"]),
+    Verb.DEPLOY: DeployRequest({"backend": world.digest("c")}),
+    Verb.ROLLBACK: RollbackRequest(["backend"]),
+    Verb.STOP: RollbackRequest(["backend"]),
     Verb.RESTART: Restart(["backend"]),
     Verb.OUT: Scale("backend", 3),
     Verb.IN: Scale("backend", minimum=0, maximum=9),
     Verb.MIGRATE: Migrate(["backend"]),
     Verb.APPLY: FILE,
     Verb.DESTROY: FILE,
-    Verb.PRUNE: Prune(),
+    Verb.PRUNE: PruneRequest(),
 }
 PROCEDURE: Mapping[Verb, str] = {verb: name for name, verbs in VERBS.items() for verb in verbs}
 WELL: Mapping[str, Any] = world.facts() | {
@@ -124,16 +124,16 @@ WELL: Mapping[str, Any] = world.facts() | {
 class Broken:
     """One precondition that doesn't hold."""
 
-    said: str
+    message: str
     """What a plan then says, as a pattern."""
     facts: Mapping[str, Any]
-    asked: Mapping[Verb, Any] = field(default_factory=dict)
+    requests: Mapping[Verb, Any] = field(default_factory=dict)
     """What is asked for instead, where it only shows then."""
 
 
 def incident(severity: int) -> OpenIncidents:
     event = Event(world.NOW - timedelta(hours=1), "ann", Opened(severity, "Users can't log in"))
-    return OpenIncidents((begun("staging", 3, event),))
+    return OpenIncidents((from_first_event("staging", 3, event),))
 
 
 def window(*, required: bool) -> MaintenanceWindow:
@@ -219,7 +219,7 @@ BROKEN: Mapping[str, Broken] = {
     ),
     NAMED: Broken(
         "lets tags be moved",
-        {"images": WantedImages({"backend": world.wanted("c", asked="build-1", tags_move=True)})},
+        {"images": WantedImages({"backend": world.wanted("c", requested="build-1", tags_move=True)})},
     ),
     PROCESSOR: Broken("built for arm64", {"images": WantedImages({"backend": world.wanted("c", image=ARM)})}),
     NOT_ROLLED_BACK: Broken(
@@ -229,12 +229,12 @@ BROKEN: Mapping[str, Broken] = {
             "deployed": DeployedImages({f"{B}:9": {"backend": world.pinned("backend", "c")}}),
             "found": world.candidates(OLD, NOW, world.definition("backend", 9, "c"), FRONTEND),
         },
-        {Verb.ROLLBACK: Rollback(["backend"], to="9")},
+        {Verb.ROLLBACK: RollbackRequest(["backend"], to="9")},
     ),
     VERIFIED: Broken(
         "was never verified in this environment",
         {"found": world.candidates(OLD, NOW, world.definition("backend", 5, "c"), FRONTEND)},
-        {Verb.ROLLBACK: Rollback(["backend"], to="5")},
+        {Verb.ROLLBACK: RollbackRequest(["backend"], to="5")},
     ),
     SCHEMA: Broken(
         "made for schema 3",
@@ -282,11 +282,11 @@ BROKEN: Mapping[str, Broken] = {
 }
 
 
-def planned(verb: Verb, facts: Mapping[str, Any] = WELL, asked: Any = None, override: str = "") -> Plan:
+def planned(verb: Verb, facts: Mapping[str, Any] = WELL, request: Any = None, override: str = "") -> Plan:
     """The verb's plan, by the planner of its command."""
-    asked = asked or ASKED[verb]
+    request = request or ASKED[verb]
     if override:
-        asked = replace(asked, override=override)
+        request = replace(request, override=override)
     there = {**WELL, **facts}
     if verb is Verb.STOP:
         of = there["history"].of
@@ -294,19 +294,19 @@ def planned(verb: Verb, facts: Mapping[str, Any] = WELL, asked: Any = None, over
         there["history"] = History({**of, "backend": stopped})
     if verb is Verb.DESTROY:
         there["plan"] = replace(terraform(["delete"], SERVICE, None), root=there["plan"].root)
-    return world.planned(PROCEDURE[verb], asked, **there)
+    return world.planned(PROCEDURE[verb], request, **there)
 
 
 def answer(verb: Verb, broken: Broken) -> Answer:
     """What the verb's plan makes of it."""
     try:
-        plan = planned(verb, broken.facts, broken.asked.get(verb))
+        plan = planned(verb, broken.facts, broken.requests.get(verb))
         refusals, notes = plan.refusals, plan.notes
     except Refused as error:
         refusals, notes = (error.message,), ()
-    if said := [each for each in refusals if re.search(broken.said, each)]:
-        return Answer.OVERRIDE if all("--override" in each for each in said) else Answer.REFUSE
-    return Answer.NOTE if any(re.search(broken.said, note) for note in notes) else Answer.SKIP
+    if messages := [each for each in refusals if re.search(broken.message, each)]:
+        return Answer.OVERRIDE if all("--override" in each for each in messages) else Answer.REFUSE
+    return Answer.NOTE if any(re.search(broken.message, note) for note in notes) else Answer.SKIP
 
 
 @pytest.mark.parametrize("verb", Verb)
@@ -319,7 +319,7 @@ def test_each_command_answers_each_broken_precondition_as_the_table_says(row: Pr
 def test_where_everything_holds_nothing_is_refused(verb: Verb) -> None:
     plan = planned(verb)
     assert plan.refusals == ()
-    assert not [note for note in plan.notes for broken in BROKEN.values() if re.search(broken.said, note)]
+    assert not [note for note in plan.notes for broken in BROKEN.values() if re.search(broken.message, note)]
 
 
 def test_the_table_has_a_column_for_every_command_and_no_row_without_a_story() -> None:
@@ -334,7 +334,7 @@ def test_the_table_has_a_column_for_every_command_and_no_row_without_a_story() -
 def test_what_a_row_rests_on_is_read_by_each_command_that_it_means_something_to(row: Precondition) -> None:
     for verb, cell in row.cells.items():
         if cell.answer is not Answer.SKIP:
-            assert set(row.reads) & set(needs(planner(PROCEDURE[verb])).values()), (row.holds, verb)
+            assert set(row.reads) & set(dependencies(planner(PROCEDURE[verb])).values()), (row.holds, verb)
 
 
 def test_the_documentation_has_the_table_as_it_is() -> None:
@@ -393,18 +393,18 @@ def test_what_one_does_in_an_incident_is_never_refused_for_the_incident(rows: se
 @given(st.sets(st.sampled_from(sorted(BROKEN))), st.sampled_from(list(Verb)))
 def test_a_reason_overrides_what_may_be_overridden_and_nothing_else(rows: set[str], verb: Verb) -> None:
     facts = together(rows)
-    asked = next((BROKEN[row].asked[verb] for row in sorted(rows) if verb in BROKEN[row].asked), None)
+    request = next((BROKEN[row].requests[verb] for row in sorted(rows) if verb in BROKEN[row].requests), None)
     try:
-        plain = planned(verb, facts, asked)
+        plain = planned(verb, facts, request)
     except Refused as refused:
         if verb is not Verb.PRUNE:
             with pytest.raises(Refused, match=re.escape(refused.message)):
-                planned(verb, facts, asked, override=WHY)
+                planned(verb, facts, request, override=WHY)
         return
     if verb is Verb.PRUNE:
         assert not any("--override" in refusal for refusal in plain.refusals)
         return
-    forced = planned(verb, facts, asked, override=WHY)
+    forced = planned(verb, facts, request, override=WHY)
     assert forced.refusals == tuple(each for each in plain.refusals if "--override" not in each)
     overridden = [note for note in forced.notes if note.startswith(f"Overridden ({WHY}): ")]
     assert len(overridden) == len(plain.refusals) - len(forced.refusals)
@@ -451,7 +451,7 @@ def test_a_deployment_is_in_progress_or_failed_and_never_both(
 
 
 @pytest.mark.parametrize(
-    ("known", "said"),
+    ("known", "expected"),
     [
         (
             Services((world.service("frontend", 3),), ("backend",)),
@@ -478,28 +478,30 @@ def test_a_deployment_is_in_progress_or_failed_and_never_both(
     ],
 )
 @pytest.mark.parametrize("verb", [Verb.DEPLOY, *HANDS, Verb.MIGRATE])
-def test_each_command_says_in_one_sentence_that_a_service_is_not_there(verb: Verb, known: Services, said: str) -> None:
+def test_each_command_says_in_one_sentence_that_a_service_is_not_there(
+    verb: Verb, known: Services, expected: str
+) -> None:
     with pytest.raises(Refused) as refused:
         planned(verb, {"services": known})
-    assert refused.value.message == said
+    assert refused.value.message == expected
 
 
 @pytest.mark.parametrize(
-    ("verb", "asked"),
+    ("verb", "requested"),
     [
-        (Verb.DEPLOY, Deploy({"bakcend": "image"})),
-        (Verb.DEPLOY, Deploy(force_new=["bakcend"])),
-        (Verb.ROLLBACK, Rollback(["bakcend"])),
-        (Verb.STOP, Rollback(["bakcend"])),
+        (Verb.DEPLOY, DeployRequest({"bakcend": "image"})),
+        (Verb.DEPLOY, DeployRequest(force_new=["bakcend"])),
+        (Verb.ROLLBACK, RollbackRequest(["bakcend"])),
+        (Verb.STOP, RollbackRequest(["bakcend"])),
         (Verb.RESTART, Restart(["frontend", "bakcend"])),
         (Verb.RESTART, Restart(["all", "bakcend"])),
         (Verb.OUT, Scale("bakcend", 3)),
         (Verb.MIGRATE, Migrate(["bakcend"])),
     ],
 )
-def test_a_name_that_omc_toml_does_not_have_is_wrong_use_with_what_was_meant(verb: Verb, asked: Any) -> None:
+def test_a_name_that_omc_toml_does_not_have_is_wrong_use_with_what_was_meant(verb: Verb, requested: Any) -> None:
     with pytest.raises(WrongUse) as wrong:
-        planned(verb, asked=asked)
+        planned(verb, request=requested)
     assert wrong.value.message == (
         'staging has no service "bakcend"; it has backend, frontend. Did you mean "backend"?'
     )

@@ -114,9 +114,9 @@ def test_what_it_does_not_cover_is_not_known_and_never_no_change(
     found = cost(kind, values, unknown=unknown)
     assert found.unknown == (f"m.{kind}.this",)
     assert found.figures == 0
-    [said] = sentences(found)
-    assert said.startswith("Cost not known of:")
-    assert why in said
+    [message] = sentences(found)
+    assert message.startswith("Cost not known of:")
+    assert why in message
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_a_task_costs_what_its_service_makes_of_it(service: Any, why: str) -> No
 def test_more_tasks_of_the_same_size_cost_more() -> None:
     standing = {"m.aws_ecs_task_definition.this": TASK}
     change = {"actions": ["update"], "before": {"desired_count": 2}, "after": {"desired_count": 5}}
-    said = {"address": "m.aws_ecs_service.this", "mode": "managed", "type": "aws_ecs_service", "change": change}
-    assert monthly(changes([said]), standing).usd == pytest.approx(3 * HOURS * X86)
-    assert monthly(changes([said]), {}).unknown == ("m.aws_ecs_service.this",)
+    record = {"address": "m.aws_ecs_service.this", "mode": "managed", "type": "aws_ecs_service", "change": change}
+    assert monthly(changes([record]), standing).usd == pytest.approx(3 * HOURS * X86)
+    assert monthly(changes([record]), {}).unknown == ("m.aws_ecs_service.this",)
 
 
 @pytest.mark.parametrize(
@@ -162,10 +162,10 @@ def test_another_region_than_the_tables_is_not_priced_by_it(region: str, values:
 def test_parts_of_it_that_have_no_price_are_said_beside_the_figure() -> None:
     grows = {"max_allocated_storage": 100, "performance_insights_enabled": True}
     grows |= {"performance_insights_retention_period": 731}
-    said = list(sentences(cost("aws_db_instance", DATABASE | grows)))
-    assert "as far as it is known" in said[0]
-    assert "grows by itself up to 100 GiB" in said[1]
-    assert "Performance Insights beyond 7 days" in said[1]
+    messages = list(sentences(cost("aws_db_instance", DATABASE | grows)))
+    assert "as far as it is known" in messages[0]
+    assert "grows by itself up to 100 GiB" in messages[1]
+    assert "Performance Insights beyond 7 days" in messages[1]
     later = list(sentences(cost("aws_lb", {"load_balancer_type": "application"}, unknown={"subnets": True})))
     assert "public IPv4 addresses, one a subnet, of 3.65 USD each" in later[1]
 
@@ -179,5 +179,5 @@ def test_only_by_use_is_no_sentence_of_no_change() -> None:
 
 def test_what_is_replaced_and_left_there_is_paid_twice() -> None:
     change = {"actions": ["create", "forget"], "before": DATABASE, "after": DATABASE}
-    said = {"address": "m.aws_db_instance.this", "mode": "managed", "type": "aws_db_instance", "change": change}
-    assert monthly(changes([said]), {}).usd == pytest.approx(DATABASE_COSTS)
+    record = {"address": "m.aws_db_instance.this", "mode": "managed", "type": "aws_db_instance", "change": change}
+    assert monthly(changes([record]), {}).usd == pytest.approx(DATABASE_COSTS)

@@ -21,7 +21,7 @@ from omc.facts import probes
 from omc.facts.data_age import read_data_age
 from omc.facts.listeners import Listeners, read_listeners
 from omc.facts.load_balancers import LoadBalancers, TargetGroups, read_load_balancers, read_target_groups
-from omc.facts.probes import Asked, Probes, Source, read_probes
+from omc.facts.probes import ProbeRequest, Probes, Source, read_probes
 from omc.facts.scope import Scope
 from omc.stack import Environment, load
 from support.wire import Handler, answering, page, says
@@ -44,8 +44,8 @@ def probed(aws: CannedAws, environment: Environment = STAGING) -> Probes:
     return read_probes(gateway, environment, balancers, read_listeners(gateway, balancers), groups)
 
 
-def asked_of(found: Probes, service: str) -> list[Asked]:
-    return [asked for asked in found.asked if asked.service == service]
+def asked_of(found: Probes, service: str) -> list[ProbeRequest]:
+    return [request for request in found.requests if request.service == service]
 
 
 def rules(aws: CannedAws, *some: dict[str, Any]) -> None:
@@ -53,12 +53,12 @@ def rules(aws: CannedAws, *some: dict[str, Any]) -> None:
 
 
 def rule(priority: int, target: str, **conditions: Sequence[str]) -> dict[str, Any]:
-    told = []
+    records = []
     for field, values in conditions.items():
         name = field.replace("_", "-")
         config = {"path-pattern": "PathPatternConfig", "host-header": "HostHeaderConfig"}.get(name)
-        told.append({"Field": name} | ({config: {"Values": list(values)}} if config else {}))
-    return {"Priority": str(priority), "Conditions": told, "Actions": [forward(target)], "IsDefault": False}
+        records.append({"Field": name} | ({config: {"Values": list(values)}} if config else {}))
+    return {"Priority": str(priority), "Conditions": records, "Actions": [forward(target)], "IsDefault": False}
 
 
 # What is asked
@@ -66,13 +66,13 @@ def rule(priority: int, target: str, **conditions: Sequence[str]) -> dict[str, A
 
 def test_each_service_is_asked_through_the_load_balancer(aws: CannedAws) -> None:
     found = probed(aws)
-    assert [(asked.service, asked.url, asked.source, asked.leads_to) for asked in found.asked] == [
+    assert [(request.service, request.url, request.source, request.leads_to) for request in found.requests] == [
         ("backend", f"{aws.endpoint}/api/v1/prices", Source.PUBLIC, (f"{PREFIX}-backend",)),
         ("backend", f"{aws.endpoint}/api/v1/status", Source.STATUS, (f"{PREFIX}-backend",)),
         ("frontend", f"{aws.endpoint}/", Source.PUBLIC, (f"{PREFIX}-frontend",)),
     ]
-    assert {answer.status for asked in found.asked for answer in asked.answers} == {200}
-    assert not any(asked.is_led_astray for asked in found.asked)
+    assert {answer.status for requested in found.requests for answer in requested.answers} == {200}
+    assert not any(wanted.is_led_astray for wanted in found.requests)
 
 
 def bare(service: str) -> Environment:
@@ -101,24 +101,26 @@ def test_without_a_page_in_the_stack_file_the_rules_say_what_is_asked(
     rules(aws, *some)
     aws.site |= {"/api/": (404, b""), "/axc": (404, b""), "/a//b": (404, b"")}
     found = probed(aws, bare(service))
-    assert [asked.url.removeprefix(aws.endpoint) for asked in found.asked] == paths
-    assert all(asked.source is Source.RULE for asked in found.asked)
+    assert [request.url.removeprefix(aws.endpoint) for request in found.requests] == paths
+    assert all(requested.source is Source.RULE for requested in found.requests)
 
 
 def test_a_rule_for_a_host_is_asked_under_that_host(aws: CannedAws) -> None:
     rules(aws, rule(10, "backend", host_header=["*.example", "api.shop.example"], path_pattern=["/api/*"]))
     found = probed(aws)
-    assert {asked.url for asked in asked_of(found, "backend")} == {
+    assert {request.url for request in asked_of(found, "backend")} == {
         "http://api.shop.example/api/v1/prices",
         "http://api.shop.example/api/v1/status",
     }
-    assert all(asked.direct and asked.direct.status == 200 for asked in asked_of(found, "backend")), "the name is sent"
+    assert all(requested.direct and requested.direct.status == 200 for requested in asked_of(found, "backend")), (
+        "the name is sent"
+    )
 
 
 def test_a_page_that_the_rules_lead_to_another_service(aws: CannedAws) -> None:
     rules(aws)
     found = asked_of(probed(aws), "backend")
-    assert all(asked.is_led_astray and asked.leads_to == (f"{PREFIX}-frontend",) for asked in found)
+    assert all(request.is_led_astray and request.leads_to == (f"{PREFIX}-frontend",) for request in found)
 
 
 def test_a_fixed_response_is_nobodys_page(aws: CannedAws) -> None:
@@ -127,17 +129,17 @@ def test_a_fixed_response_is_nobodys_page(aws: CannedAws) -> None:
     aws.answers["elbv2", "DescribeListeners"] = {"Listeners": [LISTENER | {"DefaultActions": [fixed]}]}
     (front,) = asked_of(probed(aws), "frontend")
     assert (front.fixed_by, front.is_led_astray) == ("default action", True)
-    assert not any(asked.fixed_by for asked in asked_of(probed(aws), "backend"))
+    assert not any(request.fixed_by for request in asked_of(probed(aws), "backend"))
 
 
 def test_a_rule_on_what_is_not_known_leaves_it_open(aws: CannedAws) -> None:
     rules(aws, rule(5, "backend", source_ip=["10.0.0.0/8"]))
-    assert not any(asked.is_led_astray for asked in asked_of(probed(aws), "backend"))
+    assert not any(request.is_led_astray for request in asked_of(probed(aws), "backend"))
 
 
 def test_nothing_is_asked_where_the_stack_file_says_so(aws: CannedAws) -> None:
     found = probed(aws, replace(STAGING, probe=False))
-    assert (found.asked, found.is_off) == ((), True)
+    assert (found.requests, found.is_off) == ((), True)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ def test_no_load_balancer_is_no_address(aws: CannedAws) -> None:
 def test_a_network_load_balancer_has_no_rules_and_is_asked_all_the_same(aws: CannedAws) -> None:
     aws.answers["elbv2", "DescribeLoadBalancers"]["LoadBalancers"][0]["Type"] = "network"  # type: ignore[index]
     found = probed(aws)
-    assert {answer.status for asked in found.asked for answer in asked.answers} == {200}
+    assert {answer.status for request in found.requests for answer in request.answers} == {200}
     assert "DescribeRules" not in aws.operations()
 
 
@@ -221,7 +223,7 @@ def test_the_stack_files_url_is_asked_instead(aws: CannedAws) -> None:
     gateway = Gateway(STAGING, Access(aws.endpoint, "AKIAEXAMPLE", "example", 0))
     elsewhere = replace(STAGING, url=f"{aws.endpoint}/")
     found = read_probes(gateway, elsewhere, LoadBalancers(()), Listeners(()), TargetGroups(()))
-    assert {answer.status for asked in found.asked for answer in asked.answers} == {200}
+    assert {answer.status for request in found.requests for answer in request.answers} == {200}
     assert read_data_age(found).services[0].age_seconds == 12.5
 
 
@@ -239,23 +241,23 @@ def test_the_stack_files_url_is_asked_instead(aws: CannedAws) -> None:
 )
 def test_the_age_of_the_data(aws: CannedAws, body: bytes, age: float | None, problem: str) -> None:
     aws.status_page = (200, body)
-    (told,) = read_data_age(probed(aws)).services
-    assert told.age_seconds == age
-    assert problem in told.problem
-    assert told.url == f"{aws.endpoint}/api/v1/status"
+    (service_data,) = read_data_age(probed(aws)).services
+    assert service_data.age_seconds == age
+    assert problem in service_data.problem
+    assert service_data.url == f"{aws.endpoint}/api/v1/status"
 
 
 # What comes of it
 
 
-def ask(handler: Handler, monkeypatch: pytest.MonkeyPatch | None = None) -> Asked:
+def ask(handler: Handler, monkeypatch: pytest.MonkeyPatch | None = None) -> ProbeRequest:
     """The frontend's ``/`` at a server that does what the handler does."""
     if monkeypatch:
         monkeypatch.setattr(probes, "TIMEOUT", 0.5)
     with answering(handler) as port:
         gateway = Gateway(ONLY_FRONTEND, Access("http://127.0.0.1:1", "AKIAEXAMPLE", "example"))
         environment = replace(ONLY_FRONTEND, url=f"http://127.0.0.1:{port}")
-        (found,) = read_probes(gateway, environment, LoadBalancers(()), Listeners(()), TargetGroups(())).asked
+        (found,) = read_probes(gateway, environment, LoadBalancers(()), Listeners(()), TargetGroups(())).requests
     return found
 
 
@@ -315,7 +317,7 @@ def test_one_target_that_is_frozen_is_met_too(monkeypatch: pytest.MonkeyPatch) -
 
 def test_where_some_fail_and_some_do_not_more_are_asked() -> None:
     found = ask(in_turn(page(b"", "500 Oops"), page(b"ok")))
-    assert len(found.answers) == probes.AT_ONCE + probes.AGAIN
+    assert len(found.answers) == probes.AT_ONCE + probes.RETRIES
     assert sum(answer.status == 500 for answer in found.answers) == 1
 
 
@@ -352,7 +354,7 @@ def test_a_chain_of_redirects_without_end_ends() -> None:
     count = itertools.count()
     found = ask(lambda line, over: moved(f"/{next(count)}")(line, over))
     assert all(answer.is_loop for answer in found.answers)
-    assert next(count) <= probes.AT_ONCE * (probes.HOPS + 2) + probes.AGAIN * (probes.HOPS + 2)
+    assert next(count) <= probes.AT_ONCE * (probes.HOPS + 2) + probes.RETRIES * (probes.HOPS + 2)
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.subnets import Subnet, Subnets
 from omc.procedures.plan import Plan, Risk, from_json, to_json
-from omc.procedures.restart import Asked as Restart
-from omc.procedures.scale import Asked
+from omc.procedures.restart import RestartRequest as Restart
+from omc.procedures.scale import ScaleRequest
 from omc.stack import load
 from support import release_world as world
 
@@ -86,12 +86,12 @@ FACTS: Mapping[str, Any] = {
 }
 
 
-def planned(asked: Asked, **facts: Any) -> Plan:
-    return world.planned("scale", asked, **{**FACTS, **facts})
+def planned(request: ScaleRequest, **facts: Any) -> Plan:
+    return world.planned("scale", request, **{**FACTS, **facts})
 
 
-def restarted(asked: Restart, **facts: Any) -> Plan:
-    return world.planned("restart", asked, **{**FACTS, **facts})
+def restarted(request: Restart, **facts: Any) -> Plan:
+    return world.planned("restart", request, **{**FACTS, **facts})
 
 
 def arguments(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
@@ -105,14 +105,14 @@ def kept(plan: Plan) -> tuple[int, int]:
 
 
 def test_a_count_becomes_the_autoscalers_minimum_first_so_that_it_is_not_undone() -> None:
-    plan = planned(Asked("backend", 4))
+    plan = planned(ScaleRequest("backend", 4))
     assert arguments(plan) == [
         ("scaling.set", {"minimum": 4, "maximum": 10, "at_least": 4, "at_most": 4, "settle_seconds": 90})
     ]
     [step] = plan.steps
     assert (step.before, step.after) == ("2 tasks, limits 2-10", "4 tasks, limits 4-10")
     assert step.undo is not None
-    assert step.undo.words == "back to 2 tasks, limits 2-10"
+    assert step.undo.description == "back to 2 tasks, limits 2-10"
     assert step.undo.arguments == {
         "service": "backend",
         "minimum": 2,
@@ -136,31 +136,31 @@ def test_a_count_becomes_the_autoscalers_minimum_first_so_that_it_is_not_undone(
     ],
 )
 def test_the_plan_says_what_becomes_of_the_autoscalers_minimum(count: int, note: str | None) -> None:
-    notes = [each for each in planned(Asked("backend", count)).notes if each.startswith("The autoscaler")]
+    notes = [each for each in planned(ScaleRequest("backend", count)).notes if each.startswith("The autoscaler")]
     assert notes == ([note] if note else [])
 
 
 def test_fewer_tasks_than_the_minimum_lower_it() -> None:
-    plan = planned(Asked("backend", 3), services=Services((service(desired=6), service("frontend"))))
+    plan = planned(ScaleRequest("backend", 3), services=Services((service(desired=6), service("frontend"))))
     assert kept(plan) == (3, 10)
     assert plan.risk is Risk.LOW
 
 
 @pytest.mark.parametrize(
-    ("asked", "limits"),
+    ("requested", "limits"),
     [
-        (Asked("backend", 10), (10, 10)),
-        (Asked("backend", 12), (12, 12)),
-        (Asked("backend", 1), (1, 10)),
-        (Asked("backend", 4, maximum=6), (4, 6)),
-        (Asked("backend", 4, minimum=2), (2, 10)),
-        (Asked("backend", minimum=3), (3, 10)),
-        (Asked("backend", minimum=12), (12, 12)),
-        (Asked("backend", minimum=3, maximum=8), (3, 8)),
+        (ScaleRequest("backend", 10), (10, 10)),
+        (ScaleRequest("backend", 12), (12, 12)),
+        (ScaleRequest("backend", 1), (1, 10)),
+        (ScaleRequest("backend", 4, maximum=6), (4, 6)),
+        (ScaleRequest("backend", 4, minimum=2), (2, 10)),
+        (ScaleRequest("backend", minimum=3), (3, 10)),
+        (ScaleRequest("backend", minimum=12), (12, 12)),
+        (ScaleRequest("backend", minimum=3, maximum=8), (3, 8)),
     ],
 )
-def test_limits_follow_from_what_is_asked(asked: Asked, limits: tuple[int, int]) -> None:
-    plan = planned(asked, connections=Connections(1000, {"backend": 6}))
+def test_limits_follow_from_what_is_asked(requested: ScaleRequest, limits: tuple[int, int]) -> None:
+    plan = planned(requested, connections=Connections(1000, {"backend": 6}))
     assert kept(plan) == limits
     within = limits[0] >= 2 and limits[1] <= 10
     assert plan.risk is (Risk.LOW if within else Risk.HIGH)
@@ -168,8 +168,10 @@ def test_limits_follow_from_what_is_asked(asked: Asked, limits: tuple[int, int])
 
 
 def test_limits_alone_do_not_depend_on_how_many_run() -> None:
-    few = planned(Asked("backend", minimum=3, maximum=8))
-    many = planned(Asked("backend", minimum=3, maximum=8), services=Services((service(desired=5), service("frontend"))))
+    few = planned(ScaleRequest("backend", minimum=3, maximum=8))
+    many = planned(
+        ScaleRequest("backend", minimum=3, maximum=8), services=Services((service(desired=5), service("frontend")))
+    )
     assert few.hash == many.hash
     assert arguments(few) == [
         ("scaling.set", {"minimum": 3, "maximum": 8, "at_least": 3, "at_most": 8, "settle_seconds": 90})
@@ -178,18 +180,18 @@ def test_limits_alone_do_not_depend_on_how_many_run() -> None:
 
 def test_a_count_that_has_changed_since_makes_another_plan() -> None:
     """Four tasks instead of two is help; four instead of six, which the autoscaler has made of it, is not."""
-    before = planned(Asked("backend", 4))
-    after = planned(Asked("backend", 4), services=Services((service(desired=6), service("frontend"))))
+    before = planned(ScaleRequest("backend", 4))
+    after = planned(ScaleRequest("backend", 4), services=Services((service(desired=6), service("frontend"))))
     assert before.hash != after.hash
 
 
 def test_for_a_while_sets_the_timer_before_anything_is_changed() -> None:
-    plan = planned(Asked("backend", 4, seconds=7200))
+    plan = planned(ScaleRequest("backend", 4, seconds=7200))
     assert [step.action for step in plan.steps] == ["timers.set", "scaling.set"]
     timer = plan.steps[0].arguments
     assert (timer["seconds"], timer["procedure"]) == (7200, "scale")
     assert "for 2h: back to 2-10 tasks" in str(timer["why"])
-    back = Asked(**json.loads(json.dumps(timer["asked"])))
+    back = ScaleRequest(**json.loads(json.dumps(timer["request"])))
     assert (back.minimum, back.maximum, back.count) == (2, 10, None)
 
     scaled = Scaling((replace(TARGETS[0], minimum=4), TARGETS[1]))
@@ -205,23 +207,23 @@ def test_for_a_while_sets_the_timer_before_anything_is_changed() -> None:
 
 
 def test_without_an_autoscaler_the_count_is_all_there_is() -> None:
-    plan = planned(Asked("backend", 4, seconds=600), scaling=Scaling(()))
+    plan = planned(ScaleRequest("backend", 4, seconds=600), scaling=Scaling(()))
     assert [step.action for step in plan.steps] == ["timers.set", "scaling.set"]
-    back = Asked(**json.loads(json.dumps(plan.steps[0].arguments["asked"])))
+    back = ScaleRequest(**json.loads(json.dumps(plan.steps[0].arguments["request"])))
     assert (back.count, back.gives_back) == (2, [4])
     assert any("no autoscaler" in note for note in plan.notes)
     with pytest.raises(Refused, match="has no limits to set"):
-        planned(Asked("backend", minimum=4), scaling=Scaling(()))
+        planned(ScaleRequest("backend", minimum=4), scaling=Scaling(()))
 
 
 def test_more_connections_than_the_database_has_are_refused_with_the_sum() -> None:
-    plan = planned(Asked("backend", 11))
+    plan = planned(ScaleRequest("backend", 11))
     [refusal] = plan.refusals
     assert "11 tasks of backend may open 66 database connections (11 backend at 6 each)" in refusal
     assert "more than the 64 that are for tasks (80 % of max_connections, 80)" in refusal
     assert "--override" in refusal
 
-    overridden = planned(Asked("backend", 11, override="the sale starts"))
+    overridden = planned(ScaleRequest("backend", 11, override="the sale starts"))
     assert overridden.refusals == ()
     assert overridden.notes[0].startswith("Overridden (the sale starts): 11 tasks of backend may open 66")
     assert overridden.hash != plan.hash
@@ -229,69 +231,74 @@ def test_more_connections_than_the_database_has_are_refused_with_the_sum() -> No
 
 def test_a_maximum_that_is_too_high_already_does_not_stop_a_small_step() -> None:
     narrow = Connections(40, {"backend": 6})
-    assert planned(Asked("backend", 4), connections=narrow).refusals == ()
-    assert planned(Asked("backend", 6), connections=narrow).refusals
-    assert planned(Asked("backend", maximum=11), connections=narrow).refusals
+    assert planned(ScaleRequest("backend", 4), connections=narrow).refusals == ()
+    assert planned(ScaleRequest("backend", 6), connections=narrow).refusals
+    assert planned(ScaleRequest("backend", maximum=11), connections=narrow).refusals
 
 
 def test_a_limit_that_is_a_formula_is_said_to_be_unknown() -> None:
-    plan = planned(Asked("backend", 4), connections=Connections(None, {"backend": 6}, "the group sets no number"))
-    said = (
+    plan = planned(
+        ScaleRequest("backend", 4), connections=Connections(None, {"backend": 6}, "the group sets no number")
+    )
+    message = (
         "the database has connections enough is not known: more tasks may be refused theirs. The group sets no number."
     )
-    assert any(said in note for note in plan.notes)
+    assert any(message in note for note in plan.notes)
 
 
 def test_addresses_that_are_not_there_are_refused() -> None:
     full = Subnets({"backend": (Subnet("subnet-a", "2a", 1), Subnet("subnet-b", "2b", 0))})
-    [refusal] = planned(Asked("backend", 4), subnets=full).refusals
+    [refusal] = planned(ScaleRequest("backend", 4), subnets=full).refusals
     assert "2 more tasks of backend need 2 addresses, and its subnets have 1 left (2a 1, 2b 0)" in refusal
-    assert planned(Asked("backend", 3), subnets=full).refusals == ()
-    assert planned(Asked("backend", 1), subnets=full).refusals == ()
+    assert planned(ScaleRequest("backend", 3), subnets=full).refusals == ()
+    assert planned(ScaleRequest("backend", 1), subnets=full).refusals == ()
 
 
 def test_a_quota_that_is_too_small_is_refused_and_one_that_is_unknown_is_not_compared() -> None:
     small = Quotas(6.0, {"backend": 1.0}, 2.5)
-    [refusal] = planned(Asked("backend", 8), quotas=small).refusals
+    [refusal] = planned(ScaleRequest("backend", 8), quotas=small).refusals
     assert (
         "6 more tasks of backend (1 vCPUs each) make 8.5 vCPUs, 2.5 of them now, more than the 6 that Fargate"
         in refusal
     )
-    assert planned(Asked("backend", 5), quotas=small).refusals == ()
-    unknown = planned(Asked("backend", 8), quotas=Quotas(None, {}, 0.0))
+    assert planned(ScaleRequest("backend", 5), quotas=small).refusals == ()
+    unknown = planned(ScaleRequest("backend", 8), quotas=Quotas(None, {}, 0.0))
     assert unknown.refusals == ()
     assert not any("quota was compared" in note for note in unknown.notes)
 
 
 def test_production_is_not_scaled_to_nothing_without_a_reason() -> None:
-    [refusal] = planned(Asked("backend", 0), environment=PRODUCTION).refusals
+    [refusal] = planned(ScaleRequest("backend", 0), environment=PRODUCTION).refusals
     assert "serves nobody, and this is production" in refusal
-    assert planned(Asked("backend", 0, override="it is under attack"), environment=PRODUCTION).refusals == ()
-    staging = planned(Asked("backend", 0))
+    assert planned(ScaleRequest("backend", 0, override="it is under attack"), environment=PRODUCTION).refusals == ()
+    staging = planned(ScaleRequest("backend", 0))
     assert (staging.refusals, staging.risk) == ((), Risk.HIGH)
     assert any("serves nobody" in note for note in staging.notes)
 
 
 def test_a_deployment_in_progress_is_said() -> None:
     going_on = service(deployments=(deployment(rollout="IN_PROGRESS"), deployment("ACTIVE")))
-    plan = planned(Asked("backend", 1), services=Services((going_on, service("frontend"))))
+    plan = planned(ScaleRequest("backend", 1), services=Services((going_on, service("frontend"))))
     assert "A deployment of ohmycoins-backend:7 to backend is in progress." in plan.notes
     assert any(note.startswith("The deployment in progress goes on") and "Fewer tasks" in note for note in plan.notes)
 
 
 @pytest.mark.parametrize(
-    ("asked", "sentence"),
+    ("requested", "sentence"),
     [
-        (Asked("backnd", 4), 'staging has no service "backnd"; it has backend, frontend. Did you mean "backend"'),
-        (Asked("backend"), "Say what to scale to"),
-        (Asked("backend", minimum=8, maximum=3), "The minimum, 8, is more than the maximum, 3"),
-        (Asked("backend", 4, minimum=5), "4 tasks are not between 5 and 10"),
-        (Asked("backend", 4, maximum=3), "minimum, 4, is more than the maximum, 3"),
+        (
+            ScaleRequest("backnd", 4),
+            'staging has no service "backnd"; it has backend, frontend. Did you mean "backend"',
+        ),
+        (ScaleRequest("backend"), "Say what to scale to"),
+        (ScaleRequest("backend", minimum=8, maximum=3), "The minimum, 8, is more than the maximum, 3"),
+        (ScaleRequest("backend", 4, minimum=5), "4 tasks are not between 5 and 10"),
+        (ScaleRequest("backend", 4, maximum=3), "minimum, 4, is more than the maximum, 3"),
     ],
 )
-def test_what_makes_no_sense_is_wrong_use(asked: Asked, sentence: str) -> None:
+def test_what_makes_no_sense_is_wrong_use(requested: ScaleRequest, sentence: str) -> None:
     with pytest.raises(WrongUse, match=sentence):
-        planned(asked)
+        planned(requested)
 
 
 def test_a_service_that_is_gone_is_refused() -> None:
@@ -299,7 +306,7 @@ def test_a_service_that_is_gone_is_refused() -> None:
         Refused,
         match=r"There is no service backend in the cluster ohmycoins-staging; .* it has frontend",
     ):
-        planned(Asked("backend", 4), services=Services((service("frontend"),), ("backend",)))
+        planned(ScaleRequest("backend", 4), services=Services((service("frontend"),), ("backend",)))
 
 
 numbers = st.none() | st.integers(0, 40)
@@ -316,13 +323,13 @@ numbers = st.none() | st.integers(0, 40)
 def test_whatever_is_asked_the_plan_survives_json_and_the_autoscaler_holds_the_count(
     count: int | None, minimum: int | None, maximum: int | None, now: int, limits: tuple[int, int], override: str
 ) -> None:
-    asked = Asked("backend", count, minimum, maximum, override=override)
+    request = ScaleRequest("backend", count, minimum, maximum, override=override)
     facts = {
         "scaling": Scaling((ScalableTarget("backend", *limits, suspended=False, policies=()),)),
         "services": Services((service(desired=now), service("frontend"))),
     }
     try:
-        plan = planned(asked, **facts)
+        plan = planned(request, **facts)
     except OmcError:
         return
     assert from_json(json.loads(json.dumps(to_json(plan)))).hash == plan.hash
@@ -330,7 +337,7 @@ def test_whatever_is_asked_the_plan_survives_json_and_the_autoscaler_holds_the_c
     assert wish["minimum"] <= wish["at_least"] <= wish["at_most"] <= wish["maximum"]
     if count is not None:
         assert wish["at_least"] == wish["at_most"] == count
-    assert planned(Asked(**json.loads(json.dumps(plan.asked))), **facts).hash == plan.hash
+    assert planned(ScaleRequest(**json.loads(json.dumps(plan.request))), **facts).hash == plan.hash
 
 
 # -- restart

@@ -14,8 +14,8 @@ from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.registered import Registered
 from omc.facts.services import Services
-from omc.procedures.asking import Prune
 from omc.procedures.plan import Plan
+from omc.procedures.requests import PruneRequest
 from support import release_world as world
 
 B, F = "ohmycoins-backend", "ohmycoins-frontend"
@@ -38,7 +38,7 @@ def plan(keep: int = 2, *, used: frozenset[str] = frozenset(), **more: Any) -> P
         "history": history,
         "registered": registered,
     }
-    return world.planned("prune", Prune(keep), **facts | there | more)
+    return world.planned("prune", PruneRequest(keep), **facts | there | more)
 
 
 def gone(made: Plan) -> set[int]:
@@ -70,7 +70,7 @@ def test_of_the_migrations_own_family_the_one_that_the_next_starts_from_stays() 
     facts = world.facts(ledger=RELEASES)
     there = {"migrate-backend": tuple(f"{world.MIGRATION}:{number}" for number in (1, 2, 3, 4))}
     more = {"history": History({}), "registered": Registered(there, frozenset())}
-    made = world.planned("prune", Prune(2), **facts | more)
+    made = world.planned("prune", PruneRequest(2), **facts | more)
     assert [step.arguments["task_definition"] for step in made.steps] == [
         f"{world.MIGRATION}:{number}" for number in (1, 3, 4)
     ]

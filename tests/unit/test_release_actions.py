@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from omc.actions.action import Outcome, Verdict, action_named
-from omc.actions.ecs.roll_service import _alarms_on_again, _perform
+from omc.actions.ecs.roll_service import _alarms_on_again, _apply
 from omc.errors import AwsRefused
 from omc.facts.deployments import History
 from omc.facts.releases import Ledger
@@ -28,7 +28,7 @@ NOT_TAKEN = AwsRefused("ecs UpdateService was refused: bakeTimeInMinutes.", "Inv
 UPDATED = {"service": {"currentServiceDeployment": "new"}}
 
 
-def ecs(told: Mapping[str, Any], update: Any = UPDATED) -> FakeGateway:
+def ecs(record: Mapping[str, Any], update: Any = UPDATED) -> FakeGateway:
     """A service with this deployment configuration."""
     at = world.NOW
     service = {
@@ -39,7 +39,7 @@ def ecs(told: Mapping[str, Any], update: Any = UPDATED) -> FakeGateway:
         "pendingCount": 0,
         "taskDefinition": "x/ohmycoins-backend:8",
         "createdAt": at,
-        "deploymentConfiguration": dict(told),
+        "deploymentConfiguration": dict(record),
     }
     return FakeGateway(
         {
@@ -68,7 +68,7 @@ BACK = {"service": "backend", "task_definition": "ohmycoins-backend:7", "back": 
 def test_the_way_back_sends_only_what_ecs_takes_of_a_rolling_service(more: dict[str, Any]) -> None:
     gateway = ecs({**SENT, "alarms": ALARMS, **more})
     where = context(gateway)
-    assert _perform(where, BACK) == {"deployment": "new"}
+    assert _apply(where, BACK) == {"deployment": "new"}
     assert gateway.calls("update_service")[0]["deploymentConfiguration"] == {**SENT, "alarms": OFF}
 
     gateway.answers["ecs", "describe_services"]["services"][0]["deploymentConfiguration"]["alarms"] = OFF
@@ -76,10 +76,10 @@ def test_the_way_back_sends_only_what_ecs_takes_of_a_rolling_service(more: dict[
     assert gateway.calls("update_service")[1]["deploymentConfiguration"] == {**SENT, "alarms": ALARMS}
 
 
-@pytest.mark.parametrize("told", [{}, SENT, {**SENT, "alarms": OFF}, {**SENT, "alarms": {"alarmNames": []}}])
-def test_without_alarms_the_configuration_is_left_alone(told: dict[str, Any]) -> None:
-    gateway = ecs(told)
-    _perform(context(gateway), BACK)
+@pytest.mark.parametrize("expected", [{}, SENT, {**SENT, "alarms": OFF}, {**SENT, "alarms": {"alarmNames": []}}])
+def test_without_alarms_the_configuration_is_left_alone(expected: dict[str, Any]) -> None:
+    gateway = ecs(expected)
+    _apply(context(gateway), BACK)
     assert "deploymentConfiguration" not in gateway.calls("update_service")[0]
 
 
@@ -87,15 +87,15 @@ def test_without_alarms_the_configuration_is_left_alone(told: dict[str, Any]) ->
 def test_if_ecs_refuses_the_configuration_it_goes_back_without_and_says_so(code: str) -> None:
     gateway = ecs({**SENT, "alarms": ALARMS}, [AwsRefused("ecs UpdateService was refused: no.", code), UPDATED])
     memory: dict[str, Any] = {}
-    where = context(gateway, memory=memory)
-    assert _perform(where, BACK) == {"deployment": "new"}
+    where = context(gateway, state=memory)
+    assert _apply(where, BACK) == {"deployment": "new"}
     first, second = gateway.calls("update_service")
     assert "deploymentConfiguration" in first
     assert "deploymentConfiguration" not in second
     assert second["taskDefinition"] == "ohmycoins-backend:7"
-    assert action_named("ecs.roll_service").goes_on(where, BACK) == "", "its alarms are on"
+    assert action_named("ecs.roll_service").pending_notice(where, BACK) == "", "its alarms are on"
     memory["declined"] = "ohmycoins-backend:9"
-    outcome = action_named("ecs.roll_service").watch(where, BACK)
+    outcome = action_named("ecs.roll_service").poll(where, BACK)
     assert outcome is not None
     assert "ECS heeded its deployment alarms on the way, since it refused to turn them off" in outcome.sentence
 
@@ -103,35 +103,35 @@ def test_if_ecs_refuses_the_configuration_it_goes_back_without_and_says_so(code:
 def test_another_error_of_the_way_back_is_not_swallowed() -> None:
     gateway = ecs({**SENT, "alarms": ALARMS}, AwsRefused("busy", "ServiceNotActiveException"))
     with pytest.raises(AwsRefused):
-        _perform(context(gateway), BACK)
+        _apply(context(gateway), BACK)
     assert len(gateway.calls("update_service")) == 1
 
 
 def test_alarms_that_can_not_be_turned_on_again_are_said() -> None:
     gateway = ecs({**SENT, "alarms": OFF}, NOT_TAKEN)
-    said = _alarms_on_again(context(gateway, memory={"alarms": ALARMS}), "backend")
-    assert "Its deployment alarms are off, and ECS refused to turn them on again" in said
-    assert "omc infra apply" in said
+    message = _alarms_on_again(context(gateway, state={"alarms": ALARMS}), "backend")
+    assert "Its deployment alarms are off, and ECS refused to turn them on again" in message
+    assert "omc infra apply" in message
 
 
 # A migration
 
 
-def tasks(*told: tuple[str, str, str]) -> FakeGateway:
+def tasks(*records: tuple[str, str, str]) -> FakeGateway:
     """(id, startedBy, RUNNING or STOPPED); ListTasks as its contract says."""
 
     def list_tasks(params: Mapping[str, Any]) -> Mapping[str, Any]:
         filters = set(params) - {"cluster", "nextToken", "maxResults"}
         assert "startedBy" not in filters or filters == {"startedBy"}, "startedBy must be the only filter"
         wanted = params.get("desiredStatus", "RUNNING")
-        found = [i for i, by, status in told if status == wanted and params.get("startedBy") in (None, by)]
+        found = [i for i, by, status in records if status == wanted and params.get("startedBy") in (None, by)]
         assert params.get("family") in (None, "ohmycoins-backend")
         size, begin = 2, int(params.get("nextToken", "0"))
         more = {"nextToken": str(begin + size)} if begin + size < len(found) else {}
         return {"taskArns": found[begin : begin + size], **more}
 
     def describe(params: Mapping[str, Any]) -> Mapping[str, Any]:
-        by = {identifier: started_by for identifier, started_by, _ in told}
+        by = {identifier: started_by for identifier, started_by, _ in records}
         return {"tasks": [{"taskArn": arn, "startedBy": by[arn]} for arn in params["tasks"]]}
 
     return FakeGateway({("ecs", "list_tasks"): list_tasks, ("ecs", "describe_tasks"): describe})
@@ -141,7 +141,7 @@ OURS = "omc/r1/s1"
 
 
 @pytest.mark.parametrize(
-    ("told", "found"),
+    ("expected", "found"),
     [
         ([], None),
         ([("a", OURS, "RUNNING")], "a"),
@@ -157,12 +157,12 @@ OURS = "omc/r1/s1"
     ],
 )
 def test_a_migration_is_found_again_within_the_contract_of_list_tasks(
-    told: list[tuple[str, str, str]], found: str | None
+    expected: list[tuple[str, str, str]], found: str | None
 ) -> None:
     memory: dict[str, Any] = {}
-    where = context(tasks(*told), memory=memory)
+    where = context(tasks(*expected), state=memory)
     arguments = {"task_definition": "arn:aws:ecs:a:1:task-definition/ohmycoins-backend:8"}
-    assert action_named("ecs.run_task").look(where, arguments) is (found is not None)
+    assert action_named("ecs.run_task").is_applied(where, arguments) is (found is not None)
     assert memory.get("task") == found
 
 
@@ -181,9 +181,9 @@ def test_a_task_that_was_just_started_may_not_be_shown_yet(seconds: float, verdi
     }
     memory: dict[str, Any] = {}
     run_task = action_named("ecs.run_task")
-    memory |= run_task.perform(context(gateway, memory=memory, now=lambda: world.NOW), arguments)
+    memory |= run_task.apply(context(gateway, state=memory, now=lambda: world.NOW), arguments)
     later = world.NOW + timedelta(seconds=seconds)
-    outcome = run_task.watch(context(gateway, memory=memory, now=lambda: later), arguments)
+    outcome = run_task.poll(context(gateway, state=memory, now=lambda: later), arguments)
     assert (outcome.verdict if outcome else None) is verdict
 
 
@@ -201,14 +201,14 @@ def settled(whole_minutes: int, *, seconds: float = 420, is_local: bool = False,
         begin, end = params["StartTime"], params["EndTime"]
         if "Expression" in params["MetricDataQueries"][0]:
             assert timedelta(0) < end - begin <= timedelta(seconds=30)
-            told = [{"Id": "h0", "Timestamps": [begin], "Values": [3.0]}] if hosts else [{"Id": "h0", "Values": []}]
-            return {"MetricDataResults": told}
+            records = [{"Id": "h0", "Timestamps": [begin], "Values": [3.0]}] if hosts else [{"Id": "h0", "Values": []}]
+            return {"MetricDataResults": records}
         period = params["MetricDataQueries"][0]["MetricStat"]["Period"]
         # the minute in which the watch began is not a whole one of it
         times = [world.NOW, *(first + timedelta(minutes=number) for number in range(whole_minutes))]
-        told = [at for at in times if begin <= at < end] if period == 60 else []
+        records = [at for at in times if begin <= at < end] if period == 60 else []
         results = [
-            {"Id": query["Id"], "Timestamps": told, "Values": [40.0 if "2XX" in str(query) else 0.0] * len(told)}
+            {"Id": query["Id"], "Timestamps": records, "Values": [40.0 if "2XX" in str(query) else 0.0] * len(records)}
             for query in params["MetricDataQueries"]
         ]
         return {"MetricDataResults": results}
@@ -235,10 +235,10 @@ def settled(whole_minutes: int, *, seconds: float = 420, is_local: bool = False,
         },
         environment,
     )
-    where = context(gateway, memory={"began": began.isoformat()}, now=lambda: now)
+    where = context(gateway, state={"began": began.isoformat()}, now=lambda: now)
     before = {"firing": [], "requests": 100.0, "error_percent": 0.0, "p95_seconds": None, "failed_tasks": {}}
     arguments = {"seconds": seconds, "before": before, "services": {"backend": "ohmycoins-backend:8"}}
-    outcome = action_named("cloudwatch.settle").watch(where, arguments)
+    outcome = action_named("cloudwatch.settle").poll(where, arguments)
     assert outcome is not None
     return outcome
 

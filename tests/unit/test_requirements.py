@@ -47,23 +47,23 @@ class Account:
     def __init__(self, **there: Any) -> None:
         self.there = there
 
-    def secret(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        if asked["SecretId"] not in self.there.get("secrets", {}):
+    def secret(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        if request["SecretId"] not in self.there.get("secrets", {}):
             raise AwsError("ResourceNotFoundException", "no such secret", 400)
-        return {"ARN": asked["SecretId"], **self.there["secrets"][asked["SecretId"]]}
+        return {"ARN": request["SecretId"], **self.there["secrets"][request["SecretId"]]}
 
-    def parameters(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        [wanted] = asked["ParameterFilters"][0]["Values"]
+    def parameters(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        [wanted] = request["ParameterFilters"][0]["Values"]
         return {"Parameters": [{"Name": wanted}] if wanted in self.there.get("parameters", ()) else []}
 
-    def role(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        if asked["RoleName"] not in self.there.get("roles", {}):
+    def role(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        if request["RoleName"] not in self.there.get("roles", {}):
             raise AwsError("NoSuchEntity", "no such role", 404)
-        document = quote(json.dumps(self.there["roles"][asked["RoleName"]]))
+        document = quote(json.dumps(self.there["roles"][request["RoleName"]]))
         at = "2026-01-01T00:00:00Z"
         return {
             "Role": {
-                "RoleName": asked["RoleName"],
+                "RoleName": request["RoleName"],
                 "RoleId": "AROAEXAMPLEEXAMPLE00",
                 "Arn": ROLE,
                 "Path": "/",
@@ -72,8 +72,8 @@ class Account:
             }
         }
 
-    def groups(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
-        names = [name for name in self.there.get("groups", ()) if name.startswith(asked["logGroupNamePrefix"])]
+    def groups(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        names = [name for name in self.there.get("groups", ()) if name.startswith(request["logGroupNamePrefix"])]
         return {"logGroups": [{"logGroupName": name} for name in names]}
 
     def answers(self) -> Any:
@@ -137,7 +137,7 @@ def problems_of(*definitions: Definition, **there: Any) -> tuple[dict[str, str],
 def test_what_a_task_can_not_start_without(definition: Definition, there: dict[str, Any], problem: str) -> None:
     problems, _ = problems_of(definition, **there)
     assert len(problems) == bool(problem)
-    assert all(said.startswith(problem) for said in problems.values())
+    assert all(message.startswith(problem) for message in problems.values())
 
 
 def test_what_several_name_is_asked_for_once() -> None:

@@ -12,8 +12,8 @@ from omc.facts.candidates import Candidates
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.releases import ReleasedService
-from omc.procedures.asking import Rollback
 from omc.procedures.plan import Plan, Risk
+from omc.procedures.requests import RollbackRequest
 from omc.procedures.rollback import _untold
 from support import release_world as world
 
@@ -29,11 +29,13 @@ DEPLOYED_TWICE = History(
 )
 
 
-def plan(asked: Rollback | None = None, **more: Any) -> Plan:
+def plan(request: RollbackRequest | None = None, **more: Any) -> Plan:
     facts = world.facts(**({"history": DEPLOYED_TWICE, "ledger": world.ledger()} | more))
     running = more.get("definitions", Definitions({"backend": NEW, "frontend": FRONTEND}, {}))
     found = more.get("found", world.candidates(OLD, NEW, FRONTEND))
-    return world.planned("rollback", asked or Rollback(), **facts | more | {"definitions": running, "found": found})
+    return world.planned(
+        "rollback", request or RollbackRequest(), **facts | more | {"definitions": running, "found": found}
+    )
 
 
 def targets(made: Plan) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def test_the_ledger_goes_before_what_only_ecs_says() -> None:
     newest = world.definition("backend", 9, "c")
     history = History({**DEPLOYED_TWICE.of, "backend": (world.deployed(f"{B}:9", 0.5), *DEPLOYED_TWICE.of["backend"])})
     made = plan(
-        Rollback(services=["backend"]),
+        RollbackRequest(services=["backend"]),
         history=history,
         ledger=world.ledger(world.release(1, 24, 7, 3)),
         definitions=Definitions({"backend": newest, "frontend": FRONTEND}, {}),
@@ -106,7 +108,7 @@ def test_a_release_that_was_rolled_back_from_is_not_either() -> None:
 def test_nothing_known_good_is_refused_with_the_way_out() -> None:
     history = History({"backend": (world.deployed(f"{B}:8", 1),), "frontend": ()})
     with pytest.raises(Refused, match="omc rollback backend --to REVISION"):
-        plan(Rollback(services=["backend"]), history=history)
+        plan(RollbackRequest(services=["backend"]), history=history)
 
 
 def test_a_deployment_in_flight_is_stopped_and_ecs_takes_it_back() -> None:
@@ -116,7 +118,7 @@ def test_a_deployment_in_flight_is_stopped_and_ecs_takes_it_back() -> None:
     made = plan(history=history)
     assert [step.name for step in made.steps] == ["stop-backend", "record"]
     assert made.steps[0].arguments["failing"] == f"{B}:9"
-    assert made.rests_on["goes_on"] == {"backend": f"arn:{B}:9:0"}
+    assert made.preconditions["goes_on"] == {"backend": f"arn:{B}:9:0"}
 
 
 def test_what_ecs_rolls_back_already_needs_nobody() -> None:
@@ -145,7 +147,7 @@ def test_a_revision_that_ecs_deleted_is_made_anew_from_the_ledger() -> None:
 def test_an_image_that_is_gone_is_refused_unless_overridden() -> None:
     found = world.candidates(OLD, NEW, FRONTEND, gone=("a",))
     assert "is no longer in the registry" in plan(found=found).refusals[0]
-    assert plan(Rollback(override="it is cached"), found=found).refusals == ()
+    assert plan(RollbackRequest(override="it is cached"), found=found).refusals == ()
 
 
 def test_a_crossed_schema_contract_is_refused() -> None:
@@ -159,31 +161,34 @@ def test_a_crossed_schema_contract_is_refused() -> None:
 def test_a_named_revision_that_was_never_verified_wants_a_reason() -> None:
     stranger = world.definition("backend", 5, "a")
     found = world.candidates(stranger, OLD, NEW, FRONTEND)
-    made = plan(Rollback(services=["backend"], to="5"), found=found)
+    made = plan(RollbackRequest(services=["backend"], to="5"), found=found)
     assert "never verified in this environment" in made.refusals[0]
-    made = plan(Rollback(to=f"{B}:5", override="I know it"), found=found)
+    made = plan(RollbackRequest(to=f"{B}:5", override="I know it"), found=found)
     assert made.refusals == ()
     assert targets(made) == {"roll-backend": f"{B}:5"}
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("requested", "expected"),
     [
-        (Rollback(services=["api"]), 'no service "api"'),
-        (Rollback(to="7"), "Say of which service 7 is a revision"),
-        (Rollback(services=["backend"], to=f"{F}:3"), "revision of another family: backend's family is"),
-        *((Rollback(to=to), "is no revision") for to in ("latest", "²", "①", "7²", f"{B}:²", f"{B}:٣", "9" * 5_000)),
+        (RollbackRequest(services=["api"]), 'no service "api"'),
+        (RollbackRequest(to="7"), "Say of which service 7 is a revision"),
+        (RollbackRequest(services=["backend"], to=f"{F}:3"), "revision of another family: backend's family is"),
+        *(
+            (RollbackRequest(to=to), "is no revision")
+            for to in ("latest", "²", "①", "7²", f"{B}:²", f"{B}:٣", "9" * 5_000)
+        ),
     ],
 )
-def test_wrong_use_is_said(asked: Rollback, said: str) -> None:
-    with pytest.raises(WrongUse, match=said):
-        plan(asked)
+def test_wrong_use_is_said(requested: RollbackRequest, expected: str) -> None:
+    with pytest.raises(WrongUse, match=expected):
+        plan(requested)
 
 
-@pytest.mark.parametrize(("to", "said"), [("99", f"{B}:99 doesn't exist"), ("8", f"runs {B}:8 already")])
-def test_a_revision_that_can_not_be_gone_back_to(to: str, said: str) -> None:
-    with pytest.raises(Refused, match=said):
-        plan(Rollback(services=["backend"], to=to))
+@pytest.mark.parametrize(("to", "expected"), [("99", f"{B}:99 doesn't exist"), ("8", f"runs {B}:8 already")])
+def test_a_revision_that_can_not_be_gone_back_to(to: str, expected: str) -> None:
+    with pytest.raises(Refused, match=expected):
+        plan(RollbackRequest(services=["backend"], to=to))
 
 
 def test_what_terraform_makes_of_it_is_said() -> None:
@@ -194,17 +199,17 @@ def test_what_terraform_makes_of_it_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("looked_up", "said"), [(frozenset({"ohmycoins-backend:7"}), "gone from ECS"), (frozenset(), "not looked up")]
+    ("looked_up", "expected"), [(frozenset({"ohmycoins-backend:7"}), "gone from ECS"), (frozenset(), "not looked up")]
 )
 def test_of_a_revision_that_was_not_asked_for_it_is_not_said_that_it_is_gone(
-    looked_up: frozenset[str], said: str
+    looked_up: frozenset[str], expected: str
 ) -> None:
     found = Candidates({}, frozenset(), looked_up=looked_up)
-    assert _untold("ohmycoins-backend:7", found) == said
+    assert _untold("ohmycoins-backend:7", found) == expected
 
 
 @pytest.mark.parametrize(
-    ("proof", "is_rollback", "said"),
+    ("proof", "is_rollback", "expected"),
     [
         ({}, False, "verified"),
         ({"watched": True}, False, "verified"),
@@ -219,7 +224,7 @@ def test_of_a_revision_that_was_not_asked_for_it_is_not_said_that_it_is_gone(
         ({"watched": True}, True, "gone back to, verified"),
     ],
 )
-def test_a_release_is_called_verified_only_if_it_was(proof: dict[str, Any], is_rollback: bool, said: str) -> None:
+def test_a_release_is_called_verified_only_if_it_was(proof: dict[str, Any], is_rollback: bool, expected: str) -> None:
     release = world.release(1, 1, 7, 3, proof=proof, is_rollback=is_rollback)
-    assert release.standing == said
-    assert release.is_verified is (said == "verified")
+    assert release.standing == expected
+    assert release.is_verified is (expected == "verified")

@@ -11,9 +11,9 @@ from omc.facts.deployed_images import DeployedImages, undone_by
 from omc.facts.deployments import History, ServiceDeployment
 from omc.facts.images import WantedImages
 from omc.facts.releases import Release
-from omc.procedures.asking import Deploy
 from omc.procedures.deploy import plan_deploy
 from omc.procedures.plan import to_json
+from omc.procedures.requests import DeployRequest
 from omc.store.models import Run
 from support import release_world as world
 
@@ -61,19 +61,19 @@ def test_an_image_that_was_rolled_back_from_wants_a_reason(
             }
         ),
     }
-    made = plan_deploy(Deploy({"backend": "image"}), **world.facts(**facts))
-    said = [refusal for refusal in made.refusals if "was rolled back from" in refusal]
-    assert bool(said) is refused
-    assert not said or said[0].endswith('--override "why"')
+    made = plan_deploy(DeployRequest({"backend": "image"}), **world.facts(**facts))
+    messages = [refusal for refusal in made.refusals if "was rolled back from" in refusal]
+    assert bool(messages) is refused
+    assert not messages or messages[0].endswith('--override "why"')
     done_anyway = plan_deploy(
-        Deploy({"backend": "image"}, override="the cause was the database"), **world.facts(**facts)
+        DeployRequest({"backend": "image"}, override="the cause was the database"), **world.facts(**facts)
     )
     assert done_anyway.refusals == ()
     assert any(note.startswith("Overridden (the cause was the database)") for note in done_anyway.notes) is refused
 
 
 def run(verdict: str, letter: str = "b", at: float = 1.0, *, service: str = "backend") -> Any:
-    plan = world.planned("deploy", Deploy({service: "x"}), images=wanted_of(service, letter))
+    plan = world.planned("deploy", DeployRequest({service: "x"}), images=wanted_of(service, letter))
     ended = world.NOW - timedelta(hours=at)
     return Run(id=f"r{at:g}", plan=to_json(plan), verdict=verdict, ended_at=ended, sentence=f"{verdict} because.")
 
@@ -104,11 +104,11 @@ def test_what_omc_has_undone_it_remembers_by_itself(runs: list[tuple[str, str]],
     made = [run(verdict, letter, float(len(runs) - number)) for number, (verdict, letter) in enumerate(runs)]
     found = undone_by(made)
     assert getattr(found.get(("backend", world.digest("b"))), "run", None) == undone
-    plan = world.planned("deploy", Deploy({"backend": "image"}), deployed=DeployedImages({}, undone=found))
-    said = [each for each in plan.refusals if "was undone by omc" in each]
-    assert bool(said) is (undone is not None)
-    assert not said or (f"(run {undone}): rolled back because." in said[0] and "--override" in said[0])
-    again = Deploy({"backend": "image"}, override="the cause was the database")
+    plan = world.planned("deploy", DeployRequest({"backend": "image"}), deployed=DeployedImages({}, undone=found))
+    messages = [each for each in plan.refusals if "was undone by omc" in each]
+    assert bool(messages) is (undone is not None)
+    assert not messages or (f"(run {undone}): rolled back because." in messages[0] and "--override" in messages[0])
+    again = DeployRequest({"backend": "image"}, override="the cause was the database")
     anyway = world.planned("deploy", again, deployed=DeployedImages({}, undone=found))
     assert anyway.refusals == ()
     [watch] = [step for step in anyway.steps if step.name == "watch"]

@@ -39,14 +39,14 @@ def target(number: int, state: str = "healthy") -> Target:
 
 def rollout(deployment: ServiceDeployment | None, **more: Any) -> Rollout:
     """Two tasks of the new revision, healthy."""
-    told: dict[str, Any] = {
+    record: dict[str, Any] = {
         "service": world.service("backend", 8),
         "ours": deployment,
         "newest": deployment,
         "tasks": (task(1), task(2)),
         "targets": (target(1), target(2)),
     }
-    return Rollout(**(told | more))
+    return Rollout(**(record | more))
 
 
 def judged(deployment: ServiceDeployment | None, **more: Any) -> Judgement:
@@ -86,7 +86,7 @@ def test_a_service_that_lags_behind_is_no_success_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("deployment", "said"),
+    ("deployment", "expected"),
     [
         (ours("ROLLBACK_SUCCESSFUL", back_to=OLD, breaker="TRIGGERED", rollback_reason="tasks failed to start"),
          "circuit breaker: tasks failed to start"),
@@ -94,11 +94,11 @@ def test_a_service_that_lags_behind_is_no_success_yet() -> None:
         (ours("ROLLBACK_SUCCESSFUL", back_to=OLD), "ECS gives no reason"),
     ],
 )  # fmt: skip
-def test_ecs_settled_on_the_old_revision_is_rolled_back_with_why(deployment: ServiceDeployment, said: str) -> None:
+def test_ecs_settled_on_the_old_revision_is_rolled_back_with_why(deployment: ServiceDeployment, expected: str) -> None:
     """Everything is stable and healthy, on what ran before."""
     old = (task(1, OLD, "a"), task(2, OLD, "a"))
     found = judged(deployment, service=world.service("backend", 7), tasks=old)
-    assert found == Judgement(Verdict.ROLLED_BACK, f"ECS rolled backend back to {OLD}: {said}.")
+    assert found == Judgement(Verdict.ROLLED_BACK, f"ECS rolled backend back to {OLD}: {expected}.")
 
 
 def test_a_rollback_under_way_is_no_verdict_yet() -> None:
@@ -199,22 +199,22 @@ def unwatched(action: str, memory: dict[str, Any]) -> str:
         step="s",
         token="t",
         now=lambda: world.NOW,
-        remember=memory.update,
-        memory=memory,
-        say=lambda _: None,
+        checkpoint=memory.update,
+        state=memory,
+        report=lambda _: None,
         cancelled=lambda: True,
     )
-    return action_named(action).goes_on(context, {"service": "backend", "what": "the migration"})
+    return action_named(action).pending_notice(context, {"service": "backend", "what": "the migration"})
 
 
 def test_of_a_task_that_nobody_waits_for_any_more_it_is_said_that_it_runs() -> None:
-    told = unwatched("ecs.run_task", {"task": "arn:aws:ecs:ap-southeast-2:123456789012:task/ohmycoins/0a1b2c"})
-    assert told.startswith("Its task 0a1b2c isn't stopped by this: it still ran when ECS was last asked.")
-    assert "aws ecs wait tasks-stopped --cluster ohmycoins-" in told
-    assert "--tasks 0a1b2c --region ap-southeast-2" in told
+    message = unwatched("ecs.run_task", {"task": "arn:aws:ecs:ap-southeast-2:123456789012:task/ohmycoins/0a1b2c"})
+    assert message.startswith("Its task 0a1b2c isn't stopped by this: it still ran when ECS was last asked.")
+    assert "aws ecs wait tasks-stopped --cluster ohmycoins-" in message
+    assert "--tasks 0a1b2c --region ap-southeast-2" in message
 
 
 def test_of_a_way_back_that_nobody_watches_any_more_it_is_said_that_its_alarms_are_off() -> None:
     assert unwatched("ecs.roll_service", {"deployment": OURS}) == ""
-    told = unwatched("ecs.roll_service", {"deployment": OURS, "alarms": {"enable": True}})
-    assert told.startswith("The deployment alarms of backend are off for its way back.")
+    message = unwatched("ecs.roll_service", {"deployment": OURS, "alarms": {"enable": True}})
+    assert message.startswith("The deployment alarms of backend are off for its way back.")

@@ -10,12 +10,12 @@ from click.testing import CliRunner
 
 from omc.cli.deploy import deploy
 from omc.errors import NothingToDo, Refused
-from omc.procedures.asking import Deploy
 from omc.procedures.deploy import plan_deploy
 from omc.procedures.plan import canonical, to_json
+from omc.procedures.requests import DeployRequest
 from omc.redaction import REDACTED, restored, without_secrets
 from omc.store.database import _parsed
-from omc.store.place import Place, parts_of
+from omc.store.location import StoreLocation, parts_of
 from support import release_world as world
 
 CANARY = "c4n4ry"
@@ -25,7 +25,7 @@ def test_a_plan_to_deploy_holds_no_value_of_a_secret_and_says_where_it_is_taken_
     running = world.definition("backend", 7, "a", SMTP_PASSWORD=CANARY, LOG_LEVEL="info")
     facts = world.facts()
     facts["definitions"] = type(facts["definitions"])({**facts["definitions"].running, "backend": running}, {})
-    plan = plan_deploy(Deploy(images={"backend": world.digest("b")}), **facts)
+    plan = plan_deploy(DeployRequest(images={"backend": world.digest("b")}), **facts)
     assert CANARY not in canonical(to_json(plan))
     register = next(step for step in plan.steps if step.action == "ecs.register_revision")
     assert register.arguments["source"] == running.name
@@ -72,7 +72,7 @@ PASSWORDS = (
 @pytest.mark.parametrize("password", PASSWORDS)
 @pytest.mark.parametrize("rest", ["db.example.com:5432/omc", "db/omc?sslmode=verify-full", "/omc?host=/tmp/socket"])
 def test_a_stores_password_may_hold_anything_and_is_never_shown(password: str, rest: str) -> None:
-    place = Place(url=f"postgresql://user:{password}@{rest}")
+    place = StoreLocation(url=f"postgresql://user:{password}@{rest}")
     assert parts_of(place.url or "") == ("postgresql", f"user:{password}", rest)
     url = _parsed(place.url or "")
     assert url.password == password
@@ -84,7 +84,7 @@ def test_a_stores_password_may_hold_anything_and_is_never_shown(password: str, r
 
 def test_a_url_that_is_none_is_not_shown() -> None:
     for url in (f"user:{CANARY}@host", f"postgresql:/user:{CANARY}@host", f"{CANARY}@", "postgresql://"):
-        assert CANARY not in str(Place(url=url)) + Place(url=url).label
+        assert CANARY not in str(StoreLocation(url=url)) + StoreLocation(url=url).label
 
 
 def test_that_nothing_is_to_be_done_is_told_apart_from_a_refusal() -> None:
@@ -92,7 +92,7 @@ def test_that_nothing_is_to_be_done_is_told_apart_from_a_refusal() -> None:
     running = facts["definitions"].running["backend"].images["backend"]
     facts["images"] = type(facts["images"])({"backend": world.wanted("a")})
     with pytest.raises(NothingToDo):
-        plan_deploy(Deploy(images={"backend": running}), **facts)
+        plan_deploy(DeployRequest(images={"backend": running}), **facts)
     assert issubclass(NothingToDo, Refused)
 
 
@@ -114,7 +114,7 @@ def test_if_changed_makes_nothing_to_do_a_success(output: str, monkeypatch: pyte
 def test_a_revision_is_registered_whole_from_a_plan_that_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     from types import SimpleNamespace
 
-    from omc.actions.action import CutShort
+    from omc.actions.action import Interrupted
     from omc.actions.ecs import register_revision
 
     source = world.definition("backend", 7, "a", SMTP_PASSWORD=CANARY, LOG_LEVEL="info")
@@ -129,9 +129,9 @@ def test_a_revision_is_registered_whole_from_a_plan_that_is_masked(monkeypatch: 
     monkeypatch.setattr(register_revision, "describe_definition", lambda _, name: {source.name: source}.get(name))
     arguments = {"service": "backend", "definition": without_secrets(source.body), "source": source.name, "tags": {}}
     assert CANARY not in "".join(register_revision.ACTION.commands(world.environment(), arguments))
-    register_revision.ACTION.perform(context, arguments)
+    register_revision.ACTION.apply(context, arguments)
     assert sent["containerDefinitions"] == source.body["containerDefinitions"]
     sent.clear()
-    with pytest.raises(CutShort, match="nothing was registered"):
-        register_revision.ACTION.perform(context, {**arguments, "source": "ohmycoins-backend:1"})
+    with pytest.raises(Interrupted, match="nothing was registered"):
+        register_revision.ACTION.apply(context, {**arguments, "source": "ohmycoins-backend:1"})
     assert not sent

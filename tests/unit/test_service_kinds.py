@@ -20,11 +20,11 @@ from omc.facts.load_balancers import GroupHealth, Target, TargetGroup, TargetHea
 from omc.facts.registered import Registered
 from omc.facts.rollouts import Rollout
 from omc.facts.services import EcsService, Services, _service
-from omc.procedures.asking import Deploy, Prune, Rollback
 from omc.procedures.plan import Plan
 from omc.procedures.preflight import service_refusals
-from omc.procedures.restart import Asked as Restart
-from omc.procedures.scale import Asked as Scale
+from omc.procedures.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.procedures.restart import RestartRequest as Restart
+from omc.procedures.scale import ScaleRequest as Scale
 from support import release_world as world
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
@@ -94,21 +94,21 @@ def plans(backend: EcsService) -> dict[str, Plan]:
     registered = Registered({"backend": ("ohmycoins-backend:1", "ohmycoins-backend:7")}, frozenset())
     found = world.candidates(old, *facts["definitions"].running.values())
     return {
-        "deploy": world.planned("deploy", Deploy({"backend": "image"}), **facts),
+        "deploy": world.planned("deploy", DeployRequest({"backend": "image"}), **facts),
         "rollback": world.planned(
-            "rollback", Rollback(services=["backend"]), services=services, history=before, found=found
+            "rollback", RollbackRequest(services=["backend"]), services=services, history=before, found=found
         ),
         "restart": world.planned("restart", Restart(["backend"]), services=services),
         "scale": world.planned("scale", Scale("backend", 3), services=services),
-        "prune": world.planned("prune", Prune(), services=services, registered=registered),
+        "prune": world.planned("prune", PruneRequest(), services=services, registered=registered),
     }
 
 
-@pytest.mark.parametrize(("more", "said"), UNSUPPORTED, ids=[said for _, said in UNSUPPORTED])
-def test_every_command_refuses_it_with_one_sentence(more: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("more", "expected"), UNSUPPORTED, ids=[said for _, said in UNSUPPORTED])
+def test_every_command_refuses_it_with_one_sentence(more: dict[str, Any], expected: str) -> None:
     backend = service(**more)
     why = unsupported(backend)
-    assert said in why
+    assert expected in why
     assert why.startswith("backend ")
     for command, plan in plans(backend).items():
         assert why in plan.refusals, command
@@ -136,15 +136,15 @@ def test_the_table_knows_every_value_of_ecs_model(kind: str, shape: str) -> None
     assert set(model.shape_for(shape).enum) == set(KINDS[kind])
 
 
-@pytest.mark.parametrize(("more", "said"), UNSUPPORTED, ids=[said for _, said in UNSUPPORTED])
-def test_what_became_of_it_is_unknown_and_never_undone(more: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("more", "expected"), UNSUPPORTED, ids=[said for _, said in UNSUPPORTED])
+def test_what_became_of_it_is_unknown_and_never_undone(more: dict[str, Any], expected: str) -> None:
     found = judge(Rollout(service(**more), None, None), Expected("backend", "ohmycoins-backend:8"), "")
     assert found.verdict is Verdict.UNKNOWN
-    assert said in found.sentence
+    assert expected in found.sentence
 
 
-@pytest.mark.parametrize(("more", "said"), UNSUPPORTED, ids=[said for _, said in UNSUPPORTED])
-def test_the_morning_check_has_no_false_failure_for_it(more: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("more", "expected"), UNSUPPORTED, ids=[said for _, said in UNSUPPORTED])
+def test_the_morning_check_has_no_false_failure_for_it(more: dict[str, Any], expected: str) -> None:
     environment = world.environment()
     by_others = more.get("deploymentController", {}).get("type") in ("CODE_DEPLOY", "EXTERNAL")
     found = Services((service(**more, **({"deployments": []} if by_others else {})),))
@@ -180,7 +180,7 @@ def test_a_service_of_which_ecs_tells_no_deployment_is_not_known_to_be_fine() ->
 
 
 @pytest.mark.parametrize(
-    ("more", "said", "overridable"),
+    ("more", "expected", "overridable"),
     [
         ({}, "", False),
         ({"status": "DRAINING"}, "backend is DRAINING, not ACTIVE", False),
@@ -194,8 +194,8 @@ def test_a_service_of_which_ecs_tells_no_deployment_is_not_known_to_be_fine() ->
     ],
 )
 def test_of_one_service_the_tables_own_rows_say_what_a_deployment_is_refused_for(
-    more: dict[str, Any], said: str, overridable: bool
+    more: dict[str, Any], expected: str, overridable: bool
 ) -> None:
     found = list(service_refusals(service(**more), History({"backend": ()})))
-    assert [refusal.overridable for refusal in found] == ([overridable] if said else [])
-    assert all(said in refusal.sentence for refusal in found)
+    assert [refusal.overridable for refusal in found] == ([overridable] if expected else [])
+    assert all(expected in refusal.sentence for refusal in found)

@@ -9,7 +9,7 @@ import pytest
 
 from omc.errors import StackError, WrongUse
 from omc.stack import environment_of, find, load
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 REPOSITORY = Path(__file__).parents[2]
 TEXT = (REPOSITORY / "omc.toml").read_text()
@@ -55,10 +55,12 @@ def test_the_window_is_aest_all_year(folder: Path) -> None:
     ]:
         assert window.next_after(now)[0] == begin
     assert (
-        moment(datetime(2026, 7, 4, 16, tzinfo=UTC), "Australia/Sydney") == "Sun 05 Jul 02:00:00 AEST (Sat 16:00 UTC)"
+        format_time(datetime(2026, 7, 4, 16, tzinfo=UTC), "Australia/Sydney")
+        == "Sun 05 Jul 02:00:00 AEST (Sat 16:00 UTC)"
     )
     assert (
-        moment(datetime(2026, 12, 5, 16, tzinfo=UTC), "Australia/Sydney") == "Sun 06 Dec 03:00:00 AEDT (Sat 16:00 UTC)"
+        format_time(datetime(2026, 12, 5, 16, tzinfo=UTC), "Australia/Sydney")
+        == "Sun 06 Dec 03:00:00 AEDT (Sat 16:00 UTC)"
     )
 
 
@@ -228,7 +230,7 @@ def test_an_environment_must_be_named_unless_there_is_a_default(folder: Path) ->
 def test_a_length_of_time_has_two_units_at_most(seconds: int, shown: str) -> None:
     from datetime import timedelta
 
-    assert span(timedelta(seconds=seconds)) == shown
+    assert format_duration(timedelta(seconds=seconds)) == shown
 
 
 @pytest.mark.parametrize(

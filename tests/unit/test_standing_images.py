@@ -53,10 +53,10 @@ def revision(*images: str) -> Definition:
 
 def ask(*images: str, there: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, str], list[Any]]:
     """(problems, what was asked), of an ECR that holds these digests and tags by repository."""
-    asked: list[Any] = []
+    requested: list[Any] = []
 
     def batch(params: Mapping[str, Any]) -> Mapping[str, Any]:
-        asked.append((params["registryId"], params["repositoryName"], params["imageIds"]))
+        requested.append((params["registryId"], params["repositoryName"], params["imageIds"]))
         if params["repositoryName"] not in there:
             raise AwsError("RepositoryNotFoundException", "no such repository", 400)
         known = there[params["repositoryName"]]
@@ -65,7 +65,7 @@ def ask(*images: str, there: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, s
 
     with canned_aws({("ecr", "BatchGetImage"): batch}) as aws:
         gateway = Gateway(STAGING, Access(aws.endpoint, "AKIAEXAMPLE", "example"))
-        return missing_images(gateway, STAGING, [revision(*images)]), asked
+        return missing_images(gateway, STAGING, [revision(*images)]), requested
 
 
 @pytest.mark.parametrize(
@@ -86,17 +86,17 @@ def ask(*images: str, there: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, s
     ],
 )
 def test_what_is_missing_is_said_and_of_other_registries_nothing(image: str, problem: str) -> None:
-    problems, asked = ask(image, there={"shop/web": (A, "v1")})
+    problems, requested = ask(image, there={"shop/web": (A, "v1")})
     assert problems == ({image: problem} if problem else {})
-    assert bool(asked) is image.startswith(ECR)
+    assert bool(requested) is image.startswith(ECR)
 
 
 def test_each_repository_is_asked_once_in_its_own_account() -> None:
     other = ECR.replace("123456789012", "999999999999")
     images = [f"{ECR}/shop/web@{A}", f"{ECR}/shop/web@{B}", f"{ECR}/shop/web:v1", f"{other}/shop/web@{A}"]
-    problems, asked = ask(*images, *images, there={"shop/web": (A, B, "v1")})
+    problems, requested = ask(*images, *images, there={"shop/web": (A, B, "v1")})
     assert problems == {}
-    assert sorted((account, repository, len(ids)) for account, repository, ids in asked) == [
+    assert sorted((account, repository, len(ids)) for account, repository, ids in requested) == [
         ("123456789012", "shop/web", 3),
         ("999999999999", "shop/web", 1),
     ]
@@ -104,6 +104,6 @@ def test_each_repository_is_asked_once_in_its_own_account() -> None:
 
 def test_more_than_a_call_takes_are_asked_in_several() -> None:
     images = [f"{ECR}/shop/web:v{number}" for number in range(230)]
-    problems, asked = ask(*images, there={"shop/web": tuple(f"v{number}" for number in range(229))})
+    problems, requested = ask(*images, there={"shop/web": tuple(f"v{number}" for number in range(229))})
     assert list(problems) == [images[-1]]
-    assert sorted(len(ids) for _, _, ids in asked) == [30, 100, 100]
+    assert sorted(len(ids) for _, _, ids in requested) == [30, 100, 100]

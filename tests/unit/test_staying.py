@@ -76,13 +76,13 @@ class Play:
                 "runningCount": running, "pendingCount": 0, "taskDefinition": f"x/{REVISION}",
                 "createdAt": START, "updatedAt": START,
             }  # fmt: skip
-            told = {
+            record = {
                 "serviceName": "backend", "status": "ACTIVE", "desiredCount": 2, "runningCount": running,
                 "pendingCount": 0, "taskDefinition": f"x/{REVISION}", "deployments": [deployment], "events": [],
                 "loadBalancers": [],
                 "createdAt": START,
             }  # fmt: skip
-            return {"services": [told]}
+            return {"services": [record]}
 
         def listed(params: Any) -> Any:
             which = self.tasks()[params.get("desiredStatus") == "STOPPED"]
@@ -136,9 +136,9 @@ def watched(play: Play, step: tuple[str, dict[str, Any], dict[str, Any]], when: 
     """What the step says, looking each second at which ``when`` is true."""
     action, arguments, memory = step
     play.memory = dict(memory)
-    where = context(play.gateway(), now=play.now, memory=play.memory)
+    where = context(play.gateway(), now=play.now, state=play.memory)
     while play.at < until:
-        if when(play) and (outcome := action_named(action).watch(where, arguments)) is not None:
+        if when(play) and (outcome := action_named(action).poll(where, arguments)) is not None:
             return outcome
         play.at += 1.0
     return None

@@ -77,17 +77,17 @@ def test_a_chosen_program_that_cannot_run_is_named(empty_machine: Path, monkeypa
 def test_without_a_provider_it_says_where_one_is_looked_for(
     empty_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[tuple[str, int], float]] = []
+    requested: list[tuple[tuple[str, int], float]] = []
 
     def unreachable(address: tuple[str, int], timeout: float) -> socket.socket:
-        asked.append((address, timeout))
+        requested.append((address, timeout))
         raise TimeoutError
 
     program(empty_machine / "bin", terraform_that_is("1.11.4"))
     monkeypatch.setattr(socket, "create_connection", unreachable)
     with pytest.raises(tf.TerraformError, match=r"registry\.invalid can't be reached .* Set OMC_TERRAFORM_MIRROR"):
         tf.find_terraform()
-    assert asked == [(("registry.invalid", 443), tf.REGISTRY_TIMEOUT)]
+    assert requested == [(("registry.invalid", 443), tf.REGISTRY_TIMEOUT)]
 
 
 def test_a_mirror_in_terraforms_own_place_is_found(empty_machine: Path) -> None:
@@ -125,12 +125,12 @@ def test_settings_that_point_to_nothing_or_elsewhere_are_dropped(monkeypatch: py
 
 
 def test_the_first_diagnostic_becomes_the_error(tmp_path: Path) -> None:
-    said = {
+    record = {
         "@level": "error",
         "@message": "Error: no",
         "diagnostic": {"summary": "creating RDS", "detail": "quota\nexceeded", "address": "aws_db_instance.this"},
     }
-    executable = program(tmp_path, f"print({json.dumps(said)!r}); sys.exit(1)")
+    executable = program(tmp_path, f"print({json.dumps(record)!r}); sys.exit(1)")
     events: list[object] = []
     with pytest.raises(tf.TerraformError, match=r"apply failed in .*: creating RDS: quota exceeded \(aws_db_inst"):
         tf.run(tf.Terraform(executable, None), tmp_path, ["apply"], env={}, event=events.append)
@@ -220,16 +220,16 @@ tf.run(tf.Terraform(here / "terraform", None), here, ["apply"], env={}, stop=(he
 def test_a_terraform_that_was_told_to_stop_is_not_told_again(tmp_path: Path, how: signal.Signals) -> None:
     """The caller sees the cancel, and then it ends itself: a second SIGINT would end Terraform without its state."""
     program(tmp_path, NOTES_INTERRUPTS)
-    told = tmp_path / "told"
-    told.touch()
+    response = tmp_path / "told"
+    response.touch()
     caller = subprocess.Popen(
         [sys.executable, "-c", STOPS], cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        until("Terraform is interrupted", lambda: told.read_text() and (tmp_path / "interrupts").exists())
+        until("Terraform is interrupted", lambda: response.read_text() and (tmp_path / "interrupts").exists())
         if how is signal.SIGINT:
             os.killpg(caller.pid, how)
-            until("the caller passes it on", lambda: told.read_text() == "xx")
+            until("the caller passes it on", lambda: response.read_text() == "xx")
         else:
             caller.kill()
             caller.wait(60)
@@ -260,15 +260,15 @@ def group_of(leader: int) -> list[int]:
 def test_a_silent_terraform_is_asked_about_all_the_time(tmp_path: Path) -> None:
     """It says nothing between its start and its end, and is interrupted nevertheless; then nobody is asked any more."""
     executable = program(tmp_path, NOTES_INTERRUPTS.replace('"go"', '"interrupts"'))
-    asked: list[bool] = []
+    requested: list[bool] = []
 
     def stop() -> bool:
-        asked.append((tmp_path / "started").exists())
-        return asked[-1]
+        requested.append((tmp_path / "started").exists())
+        return requested[-1]
 
     tf.run(tf.Terraform(executable, None), tmp_path, ["apply"], env={}, event=lambda _: None, stop=stop)
     assert (tmp_path / "interrupts").read_text() == "SIGINT "
-    assert asked.count(True) == 1
+    assert requested.count(True) == 1
 
 
 def test_nothing_is_left_of_a_terraform_that_has_ended(tmp_path: Path) -> None:
@@ -296,18 +296,18 @@ def test_the_real_terraform_stops_after_what_is_under_way(tmp_path: Path) -> Non
     )
     terraform = tf.Terraform(tf._executable(), None)
     tf.run(terraform, tmp_path, ["init"], env={})
-    said: list[str] = []
+    messages: list[str] = []
     with pytest.raises(tf.TerraformError, match="terraform apply failed in"):
         tf.run(
             terraform,
             tmp_path,
             ["apply", "-auto-approve"],
             env={},
-            event=lambda event: said.append(f"{event.get('type')} {event['@message']}"),
+            event=lambda event: messages.append(f"{event.get('type')} {event['@message']}"),
             stop=(tmp_path / "started").exists,
         )
-    assert len([line for line in said if "Interrupt received" in line]) == 1
-    assert not [line for line in said if "Two interrupts" in line]
+    assert len([line for line in messages if "Interrupt received" in line]) == 1
+    assert not [line for line in messages if "Two interrupts" in line]
     there = [resource["name"] for resource in tf.state(terraform, tmp_path, env={})["resources"]]
     assert there == ["first", "second"]
     assert not (tmp_path / ".terraform.tfstate.lock.info").exists()

@@ -23,7 +23,7 @@ DENIED = "operation error S3: PutObject, https response error StatusCode: 403, a
 
 
 def info(**fields: str) -> str:
-    given = {
+    provided = {
         "ID": "0f0",
         "Path": "b/staging/terraform.tfstate",
         "Operation": "OperationTypeApply",
@@ -33,7 +33,7 @@ def info(**fields: str) -> str:
         "Info": "",
     } | fields
     return "Lock Info:\n" + "".join(
-        f"  {f'{name}:':<11}{value}\n" for name, value in given.items() if value != "LEFT OUT"
+        f"  {f'{name}:':<11}{value}\n" for name, value in provided.items() if value != "LEFT OUT"
     )
 
 
@@ -43,7 +43,7 @@ def boxed(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("said", "who", "created"),
+    ("expected", "who", "created"),
     [
         (info(), "jo@pc", AT.replace(second=0)),
         (info(Who="CORP\\jo bloggs@PC-12"), "CORP\\jo bloggs@PC-12", AT),
@@ -61,8 +61,8 @@ def boxed(text: str) -> str:
         (info(Created="LEFT OUT", Version="LEFT OUT", Info="LEFT OUT"), "jo@pc", None),
     ],
 )
-def test_the_holder_is_read_in_every_form(said: str, who: str, created: datetime | None) -> None:
-    for text in (said, boxed(said), " ".join(said.split())):
+def test_the_holder_is_read_in_every_form(expected: str, who: str, created: datetime | None) -> None:
+    for text in (expected, boxed(expected), " ".join(expected.split())):
         printed = f"Error: Error acquiring the state lock\n\nError message: {EXISTS}\n{text}\nTerraform acquires a lock"
         lock = tf._lock_in(printed)
         assert lock is not None
@@ -71,7 +71,7 @@ def test_the_holder_is_read_in_every_form(said: str, who: str, created: datetime
 
 
 @pytest.mark.parametrize(
-    "said",
+    "expected",
     [
         f"2 errors occurred:\n\t* {EXISTS}\n\t* {GONE}\n",
         EXISTS,
@@ -83,8 +83,8 @@ def test_the_holder_is_read_in_every_form(said: str, who: str, created: datetime
         "lock already exists <nil>",
     ],
 )
-def test_a_lock_that_is_gone_before_its_holder_was_read_is_one_to_wait_for(said: str) -> None:
-    for text in (ACQUIRING + said, boxed(f"Error: {ACQUIRING}{said}")):
+def test_a_lock_that_is_gone_before_its_holder_was_read_is_one_to_wait_for(expected: str) -> None:
+    for text in (ACQUIRING + expected, boxed(f"Error: {ACQUIRING}{expected}")):
         assert tf._lock_in(text) == tf.Lock("", "", "", None)
     message = tf.StateLocked(tf.Lock("", "", "", None)).message
     assert "--lock-wait" in message
@@ -92,7 +92,7 @@ def test_a_lock_that_is_gone_before_its_holder_was_read_is_one_to_wait_for(said:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "expected",
     [
         f"{ACQUIRING}{DENIED}",
         f"{ACQUIRING}2 errors occurred: * {DENIED} * {GONE}",
@@ -103,13 +103,13 @@ def test_a_lock_that_is_gone_before_its_holder_was_read_is_one_to_wait_for(said:
         "",
     ],
 )
-def test_what_is_no_lock_of_somebody_else_is_not_waited_for(said: str) -> None:
-    assert tf._lock_in(said) is None
+def test_what_is_no_lock_of_somebody_else_is_not_waited_for(expected: str) -> None:
+    assert tf._lock_in(expected) is None
 
 
 def test_a_lock_that_was_let_go_in_between_is_had_at_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("omc.infrastructure.plans.time.sleep", lambda _: None)
-    said: list[str] = []
+    messages: list[str] = []
     answers = [tf.StateLocked(tf.Lock("", "", "", None)), tf.StateLocked(tf.Lock("1", "", "jo b@pc", AT)), None]
 
     def work() -> str:
@@ -118,8 +118,8 @@ def test_a_lock_that_was_let_go_in_between_is_had_at_the_next_look(monkeypatch: 
             raise answer
         return "done"
 
-    assert held(work, 600, said.append) == "done"
-    assert said == [
+    assert held(work, 600, messages.append) == "done"
+    assert messages == [
         "Waiting for the state's lock, which somebody holds or has just let go",
         "Waiting for the state's lock, which jo b@pc holds since 2026-11-29 16:00:00 UTC",
     ]

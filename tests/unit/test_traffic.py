@@ -63,15 +63,15 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(self.server.slow)
         if self.command == "PUT":
             assert json.loads(body)["quantity"] > 0
-        said = json.dumps({"token": f"token-{len(self.server.seen)}"}).encode()
+        payload = json.dumps({"token": f"token-{len(self.server.seen)}"}).encode()
         self.send_response(self.server.status.get(self.path, {"POST": 201, "GET": 200, "PUT": 204}[self.command]))
         if not self.server.anonymous:
             self.send_header("X-Request-Id", "1")
         if self.command != "PUT":
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         if self.command != "PUT":
-            self.wfile.write(said)
+            self.wfile.write(payload)
 
     do_GET = do_POST = do_PUT = answer  # noqa: N815 - the library's names
 
@@ -211,8 +211,13 @@ def test_users_walk_as_browsers_do_and_all_of_it_is_counted(server: Server) -> N
     found = load_report.report(traffic.send(Plan(server.url, rate=150, duration=1, users=8, seed=7)))
     assert found.sent == found.total.good == len(server.seen) > 100
     # Which coin a user takes hangs on who of them is free first: the seed settles the journeys, not the threads.
-    asked = {(method, re.sub("|".join(traffic.COINS), "COIN", path)) for method, path, _ in server.seen}
-    assert {("GET", "/"), ("GET", "/app.js"), ("POST", "/api/v1/portfolio"), ("PUT", "/api/v1/portfolio/COIN")} <= asked
+    requested = {(method, re.sub("|".join(traffic.COINS), "COIN", path)) for method, path, _ in server.seen}
+    assert {
+        ("GET", "/"),
+        ("GET", "/app.js"),
+        ("POST", "/api/v1/portfolio"),
+        ("PUT", "/api/v1/portfolio/COIN"),
+    } <= requested
     assert len(server.connections) <= 8  # kept
     own = [token for method, path, token in server.seen if method == "PUT"]
     assert own
@@ -298,8 +303,8 @@ def test_what_is_out_of_bounds_is_refused() -> None:
 
 def applied(folder: Path, url: str, shift: int = 0) -> dict[str, str]:
     """A state folder as a running cloud leaves it, whose load balancer is at ``url``."""
-    said = {"endpoint": "", "region": "", "account": "", "access_key_id": "", "secret_access_key": ""}
-    (folder / "cloud.json").write_text(json.dumps(said | {"port_shift": shift}))
+    record = {"endpoint": "", "region": "", "account": "", "access_key_id": "", "secret_access_key": ""}
+    (folder / "cloud.json").write_text(json.dumps(record | {"port_shift": shift}))
     outputs = {"load_balancer": {"url": url}}
     (folder / "stack.json").write_text(
         json.dumps({"phase": "applied", "mirror": None, "images": {}, "outputs": outputs})
@@ -322,10 +327,10 @@ def test_interrupted_it_reports_what_it_has(server: Server, tmp_path: Path) -> N
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    said = json.loads(out)
-    assert said["interrupted"]
-    assert said["sent"] >= 20
-    assert said["seconds"] < 600
+    payload = json.loads(out)
+    assert payload["interrupted"]
+    assert payload["sent"] >= 20
+    assert payload["seconds"] < 600
 
 
 def test_without_a_cloud_or_an_answer_the_exit_code_is_3(tmp_path: Path) -> None:

@@ -56,21 +56,21 @@ def told(shape: Any, above: tuple[str, ...] = ()) -> Any:
     """All that botocore knows of a shape and of what it is made of, but for words."""
     if shape is None:
         return None
-    said = {key: value for key, value in vars(shape).items() if key in ("name", "type_name")}
-    said |= {"metadata": shape.metadata, "serialization": shape.serialization}
+    record = {key: value for key, value in vars(shape).items() if key in ("name", "type_name")}
+    record |= {"metadata": shape.metadata, "serialization": shape.serialization}
     if shape.name in above:
-        return said
+        return record
     below = (*above, shape.name)
     if shape.type_name == "structure":
-        said["members"] = {name: told(member, below) for name, member in shape.members.items()}
-        said["kind"] = (shape.required_members, shape.is_tagged_union, shape.error_code, shape.event_stream_name)
+        record["members"] = {name: told(member, below) for name, member in shape.members.items()}
+        record["kind"] = (shape.required_members, shape.is_tagged_union, shape.error_code, shape.event_stream_name)
     elif shape.type_name == "list":
-        said["member"] = told(shape.member, below)
+        record["member"] = told(shape.member, below)
     elif shape.type_name == "map":
-        said["pair"] = (told(shape.key, below), told(shape.value, below))
+        record["pair"] = (told(shape.key, below), told(shape.value, below))
     elif shape.type_name == "string":
-        said["enum"] = shape.enum
-    return said
+        record["enum"] = shape.enum
+    return record
 
 
 @pytest.mark.parametrize(("service", "name"), EVERY)
@@ -117,7 +117,7 @@ def test_pages_and_rules_of_endpoints_are_botocores(whole: Loader, kept: Trimmed
     assert kept.load_service_model(service, rules) == whole.load_service_model(service, rules)
     pages = whole.load_service_model(service, "paginators-1")["pagination"]
     ours = kept.load_service_model(service, "paginators-1")["pagination"]
-    assert ours == {name: said for name, said in pages.items() if name in operations()[service]}
+    assert ours == {name: payload for name, payload in pages.items() if name in operations()[service]}
 
 
 def test_endpoints_of_all_partitions_are_botocores(whole: Loader, kept: TrimmedModels) -> None:

@@ -11,7 +11,7 @@ import pytest
 from omc.engine import planning
 from omc.errors import AccessDenied, BadCredentials, OmcError, Throttled
 from omc.facts.candidates import Candidates
-from omc.facts.collector import UNREAD, Unreadable, needs
+from omc.facts.collector import NO_READING, Unavailable, dependencies
 from omc.facts.infrastructure import DeletionProtection, SavedPlan
 from omc.facts.pending import Pending
 from omc.facts.registered import Registered
@@ -19,14 +19,14 @@ from omc.facts.requirements import CandidateNeeds
 from omc.facts.scope import Scope
 from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import changes
-from omc.infrastructure.asked import PlannedChange
-from omc.procedures.asking import Deploy, Prune, Rollback
+from omc.infrastructure.planned_change import PlannedChange
 from omc.procedures.catalogue import PLANNERS, planner
-from omc.procedures.migrate import Asked as Migrate
+from omc.procedures.migrate import MigrateRequest as Migrate
 from omc.procedures.plan import Plan
 from omc.procedures.readings import NEEDED, SPARED
-from omc.procedures.restart import Asked as Restart
-from omc.procedures.scale import Asked as Scale
+from omc.procedures.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.procedures.restart import RestartRequest as Restart
+from omc.procedures.scale import ScaleRequest as Scale
 from omc.stack import Environment
 from support import release_world as world
 
@@ -38,12 +38,12 @@ CHANGE = {
     "change": {"actions": ["update"], "before": {"name": "a"}, "after": {"name": "b"}},
 }
 ASKED: dict[str, Any] = {
-    "deploy": Deploy({"backend": "image"}),
+    "deploy": DeployRequest({"backend": "image"}),
     "restart": Restart(["backend"]),
     "scale": Scale("backend", 3),
-    "rollback": Rollback(services=["backend"], to="7", override="a test"),
+    "rollback": RollbackRequest(services=["backend"], to="7", override="a test"),
     "migrate": Migrate(),
-    "prune": Prune(),
+    "prune": PruneRequest(),
     "infra-apply": FILE,
     "infra-destroy": FILE,
 }
@@ -51,14 +51,18 @@ ASKED: dict[str, Any] = {
 
 def facts_of(procedure: str) -> list[type]:
     """What it reads, beside what it is given."""
-    return [fact for fact in needs(planner(procedure)).values() if fact in NEEDED or fact in SPARED]
+    return [fact for fact in dependencies(planner(procedure)).values() if fact in NEEDED or fact in SPARED]
 
 
 def test_the_rule_knows_every_reading_of_every_command() -> None:
     assert not NEEDED.keys() & SPARED.keys()
-    given = {Environment, Scope}
+    provided = {Environment, Scope}
     for procedure in PLANNERS:
-        read = {fact for name, fact in needs(planner(procedure)).items() if fact not in given and name != "asked"}
+        read = {
+            fact
+            for name, fact in dependencies(planner(procedure)).items()
+            if fact not in provided and name != "request"
+        }
         assert read <= NEEDED.keys() | SPARED.keys(), procedure
 
 
@@ -79,7 +83,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, procedure: str, missing: type | Non
     ]
     readings = {type(value): value for value in values}
     if missing is not None:
-        readings[missing] = Unreadable(missing, error, UNREAD)
+        readings[missing] = Unavailable(missing, error, NO_READING)
     monkeypatch.setattr(planning, "collect", lambda *_: readings)
     site: Any = SimpleNamespace(
         stack=None, environment=there["environment"], store=SimpleNamespace(now=lambda: world.NOW), reads=None

@@ -18,7 +18,7 @@ from localcloud.services.vpc.reachability import (
     Route,
     Rule,
     Subnet,
-    World,
+    VpcSnapshot,
     find_route,
     judge,
 )
@@ -31,7 +31,7 @@ DATABASE = Interface("eni-database", "10.0.21.9", "data", ("sg-database",))
 GATEWAY = Interface("eni-nat", "10.0.1.7", "public", public="3.3.3.3")
 OUTSIDE = "203.0.113.10"
 
-WORLD = World(
+WORLD = VpcSnapshot(
     interfaces={each.address: each for each in (TASK, DATABASE, GATEWAY)},
     groups={
         "sg-task": Group(
@@ -50,15 +50,15 @@ QUERY = Connection(TASK.address, DATABASE.address, 40000, 5432)
 DOWNLOAD = Connection(TASK.address, OUTSIDE, 40001, 443)
 
 
-def with_group(world: World, group: Group) -> World:
+def with_group(world: VpcSnapshot, group: Group) -> VpcSnapshot:
     return replace(world, groups={**world.groups, group.id: group})
 
 
-def with_subnet(world: World, name: str, **changes: object) -> World:
+def with_subnet(world: VpcSnapshot, name: str, **changes: object) -> VpcSnapshot:
     return replace(world, subnets={**world.subnets, name: replace(world.subnets[name], **changes)})  # type: ignore[arg-type]
 
 
-def seen(world: World, connection: Connection) -> list[tuple[str, str, bool]]:
+def seen(world: VpcSnapshot, connection: Connection) -> list[tuple[str, str, bool]]:
     """Which interface saw what of it: request or reply, and whether it was let through."""
     return [(hop.interface, "reply" if hop.reply else "request", hop.accepted) for hop in judge(world, connection).hops]
 
@@ -153,7 +153,7 @@ def test_the_way_outside_leads_through_the_nat_gateway_which_sees_it_twice_each_
         (with_group(WORLD, Group("sg-task")), "no outbound rule"),
     ],
 )
-def test_whatever_is_missing_on_the_way_outside_blocks_it_and_is_named(world: World, reason: str) -> None:
+def test_whatever_is_missing_on_the_way_outside_blocks_it_and_is_named(world: VpcSnapshot, reason: str) -> None:
     verdict = judge(world, DOWNLOAD)
     assert not verdict.allowed
     assert reason in verdict.reason

@@ -35,7 +35,7 @@ class AddressError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class AddressBlock:
     """What ``settings.json`` of a state folder holds: the settings, and the cloud's own access key pair."""
 
     settings: Settings
@@ -49,7 +49,7 @@ def registry() -> Path:
     return Path(base) / "localcloud" / "blocks"
 
 
-def load(state: Path) -> Home | None:
+def load(state: Path) -> AddressBlock | None:
     """The settings of an existing state folder, or None. Raises ``AddressError`` for a file that can't be read."""
     path = state / SETTINGS
     try:
@@ -62,14 +62,14 @@ def load(state: Path) -> Home | None:
         settings = Settings(
             state.resolve(), held["account"], held["region"], held["block"], held["port"], held["port_shift"]
         )
-        return Home(settings, held["access_key_id"], held["secret_access_key"])
+        return AddressBlock(settings, held["access_key_id"], held["secret_access_key"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as problem:
         raise AddressError(f"{path} can't be read ({problem}); start anew with `reset`.") from problem
 
 
-def create(state: Path, *, port: int = DEFAULT_PORT, region: str = DEFAULT_REGION) -> Home:
+def create(state: Path, *, port: int = DEFAULT_PORT, region: str = DEFAULT_REGION) -> AddressBlock:
     """Make a state folder's settings: the first free block, a new key pair. The folder must exist."""
     state = state.resolve()
     with _registry_lock() as folder:
@@ -82,11 +82,11 @@ def create(state: Path, *, port: int = DEFAULT_PORT, region: str = DEFAULT_REGIO
         return _settle(state, block, port, region)
 
 
-def _settle(state: Path, block: int, port: int, region: str) -> Home:
+def _settle(state: Path, block: int, port: int, region: str) -> AddressBlock:
     settings = Settings(state, f"1000000000{block:02d}", region, block, port, _port_shift(block))
     alphabet = string.ascii_uppercase + "234567"
     key = "AKIA" + "".join(secrets.choice(alphabet) for _ in range(16))
-    home = Home(settings, key, secrets.token_urlsafe(30))
+    home = AddressBlock(settings, key, secrets.token_urlsafe(30))
     write_private(
         state / SETTINGS,
         {

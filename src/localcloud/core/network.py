@@ -43,13 +43,13 @@ def free_address(cloud: Cloud, subnet_id: str) -> str:
     """An address of the subnet that nobody has. Call it under the cloud's lock."""
     subnet = find_subnet(cloud, subnet_id)
     network = ipaddress.ip_network(subnet.cidr_block)
-    given, taken, real = set(subnet._subnet_ips), listening(cloud), cloud.settings.real_address
+    provided, taken, real = set(subnet._subnet_ips), listening(cloud), cloud.settings.real_address
     # AWS keeps the first four addresses of a subnet and the last for itself. A random free one, so that an address
     # isn't given away again right after its release, while clients may still believe in it.
     free = [
         address
         for number in range(4, min(network.num_addresses - 1, 1 << 16))
-        if (address := str(network[number])) not in given and real(address) not in taken
+        if (address := str(network[number])) not in provided and real(address) not in taken
     ]
     if not free:
         raise AwsError(

@@ -56,7 +56,7 @@ class AwsError(Exception):
 
 
 Handler: TypeAlias = "Callable[[Cloud, Call], Answer]"
-Mend: TypeAlias = "Callable[[Cloud, Call, dict[str, Any]], Answer]"
+ResponsePatch: TypeAlias = "Callable[[Cloud, Call, dict[str, Any]], Answer]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Operation:
 Rule: TypeAlias = "Callable[[Cloud, Call], None]"
 
 OPERATIONS: dict[tuple[str, str], Operation] = {}
-MENDS: dict[tuple[str, str], Mend] = {}
+MENDS: dict[tuple[str, str], ResponsePatch] = {}
 RULES: dict[tuple[str, str], list[Rule]] = {}
 
 
@@ -86,10 +86,10 @@ def operation(service: str, name: str, *, locked: bool = True) -> Callable[[Hand
     return register
 
 
-def mend(service: str, name: str) -> Callable[[Mend], Mend]:
+def patch_response(service: str, name: str) -> Callable[[ResponsePatch], ResponsePatch]:
     """Register the function below to correct moto's answer to ``service.name`` (under the cloud's lock)."""
 
-    def register(function: Mend) -> Mend:
+    def register(function: ResponsePatch) -> ResponsePatch:
         if (service, name) in MENDS:
             raise RuntimeError(f"{service}.{name} is mended twice")
         MENDS[service, name] = function

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from localcloud.backends.exchange import Behaviour
 from localcloud.faults import releasing
 from localcloud.faults.catalogue import Fault, Memory, Setting
 from localcloud.faults.releasing import SERVICE, Definition
 from localcloud.faults.values import choice, number
-from localcloud.parts.exchange import Behaviour
 from localcloud.services.exchange import Exchange
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from localcloud.backends import certificates, valkey
+from localcloud.backends.valkey import ValkeyError
 from localcloud.core.registry import AwsError
 from localcloud.faults import common, values, workers
 from localcloud.faults.catalogue import Fault, Memory, Setting
-from localcloud.parts import certificates, valkey
-from localcloud.parts.valkey import ValkeyError
 from localcloud.services.elasticache import Caches
 from localcloud.services.elasticache.model import Group, max_memory
 

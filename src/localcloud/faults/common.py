@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import localcloud
+from localcloud.backends import tools
 from localcloud.core.processes import Process, Supervisor
 from localcloud.core.registry import AwsError
 from localcloud.faults import workers
-from localcloud.parts import tools
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -63,12 +63,12 @@ def refused(message: str) -> AwsError:
     return AwsError("ValidationError", message)
 
 
-def the_one(kind: str, asked: str, known: Mapping[str, Any]) -> Any:
+def the_one(kind: str, requested: str, known: Mapping[str, Any]) -> Any:
     """What is to be broken: by name, or the only one that there is."""
-    if asked:
-        if asked not in known:
-            raise refused(f"There is no {kind} {asked!r}; there are {', '.join(sorted(known)) or 'none'}.")
-        return known[asked]
+    if requested:
+        if requested not in known:
+            raise refused(f"There is no {kind} {requested!r}; there are {', '.join(sorted(known)) or 'none'}.")
+        return known[requested]
     if len(known) != 1:
         names = f"{len(known)} ({', '.join(sorted(known))}): say which" if known else "none"
         raise refused(f"This fault needs a {kind}; there are {names}.")

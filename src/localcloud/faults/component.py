@@ -30,7 +30,7 @@ PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
+class ActiveFault:
     """One fault that was started."""
 
     settings: Mapping[str, str]
@@ -52,7 +52,7 @@ class StackFaults:
         self.catalogue = all_faults() if catalogue is None else catalogue
         self._cloud: Cloud | None = None
         self._guard = threading.Lock()
-        self._in_force: dict[str, InForce] = {}
+        self._in_force: dict[str, ActiveFault] = {}
         self._working_on = {name: threading.Lock() for name in self.catalogue}
 
     # -- component ------------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class StackFaults:
         with self._guard:
             for name, saved in state.items():
                 if name in self.catalogue:
-                    self._in_force[name] = InForce(*saved)
+                    self._in_force[name] = ActiveFault(*saved)
                 else:
                     log.warning("the fault %s was in force and is unknown to this version: it can't be stopped", name)
 
@@ -101,11 +101,11 @@ class StackFaults:
             for name, fault in sorted(self.catalogue.items())
         ]
 
-    def begin(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    def begin(self, name: str, provided: Mapping[str, Any]) -> dict[str, Any]:
         """Start a fault. Raises ``AwsError`` where there is no such fault or setting, where it is in force already, or
         where it can't be made now; then nothing has changed."""
         fault = self._fault(name)
-        settings = _complete(fault, given)
+        settings = _complete(fault, provided)
         with self._working(name):
             if name in self._in_force:
                 since = self._in_force[name].since
@@ -117,7 +117,7 @@ class StackFaults:
             except Exception as problem:
                 log.exception("the fault %s could not be started", name)
                 raise AwsError("FaultNotStarted", f"{name} was not started: {_reason(problem)}.") from problem
-            entry = InForce(settings, self._running().now().isoformat(timespec="milliseconds"), memory)
+            entry = ActiveFault(settings, self._running().now().isoformat(timespec="milliseconds"), memory)
             self._put(name, entry)
             log.info("the fault %s is in force with %s", name, dict(settings))
             return _shown(entry)
@@ -187,7 +187,7 @@ class StackFaults:
         finally:
             self._working_on[name].release()
 
-    def _put(self, name: str, entry: InForce | None) -> None:
+    def _put(self, name: str, entry: ActiveFault | None) -> None:
         with self._guard:
             if entry is None:
                 self._in_force.pop(name, None)
@@ -206,15 +206,15 @@ class StackFaults:
         return self._cloud
 
 
-def _complete(fault: Fault, given: Mapping[str, Any]) -> dict[str, str]:
-    for key, value in given.items():
+def _complete(fault: Fault, provided: Mapping[str, Any]) -> dict[str, str]:
+    for key, value in provided.items():
         if key not in fault.settings:
             known = ", ".join(fault.settings) or "none"
             meant = _meant(key, fault.settings)
             raise AwsError("ValidationError", f"{fault.name} has no setting {key!r}.{meant} Its settings: {known}.")
         if not isinstance(value, str):
             raise AwsError("ValidationError", f"The setting {key} of {fault.name} is a string, not {value!r}.")
-    return {key: setting.default for key, setting in fault.settings.items()} | dict(given)
+    return {key: setting.default for key, setting in fault.settings.items()} | dict(provided)
 
 
 def _meant(word: str, known: Mapping[str, Any]) -> str:
@@ -223,11 +223,11 @@ def _meant(word: str, known: Mapping[str, Any]) -> str:
 
 
 def _reason(problem: Exception) -> str:
-    said = str(problem) if isinstance(problem, AwsError) else f"{type(problem).__name__}: {problem}"
-    return said.rstrip(".")
+    message = str(problem) if isinstance(problem, AwsError) else f"{type(problem).__name__}: {problem}"
+    return message.rstrip(".")
 
 
-def _shown(entry: InForce) -> dict[str, Any]:
+def _shown(entry: ActiveFault) -> dict[str, Any]:
     problems = (("not stopped", entry.not_stopped), ("not kept up", entry.not_kept_up))
     problem = "; ".join(f"{what}: {why}" for what, why in problems if why)
     return {"since": entry.since, "settings": dict(entry.settings), "problem": problem}

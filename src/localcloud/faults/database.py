@@ -137,21 +137,21 @@ def _start_lock(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     return memory
 
 
-def _table(cloud: Cloud, instance: Instance, asked: str) -> str:
+def _table(cloud: Cloud, instance: Instance, requested: str) -> str:
     """The table that was asked for, or the one that is written most."""
     try:
         with cloud.part(Databases).connect(
             instance.identifier, instance.record.get("DBName") or "postgres"
         ) as connection:
-            if asked:
-                row = connection.execute("SELECT to_regclass(%s)::text", [asked]).fetchone()
+            if requested:
+                row = connection.execute("SELECT to_regclass(%s)::text", [requested]).fetchone()
             else:
                 row = connection.execute(_BUSIEST, [_OWN_TABLES]).fetchone()
     except psycopg.Error as problem:
         raise common.refused(f"The tables of {instance.identifier} can't be read: {problem}") from problem
     if row is None or row[0] is None:
-        raise common.refused(f"There is no table {asked or 'to lock'} in {instance.identifier}.")
-    return asked or str(row[0])
+        raise common.refused(f"There is no table {requested or 'to lock'} in {instance.identifier}.")
+    return requested or str(row[0])
 
 
 # -- database-stopped -----------------------------------------------------------------------------------------------

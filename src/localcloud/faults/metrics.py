@@ -23,11 +23,11 @@ NAMESPACES = {
 DEFAULTS = {"alb": 180, "ecs": 120, "container_insights": 240, "rds": 120, "elasticache": 120}
 """Seconds. AWS promises no time: these are of the order that its users report, and differ so that no two sources of one
 alarm arrive together."""
-LONGEST = 7200
+MAX_SECONDS = 7200
 
 
 def _start_late(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    memory: Memory = {"late": {source: values.number(settings, source, 0, LONGEST) for source in NAMESPACES}}
+    memory: Memory = {"late": {source: values.number(settings, source, 0, MAX_SECONDS) for source in NAMESPACES}}
     _keep_late(cloud, memory)
     return memory
 
@@ -67,7 +67,7 @@ FAULTS = (
         _start_late,
         _stop_late,
         {
-            source: Setting(str(seconds), f"seconds until {NAMESPACES[source]} is to be read, 0 to {LONGEST}")
+            source: Setting(str(seconds), f"seconds until {NAMESPACES[source]} is to be read, 0 to {MAX_SECONDS}")
             for source, seconds in DEFAULTS.items()
         },
         _keep_late,

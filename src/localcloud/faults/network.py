@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from localcloud.backends import outside, tools
 from localcloud.core.processes import Process, Supervisor
 from localcloud.core.registry import AwsError
-from localcloud.faults import person
+from localcloud.faults import developer
 from localcloud.faults.catalogue import Fault, Memory, Setting
 from localcloud.faults.values import choice, number
-from localcloud.parts import outside, tools
 from localcloud.services.ecs import Clusters
 from localcloud.services.ecs.model import Status, Task
 from localcloud.services.elasticache import Caches
@@ -38,7 +38,7 @@ def close_group(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     """Revoke every inbound rule of the target's security groups."""
     target = choice(settings, "target", TARGETS)
     groups = sorted(set(_groups(cloud, target)))
-    ec2 = person.client(cloud, "ec2")
+    ec2 = developer.client(cloud, "ec2")
     rules: list[dict[str, Any]] = []
     if groups:
         described = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": groups}])
@@ -55,7 +55,7 @@ def close_group(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
 
 def open_group(cloud: Cloud, memory: Memory) -> None:
     """Authorise the same rules again, with their descriptions and tags."""
-    ec2 = person.client(cloud, "ec2")
+    ec2 = developer.client(cloud, "ec2")
     for rule in memory["rules"]:
         tags = [{"ResourceType": "security-group-rule", "Tags": rule["Tags"]}] if rule.get("Tags") else []
         try:
@@ -119,12 +119,12 @@ DESTINATION = "198.51.100.20"
 PORT = 443
 """The tasks' security groups let nothing else out."""
 SERVER, WORKER = "nat-surge server", "nat-surge worker"
-MOST = 50.0
+MAX_MEGABYTES_PER_SECOND = 50.0
 
 
 def start_surge(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     """Download at the set rate, as a task of the service."""
-    rate = number(settings, "megabytes_per_second", 0.1, MOST)
+    rate = number(settings, "megabytes_per_second", 0.1, MAX_MEGABYTES_PER_SECOND)
     if _running_task(cloud, settings["service"]) is None:
         raise AwsError("InvalidState", f"No task of the service {settings['service']} is running.")
     memory = {"service": settings["service"], "bytes_per_second": int(rate * 1e6)}
@@ -202,7 +202,7 @@ FAULTS = (
         start_surge,
         stop_surge,
         {
-            "megabytes_per_second": Setting("5", f"how much, up to {MOST:g}"),
+            "megabytes_per_second": Setting("5", f"how much, up to {MAX_MEGABYTES_PER_SECOND:g}"),
             "service": Setting("backend", "the ECS service whose task does it"),
         },
         keep_surge,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core.registry import AwsError
-from localcloud.faults import person
+from localcloud.faults import developer
 from localcloud.faults.catalogue import Memory, Setting
 from localcloud.services import ecr
 from localcloud.services.ecr import REFERENCE, ImageError, Images
@@ -45,7 +45,7 @@ class Running:
 
 def start(cloud: Cloud, service: str, change: Change) -> Memory:
     """Release the service with one change. Raises ``AwsError`` where there is no such service, or nothing to change."""
-    ecs = person.client(cloud, "ecs")
+    ecs = developer.client(cloud, "ecs")
     with _refusals(f"Nothing was released to {service}"):
         running = _find(ecs, service)
         accepted = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
@@ -73,7 +73,7 @@ def stop(cloud: Cloud, memory: Memory) -> None:
     ]
     if on_top:
         raise AwsError("InvalidState", f"the release of {on_top[0]} was made from this one: stop {on_top[0]} first")
-    ecs = person.client(cloud, "ecs")
+    ecs = developer.client(cloud, "ecs")
     with _refusals(f"{memory['service']} could not be put back"):
         found = ecs.describe_services(cluster=memory["cluster"], services=[memory["service"]])["services"]
         wanted = [service["taskDefinition"] for service in found if service["status"] == "ACTIVE"]
@@ -100,7 +100,7 @@ def variant(cloud: Cloud, container: dict[str, Any], program: str, values: Mappi
         command = json.dumps(["python", start, program, *image.config.command])
         with (copy / "Dockerfile").open("a") as dockerfile:
             dockerfile.write(f"\nCMD {command}\n")
-        pushed = ecr.push(person.client(cloud, "ecr"), cloud.settings.state, copy, repository)
+        pushed = ecr.push(developer.client(cloud, "ecr"), cloud.settings.state, copy, repository)
     container["image"] = pushed.uri
 
 
@@ -118,8 +118,8 @@ def _find(ecs: Any, service: str) -> Running:
     for cluster in ecs.list_clusters()["clusterArns"]:
         for found in ecs.describe_services(cluster=cluster, services=[service])["services"]:
             if found["status"] == "ACTIVE":
-                told = ecs.describe_task_definition(taskDefinition=found["taskDefinition"])
-                return Running(cluster, service, told["taskDefinition"])
+                payload = ecs.describe_task_definition(taskDefinition=found["taskDefinition"])
+                return Running(cluster, service, payload["taskDefinition"])
         names += [arn.rsplit("/", 1)[1] for arn in ecs.list_services(cluster=cluster, maxResults=100)["serviceArns"]]
     there_are = f"There are {', '.join(sorted(names))}" if names else "There is none yet: omc local up"
     raise AwsError("ValidationError", f"There is no ECS service {service!r}. {there_are}.")
@@ -139,7 +139,7 @@ def _refusals(what: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        told = error.response["Error"]
-        raise AwsError("InvalidState", f"{what}: {told['Code']}: {told['Message'].rstrip('.')}.") from error
+        payload = error.response["Error"]
+        raise AwsError("InvalidState", f"{what}: {payload['Code']}: {payload['Message'].rstrip('.')}.") from error
     except BotoCoreError as error:
         raise AwsError("InvalidState", f"{what}: {str(error).rstrip('.')}.") from error

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlunsplit
 
+from localcloud.backends import certificates
 from localcloud.faults import common, values
 from localcloud.faults.catalogue import Fault, Memory, Setting
-from localcloud.parts import certificates
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud

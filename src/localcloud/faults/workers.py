@@ -27,9 +27,9 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from localcloud.parts.valkey import ValkeyError, encode, read_reply
+from localcloud.backends.valkey import ValkeyError, encode, read_reply
 
-AGAIN = 1.0
+RETRY_DELAY = 1.0
 """Seconds before something that failed is tried again."""
 MIB = 1 << 20
 REPORT_TABLE = "report_trades"
@@ -58,7 +58,7 @@ CALLS = (
 and target of each; the first is allowed to everybody."""
 
 
-class Pace:
+class RateLimiter:
     """Lets so many things happen a second, however many threads ask; never catches up after a stall."""
 
     def __init__(self, per_second: float) -> None:
@@ -75,7 +75,7 @@ class Pace:
             time.sleep(pause)
 
 
-def side_by_side(count: int, work: Callable[[int], None]) -> None:
+def run_in_parallel(count: int, work: Callable[[int], None]) -> None:
     """``work(number)`` again and again in so many threads; one that fails tries again, since servers come back."""
 
     def run(number: int) -> None:
@@ -84,7 +84,7 @@ def side_by_side(count: int, work: Callable[[int], None]) -> None:
                 work(number)
             except (psycopg.Error, OSError, ValkeyError, http.client.HTTPException) as problem:
                 print(f"{type(problem).__name__}: {problem}".strip(), flush=True)
-                time.sleep(AGAIN)
+                time.sleep(RETRY_DELAY)
 
     threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(count)]
     for thread in threads:
@@ -96,7 +96,7 @@ def side_by_side(count: int, work: Callable[[int], None]) -> None:
 # -- the database: connected as libpq's environment variables say ---------------------------------------------------
 
 
-def queries(given: argparse.Namespace) -> None:
+def queries(provided: argparse.Namespace) -> None:
     """A report that compares every trade with every earlier one, over and over; no index could help it."""
     with contextlib.suppress(psycopg.Error), psycopg.connect("", autocommit=True) as connection:
         connection.execute(REPORT_ROWS_MADE)
@@ -109,24 +109,24 @@ def queries(given: argparse.Namespace) -> None:
                 connection.execute(REPORT, [rows]).fetchall()
                 # The statement's length is set by how much it reads, so that a slow and a fast machine see the same.
                 took = max(0.01, time.monotonic() - began)
-                rows = int(min(REPORT_ROWS, max(50, rows * min(4, given.seconds / took))))
+                rows = int(min(REPORT_ROWS, max(50, rows * min(4, provided.seconds / took))))
                 time.sleep(0.1)
 
-    side_by_side(given.sessions, work)
+    run_in_parallel(provided.sessions, work)
 
 
-def connections(given: argparse.Namespace) -> None:
+def connections(provided: argparse.Namespace) -> None:
     """Opens connections and forgets to close them. Where no more are to be had, it goes on asking."""
     held: list[psycopg.Connection[Any]] = []
-    pace = Pace(given.per_second)
+    pace = RateLimiter(provided.per_second)
     while True:
         pace.wait()
         gone, _, _ = select.select(held, [], [], 0)  # readable without having asked: the server closed it
         for connection in gone:
             connection.close()
             held.remove(connection)
-        if len(held) >= given.most:
-            time.sleep(AGAIN)
+        if len(held) >= provided.most:
+            time.sleep(RETRY_DELAY)
             continue
         try:
             connection = psycopg.connect("", autocommit=True, connect_timeout=5)
@@ -134,25 +134,27 @@ def connections(given: argparse.Namespace) -> None:
             held.append(connection)
         except (psycopg.Error, OSError) as problem:
             print(f"with {len(held)} open: {problem}".strip(), flush=True)
-            time.sleep(AGAIN)
+            time.sleep(RETRY_DELAY)
 
 
-def lock(given: argparse.Namespace) -> None:
+def lock(provided: argparse.Namespace) -> None:
     """Takes a table's lock in a transaction that is never ended."""
-    statement = sql.SQL("LOCK TABLE {} IN {} MODE").format(sql.Identifier(*given.table.split(".")), sql.SQL(given.mode))
+    statement = sql.SQL("LOCK TABLE {} IN {} MODE").format(
+        sql.Identifier(*provided.table.split(".")), sql.SQL(provided.mode)
+    )
 
     def work(_: int) -> None:
         with psycopg.connect("") as connection:
             connection.execute(statement)
-            print(f"holds the lock of {given.table}", flush=True)
+            print(f"holds the lock of {provided.table}", flush=True)
             select.select([connection], [], [])  # until the server ends it
 
-    side_by_side(1, work)
+    run_in_parallel(1, work)
 
 
-def fill(given: argparse.Namespace) -> None:
+def fill(provided: argparse.Namespace) -> None:
     """Writes an audit table that nobody ever prunes, a mebibyte at a time, up to its bound."""
-    pace = Pace(given.per_second)
+    pace = RateLimiter(provided.per_second)
 
     def work(_: int) -> None:
         with psycopg.connect("", autocommit=True) as connection:
@@ -161,29 +163,29 @@ def fill(given: argparse.Namespace) -> None:
             )
             while True:
                 row = connection.execute("SELECT pg_total_relation_size(%s::regclass)", [AUDIT_TABLE]).fetchone()
-                if row and row[0] < given.mebibytes * MIB:
+                if row and row[0] < provided.mebibytes * MIB:
                     pace.wait()
                     statement = (
                         f"INSERT INTO {AUDIT_TABLE} (detail) SELECT repeat('x', 8000) FROM generate_series(1, 128)"  # noqa: S608 - constants
                     )
                     connection.execute(statement)
                 else:
-                    time.sleep(AGAIN)
+                    time.sleep(RETRY_DELAY)
 
-    side_by_side(1, work)
+    run_in_parallel(1, work)
 
 
 # -- the cache ------------------------------------------------------------------------------------------------------
 
 
-def keys(given: argparse.Namespace) -> None:
+def keys(provided: argparse.Namespace) -> None:
     """Reads through the cache what is far more than it holds: a miss, a write, and something else must go."""
-    pace = Pace(given.per_second / 10)
+    pace = RateLimiter(provided.per_second / 10)
     chance = random.Random(0)  # noqa: S311 - no secret
-    value = "x" * given.bytes
+    value = "x" * provided.bytes
 
     def work(_: int) -> None:
-        with _cache(given) as stream:
+        with _cache(provided) as stream:
 
             def ask(several: Sequence[Sequence[str]]) -> list[Any]:
                 stream.write(b"".join(encode(words) for words in several))
@@ -194,43 +196,43 @@ def keys(given: argparse.Namespace) -> None:
                 ask([["AUTH", password]])
             while True:
                 pace.wait()
-                wanted = [f"{KEY_PREFIX}{chance.randrange(given.keys)}" for _ in range(10)]
+                wanted = [f"{KEY_PREFIX}{chance.randrange(provided.keys)}" for _ in range(10)]
                 found = ask([["GET", key] for key in wanted])
                 missing = [key for key, reply in zip(wanted, found, strict=True) if reply is None]
                 ask([["SET", key, value, "EX", "600"] for key in missing])
 
-    side_by_side(1, work)
+    run_in_parallel(1, work)
 
 
 @contextlib.contextmanager
-def _cache(given: argparse.Namespace) -> Iterator[Any]:
+def _cache(provided: argparse.Namespace) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
-        connection: socket.socket = stack.enter_context(socket.create_connection((given.host, given.port), 5))
-        if given.authorities:
-            context = ssl.create_default_context(cafile=given.authorities)
-            connection = stack.enter_context(context.wrap_socket(connection, server_hostname=given.host))
+        connection: socket.socket = stack.enter_context(socket.create_connection((provided.host, provided.port), 5))
+        if provided.authorities:
+            context = ssl.create_default_context(cafile=provided.authorities)
+            connection = stack.enter_context(context.wrap_socket(connection, server_hostname=provided.host))
         yield stack.enter_context(connection.makefile("rwb"))
 
 
 # -- clients --------------------------------------------------------------------------------------------------------
 
 
-def requests(given: argparse.Namespace) -> None:
+def requests(provided: argparse.Namespace) -> None:
     """One client that asks for the same page as often as it may."""
-    pace = Pace(given.per_second)
-    url = urlsplit(given.url)
+    pace = RateLimiter(provided.per_second)
+    url = urlsplit(provided.url)
 
     def work(_: int) -> None:
         connection = http.client.HTTPConnection(
-            str(url.hostname), url.port, timeout=15, source_address=(given.address, 0)
+            str(url.hostname), url.port, timeout=15, source_address=(provided.address, 0)
         )
         if url.scheme == "https":
             connection = http.client.HTTPSConnection(
                 str(url.hostname),
                 url.port,
                 timeout=15,
-                source_address=(given.address, 0),
-                context=ssl.create_default_context(cafile=given.authorities),
+                source_address=(provided.address, 0),
+                context=ssl.create_default_context(cafile=provided.authorities),
             )
         with contextlib.closing(connection):
             while True:
@@ -238,10 +240,10 @@ def requests(given: argparse.Namespace) -> None:
                 connection.request("GET", url.path or "/", headers={"User-Agent": "price-scraper/0.3"})
                 connection.getresponse().read()
 
-    side_by_side(given.connections, work)
+    run_in_parallel(provided.connections, work)
 
 
-def calls(given: argparse.Namespace) -> None:
+def calls(provided: argparse.Namespace) -> None:
     """Signed calls to the AWS endpoint, some with a key that exists and may do nothing, some with one that doesn't."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
@@ -251,10 +253,10 @@ def calls(given: argparse.Namespace) -> None:
     known = unknown
     if key := os.environ.get("AWS_ACCESS_KEY_ID"):
         known = Credentials(key, os.environ["AWS_SECRET_ACCESS_KEY"])
-    url = urlsplit(given.endpoint)
-    pace = Pace(given.per_second)
+    url = urlsplit(provided.endpoint)
+    pace = RateLimiter(provided.per_second)
     turns = itertools.count()
-    chosen = {"rights": [known], "key": [unknown], "both": [known, known, unknown]}[given.lacks]
+    chosen = {"rights": [known], "key": [unknown], "both": [known, known, unknown]}[provided.lacks]
 
     def work(_: int) -> None:
         while True:
@@ -265,17 +267,17 @@ def calls(given: argparse.Namespace) -> None:
             headers = {"Content-Type": kind, "User-Agent": "Boto3/1.40.0 md/Botocore#1.40.0 os/linux"}
             if target:
                 headers["X-Amz-Target"] = target
-            request = AWSRequest(method=method, url=given.endpoint + path, data=body, headers=headers)
+            request = AWSRequest(method=method, url=provided.endpoint + path, data=body, headers=headers)
             # Each of the calls with each of the keys, in turn.
-            SigV4Auth(chosen[(turn + turn // len(CALLS)) % len(chosen)], service, given.region).add_auth(request)
+            SigV4Auth(chosen[(turn + turn // len(CALLS)) % len(chosen)], service, provided.region).add_auth(request)
             connection = http.client.HTTPConnection(
-                str(url.hostname), url.port, timeout=15, source_address=(given.address, 0)
+                str(url.hostname), url.port, timeout=15, source_address=(provided.address, 0)
             )
             with contextlib.closing(connection):
                 connection.request(method, path, body=body.encode(), headers=dict(request.headers.items()))
                 connection.getresponse().read()
 
-    side_by_side(1, work)
+    run_in_parallel(1, work)
 
 
 # -- the program ----------------------------------------------------------------------------------------------------
@@ -298,10 +300,10 @@ def main(arguments: Sequence[str]) -> None:
         kind.set_defaults(function=function)
         for name, type_ in names.items():
             kind.add_argument(f"--{name}", type=type_, required=True)
-    given = parser.parse_args(arguments)
+    provided = parser.parse_args(arguments)
     # At once: threads wait in servers' answers, and there is nothing to put away.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    given.function(given)
+    provided.function(provided)
 
 
 if __name__ == "__main__":

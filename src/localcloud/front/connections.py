@@ -124,8 +124,8 @@ class HttpServer(wsgi.Server):
     max_request_header_size = HEAD_BYTES
     keep_alive_conn_limit = CONNECTIONS
 
-    def __init__(self, *given: Any, **more: Any) -> None:
-        super().__init__(*given, **more)
+    def __init__(self, *provided: Any, **more: Any) -> None:
+        super().__init__(*provided, **more)
         self.deadlines = Deadlines()
         self._open: set[int] = set()
         self._open_lock = threading.Lock()

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CUT = {"Connection": "close", "X-Localcloud-Cut": "1"}
+TRUNCATED = {"Connection": "close", "X-Localcloud-Cut": "1"}
 """Marks an answer that ``server`` sends only in part."""
 
 
@@ -48,7 +48,7 @@ def silence(seconds: float) -> HttpAnswer:
     return HttpAnswer(200, b"", {"Connection": "close", "X-Localcloud-Silence": str(seconds)})
 
 
-UNHEARD = silence(0)
+NO_RESPONSE = silence(0)
 """To a call that never reached AWS: nothing was done, so the call log has nothing of it either."""
 
 
@@ -93,7 +93,7 @@ def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
     if not is_read(call.operation) and problem is None:
         cloud.touch()
     problem = problem or _error_in(wire, result)
-    if cloud.has(CallLog) and result is not UNHEARD:
+    if cloud.has(CallLog) and result is not NO_RESPONSE:
         took = (time.monotonic() - began) * 1000
         cloud.part(CallLog).append(record(call, caller, wire.operation.input_shape, problem, took))
     return _with_id(result, request_id)
@@ -160,7 +160,9 @@ def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> Http
     rule = held.take(call)
     if rule is None:
         return held.stale_reads.answer(
-            wire, call, lambda asked, otherwise: _true_answer(cloud, wire, asked, None if otherwise else request)
+            wire,
+            call,
+            lambda requested, otherwise: _true_answer(cloud, wire, requested, None if otherwise else request),
         )
     if rule.kind == "throttle":
         raise faults.throttled(wire.protocol, wire.service)
@@ -169,12 +171,12 @@ def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> Http
     if rule.kind in ("slow", "timeout"):
         cloud.stopping.wait(rule.seconds)
     if rule.kind == "timeout":
-        return UNHEARD
+        return NO_RESPONSE
     true = _true_answer(cloud, wire, call, request)
     if rule.kind == "lost":
         return silence(rule.seconds)  # kept by the server, when what was done is in the call log and will be saved
     if rule.kind == "truncate":
-        return HttpAnswer(true.status, true.body[: len(true.body) // 2], {**true.headers, **CUT})
+        return HttpAnswer(true.status, true.body[: len(true.body) // 2], {**true.headers, **TRUNCATED})
     return true
 
 

@@ -46,41 +46,41 @@ EC2_CODES = {
 def internal(service: str, operation: str, request_id: str, text: str = "") -> AwsError:
     """AWS's answer to a failure of its own, and where ours is written down."""
     code = "InternalError" if service in ("s3", "ec2") else "InternalFailure"
-    said = text or "The request processing has failed because of an unknown error, exception or failure."
+    message = text or "The request processing has failed because of an unknown error, exception or failure."
     log = f"localcloud's log has it under request {request_id}." if request_id else "localcloud's log has it."
-    return AwsError(code, f"{said} ({service} {operation}: {log})")
+    return AwsError(code, f"{message} ({service} {operation}: {log})")
 
 
 def moto_lacks(wire: Wire, params: Mapping[str, Any], problem: Exception) -> AwsError | None:
     """The error that moto should have had for this request, as far as its exception and the operation's model tell."""
-    given = dict(_strings(params))
+    provided = dict(_strings(params))
     operation = str(wire.operation.name)
     match problem:
         case KeyError() if isinstance(key := problem.args[0] if problem.args else None, str):
-            if (name := next((name for name, value in given.items() if key and key in value), None)) is not None:
-                return _not_found(wire, name, given[name])
+            if (name := next((name for name, value in provided.items() if key and key in value), None)) is not None:
+                return _not_found(wire, name, provided[name])
             return _invalid(wire, _member(wire, key))
         case KeyError():
             return _invalid(wire, None)
         case StopIteration() | UnboundLocalError():
-            return _named_or_invalid(wire, operation, given)
+            return _named_or_invalid(wire, operation, provided)
         case AttributeError() if "'NoneType'" in str(problem):
-            return _named_or_invalid(wire, operation, given)
+            return _named_or_invalid(wire, operation, provided)
         case ExpatError():
             return AwsError("MalformedXML", "The XML you provided was not well-formed or did not validate.")
         case TypeError() if WRONG_TYPE.search(str(problem)):
             return _invalid(wire, None)
         case ValueError() | IndexError():
-            return _invalid(wire, next((name for name in given if NAMING.search(name)), None))
+            return _invalid(wire, next((name for name in provided if NAMING.search(name)), None))
         case _:
             return None
 
 
-def _named_or_invalid(wire: Wire, operation: str, given: Mapping[str, str]) -> AwsError | None:
-    named = next((name for name in given if NAMING.search(name)), None)
+def _named_or_invalid(wire: Wire, operation: str, provided: Mapping[str, str]) -> AwsError | None:
+    named = next((name for name in provided if NAMING.search(name)), None)
     if named is None or (operation.startswith(("Create", "Put")) and wire.protocol != "ec2"):
         return _invalid(wire, None)
-    return _not_found(wire, named, given[named])
+    return _not_found(wire, named, provided[named])
 
 
 def _not_found(wire: Wire, name: str, value: str) -> AwsError | None:

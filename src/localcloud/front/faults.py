@@ -49,7 +49,7 @@ class Fault:
 
 MOST_SECONDS = 600.0
 MOST_CALLS = 1_000_000
-LONGEST = 1000
+MAX_LENGTH = 1000
 """Characters of a name or a text."""
 
 
@@ -63,8 +63,8 @@ def fault(rule: Any) -> Fault:
         raise AwsError("ValidationError", f"There is no fault {str(made.kind)[:80]!r}; there are {', '.join(KINDS)}.")
     for name in ("service", "operation", "containing"):
         text = getattr(made, name)
-        if not isinstance(text, str) or len(text) > LONGEST:
-            raise AwsError("ValidationError", f"A fault's {name} is a text of at most {LONGEST} characters.")
+        if not isinstance(text, str) or len(text) > MAX_LENGTH:
+            raise AwsError("ValidationError", f"A fault's {name} is a text of at most {MAX_LENGTH} characters.")
     count = made.count
     if count is not None and not (type(count) is int and 1 <= count <= MOST_CALLS):
         raise AwsError("ValidationError", f"A fault's count is a whole number from 1 to {MOST_CALLS}, or null.")

@@ -74,12 +74,12 @@ def passed_on(cloud: Cloud, wire: Wire, request: HttpRequest, params: Mapping[st
     except NotImplementedError as problem:
         raise Unsupported(wire.service, name, str(problem)) from problem
     except ServiceException as problem:
-        raise AwsError(problem.code, _as_said(problem.message)) from problem
+        raise AwsError(problem.code, _as_sent(problem.message)) from problem
     except HTTPException as problem:
         raise aws_error(problem) from problem
     except ClientError as problem:
         error = problem.response["Error"]
-        raise AwsError(error.get("Code", "ClientError"), _as_said(error.get("Message", ""))) from problem
+        raise AwsError(error.get("Code", "ClientError"), _as_sent(error.get("Message", ""))) from problem
     except Exception as problem:
         lacked = failures.moto_lacks(wire, params or {}, problem)
         if lacked is None:
@@ -91,11 +91,11 @@ def passed_on(cloud: Cloud, wire: Wire, request: HttpRequest, params: Mapping[st
     if answer.status >= 500 or (answer.status == 404 and answer.body == b"Not yet implemented"):
         raise Unsupported(wire.service, name, answer.body.decode(errors="replace")[:200])
     if answer.status >= 400:
-        return HttpAnswer(answer.status, _as_said(answer.body.decode(errors="replace")).encode(), answer.headers)
+        return HttpAnswer(answer.status, _as_sent(answer.body.decode(errors="replace")).encode(), answer.headers)
     return answer
 
 
-def _as_said(text: str) -> str:
+def _as_sent(text: str) -> str:
     """An error's text, or the body that holds it, as AWS says it.
 
     Some of moto's texts carry the indentation of its source, some what boto3 puts before a message.
@@ -146,9 +146,9 @@ def aws_error(problem: HTTPException) -> AwsError:
     if not code:
         body = str(problem.description or "")
         found = re.search(r"<Code>(.*?)</Code>", body)
-        said = re.search(r"<Message>(.*?)</Message>", body, re.DOTALL)
-        code, message = (found[1] if found else problem.name.replace(" ", "")), (said[1] if said else body)
-    return AwsError(str(code).split("#")[-1], _as_said(str(message)), status)
+        response = re.search(r"<Message>(.*?)</Message>", body, re.DOTALL)
+        code, message = (found[1] if found else problem.name.replace(" ", "")), (response[1] if response else body)
+    return AwsError(str(code).split("#")[-1], _as_sent(str(message)), status)
 
 
 def parsed(wire: Wire, answer: HttpAnswer) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def require_host(cloud: Cloud, request: HttpRequest) -> None:
 
 
 def _require_token(cloud: Cloud, request: HttpRequest) -> None:
-    given, token = request.headers.get(TOKEN, ""), cloud.part(Identity).token
-    if not hmac.compare_digest(given.encode(), token.encode()):
+    provided, token = request.headers.get(TOKEN, ""), cloud.part(Identity).token
+    if not hmac.compare_digest(provided.encode(), token.encode()):
         text = f"Private pages want the token that cloud.json in the cloud's state folder has, as the header {TOKEN}."
         raise AwsError("AccessDenied", text, 403)

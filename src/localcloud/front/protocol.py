@@ -179,10 +179,10 @@ def identify(request: HttpRequest, service: str, request_id: str) -> Wire:
             return Wire(service, model.operation_model(target), protocol, {}, request_id)
         operation, path_params = get_service_router(service).match(moto_request)
     except (NotFound, NotImplementedError) as problem:
-        asked = request.headers.get("X-Amz-Target") or moto_request.values.get("Action")
-        asked = asked or f"{request.method} {request.path}"
+        requested = request.headers.get("X-Amz-Target") or moto_request.values.get("Action")
+        requested = requested or f"{request.method} {request.path}"
         code = "InvalidAction" if model.protocol in ("query", "ec2") else "UnknownOperationException"
-        raise AwsError(code, f"{service} has no operation for {asked}.") from problem
+        raise AwsError(code, f"{service} has no operation for {requested}.") from problem
     return Wire(service, operation, protocol, path_params, request_id)
 
 

@@ -28,9 +28,9 @@ LISTS = frozenset({"AddReplicaRegions", "ReplicaUpdates"})
 def refuse_other(home: str, wire: Wire, scope: Signature | None, request: HttpRequest) -> None:
     """Raises what the service itself says of a signature for a region that isn't its endpoint's."""
     named = IN_HOST.search(request.host)
-    for asked in (scope.region if scope else home, named[1] if named else home):
-        if asked != home and not (wire.service in GLOBAL and asked == _of_global(home)):
-            raise _refusal(wire, home, asked)
+    for requested in (scope.region if scope else home, named[1] if named else home):
+        if requested != home and not (wire.service in GLOBAL and requested == _of_global(home)):
+            raise _refusal(wire, home, requested)
 
 
 def refuse_reaching(home: str, wire: Wire, params: Mapping[str, Any]) -> None:
@@ -47,16 +47,16 @@ def _of_global(home: str) -> str:
     return next(region for start, region in HOME_OF_GLOBAL.items() if home.startswith(start))
 
 
-def _only(home: str, asked: str) -> str:
+def _only(home: str, requested: str) -> str:
     use = f"Set AWS_REGION={home}, or --region {home}."
-    return f"this local cloud has one region, {home}, and nothing in {asked!r}. {use}"
+    return f"this local cloud has one region, {home}, and nothing in {requested!r}. {use}"
 
 
-def _refusal(wire: Wire, home: str, asked: str) -> AwsError:
+def _refusal(wire: Wire, home: str, requested: str) -> AwsError:
     if wire.service == "s3":
-        text = f"The authorization header is malformed; the region '{asked}' is wrong; expecting '{home}'"
-        return AwsError("AuthorizationHeaderMalformed", f"{text}: {_only(home, asked)}")
-    text = f"Credential should be scoped to a valid region: {_only(home, asked)}"
+        text = f"The authorization header is malformed; the region '{requested}' is wrong; expecting '{home}'"
+        return AwsError("AuthorizationHeaderMalformed", f"{text}: {_only(home, requested)}")
+    text = f"Credential should be scoped to a valid region: {_only(home, requested)}"
     if wire.protocol == "ec2":
         return AwsError("AuthFailure", text, 401)
     if wire.protocol in ("query", "rest-xml"):

@@ -74,15 +74,15 @@ def _logs(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001
 
 
 def _secretsmanager(cloud: Cloud, call: Call) -> Iterator[str]:
-    for given in _given(call, "SecretId"):
-        yield secret(cloud, given, call.region)
+    for provided in _given(call, "SecretId"):
+        yield secret(cloud, provided, call.region)
 
 
-def secret(cloud: Cloud, given: str, region: str) -> str:
+def secret(cloud: Cloud, provided: str, region: str) -> str:
     """A secret's ARN ends in six random characters, so it is looked up; one that isn't there is judged as it is named.
     Under the cloud's lock."""
-    found = cloud.moto("secretsmanager", region).secrets.get(given)
-    return str(found.arn) if found else given
+    found = cloud.moto("secretsmanager", region).secrets.get(provided)
+    return str(found.arn) if found else provided
 
 
 def _ssm(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001
@@ -119,10 +119,10 @@ def _ecr(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001
 
 def _kms(cloud: Cloud, call: Call) -> Iterator[str]:
     """A key, also where an alias names it."""
-    for given in _given(call, "KeyId"):
-        name = given.rpartition(":")[2]
+    for provided in _given(call, "KeyId"):
+        name = provided.rpartition(":")[2]
         if not name.startswith("alias/"):
-            yield given if given.startswith("arn:") else _arn(call, f"key/{given}")
+            yield provided if provided.startswith("arn:") else _arn(call, f"key/{provided}")
             continue
         keys = cloud.moto("kms", call.region).keys.values()
         yield from (str(key.arn) for key in keys if name in key.aliases)

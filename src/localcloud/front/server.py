@@ -110,19 +110,19 @@ class Server:
     def _bounds(self, environ: dict[str, Any], request: HttpRequest, private: bool) -> tuple[int, int, float]:
         """How many bytes will come (in chunks: at most), how many may, and how long that may take."""
         chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "")
-        said = environ.get("CONTENT_LENGTH") or "0"
-        if not (said.isdecimal() and len(said) < 20):
+        payload = environ.get("CONTENT_LENGTH") or "0"
+        if not (payload.isdecimal() and len(payload) < 20):
             raise AwsError("MalformedInput", "Content-Length is not a number.")
-        small = not chunked and int(said) <= STRANGE_BODY_BYTES
+        small = not chunked and int(payload) <= STRANGE_BODY_BYTES
         known = not small and (private or identity.is_known(self._cloud, protocol.signature(request)))
         most, seconds = (BODY_BYTES, BODY_SECONDS) if known else (STRANGE_BODY_BYTES, STRANGE_BODY_SECONDS)
         if chunked:
             return most, most, seconds
-        if int(said) > most:
+        if int(payload) > most:
             self._drain(environ, most)
-            text = f"The request's body has {said} bytes; here it may have {most}."
+            text = f"The request's body has {payload} bytes; here it may have {most}."
             raise AwsError("EntityTooLarge" if protocol.spoken(request) == "rest-xml" else TOO_LARGE, text, 413)
-        return int(said), most, seconds
+        return int(payload), most, seconds
 
     def _drain(self, environ: dict[str, Any], most: int) -> None:
         """Some of what nobody will read, so that the client looks at the answer instead of at a broken connection."""
@@ -178,9 +178,9 @@ def _body(environ: dict[str, Any], most: int) -> bytes:
 
 def _send(request: HttpRequest, result: HttpAnswer, start_response: StartResponse) -> Iterable[bytes]:
     headers = [(name, value) for name, value in result.headers.items() if name.lower() != "content-length"]
-    given = {name.lower(): value for name, value in result.headers.items()}
-    length = given.get("content-length", "0") if request.method == "HEAD" else str(len(result.body))
-    if "x-localcloud-cut" in given:
+    provided = {name.lower(): value for name, value in result.headers.items()}
+    length = provided.get("content-length", "0") if request.method == "HEAD" else str(len(result.body))
+    if "x-localcloud-cut" in provided:
         length = str(2 * len(result.body) + 1)
     if result.status not in (204, 304):
         headers.append(("Content-Length", length))

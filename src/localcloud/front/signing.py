@@ -21,7 +21,7 @@ HASH = re.compile(r"[0-9a-f]{64}")
 TIME = "%Y%m%dT%H%M%SZ"
 SKEW = timedelta(minutes=15)
 """How far a request's clock may be off, as in AWS; in a header that is also how long a signature is good for."""
-LONGEST = 7 * 86400
+MAX_EXPIRY_SECONDS = 7 * 86400
 """Seconds that a presigned address may be good for, as in AWS."""
 MISMATCH = (
     "The request signature we calculated does not match the signature you provided. "
@@ -34,7 +34,7 @@ def verify(request: HttpRequest, secret: str, now: datetime, wire: Wire) -> None
     in_query = dict(parse_qsl(request.query, keep_blank_values=True))
     if "X-Amz-Signature" in in_query:
         credential = in_query.get("X-Amz-Credential", "")
-        names, given = in_query.get("X-Amz-SignedHeaders", ""), in_query["X-Amz-Signature"]
+        names, provided = in_query.get("X-Amz-SignedHeaders", ""), in_query["X-Amz-Signature"]
         at, payload = in_query.get("X-Amz-Date", ""), "UNSIGNED-PAYLOAD"
         _require_valid(_time(at, wire), in_query.get("X-Amz-Expires", ""), now)
         if wire.service != "s3":
@@ -45,7 +45,7 @@ def verify(request: HttpRequest, secret: str, now: datetime, wire: Wire) -> None
         if fields is None:
             raise _incomplete("The Authorization header lacks SignedHeaders or Signature.", wire)
         credential = header.partition("Credential=")[2].partition(",")[0].strip()
-        names, given = fields[1], fields[2]
+        names, provided = fields[1], fields[2]
         at = request.headers.get("X-Amz-Date", "")
         _require_fresh(at, _time(at, wire), now, wire)
         payload = request.headers.get("X-Amz-Content-Sha256") or hashlib.sha256(request.body).hexdigest()
@@ -74,7 +74,7 @@ def verify(request: HttpRequest, secret: str, now: datetime, wire: Wire) -> None
     key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request", text):
         key = hmac.digest(key, part.encode(), "sha256")
-    if not hmac.compare_digest(key.hex().encode(), given.encode()):
+    if not hmac.compare_digest(key.hex().encode(), provided.encode()):
         raise _mismatch(wire, MISMATCH)
 
 
@@ -107,7 +107,7 @@ def _require_fresh(at: str, made: datetime, now: datetime, wire: Wire) -> None:
 def _require_valid(made: datetime, seconds: str, now: datetime) -> None:
     """Of a presigned address, which is good from its making for as long as it says."""
     good_for = int(seconds) if re.fullmatch(r"-?\d{1,9}", seconds) else None
-    if good_for is None or good_for > LONGEST:
+    if good_for is None or good_for > MAX_EXPIRY_SECONDS:
         text = "X-Amz-Expires must be a number, and less than a week (in seconds); it is 604800 at most."
         raise AwsError("AuthorizationQueryParametersError", text)
     if now > made + timedelta(seconds=good_for):

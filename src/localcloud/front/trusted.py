@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class MotoCoverage:
     """How far moto is trusted with one service: ``only`` these operations where given, never those in ``never``."""
 
     package: str | None
@@ -24,24 +24,24 @@ class Trust:
         return self.only is None or operation in self.only
 
 
-def _only(package: str, *operations: str) -> Trust:
-    return Trust(package, only=frozenset(operations))
+def _only(package: str, *operations: str) -> MotoCoverage:
+    return MotoCoverage(package, only=frozenset(operations))
 
 
-def _except(package: str, *operations: str) -> Trust:
-    return Trust(package, never=frozenset(operations))
+def _except(package: str, *operations: str) -> MotoCoverage:
+    return MotoCoverage(package, never=frozenset(operations))
 
 
-SERVICES: dict[str, Trust] = {
-    "acm": Trust("acm"),
+SERVICES: dict[str, MotoCoverage] = {
+    "acm": MotoCoverage("acm"),
     "application-autoscaling": _except("applicationautoscaling", "DescribeScalingActivities"),
-    "budgets": Trust("budgets"),
-    "ce": Trust(None),
+    "budgets": MotoCoverage("budgets"),
+    "ce": MotoCoverage(None),
     "cloudtrail": _except("cloudtrail", "LookupEvents"),
     "cloudwatch": _only("cloudwatch", "PutDashboard", "GetDashboard", "ListDashboards", "DeleteDashboards"),
-    "dynamodb": Trust("dynamodb"),
+    "dynamodb": MotoCoverage("dynamodb"),
     "ec2": _except("ec2", "RunInstances"),
-    "ecr": Trust("ecr"),
+    "ecr": MotoCoverage("ecr"),
     "ecs": _only(
         "ecs",
         "RegisterTaskDefinition",
@@ -52,11 +52,11 @@ SERVICES: dict[str, Trust] = {
         "PutAccountSetting",
         "ListAccountSettings",
     ),
-    "elasticache": Trust("elasticache"),
+    "elasticache": MotoCoverage("elasticache"),
     "elbv2": _except("elbv2", "DescribeTargetHealth"),
-    "events": Trust("events"),
+    "events": MotoCoverage("events"),
     "iam": _except("iam", "SimulatePrincipalPolicy", "SimulateCustomPolicy"),
-    "kms": Trust("kms"),
+    "kms": MotoCoverage("kms"),
     "logs": _only(
         "logs",
         "CreateLogGroup",
@@ -76,20 +76,20 @@ SERVICES: dict[str, Trust] = {
         "AssociateKmsKey",
         "DisassociateKmsKey",
     ),
-    "pi": Trust(None),
+    "pi": MotoCoverage(None),
     "rds": _except("rds", "DescribeDBLogFiles", "DownloadDBLogFilePortion"),
-    "resourcegroupstaggingapi": Trust("resourcegroupstaggingapi"),
-    "route53": Trust("route53"),
-    "s3": Trust("s3"),
-    "s3control": Trust("s3control"),
-    "secretsmanager": Trust("secretsmanager"),
-    "service-quotas": Trust(None),
-    "servicediscovery": Trust("servicediscovery"),
-    "sns": Trust("sns"),
-    "sqs": Trust("sqs"),
+    "resourcegroupstaggingapi": MotoCoverage("resourcegroupstaggingapi"),
+    "route53": MotoCoverage("route53"),
+    "s3": MotoCoverage("s3"),
+    "s3control": MotoCoverage("s3control"),
+    "secretsmanager": MotoCoverage("secretsmanager"),
+    "service-quotas": MotoCoverage(None),
+    "servicediscovery": MotoCoverage("servicediscovery"),
+    "sns": MotoCoverage("sns"),
+    "sqs": MotoCoverage("sqs"),
     "ssm": _except("ssm", "SendCommand", "StartSession"),
     "sts": _except("sts", "GetCallerIdentity", "GetSessionToken", "GetFederationToken", "DecodeAuthorizationMessage"),
-    "wafv2": Trust("wafv2"),
+    "wafv2": MotoCoverage("wafv2"),
 }
 
 STANDING = frozenset({("ec2", "DescribeInstanceTypes"), ("ec2", "DescribeInstanceTypeOfferings")})

@@ -72,12 +72,12 @@ LOOSE = frozenset(
 )
 """Shapes whose constraints aren't enforced: their service takes more than its model says, or refuses it otherwise."""
 
-UNTOLD = frozenset({("logs", "LogGroupIdentifier"), ("logs", "StartLiveTailLogGroupIdentifiers")})
+UNSPECIFIED = frozenset({("logs", "LogGroupIdentifier"), ("logs", "StartLiveTailLogGroupIdentifiers")})
 """Shapes whose refused value the service was seen to leave out of its message."""
 
 COUNT = re.compile(r"(?:Counts?|Quantity|TargetCapacity)$|^(?:count|quantity|NumberOf\w+|Num[A-Z]\w+|Replicas\w*)$")
 """Names of integers that say how many things are to be made, shown or returned."""
-MOST = 10_000
+MAX_COUNT = 10_000
 """Where nothing says how many AWS allows. It allows more of nothing that this cloud makes in one call."""
 LIMITS: Mapping[tuple[str, str, str], int] = {
     ("ec2", "AllocateHosts", "Quantity"): 100,
@@ -133,11 +133,13 @@ def _error(wire: Wire, found: Sequence[Violation]) -> AwsError:
             return AwsError(code, f"The request must contain the parameter {first.name}")
         wrong = first.constraint.replace("Member", "It", 1)
         return AwsError(code, f"Invalid value '{first.shown}' for {'.'.join(first.path)}. {wrong}.")
-    said = []
+    messages = []
     for each in found[:10]:
-        value = "" if (wire.service, each.shape) in UNTOLD else each.quoted
-        said.append(f"Value {value}at '{each.place}' failed to satisfy constraint: {each.constraint}")
-    return AwsError(code, f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: {'; '.join(said)}")
+        value = "" if (wire.service, each.shape) in UNSPECIFIED else each.quoted
+        messages.append(f"Value {value}at '{each.place}' failed to satisfy constraint: {each.constraint}")
+    return AwsError(
+        code, f"{len(found)} validation error{'s' if len(found) > 1 else ''} detected: {'; '.join(messages)}"
+    )
 
 
 def _s3_code(wire: Wire, violation: Violation) -> str:
@@ -150,7 +152,7 @@ def _s3_code(wire: Wire, violation: Violation) -> str:
 
 def _bounded(wire: Wire, call: Call) -> None:
     for name, value in _numbers(call.params, wire.operation.input_shape, ""):
-        most = LIMITS.get((call.service, call.operation, name), MOST if COUNT.search(name) else None)
+        most = LIMITS.get((call.service, call.operation, name), MAX_COUNT if COUNT.search(name) else None)
         if most is not None and value > most:
             code = CODES.get(wire.service, Codes()).invalid
             raise AwsError(code, f"Value ({value}) for parameter {name} is invalid: it must be {most} at most.")

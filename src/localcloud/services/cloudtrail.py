@@ -31,7 +31,7 @@ SOURCES = {"elbv2": "elasticloadbalancing", "cloudwatch": "monitoring", "resourc
 """Event sources that differ from botocore's service name."""
 
 COLUMNS = {"EventName": "operation", "Username": "user_name", "AccessKeyId": "access_key", "EventId": "request_id"}
-MOST = 50
+MAX_RESULTS = 50
 
 
 def _conditions(call: Call) -> tuple[str, list[Any]]:
@@ -73,7 +73,7 @@ def lookup_events(cloud: Cloud, call: Call) -> Answer:
     start, end = call.params.get("StartTime"), call.params.get("EndTime")
     if start and end and start > end:
         raise AwsError("InvalidTimeRangeException", "StartTime is after EndTime.")
-    limit = min(int(call.params.get("MaxResults", MOST)), MOST)
+    limit = min(int(call.params.get("MaxResults", MAX_RESULTS)), MAX_RESULTS)
     offset, until = _position(call)
     conditions, values = _conditions(call)
     # The page after the first must not shift when new calls arrive: it looks no further than the first one did.

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core import paging
-from localcloud.core.registry import Answer, AwsError, Call, mend, operation
+from localcloud.core.registry import Answer, AwsError, Call, operation, patch_response
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -160,8 +160,8 @@ def _architecture(rest: str, stages: dict[str, str]) -> str:
     words = rest.split()
     names = [word for word in words if not word.startswith("--")]
     platform = next((word.partition("=")[2] for word in words if word.startswith("--platform=")), "")
-    said = "" if "$" in platform else platform.removeprefix("linux").strip("/").partition("/")[0].lower()
-    found = PROCESSORS.get(said, said) or stages.get(names[0].lower() if names else "", "amd64")
+    message = "" if "$" in platform else platform.removeprefix("linux").strip("/").partition("/")[0].lower()
+    found = PROCESSORS.get(message, message) or stages.get(names[0].lower() if names else "", "amd64")
     if len(names) == 3 and names[1].upper() == "AS":
         stages[names[2].lower()] = found
     return found
@@ -567,7 +567,7 @@ def batch_get_image(cloud: Cloud, call: Call) -> Answer:
     return {"images": images, "failures": failures}
 
 
-@mend("ecr", "GetAuthorizationToken")
+@patch_response("ecr", "GetAuthorizationToken")
 def get_authorization_token(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     """Tokens are good for 12 hours; moto's ran out in 2015."""
     for data in answer.get("authorizationData", []):

@@ -1,7 +1,7 @@
 """The exchange outside of AWS that the backend asks for quotes, kept running: it stands for somebody else's API.
 
 It listens on an address of the cloud's block that no subnet has, and stands there for a public address. What it answers
-and how it misbehaves is in ``localcloud.parts.exchange``.
+and how it misbehaves is in ``localcloud.backends.exchange``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localcloud.backends import certificates, exchange
+from localcloud.backends.exchange import Behaviour
 from localcloud.core.processes import Supervisor
-from localcloud.parts import certificates, exchange
-from localcloud.parts.exchange import Behaviour
 from localcloud.services.vpc import Network
 
 if TYPE_CHECKING:

@@ -61,9 +61,9 @@ def get_download_url_for_layer(cloud: Cloud, call: Call) -> Answer:
 
 def download(cloud: Cloud, path: str, query: str) -> bytes:
     """What an address leads to. Raises S3's errors for one that was changed or whose time is over."""
-    given = {name: values[0] for name, values in parse_qs(query).items()}
-    made, seconds = given.get("X-Amz-Date", ""), given.get("X-Amz-Expires", "")
-    if not hmac.compare_digest(_signature(cloud, path, made, seconds), given.get("X-Amz-Signature", "")):
+    provided = {name: values[0] for name, values in parse_qs(query).items()}
+    made, seconds = provided.get("X-Amz-Date", ""), provided.get("X-Amz-Expires", "")
+    if not hmac.compare_digest(_signature(cloud, path, made, seconds), provided.get("X-Amz-Signature", "")):
         raise AwsError("SignatureDoesNotMatch", "The request signature we calculated does not match.", 403)
     if cloud.now() > datetime.strptime(made, TIME).replace(tzinfo=UTC) + timedelta(seconds=int(seconds)):
         raise AwsError("AccessDenied", "Request has expired", 403)
@@ -100,8 +100,8 @@ def _signature(cloud: Cloud, path: str, made: str, seconds: str) -> str:
 
 def _referred_to(manifest: str) -> set[str]:
     """The digests of a manifest's layers and of its configuration."""
-    said: dict[str, Any] = json.loads(manifest)
-    return {part.get("digest", "") for part in (said.get("config", {}), *said.get("layers", []))}
+    payload: dict[str, Any] = json.loads(manifest)
+    return {part.get("digest", "") for part in (payload.get("config", {}), *payload.get("layers", []))}
 
 
 def _is_left_over(cloud: Cloud, digest: str) -> bool:

@@ -268,9 +268,9 @@ def sns_publish(cloud: Cloud, call: Call) -> Mapping[str, Any]:
     return {"MessageId": message_id}
 
 
-def _attributes(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+def _attributes(provided: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
     attributes = {}
-    for name, attribute in given.items():
+    for name, attribute in provided.items():
         value = attribute.get("StringValue")
         if value is None:
             value = base64.b64encode(attribute.get("BinaryValue") or b"").decode()

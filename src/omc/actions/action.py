@@ -46,14 +46,14 @@ class Outcome:
     """For later steps (``output_of``)."""
 
 
-class CutShort(OmcError):
+class Interrupted(OmcError):
     """The effect isn't there as a whole and isn't gone on with; the step ends with ``verdict``. What there is stays."""
 
-    def __init__(self, verdict: Verdict, message: str, evidence: Mapping[str, Json], *, begun: bool = True) -> None:
+    def __init__(self, verdict: Verdict, message: str, evidence: Mapping[str, Json], *, has_begun: bool = True) -> None:
         super().__init__(message)
         self.verdict = verdict
         self.evidence = evidence
-        self.begun = begun
+        self.has_begun = has_begun
         """Whether some of it may be there."""
 
 
@@ -71,11 +71,11 @@ class Context:
     """The same at every attempt of this step, another for every other step; 32 hexadecimal digits. For clientToken."""
     now: Callable[[], datetime]
     """UTC."""
-    remember: Callable[[Mapping[str, Json]], None]
+    checkpoint: Callable[[Mapping[str, Json]], None]
     """Journal something durably *before* the effect, such as which deployments there were; merged into ``memory``."""
-    memory: Mapping[str, Any]
+    state: Mapping[str, Any]
     """What this step has remembered so far, also in an earlier life of the run. Read it anew after ``remember``."""
-    say: Callable[[str], None]
+    report: Callable[[str], None]
     """A line of progress: counts, events, time left."""
     cancelled: Callable[[], bool]
     """Whether somebody has cancelled the run, for an effect that takes long: it stops what it can and raises
@@ -90,21 +90,21 @@ class Action:
 
     name: str
     """``ecs.roll_service``: the AWS service, then what it does."""
-    perform: Callable[[Context, Mapping[str, Any]], Mapping[str, Json]]
+    apply: Callable[[Context, Mapping[str, Any]], Mapping[str, Json]]
     """Make the effect. Returns what is worth keeping (merged into the step's memory): ids, ARNs."""
-    look: Callable[[Context, Mapping[str, Any]], bool]
+    is_applied: Callable[[Context, Mapping[str, Any]], bool]
     """Whether the effect of *this* step is there already, so that ``perform`` must not run (again). May ``remember``
     what it found, such as an ARN. Called before each ``perform``, also the first."""
-    watch: Callable[[Context, Mapping[str, Any]], Outcome | None]
+    poll: Callable[[Context, Mapping[str, Any]], Outcome | None]
     """None: not at its end yet, ask again in ``every`` seconds. Reads only."""
     commands: Callable[[Environment, Mapping[str, Any]], Sequence[str]]
     """The same by hand: ``aws …`` or ``terraform …`` lines."""
-    every: float = 1.0
-    goes_on: Callable[[Context, Mapping[str, Any]], str] = lambda *_: ""
+    poll_interval: float = 1.0
+    pending_notice: Callable[[Context, Mapping[str, Any]], str] = lambda *_: ""
     """What goes on in the world when nobody watches it to its end any more, as a sentence; empty: nothing to mind."""
 
 
-ONLY_LOOK = frozenset({"cloudwatch.note_before", "cloudwatch.settle"})
+READ_ONLY = frozenset({"cloudwatch.note_before", "cloudwatch.settle"})
 """Actions that change nothing: when a run ends before its time, nothing of them is left behind."""
 
 _ACTIONS: dict[str, Action] = {}
@@ -127,6 +127,6 @@ def action_named(name: str) -> Action:
     return _ACTIONS[name]
 
 
-def at_once(sentence: str) -> Callable[[Context, Mapping[str, Any]], Outcome]:
+def immediate(sentence: str) -> Callable[[Context, Mapping[str, Any]], Outcome]:
     """A ``watch`` for actions whose effect is there when the call returns."""
-    return lambda context, _: Outcome(Verdict.SUCCEEDED, sentence, dict(context.memory), dict(context.memory))
+    return lambda context, _: Outcome(Verdict.SUCCEEDED, sentence, dict(context.state), dict(context.state))

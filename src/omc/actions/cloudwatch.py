@@ -23,9 +23,7 @@ from omc.facts.answers import Answers, read_answers, tells_of_hosts
 from omc.facts.load_balancers import read_load_balancers
 from omc.facts.services import EcsService, describe_service, short_name
 from omc.facts.tasks import StoppedTask, read_stopped_tasks
-from omc.procedures.plan import Json
-from omc.procedures.preconditions.circumstances import is_firing
-from omc.procedures.settling import (
+from omc.procedures.bake import (
     LOCAL_WATCHED_SECONDS,
     WATCHED_MINUTES,
     Health,
@@ -35,8 +33,10 @@ from omc.procedures.settling import (
     figures_of,
     in_incident,
     judged,
-    worse,
+    regression,
 )
+from omc.procedures.plan import Json
+from omc.procedures.preconditions.circumstances import is_firing
 from omc.stack import Environment, Thresholds
 
 BEFORE = timedelta(minutes=10)
@@ -62,7 +62,7 @@ def _note(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
 
 
 def _noted(context: Context, arguments: Mapping[str, Any]) -> Outcome:
-    reading = context.memory["reading"]
+    reading = context.state["reading"]
     firing = ", ".join(reading["firing"]) or "no alarm"
     slow = "" if reading["p95_seconds"] is None else f", 95th percentile {reading['p95_seconds']:.2f} s"
     sentence = (
@@ -72,7 +72,7 @@ def _noted(context: Context, arguments: Mapping[str, Any]) -> Outcome:
 
 
 def _begun(context: Context, arguments: Mapping[str, Any]) -> bool:
-    return "began" in context.memory
+    return "began" in context.state
 
 
 def _begin(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
@@ -80,7 +80,7 @@ def _begin(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]
 
 
 def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
-    began, now = datetime.fromisoformat(context.memory["began"]), context.now()
+    began, now = datetime.fromisoformat(context.state["began"]), context.now()
     limits, passed = _limits(context.environment), (now - began).total_seconds()
     before, health = Readings.from_json(arguments["before"]), _health(arguments)
     incident = in_incident(before, limits)
@@ -112,21 +112,21 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         "newest": {"seconds": stretch, **asdict(recent)},
         "whole_minutes": None if context.environment.is_local else answers.whole_periods,
     }
-    why = worse(before, whole, limits, passed, health) or worse(before, recent, limits, stretch, health)
+    why = regression(before, whole, limits, passed, health) or regression(before, recent, limits, stretch, health)
     found = judged(before, recent, limits, stretch, health, [name for each in there_now for name in each.alarms])
     if not why and passed >= seconds and found.state is State.WORSE:
         why = f"{found.sentence}."
     if why:
         causes = [cause_of(task).text for tasks in failed.values() for task in tasks]
-        told = f" {causes[0]}." if causes else ""
-        return Outcome(Verdict.FAILED, f"The release is worse than what was there: {why}{told}", evidence)
+        message = f" {causes[0]}." if causes else ""
+        return Outcome(Verdict.FAILED, f"The release is worse than what was there: {why}{message}", evidence)
     if passed < seconds:
         longer = " (users were served badly before it)" if incident else ""
-        context.say(f"watching for {seconds - passed:.0f} s more{longer}: {figures_of(whole)}")
+        context.report(f"watching for {seconds - passed:.0f} s more{longer}: {figures_of(whole)}")
         return None
     lacking = [_lacking(service) for service in there_now if service.running < service.desired]
     if lacking and passed < seconds + WHOLE_AGAIN:
-        context.say(lacking[0])
+        context.report(lacking[0])
         return None
     if lacking:
         return Outcome(Verdict.FAILED, f"The release is not whole: {lacking[0]}.", evidence)
@@ -140,8 +140,8 @@ def _limits(environment: Environment) -> Thresholds:
 
 
 def _health(arguments: Mapping[str, Any]) -> Health | None:
-    said = arguments.get("health")
-    return Health(**{**said, "readings": Readings.from_json(said["readings"])}) if said else None
+    payload = arguments.get("health")
+    return Health(**{**payload, "readings": Readings.from_json(payload["readings"])}) if payload else None
 
 
 def _concluded(
@@ -193,7 +193,7 @@ def _answers(context: Context, begin: datetime, end: datetime) -> Answers:
     try:
         return read_answers(context.gateway, balancers, begin.astimezone(UTC), end.astimezone(UTC), _period(context))
     except OmcError as error:
-        context.say(f"CloudWatch can't be read: {error.message}")
+        context.report(f"CloudWatch can't be read: {error.message}")
         raise
 
 
@@ -221,4 +221,4 @@ def _look_commands(environment: Environment, arguments: Mapping[str, Any]) -> Se
 
 
 NOTE_BEFORE = register(Action("cloudwatch.note_before", _note, _nothing, _noted, _look_commands))
-SETTLE = register(Action("cloudwatch.settle", _begin, _begun, _settle, _look_commands, every=2.0))
+SETTLE = register(Action("cloudwatch.settle", _begin, _begun, _settle, _look_commands, poll_interval=2.0))

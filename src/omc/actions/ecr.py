@@ -21,18 +21,18 @@ def _tag(context: Context) -> str:
     return f"{PREFIX}{context.environment.name}-{context.run}"[:128]
 
 
-def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
     """Any release's tag protects the digest; one of this environment is enough."""
     wanted: Any = [{"imageDigest": arguments["digest"]}]
     found = context.gateway.client("ecr").describe_images(repositoryName=arguments["repository"], imageIds=wanted)
     tags = [tag for detail in found["imageDetails"] for tag in detail.get("imageTags", [])]
     ours = [tag for tag in tags if tag.startswith(f"{PREFIX}{context.environment.name}-")]
     if ours:
-        context.remember({"tag": ours[0]})
+        context.checkpoint({"tag": ours[0]})
     return bool(ours)
 
 
-def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
     ecr, repository, tag = context.gateway.client("ecr"), arguments["repository"], _tag(context)
     wanted: Any = [{"imageDigest": arguments["digest"]}]
     try:
@@ -55,12 +55,12 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
     return {"tag": tag}
 
 
-def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
-    where, problem = f"{arguments['repository']}@{arguments['digest'][:19]}", context.memory.get("problem")
+def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome:
+    where, problem = f"{arguments['repository']}@{arguments['digest'][:19]}", context.state.get("problem")
     if problem:
         sentence = f"{where} is NOT kept from expiring: {problem}"
         return Outcome(Verdict.SUCCEEDED, sentence, {"problem": problem}, {"tag": None})
-    tag = context.memory["tag"]
+    tag = context.state["tag"]
     return Outcome(Verdict.SUCCEEDED, f"{where} is kept: tag {tag}.", {"tag": tag}, {"tag": tag})
 
 
@@ -74,4 +74,4 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     ]
 
 
-ACTION = register(Action("ecr.protect_image", _perform, _look, _watch, _commands))
+ACTION = register(Action("ecr.protect_image", _apply, _is_applied, _poll, _commands))

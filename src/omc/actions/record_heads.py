@@ -53,5 +53,5 @@ def keep_in_log_group(aws: Gateway, head: Head, label: str, now: datetime) -> No
 
 
 def _text(head: Head, label: str, now: datetime) -> str:
-    said = {"place": head.place, "store": label, "first": head.first, "event": head.number, "hash": head.hash}
-    return json.dumps(said | {"at": now.isoformat(timespec="seconds")})
+    record = {"place": head.place, "store": label, "first": head.first, "event": head.number, "hash": head.hash}
+    return json.dumps(record | {"at": now.isoformat(timespec="seconds")})

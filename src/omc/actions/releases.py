@@ -20,13 +20,13 @@ from omc.stack import Environment
 from omc.store import releases
 
 
-def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
     if known := releases.release_of_run(context.store, context.run):
-        context.remember(_remembered(known))
+        context.checkpoint(_remembered(known))
     return known is not None
 
 
-def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
     names = {service: short_name(revision) for service, revision in arguments["services"].items()}
     found = describe_definitions(context.gateway, list(names.values()))
     if missing := [name for name in names.values() if name not in found]:
@@ -58,15 +58,15 @@ def _remembered(release: Release) -> dict[str, Json]:
     }
 
 
-def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
-    number = context.memory["number"]
+def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome:
+    number = context.state["number"]
     names = ", ".join(f"{service} {short_name(name)}" for service, name in sorted(arguments["services"].items()))
-    doubt = context.memory.get("doubt", "" if context.memory.get("watched", True) else "unwatched")
+    doubt = context.state.get("doubt", "" if context.state.get("watched", True) else "unwatched")
     became = f"runs, {doubt}" if doubt else "is verified"
-    if context.memory.get("is_rollback"):
+    if context.state.get("is_rollback"):
         became = "is back in service"
     sentence, verdict = f"Release {number} of {context.environment.name} {became}: {names}.", Verdict.SUCCEEDED
-    if why := context.memory.get("unhealthy"):
+    if why := context.state.get("unhealthy"):
         verdict = Verdict.UNKNOWN  # what was there before is no better, so nothing is undone
         sentence += (
             f" It is {str(why).rstrip('.')}. It was left in place. See what is wrong: omc check morning --env "
@@ -79,4 +79,4 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     return []
 
 
-ACTION = register(Action("releases.record", _perform, _look, _watch, _commands))
+ACTION = register(Action("releases.record", _apply, _is_applied, _poll, _commands))

@@ -27,16 +27,16 @@ Arguments = Mapping[str, Any]
 
 
 def _limits(aws: Gateway, environment: Environment, service: str) -> tuple[int, int] | None:
-    told = aws.client("application-autoscaling").describe_scalable_targets(
+    records = aws.client("application-autoscaling").describe_scalable_targets(
         ServiceNamespace=NAMESPACE, ResourceIds=[resource_id(environment, service)], ScalableDimension=DIMENSION
     )["ScalableTargets"]
-    return (told[0]["MinCapacity"], told[0]["MaxCapacity"]) if told else None
+    return (records[0]["MinCapacity"], records[0]["MaxCapacity"]) if records else None
 
 
-def _look(context: Context, arguments: Arguments) -> bool:
+def _is_applied(context: Context, arguments: Arguments) -> bool:
     desired = _service(context, arguments).desired
-    if "desired" not in context.memory:
-        context.remember({"desired": desired, "since": context.now().isoformat()})
+    if "desired" not in context.state:
+        context.checkpoint({"desired": desired, "since": context.now().isoformat()})
     return _limits_are_set(context, arguments) and bool(arguments["at_least"] <= desired <= arguments["at_most"])
 
 
@@ -45,7 +45,7 @@ def _limits_are_set(context: Context, arguments: Arguments) -> bool:
     return wanted == (None, None) or wanted == _limits(context.gateway, context.environment, arguments["service"])
 
 
-def _perform(context: Context, arguments: Arguments) -> Mapping[str, Json]:
+def _apply(context: Context, arguments: Arguments) -> Mapping[str, Json]:
     """The limits first, since the autoscaler would undo a count outside of them; then the nearest count that fits.
 
     One step, because that is the order in which it is undone too. What is there already isn't done again.
@@ -78,7 +78,7 @@ def _service(context: Context, arguments: Arguments) -> EcsService:
     raise Refused(f"{name} does not exist any more in the cluster {context.environment.cluster}.")
 
 
-def _watch(context: Context, arguments: Arguments) -> Outcome | None:
+def _poll(context: Context, arguments: Arguments) -> Outcome | None:
     """Healthy are as many targets as tasks are wanted, in each target group; or tasks that run, where there is none.
 
     The autoscaler may have gone further meanwhile, which is as it should be; somebody else's smaller count is not.
@@ -94,7 +94,7 @@ def _watch(context: Context, arguments: Arguments) -> Outcome | None:
     if desired < arguments["at_least"]:
         sentence = f"{name} wants {desired} tasks now, fewer than were asked for: somebody changed it."
         return Outcome(Verdict.SUPERSEDED, sentence, evidence)
-    since = datetime.fromisoformat(str(context.memory["since"]))
+    since = datetime.fromisoformat(str(context.state["since"]))
     waits = _waits_for(context, service, healthy, since, float(arguments.get("settle_seconds", 0.0)))
     if not waits:
         more = "" if desired <= arguments["at_most"] else ", after the autoscaler raised it further"
@@ -105,7 +105,7 @@ def _watch(context: Context, arguments: Arguments) -> Outcome | None:
         causes = list(dict.fromkeys(cause_of(task).text for task in failed))
         sentence = f"{name}: {service.running} of {desired} tasks run, and {len(failed)} new ones failed: {causes[0]}."
         return Outcome(Verdict.FAILED, sentence, {**evidence, "failed": len(failed), "causes": causes})
-    context.say(f"{name}: {waits}")
+    context.report(f"{name}: {waits}")
     return None
 
 
@@ -115,7 +115,7 @@ def _waits_for(context: Context, service: EcsService, healthy: int, since: datet
     if service.running != desired or healthy < desired or service.pending:
         staying.not_well(context)
         return f"{service.running} of {desired} tasks run, {healthy} are healthy, {service.pending} start"
-    if "loadBalancers" in service.untold:
+    if "loadBalancers" in service.unlisted:
         staying.not_well(context)
         return "ECS does not tell whether a load balancer checks its tasks"
     tasks = [task for task in list_running_tasks(context.gateway, service.name) if task.status == "RUNNING"]
@@ -130,8 +130,8 @@ def _waits_for(context: Context, service: EcsService, healthy: int, since: datet
 def _healthy(aws: Gateway, service: EcsService) -> int:
     counts = [service.running]
     for group in service.target_groups:
-        told = aws.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-        counts.append(sum(each["TargetHealth"].get("State") == "healthy" for each in told))
+        records = aws.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+        counts.append(sum(each["TargetHealth"].get("State") == "healthy" for each in records))
     return min(counts)
 
 
@@ -155,4 +155,4 @@ def _line(service: str, operation: str, parameters: dict[str, Any], environment:
     return command_line(call, environment.region)
 
 
-register(Action("scaling.set", _perform, _look, _watch, _commands))
+register(Action("scaling.set", _apply, _is_applied, _poll, _commands))

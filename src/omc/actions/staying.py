@@ -29,23 +29,23 @@ def seconds_left(context: Context, tasks: Sequence[RunningTask], since: datetime
     if all(task.started is not None and task.started < since - CLOCKS for task in tasks):
         return 0.0
     now, ids = context.now(), sorted(task.id for task in tasks)
-    began = context.memory.get("well_since")
-    if began is None or not set(ids) <= set(context.memory.get("well_tasks", ())):
-        first = context.memory.get("first_well") or now.isoformat()
-        context.remember({"well_since": now.isoformat(), "well_tasks": ids, "first_well": first})
+    began = context.state.get("well_since")
+    if began is None or not set(ids) <= set(context.state.get("well_tasks", ())):
+        first = context.state.get("first_well") or now.isoformat()
+        context.checkpoint({"well_since": now.isoformat(), "well_tasks": ids, "first_well": first})
         return seconds
     return max(0.0, seconds - (now - datetime.fromisoformat(began)).total_seconds())
 
 
 def not_well(context: Context) -> None:
     """At a look at which something is not well: the time begins again."""
-    if context.memory.get("well_since") is not None:
-        context.remember({"well_since": None})
+    if context.state.get("well_since") is not None:
+        context.checkpoint({"well_since": None})
 
 
 def lost(context: Context, service: str, task_definition: str) -> list[StoppedTask]:
     """Tasks of the revision that failed since all of it was well for the first time; none where it never was."""
-    first = context.memory.get("first_well")
+    first = context.state.get("first_well")
     return failed_since(context, service, datetime.fromisoformat(first), task_definition) if first else []
 
 
@@ -62,12 +62,12 @@ def unchecked(context: Context, tasks: Sequence[RunningTask]) -> str:
 
 def _is_checked(context: Context, task_definition: str) -> bool:
     """Whether a container of the revision has a check of its own. A revision never changes: asked once."""
-    known = dict(context.memory.get("checked", {}))
+    known = dict(context.state.get("checked", {}))
     if task_definition not in known:
         found = describe_definition(context.gateway, task_definition)
         containers = found.body.get("containerDefinitions", []) if found else []
         known[task_definition] = any(container.get("healthCheck") for container in containers)
-        context.remember({"checked": known})
+        context.checkpoint({"checked": known})
     return bool(known[task_definition])
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from omc import terraform as tf
-from omc.actions.action import Action, Context, CutShort, Outcome, Verdict, register
+from omc.actions.action import Action, Context, Interrupted, Outcome, Verdict, register
 from omc.errors import OmcError, Refused, Unknown
 from omc.facts.infrastructure import given_to
 from omc.facts.terraform_json import changes
@@ -33,13 +33,13 @@ LOCK_WAIT = 60.0
 CLOCK_ERROR = timedelta(seconds=5)
 
 
-def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
     """Whether all of it is there. What is left of a cut-off apply is planned, and remembered as the file to apply."""
     root = _root(context, arguments)
     _let_others_end(context)
     state = root.state()
     serial, lineage = int(state.get("serial", 0)), str(state.get("lineage", ""))
-    began = "began" in context.memory
+    began = "began" in context.state
     planned_from = arguments["serial"], arguments["lineage"]
     as_planned = (serial, lineage) == planned_from or not (serial or arguments["serial"])
     if as_planned and not (began and context.cancelled()):
@@ -50,19 +50,19 @@ def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
             f"changed it meanwhile, and nothing was applied. "
             f"Plan again: omc infra plan --env {context.environment.name}"
         )
-    if context.memory.get("applied"):
+    if context.state.get("applied"):
         return True
     return _nothing_left(context, arguments, root)
 
 
 def _nothing_left(context: Context, arguments: Mapping[str, Any], root: Root) -> bool:
     """Plan again after an apply that was cut off."""
-    context.say("An apply was cut off; planning what is left of it")
+    context.report("An apply was cut off; planning what is left of it")
 
-    given = _given(root, arguments)
+    provided = _given(root, arguments)
 
     def plan() -> Path:
-        return plans.make(root, given, context.say, destroy=arguments["destroy"], mark=context.token)
+        return plans.make(root, provided, context.report, destroy=arguments["destroy"], mark=context.token)
 
     try:
         file = _with_lock(context, root, plan)
@@ -74,16 +74,16 @@ def _nothing_left(context: Context, arguments: Mapping[str, Any], root: Root) ->
         return True  # of a part, what else the code wants is no rest
     if context.cancelled():
         approved = len(arguments["approved"])
-        raise CutShort(
+        raise Interrupted(
             Verdict.CANCELLED,
             f"cancelled. The apply was cut off: of {approved} resources {len(left)} are still to be changed. "
             f"{_next(context)}",
             {"left": [change.address for change in left]},
         )
     if beyond:
-        context.remember({"gave_up": list(beyond)})
+        context.checkpoint({"gave_up": list(beyond)})
         return True
-    context.remember({"rest": str(file), "rest_sha256": plans.sha256_of(file), "left": len(left)})
+    context.checkpoint({"rest": str(file), "rest_sha256": plans.sha256_of(file), "left": len(left)})
     return False
 
 
@@ -95,11 +95,11 @@ def _given(root: Root, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return kept | given_to(tf.show(root.terraform, root.folder, file, env=root.environment))
 
 
-def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
     """Apply the file that was approved, or the one with what is left of it."""
     root = _root(context, arguments)
-    file = Path(context.memory.get("rest") or arguments["plan"])
-    expected = context.memory.get("rest_sha256") or arguments["sha256"]
+    file = Path(context.state.get("rest") or arguments["plan"])
+    expected = context.state.get("rest_sha256") or arguments["sha256"]
     if not file.is_file():
         raise Refused(
             f"The plan file {file} is not on this machine ({socket.gethostname()}): it holds secrets, so it stays "
@@ -110,8 +110,8 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
             f"The plan file {file} is not the one that was approved; nothing was applied. "
             f"Plan again: omc infra plan --env {context.environment.name}"
         )
-    if "began" not in context.memory:
-        context.remember({"began": datetime.now(UTC).isoformat(), "who": _who()})
+    if "began" not in context.state:
+        context.checkpoint({"began": datetime.now(UTC).isoformat(), "who": _who()})
     events = _Events(context, root)
     command = ["apply", "-input=false", f"-parallelism={plans.PARALLELISM}", str(file)]
     marked = replace(root, extra={"OMC_STEP": context.token})
@@ -129,7 +129,7 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
         raise Unknown(error.message) from error
     except tf.TerraformError as error:
         raise (_cancelled if events.stopping else _failed)(context, events, error) from error
-    context.remember({"applied": True})
+    context.checkpoint({"applied": True})
     for path in {file, Path(arguments["plan"])}:
         if path.parent == root.plans:
             with suppress(OSError):
@@ -137,28 +137,28 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
     return {"counts": dict(events.counts), "state": int(root.state().get("serial", 0))}
 
 
-def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
+def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome:
     """Terraform has waited for each resource itself."""
-    if beyond := context.memory.get("gave_up"):
+    if beyond := context.state.get("gave_up"):
         shown = ", ".join(beyond[:3]) + (f" and {len(beyond) - 3} more" if len(beyond) > 3 else "")
         return Outcome(
             Verdict.FAILED,
             "The apply was cut off, and what is left of it is more than was approved: "
             f"{shown}. What it did stands. Look at it and approve it: omc infra plan --env {context.environment.name}",
-            dict(context.memory),
+            dict(context.state),
         )
-    counts = context.memory.get("counts")
+    counts = context.state.get("counts")
     if counts is None:
         return Outcome(
             Verdict.SUCCEEDED,
             f"All of the plan is there: an apply that was cut off had done it.{_rest_of_code(context, arguments)}",
-            dict(context.memory),
+            dict(context.state),
         )
     did = f"{counts.get('add', 0)} added, {counts.get('change', 0)} changed, {counts.get('remove', 0)} destroyed"
     did += f", {arguments['unseen']}" if arguments.get("unseen") else ""
-    rest = " (the rest of an apply that was cut off)" if context.memory.get("rest") else ""
-    told = f"Terraform applied the plan: {did}{rest}.{_rest_of_code(context, arguments)}"
-    return Outcome(Verdict.SUCCEEDED, told, dict(context.memory))
+    rest = " (the rest of an apply that was cut off)" if context.state.get("rest") else ""
+    message = f"Terraform applied the plan: {did}{rest}.{_rest_of_code(context, arguments)}"
+    return Outcome(Verdict.SUCCEEDED, message, dict(context.state))
 
 
 def _rest_of_code(context: Context, arguments: Mapping[str, Any]) -> str:
@@ -180,7 +180,7 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     ]
 
 
-register(Action("terraform.apply_plan", _perform, _look, _watch, _commands))
+register(Action("terraform.apply_plan", _apply, _is_applied, _poll, _commands))
 
 
 class _Events:
@@ -195,13 +195,13 @@ class _Events:
         self.under_way: dict[str, datetime] = {}
         self.stopping = False
 
-    def __call__(self, said: Mapping[str, Any]) -> None:
-        kind = said.get("type")
-        address = str(said.get("hook", {}).get("resource", {}).get("addr", ""))
+    def __call__(self, record: Mapping[str, Any]) -> None:
+        kind = record.get("type")
+        address = str(record.get("hook", {}).get("resource", {}).get("addr", ""))
         if kind == "planned_change":
             self.total += 1
-        elif kind == "change_summary" and said["changes"].get("operation") == "apply":
-            self.counts = {name: int(said["changes"].get(name, 0)) for name in ("add", "change", "remove")}
+        elif kind == "change_summary" and record["changes"].get("operation") == "apply":
+            self.counts = {name: int(record["changes"].get(name, 0)) for name in ("add", "change", "remove")}
         elif kind == "apply_start":
             self._remember_lock()
             self.under_way[address] = datetime.now(UTC)
@@ -225,9 +225,9 @@ class _Events:
         return f"{len(self.done)} of {max(self.total, len(self.done))} resources"
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """How far it came, for a sentence."""
-        rest = " (of the rest of an apply that was cut off)" if self.context.memory.get("rest") else ""
+        rest = " (of the rest of an apply that was cut off)" if self.context.state.get("rest") else ""
         return f"{self.counted} were changed{rest}, and the state knows them"
 
     @property
@@ -246,11 +246,11 @@ class _Events:
             parts.append(f"{(datetime.now(UTC) - self.under_way[oldest]).total_seconds():.0f} s on {oldest}")
         if self.stopping:
             parts.insert(0, "cancelled, so Terraform was told to stop and finishes what is under way")
-        self.context.say("; ".join(parts))
+        self.context.report("; ".join(parts))
 
     def _remember_lock(self) -> None:
         """So that, if we are killed, this very lock is known to be ours. Reading it is no condition for going on."""
-        if "lock" in self.context.memory:
+        if "lock" in self.context.state:
             return
         with suppress(OmcError, ValueError, KeyError):
             import json
@@ -258,27 +258,27 @@ class _Events:
             answer = self.context.gateway.client("s3").get_object(
                 Bucket=self.root.bucket, Key=f"{self.root.name}/terraform.tfstate.tflock"
             )
-            self.context.remember({"lock": str(json.loads(answer["Body"].read())["ID"])})
+            self.context.checkpoint({"lock": str(json.loads(answer["Body"].read())["ID"])})
 
 
 def _failed(context: Context, events: _Events, error: tf.TerraformError) -> OmcError:
     """What an apply comes to that Terraform could not finish."""
     if not events.done:
         return error
-    message = f"{error.message.rstrip('.')}. Before that {events.told}. {_next(context)}"
-    return CutShort(Verdict.FAILED, message, events.evidence)
+    message = f"{error.message.rstrip('.')}. Before that {events.summary}. {_next(context)}"
+    return Interrupted(Verdict.FAILED, message, events.evidence)
 
 
-def _cancelled(context: Context, events: _Events, error: tf.TerraformError | None = None) -> CutShort:
+def _cancelled(context: Context, events: _Events, error: tf.TerraformError | None = None) -> Interrupted:
     """What an apply comes to that was cancelled before Terraform had finished."""
-    begun = bool(events.done or events.broken or context.memory.get("rest"))
+    begun = bool(events.done or events.broken or context.state.get("rest"))
     middle = f" Not finished: {', '.join(events.broken)} ({error.message})." if events.broken and error else ""
-    told = f"cancelled while Terraform applied.{middle} {events.told}. {_next(context)}"
-    return CutShort(
+    message = f"cancelled while Terraform applied.{middle} {events.summary}. {_next(context)}"
+    return Interrupted(
         Verdict.CANCELLED,
-        told if begun else "cancelled before Terraform changed anything.",
+        message if begun else "cancelled before Terraform changed anything.",
         events.evidence,
-        begun=begun,
+        has_begun=begun,
     )
 
 
@@ -295,11 +295,11 @@ def _with_lock(context: Context, root: Root, work: Callable[[], Any]) -> Any:
         except tf.StateLocked as error:
             if not _is_left_by_us(context, root, error.lock):
                 raise
-            context.say(f"Releasing the lock {error.lock.id}, which this run's own killed Terraform left")
+            context.report(f"Releasing the lock {error.lock.id}, which this run's own killed Terraform left")
             tf.release(root.terraform, root.folder, error.lock, env=root.environment)
             return work()
 
-    return plans.held(attempt, LOCK_WAIT, context.say)
+    return plans.held(attempt, LOCK_WAIT, context.report)
 
 
 def _is_left_by_us(context: Context, root: Root, lock: tf.Lock) -> bool:
@@ -307,10 +307,10 @@ def _is_left_by_us(context: Context, root: Root, lock: tf.Lock) -> bool:
 
     By its id where that was written down in time; else by its host and time, if nothing runs in that folder any more.
     """
-    began = context.memory.get("began")
-    if began is None or lock.who != context.memory.get("who") or lock.who != _who() or tf.marked(context.token):
+    began = context.state.get("began")
+    if began is None or lock.who != context.state.get("who") or lock.who != _who() or tf.marked(context.token):
         return False
-    if context.memory.get("lock") == lock.id:
+    if context.state.get("lock") == lock.id:
         return True
     since = datetime.fromisoformat(began) - CLOCK_ERROR
     return lock.created is not None and lock.created >= since and not tf.working_in(root.folder)

@@ -13,7 +13,7 @@ from omc.stack import Environment
 Arguments = Mapping[str, Any]
 
 
-def _look(context: Context, arguments: Arguments) -> bool:
+def _is_applied(context: Context, arguments: Arguments) -> bool:
     """Setting it twice gives the one that there is."""
     return False
 
@@ -30,7 +30,7 @@ def _set(context: Context, arguments: Arguments) -> Mapping[str, Json]:
         context.store,
         context.environment.name,
         arguments["procedure"],
-        planning.asked_from(arguments["procedure"], arguments["asked"]),
+        planning.request_from(arguments["procedure"], arguments["request"]),
         context.now() + timedelta(seconds=arguments["seconds"]),
         why=arguments["why"],
         actor=actor,
@@ -39,10 +39,10 @@ def _set(context: Context, arguments: Arguments) -> Mapping[str, Json]:
     return {"timer": timer.id, "due_at": timer.due_at.isoformat()}
 
 
-def _watch(context: Context, arguments: Arguments) -> Outcome:
-    work = f"omc work --env {context.environment.name}"
+def _poll(context: Context, arguments: Arguments) -> Outcome:
+    work = f"omc worker --env {context.environment.name}"
     sentence = f"The timer is set: {arguments['why']}. See: omc runs list; a worker performs it: {work}"
-    return Outcome(Verdict.SUCCEEDED, sentence, dict(context.memory), dict(context.memory))
+    return Outcome(Verdict.SUCCEEDED, sentence, dict(context.state), dict(context.state))
 
 
 def _is_over(context: Context, arguments: Arguments) -> bool:
@@ -69,5 +69,5 @@ def _by_hand(environment: Environment, arguments: Arguments) -> Sequence[str]:
     return ()
 
 
-register(Action("timers.set", _set, _look, _watch, _by_hand))
+register(Action("timers.set", _set, _is_applied, _poll, _by_hand))
 register(Action("timers.cancel", _cancel, _is_over, _watch_cancelled, _by_hand))

@@ -61,7 +61,7 @@ def record(call: Call) -> None:
         calls.append(call)
 
 
-def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+def parallel_map(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """``function`` of every item, in order, several at once. The first error is raised."""
     everything = list(items)
     if len(everything) < 2:

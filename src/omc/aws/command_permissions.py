@@ -235,8 +235,8 @@ class Need:
 
 def operations_of(command: str) -> list[tuple[str, str]]:
     """(service, operation) of a command, botocore's names."""
-    told = COMMANDS[command] + (KEEPING if command in CHANGES else "")
-    rows = (row.split() for row in told.strip().splitlines())
+    message = COMMANDS[command] + (KEEPING if command in CHANGES else "")
+    rows = (row.split() for row in message.strip().splitlines())
     return [(service, operation) for service, *operations in rows for operation in operations]
 
 

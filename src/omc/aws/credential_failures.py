@@ -33,7 +33,7 @@ INVALID = frozenset(
         "UnrecognizedClientException",
     }
 )
-LONGEST = 200
+MAX_LENGTH = 200
 """Characters of a text from outside that a sentence takes in."""
 MFA_REFUSED = "MultiFactorAuthentication failed"
 """How STS's message begins where the code was wrong or used before."""
@@ -212,8 +212,8 @@ def _process(error: Exception, profile: str, command: str) -> str:
     if isinstance(error, OSError):
         return f"{subject} can't be run: {_clean(error.strerror or error)}"
     if isinstance(error, raised.CredentialRetrievalError):
-        said: Mapping[str, Any] = error.kwargs
-        return f"{subject} failed: {_clean(said['error_msg']) or 'it said nothing'}"
+        record: Mapping[str, Any] = error.kwargs
+        return f"{subject} failed: {_clean(record['error_msg']) or 'it said nothing'}"
     if isinstance(error, RuntimeError):
         return f"{subject} gave credentials that have expired"
     return f"{subject} printed something that isn't credentials in AWS's form"
@@ -221,8 +221,8 @@ def _process(error: Exception, profile: str, command: str) -> str:
 
 def _refused(error: Any, setup: Setup) -> OmcError:
     """A service said no while botocore asked it for credentials."""
-    said = error.response.get("Error", {})
-    code, message = str(said.get("Code") or "Unknown"), _clean(said.get("Message") or "")
+    payload = error.response.get("Error", {})
+    code, message = str(payload.get("Code") or "Unknown"), _clean(payload.get("Message") or "")
     answer = f"{error.operation_name} was refused: {code}{f', {message}' if message and message != code else ''}"
     name = setup.environment.name
     if message.startswith(MFA_REFUSED):
@@ -253,4 +253,4 @@ def _clean(text: object) -> str:
     control characters, not too long, no full stop."""
     line = " ".join(mask(str(text)).split())
     line = "".join(character for character in line if character.isprintable())
-    return (line[: LONGEST - 1] + "…" if len(line) > LONGEST else line).rstrip(".")
+    return (line[: MAX_LENGTH - 1] + "…" if len(line) > MAX_LENGTH else line).rstrip(".")

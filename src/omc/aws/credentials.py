@@ -26,14 +26,14 @@ from omc.aws.credential_failures import Setup, explain, no_credentials, no_termi
 from omc.aws.models import CREDENTIAL_SERVICES, ModelLoader
 from omc.aws.reads import SERVICES
 from omc.errors import OmcError
-from omc.progress import said_if_long
+from omc.progress import note_if_slow
 from omc.stack import Environment
 
 FAILURE_STAYS: Final = 10.0
 """Seconds for which a failure is the answer to everybody who asks: threads that fan out ask within a moment, and a
 person is asked for a code once. Later it is tried again, as whoever watches may have logged in meanwhile."""
 CALLS: Final = {"mode": "standard", "total_max_attempts": 2}
-_ASKING = threading.Event()
+_PROMPTING = threading.Event()
 """Set while a person is asked for a code: what is waited for stands on the terminal then."""
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 20.0
@@ -69,7 +69,7 @@ class SharedCredentials:
         try:
             if self._found is not None and not self._is_to_be_renewed(self._found):
                 return self._found.get_frozen_credentials()
-            with said_if_long(f"the AWS credentials for {self._environment.name}", unless=_ASKING.is_set):
+            with note_if_slow(f"the AWS credentials for {self._environment.name}", unless=_PROMPTING.is_set):
                 if self._found is None:
                     self.setup.session = botocore.session.Session(profile=self._environment.profile)
                     _furnish(self.setup.session, self._environment)
@@ -178,8 +178,8 @@ def ask_for_code(prompt: str) -> str:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
         raise no_terminal(prompt) from None
-    _ASKING.set()
+    _PROMPTING.set()
     try:
         return getpass.getpass(prompt).strip()
     finally:
-        _ASKING.clear()
+        _PROMPTING.clear()

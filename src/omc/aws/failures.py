@@ -93,8 +93,8 @@ def _where(environment: Environment, endpoint: str | None) -> str:
 
 
 def _refused(response: Mapping[str, Any], name: str, service: str, operation: str, setup: Setup) -> OmcError:
-    said = response.get("Error", {})
-    code, message = str(said.get("Code") or "Unknown"), str(said.get("Message") or "").strip().rstrip(".")
+    payload = response.get("Error", {})
+    code, message = str(payload.get("Code") or "Unknown"), str(payload.get("Message") or "").strip().rstrip(".")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in EXPIRED:
         return expired(setup)

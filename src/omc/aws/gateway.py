@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import omc
 from omc.aws.calls import Call, record
-from omc.aws.local import reach
+from omc.aws.local import local_endpoint
 from omc.aws.reads import is_read
 from omc.errors import OmcError, WriteRefused, WrongAccount
-from omc.progress import said_if_long
+from omc.progress import note_if_slow
 from omc.stack import Environment
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def access_to(environment: Environment) -> Access:
     """Where the environment's API is. For the local cloud: what its ``cloud.json`` says."""
     if environment.local_state is None:
         return Access()
-    found = reach(environment.local_state)
+    found = local_endpoint(environment.local_state)
     if os.environ.get("AWS_ENDPOINT_URL") == found.endpoint and any(os.environ.get(name) for name in IDENTITIES):
         return Access(found.endpoint, port_shift=found.port_shift)  # the shell means this cloud, and whom it says
     return Access(found.endpoint, found.access_key, found.secret_key, found.port_shift)
@@ -277,7 +277,7 @@ class Gateway:
         metadata: dict[str, Any] = {}
         code: str | None = None
         try:
-            with said_if_long(FIRST_QUESTION) if service == "sts" else nullcontext():
+            with note_if_slow(FIRST_QUESTION) if service == "sts" else nullcontext():
                 answer = send(operation, parameters)
             metadata = answer.get("ResponseMetadata", {})
             return answer

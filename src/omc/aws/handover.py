@@ -84,8 +84,8 @@ def _serve(gateway: Gateway) -> dict[str, str]:
         timeout = 10.0
 
         def do_GET(self) -> None:
-            given = self.headers.get("Authorization", "")
-            if self.path != "/credentials" or not secrets.compare_digest(given.encode(), word.encode()):
+            provided = self.headers.get("Authorization", "")
+            if self.path != "/credentials" or not secrets.compare_digest(provided.encode(), word.encode()):
                 self._answer(403, {"message": "Forbidden"})
                 return
             try:
@@ -98,8 +98,8 @@ def _serve(gateway: Gateway) -> dict[str, str]:
             keys["Token"] = now.token or ""
             self._answer(200, keys | {"Expiration": until})
 
-        def _answer(self, status: int, said: Mapping[str, Any]) -> None:
-            body = json.dumps(said).encode()
+        def _answer(self, status: int, record: Mapping[str, Any]) -> None:
+            body = json.dumps(record).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

@@ -26,7 +26,7 @@ from omc.errors import Unreachable
 if TYPE_CHECKING:
     import ssl
 
-MOST = 1 << 20
+MAX_BYTES = 1 << 20
 """Bytes of a body. What is asked for here has a few thousand."""
 _QUERY = "/%:@!$&'()*+,;=~?"
 """What stands in a path or a query as it is."""
@@ -101,7 +101,7 @@ def get(
     shown: str = "",
     via: tuple[str, int] | None = None,
     first: int = 0,
-    most: int = MOST,
+    most: int = MAX_BYTES,
     method: str = "GET",
 ) -> Page:
     """GET ``url``; no longer than ``timeout`` seconds. Raises ``Failed``.
@@ -119,10 +119,10 @@ def get(
         problem = stopped.problem
         raise Failed(f"{shown} can't be reached ({stopped.problem}).", stopped.trouble, stopped.problem) from stopped
     finally:
-        asked: dict[str, Any] = {"url": shown}
+        request: dict[str, Any] = {"url": shown}
         if via:
-            asked["via"] = f"{via[0]}:{via[1]}"
-        record(Call("http", method, asked, at, time.monotonic() - began, 1, problem, is_next_page=False))
+            request["via"] = f"{via[0]}:{via[1]}"
+        record(Call("http", method, request, at, time.monotonic() - began, 1, problem, is_next_page=False))
 
 
 class _Stopped(Exception):
@@ -321,5 +321,5 @@ def _secured(line: socket.socket, host: str, deadline: float) -> tuple[socket.so
     except OSError as error:
         raise _Stopped(Trouble.CLOSED, error) from error
     ends = secured.getpeercert() or {}
-    told = str(ends.get("notAfter", ""))
-    return secured, datetime.fromtimestamp(ssl.cert_time_to_seconds(told), UTC) if told else None
+    message = str(ends.get("notAfter", ""))
+    return secured, datetime.fromtimestamp(ssl.cert_time_to_seconds(message), UTC) if message else None

@@ -10,7 +10,7 @@ from omc.errors import Unreachable
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class LocalEndpoint:
     """How to reach a running local cloud."""
 
     endpoint: str
@@ -39,20 +39,20 @@ class Reach:
         }
 
 
-def reach(state: Path) -> Reach:
+def local_endpoint(state: Path) -> LocalEndpoint:
     """Read ``cloud.json`` of a state folder. Raises ``Unreachable`` where there is none, or none that makes sense."""
     file = state / "cloud.json"
     try:
-        said = json.loads(file.read_text())
-        return Reach(
-            endpoint=said["endpoint"],
-            region=said["region"],
-            account=said["account"],
-            access_key=said["access_key_id"],
-            secret_key=said["secret_access_key"],
-            port_shift=said["port_shift"],
-            token=said.get("token", ""),
-            exchange_url=said.get("exchange_url", ""),
+        payload = json.loads(file.read_text())
+        return LocalEndpoint(
+            endpoint=payload["endpoint"],
+            region=payload["region"],
+            account=payload["account"],
+            access_key=payload["access_key_id"],
+            secret_key=payload["secret_access_key"],
+            port_shift=payload["port_shift"],
+            token=payload.get("token", ""),
+            exchange_url=payload.get("exchange_url", ""),
         )
     except FileNotFoundError:
         raise Unreachable(f"No local cloud runs in {state}. Start one: omc local up") from None

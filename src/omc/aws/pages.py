@@ -57,10 +57,10 @@ def _is_safe(url: str, endpoint: str | None) -> bool:
     if not WELL_FORMED.fullmatch(url):
         return False
     try:
-        asked, local = urlsplit(url), urlsplit(endpoint or "")
-        if asked.scheme == "https":
-            return bool(asked.hostname) and asked.port != 0
-        return asked[:2] == local[:2] and ipaddress.ip_address(asked.hostname or "").is_loopback
+        requested, local = urlsplit(url), urlsplit(endpoint or "")
+        if requested.scheme == "https":
+            return bool(requested.hostname) and requested.port != 0
+        return requested[:2] == local[:2] and ipaddress.ip_address(requested.hostname or "").is_loopback
     except ValueError:
         return False
 

@@ -68,11 +68,11 @@ ACTIONS: Mapping[tuple[str, str], str] = {
     for operation in operations.split()
 }
 
-_SAID = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z0-9]+)")
+_DENIAL = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z0-9]+)")
 
 
-def action_for(service: str, operation: str, said: str = "") -> str:
+def action_for(service: str, operation: str, message: str = "") -> str:
     """``ecs:DescribeServices`` — as AWS's own message ``said`` names it, else by the table."""
-    if found := _SAID.search(said):
+    if found := _DENIAL.search(message):
         return found[1]
     return ACTIONS.get((service, operation)) or f"{PREFIXES.get(service, service)}:{operation}"

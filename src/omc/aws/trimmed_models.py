@@ -39,8 +39,8 @@ ENDPOINTS: Final = "endpoints"
 def operations() -> Mapping[str, frozenset[str]]:
     """By service, botocore's names of all that any command sends."""
     found: dict[str, set[str]] = {}
-    for told in (*COMMANDS.values(), KEEPING):
-        for service, *names in (row.split() for row in told.strip().splitlines()):
+    for message in (*COMMANDS.values(), KEEPING):
+        for service, *names in (row.split() for row in message.strip().splitlines()):
             found.setdefault(service, set()).update(names)
     for service, name in (*IDENTITY, *SENT_BY_BOTOCORE):
         found.setdefault(service, set()).add(name)
@@ -54,8 +54,8 @@ def folder_of_this_version() -> Path | None:
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         if not root.is_absolute():
             return None
-        told = json.dumps([EDITION, sorted((name, *sorted(some)) for name, some in operations().items())])
-        digest = hashlib.sha256(told.encode()).hexdigest()[:12]
+        message = json.dumps([EDITION, sorted((name, *sorted(some)) for name, some in operations().items())])
+        digest = hashlib.sha256(message.encode()).hexdigest()[:12]
         folder = root / "omc" / f"botocore-{botocore.__version__}-{digest}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = folder.stat()
@@ -132,7 +132,7 @@ class TrimmedModels(ModelLoader):
             with suppress(DataNotFoundError):
                 kept[name] = super().load_service_model(service, name)
         if found := kept.get("paginators-1"):
-            some = {operation: said for operation, said in found["pagination"].items() if operation in wanted}
+            some = {operation: payload for operation, payload in found["pagination"].items() if operation in wanted}
             kept["paginators-1"] = {"pagination": some}
         return kept
 
@@ -140,10 +140,10 @@ class TrimmedModels(ModelLoader):
         whole, _ = super().load_data_with_path(ENDPOINTS)
         names = set(SERVICES)
         for service in SERVICES:
-            said = super().load_service_model(service, MODEL)["metadata"]
-            names |= {said["endpointPrefix"], said.get("signingName", "")}
+            payload = super().load_service_model(service, MODEL)["metadata"]
+            names |= {payload["endpointPrefix"], payload.get("signingName", "")}
         partitions = [
-            {**one, "services": {name: said for name, said in one["services"].items() if name in names}}
+            {**one, "services": {name: response for name, response in one["services"].items() if name in names}}
             for one in whole["partitions"]
         ]
         return {ENDPOINTS: {**whole, "partitions": partitions}}
@@ -176,11 +176,11 @@ def _shapes_of_shape(shape: Mapping[str, Any]) -> Iterator[str]:
             yield each["shape"]
 
 
-def _bare(said: Mapping[str, Any]) -> dict[str, Any]:
+def _bare(record: Mapping[str, Any]) -> dict[str, Any]:
     """Without its own words. What is below is left alone, but for what an operation says of its sides."""
     return {
         key: _bare(value) if key in ("input", "output") else value
-        for key, value in said.items()
+        for key, value in record.items()
         if key != "documentation"
     }
 

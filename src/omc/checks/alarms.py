@@ -8,7 +8,7 @@ from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import ALERT_RESPONSE, BY_DOCUMENT
 from omc.facts.alarms import Alarm, Alarms
 from omc.stack import Environment
-from omc.times import moment
+from omc.times import format_time
 
 
 def alarms(alarms: Alarms, environment: Environment) -> Iterator[Finding]:
@@ -30,7 +30,8 @@ def alarms(alarms: Alarms, environment: Environment) -> Iterator[Finding]:
             sentence=_firing(alarm, environment),
             evidence=(
                 Evidence(
-                    f"{alarm.kind} alarm, in ALARM since {moment(alarm.since, environment.time_zone)}: {alarm.reason}",
+                    f"{alarm.kind} alarm, in ALARM since {format_time(alarm.since, environment.time_zone)}: "
+                    f"{alarm.reason}",
                     alarms.reading,
                 ),
             ),

@@ -16,7 +16,7 @@ from omc.facts.pending import Pending
 from omc.facts.scope import Scope
 from omc.facts.traffic import CacheMinute, MetricsAge
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 NAME = "cache-items"
 PLACE = "cache"
@@ -61,12 +61,14 @@ def cache_items(
             check=NAME,
             level=Level.WARN,
             subject=environment.cache,
-            sentence=f"The cache was emptied {span(scope.now - found.at)} ago: from {found.before:,.0f} items to "
+            sentence=f"The cache was emptied {format_duration(scope.now - found.at)} ago: "
+            f"from {found.before:,.0f} items to "
             f"{found.after:,.0f}.{tail}",
             evidence=(
                 Evidence(
                     f"CurrItems {found.before:,.0f}, then {found.after:,.0f} at "
-                    f"{moment(found.at, environment.time_zone)}; {found.went:,.0f} of them expired or were evicted",
+                    f"{format_time(found.at, environment.time_zone)}; {found.went:,.0f} of them "
+                    "expired or were evicted",
                     metrics.reading,
                 ),
             ),
@@ -78,19 +80,22 @@ def cache_items(
         return
     oldest = timedelta(seconds=environment.thresholds.metrics_age_seconds)
     if newest and scope.now - newest.at <= oldest:
-        level, said = Level.OK, f"It holds {newest.most:,.0f} items."
+        level, message = Level.OK, f"It holds {newest.most:,.0f} items."
     elif newest is None and pending and (pending.cache is None or _is_new(pending, scope)):
         level = Level.OK
-        said = "It is new, and has no figure yet." if pending.cache else "There is none, and none has figures."
+        message = "It is new, and has no figure yet." if pending.cache else "There is none, and none has figures."
     else:
-        since = f"for {span(scope.now - newest.at)}" if newest else "of the last hour"
-        level, said = Level.UNKNOWN, f"CloudWatch has no figure of its items {since}: whether it holds any isn't known."
-    last = moment(newest.at, environment.time_zone) if newest else "none in the last hour"
+        since = f"for {format_duration(scope.now - newest.at)}" if newest else "of the last hour"
+        level, message = (
+            Level.UNKNOWN,
+            f"CloudWatch has no figure of its items {since}: whether it holds any isn't known.",
+        )
+    last = format_time(newest.at, environment.time_zone) if newest else "none in the last hour"
     yield Finding(
         check=NAME,
         level=level,
         subject=environment.cache,
-        sentence=said,
+        sentence=message,
         evidence=(Evidence(f"newest CurrItems: {last}", metrics.reading),),
         procedure=None if level is Level.OK else MORNING_CHECKS,
         place=PLACE,

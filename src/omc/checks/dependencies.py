@@ -23,7 +23,7 @@ def dependencies(
     """Dependencies: what the services' status pages say of them"""
     by_place: dict[str, list[Dependency]] = {}
     for found in dependencies.found:
-        if found.said.name:
+        if found.report.name:
             by_place.setdefault(found.place, []).append(found)
     stale = {
         each.service
@@ -44,8 +44,8 @@ def dependencies(
         is_well = False
         yield _finding(place, level, _sentence(worst), some, dependencies)
     for found in dependencies.found:  # of itself, where it names nothing that explains it
-        blamed = any(other.service == found.service and other.said.name and other.bad for other in dependencies.found)
-        if not found.said.name and found.bad and not blamed:
+        blamed = any(other.service == found.service and other.report.name and other.bad for other in dependencies.found)
+        if not found.report.name and found.bad and not blamed:
             is_well = False
             sentence = f"{_whose(found)} of itself that it is {_word(found)}."
             yield _finding(f"services/{found.service}", _level(found, hurt), sentence, [found], dependencies)
@@ -58,11 +58,11 @@ _ORDER = tuple(Level)
 
 def _level(found: Dependency, hurt: set[str]) -> Level:
     """Down is a failure once users notice, or where nobody asked what they get."""
-    if found.said.state is State.DOWN:
+    if found.report.state is State.DOWN:
         return Level.FAIL if found.service in hurt else Level.WARN
-    if found.said.state is State.DEGRADED or (found.said.seconds or 0.0) >= SLOW_SECONDS:
+    if found.report.state is State.DEGRADED or (found.report.seconds or 0.0) >= SLOW_SECONDS:
         return Level.WARN
-    return Level.WARN if found.said.state is State.UNKNOWN else Level.OK
+    return Level.WARN if found.report.state is State.UNKNOWN else Level.OK
 
 
 def _finding(place: str, level: Level, sentence: str, some: list[Dependency], dependencies: Dependencies) -> Finding:
@@ -86,7 +86,7 @@ def _has_pages(environment: Environment) -> bool:
 
 
 def _ok(well: list[Dependency], dependencies: Dependencies, environment: Environment) -> Finding:
-    used = [found for found in well if found.said.state is not State.OFF]
+    used = [found for found in well if found.report.state is not State.OFF]
     names = ", ".join(dict.fromkeys(found.place for found in used))
     if not dependencies.services:
         sentence = "No status page is asked for, so nothing is said of what the services depend on: " + (
@@ -108,8 +108,8 @@ def _ok(well: list[Dependency], dependencies: Dependencies, environment: Environ
 
 
 def _sentence(found: Dependency) -> str:
-    detail = f": {found.said.detail.rstrip('.')}" if found.said.detail else ""
-    return f"{_whose(found)} that its {found.said.name} is {_word(found)}{detail}."
+    detail = f": {found.report.detail.rstrip('.')}" if found.report.detail else ""
+    return f"{_whose(found)} that its {found.report.name} is {_word(found)}{detail}."
 
 
 def _whose(found: Dependency) -> str:
@@ -118,15 +118,15 @@ def _whose(found: Dependency) -> str:
 
 
 def _word(found: Dependency) -> str:
-    said = found.said
-    if said.state is State.UP and said.seconds is not None:
-        return f"{said.word}, and slow: {said.seconds:.1f} s"
-    if said.word in ("true", "false"):
-        return said.state.value
-    took = f" ({said.seconds:.1f} s)" if said.seconds is not None else ""
-    return f"{said.word}{took}"
+    response = found.report
+    if response.state is State.UP and response.seconds is not None:
+        return f"{response.word}, and slow: {response.seconds:.1f} s"
+    if response.word in ("true", "false"):
+        return response.state.value
+    took = f" ({response.seconds:.1f} s)" if response.seconds is not None else ""
+    return f"{response.word}{took}"
 
 
 def _told(found: Dependency) -> str:
-    detail = f": {found.said.detail}" if found.said.detail else ""
-    return f"GET {found.url}: {found.said.name or 'itself'} {_word(found)}{detail}"
+    detail = f": {found.report.detail}" if found.report.detail else ""
+    return f"GET {found.url}: {found.report.name or 'itself'} {_word(found)}{detail}"

@@ -59,16 +59,16 @@ def question_deployment_configuration(services: Services) -> Iterator[Finding]:
     rolling = [
         service for service in services.services if service.controller == "ECS" and service.strategy == "ROLLING"
     ]
-    told = {service.name: service.configuration for service in rolling if service.configuration}
+    record = {service.name: service.configuration for service in rolling if service.configuration}
     evidence = [
         f"asked: ecs DescribeServices; came, of {name}: "
         + ", ".join(
             f"{key}={value}" if key in ("strategy", "bakeTimeInMinutes") else key
             for key, value in sorted(found.items())
         )
-        for name, found in told.items()
+        for name, found in record.items()
     ]
-    if not told:
+    if not record:
         yield finding(
             check,
             Level.UNKNOWN,
@@ -78,8 +78,8 @@ def question_deployment_configuration(services: Services) -> Iterator[Finding]:
             do=PROBE_AGAIN,
         )
         return
-    more = sorted({key for found in told.values() for key in found} - SENT_BACK)
-    lacking = sorted(SENT_BACK - {key for found in told.values() for key in found})
+    more = sorted({key for found in record.values() for key in found} - SENT_BACK)
+    lacking = sorted(SENT_BACK - {key for found in record.values() for key in found})
     if more:
         sentence = f"It also answers {', '.join(more)}, which a rollback of omc's doesn't send back."
     else:
@@ -91,7 +91,7 @@ def question_deployment_configuration(services: Services) -> Iterator[Finding]:
 
 def question_started_by(answer: StartedByAnswer) -> Iterator[Finding]:
     """startedBy beside desiredStatus"""
-    asked = "asked: ecs ListTasks with startedBy and desiredStatus=STOPPED"
+    requested = "asked: ecs ListTasks with startedBy and desiredStatus=STOPPED"
     if answer.code:
         came, follows = f"it is refused ({answer.code})", "as its documents say; omc asks for each by itself"
     elif answer.listed:
@@ -110,14 +110,14 @@ def question_started_by(answer: StartedByAnswer) -> Iterator[Finding]:
         "startedBy beside desiredStatus",
         f"{came[0].upper()}{came[1:]}, {follows}.",
         answer.reading,
-        asked,
+        requested,
         f"came: {answer.message or came}",
     )
 
 
 def question_flow_log_role(delivery: FlowLogDelivery) -> Iterator[Finding]:
     """Rights of the flow log's role"""
-    check, asked = "question-flow-log-role", "asked: ec2 DescribeFlowLogs"
+    check, requested = "question-flow-log-role", "asked: ec2 DescribeFlowLogs"
     if not delivery.logs:
         yield finding(
             check,
@@ -125,19 +125,19 @@ def question_flow_log_role(delivery: FlowLogDelivery) -> Iterator[Finding]:
             "flow log",
             "Not settled: there is no flow log.",
             delivery.reading,
-            asked,
+            requested,
             do="Apply the environment's Terraform",
         )
     for name, (status, error) in delivery.logs.items():
         level = Level.OK if status == "SUCCESS" else Level.FAIL if status == "FAILED" or error else Level.UNKNOWN
-        said = {Level.OK: "What it writes arrives: the role's three rights are enough."}
+        record = {Level.OK: "What it writes arrives: the role's three rights are enough."}
         yield finding(
             check,
             level,
             f"flow log {name}",
-            said.get(level, f"It isn't delivered: {error or status or 'EC2 tells no status'}."),
+            record.get(level, f"It isn't delivered: {error or status or 'EC2 tells no status'}."),
             delivery.reading,
-            asked,
+            requested,
             f"came: {status or 'nothing'} {error}".strip(),
             do="Give the flow log's role logs:CreateLogGroup and logs:DescribeLogGroups",
         )

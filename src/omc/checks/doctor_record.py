@@ -13,7 +13,7 @@ from omc.facts.scope import Scope
 from omc.facts.state_file import StateFile
 from omc.facts.tools import WANTED, Tools
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 CLOSE = 5.0
 """Seconds that clocks may differ without a word: a date in HTTP has whole seconds."""
@@ -24,7 +24,7 @@ VERIFIED = frozenset({"verify-full"})
 
 def store(record: RecordStore, environment: Environment) -> Iterator[Finding]:
     """omc's store"""
-    if record.begun:
+    if record.has_begun:
         behind = record.schema != record.newest_schema
         sentence = (
             f"It has schema {record.schema}, and this omc knows {record.newest_schema}: the next change brings it up."
@@ -76,27 +76,27 @@ def store(record: RecordStore, environment: Environment) -> Iterator[Finding]:
 
 
 def worker(record: RecordStore, environment: Environment, scope: Scope) -> Iterator[Finding]:
-    """omc work"""
+    """omc worker"""
     alive = [each for each in record.workers if each.is_alive]
     if alive:
         yield finding(
             "worker",
             Level.OK,
-            "omc work",
+            "omc worker",
             f"{several(len(alive), 'worker')} alive.",
             record.reading,
-            *(f"{one.actor} on {one.host}, since {span(scope.now - one.started)}" for one in alive),
+            *(f"{one.actor} on {one.host}, since {format_duration(scope.now - one.started)}" for one in alive),
         )
         return
     yield finding(
         "worker",
         Level.WARN if environment.is_local else Level.FAIL,
-        "omc work",
+        "omc worker",
         "None is alive: a run whose process dies waits for somebody, and what is due later isn't done.",
         record.reading,
         *(f"{one.actor} on {one.host} was one, and has gone" for one in record.workers[:3]),
         do="Keep a worker running somewhere",
-        command=f"omc work --env {environment.name}",
+        command=f"omc worker --env {environment.name}",
     )
 
 
@@ -149,7 +149,7 @@ def clocks(clock: AwsClock, record: RecordStore, environment: Environment) -> It
     their_name = "the local cloud's" if environment.is_local else "AWS's"
     for name, ahead, reading in (
         (their_name, clock.ahead_seconds, clock.reading),
-        *((("the store's", record.ahead_seconds, record.reading),) if record.begun else ()),
+        *((("the store's", record.ahead_seconds, record.reading),) if record.has_begun else ()),
     ):
         if ahead is None:
             yield finding(
@@ -207,9 +207,9 @@ def terraform_state(state: StateFile, scope: Scope, environment: Environment) ->
         check,
         Level.WARN,
         "lock",
-        f"Somebody holds it since {moment(state.locked, environment.time_zone)}.",
+        f"Somebody holds it since {format_time(state.locked, environment.time_zone)}.",
         state.reading,
-        f"{where}.tflock, {span(scope.now - state.locked)} old",
+        f"{where}.tflock, {format_duration(scope.now - state.locked)} old",
         do="Wait for whoever works on it; a plan says who holds it, and how the lock of somebody dead is released",
         command=f"omc infra plan --env {environment.name}",
     )
@@ -228,7 +228,7 @@ def _state(state: StateFile, where: str, scope: Scope, environment: Environment)
             do="Apply the environment's Terraform",
             command=f"omc infra plan --env {environment.name}",
         )
-    written = f"{where}, written {span(scope.now - state.written)} ago"
+    written = f"{where}, written {format_duration(scope.now - state.written)} ago"
     if state.encryption is None:
         level, sentence = Level.UNKNOWN, "S3 doesn't say how it is encrypted."
     elif not state.encryption.startswith("aws:kms"):

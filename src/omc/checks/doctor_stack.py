@@ -18,7 +18,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.subnets import Subnets
 from omc.stack import Environment
-from omc.times import moment
+from omc.times import format_time
 
 PEOPLE = frozenset({"email", "email-json", "sms", "https", "http", "application"})
 """Protocols that end at a person, or at a service that pages one."""
@@ -230,7 +230,7 @@ def _certificate(
         return Level.FAIL, f"It isn't for {entrance.host}.", "Give the listener a certificate for the url's name"
     if certificate.expires is None:
         return Level.UNKNOWN, "ACM doesn't say when it ends.", "Look in the ACM console"
-    ends = moment(certificate.expires, environment.time_zone)
+    ends = format_time(certificate.expires, environment.time_zone)
     if certificate.expires <= scope.now:
         return Level.FAIL, f"It ended at {ends}.", "Renew it"
     if certificate.expires - scope.now <= EXPIRES_SOON:

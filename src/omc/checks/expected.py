@@ -20,7 +20,7 @@ from omc.facts.scope import Scope
 from omc.facts.temporary import ScaledForAWhile
 from omc.facts.terraform_values import service_name
 from omc.stack import Environment
-from omc.times import moment
+from omc.times import format_time
 
 NAME = "expected"
 USERS = "expected-users"
@@ -120,7 +120,7 @@ def _set(scaled: ScaledForAWhile, desired: int) -> bool:
 
 
 def _for_a_while(scaled: ScaledForAWhile, environment: Environment) -> str:
-    until = moment(scaled.until, environment.time_zone)
+    until = format_time(scaled.until, environment.time_zone)
     return f"{scaled.who} scaled it for a while, until {until} (timer {scaled.timer})"
 
 
@@ -178,7 +178,7 @@ def _for_good(one: Deviation, deviations: Deviations, environment: Environment) 
             change.found in scaled.limits for change in one.changes if change.label in ("minimum", "maximum")
         )
         if is_it and labels & {"minimum", "maximum"}:
-            at = moment(scaled.at, environment.time_zone)
+            at = format_time(scaled.at, environment.time_zone)
             return f"; `omc scale` set it for good, by {scaled.who}, {at} (run {scaled.run})"
     return ""
 
@@ -293,7 +293,7 @@ def _evidence(one: _Judged, reading: Reading, environment: Environment) -> Itera
 def _author(one: Deviation, environment: Environment) -> str:
     if one.author.at is None:
         return ""
-    return f" By {one.author.who}, {moment(one.author.at, environment.time_zone)}."
+    return f" By {one.author.who}, {format_time(one.author.at, environment.time_zone)}."
 
 
 def _plural(noun: str) -> str:
@@ -341,7 +341,7 @@ def _not_known(expected: Expected, found: Found, environment: Environment) -> It
             action=expected.action,
             place="infrastructure/terraform-state",
         )
-    not_told = [one for one in found.not_listed if not one.is_told]
+    not_told = [one for one in found.not_listed if not one.is_reported]
     if not_told:
         first = not_told[0]
         kinds = _list(sorted({kind.removeprefix("aws_") for one in not_told for kind in one.types}))

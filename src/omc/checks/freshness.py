@@ -12,7 +12,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.traffic import MetricsAge
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 
 def data_fresh(data: DataAge, environment: Environment) -> Iterator[Finding]:
@@ -24,8 +24,8 @@ def data_fresh(data: DataAge, environment: Environment) -> Iterator[Finding]:
         else:
             age = timedelta(seconds=service.age_seconds)
             level = Level.FAIL if age > oldest else Level.OK
-            than = f", older than {span(oldest)}" if level is Level.FAIL else ""
-            sentence = f"Its data is {span(age)} old{than}."
+            than = f", older than {format_duration(oldest)}" if level is Level.FAIL else ""
+            sentence = f"Its data is {format_duration(age)} old{than}."
             since = data.reading.at - (age - oldest) if level is Level.FAIL else None
         yield Finding(
             check="data-fresh",
@@ -55,13 +55,13 @@ def metrics_fresh(metrics: MetricsAge, services: Services, environment: Environm
         if age is not None and age <= oldest:
             fresh.append(age)
             continue
-        told = "" if age is not None else " of the last hour"
-        last = moment(metric.newest, environment.time_zone) if metric.newest else "not in the last hour"
+        message = "" if age is not None else " of the last hour"
+        last = format_time(metric.newest, environment.time_zone) if metric.newest else "not in the last hour"
         yield Finding(
             check="metrics-fresh",
             level=Level.UNKNOWN,
             subject=metric.service,
-            sentence=f"CloudWatch has no fresh CPUUtilization{told}: its alarms and rates say nothing now.",
+            sentence=f"CloudWatch has no fresh CPUUtilization{message}: its alarms and rates say nothing now.",
             evidence=(Evidence(f"newest CPUUtilization of {metric.service}: {last}", metrics.reading),),
             procedure=MORNING_CHECKS,
             since=metric.newest,
@@ -71,6 +71,6 @@ def metrics_fresh(metrics: MetricsAge, services: Services, environment: Environm
             check="metrics-fresh",
             level=Level.OK,
             subject="CloudWatch",
-            sentence=f"CloudWatch's newest metric is {span(min(fresh))} old.",
+            sentence=f"CloudWatch's newest metric is {format_duration(min(fresh))} old.",
             evidence=(Evidence(f"{len(fresh)} services have a fresh CPUUtilization", metrics.reading),),
         )

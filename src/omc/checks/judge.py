@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import MORNING_CHECKS
 from omc.errors import AccessDenied, OmcError, contained
-from omc.facts.collector import UNREAD, Reading, Readings, Unreadable, provided
+from omc.facts.collector import NO_READING, Reading, Readings, Unavailable, arguments_from
 
 Check: TypeAlias = "Callable[..., Iterator[Finding]]"
 
@@ -21,24 +21,24 @@ def name_of(check: Check) -> str:
 def judge(
     checks: Iterable[Check],
     readings: Readings,
-    given: Mapping[type, Any],
+    known: Mapping[type, Any],
     otherwise: Procedure = MORNING_CHECKS,
 ) -> list[Finding]:
     """The findings of every check, in the checks' order; ``otherwise`` answers what could not be read."""
-    return [finding for check in checks for finding in _findings(check, readings, given, otherwise)]
+    return [finding for check in checks for finding in _findings(check, readings, known, otherwise)]
 
 
-def _findings(check: Check, readings: Readings, given: Mapping[type, Any], otherwise: Procedure) -> Iterable[Finding]:
-    arguments = provided(check, {**readings, **given})
+def _findings(check: Check, readings: Readings, known: Mapping[type, Any], otherwise: Procedure) -> Iterable[Finding]:
+    arguments = arguments_from(check, {**readings, **known})
     for value in arguments.values():
-        if isinstance(value, Unreadable):
+        if isinstance(value, Unavailable):
             return [_unknown(check, "read", value.error, value.reading, otherwise)]
     try:
         return list(check(**arguments))
     except Exception as error:  # noqa: BLE001 - a mistake inside one check costs that check, never the report
         rests = [value.reading for value in arguments.values() if hasattr(value, "reading")]
         mistake = contained(f"the check {name_of(check)}", error)
-        return [_unknown(check, "judged", mistake, rests[0] if rests else UNREAD, otherwise)]
+        return [_unknown(check, "judged", mistake, rests[0] if rests else NO_READING, otherwise)]
 
 
 def _unknown(check: Check, done: str, error: OmcError, reading: Reading, otherwise: Procedure) -> Finding:

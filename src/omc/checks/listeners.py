@@ -140,7 +140,7 @@ def _way_in(balancer: LoadBalancer, own: list[Listener], probes: Probes | None) 
         return
     if any(listener.port == port and listener.protocol.lower() == parts.scheme for listener in own):
         return
-    if any(working(asked.answers) for asked in probes.asked):
+    if any(working(request.answers) for request in probes.requests):
         return  # a CDN, or a local cloud's other ports: users do get answers
     there = ", ".join(listener.name for listener in own)
     yield _Problem(

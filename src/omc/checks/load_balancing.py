@@ -12,7 +12,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.traffic import MetricsAge, Minute, Traffic
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 MINUTE = timedelta(minutes=1)
 NO_ANSWERS = timedelta(minutes=10)
@@ -130,10 +130,10 @@ def _group(health: GroupHealth, *, is_resting: bool) -> tuple[Level, str]:
 
 
 def _why(target: Target) -> str:
-    said = target.description.rstrip(".")
-    if target.reason and said:
-        return f"{said} ({target.reason})"
-    return said or target.reason or "no reason given"
+    message = target.description.rstrip(".")
+    if target.reason and message:
+        return f"{message} ({target.reason})"
+    return message or target.reason or "no reason given"
 
 
 def _told(target: Target) -> str:
@@ -163,8 +163,8 @@ def error_rate(traffic: Traffic, metrics: MetricsAge, environment: Environment, 
         level = Level.WARN
         minutes = "1 minute" if len(high) == 1 else f"{len(high)} minutes"
         sentence = (
-            f"{recent}; above {limit.error_percent:g} % in {minutes} of the last {span(scope.since)}, "
-            f"last at {moment(high[-1].at, environment.time_zone)}."
+            f"{recent}; above {limit.error_percent:g} % in {minutes} of the last {format_duration(scope.since)}, "
+            f"last at {format_time(high[-1].at, environment.time_zone)}."
         )
     elif requests and not [minute for minute in last if minute in judged]:
         level = Level.OK
@@ -177,7 +177,7 @@ def error_rate(traffic: Traffic, metrics: MetricsAge, environment: Environment, 
         subject="load balancer",
         sentence=sentence,
         evidence=tuple(Evidence(_minute(minute, environment), traffic.reading) for minute in (high[-3:] or last[-1:]))
-        or (Evidence(f"no request was answered in the last {span(scope.since)}", traffic.reading),),
+        or (Evidence(f"no request was answered in the last {format_duration(scope.since)}", traffic.reading),),
         procedure=None if level is Level.OK else HIGH_ERROR_RATE,
         place="load-balancer",
         ended=ended if level in (Level.WARN, Level.FAIL) else None,
@@ -200,5 +200,5 @@ def _ended(traffic: Traffic, high: Sequence[Minute], percent: float, enough: int
 
 
 def _minute(minute: Minute, environment: Environment) -> str:
-    when = moment(minute.at, environment.time_zone)
+    when = format_time(minute.at, environment.time_zone)
     return f"{when}: {minute.errors:.0f} of {minute.total:.0f} answers were 5xx, {minute.percent:.1f} %"

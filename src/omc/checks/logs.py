@@ -13,7 +13,7 @@ from omc.facts.logs import ROWS, ErrorGroup, RecentErrors
 from omc.facts.probes import Probes
 from omc.facts.scope import Scope
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 LIVE = timedelta(minutes=2)
 """An error that was last written before is over; one that was first written since is new."""
@@ -54,7 +54,7 @@ def recent_errors(
             check="recent-errors",
             level=Level.FAIL if now >= environment.thresholds.log_errors else Level.WARN,
             subject=name,
-            sentence=f"{lines} {kinds} in the last {span(scope.since)}{beyond}; {which}: {groups[0].shape}",
+            sentence=f"{lines} {kinds} in the last {format_duration(scope.since)}{beyond}; {which}: {groups[0].shape}",
             evidence=tuple(Evidence(_told(group, environment), errors.reading) for group in groups),
             procedure=LOG_ANALYSIS,
             place=f"logs/{name}",
@@ -65,10 +65,10 @@ def recent_errors(
         if errors.scanned:
             level, sentence = (
                 Level.OK,
-                f"No error in the last {span(scope.since)} ({errors.scanned:,} lines looked at).",
+                f"No error in the last {format_duration(scope.since)} ({errors.scanned:,} lines looked at).",
             )
         else:
-            level, sentence = Level.WARN, f"Nothing at all was logged in the last {span(scope.since)}."
+            level, sentence = Level.WARN, f"Nothing at all was logged in the last {format_duration(scope.since)}."
         evidence = (Evidence(f"{errors.matched} lines matched of {errors.scanned}", errors.reading),)
         procedure = None if level is Level.OK else LOG_ANALYSIS
         yield Finding("recent-errors", level, "all services", sentence, evidence, procedure)
@@ -84,9 +84,10 @@ def _urgency(now: datetime, group: ErrorGroup) -> tuple[bool, int]:
 
 
 def _told(group: ErrorGroup, environment: Environment) -> str:
-    last = moment(group.last, environment.time_zone)
+    last = format_time(group.last, environment.time_zone)
     tasks = "1 task" if group.streams == 1 else f"{group.streams} tasks"
     sample = " ".join(group.sample.split())
     if group.count == 1:
         return f"once, {last}: {sample}"
-    return f"{group.count:,} times in {tasks}, {moment(group.first, environment.time_zone)} to {last}; newest: {sample}"
+    first = format_time(group.first, environment.time_zone)
+    return f"{group.count:,} times in {tasks}, {first} to {last}; newest: {sample}"

@@ -11,7 +11,7 @@ from omc.facts.pending import Maintenance, Pending, PendingChange, Waits
 from omc.facts.scope import Scope
 from omc.stack import Environment
 from omc.stack.model import MaintenanceWindow
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 NAME = "pending-changes"
 
@@ -64,7 +64,7 @@ def sentence(change: PendingChange, environment: Environment, now: datetime) -> 
     else:
         what += ": AWS is doing it now"
     author, at = change.author, change.author.at
-    return f"{what}; {f'asked by {author.who}, {moment(at, environment.time_zone)}' if at else author.who}."
+    return f"{what}; {f'asked by {author.who}, {format_time(at, environment.time_zone)}' if at else author.who}."
 
 
 def next_time(window: str, environment: Environment, now: datetime) -> str:
@@ -74,8 +74,8 @@ def next_time(window: str, environment: Environment, now: datetime) -> str:
         return f"in its maintenance window, of which AWS doesn't say when it is ({window or 'nothing is told'})"
     begin, end = found.next_after(now)
     if begin <= now:
-        return f"in the window that is open until {moment(end, environment.time_zone)}"
-    return f"on {moment(begin, environment.time_zone)}"
+        return f"in the window that is open until {format_time(end, environment.time_zone)}"
+    return f"on {format_time(begin, environment.time_zone)}"
 
 
 def _judged(action: Maintenance, environment: Environment, now: datetime) -> tuple[Level, str]:
@@ -87,8 +87,8 @@ def _judged(action: Maintenance, environment: Environment, now: datetime) -> tup
         (action.wanted, "is recommended by AWS until", "was recommended by AWS until"),
     ):
         if at:
-            ago = f", {span(now - at)} ago, and is not done" if at <= now else ""
-            dates.append(f"{late if ago else words} {moment(at, zone)}{ago}")
+            ago = f", {format_duration(now - at)} ago, and is not done" if at <= now else ""
+            dates.append(f"{late if ago else words} {format_time(at, zone)}{ago}")
     if not dates:
         return Level.OK, f"{action.resource}: {what} is offered; AWS names no date for it."
     overdue = any(at and at <= now for at in (action.applied, action.forced, action.wanted))

@@ -11,7 +11,7 @@ from omc.checks.runbook import RESTART
 from omc.facts.scope import Scope
 from omc.facts.secrets import Secret, SecretsInUse, SecretUse
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 SOON = timedelta(hours=24)
 """A rotation this near is said as a warning where tasks rely on the secret: nobody chooses its hour."""
@@ -93,10 +93,13 @@ def _due(next_rotation: datetime | None, environment: Environment, scope: Scope)
     """When it is rotated next, and whether that is near, past or not told."""
     if next_rotation is None:
         return "It is rotated by itself, and AWS doesn't say when next.", True
-    when = moment(next_rotation, environment.time_zone)
+    when = format_time(next_rotation, environment.time_zone)
     if next_rotation <= scope.now:
-        return f"Its rotation was due by {when}, {span(scope.now - next_rotation)} ago, and hasn't happened.", True
-    return f"Its next rotation is due by {when}, within {span(next_rotation - scope.now)}.", (
+        return (
+            f"Its rotation was due by {when}, {format_duration(scope.now - next_rotation)} ago, and hasn't happened.",
+            True,
+        )
+    return f"Its next rotation is due by {when}, within {format_duration(next_rotation - scope.now)}.", (
         next_rotation - scope.now <= SOON
     )
 
@@ -132,10 +135,10 @@ def _procedure(uses: tuple[SecretUse, ...], environment: Environment) -> Procedu
 
 def _evidence(secret: Secret, uses: tuple[SecretUse, ...], environment: Environment) -> Iterator[str]:
     zone = environment.time_zone
-    last = moment(secret.last_rotated, zone) if secret.last_rotated else "never"
-    following = moment(secret.next_rotation, zone) if secret.next_rotation else "not told"
+    last = format_time(secret.last_rotated, zone) if secret.last_rotated else "never"
+    following = format_time(secret.next_rotation, zone) if secret.next_rotation else "not told"
     owner = f", managed by {secret.owner}" if secret.owner else ""
     yield f"rotation {'on' if secret.rotates else 'off'}{owner}, last rotated {last}, next by {following}"
     for use in uses:
-        started = moment(use.started, zone) if use.started else "not yet"
+        started = format_time(use.started, zone) if use.started else "not yet"
         yield f"task {use.task} ({use.definition}) of {use.service} got it as {use.variable}, started {started}"

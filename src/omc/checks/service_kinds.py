@@ -43,9 +43,9 @@ _UNKNOWN: Mapping[str, str] = {
 def unsupported(service: EcsService) -> str:
     """Why omc can't change or judge this service, in a sentence with its name; empty where it can."""
     for kind, value in _kinds_of(service):
-        said = KINDS[kind].get(value, _UNKNOWN.get(kind, f"has the {kind} {{value}}, which this omc doesn't know"))
-        if said:
-            return f"{service.name} {said.format(value=value)}."
+        message = KINDS[kind].get(value, _UNKNOWN.get(kind, f"has the {kind} {{value}}, which this omc doesn't know"))
+        if message:
+            return f"{service.name} {message.format(value=value)}."
     return ""
 
 

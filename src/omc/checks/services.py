@@ -12,7 +12,7 @@ from omc.checks.service_kinds import is_rolled_by_ecs, unsupported
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Services
 from omc.stack import Environment, Service
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 CANNOT_START = re.compile(
     r"was unable to|unable to place|unable to consistently start|failed to launch|failed to register|failed to start",
@@ -42,7 +42,7 @@ def services_running(services: Services, environment: Environment) -> Iterator[F
     limits = {service.name: service for service in environment.services}
     for service in services.services:
         level, sentence = _running(service, limits[service.name])
-        said = (
+        message = (
             f"status {service.status}, running {service.running}, desired {service.desired}, pending {service.pending}"
         )
         procedure = SCALING if level is Level.WARN else TASKS_RESTARTING
@@ -51,7 +51,7 @@ def services_running(services: Services, environment: Environment) -> Iterator[F
             level=level,
             subject=service.name,
             sentence=sentence,
-            evidence=(Evidence(f"{service.task_definition}: {said}", services.reading),),
+            evidence=(Evidence(f"{service.task_definition}: {message}", services.reading),),
             procedure=None if level is Level.OK else procedure,
             place=f"services/{service.name}",
         )
@@ -84,7 +84,7 @@ def rollouts(services: Services, environment: Environment, scope: Scope) -> Iter
     """Deployments: rollout state"""
     for service in services.services:
         evidence = tuple(Evidence(_told(deployment), services.reading) for deployment in service.deployments) + tuple(
-            Evidence(f"event at {moment(event.at, environment.time_zone)}: {event.message}", services.reading)
+            Evidence(f"event at {format_time(event.at, environment.time_zone)}: {event.message}", services.reading)
             for event in service.events
             if ROLLED_BACK.search(event.message) and event.at >= scope.now - scope.since
         )
@@ -114,7 +114,7 @@ def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tup
         if not is_rolled_by_ecs(service):
             return Level.WARN, f"Its deployments are not judged here: {unsupported(service)}"
         return Level.UNKNOWN, "ECS tells of no deployment of it, so it is not known whether the last one went well."
-    revision, begun = primary.task_definition, moment(primary.created, environment.time_zone)
+    revision, begun = primary.task_definition, format_time(primary.created, environment.time_zone)
     others = [deployment for deployment in service.deployments if deployment is not primary and deployment.running]
     reason = f" {primary.rollout_reason.rstrip('.')}." if primary.rollout_reason else ""
     if primary.rollout == "FAILED":
@@ -126,7 +126,7 @@ def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tup
     if primary.rollout is None and not others and is_rolled_by_ecs(service):
         return Level.UNKNOWN, f"ECS doesn't tell how far the deployment of {revision} is."
     if primary.rollout == "IN_PROGRESS" or (primary.rollout is None and others):
-        since = span(scope.now - primary.created)
+        since = format_duration(scope.now - primary.created)
         progress = f"{primary.running} of {primary.desired} tasks run"
         return Level.WARN, f"The deployment of {revision} has been in progress for {since}; {progress}."
     if _rolled_back(service, primary, scope):
@@ -185,7 +185,7 @@ def task_starts(services: Services, environment: Environment, scope: Scope) -> I
             subject=service.name,
             sentence=f"ECS could not start tasks, {times} in the last hour: {message}.",
             evidence=tuple(
-                Evidence(f"event at {moment(event.at, environment.time_zone)}: {event.message}", services.reading)
+                Evidence(f"event at {format_time(event.at, environment.time_zone)}: {event.message}", services.reading)
                 for event in events
             ),
             procedure=TASKS_RESTARTING,
@@ -193,7 +193,7 @@ def task_starts(services: Services, environment: Environment, scope: Scope) -> I
             since=min(event.at for event in events),
             ended=last if is_past else None,
         )
-    untold = [service for service in services.services if "events" in service.untold]
+    untold = [service for service in services.services if "events" in service.unlisted]
     for service in untold:
         yield Finding(
             check="task-starts",

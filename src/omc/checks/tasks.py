@@ -14,7 +14,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.tasks import StoppedTask, StoppedTasks
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 SOONEST = timedelta(seconds=90)
 """No service is taken to be well again sooner after its last failure."""
@@ -26,11 +26,11 @@ def failed_tasks(
     stopped: StoppedTasks, services: Services, environment: Environment, scope: Scope
 ) -> Iterator[Finding]:
     """Failed tasks of the last hour, by cause"""
-    asked = {service.name for service in environment.services}
+    requested = {service.name for service in environment.services}
     short = {service.name for service in services.services if service.running < service.desired}
     known = {service.name: service for service in services.services}
     alike: dict[Cause, list[StoppedTask]] = {}
-    judged = [task for task in stopped.tasks if task.service in asked or not scope.is_part]
+    judged = [task for task in stopped.tasks if task.service in requested or not scope.is_part]
     for task in judged:
         if is_failure(task):
             alike.setdefault(cause_of(task), []).append(task)
@@ -39,7 +39,7 @@ def failed_tasks(
         still = cause.service in short or cause.service is None
         often = len(tasks) >= environment.thresholds.failed_tasks
         number = "1 task" if len(tasks) == 1 else f"{len(tasks)} tasks"
-        newest = span(scope.now - tasks[0].stopped)
+        newest = format_duration(scope.now - tasks[0].stopped)
         ended = healed(known.get(cause.service), tasks, scope) if cause.service else went_well(tasks, stopped.tasks)
         ended = tasks[0].stopped if is_before else ended
         yield Finding(
@@ -151,6 +151,6 @@ def _taken_by_aws(
 
 
 def _told(task: StoppedTask, environment: Environment) -> str:
-    lived = f"ran {span(task.stopped - task.started)}" if task.started else "never started"
-    when = moment(task.stopped, environment.time_zone)
+    lived = f"ran {format_duration(task.stopped - task.started)}" if task.started else "never started"
+    when = format_time(task.stopped, environment.time_zone)
     return f"task {task.id} ({task.task_definition}), {lived}, stopped {when}: {task.stop_code}, {task.reason}"

@@ -21,7 +21,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.traffic import MetricsAge
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 LATE = timedelta(minutes=2)
 """CloudWatch has a load balancer's figures so late; what is newer isn't counted yet."""
@@ -29,11 +29,11 @@ FRESH = timedelta(minutes=7)
 """Without any service's metric as new as this, figures are late and a silence is CloudWatch's."""
 HOUR, QUARTER = 12, 3
 """Steps before a silence that say what is usual."""
-LONGEST = 72
+MAX_WIDTH = 72
 """Steps of a silence: of one of more than six hours nobody can say any more whether it is night or a Sunday."""
 QUIET = 0.1
 """Share of the usual below which it is quiet: omc's own requests and health checks of others go on."""
-LEAST = 10.0
+MIN_REQUESTS = 10.0
 """Requests in a step, usually; of a service with fewer, five minutes without one mean nothing."""
 EXPECTED = 30.0
 """Requests that the silence should have had, so that none is no chance."""
@@ -76,11 +76,13 @@ def traffic_usual(
             check="traffic-usual",
             level=Level.WARN if well else Level.FAIL,
             subject=name,
-            sentence=f"{came} reached it for {span(found.until - found.since)}, where {found.usual * minute:.0f} a "
+            sentence=f"{came} reached it for {format_duration(found.until - found.since)}, "
+            f"where {found.usual * minute:.0f} a "
             f"minute came in the hour before.{but}",
             evidence=(
                 Evidence(
-                    f"RequestCount from {moment(found.since, environment.time_zone)}: {found.came:.0f}; in each five "
+                    f"RequestCount from {format_time(found.since, environment.time_zone)}: "
+                    f"{found.came:.0f}; in each five "
                     f"minutes of the hour before: {found.usual:.0f}",
                     requests.reading,
                 ),
@@ -130,13 +132,13 @@ def _silence(counts: Mapping[datetime, float], end: datetime) -> _Silence | None
     found: _Silence | None = None
     came = 0.0
     loudest = 0.0
-    for length in range(1, LONGEST + 1):
+    for length in range(1, MAX_WIDTH + 1):
         since = end - length * STEP
         step = counts.get(since, 0.0)
         came, loudest = came + step, max(loudest, step)
         before = [counts.get(since - number * STEP, 0.0) for number in range(1, HOUR + 1)]
         usual = min(median(before), median(before[:QUARTER]))  # what fades away was on its way out already
-        if usual >= LEAST and usual * length >= EXPECTED and loudest <= QUIET * usual:
+        if usual >= MIN_REQUESTS and usual * length >= EXPECTED and loudest <= QUIET * usual:
             found = _Silence(since, end, usual, came)
     return found if found and not _was_so_yesterday(counts, found) else None
 

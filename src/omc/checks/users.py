@@ -14,11 +14,11 @@ from datetime import timedelta
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import HIGH_ERROR_RATE, USERS_CANT_REACH
 from omc.facts.load_balancers import LoadBalancers
-from omc.facts.probes import TIMEOUT, Answer, Asked, Probes, Source, Trouble
+from omc.facts.probes import TIMEOUT, Answer, ProbeRequest, Probes, Source, Trouble
 from omc.facts.scope import Scope
 from omc.facts.traffic import Minute, Traffic
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 SLOW = timedelta(seconds=3)
 """From here on an answer is told as slow; the slowest one of a few at once, on whatever machine omc runs."""
@@ -76,23 +76,23 @@ def users_served(
     for service, why in probes.without.items():
         nowhere = Evidence(f"there is no address at which {service} could be asked", load_balancers.reading)
         yield _finding(service, Level.FAIL, f"Users can't reach it: {why}.", (nowhere,))
-    by_service: dict[str, list[Asked]] = {}
-    for asked in probes.asked:
-        by_service.setdefault(asked.service, []).append(asked)
+    by_service: dict[str, list[ProbeRequest]] = {}
+    for request in probes.requests:
+        by_service.setdefault(request.service, []).append(request)
     private = bool(load_balancers.load_balancers) and all(one.is_internal for one in load_balancers.load_balancers)
     judged = {
-        service: _worst([_verdict(asked, served, probes, scope, is_private=private) for asked in some])
+        service: _worst([_verdict(requested, served, probes, scope, is_private=private) for requested in some])
         for service, some in by_service.items()
     }
     shown = [Evidence(_told(served, environment), traffic.reading)] if served else []
     together = _together(judged, by_service)
     itself = _itself(probes)
     if together is not None and not itself:
-        evidence = [Evidence(text, probes.reading) for asked in probes.asked for text in _evidence(asked)]
+        evidence = [Evidence(text, probes.reading) for wanted in probes.requests for text in _evidence(wanted)]
         yield replace(_finding("all services", together.level, together.sentence, (*evidence, *shown)), place="users")
         return
     for service, verdict in judged.items():
-        evidence = [Evidence(text, probes.reading) for asked in by_service[service] for text in _evidence(asked)]
+        evidence = [Evidence(text, probes.reading) for asked_ in by_service[service] for text in _evidence(asked_)]
         evidence += [Evidence(text, probes.reading) for text in itself]
         more = shown if verdict.level is not Level.OK else []
         hang = f"{verdict.sentence.rstrip('.')}: its tasks hang, the load balancer itself answers."
@@ -102,10 +102,10 @@ def users_served(
 
 def _itself(probes: Probes) -> list[str]:
     """That the load balancer answers what it does by itself, and every page nothing: its tasks hang, not it."""
-    told = probes.balancer
-    if told is None or told.trouble is not None or not told.by_balancer:
+    answer = probes.balancer
+    if answer is None or answer.trouble is not None or not answer.by_balancer:
         return []
-    return [f"TRACE: the load balancer itself answers {told.status} after {told.seconds:.1f} s"]
+    return [f"TRACE: the load balancer itself answers {answer.status} after {answer.seconds:.1f} s"]
 
 
 def _worst(verdicts: Sequence[_Verdict]) -> _Verdict:
@@ -113,13 +113,13 @@ def _worst(verdicts: Sequence[_Verdict]) -> _Verdict:
     return min(verdicts, key=lambda one: levels.index(one.level))
 
 
-def _together(judged: Mapping[str, _Verdict], by_service: Mapping[str, Sequence[Asked]]) -> _Verdict | None:
+def _together(judged: Mapping[str, _Verdict], by_service: Mapping[str, Sequence[ProbeRequest]]) -> _Verdict | None:
     """One verdict where nobody gets in at all: all services of one address, each of their pages by the same trouble.
 
     Its place is ``users`` alone, which nothing behind the load balancer explains.
     """
-    troubles = {answer.trouble for some in by_service.values() for asked in some for answer in asked.answers}
-    doors = {"/".join(asked.url.split("/")[:3]) for some in by_service.values() for asked in some}
+    troubles = {answer.trouble for some in by_service.values() for request in some for answer in request.answers}
+    doors = {"/".join(requested.url.split("/")[:3]) for some in by_service.values() for requested in some}
     levels = {verdict.level for verdict in judged.values()}
     if len(judged) < 2 or len(troubles) > 1 or None in troubles or len(doors) > 1 or len(levels) > 1:
         return None
@@ -146,12 +146,12 @@ def _not_asked(traffic: Traffic, served: Sequence[Minute], environment: Environm
     recent = [minute for minute in traffic.minutes if minute.at >= scope.now - timedelta(minutes=10)]
     total, errors = sum(minute.total for minute in recent), sum(minute.errors for minute in recent)
     if served and errors * 2 < total:
-        level, said = Level.OK, f"the load balancer answered {total - errors:.0f} of {total:.0f} requests below 500"
+        level, message = Level.OK, f"the load balancer answered {total - errors:.0f} of {total:.0f} requests below 500"
     elif total:
-        level, said = Level.FAIL, f"{errors:.0f} of {total:.0f} answers of the load balancer were 5xx"
+        level, message = Level.FAIL, f"{errors:.0f} of {total:.0f} answers of the load balancer were 5xx"
     else:
-        level, said = Level.WARN, "nobody's request shows whether users are served"
-    sentence = f"Pages aren't asked for from here (probe = false in omc.toml); in the last 10 minutes {said}."
+        level, message = Level.WARN, "nobody's request shows whether users are served"
+    sentence = f"Pages aren't asked for from here (probe = false in omc.toml); in the last 10 minutes {message}."
     evidence = tuple(Evidence(_minute(minute, environment), traffic.reading) for minute in recent[-3:])
     return Finding(
         check="users-served",
@@ -166,46 +166,50 @@ def _not_asked(traffic: Traffic, served: Sequence[Minute], environment: Environm
 
 def is_well_served(probes: Probes, service: str) -> bool:
     """Whether users' own pages of the service were asked for and answered in time; its status page is none of them."""
-    theirs = [asked for asked in probes.asked if asked.service == service and asked.source is not Source.STATUS]
+    theirs = [
+        request for request in probes.requests if request.service == service and request.source is not Source.STATUS
+    ]
     slow = SLOW.total_seconds()
     return bool(theirs) and not any(
-        _is_bad(answer, asked) or answer.seconds >= slow for asked in theirs for answer in asked.answers
+        _is_bad(answer, requested) or answer.seconds >= slow for requested in theirs for answer in requested.answers
     )
 
 
 # One address
 
 
-def _verdict(asked: Asked, served: Sequence[Minute], probes: Probes, scope: Scope, *, is_private: bool) -> _Verdict:
-    if asked.is_led_astray and not _is_well(asked):
-        groups = " and ".join(asked.leads_to) or "no target group"
-        said = _met(asked.answers[0], asked)
-        if asked.fixed_by and asked.answers[0].trouble is None:
-            return _Verdict(Level.FAIL, f"Users can't reach it: at {asked.url} {said}.")
+def _verdict(
+    request: ProbeRequest, served: Sequence[Minute], probes: Probes, scope: Scope, *, is_private: bool
+) -> _Verdict:
+    if request.is_led_astray and not _is_well(request):
+        groups = " and ".join(request.leads_to) or "no target group"
+        message = _met(request.answers[0], request)
+        if request.fixed_by and request.answers[0].trouble is None:
+            return _Verdict(Level.FAIL, f"Users can't reach it: at {request.url} {message}.")
         return _Verdict(
             Level.FAIL,
-            f"Users can't reach it: the load balancer's rules lead {asked.url} to {groups}, and {said}.",
+            f"Users can't reach it: the load balancer's rules lead {request.url} to {groups}, and {message}.",
         )
-    bad = [answer for answer in asked.answers if _is_bad(answer, asked)]
+    bad = [answer for answer in request.answers if _is_bad(answer, request)]
     if not bad:
-        return _well(asked, scope)
+        return _well(request, scope)
     kinds = Counter(_kind(answer) for answer in bad)
     worst = next(answer for answer in bad if _kind(answer) == kinds.most_common(1)[0][0])
-    met = _met(worst, asked)
-    if len(bad) < len(asked.answers):
+    met = _met(worst, request)
+    if len(bad) < len(request.answers):
         hangs = any(answer.trouble is Trouble.SILENT for answer in bad)
         level = Level.FAIL if len(bad) > 1 or hangs else Level.WARN
-        number = f"{len(bad)} of {len(asked.answers)} requests"
-        return _Verdict(level, f"Some users aren't served: of {asked.url} {number} fail, since {met}.", tuple(bad))
+        number = f"{len(bad)} of {len(request.answers)} requests"
+        return _Verdict(level, f"Some users aren't served: of {request.url} {number} fail, since {met}.", tuple(bad))
     if worst.trouble in FROM_HERE or (worst.trouble is Trouble.NAME and is_private):
-        return _unreached(asked, met, worst, served, probes, scope, is_private=is_private)
+        return _unreached(request, met, worst, served, probes, scope, is_private=is_private)
     if probes.is_proxied and worst.trouble is not None and served:
-        return _unreached(asked, met, worst, served, probes, scope, is_private=is_private)
-    return _Verdict(Level.FAIL, f"Users can't be served at {asked.url}: {met}.{_beside(asked)}", tuple(bad))
+        return _unreached(request, met, worst, served, probes, scope, is_private=is_private)
+    return _Verdict(Level.FAIL, f"Users can't be served at {request.url}: {met}.{_beside(request)}", tuple(bad))
 
 
 def _unreached(
-    asked: Asked,
+    request: ProbeRequest,
     met: str,
     worst: Answer,
     served: Sequence[Minute],
@@ -219,70 +223,71 @@ def _unreached(
     if served:
         return _Verdict(
             Level.WARN,
-            f"{asked.url} can't be reached from where omc runs ({met}), but the load balancer served "
+            f"{request.url} can't be reached from where omc runs ({met}), but the load balancer served "
             f"{sum(minute.total - minute.errors for minute in served):.0f} requests until "
-            f"{span(scope.now - served[-1].at)} ago: others reach it, or did until then. Look again in three minutes; "
+            f"{format_duration(scope.now - served[-1].at)} ago: others reach it, or did until then. "
+            "Look again in three minutes; "
             "where omc may never reach it, set probe = false in omc.toml.",
         )
     if is_private or probes.is_proxied or worst.trouble is Trouble.ROUTE:
         why = whose if is_private or probes.is_proxied else "this machine has no way there"
         return _Verdict(
             Level.UNKNOWN,
-            f"{asked.url} can't be reached from where omc runs ({met}), and {why}: whether users reach it is not "
+            f"{request.url} can't be reached from where omc runs ({met}), and {why}: whether users reach it is not "
             "known. Run omc where users are, or set probe = false in omc.toml.",
         )
-    return _Verdict(Level.FAIL, f"Users can't reach {asked.url}: {met}.{_beside(asked)}", (worst,))
+    return _Verdict(Level.FAIL, f"Users can't reach {request.url}: {met}.{_beside(request)}", (worst,))
 
 
-def _beside(asked: Asked) -> str:
+def _beside(request: ProbeRequest) -> str:
     """What the load balancer says when it is asked under its own name."""
-    if asked.direct is None:
+    if request.direct is None:
         return ""
-    if asked.direct.trouble is None and asked.direct.status < 500:
+    if request.direct.trouble is None and request.direct.status < 500:
         return " The load balancer itself answers, so that it is the name, or what stands between."
     return (
-        f" The load balancer itself: {_met(asked.direct, asked)}."
-        if asked.direct.trouble or asked.direct.status
+        f" The load balancer itself: {_met(request.direct, request)}."
+        if request.direct.trouble or request.direct.status
         else ""
     )
 
 
-def _is_well(asked: Asked) -> bool:
+def _is_well(request: ProbeRequest) -> bool:
     """What omc.toml says that it should answer came, whatever the rules seem to say."""
-    if asked.source is Source.STATUS:
-        return asked.said is not None and not any(_is_bad(answer, asked) for answer in asked.answers)
+    if request.source is Source.STATUS:
+        return request.payload is not None and not any(_is_bad(answer, request) for answer in request.answers)
     return False
 
 
-def _is_bad(answer: Answer, asked: Asked) -> bool:
+def _is_bad(answer: Answer, request: ProbeRequest) -> bool:
     if answer.trouble is not None or answer.is_loop or answer.status >= 500:
         return True
     if answer.status in LOGIN or answer.elsewhere or answer.status == 429:
         return False
-    if asked.source is Source.STATUS and answer.status < 400:
-        return answer.said is None
-    if answer.is_empty and asked.source is Source.PUBLIC:
+    if request.source is Source.STATUS and answer.status < 400:
+        return answer.payload is None
+    if answer.is_empty and request.source is Source.PUBLIC:
         return True
-    return answer.status >= 400 and asked.source is not Source.RULE
+    return answer.status >= 400 and request.source is not Source.RULE
 
 
 def _kind(answer: Answer) -> tuple[str, int, bool, bool]:
     return str(answer.trouble or ""), answer.status, answer.is_loop, answer.is_empty
 
 
-def _met(answer: Answer, asked: Asked) -> str:
+def _met(answer: Answer, request: ProbeRequest) -> str:
     """What one request met, in words that follow *since* or a colon."""
     if answer.trouble is not None:
-        port = asked.url.split("/")[2].rpartition(":")[2]
+        port = request.url.split("/")[2].rpartition(":")[2]
         if not port.isdigit():
-            port = "443" if asked.url.startswith("https") else "80"
+            port = "443" if request.url.startswith("https") else "80"
         return _WORDS[answer.trouble].format(problem=answer.problem.rstrip("."), port=port)
     if answer.is_loop:
         return "its redirects lead in a circle"
     if answer.elsewhere:
         return f"it redirects to {answer.elsewhere}"
-    if asked.fixed_by:
-        return f"the load balancer's {asked.fixed_by} answers {answer.status} on its own, a fixed response"
+    if request.fixed_by:
+        return f"the load balancer's {request.fixed_by} answers {answer.status} on its own, a fixed response"
     if answer.by_balancer and answer.status in OWN_STATUS:
         return OWN_STATUS[answer.status]
     if answer.by_balancer and answer.status >= 400:
@@ -293,50 +298,57 @@ def _met(answer: Answer, asked: Asked) -> str:
         return f"{text}: another service's answer, or a page that is gone" if answer.status in (404, 410) else text
     if answer.is_empty:
         return f"it answers {answer.status} with an empty page"
-    if asked.source is Source.STATUS and answer.said is None:
+    if request.source is Source.STATUS and answer.payload is None:
         what = answer.kind or "something"
         return f"it answers {answer.status} with {what} and no JSON: another service than the one meant"
     return f"it answers {answer.status}"
 
 
-def _well(asked: Asked, scope: Scope) -> _Verdict:
-    first = asked.answers[0]
-    slowest = timedelta(seconds=max(answer.seconds for answer in asked.answers))
+def _well(request: ProbeRequest, scope: Scope) -> _Verdict:
+    first = request.answers[0]
+    slowest = timedelta(seconds=max(answer.seconds for answer in request.answers))
     took = f"{slowest.total_seconds():.1f} s"
     ends = first.certificate_ends
     if first.elsewhere:
         return _Verdict(
             Level.WARN,
-            f"{asked.url} redirects to {first.elsewhere}, which was not asked: it is none of the environment's names. "
+            f"{request.url} redirects to {first.elsewhere}, which was not asked: "
+            "it is none of the environment's names. "
             "Set url or public_path in omc.toml to where users go.",
         )
-    if any(answer.status == 429 for answer in asked.answers):
-        return _Verdict(Level.WARN, f"{asked.url} answers 429: it takes no more requests from here for a while.")
+    if any(answer.status == 429 for answer in request.answers):
+        return _Verdict(Level.WARN, f"{request.url} answers 429: it takes no more requests from here for a while.")
     if first.status == 403 and first.by_balancer:
         return _Verdict(
-            Level.WARN, f"The load balancer answers {asked.url} with 403: its firewall or a rule keeps omc out."
+            Level.WARN, f"The load balancer answers {request.url} with 403: its firewall or a rule keeps omc out."
         )
-    if asked.direct and asked.direct.said is not None and _names_another(asked.said, asked.direct.said):
+    if (
+        request.direct
+        and request.direct.payload is not None
+        and _names_another(request.payload, request.direct.payload)
+    ):
         return _Verdict(
             Level.FAIL,
-            f"{asked.url} is answered by another environment: its page says {_environment(asked.said)}, the load "
-            f"balancer's own {_environment(asked.direct.said)}.",
+            f"{request.url} is answered by another environment: "
+            f"its page says {_environment(request.payload)}, the load "
+            f"balancer's own {_environment(request.direct.payload)}.",
         )
     if ends is not None and ends - scope.now < CERTIFICATE:
         return _Verdict(
-            Level.WARN, f"{asked.url} is answered, and its certificate expires in {span(ends - scope.now)}."
+            Level.WARN,
+            f"{request.url} is answered, and its certificate expires in {format_duration(ends - scope.now)}.",
         )
     if slowest >= SLOW:
-        return _Verdict(Level.WARN, f"{asked.url} is answered slowly: {first.status} after {took}.")
-    return _Verdict(Level.OK, f"{asked.url} answers {first.status} in {took}.")
+        return _Verdict(Level.WARN, f"{request.url} is answered slowly: {first.status} after {took}.")
+    return _Verdict(Level.OK, f"{request.url} answers {first.status} in {took}.")
 
 
-def _names_another(said: object, direct: object) -> bool:
-    return bool(_environment(said) and _environment(direct) and _environment(said) != _environment(direct))
+def _names_another(response: object, direct: object) -> bool:
+    return bool(_environment(response) and _environment(direct) and _environment(response) != _environment(direct))
 
 
-def _environment(said: object) -> str:
-    value = said.get("environment") if isinstance(said, dict) else None
+def _environment(response: object) -> str:
+    value = response.get("environment") if isinstance(response, dict) else None
     return value if isinstance(value, str) else ""
 
 
@@ -349,12 +361,12 @@ def _is_5xx(verdict: _Verdict) -> bool:
 # In words
 
 
-def _evidence(asked: Asked) -> list[str]:
-    counted = Counter(_result(answer) for answer in asked.answers)
-    told = ", ".join(f"{number} times {text}" if number > 1 else text for text, number in counted.items())
-    lines = [f"GET {asked.url} ({asked.source}): {told}"]
-    if asked.direct is not None:
-        lines.append(f"the same at the load balancer's own name: {_result(asked.direct)}")
+def _evidence(request: ProbeRequest) -> list[str]:
+    counted = Counter(_result(answer) for answer in request.answers)
+    message = ", ".join(f"{number} times {text}" if number > 1 else text for text, number in counted.items())
+    lines = [f"GET {request.url} ({request.source}): {message}"]
+    if request.direct is not None:
+        lines.append(f"the same at the load balancer's own name: {_result(request.direct)}")
     return lines
 
 
@@ -378,5 +390,5 @@ def _told(served: Sequence[Minute], environment: Environment) -> str:
 
 
 def _minute(minute: Minute, environment: Environment) -> str:
-    when = moment(minute.at, environment.time_zone)
+    when = format_time(minute.at, environment.time_zone)
     return f"in the minute from {when} {minute.total - minute.errors:.0f} of {minute.total:.0f} answers were below 500"

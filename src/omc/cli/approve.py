@@ -32,7 +32,7 @@ def approve(
     """Approve the plan of a run that waits for it.
 
     An approval is for this very plan, expires, and can't be given by whoever asked for the change. How many are wanted
-    is said by omc.toml. The command that waits goes on by itself; `omc work` performs a run that nobody waits for.
+    is said by omc.toml. The command that waits goes on by itself; `omc worker` performs a run that nobody waits for.
 
     \b
     omc approve 0vqk3m7x
@@ -45,8 +45,8 @@ def approve(
     from omc.cli.table import has_colour, page, width_of
     from omc.engine import approvals
     from omc.engine.actors import actor_of
-    from omc.engine.course import State
-    from omc.engine.work import alive
+    from omc.engine.transitions import State
+    from omc.engine.worker import alive
     from omc.errors import WrongUse
     from omc.procedures.plan import from_json
     from omc.stack import load
@@ -73,11 +73,11 @@ def approve(
             glass = approvals.BreakGlass(break_glass, incident)
         run = approvals.approve(store, run.id, actor, environment.approvals, break_glass=glass, plan_hash=plan_hash)
         with store.reading() as session:
-            standing = approvals.standing(session, run, store.now())
+            standing = approvals.valid_approvals(session, run, store.now())
             working = bool(alive(session))
     if glass:
-        told = f"BREAK-GLASS: {actor.words} let {run.id} go ahead without its {run.approvals_needed} approvals"
-        echo(line(f"{told} in incident {glass.incident}. This is in the record."), err=True)
+        message = f"BREAK-GLASS: {actor.words} let {run.id} go ahead without its {run.approvals_needed} approvals"
+        echo(line(f"{message} in incident {glass.incident}. This is in the record."), err=True)
     if run.state == State.AWAITING:
         echo(line(f"{run.id}: approved by {actor.words}. {approvals.in_words(run, standing)}"))
         return

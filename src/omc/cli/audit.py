@@ -13,8 +13,8 @@ from omc.output import echo, line, markdown, table_row, to_json
 if TYPE_CHECKING:
     from omc.stack import Environment
     from omc.store.audit import Head
+    from omc.store.location import StoreLocation
     from omc.store.models import Event
-    from omc.store.place import Place
 
 
 @click.group()
@@ -49,16 +49,16 @@ def verify(context: click.Context, env: str | None, expect: str | None, inside: 
     from omc.cli.stores import places_meant
     from omc.errors import WrongUse
     from omc.stack import environment_of, load
-    from omc.store.place import place_of
+    from omc.store.location import locate_store
 
     stack = load(context.obj)
     meant = list(stack.environments.values()) if env is None else [environment_of(stack, env)]
-    places = places_meant(stack, None) if env is None else [place_of(stack, meant[0])]
+    places = places_meant(stack, None) if env is None else [locate_store(stack, meant[0])]
     if expect and len(places) != 1:
         raise WrongUse("--expect is about one record: say whose with --env.")
     documents = []
     for place in places:
-        around = [] if inside else [environment for environment in meant if place_of(stack, environment) == place]
+        around = [] if inside else [environment for environment in meant if locate_store(stack, environment) == place]
         document = _verified(place, around, expect)
         documents += [document] if document else []
     broken = any(document["problems"] for document in documents)
@@ -73,7 +73,7 @@ def verify(context: click.Context, env: str | None, expect: str | None, inside: 
     context.exit(1 if broken else 3 if unknown else 0)
 
 
-def _verified(place: Place, environments: list[Environment], expect: str | None) -> dict[str, Any] | None:
+def _verified(place: StoreLocation, environments: list[Environment], expect: str | None) -> dict[str, Any] | None:
     """One record's proof as a document; None where there is no record and none was ever kept there."""
     from omc.store.audit import Proof, compare
     from omc.store.audit import verify as proven
@@ -157,7 +157,7 @@ def show(context: click.Context, env: str | None, run_id: str | None, last: int,
     from omc.stack import load
     from omc.store.database import open_store
     from omc.store.models import Event
-    from omc.times import moment
+    from omc.times import format_time
 
     stack = load(context.obj)
     events: list[Event] = []
@@ -180,7 +180,7 @@ def show(context: click.Context, env: str | None, run_id: str | None, last: int,
         echo(to_json(bodies))
         return
     cells = [
-        (str(body["number"]), moment(event.at, stack.time_zone), body["kind"], body["run"] or "", _what(body))
+        (str(body["number"]), format_time(event.at, stack.time_zone), body["kind"], body["run"] or "", _what(body))
         for event, body in zip(events, bodies, strict=True)
     ]
     if output == "markdown":
@@ -198,22 +198,22 @@ def _body(event: Event) -> dict[str, Any]:
 
     try:
         said_in(event.body)
-        said: dict[str, Any] = json.loads(event.body)
+        payload: dict[str, Any] = json.loads(event.body)
     except (ValueError, RecursionError) as error:
         raise Altered(
             f"Event {event.number} of omc's own record can't be read, so somebody changed it. What else was changed: "
             "omc audit verify"
         ) from error
     row = {"number": event.number, "kind": event.kind, "run": event.run, "actor": "?", "details": {}}
-    return row | said
+    return row | payload
 
 
 def _what(body: dict[str, Any]) -> str:
     """An event in a line: who, and what became what."""
     shown = {name: value for name, value in (body["changes"] | body["details"]).items() if name not in ("plan", "id")}
-    told = ", ".join(f"{name}={_short(value)}" for name, value in shown.items() if value not in (None, "", {}, []))
+    message = ", ".join(f"{name}={_short(value)}" for name, value in shown.items() if value not in (None, "", {}, []))
     key = " ".join(str(part) for part in body["key"]) if body["table"] != "runs" else ""
-    return f"{body['actor']}: {body['table']} {key} {told}".replace("  ", " ")
+    return f"{body['actor']}: {body['table']} {key} {message}".replace("  ", " ")
 
 
 def _short(value: Any) -> str:

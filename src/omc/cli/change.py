@@ -24,16 +24,16 @@ from omc.errors import NothingToDo, OmcError, Refused, WrongUse
 from omc.output import echo, line, to_json
 
 if TYPE_CHECKING:
-    from omc.engine.github import Given
-    from omc.engine.planning import Site
+    from omc.engine.github import ExternalApproval
+    from omc.engine.planning import RunContext
     from omc.procedures.plan import Plan
     from omc.progress import Progress
     from omc.stack import Environment
-    from omc.store.place import Place
+    from omc.store.location import StoreLocation
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
-LOOK = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between looks at whether a waiting run may begin."""
 
 
@@ -65,7 +65,7 @@ def override_option(command: Command) -> Command:
 def carry_out(
     context: click.Context,
     procedure: str,
-    asked: Any,
+    request: Any,
     *,
     env: str | None,
     dry_run: bool = False,
@@ -74,7 +74,7 @@ def carry_out(
     wait: bool = True,
     output: str = "table",
     full: bool = False,
-    approved: Sequence[Given] | None = None,
+    approved: Sequence[ExternalApproval] | None = None,
 ) -> int:
     """Make the plan of ``procedure`` for ``asked`` and carry it out; returns the exit code.
 
@@ -85,17 +85,17 @@ def carry_out(
     from omc.engine import planning
     from omc.stack import environment_of, load
     from omc.store.database import open_store
-    from omc.store.place import place_of
+    from omc.store.location import locate_store
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
     _require_right_name(environment, confirm)
-    place = place_of(stack, environment)
+    place = locate_store(stack, environment)
     if not dry_run and approved is None:
         approved = approved_elsewhere(place, environment)
     with open_store(place) as store:
-        site = planning.site(stack, environment, store)
-        plan = planning.make(site, procedure, asked)
+        site = planning.run_context(stack, environment, store)
+        plan = planning.make(site, procedure, request)
         shown = Shown(site, output, full=full)
         shown.plan(plan)
         if plan.refusals:
@@ -104,7 +104,7 @@ def carry_out(
             return shown.end(0)
         journal_refuse(site)
         ask(plan, environment, yes=yes, confirm=confirm)
-        return perform(site, plan, shown, wait=wait, approved=approved or ())
+        return execute(site, plan, shown, wait=wait, approved=approved or ())
 
 
 def nothing_to_do(nothing: NothingToDo, output: str) -> int:
@@ -114,7 +114,7 @@ def nothing_to_do(nothing: NothingToDo, output: str) -> int:
     return 0
 
 
-def approved_elsewhere(place: Place, environment: Environment) -> Sequence[Given]:
+def approved_elsewhere(place: StoreLocation, environment: Environment) -> Sequence[ExternalApproval]:
     """The reviews of this job on GitHub. Raises where a job of GitHub's may not change the environment: nobody reviewed
     it, or its record would go with it."""
     from omc.engine import github
@@ -123,14 +123,16 @@ def approved_elsewhere(place: Place, environment: Environment) -> Sequence[Given
     return github.reviews_needed(environment)
 
 
-def journal_refuse(site: Site) -> None:
+def journal_refuse(site: RunContext) -> None:
     """Say that another change is active before anybody is asked anything."""
-    from omc.engine.journal import refuse_second
+    from omc.engine.journal import ensure_no_active_run
 
-    refuse_second(site.store, site.environment.name)
+    ensure_no_active_run(site.store, site.environment.name)
 
 
-def perform(site: Site, plan: Plan, shown: Shown, *, wait: bool, approved: Sequence[Given] = ()) -> int:
+def execute(
+    site: RunContext, plan: Plan, shown: Shown, *, wait: bool, approved: Sequence[ExternalApproval] = ()
+) -> int:
     """Write the plan down as a run, wait until it may begin, perform it, show how it ended."""
     from omc.engine import approvals, journal
     from omc.engine.actors import actor_of
@@ -142,13 +144,13 @@ def perform(site: Site, plan: Plan, shown: Shown, *, wait: bool, approved: Seque
     return see_through(site, run.id, actor.name, shown, wait=wait)
 
 
-def see_through(site: Site, run_id: str, actor: str, shown: Shown, *, wait: bool) -> int:
+def see_through(site: RunContext, run_id: str, actor: str, shown: Shown, *, wait: bool) -> int:
     """Be with a run until it has ended, performing it where nobody else does. Ctrl-C leaves it to be resumed."""
-    from omc.engine.conducting import Stale
-    from omc.interrupts import told_apart
+    from omc.engine.execution import Stale
+    from omc.interrupts import reraise_interrupts
 
     try:
-        with told_apart():
+        with reraise_interrupts():
             _see_through(site, run_id, actor, shown, wait=wait)
     except Stale as error:
         shown.stale(run_id, error.message, error.plan)
@@ -159,14 +161,14 @@ def see_through(site: Site, run_id: str, actor: str, shown: Shown, *, wait: bool
     return shown.run(run_id)
 
 
-def _see_through(site: Site, run_id: str, actor: str, shown: Shown, *, wait: bool) -> None:
+def _see_through(site: RunContext, run_id: str, actor: str, shown: Shown, *, wait: bool) -> None:
     from omc.engine import approvals
-    from omc.engine.conducting import NotApproved, conduct, read
-    from omc.engine.course import State
+    from omc.engine.execution import NotApproved, execute, read
     from omc.engine.journal import LostLease
+    from omc.engine.transitions import State
 
     follower = Follower(site, run_id, shown.progress)
-    told = ""
+    message = ""
     while True:
         run = read(site, run_id)
         if run.state == State.ENDED:
@@ -175,34 +177,34 @@ def _see_through(site: Site, run_id: str, actor: str, shown: Shown, *, wait: boo
             run = approvals.ready_if_approved(site.store, run_id, actor)
         if run.state == State.AWAITING:
             with site.store.reading() as session:
-                waits = approvals.in_words(run, approvals.standing(session, run, site.store.now()))
-            if waits != told:
+                waits = approvals.in_words(run, approvals.valid_approvals(session, run, site.store.now()))
+            if waits != message:
                 shown.progress.note(f"{waits} Plan {run.plan_hash[:12]}; see omc runs show {run_id}.")
-                if site.store.place.folder is not None and not site.environment.is_local and not told:
+                if site.store.place.folder is not None and not site.environment.is_local and not message:
                     shown.progress.note(
                         f"The record is in {site.store.place}, so only people at this machine can approve: a team sets "
                         "[store] url in omc.toml."
                     )
-                told = waits
+                message = waits
             if not wait:
                 return
             shown.progress.waiting("waiting for approval; Ctrl-C leaves the run as it is")
-            time.sleep(LOOK)
+            time.sleep(POLL_INTERVAL)
             continue
         try:
-            if conduct(site, run_id, actor, shown.progress):
+            if execute(site, run_id, actor, shown.progress):
                 return
             follower.look()
         except NotApproved as error:
             shown.progress.note(error.message)
         except LostLease as error:
             shown.progress.note(error.message)
-        time.sleep(LOOK / 2)
+        time.sleep(POLL_INTERVAL / 2)
 
 
-def _interrupted(site: Site, run_id: str, shown: Shown) -> None:
-    from omc.engine.conducting import read
-    from omc.engine.work import alive
+def _interrupted(site: RunContext, run_id: str, shown: Shown) -> None:
+    from omc.engine.execution import read
+    from omc.engine.worker import alive
 
     run = read(site, run_id)
     with site.store.reading() as session:
@@ -220,7 +222,7 @@ def _interrupted(site: Site, run_id: str, shown: Shown) -> None:
 class Follower:
     """Says what another process does with a run."""
 
-    def __init__(self, site: Site, run_id: str, progress: Progress) -> None:
+    def __init__(self, site: RunContext, run_id: str, progress: Progress) -> None:
         self._site, self._run, self._progress = site, run_id, progress
         self._said: dict[tuple[str, int], str] = {}
         self._holder: str | None = None
@@ -235,10 +237,10 @@ class Follower:
             self._holder = run.holder
             self._progress.note(f"{processes.shown(run.holder)} has the run; following it.")
         for row in steps:
-            key, told = (row.phase, row.number), row.verdict or row.state
-            if row.state != "pending" and self._said.get(key) != told:
-                self._said[key] = told
-                self._progress.note(f"[{row.phase} {row.number}] {row.name}: {told}. {row.sentence or ''}".rstrip())
+            key, message = (row.phase, row.number), row.verdict or row.state
+            if row.state != "pending" and self._said.get(key) != message:
+                self._said[key] = message
+                self._progress.note(f"[{row.phase} {row.number}] {row.name}: {message}. {row.sentence or ''}".rstrip())
 
 
 class Shown:
@@ -247,7 +249,7 @@ class Shown:
     JSON is one document, at the end.
     """
 
-    def __init__(self, site: Site, output: str, *, full: bool = False) -> None:
+    def __init__(self, site: RunContext, output: str, *, full: bool = False) -> None:
         from omc.progress import Progress
 
         self.site, self.output, self.full, self.progress = site, output, full, Progress()
@@ -295,9 +297,9 @@ class Shown:
         """How the run ended, or what it waits for."""
         from omc.cli import run_report
         from omc.cli.table import has_colour, width_of
-        from omc.engine.accounts import account_of
+        from omc.engine.run_history import run_details
 
-        account = account_of(self.site.store, run_id)
+        account = run_details(self.site.store, run_id)
         code = run_report.exit_code_of(account.run)
         zone = self.site.environment.time_zone
         if self.output == "json":

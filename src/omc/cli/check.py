@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from omc.cli.screen import Detail, Known
     from omc.reports import Report
     from omc.stack import Environment, Stack
-    from omc.store.place import Place
+    from omc.store.location import StoreLocation
 
 WATCH_SECONDS = 30
 LONGEST_SINCE = timedelta(days=14)
@@ -126,11 +126,11 @@ def morning(
     from omc.cli.report import worst_first
     from omc.cli.screen import Detail
     from omc.stack import load
-    from omc.store.place import place_of
+    from omc.store.location import locate_store
 
     stack = load(context.obj)
     chosen = _environments(stack, env, all_environments)
-    places = {each.name: place_of(stack, each) for each in chosen}
+    places = {each.name: locate_store(stack, each) for each in chosen}
     if services:
         chosen = [only(environment, services) for environment in chosen]
 
@@ -163,7 +163,7 @@ def _reports(
     environments: Sequence[Environment],
     since: timedelta,
     what: Sequence[str],
-    places: Mapping[str, Place],
+    places: Mapping[str, StoreLocation],
     *,
     is_part: bool,
 ) -> list[Report]:
@@ -191,13 +191,14 @@ def _reports(
 def only(environment: Environment, names: Sequence[str]) -> Environment:
     """The environment with only these of its services."""
     from omc.errors import WrongUse
-    from omc.stack.section import meant
+    from omc.stack.section import did_you_mean
 
     there = {service.name: service for service in environment.services}
     for name in names:
         if name not in there:
             raise WrongUse(
-                f'{environment.name} has no service "{name}"; it has {", ".join(there)}.{meant(name, list(there))}'
+                f'{environment.name} has no service "{name}"; it has {", ".join(there)}.'
+                f"{did_you_mean(name, list(there))}"
             )
     return replace(environment, services=tuple(there[name] for name in dict.fromkeys(names)))
 

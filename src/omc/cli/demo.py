@@ -24,7 +24,7 @@ def demo(context: click.Context, keep: bool, state: Path | None) -> None:
     omc demo
     omc demo --keep     and look around in it afterwards
     """
-    from omc.interrupts import told_apart
+    from omc.interrupts import reraise_interrupts
     from omc.local import demo as story
     from omc.local.lifecycle import site_of
     from omc.progress import Progress
@@ -33,7 +33,7 @@ def demo(context: click.Context, keep: bool, state: Path | None) -> None:
     stack = load(context.obj)
     place = site_of(stack, state or stack.file.parent / ".localcloud-demo")
     try:
-        with told_apart():
+        with reraise_interrupts():
             story.run(place, Progress(), echo, keep=keep)
     except KeyboardInterrupt:
         echo("\nInterrupted; the demo's cloud was removed.", err=True)

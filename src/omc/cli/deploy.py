@@ -95,9 +95,9 @@ def deploy(
     omc deploy --env production --image backend=sha256:4f5e… --watch 10m
     omc deploy --env staging --force-new backend
     """
-    from omc.procedures.asking import Deploy
+    from omc.procedures.requests import DeployRequest
 
-    asked = Deploy(
+    request = DeployRequest(
         images=images,
         force_new=list(force_new),
         watch_seconds=watch,
@@ -107,7 +107,7 @@ def deploy(
         override=override.strip(),
     )
     try:
-        code = carry_out(context, "deploy", asked, **how)
+        code = carry_out(context, "deploy", request, **how)
     except NothingToDo as nothing:
         if not if_changed:
             raise

@@ -55,27 +55,27 @@ def deployments(context: click.Context, env: str | None, output: str, most: int)
 def read(stack: Any, environment: Environment) -> tuple[History, Ledger, Services]:
     """Both histories, and the services. Raises what made one of them unreadable."""
     from omc.aws.gateway import Gateway, access_to
-    from omc.facts.collector import Unreadable, collect
+    from omc.facts.collector import Unavailable, collect
     from omc.facts.deployments import History
     from omc.facts.releases import Ledger
     from omc.facts.scope import Scope
     from omc.facts.services import Services
     from omc.stack import Environment
     from omc.store.database import open_store
+    from omc.store.location import locate_store
     from omc.store.opened import Store
-    from omc.store.place import place_of
 
     def wanted(history: History, ledger: Ledger, services: Services) -> None:
         """What is needed, by its types."""
 
     wanted.__annotations__ = {"history": History, "ledger": Ledger, "services": Services}
-    with open_store(place_of(stack, environment)) as store:
+    with open_store(locate_store(stack, environment)) as store:
         gateway = Gateway(environment, access_to(environment))
         scope = Scope(datetime.now(UTC), timedelta(days=90))
-        given = {Environment: environment, Gateway: gateway, Store: store, Scope: scope}
-        facts = collect([wanted], given)
+        provided = {Environment: environment, Gateway: gateway, Store: store, Scope: scope}
+        facts = collect([wanted], provided)
     for fact in (facts[History], facts[Ledger], facts[Services]):
-        if isinstance(fact, Unreadable):
+        if isinstance(fact, Unavailable):
             raise fact.error
     return facts[History], facts[Ledger], facts[Services]
 
@@ -160,15 +160,15 @@ def _of_release(release: Release, services: Services) -> Line:
 
 def _shown(lines: list[Line], reach: dict[str, str], environment: Environment, output: str) -> str:
     from omc.cli.table import Row, table, width_of
-    from omc.times import moment, span
+    from omc.times import format_duration, format_time
 
     def served(line: Line) -> str:
         if line.what == "ECS":
             return ""
-        return span((line.until or datetime.now(UTC)) - line.at)
+        return format_duration((line.until or datetime.now(UTC)) - line.at)
 
     if output == "json":
-        told = [
+        records = [
             {
                 "at": line.at.isoformat(),
                 "state": line.state,
@@ -181,11 +181,11 @@ def _shown(lines: list[Line], reach: dict[str, str], environment: Environment, o
             }
             for line in lines
         ]
-        return to_json({"environment": environment.name, "deployments": told, "reach": reach})
+        return to_json({"environment": environment.name, "deployments": records, "reach": reach})
     header = ("when", "what", "state", "served", "by", "revisions and proof")
     cells = [
         (
-            moment(line.at, environment.time_zone),
+            format_time(line.at, environment.time_zone),
             line.what,
             line.state,
             served(line),

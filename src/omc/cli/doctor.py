@@ -72,7 +72,7 @@ def run(stack: Stack, gateway: Gateway) -> Report:
     from omc.facts.project import Project
     from omc.facts.scope import Scope
     from omc.reports import examine
-    from omc.store.place import Place, place_of
+    from omc.store.location import StoreLocation, locate_store
 
-    more = {Project: Project(stack.file.parent, stack.name), Place: place_of(stack, gateway.environment)}
+    more = {Project: Project(stack.file.parent, stack.name), StoreLocation: locate_store(stack, gateway.environment)}
     return examine("Doctor", DOCTOR, gateway, Scope(datetime.now(UTC)), more, otherwise=FIRST_DAY)

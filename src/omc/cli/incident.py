@@ -70,13 +70,13 @@ def open_one(context: click.Context, summary: str, severity: int, env: str | Non
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import open_incident
-    from omc.store.place import place_of
+    from omc.store.location import locate_store
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
-    place = place_of(stack, environment)
+    place = locate_store(stack, environment)
     refuse_fleeting_record(place, environment)
-    actor = _witness(environment)
+    actor = _actor(environment)
     with open_store(place) as store:
         opened = open_incident(store, environment.name, severity, summary, actor.name, actor.link)
     echo(line(f"Incident {opened.number} of {environment.name} is open: SEV-{severity}, {opened.summary}"))
@@ -99,11 +99,11 @@ def list_incidents(context: click.Context, env: str | None, everything: bool, ou
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import incidents_of
-    from omc.store.place import place_of
+    from omc.store.location import locate_store
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
-    place = place_of(stack, environment)
+    place = locate_store(stack, environment)
     found: tuple[Incident, ...] = ()
     if place.exists:
         with open_store(place) as store:
@@ -134,11 +134,11 @@ def show(context: click.Context, number: int, env: str | None, output: str) -> N
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import incident_of, missing
-    from omc.store.place import place_of
+    from omc.store.location import locate_store
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
-    place = place_of(stack, environment)
+    place = locate_store(stack, environment)
     if not place.exists:
         raise missing(environment.name, number)
     with open_store(place) as store:
@@ -197,14 +197,14 @@ def resolve(context: click.Context, number: int, how: str, env: str | None) -> N
     omc incident resolve 3 "rolled back to release 41" --env production
     """
     from omc.incidents.events import Resolved
-    from omc.times import span
+    from omc.times import format_duration
 
     ended = _add(context.obj, env, number, Resolved(how))
-    lasted = span(ended.events[-1].at - ended.opened_at)
+    lasted = format_duration(ended.events[-1].at - ended.opened_at)
     echo(f"Incident {number} of {ended.environment} is resolved, after {lasted}.")
 
 
-def _witness(environment: Environment) -> Actor:
+def _actor(environment: Environment) -> Actor:
     """Who records it. What happens to users is written down also when AWS can't be asked who this is: then by the name
     of this machine's user."""
     import getpass
@@ -229,14 +229,14 @@ def _add(file: Path | None, env: str | None, number: int, what: SeverityChanged 
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import add, missing
-    from omc.store.place import place_of
+    from omc.store.location import locate_store
 
     stack = load(file)
     environment = environment_of(stack, env)
-    place = place_of(stack, environment)
+    place = locate_store(stack, environment)
     if not place.exists:
         raise missing(environment.name, number)
     refuse_fleeting_record(place, environment)
-    actor = _witness(environment)
+    actor = _actor(environment)
     with open_store(place) as store:
         return add(store, environment.name, number, what, actor.name, actor.link)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from omc.cli.table import Row, table
-from omc.incidents.events import Event, Noted, Opened, SeverityChanged, written
+from omc.incidents.events import Event, Noted, Opened, SeverityChanged, payload_to_json
 from omc.incidents.state import Incident
 from omc.output import line, markdown, table_row, to_json
 from omc.stack import Environment
-from omc.times import iso, moment, span
+from omc.times import format_duration, format_time, iso
 
 HEADER = ("incident", "severity", "state", "opened", "by", "summary")
 
@@ -35,25 +35,26 @@ def list_as_json(incidents: Sequence[Incident], environment: Environment) -> str
 
 
 def as_table(incident: Incident, zone: str, *, width: int) -> str:
-    facts = table([Row((f"  {name}", told)) for name, told in _facts(incident, zone)], width=width)
-    rows = [Row((f"  {moment(event.at, zone)}", event.by, in_words(event))) for event in incident.events]
+    facts = table([Row((f"  {name}", message)) for name, message in _facts(incident, zone)], width=width)
+    rows = [Row((f"  {format_time(event.at, zone)}", event.by, in_words(event))) for event in incident.events]
     return "\n\n".join([line(f"{_heading(incident)}: {incident.summary}"), facts, table(rows, width=width)])
 
 
 def as_markdown(incident: Incident, zone: str) -> str:
     """For a ticket."""
     lines = [f"## {markdown(f'{_heading(incident)}: {incident.summary}')}", ""]
-    lines += [f"- {name}: {markdown(told)}" for name, told in _facts(incident, zone)]
+    lines += [f"- {name}: {markdown(message)}" for name, message in _facts(incident, zone)]
     lines += ["", "| at | by | |", "|---|---|---|"]
     for event in incident.events:
-        lines.append(table_row((moment(event.at, zone), event.by, in_words(event))))
+        lines.append(table_row((format_time(event.at, zone), event.by, in_words(event))))
     return "\n".join(lines)
 
 
 def as_json(incident: Incident) -> str:
     """Keys are added, never renamed; times are ISO 8601 in UTC."""
     events = [
-        {"at": iso(event.at), "by": event.by, "kind": event.kind, **written(event.what)} for event in incident.events
+        {"at": iso(event.at), "by": event.by, "kind": event.kind, **payload_to_json(event.what)}
+        for event in incident.events
     ]
     return to_json({**_document(incident), "events": events})
 
@@ -91,7 +92,7 @@ def _cells(incident: Incident, zone: str) -> tuple[str, ...]:
         str(incident.number),
         f"SEV-{incident.severity}",
         _state(incident),
-        moment(incident.opened_at, zone),
+        format_time(incident.opened_at, zone),
         incident.opened_by,
         incident.summary,
     )
@@ -101,11 +102,13 @@ def _facts(incident: Incident, zone: str) -> list[tuple[str, str]]:
     facts = [
         ("severity", f"SEV-{incident.severity}"),
         ("state", _state(incident)),
-        ("opened", f"{moment(incident.opened_at, zone)} by {incident.opened_by}"),
+        ("opened", f"{format_time(incident.opened_at, zone)} by {incident.opened_by}"),
     ]
     if incident.resolved_at is not None:
-        lasted = span(incident.resolved_at - incident.opened_at)
-        facts.append(("resolved", f"{moment(incident.resolved_at, zone)} by {incident.resolved_by}, after {lasted}"))
+        lasted = format_duration(incident.resolved_at - incident.opened_at)
+        facts.append(
+            ("resolved", f"{format_time(incident.resolved_at, zone)} by {incident.resolved_by}, after {lasted}")
+        )
     return facts
 
 

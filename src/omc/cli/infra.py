@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from omc.facts.infrastructure import SavedPlan
     from omc.facts.releases import Ledger
     from omc.facts.temporary import Temporary
-    from omc.infrastructure.asked import PlannedChange
+    from omc.infrastructure.planned_change import PlannedChange
     from omc.infrastructure.roots import Root
     from omc.procedures.infrastructure_drift import Drift
     from omc.procedures.infrastructure_summary import Summary
@@ -125,20 +125,20 @@ def plan(
     """
     from omc.cli import infra_report
     from omc.infrastructure import plans
-    from omc.infrastructure.asked import PlannedChange
+    from omc.infrastructure.planned_change import PlannedChange
 
-    desk = _Desk.of(context, env)
+    desk = _InfraSession.of(context, env)
     root = desk.root(desk.project)
     file = desk.planned(root, variables, lock_wait, first_images=first_images, destroy=destroy)
     if out:
         plans.hand_out(file, out)
-    asked = PlannedChange(
+    request = PlannedChange(
         str(desk.project), str(desk.work), desk.stack.name, str(file), plans.sha256_of(file), allow_replace
     )
-    judged, saved = desk.judged(asked, destroy=destroy)
+    judged, saved = desk.judged(request, destroy=destroy)
     if summary:
-        summary.write_text(infra_report.as_json(judged, saved, asked, out or file) + "\n")
-    page(infra_report.plan(judged, saved, asked, out or file, output, full=full))
+        summary.write_text(infra_report.as_json(judged, saved, request, out or file) + "\n")
+    page(infra_report.plan(judged, saved, request, out or file, output, full=full))
     context.exit(1 if judged.refusals else 0)
 
 
@@ -258,13 +258,13 @@ def drift(
     from omc.cli import infra_report
     from omc.errors import Unknown
     from omc.facts.infrastructure import saved_plan
-    from omc.progress import said_if_long
+    from omc.progress import note_if_slow
 
-    desk = _Desk.of(context, env)
+    desk = _InfraSession.of(context, env)
     root = desk.root(desk.project)
     try:
         file = desk.planned(root, variables, lock_wait)
-        with said_if_long(READING):
+        with note_if_slow(READING):
             saved = saved_plan(root, file)
         file.unlink()
     except tf.TerraformError as error:
@@ -312,7 +312,7 @@ def rollback(
     """
     from omc.infrastructure import reverts
 
-    desk = _Desk.of(context, how.get("env"))
+    desk = _InfraSession.of(context, how.get("env"))
     done = reverts.revert(desk.project, commits, desk.work)
     echo(line(f"On the branch {done.branch}, taken back: {'; '.join(done.commits)}"), err=True)
     try:
@@ -342,7 +342,7 @@ def rollback(
     context.exit(code)
 
 
-class _Desk:
+class _InfraSession:
     """What every command here begins with: the stack, the environment, omc's folder, the way to AWS."""
 
     def __init__(self, stack: Stack, gateway: Gateway) -> None:
@@ -351,7 +351,7 @@ class _Desk:
         self.project = stack.file.parent
 
     @classmethod
-    def of(cls, context: click.Context, env: str | None) -> _Desk:
+    def of(cls, context: click.Context, env: str | None) -> _InfraSession:
         from omc.aws.gateway import Gateway, access_to
         from omc.stack import environment_of, load
 
@@ -383,46 +383,46 @@ class _Desk:
         from omc.infrastructure import plans
         from omc.progress import Progress
 
-        given, progress = _given(variables), Progress()
+        provided, progress = _given(variables), Progress()
         first = {"images": dict(first_images)} if first_images else {}
         if destroy:
             # Terraform wants a value also for what is about to go, and a destroy that was cut off may have taken it.
             first = {"images": {service.name: NO_IMAGE for service in self.gateway.environment.services}}
         with progress.step(f"Planning the infrastructure of {self.name}"):
-            return plans.make(root, given, progress.waiting, first=first, destroy=destroy, lock_wait=lock_wait)
+            return plans.make(root, provided, progress.waiting, first=first, destroy=destroy, lock_wait=lock_wait)
 
-    def judged(self, asked: PlannedChange, *, destroy: bool) -> tuple[Plan, SavedPlan]:
+    def judged(self, request: PlannedChange, *, destroy: bool) -> tuple[Plan, SavedPlan]:
         """The plan file as omc's own plan, and what is in it."""
         from omc.aws.gateway import Gateway
-        from omc.facts.collector import Unreadable, collect, needs
+        from omc.facts.collector import Unavailable, collect, dependencies
         from omc.facts.infrastructure import SavedPlan
         from omc.facts.scope import Scope
         from omc.facts.temporary import Temporary
-        from omc.infrastructure.asked import PlannedChange
+        from omc.infrastructure.planned_change import PlannedChange
         from omc.procedures import infrastructure
         from omc.procedures.readings import without
-        from omc.progress import said_if_long
+        from omc.progress import note_if_slow
         from omc.stack import Environment
 
         planner = infrastructure.destroy if destroy else infrastructure.apply
-        given: dict[type, Any] = {
+        provided: dict[type, Any] = {
             Gateway: self.gateway,
             Environment: self.gateway.environment,
-            PlannedChange: asked,
+            PlannedChange: request,
             Scope: Scope(datetime.now(UTC)),
             Temporary: self.recorded()[0],
         }
-        with said_if_long(READING):
-            known = {**given, **collect([planner], given)}
+        with note_if_slow(READING):
+            known = {**provided, **collect([planner], provided)}
         notes = []
         for kind, fact in known.items():
-            if isinstance(fact, Unreadable):
+            if isinstance(fact, Unavailable):
                 spared = without(kind, fact.error.message)
                 if spared is None:
                     raise fact.error
                 known[kind] = spared[0]
                 notes.append(spared[1])
-        made = planner(**{name: known[need] for name, need in needs(planner).items()})
+        made = planner(**{name: known[need] for name, need in dependencies(planner).items()})
         return replace(made, notes=(*made.notes, *notes)), known[SavedPlan]
 
     def recorded(self) -> tuple[Temporary, Ledger | None]:
@@ -432,10 +432,10 @@ class _Desk:
         from omc.facts.releases import read_ledger
         from omc.facts.temporary import Temporary, read_temporary
         from omc.store.database import open_store
-        from omc.store.place import place_of
+        from omc.store.location import locate_store
 
         environment = self.gateway.environment
-        place = place_of(self.stack, environment)
+        place = locate_store(self.stack, environment)
         if not place.exists:
             return Temporary(), None
         try:
@@ -447,24 +447,24 @@ class _Desk:
     def drift(self, saved: SavedPlan) -> Drift:
         """What the plan found and what stands beside what it knows, with who did it."""
         from omc.facts.beside_terraform import last_changes, read_beside
-        from omc.facts.collector import Unreadable, collect
+        from omc.facts.collector import Unavailable, collect
         from omc.facts.pending import Pending
         from omc.facts.scaling import Scaling
         from omc.facts.services import Services
         from omc.procedures import infrastructure_drift as drifts
-        from omc.progress import said_if_long
+        from omc.progress import note_if_slow
         from omc.stack import Environment
 
         environment = self.gateway.environment
         temporary, ledger = self.recorded()
-        with said_if_long("AWS is asked what Terraform doesn't see"):
+        with note_if_slow("AWS is asked what Terraform doesn't see"):
             beside = read_beside(self.gateway, saved.known)
             facts = collect([drifts.read_beside_the_plan], {type(self.gateway): self.gateway, Environment: environment})
         lost = [
-            drifts.not_known(kind, fact.error.message) for kind, fact in facts.items() if isinstance(fact, Unreadable)
+            drifts.not_known(kind, fact.error.message) for kind, fact in facts.items() if isinstance(fact, Unavailable)
         ]
         pending, services, scaling = (
-            None if isinstance(facts[kind], Unreadable) else facts[kind] for kind in (Pending, Services, Scaling)
+            None if isinstance(facts[kind], Unavailable) else facts[kind] for kind in (Pending, Services, Scaling)
         )
         found = drifts.drift(saved, environment=environment, temporary=temporary, beside=beside, pending=pending)
         if services:
@@ -495,13 +495,13 @@ def _change(
 ) -> int:
     """Plan where no plan was given, and hand the file to the engine."""
     from omc.infrastructure import plans
-    from omc.infrastructure.asked import PlannedChange
-    from omc.store.place import place_of
+    from omc.infrastructure.planned_change import PlannedChange
+    from omc.store.location import locate_store
 
-    desk = _Desk.of(context, how.get("env"))
+    desk = _InfraSession.of(context, how.get("env"))
     if not how.get("dry_run"):
         environment = desk.gateway.environment
-        how = {**how, "approved": approved_elsewhere(place_of(desk.stack, environment), environment)}
+        how = {**how, "approved": approved_elsewhere(locate_store(desk.stack, environment), environment)}
     project = reverted.project if reverted else desk.project
     root = desk.root(project)
     if file is None:
@@ -512,7 +512,7 @@ def _change(
 
             raise WrongUse("--var and --plan exclude each other: a plan file holds the values that it was made with.")
         kept = plans.keep(file, root)
-    asked = PlannedChange(
+    request = PlannedChange(
         project=str(project),
         work=str(desk.work),
         stack=desk.stack.name,
@@ -529,16 +529,16 @@ def _change(
 
         echo(nothing(desk.name, partial=found.is_partial))
         return 0
-    return carry_out(context, procedure, asked, **how)
+    return carry_out(context, procedure, request, **how)
 
 
 def _summary(root: Root, file: Path) -> Summary:
     """What is to be done; nothing, also when something was approved: then it is there by now."""
     from omc.facts.infrastructure import saved_plan
     from omc.procedures.infrastructure_summary import summary
-    from omc.progress import said_if_long
+    from omc.progress import note_if_slow
 
-    with said_if_long(READING):
+    with note_if_slow(READING):
         return summary(saved_plan(root, file))
 
 
@@ -547,16 +547,16 @@ def _given(variables: tuple[str, ...]) -> dict[str, Any]:
     from omc.errors import WrongUse
     from omc.infrastructure.variables import is_variable_name
 
-    given: dict[str, Any] = {}
+    provided: dict[str, Any] = {}
     for word in variables:
         name, equals, value = word.partition("=")
         if not equals or not is_variable_name(name):
             raise WrongUse(f"--var takes NAME=VALUE, not {word!r}.")
         try:
-            given[name] = json.loads(value) if value.startswith(("{", "[")) else value
+            provided[name] = json.loads(value) if value.startswith(("{", "[")) else value
         except (ValueError, RecursionError) as error:
             raise WrongUse(f"The value of --var {name} begins as JSON and isn't: {error}.") from error
-    return given
+    return provided
 
 
 def _forget_local(context: click.Context, env: str | None) -> None:

@@ -11,27 +11,27 @@ from omc.cli.table import has_colour
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.terraform_json import Change
 from omc.facts.trail import Author
-from omc.infrastructure.asked import PlannedChange
+from omc.infrastructure.planned_change import PlannedChange
 from omc.output import fenced, line, markdown, style, to_json
 from omc.procedures.infrastructure_drift import Drift
 from omc.procedures.infrastructure_summary import detail_lines, details, document, headline, summary
 from omc.procedures.plan import Plan
 from omc.stack import Environment
-from omc.times import iso, moment
+from omc.times import format_time, iso
 
 
-def plan(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path, output: str, *, full: bool = False) -> str:
+def plan(judged: Plan, saved: SavedPlan, request: PlannedChange, file: Path, output: str, *, full: bool = False) -> str:
     """A plan file: what is lost by it first, then what follows from it, then every change."""
-    said = summary(saved)
+    response = summary(saved)
     if output == "json":
-        return as_json(judged, saved, asked, file)
+        return as_json(judged, saved, request, file)
     verb = "destroy" if judged.procedure == "infra-destroy" else "apply"
     end = [
-        f"Fingerprint of the changes: {said.fingerprint}",
+        f"Fingerprint of the changes: {response.fingerprint}",
         f"Plan file, which holds secrets: {file}",
     ]
-    if said.is_empty:
-        end = [nothing(judged.environment, partial=said.is_partial)]
+    if response.is_empty:
+        end = [nothing(judged.environment, partial=response.is_partial)]
     elif not judged.refusals and verb == "apply":
         end.append(f"Apply exactly this: omc infra apply --env {judged.environment} --plan {file}")
     listed: list[str] = []
@@ -75,11 +75,11 @@ def nothing(environment: str, *, partial: bool) -> str:
     return f"Nothing is to be changed: {environment} is what the code says."
 
 
-def as_json(judged: Plan, saved: SavedPlan, asked: PlannedChange, file: Path) -> str:
+def as_json(judged: Plan, saved: SavedPlan, request: PlannedChange, file: Path) -> str:
     """The summary for programs; free of secrets. Keys are added, never renamed."""
     more = {
         "plan": str(file),
-        "sha256": asked.sha256,
+        "sha256": request.sha256,
         "risk": judged.risk.value,
         "refusals": list(judged.refusals),
     }
@@ -95,7 +95,7 @@ def drift(environment: Environment, found: Drift, output: str, *, everything: bo
         ("intended", "Set by deployments and the autoscaler (was → is now); an apply leaves it", found.intended),
     ]
     if everything:
-        groups.append(("filled_in", "Set by no code (was → is now); an apply leaves it", found.filled_in))
+        groups.append(("computed", "Set by no code (was → is now); an apply leaves it", found.computed))
     others = list(_beside_the_plan(environment, found))
     if output == "json":
         paper: dict[str, object] = {
@@ -128,8 +128,8 @@ def drift(environment: Environment, found: Drift, output: str, *, everything: bo
                 lines += [line(f"  {words}"), *(line(f"      {value}") for value in values)]
     if found.unknown:
         lines += ["", "Not known, since it could not be asked:", *(line(f"  {each}") for each in found.unknown)]
-    if not everything and found.filled_in:
-        lines += ["", f"{len(found.filled_in)} resources have values that AWS filled in; --all lists them."]
+    if not everything and found.computed:
+        lines += ["", f"{len(found.computed)} resources have values that AWS filled in; --all lists them."]
     if not found.is_none:
         lines += ["", f"Settle it: omc infra plan --env {name}, then omc infra apply --env {name}; or change the code."]
     if found.beside:
@@ -188,7 +188,7 @@ def _beside_the_plan(environment: Environment, found: Drift) -> Iterator[tuple[s
 def _by(author: Author | None, environment: Environment) -> str:
     if author is None:
         return ""
-    return f" ({author.who}, {moment(author.at, environment.time_zone)})" if author.at else f" ({author.who})"
+    return f" ({author.who}, {format_time(author.at, environment.time_zone)})" if author.at else f" ({author.who})"
 
 
 def _author(author: Author | None) -> dict[str, str | None]:

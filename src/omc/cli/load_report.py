@@ -11,7 +11,7 @@ from omc.errors import OmcError, Unknown
 from omc.local.load_report import LoadReport, Part
 from omc.local.traffic import Outcome, Sample, Shape
 from omc.output import line, markdown, table_row, to_json
-from omc.times import moment
+from omc.times import format_time
 
 HEADER = ("requests", "per second", "well", "p50", "p95", "p99")
 
@@ -66,7 +66,7 @@ def as_json(report: LoadReport, most_errors: float) -> str:
 
 def heading(report: LoadReport, zone: str) -> str:
     shape = "a day pressed into it" if report.shape is Shape.DIURNAL else "steadily"
-    began = moment(datetime.fromtimestamp(report.began, UTC), zone)
+    began = format_time(datetime.fromtimestamp(report.began, UTC), zone)
     return f"Load on {report.url} from {began}, {report.seconds:.0f} s, {shape}" + (
         ", interrupted" if report.interrupted else ""
     )
@@ -86,31 +86,31 @@ def verdict(report: LoadReport, most_errors: float) -> str:
 def facts(report: LoadReport) -> list[str]:
     """What doesn't fit in the tables, a sentence each."""
     statuses = ", ".join(f"{count} answers {status}" for status, count in sorted(report.statuses.items()) if status)
-    said = [
+    messages = [
         f"Wanted {report.rate_wanted:g} requests a second, reached {report.total.rate:.1f}; sent {report.sent}.",
         f"Statuses: {statuses or 'none'}.",
     ]
     errors = [f"{count} {outcome.value}" for outcome, count in report.outcomes.items() if outcome is not Outcome.OK]
     if errors:
-        said.append(f"Errors: {', '.join(sorted(errors))}.")
+        messages.append(f"Errors: {', '.join(sorted(errors))}.")
     if report.first_error:
-        said.append(f"First error: {_told(report.first_error)}.")
+        messages.append(f"First error: {_told(report.first_error)}.")
     if report.slowest:
-        said.append("Slowest: " + "; ".join(_told(sample) for sample in report.slowest) + ".")
+        messages.append("Slowest: " + "; ".join(_told(sample) for sample in report.slowest) + ".")
     if report.late_p95 > max(0.01, report.total.p50 / 2):
-        said.append(
+        messages.append(
             f"This machine was too busy to send in time: {report.late_p95 * 1000:.0f} ms late (p95) before anything "
             "was sent, which is in the times above."
         )
-    return said
+    return messages
 
 
 def _told(sample: Sample) -> str:
     status = str(sample.status) if sample.status else sample.outcome.value
-    said = f"{sample.method} {sample.path} after {sample.at:.1f} s: {status} in {_time(sample.seconds)}"
+    message = f"{sample.method} {sample.path} after {sample.at:.1f} s: {status} in {_time(sample.seconds)}"
     if sample.outcome not in (Outcome.OK, Outcome.GAVE_UP) and sample.status:
-        said += f", {sample.outcome.value}"
-    return f"{said} ({sample.reason})" if sample.reason else said
+        message += f", {sample.outcome.value}"
+    return f"{message} ({sample.reason})" if sample.reason else message
 
 
 def _time_column(report: LoadReport) -> str:

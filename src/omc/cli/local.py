@@ -14,7 +14,7 @@ from omc.cli.lazy import LazyGroup
 from omc.output import echo, line
 
 if TYPE_CHECKING:
-    from omc.local.lifecycle import Site
+    from omc.local.lifecycle import LocalStack
 
 STATE_OPTION = click.option(
     "--state",
@@ -23,7 +23,7 @@ STATE_OPTION = click.option(
 )
 
 
-def site(context: click.Context, state: Path | None) -> Site:
+def site(context: click.Context, state: Path | None) -> LocalStack:
     """The local cloud that a command means: the project of the stack file, and its state folder."""
     from omc.local.lifecycle import site_of
     from omc.stack import load
@@ -62,13 +62,13 @@ def up(context: click.Context, state: Path | None, apply: bool) -> None:
     omc local up --apply             after a change of the Terraform or of apps/
     omc local up --state /tmp/other  a second cloud beside the first
     """
-    from omc.interrupts import told_apart
+    from omc.interrupts import reraise_interrupts
     from omc.local import lifecycle
     from omc.progress import Progress
 
     place = site(context, state)
     try:
-        with told_apart():
+        with reraise_interrupts():
             lifecycle.up(place, Progress(), apply=apply)
     except KeyboardInterrupt:
         echo("\nInterrupted. Go on with `omc local up`, or drop all of it with `omc local reset`.", err=True)
@@ -97,11 +97,11 @@ def status(context: click.Context, state: Path | None, output: str) -> None:
     from omc.local import cloud
 
     place = site(context, state).state
-    said = cloud.tell(place, "status", *(["--json"] if output == "json" else []))
-    if output == "table" and said.returncode == Unknown.exit_code:
+    response = cloud.tell(place, "status", *(["--json"] if output == "json" else []))
+    if output == "table" and response.returncode == Unknown.exit_code:
         raise Unknown(f"No local cloud answers in {place}. Start one: omc local up")
-    echo((said.stdout or said.stderr).rstrip())
-    context.exit(said.returncode)
+    echo((response.stdout or response.stderr).rstrip())
+    context.exit(response.returncode)
 
 
 @local.command()
@@ -150,7 +150,7 @@ def env(context: click.Context, state: Path | None) -> None:
     from omc.local import cloud, lifecycle
 
     place = site(context, state)
-    reach = cloud.reach(place.state)
+    reach = cloud.local_endpoint(place.state)
     exports = reach.environment() | lifecycle.terraform_arguments(place.read(), reach)
     echo("unset AWS_PROFILE AWS_SESSION_TOKEN")
     for name, value in exports.items():

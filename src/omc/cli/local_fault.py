@@ -14,14 +14,14 @@ from omc.cli.local import STATE_OPTION, site
 from omc.output import echo, line, table_row, to_json
 
 if TYPE_CHECKING:
-    from omc.local.cloud import Reach
+    from omc.local.cloud import LocalEndpoint
     from omc.local.faults import Fault
 
 
-def _reach(context: click.Context, state: Path | None) -> Reach:
+def _reach(context: click.Context, state: Path | None) -> LocalEndpoint:
     from omc.local import cloud
 
-    return cloud.reach(site(context, state).state)
+    return cloud.local_endpoint(site(context, state).state)
 
 
 def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -33,7 +33,7 @@ def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[
 
     try:
         place = site_of(load(context.find_root().params.get("stack")), context.params.get("state"))
-        found = faults.listed(cloud.reach(place.state))
+        found = faults.listed(cloud.local_endpoint(place.state))
     except OmcError:
         return []
     return [CompletionItem(it.name, help=it.injected) for it in found if it.name.startswith(incomplete)]
@@ -95,8 +95,8 @@ def start(context: click.Context, state: Path | None, name: str, settings: Seque
             raise WrongUse(f'--set wants KEY=VALUE, and got "{pair}".')
         chosen[key] = value
     started = faults.start(_reach(context, state), name, chosen)
-    for told in (f"{name} is in force{_with(started)}.", started.injected, f"To be seen: {started.symptom}"):
-        echo(line(told))
+    for message in (f"{name} is in force{_with(started)}.", started.injected, f"To be seen: {started.symptom}"):
+        echo(line(message))
     echo(f"End it: omc local fault stop {name}")
 
 
@@ -159,9 +159,9 @@ def _plain(it: Fault) -> dict[str, object]:
 def _state(it: Fault, zone: str) -> str:
     if not it.in_force:
         return "-"
-    from omc.times import moment
+    from omc.times import format_time
 
-    return f"in force since {moment(datetime.fromisoformat(it.since), zone)}{_with(it)}"
+    return f"in force since {format_time(datetime.fromisoformat(it.since), zone)}{_with(it)}"
 
 
 def _choices(it: Fault) -> tuple[str, ...]:

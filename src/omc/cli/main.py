@@ -15,7 +15,7 @@ import click
 import omc
 from omc.cli.lazy import LazyGroup
 from omc.errors import OmcError
-from omc.interrupts import told_apart
+from omc.interrupts import reraise_interrupts
 from omc.output import echo, line
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "approve": ("omc.cli.approve", "approve"),
     "incident": ("omc.cli.incident", "incident"),
     "audit": ("omc.cli.audit", "audit"),
-    "work": ("omc.cli.work", "work"),
+    "worker": ("omc.cli.worker", "worker"),
 }
 """A command's name to the module and the object that is it."""
 INTERRUPTED = 130
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and exit: 0 fine, 1 no, 2 wrong use, 3 not known, 130 interrupted; a change has more."""
     gc.set_threshold(100_000, 20, 20)  # a command makes many objects once and ends; looking for garbage costs 50 ms
     try:
-        with told_apart():
+        with reraise_interrupts():
             words = sys.argv[1:] if arguments is None else list(arguments)
             _refuse_broken(words)
             code: Any = root.main(args=words, prog_name="omc", standalone_mode=False)

@@ -24,6 +24,6 @@ def migrate(context: click.Context, /, services: tuple[str, ...], override: str,
     omc migrate --env staging
     omc migrate --env staging backend --dry-run
     """
-    from omc.procedures.migrate import Asked
+    from omc.procedures.migrate import MigrateRequest
 
-    context.exit(carry_out(context, "migrate", Asked(services, override.strip()), **how))
+    context.exit(carry_out(context, "migrate", MigrateRequest(services, override.strip()), **how))

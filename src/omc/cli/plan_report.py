@@ -31,7 +31,7 @@ def as_table(
     for number, step in enumerate(plan.steps, start=1):
         below = [f"{step.before or '(nothing)'} → {step.after or '(nothing)'}"] if step.before or step.after else []
         if step.undo:
-            below.append(f"undo: {step.undo.words}")
+            below.append(f"undo: {step.undo.description}")
         rows.append(Row((f"  {number}", step.title), tuple(below)))
     parts.append(table(rows, width=width, colour=colour) if rows else "There is nothing to do.")
     if facts := _facts(plan):
@@ -46,7 +46,7 @@ def as_table(
 
 def _facts(plan: Plan) -> list[tuple[str, Any]]:
     """What the plan rests on, line by line; an empty list tells a reader nothing."""
-    return [(name, value) for name, value in leaves(without_secrets(plan.rests_on)) if value != []]
+    return [(name, value) for name, value in leaves(without_secrets(plan.preconditions)) if value != []]
 
 
 def details(plan: Plan, *, full: bool) -> list[str]:
@@ -71,7 +71,7 @@ def as_markdown(plan: Plan, commands: Sequence[str], environment: Environment, *
         lines += ["", *fenced(details(plan, full=full))]
     lines += ["", "| | step | before | after | undo |", "|---|---|---|---|---|"]
     for number, step in enumerate(plan.steps, start=1):
-        cells = (str(number), step.title, step.before, step.after, step.undo.words if step.undo else "")
+        cells = (str(number), step.title, step.before, step.after, step.undo.description if step.undo else "")
         lines.append(table_row(cells))
     if facts := _facts(plan):
         lines += ["", "Rests on:", "", *(f"- {markdown(f'{name}: {short(value)}')}" for name, value in facts)]

@@ -32,10 +32,10 @@ def prune(context: click.Context, /, keep: int, **how: Any) -> None:
     \b
     omc releases prune --env staging --keep 5
     """
-    from omc.procedures.asking import Prune
+    from omc.procedures.requests import PruneRequest
 
     try:
-        code = carry_out(context, "prune", Prune(keep=keep), **how)
+        code = carry_out(context, "prune", PruneRequest(keep=keep), **how)
     except NothingToDo as nothing:
         code = nothing_to_do(nothing, how["output"])
     context.exit(code)

@@ -11,9 +11,9 @@ from omc.cli.screen import SECTIONS, section, when
 from omc.output import fenced, markdown, table_row, to_json
 from omc.reports import Report
 from omc.reports.headline import headline
-from omc.times import iso, moment
+from omc.times import format_time, iso
 
-LONGEST = 1_000
+MAX_LENGTH = 1_000
 """Characters of one text on a page; a job's summary may hold 1 MiB, and JSON has all of it."""
 
 MOST_EVIDENCE = 20
@@ -116,13 +116,13 @@ def _markdown(report: Report) -> list[str]:
     environment, zone = report.environment, report.environment.time_zone
     place = f"{environment.cluster} in {environment.region}" + (f", at {report.endpoint}" if report.endpoint else "")
     counts = Counter(section(finding) for finding in report.findings)
-    told = ", ".join(f"{counts[name]} {name}" for name in (*SECTIONS, "ok") if counts[name])
+    message = ", ".join(f"{counts[name]} {name}" for name in (*SECTIONS, "ok") if counts[name])
     lines = [
         f"## {markdown(f'{report.title}, {environment.name} ({place})')}",
         "",
         f"**{markdown(headline(report))}**",
         "",
-        markdown(f"{told}. {moment(report.at, zone)}, {len(report.calls)} calls in {report.seconds:.2f} s."),
+        markdown(f"{message}. {format_time(report.at, zone)}, {len(report.calls)} calls in {report.seconds:.2f} s."),
         "",
         "| level | check | place | | when |",
         "|---|---|---|---|---|",
@@ -147,4 +147,4 @@ def _markdown(report: Report) -> list[str]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"

@@ -24,6 +24,6 @@ def restart(context: click.Context, /, services: tuple[str, ...], override: str,
     omc restart --env staging backend
     omc restart --env staging all
     """
-    from omc.procedures.restart import Asked
+    from omc.procedures.restart import RestartRequest
 
-    context.exit(carry_out(context, "restart", Asked(services, override.strip()), **how))
+    context.exit(carry_out(context, "restart", RestartRequest(services, override.strip()), **how))

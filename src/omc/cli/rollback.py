@@ -35,11 +35,11 @@ def rollback(context: click.Context, /, service: str, to: str, override: str, **
     omc rollback --env production backend
     omc rollback --env staging backend --to 7
     """
-    from omc.procedures.asking import Rollback
+    from omc.procedures.requests import RollbackRequest
 
     began = time.monotonic()
-    asked = Rollback(services=[] if service == "all" else [service], to=to, override=override.strip())
-    code = carry_out(context, "rollback", asked, **how)
+    request = RollbackRequest(services=[] if service == "all" else [service], to=to, override=override.strip())
+    code = carry_out(context, "rollback", request, **how)
     if not how.get("dry_run") and code == 0:
         echo(f"{time.monotonic() - began:.1f} s from the command to its end; every target is healthy.", err=True)
     context.exit(code)

@@ -8,13 +8,13 @@ from typing import Any
 
 from omc.cli.table import Row, table
 from omc.cli.wording import leaves, short
-from omc.engine.accounts import Account
-from omc.engine.course import State
 from omc.engine.heartbeats import Heard
+from omc.engine.run_history import RunDetails
+from omc.engine.transitions import State
 from omc.output import line, markdown, style, table_row
 from omc.procedures.plan import from_json
 from omc.store.models import Approval, Run, StepRow, Timer
-from omc.times import iso, moment, span
+from omc.times import format_duration, format_time, iso
 
 EXIT_CODES: Mapping[str, int] = {
     "succeeded": 0,
@@ -47,7 +47,7 @@ def heading(title: str, environment: str) -> str:
     return title if named else f"{title}, {environment}"
 
 
-def as_table(account: Account, zone: str, heard: Heard | None = None, *, width: int, colour: bool) -> str:
+def as_table(account: RunDetails, zone: str, heard: Heard | None = None, *, width: int, colour: bool) -> str:
     """The run and each step with times, verdict and evidence."""
     run = account.run
     facts = [
@@ -57,13 +57,13 @@ def as_table(account: Account, zone: str, heard: Heard | None = None, *, width: 
             + (f", undoes {run.undo_of}" if run.undo_of else ""),
         ),
         ("  by", by_in_words(run)),
-        ("  planned", moment(run.created_at, zone)),
+        ("  planned", format_time(run.created_at, zone)),
     ]
     if run.started_at:
-        facts.append(("  began", moment(run.started_at, zone)))
+        facts.append(("  began", format_time(run.started_at, zone)))
     if run.ended_at:
-        took = f", after {span(run.ended_at - run.started_at)}" if run.started_at else ""
-        facts.append(("  ended", moment(run.ended_at, zone) + took))
+        took = f", after {format_duration(run.ended_at - run.started_at)}" if run.started_at else ""
+        facts.append(("  ended", format_time(run.ended_at, zone) + took))
     if run.cancelled_by:
         facts.append(("  cancelled", f"by {run.cancelled_by}"))
     facts += [("  approval", approval_in_words(approval, zone)) for approval in account.approvals]
@@ -75,11 +75,11 @@ def as_table(account: Account, zone: str, heard: Heard | None = None, *, width: 
     return "\n\n".join(parts)
 
 
-def _step_row(account: Account, row: StepRow) -> Row:
+def _step_row(account: RunDetails, row: StepRow) -> Row:
     titles = {step.name: step.title for step in from_json(account.run.plan).steps}
-    words = {step.name: step.undo.words for step in from_json(account.run.plan).steps if step.undo}
+    words = {step.name: step.undo.description for step in from_json(account.run.plan).steps if step.undo}
     title = f"undo: {words.get(row.name, row.name)}" if row.phase == "undo" else titles.get(row.name, row.name)
-    took = span(row.ended_at - row.intended_at) if row.ended_at and row.intended_at else ""
+    took = format_duration(row.ended_at - row.intended_at) if row.ended_at and row.intended_at else ""
     attempts = f" (attempt {row.attempts})" if row.attempts > 1 else ""
     below = [row.sentence] if row.sentence else []
     evidence = [each for name, value in leaves(row.evidence) for each in _lines(name, value)]
@@ -100,18 +100,18 @@ def _lines(name: str, value: Any) -> list[str]:
 
 def by_in_words(run: Run) -> str:
     """Who asked, how that is known, and where it can be looked at."""
-    told = run.actor_known or run.actor
-    return told + (f" ({run.actor_link})" if run.actor_link and run.actor_link not in told else "")
+    message = run.actor_known or run.actor
+    return message + (f" ({run.actor_link})" if run.actor_link and run.actor_link not in message else "")
 
 
 def approval_in_words(approval: Approval, zone: str) -> str:
     """Who, when, until when, and loudly if the policy was passed over."""
-    told = f"{approval.known or approval.by}, {moment(approval.at, zone)}"
-    if approval.link and approval.link not in told:
-        told += f" ({approval.link})"
+    message = f"{approval.known or approval.by}, {format_time(approval.at, zone)}"
+    if approval.link and approval.link not in message:
+        message += f" ({approval.link})"
     if approval.break_glass:
-        return f"BREAK-GLASS by {told}: {approval.break_glass} (incident {approval.incident})"
-    return told + (", lost: the plan was stale" if approval.lost_at else "")
+        return f"BREAK-GLASS by {message}: {approval.break_glass} (incident {approval.incident})"
+    return message + (", lost: the plan was stale" if approval.lost_at else "")
 
 
 def verdict_line(run: Run, heard: Heard | None = None, *, colour: bool) -> str:
@@ -121,7 +121,7 @@ def verdict_line(run: Run, heard: Heard | None = None, *, colour: bool) -> str:
     return f"{shown}: {line(run.sentence)}" if run.sentence else f"{shown}."
 
 
-def as_document(account: Account, heard: Heard | None = None) -> dict[str, Any]:
+def as_document(account: RunDetails, heard: Heard | None = None) -> dict[str, Any]:
     """For programs. Keys are added, never renamed; times are ISO 8601 in UTC."""
     run = account.run
     return {
@@ -185,10 +185,10 @@ def _heard(heard: Heard | None) -> dict[str, Any]:
     """Whether somebody performs it just now, and what to do where nobody does."""
     if heard is None:
         return {}
-    return {"goes_on": heard.goes_on, "heard_of_at": iso(heard.at), "what_to_do": heard.sentence}
+    return {"goes_on": heard.is_active, "heard_of_at": iso(heard.at), "what_to_do": heard.sentence}
 
 
-def as_markdown(account: Account, zone: str, heard: Heard | None = None) -> str:
+def as_markdown(account: RunDetails, zone: str, heard: Heard | None = None) -> str:
     """For a ticket."""
     run = account.run
     lines = [
@@ -198,9 +198,9 @@ def as_markdown(account: Account, zone: str, heard: Heard | None = None) -> str:
         "",
     ]
     lines += [f"- Run `{run.id}`, plan `{run.plan_hash[:12]}`, risk {run.risk}, by {markdown(by_in_words(run))}"]
-    lines += [f"- Planned {moment(run.created_at, zone)}"]
-    lines += [f"- Began {moment(run.started_at, zone)}"] if run.started_at else []
-    lines += [f"- Ended {moment(run.ended_at, zone)}"] if run.ended_at else []
+    lines += [f"- Planned {format_time(run.created_at, zone)}"]
+    lines += [f"- Began {format_time(run.started_at, zone)}"] if run.started_at else []
+    lines += [f"- Ended {format_time(run.ended_at, zone)}"] if run.ended_at else []
     lines += [f"- Approved: {markdown(approval_in_words(approval, zone))}" for approval in account.approvals]
     lines += ["", "| | step | verdict | |", "|---|---|---|---|"]
     for row in account.steps:
@@ -222,8 +222,8 @@ def runs_table(
     if runs:
         rows = [
             Row(
-                (run.id, run.environment, heard[run.id].state, moment(run.created_at, zone), run.actor, run.title),
-                (heard[run.id].sentence,) if not heard[run.id].goes_on else (),
+                (run.id, run.environment, heard[run.id].state, format_time(run.created_at, zone), run.actor, run.title),
+                (heard[run.id].sentence,) if not heard[run.id].is_active else (),
             )
             for run in runs
         ]
@@ -232,7 +232,16 @@ def runs_table(
         parts.append("No run yet.")
     if timers:
         rows = [
-            Row((timer.id, timer.environment, timer.procedure, moment(timer.due_at, zone), timer.actor, _why(timer)))
+            Row(
+                (
+                    timer.id,
+                    timer.environment,
+                    timer.procedure,
+                    format_time(timer.due_at, zone),
+                    timer.actor,
+                    _why(timer),
+                )
+            )
             for timer in timers
         ]
         parts.append("to come\n" + table(rows, header=("timer", "environment", "", "due", "by", ""), width=width))
@@ -243,12 +252,12 @@ def runs_markdown(runs: Sequence[Run], timers: Sequence[Timer], zone: str, heard
     lines = ["| run | environment | state | planned | by | |", "|---|---|---|---|---|---|"]
     for run in runs:
         state = ". ".join(part for part in (heard[run.id].state, heard[run.id].sentence) if part)
-        cells = (run.id, run.environment, state, moment(run.created_at, zone), run.actor, run.title)
+        cells = (run.id, run.environment, state, format_time(run.created_at, zone), run.actor, run.title)
         lines.append(table_row(cells))
     if timers:
         lines += ["", "| timer | environment | procedure | due | by | |", "|---|---|---|---|---|---|"]
     for timer in timers:
-        due = moment(timer.due_at, zone)
+        due = format_time(timer.due_at, zone)
         cells = (timer.id, timer.environment, timer.procedure, due, timer.actor, _why(timer))
         lines.append(table_row(cells))
     return "\n".join(lines)
@@ -276,7 +285,7 @@ def runs_document(runs: Sequence[Run], timers: Sequence[Timer], heard: Mapping[s
                 "timer": timer.id,
                 "environment": timer.environment,
                 "procedure": timer.procedure,
-                "asked": timer.asked,
+                "request": timer.request,
                 "why": timer.why,
                 "due_at": iso(timer.due_at),
                 "actor": timer.actor,

@@ -49,7 +49,7 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
     from omc.cli.table import width_of
     from omc.engine import timers as timed
     from omc.engine.heartbeats import heard_of
-    from omc.engine.work import alive
+    from omc.engine.worker import alive
     from omc.stack import load
     from omc.store.database import open_store
     from omc.store.models import Run
@@ -78,7 +78,7 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
     else:
         echo(run_report.runs_table(found, to_come, zone, heard, width=width_of()))
         if to_come and not workers:
-            where = ", ".join(f"omc work --env {name}" for name in sorted({timer.environment for timer in to_come}))
+            where = ", ".join(f"omc worker --env {name}" for name in sorted({timer.environment for timer in to_come}))
             echo(f"\nNo worker runs that would perform them. Start one: {where}")
 
 
@@ -98,16 +98,16 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
     from omc.cli import plan_report, run_report
     from omc.cli.stores import environment_of_run, store_of_run
     from omc.cli.table import has_colour, width_of
-    from omc.engine.accounts import account_of
-    from omc.engine.course import State
     from omc.engine.heartbeats import heard_of
     from omc.engine.processes import shown
+    from omc.engine.run_history import run_details
+    from omc.engine.transitions import State
     from omc.procedures.plan import from_json
     from omc.stack import load
 
     stack = load(context.obj)
     with store_of_run(stack, env, run_id) as (store, run):
-        account = account_of(store, run.id)
+        account = run_details(store, run.id)
         heard = heard_of(account.run, store.now())
     plan, environment = from_json(account.run.plan), environment_of_run(stack, account.run)
     if output == "json":
@@ -117,7 +117,7 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
         echo("\n" + plan_report.as_markdown(plan, (), environment, full=full))
     else:
         echo(run_report.as_table(account, stack.time_zone, heard, width=width_of(), colour=has_colour()))
-        if not heard.goes_on:
+        if not heard.is_active:
             echo("\n" + line(heard.sentence))
         elif account.run.holder and account.run.state != State.ENDED:
             echo("\n" + line(f"{shown(account.run.holder)} performs it."))
@@ -144,7 +144,7 @@ def resume(context: click.Context, run_id: str, env: str | None, wait: bool, out
     from omc.cli.stores import environment_of_run, store_of_run
     from omc.engine import planning
     from omc.engine.actors import actor_of
-    from omc.engine.course import State
+    from omc.engine.transitions import State
     from omc.errors import WrongUse
     from omc.stack import load
 
@@ -152,7 +152,7 @@ def resume(context: click.Context, run_id: str, env: str | None, wait: bool, out
     with store_of_run(stack, env, run_id) as (store, run):
         if run.state == State.ENDED:
             raise WrongUse(f"The run {run.id} has ended ({run.verdict}). See: omc runs show {run.id}")
-        site = planning.site(stack, environment_of_run(stack, run), store)
+        site = planning.run_context(stack, environment_of_run(stack, run), store)
         actor = actor_of(site.reads)
         context.exit(see_through(site, run.id, actor.name, Shown(site, output), wait=wait))
 
@@ -175,7 +175,7 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
     from omc.cli.change import Shown, see_through
     from omc.cli.stores import environment_of_run, store_where
     from omc.engine import journal, planning, timers
-    from omc.engine.course import State
+    from omc.engine.transitions import State
     from omc.errors import WrongUse
     from omc.stack import load
     from omc.store.models import Timer
@@ -205,7 +205,7 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
                 else f"{run.id} ends at the next moment at which it can."
             )
             return
-        site = planning.site(stack, environment_of_run(stack, run), store)
+        site = planning.run_context(stack, environment_of_run(stack, run), store)
         code = see_through(site, run.id, actor.name, Shown(site, "table"), wait=False)
         if code not in (4, 7):
             raise WrongUse(
@@ -229,13 +229,13 @@ def undo(context: click.Context, /, run_id: str, **how: Any) -> None:
     from omc.cli.change import carry_out
     from omc.cli.stores import store_of_run
     from omc.engine.journal import UNDO
-    from omc.engine.undoing import Asked
+    from omc.engine.undoing import UndoRequest
     from omc.stack import load
 
     stack = load(context.obj)
     with store_of_run(stack, how["env"], run_id) as (_, run):
         found, environment = run.id, run.environment
-    context.exit(carry_out(context, UNDO, Asked(found), **{**how, "env": environment}))
+    context.exit(carry_out(context, UNDO, UndoRequest(found), **{**how, "env": environment}))
 
 
 def _environment(stack: Stack, name: str) -> Environment:

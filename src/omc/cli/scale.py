@@ -45,8 +45,8 @@ def scale(
     omc scale --env staging backend --min 3 --max 8
     omc scale --env staging backend 4 --dry-run    the plan, with the aws commands
     """
-    from omc.procedures.scale import Asked
+    from omc.procedures.scale import ScaleRequest
 
     seconds = None if period is None else int(period.total_seconds())
-    asked = Asked(service, count, minimum, maximum, seconds, override)
-    context.exit(carry_out(context, "scale", asked, **how))
+    request = ScaleRequest(service, count, minimum, maximum, seconds, override)
+    context.exit(carry_out(context, "scale", request, **how))

@@ -21,7 +21,7 @@ from omc.output import line, style
 from omc.reports import Report
 from omc.reports.about import shown_name
 from omc.reports.headline import gist, headline, lead
-from omc.times import ago, moment, shortened
+from omc.times import ago, format_time, shortened
 
 LINES, WIDTH = 23, 60
 """Of a terminal that is as small as they come, less the line of its prompt; a pipe is taken for one as wide."""
@@ -29,7 +29,7 @@ WIDEST = 100
 """Columns that are used of a wide terminal: longer lines are hard to read."""
 HEADLINES = 4
 """Lines of the first sentence; what is cut off there stands below, at its finding."""
-LONGEST = 4_000
+MAX_LENGTH = 4_000
 """Characters of one text among what a finding rests on; a log line may have 256 KiB."""
 PARAGRAPH = 6
 """Lines of one finding's sentence."""
@@ -118,9 +118,9 @@ def _block(
     """A report in ``room`` lines at most: its sentence, and the rest."""
     limited = detail.is_limited
     head = _fitted(_short(headline(report), report), width, min(HEADLINES, max(1, room - 2)) if limited else 0)
-    told = None if head[-1].endswith("…") else lead(report.findings, strict=report.strict)
+    finding = None if head[-1].endswith("…") else lead(report.findings, strict=report.strict)
     last = _well_line(report, width, detail)
-    entries = _entries(report, width, detail, before, told)
+    entries = _entries(report, width, detail, before, finding)
     left = room - len(head) - len(last)
     more: list[str] = []
     if limited:
@@ -139,8 +139,8 @@ def _within(entries: list[_Entry], room: int, width: int) -> tuple[list[_Entry],
         return entries, []
     kept, cut = entries[: max(0, room - 1)], entries[max(0, room - 1) :]
     counts = Counter(entry.label for entry in cut)
-    told = ", ".join(f"{counts[name]} {name}" for name in SECTIONS if counts[name])
-    more = f"and {len(cut)} more: {told} (--verbose)"
+    message = ", ".join(f"{counts[name]} {name}" for name in SECTIONS if counts[name])
+    more = f"and {len(cut)} more: {message} (--verbose)"
     return kept, [more if len(more) <= width else f"and {len(cut)} more (--verbose)"]
 
 
@@ -155,15 +155,19 @@ def _grow(entries: Sequence[_Entry], room: int) -> None:
                     entry.shown, left = step, left - cost
 
 
-def _entries(report: Report, width: int, detail: Detail, before: Known | None, told: Finding | None) -> list[_Entry]:
+def _entries(
+    report: Report, width: int, detail: Detail, before: Known | None, response: Finding | None
+) -> list[_Entry]:
     """One for each finding that isn't ok (and those with ``everything``), in the order in which they are shown."""
     first = lead(report.findings, strict=report.strict)
-    shown = [f for f in merged(report.findings) if f.level is not Level.OK or detail.everything or report.asked]
+    shown = [f for f in merged(report.findings) if f.level is not Level.OK or detail.everything or report.requested]
     order = [*SECTIONS, "ok"]
     shown.sort(key=lambda finding: (order.index(section(finding)), not (first and _is(finding, first))))
     indent = max((len(section(finding)) for finding in shown), default=2) + 2
     entries = [
-        _entry(finding, report, width, indent, detail, _change(finding, before), bool(told and _is(finding, told)))
+        _entry(
+            finding, report, width, indent, detail, _change(finding, before), bool(response and _is(finding, response))
+        )
         for finding in shown
     ]
     return entries + _gone(report, width, before)
@@ -197,8 +201,8 @@ def _entry(
         whole = _wrapped(text, room, whole_words=True) + _detail(finding, report, room)
         return _Entry(label, [_indented(label, whole, indent)])
     whole, todo = _wrapped(text, room), _todo(finding, room)
-    told = whole if len(whole) <= PARAGRAPH else _cut(whole[:PARAGRAPH], room)
-    forms = [_fitted(text, room, 1), told, told + todo]
+    messages = whole if len(whole) <= PARAGRAPH else _cut(whole[:PARAGRAPH], room)
+    forms = [_fitted(text, room, 1), messages, messages + todo]
     if finding.explains:
         forms.append([*forms[-1], *_fitted(f"also seen by {_seen_by(finding, report)}", room, 1)])
     return _Entry(label, [_indented(label, form, indent) for form in forms])
@@ -242,14 +246,14 @@ def _todo(finding: Finding, room: int) -> list[str]:
 def _detail(finding: Finding, report: Report, room: int) -> list[str]:
     """All that a finding rests on, nothing cut."""
     lines: list[str] = []
-    said = {finding.sentence, *(each.sentence for each in finding.explains)}
+    messages = {finding.sentence, *(each.sentence for each in finding.explains)}
 
     def add(text: str, indent: str = "") -> None:
-        shown = _short(text if len(text) <= LONGEST else f"{text[:LONGEST]}… (--output json has all)", report)
+        shown = _short(text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}… (--output json has all)", report)
         lines.extend(f"{indent}{part}" for part in _item("-", shown, room - len(indent)))
 
     for evidence in finding.evidence:
-        if evidence.text not in said:
+        if evidence.text not in messages:
             add(evidence.text)
     for each in finding.explains:
         add(f"{each.check}, {each.place or each.subject}: {each.sentence}")
@@ -322,33 +326,33 @@ def _well_line(report: Report, width: int, detail: Detail) -> list[str]:
     """What is ok, as one line with counts; what a report of a part says of the rest."""
     lines = []
     well = [finding for finding in report.findings if finding.level is Level.OK and not finding.is_past]
-    if well and not detail.everything and not report.asked:
+    if well and not detail.everything and not report.requested:
         lines.append(f"ok    {counted(well, width - len('ok     (--all)'))} (--all)")
     rest = Counter(section(finding) for finding in report.elsewhere)
-    if report.asked:
-        told = ", ".join(f"{rest[name]} {name}" for name in [*SECTIONS, "ok"] if rest[name])
-        lines += _fitted(f"Elsewhere: {told or 'nothing'} (omc check morning)", width, 1)
+    if report.requested:
+        message = ", ".join(f"{rest[name]} {name}" for name in [*SECTIONS, "ok"] if rest[name])
+        lines += _fitted(f"Elsewhere: {message or 'nothing'} (omc check morning)", width, 1)
     return lines
 
 
 def counted(findings: Sequence[Finding], room: int) -> str:
     """``23: services 4, targets 2, alarms``: how many findings, by the part of the stack, as many parts as fit."""
     kinds = Counter(line((finding.place or finding.check).partition("/")[0]) for finding in findings)
-    told = f"{len(findings)}"
+    message = f"{len(findings)}"
     for number, (kind, times) in enumerate(kinds.items()):
-        longer = f"{told}{', ' if number else ': '}{kind}{f' {times}' if times > 1 else ''}"
+        longer = f"{message}{', ' if number else ': '}{kind}{f' {times}' if times > 1 else ''}"
         is_last = number == len(kinds) - 1
         if len(longer) + (0 if is_last else 3) > room:
-            return f"{told}{', …' if number else ''}"
-        told = longer
-    return told
+            return f"{message}{', …' if number else ''}"
+        message = longer
+    return message
 
 
 def _foot(reports: Sequence[Report], width: int, detail: Detail) -> list[str]:
     """When it was asked, and what it took; where, if that isn't AWS or all is to be shown."""
     first, calls = reports[0], sum(len(report.calls) for report in reports)
     seconds = max(report.seconds for report in reports)
-    text = f"{moment(first.at, first.environment.time_zone)}, {calls} calls, {seconds:.2f} s."
+    text = f"{format_time(first.at, first.environment.time_zone)}, {calls} calls, {seconds:.2f} s."
     lines = _wrapped(text, width)
     for report in reports:
         environment = report.environment

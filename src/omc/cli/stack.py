@@ -51,12 +51,12 @@ def show(context: click.Context, env: str | None, output: str) -> None:
 
 def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
     from omc.cli.table import Row, has_colour, table, width_of
-    from omc.store.place import place_of
+    from omc.store.location import locate_store
 
     parts = [line(f"{stack.name}, from {stack.file}")]
     for environment in environments:
         rows = [Row((name, value)) for name, value in _settings(environment, now)]
-        rows.append(Row(("  record", f"{place_of(stack, environment)}")))
+        rows.append(Row(("  record", f"{locate_store(stack, environment)}")))
         parts.append(f"{line(environment.name)}\n{table(rows, width=width_of(), colour=has_colour())}")
     shared = environments[0]
     header = (
@@ -95,7 +95,7 @@ def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
 
 def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
     """Names and values of one environment, in the order in which they are shown."""
-    from omc.times import moment
+    from omc.times import format_time
 
     rows = [
         ("  region", environment.region),
@@ -130,26 +130,28 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         begin, end = window.next_after(now)
         weekly = f"{window.day} {window.start:%H:%M}-{window.end:%H:%M} {window.zone_name} (for AWS: {window.aws})"
         zone = environment.time_zone
-        told = f"{weekly}; next: {moment(begin, zone)} to {moment(end, zone)}"
-        rows.append(("  maintenance", told + ("; deployments in it only" if window.required else "")))
+        message = f"{weekly}; next: {format_time(begin, zone)} to {format_time(end, zone)}"
+        rows.append(("  maintenance", message + ("; deployments in it only" if window.required else "")))
     rows.append(("  releases", f"watched for {environment.release_watch_seconds} s before they count as good"))
     rows.append(
         ("  new tasks", f"must stay well for {environment.settle_seconds} s after a restart, a scaling, a way back")
     )
+    zone = environment.time_zone
     rows += [
-        ("  freeze", f"{moment(freeze.begin, environment.time_zone)} to {moment(freeze.end, environment.time_zone)}: "
-                     f"{freeze.reason}")
+        ("  freeze", f"{format_time(freeze.begin, zone)} to {format_time(freeze.end, zone)}: {freeze.reason}")
         for freeze in environment.freezes
-    ]  # fmt: skip
+    ]
     return rows
 
 
 def _approvals(environment: Environment) -> str:
     policy = environment.approvals
-    told = f"low {policy.low}, high {policy.high}, destructive {policy.destructive}, for {policy.expires_minutes} min"
-    told += "; break-glass in a SEV-1" if policy.break_glass else ""
-    told += "; its name is typed" if policy.type_name else ""
-    return told + ("; in GitHub Actions with a review there" if policy.github_review else "")
+    message = (
+        f"low {policy.low}, high {policy.high}, destructive {policy.destructive}, for {policy.expires_minutes} min"
+    )
+    message += "; break-glass in a SEV-1" if policy.break_glass else ""
+    message += "; its name is typed" if policy.type_name else ""
+    return message + ("; in GitHub Actions with a review there" if policy.github_review else "")
 
 
 def _thresholds(environment: Environment) -> list[tuple[str, object]]:
@@ -174,8 +176,8 @@ def _on_call(stack: Stack) -> str:
         Row(("  SEV-3", f"waits for business hours, {begin:%H:%M}-{end:%H:%M} Monday to Friday, {stack.time_zone}")),
     ]
     channels = stack.channels
-    told = f"incidents {channels.incidents}, alerts {channels.alerts}, general {channels.general}"
-    return "on call, until somebody acknowledges\n" + table(rows) + "\n\n" + line(f"channels: {told}")
+    message = f"incidents {channels.incidents}, alerts {channels.alerts}, general {channels.general}"
+    return "on call, until somebody acknowledges\n" + table(rows) + "\n\n" + line(f"channels: {message}")
 
 
 def _document(stack: Stack, environments: list[Environment], now: datetime) -> dict[str, Any]:
@@ -200,7 +202,7 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> d
         ]
         return values
 
-    from omc.store.place import place_of
+    from omc.store.location import locate_store
 
     on_call = asdict(stack.on_call)
     on_call["business_hours"] = [f"{hour:%H:%M}" for hour in stack.on_call.business_hours]
@@ -209,7 +211,7 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> d
         "file": str(stack.file),
         "time_zone": stack.time_zone,
         "environments": {
-            environment.name: plain(environment) | {"record": str(place_of(stack, environment))}
+            environment.name: plain(environment) | {"record": str(locate_store(stack, environment))}
             for environment in environments
         },
         "on_call": on_call,

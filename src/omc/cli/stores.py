@@ -10,19 +10,19 @@ from omc.errors import OmcError, WrongUse
 
 if TYPE_CHECKING:
     from omc.stack import Environment, Stack
+    from omc.store.location import StoreLocation
     from omc.store.models import Run
     from omc.store.opened import Store
-    from omc.store.place import Place
 
 Found = TypeVar("Found")
 
 
-def places_meant(stack: Stack, env: str | None) -> list[Place]:
+def places_meant(stack: Stack, env: str | None) -> list[StoreLocation]:
     """The stores to look into. Those in which nothing was ever kept aren't started for it."""
     from omc.stack import environment_of
-    from omc.store.place import place_of, places
+    from omc.store.location import locate_store, store_locations
 
-    chosen = places(stack) if env is None else [place_of(stack, environment_of(stack, env))]
+    chosen = store_locations(stack) if env is None else [locate_store(stack, environment_of(stack, env))]
     return [place for place in chosen if place.exists]
 
 

@@ -14,7 +14,7 @@ from omc.aws.gateway import Gateway
 from omc.engine import github
 from omc.errors import BadAnswer
 from omc.facts.account import Caller, read_caller
-from omc.stack.people import NO_PEOPLE, People, folded
+from omc.stack.people import NO_PEOPLE, People, canonical_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Actor:
     @property
     def person(self) -> str:
         """Two actors with the same are one person, as far as can be told."""
-        return self.of or folded(self.name.removeprefix("github:"))
+        return self.of or canonical_name(self.name.removeprefix("github:"))
 
     @property
     def words(self) -> str:
@@ -78,22 +78,22 @@ def of_caller(caller: Caller, people: People = NO_PEOPLE) -> Actor:
             f"Who this is can't be told: STS gives {arn or 'an empty text'} as the caller's ARN, which names nobody. "
             "Nothing was changed. Check which program answers for STS (AWS_ENDPOINT_URL)."
         )
-    name, known, told = arn, f"{arn}, person unknown", False
+    name, known, is_reported = arn, f"{arn}, person unknown", False
     if kind == "assumed-role":
         role, _, session = rest.partition("/")
         if caller.is_permission_set:
-            name, known, told = session, f"IAM Identity Center user {session}", True
+            name, known, is_reported = session, f"IAM Identity Center user {session}", True
         else:
             why = f" ({caller.doubt})" if caller.doubt else ""
             name, known = f"role/{role}", f"role {role}, person unknown{why}"
     elif kind == "user":
         name = rest.rpartition("/")[2]
-        known, told = f"IAM user {name}", True
+        known, is_reported = f"IAM user {name}", True
     elif kind == "federated-user":  # its name is an argument of GetFederationToken
         name, known = f"federated-user/{account}", f"a federated user of account {account}, person unknown"
     elif kind == "root":
         known = f"root user of account {account}, person unknown"
     person = people.at(name, "aws")
-    if not told and person != folded(name):
+    if not is_reported and person != canonical_name(name):
         known = f"{name}, which is {person}'s by omc.toml"
     return Actor(name, arn, known, person)

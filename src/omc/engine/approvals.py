@@ -15,15 +15,15 @@ from sqlalchemy.exc import IntegrityError
 
 from omc.engine import journal
 from omc.engine.actors import Actor
-from omc.engine.course import State
-from omc.engine.github import Given
+from omc.engine.github import ExternalApproval
 from omc.engine.integrity import require_unaltered
+from omc.engine.transitions import State
 from omc.errors import Refused, WrongUse
 from omc.incidents.severities import BREAK_GLASS
 from omc.incidents.state import Incident
 from omc.procedures.plan import Risk
 from omc.stack.model import ApprovalPolicy
-from omc.stack.people import folded
+from omc.stack.people import canonical_name
 from omc.store import incidents, runs
 from omc.store.models import Approval, Run
 from omc.store.opened import Store, Transaction
@@ -49,7 +49,7 @@ class Emergency:
     incident: Incident
 
 
-def standing(session: Session, run: Run, now: datetime) -> list[Approval]:
+def valid_approvals(session: Session, run: Run, now: datetime) -> list[Approval]:
     """The approvals of the run's plan that count now: not expired, and a break-glass only while its SEV-1 lasts."""
     rows = session.execute(
         select(Approval)
@@ -66,14 +66,14 @@ def _lasts(session: Session, run: Run, incident: str) -> bool:
     return found is not None and found.is_open and found.severity == BREAK_GLASS
 
 
-def enough(run: Run, approvals: Sequence[Approval]) -> bool:
+def is_approved(run: Run, approvals: Sequence[Approval]) -> bool:
     """Whether they let the run begin."""
     return len(_others(run, approvals)) >= run.approvals_needed or any(approval.break_glass for approval in approvals)
 
 
 def missing(run: Run, approvals: Sequence[Approval]) -> int:
     """How many more people must say yes."""
-    return 0 if enough(run, approvals) else run.approvals_needed - len(_others(run, approvals))
+    return 0 if is_approved(run, approvals) else run.approvals_needed - len(_others(run, approvals))
 
 
 def _others(run: Run, approvals: Sequence[Approval]) -> set[str]:
@@ -84,7 +84,7 @@ def _others(run: Run, approvals: Sequence[Approval]) -> set[str]:
 
 def _person(name: str) -> str:
     """Of a row that was written before people were."""
-    return folded(name.removeprefix("github:"))
+    return canonical_name(name.removeprefix("github:"))
 
 
 def approve(
@@ -131,16 +131,16 @@ def _approve(
         return run
 
 
-def record_given(store: Store, run_id: str, given: Sequence[Given]) -> None:
+def record_given(store: Store, run_id: str, provided: Sequence[ExternalApproval]) -> None:
     """Write down approvals that were given elsewhere, and let the run be ready if they are enough."""
-    if given:
-        _twice(lambda: _record_given(store, run_id, given))
+    if provided:
+        _twice(lambda: _record_given(store, run_id, provided))
 
 
-def _record_given(store: Store, run_id: str, given: Sequence[Given]) -> Run:
-    with store.transaction(given[0].by) as transaction:
+def _record_given(store: Store, run_id: str, provided: Sequence[ExternalApproval]) -> Run:
+    with store.transaction(provided[0].by) as transaction:
         run = _locked(transaction, run_id)
-        for each in given:
+        for each in provided:
             person = Actor(each.by, each.link, each.known, each.of)
             _refuse_own(run, person)
             _give(transaction, run, person)
@@ -223,7 +223,7 @@ def _give(transaction: Transaction, run: Run, actor: Actor, emergency: Emergency
             Approval.run == run.id, Approval.plan_hash == run.plan_hash, Approval.person == actor.person
         )
     ).scalar_one_or_none()
-    if approval is not None and emergency is None and approval in standing(session, run, now):
+    if approval is not None and emergency is None and approval in valid_approvals(session, run, now):
         before = f", as {approval.by}" if approval.by != actor.name else ""
         raise Refused(
             f"{actor.name} has approved {run.id} already{before}; it wants {run.approvals_needed} different people."
@@ -244,7 +244,7 @@ def _give(transaction: Transaction, run: Run, actor: Actor, emergency: Emergency
 
 def _make_ready(transaction: Transaction, run: Run) -> None:
     """Unless approvals are missing, or another change is active: then it becomes ready when that has ended."""
-    if not enough(run, standing(transaction.session, run, transaction.at)):
+    if not is_approved(run, valid_approvals(transaction.session, run, transaction.at)):
         return
     if runs.active(transaction.session, run.environment) is None:
         run.state = State.READY
@@ -263,8 +263,10 @@ def in_words(run: Run, approvals: Sequence[Approval]) -> str:
     if not more:
         return "It is approved, and waits for another change of the environment to end."
     people = "one other person" if more == 1 else f"{more} other people"
-    given = f" Approved by {', '.join(approval.known or approval.by for approval in approvals)}." if approvals else ""
-    return f"It waits for {people} to approve it: omc approve {run.id}.{given}"
+    provided = (
+        f" Approved by {', '.join(approval.known or approval.by for approval in approvals)}." if approvals else ""
+    )
+    return f"It waits for {people} to approve it: omc approve {run.id}.{provided}"
 
 
 def expiry_in_words(approval: Approval) -> str:

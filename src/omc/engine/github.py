@@ -16,14 +16,14 @@ from typing import Any
 from omc import github_api
 from omc.errors import Refused, Unknown
 from omc.stack.model import Environment
-from omc.stack.people import GitHubSettings, People, folded
-from omc.store.place import URL_VARIABLE, Place
+from omc.stack.people import GitHubSettings, People, canonical_name
+from omc.store.location import URL_VARIABLE, StoreLocation
 
 NOT_OVER = ("queued", "requested", "waiting", "pending", "in_progress")
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ExternalApproval:
     """An approval that was given, and can be looked at, elsewhere."""
 
     by: str
@@ -71,48 +71,48 @@ def confirmed(settings: GitHubSettings | None = None) -> Job | str:
     api = values["API_URL"].rstrip("/")
     if api != (settings.api or "").rstrip("/") and not github_api.OWN.fullmatch(api):
         return "GITHUB_API_URL is not GitHub's own, and omc.toml names no other ([github] api)"
-    if settings.repository and folded(settings.repository) != folded(repository):
+    if settings.repository and canonical_name(settings.repository) != canonical_name(repository):
         return f"it runs for {repository}, and omc.toml says {settings.repository} ([github] repository)"
     if not values["TOKEN"].startswith("ghs_"):
         return "GITHUB_TOKEN is not a job's own token"  # a person's could ask about anybody's run
     address = f"{api}/repos/{repository}/actions/runs/{run}"
     try:
-        said = _get(f"{address}/attempts/{attempt}", values["TOKEN"])
+        payload = _get(f"{address}/attempts/{attempt}", values["TOKEN"])
     except Unknown as error:
         return error.message.rstrip(".")
-    if problem := _contradiction(said, repository, int(run), int(attempt)):
+    if problem := _contradiction(payload, repository, int(run), int(attempt)):
         return f"GitHub says otherwise of the run {run}, attempt {attempt}: {problem}"
     link = f"{values['SERVER_URL']}/{repository}/actions/runs/{run}"
-    return Job(address, int(attempt), said["triggering_actor"]["login"], link)
+    return Job(address, int(attempt), payload["triggering_actor"]["login"], link)
 
 
-def _contradiction(said: Any, repository: str, run: int, attempt: int) -> str:
+def _contradiction(payload: Any, repository: str, run: int, attempt: int) -> str:
     """What in GitHub's answer doesn't fit; empty where all does."""
-    if not isinstance(said, Mapping):
+    if not isinstance(payload, Mapping):
         return "it is none"
-    if said.get("id") != run or said.get("run_attempt") != attempt:
+    if payload.get("id") != run or payload.get("run_attempt") != attempt:
         return "it has another number"
-    if folded(str(_in(said, "repository", "full_name"))) != folded(repository):
+    if canonical_name(str(_in(payload, "repository", "full_name"))) != canonical_name(repository):
         return "it is another repository's"
-    if said.get("status") not in NOT_OVER:
+    if payload.get("status") not in NOT_OVER:
         return "it is over"
-    login = _in(said, "triggering_actor", "login")
+    login = _in(payload, "triggering_actor", "login")
     if not isinstance(login, str) or not login:
         return "nobody started it"
     for name, key in (("GITHUB_TRIGGERING_ACTOR", "triggering_actor"), ("GITHUB_ACTOR", "actor")):
-        if (here := os.environ.get(name)) and folded(here) != folded(str(_in(said, key, "login"))):
+        if (here := os.environ.get(name)) and canonical_name(here) != canonical_name(str(_in(payload, key, "login"))):
             return f"{name} is another"
     return ""
 
 
-def _in(said: Mapping[str, Any], key: str, name: str) -> Any:
-    inner = said.get(key)
+def _in(record: Mapping[str, Any], key: str, name: str) -> Any:
+    inner = record.get(key)
     return inner.get(name) if isinstance(inner, Mapping) else None
 
 
 def given_by_reviewers(
     environment: str, people: People | None = None, settings: GitHubSettings | None = None
-) -> list[Given]:
+) -> list[ExternalApproval]:
     """Who approved this attempt of this job for the environment on GitHub. Whoever started it is left out, since nobody
     approves oneself, and so is whoever isn't a person.
 
@@ -124,11 +124,11 @@ def given_by_reviewers(
     return reviews_of(job, environment, people or People()) if isinstance(job, Job) else []
 
 
-def reviews_of(job: Job, environment: str, people: People) -> list[Given]:
+def reviews_of(job: Job, environment: str, people: People) -> list[ExternalApproval]:
     if job.attempt != 1:
         return []
     reviews = _get(f"{job.api}/approvals", os.environ["GITHUB_TOKEN"])
-    found: dict[str, Given] = {people.at(job.started_by, "github"): Given("", "")}
+    found: dict[str, ExternalApproval] = {people.at(job.started_by, "github"): ExternalApproval("", "")}
     for review in reviews if isinstance(reviews, list) else ():
         if not isinstance(review, Mapping) or review.get("state") != "approved":
             continue
@@ -137,11 +137,11 @@ def reviews_of(job: Job, environment: str, people: People) -> list[Given]:
         if environment in places and isinstance(login, str) and _in(review, "user", "type") != "Bot":
             person = people.at(login, "github")
             words = f"GitHub user {login}, reviewer of {environment} on GitHub"
-            found.setdefault(person, Given(f"github:{login}", job.link, words, person))
-    return [given for given in found.values() if given.by]
+            found.setdefault(person, ExternalApproval(f"github:{login}", job.link, words, person))
+    return [provided for provided in found.values() if provided.by]
 
 
-def reviews_needed(environment: Environment) -> list[Given]:
+def reviews_needed(environment: Environment) -> list[ExternalApproval]:
     """The reviews of this job's deployment, before it may change anything. ``Refused`` where nobody gave one.
 
     Outside of GitHub Actions nobody has to. A lone operator, or a team that approves by ``omc approve``, says
@@ -158,13 +158,13 @@ def reviews_needed(environment: Environment) -> list[Given]:
             f"It is not known whether anybody approved this change of {environment.name} on GitHub: {job}. Nothing was "
             "changed. The step needs GITHUB_TOKEN and the job `permissions: actions: read`."
         )
-    given = reviews_of(job, environment.name, environment.people)
-    if not given and needed:
+    provided = reviews_of(job, environment.name, environment.people)
+    if not provided and needed:
         raise Refused(_nobody(job, environment.name))
-    return given
+    return provided
 
 
-def refuse_fleeting_record(place: Place, environment: Environment) -> None:
+def refuse_fleeting_record(place: StoreLocation, environment: Environment) -> None:
     """``Refused`` where a change of an environment in AWS would be recorded in a folder that goes with this job."""
     if is_job() and place.folder is not None and not environment.is_local:
         raise Refused(

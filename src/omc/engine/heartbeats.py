@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from omc.engine import processes
-from omc.engine.course import ACTIVE, State
+from omc.engine.transitions import ACTIVE, State
 from omc.facts.active_run import ANY, ActiveRun, OwnRun
 from omc.facts.collector import reads
 from omc.stack import Environment
 from omc.store.models import Run
 from omc.store.opened import Store
 from omc.store.runs import LEASE, active
-from omc.times import span
+from omc.times import format_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Heard:
     """When its runner was heard of last; None where none has it."""
 
     @property
-    def goes_on(self) -> bool:
+    def is_active(self) -> bool:
         return not self.sentence
 
 
@@ -45,10 +45,10 @@ def heard_of(run: Run, now: datetime) -> Heard:
             return Heard(run.state, f"Nobody has begun with it. Begin: {resume}")
         return Heard("left", f"Nobody performs it: its process let it go. Go on with it: {resume}")
     at = run.lease_until - timedelta(seconds=LEASE)
-    if processes.surely_dead(run.holder):
+    if processes.is_known_dead(run.holder):
         return Heard("dead", f"{_who(run)} has ended without it. Take it over with: {resume}", at)
     if run.lease_until <= now:
-        silent = span(now - at)
+        silent = format_duration(now - at)
         return Heard("silent", f"{_who(run)} was not heard of for {silent}. Take it over with: {resume}", at)
     return Heard(run.state, at=at)
 
@@ -58,14 +58,14 @@ def _who(run: Run) -> str:
     return f"{who[:1].upper()}{who[1:]}, which performed it,"
 
 
-def in_the_way(run: Run, now: datetime) -> str:
+def conflict_message(run: Run, now: datetime) -> str:
     """Why no other change may begin. ``now``: by the store's clock."""
     since, heard = run.started_at or run.created_at, heard_of(run, now)
     begun = (
         f"{run.environment} is being changed already: {run.id} ({run.title}) by {run.actor} since "
         f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     )
-    if not heard.goes_on:
+    if not heard.is_active:
         return f"{begun} is not at its end. {heard.sentence}. Or end it: omc runs cancel {run.id}"
     return (
         f"{begun} is {run.state}. Wait for it (omc runs show {run.id}), go on "
@@ -80,4 +80,4 @@ def read_active_run(store: Store, environment: Environment, own: OwnRun) -> Acti
         run = active(session, environment.name)
         if run is None or own.id in (ANY, run.id):
             return ActiveRun()
-        return ActiveRun(in_the_way(run, store.now()))
+        return ActiveRun(conflict_message(run, store.now()))

@@ -16,8 +16,8 @@ from sqlalchemy.exc import IntegrityError
 from omc.actions.action import Outcome
 from omc.engine import processes
 from omc.engine.actors import Actor
-from omc.engine.course import ACTIVE, Phase, State, StepState
-from omc.engine.heartbeats import in_the_way
+from omc.engine.heartbeats import conflict_message
+from omc.engine.transitions import ACTIVE, Phase, State, StepState
 from omc.errors import OmcError, Refused, WrongUse
 from omc.procedures.plan import Plan, to_json
 from omc.stack.model import ApprovalPolicy
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 RENEW = 2.0
 """Seconds between such words."""
-MARGIN = 0.5
+SAFETY_MARGIN = 0.5
 """Seconds before the end of its lease from which a runner no longer begins anything."""
 
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -93,7 +93,7 @@ class Lease:
         if not done.rowcount:  # type: ignore[attr-defined]
             self.lost = True
         elif not self.lost:
-            self.deadline = began + LEASE - MARGIN
+            self.deadline = began + LEASE - SAFETY_MARGIN
 
     def check(self) -> None:
         """Right before an effect: that the run is still ours. Raises ``LostLease``.
@@ -160,7 +160,7 @@ def create(
         actor_link=actor.link,
         actor_known=actor.words,
         actor_person=actor.person,
-        undo_of=plan.asked["run"] if plan.procedure == UNDO else None,
+        undo_of=plan.request["run"] if plan.procedure == UNDO else None,
         timer=timer,
         approvals_needed=needed,
         approvals_expire_minutes=policy.expires_minutes,
@@ -184,22 +184,22 @@ def create(
     if within is not None:
         write(within)
         return run
-    refuse_second(store, plan.environment)
+    ensure_no_active_run(store, plan.environment)
     try:
         with store.transaction(actor.name) as transaction:
             write(transaction)
     except IntegrityError:
-        refuse_second(store, plan.environment)
+        ensure_no_active_run(store, plan.environment)
         raise
     return run
 
 
-def refuse_second(store: Store, environment: str, but: str | None = None) -> None:
+def ensure_no_active_run(store: Store, environment: str, but: str | None = None) -> None:
     """``Refused`` with one sentence if a change is active in the environment."""
     with store.reading() as session:
         run = runs.active(session, environment)
     if run is not None and run.id != but:
-        raise Refused(in_the_way(run, store.now()))
+        raise Refused(conflict_message(run, store.now()))
 
 
 def find(session: Session, run: str) -> Run:
@@ -236,7 +236,7 @@ def claim(store: Store, run: str, actor: str) -> Lease | None:
             .where(Run.id == run, Run.state.in_(ACTIVE))
             .with_for_update(skip_locked=True)
         ).first()
-        if row is None or not (row.lapsed or processes.surely_dead(row.Run.holder or "")):
+        if row is None or not (row.lapsed or processes.is_known_dead(row.Run.holder or "")):
             return None
         taken: Run = row.Run
         before = taken.holder
@@ -245,7 +245,7 @@ def claim(store: Store, run: str, actor: str) -> Lease | None:
         taken.lease_until = session.execute(select(func.clock_timestamp() + timedelta(seconds=LEASE))).scalar_one()
         transaction.record("run.taken", taken, **({"over_from": before} if before else {}))
         fence = taken.fence
-    return Lease(store, run, fence, holder, began + LEASE - MARGIN)
+    return Lease(store, run, fence, holder, began + LEASE - SAFETY_MARGIN)
 
 
 def claimable(session: Session) -> list[Run]:
@@ -255,7 +255,7 @@ def claimable(session: Session) -> list[Run]:
         .where(Run.state.in_(ACTIVE))
         .order_by(Run.created_at)
     )
-    return [row.Run for row in rows if row.lapsed or processes.surely_dead(row.Run.holder or "")]
+    return [row.Run for row in rows if row.lapsed or processes.is_known_dead(row.Run.holder or "")]
 
 
 def release(lease: Lease, actor: str) -> None:
@@ -309,13 +309,13 @@ def intend(lease: Lease, actor: str, phase: Phase, number: int) -> StepRow:
         return row
 
 
-def remember(lease: Lease, actor: str, phase: Phase, number: int, more: Mapping[str, Any]) -> Mapping[str, Any]:
+def checkpoint(lease: Lease, actor: str, phase: Phase, number: int, more: Mapping[str, Any]) -> Mapping[str, Any]:
     """Merge into the step's memory; what it holds now."""
     with held(lease, actor) as (transaction, _):
         row = _step(transaction.session, lease.run, phase, number)
-        row.memory = {**row.memory, **plain(more)}
+        row.checkpoint = {**row.checkpoint, **plain(more)}
         transaction.record("step.remembered", row)
-        memory: Mapping[str, Any] = row.memory
+        memory: Mapping[str, Any] = row.checkpoint
         return memory
 
 
@@ -327,7 +327,7 @@ def performed(
         row = _step(transaction.session, lease.run, phase, number)
         row.state = StepState.PERFORMED
         row.performed_at = transaction.at
-        row.memory = {**row.memory, **plain(found)}
+        row.checkpoint = {**row.checkpoint, **plain(found)}
         transaction.record("step.performed", row, already=already)
         return row
 

@@ -12,10 +12,10 @@ from omc.aws.gateway import Gateway, access_to
 from omc.engine.journal import UNDO  # with it come omc.engine.heartbeats, which reads the active run
 from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.facts.active_run import OwnRun
-from omc.facts.collector import Unreadable, collect, needs
+from omc.facts.collector import Unavailable, collect, dependencies
 from omc.facts.scope import Scope
 from omc.procedures import catalogue
-from omc.procedures.plan import Plan, canonical, filled_in, from_json, to_json
+from omc.procedures.plan import Plan, canonical, from_json, resolve, to_json
 from omc.procedures.readings import without
 from omc.redaction import without_secrets
 from omc.stack import Environment, Stack
@@ -23,7 +23,7 @@ from omc.store.opened import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class RunContext:
     """What a plan is made for and performed in."""
 
     stack: Stack
@@ -33,12 +33,14 @@ class Site:
     writes: Gateway
 
 
-def site(stack: Stack, environment: Environment, store: Store) -> Site:
+def run_context(stack: Stack, environment: Environment, store: Store) -> RunContext:
     access = access_to(environment)
-    return Site(stack, environment, store, Gateway(environment, access), Gateway(environment, access, writes=True))
+    return RunContext(
+        stack, environment, store, Gateway(environment, access), Gateway(environment, access, writes=True)
+    )
 
 
-def make(site: Site, procedure: str, asked: Any, own_run: str = "") -> Plan:
+def make(site: RunContext, procedure: str, request: Any, own_run: str = "") -> Plan:
     """The plan of a procedure, from fresh facts. ``Unknown`` where one that is needed can't be read: then there is no
     plan. What it does without is ``omc.procedures.readings``'s to say.
 
@@ -48,23 +50,23 @@ def make(site: Site, procedure: str, asked: Any, own_run: str = "") -> Plan:
     if procedure == UNDO:
         from omc.engine.undoing import plan_of
 
-        return plan_of(site.store, asked)
+        return plan_of(site.store, request)
     planner = catalogue.planner(procedure)
-    given: dict[type, Any] = {
+    provided: dict[type, Any] = {
         Stack: site.stack,
         Environment: site.environment,
         Store: site.store,
         Gateway: site.reads,
         Scope: Scope(site.store.now(), timedelta(hours=24)),
         OwnRun: OwnRun(own_run),
-        type(asked): asked,
+        type(request): request,
     }
-    readings = collect([planner], given)
+    readings = collect([planner], provided)
     arguments: dict[str, Any] = {}
     notes: list[str] = []
-    for name, need in needs(planner).items():
-        fact = given[need] if need in given else readings[need]
-        if isinstance(fact, Unreadable):
+    for name, need in dependencies(planner).items():
+        fact = provided[need] if need in provided else readings[need]
+        if isinstance(fact, Unavailable):
             spared = without(need, fact.error.message)
             if spared is None:
                 raise _without(fact)
@@ -95,24 +97,24 @@ def _without_secrets(plan: Plan) -> Plan:
     return from_json(kept)
 
 
-def asked_from(procedure: str, said: Mapping[str, Any]) -> Any:
+def request_from(procedure: str, record: Mapping[str, Any]) -> Any:
     """What was asked, from JSON."""
     if procedure == UNDO:
-        from omc.engine.undoing import Asked
+        from omc.engine.undoing import UndoRequest
 
-        return Asked(**said)
+        return UndoRequest(**record)
     try:
-        return catalogue.asked_type(procedure)(**said)
+        return catalogue.request_type(procedure)(**record)
     except (KeyError, ModuleNotFoundError) as error:
         raise WrongUse(f"This omc has no procedure {procedure}. Update it.") from error
 
 
-def asked_as_json(asked: Any) -> dict[str, Any]:
+def request_as_json(request: Any) -> dict[str, Any]:
     """What was asked, as plain JSON."""
-    return asdict(asked)
+    return asdict(request)
 
 
-def _without(fact: Unreadable) -> OmcError:
+def _without(fact: Unavailable) -> OmcError:
     """The reader's own error where it ends a command in the right way, with what follows from it."""
     error = fact.error
     if isinstance(error, Unknown):
@@ -131,7 +133,7 @@ def commands(plan: Plan, environment: Environment) -> list[str]:
     """The plan by hand: each step's aws and terraform commands. What only a step finds out is written $STEP_KEY."""
     lines: list[str] = []
     for step in plan.steps:
-        lines += action_named(step.action).commands(environment, filled_in(step.arguments, _Placeholders()))
+        lines += action_named(step.action).commands(environment, resolve(step.arguments, _Placeholders()))
     return lines
 
 

@@ -17,7 +17,7 @@ def this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}:{_machine()}"
 
 
-def surely_dead(process: str) -> bool:
+def is_known_dead(process: str) -> bool:
     """Whether a process is known to have ended. Of another machine's nothing is known."""
     parts = process.rsplit(":", 3)
     if len(parts) != 4 or parts[3] != _machine() or not parts[1].isdigit() or not parts[2].isdigit():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from omc.actions.record_heads import keep_in_bucket, keep_in_log_group
-from omc.engine.planning import Site
+from omc.engine.planning import RunContext
 from omc.errors import OmcError
 from omc.store.audit import Head, head_of
 
 
-def current(site: Site) -> Head | None:
+def current(site: RunContext) -> Head | None:
     """The head now; None where nothing was recorded yet, or the environment keeps none outside."""
     environment = site.environment
     if not (environment.audit_bucket or environment.record_log_group):
@@ -17,7 +17,7 @@ def current(site: Site) -> Head | None:
         return head_of(session, site.store.place.identity)
 
 
-def keep(site: Site, head: Head | None = None) -> list[str]:
+def keep(site: RunContext, head: Head | None = None) -> list[str]:
     """Keep the head wherever the environment has a place for it. Gives why it could not be kept, for each such place:
     the run's own verdict doesn't hang on it, since the next head covers this one."""
     try:

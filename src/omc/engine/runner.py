@@ -14,13 +14,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from omc.actions.action import Action, Context, CutShort, Outcome, Verdict, action_named
+from omc.actions.action import Action, Context, Interrupted, Outcome, Verdict, action_named
 from omc.engine import integrity, journal, planning
-from omc.engine.course import Do, End, Phase, State, StepState, TakeBack, next_move
 from omc.engine.journal import Lease
-from omc.engine.undoing import CUT_SHORT, mark, outputs_of
+from omc.engine.transitions import End, Phase, RollBack, RunStep, State, StepState, decide
+from omc.engine.undoing import CUT_SHORT, outputs_of, step_status
 from omc.errors import AccessDenied, AwsRefused, BadCredentials, NoCredentials, OmcError, Unknown
-from omc.procedures.plan import Plan, filled_in, from_json
+from omc.procedures.plan import Plan, from_json, resolve
 from omc.store.embedded import StoreError, StoreUnreachable
 from omc.store.models import Run, StepRow
 
@@ -39,7 +39,7 @@ class Reporter(Protocol):
     def waiting(self, what: str) -> None: ...
 
 
-class Silent:
+class NullReporter:
     """Says nothing."""
 
     def note(self, text: str) -> None:
@@ -49,7 +49,7 @@ class Silent:
         """Nothing."""
 
 
-class Stuck(OmcError):
+class RunPaused(OmcError):
     """This process can't go on, but another may: the run is kept as it is."""
 
     exit_code = Unknown.exit_code
@@ -69,7 +69,7 @@ class _Now:
 class Runner:
     """One run in the hands of this process."""
 
-    site: planning.Site
+    site: planning.RunContext
     lease: Lease
     actor: str
     """Who runs it, for the record: not who asked for it."""
@@ -78,7 +78,7 @@ class Runner:
 
     # -- the loop -------------------------------------------------------------------------------------------------
 
-    def perform(self) -> None:
+    def execute(self) -> None:
         """Go on until the run's end. Raises ``LostLease`` if another has taken it over, ``Stuck`` if nobody here can
         go on: it lacks credentials, or the store is gone for longer than the lease."""
         with self.lease.kept():
@@ -87,24 +87,24 @@ class Runner:
                     if self._turn():
                         return
                 except StoreUnreachable as error:
-                    self._bear(error)
+                    self._wait_for_store(error)
 
     def _turn(self) -> bool:
         now = self._read()
         if now.run.state == State.ENDED:
             return True
         self._require_fence(now.run)
-        move = next_move(
+        move = decide(
             now.plan,
             State(now.run.state),
-            [mark(row) for row in now.steps],
-            [mark(row) for row in now.undos],
+            [step_status(row) for row in now.steps],
+            [step_status(row) for row in now.undos],
             cancelled=now.run.cancelled_by is not None,
         )
         match move:
-            case Do(phase, number):
+            case RunStep(phase, number):
                 self._step(now, (now.steps if phase is Phase.PERFORM else now.undos)[number - 1])
-            case TakeBack(names):
+            case RollBack(names):
                 self.reporter.note(f"Undoing {', '.join(names)}")
                 journal.begin_undo(self.lease, self.actor, names)
             case End(verdict, sentence):
@@ -126,7 +126,7 @@ class Runner:
             self.lease.lost = True
             raise journal.lost(run.id)
 
-    def _bear(self, error: StoreUnreachable) -> None:
+    def _wait_for_store(self, error: StoreUnreachable) -> None:
         """The store is gone: try again as long as the run is surely ours."""
         self.reporter.waiting(f"omc's own database does not answer; trying again ({error.message[:80]})")
         self.sleep(FIRST_PAUSE)
@@ -134,7 +134,7 @@ class Runner:
             self.site.store.revive()
             self.lease.check()
         except (StoreUnreachable, StoreError):
-            raise Stuck(
+            raise RunPaused(
                 f"{error.message} The run {self.lease.run} is kept where it is; go on with: "
                 f"omc runs resume {self.lease.run}"
             ) from error
@@ -144,13 +144,13 @@ class Runner:
     def _step(self, now: _Now, row: StepRow) -> None:
         specified = {step.name: step for step in now.plan.steps}[row.name]
         undo = specified.undo if row.phase == Phase.UNDO else None
-        name, said = (undo.action, undo.arguments) if undo else (specified.action, specified.arguments)
-        title = f"Undo: {undo.words}" if undo else specified.title
+        name, record = (undo.action, undo.arguments) if undo else (specified.action, specified.arguments)
+        title = f"Undo: {undo.description}" if undo else specified.title
         if row.state == StepState.PENDING:
             self.reporter.note(f"[{row.number}/{len(now.undos if undo else now.steps)}] {title}")
         try:
             action = action_named(name)
-            arguments: Mapping[str, Any] = filled_in(said, outputs_of(now.steps))
+            arguments: Mapping[str, Any] = resolve(record, outputs_of(now.steps))
         except (KeyError, ImportError) as error:
             outcome = Outcome(Verdict.FAILED, f"{title}: {type(error).__name__} {error}; this omc can't perform it.")
             self._conclude(row, outcome)
@@ -195,10 +195,10 @@ class _Step:
         return self.runner.lease, self.runner.actor, Phase(self.row.phase), self.row.number
 
     def context(self) -> Context:
-        memory: dict[str, Any] = dict(self.row.memory)
+        memory: dict[str, Any] = dict(self.row.checkpoint)
 
         def remember(more: Mapping[str, Any]) -> None:
-            memory.update(journal.remember(*self.at, more))
+            memory.update(journal.checkpoint(*self.at, more))
 
         return Context(
             gateway=self.runner.site.writes,
@@ -207,9 +207,9 @@ class _Step:
             step=self.row.name,
             token=token_of(self.run.id, self.row.phase, self.row.name),
             now=self.runner.site.store.now,
-            remember=remember,
-            memory=memory,
-            say=lambda text: self.runner.reporter.waiting(f"{self.row.name}: {text}"),
+            checkpoint=remember,
+            state=memory,
+            report=lambda text: self.runner.reporter.waiting(f"{self.row.name}: {text}"),
             cancelled=self._cancelled if self.row.phase == Phase.PERFORM else lambda: False,
             store=self.runner.site.store,
         )
@@ -230,7 +230,7 @@ class _Step:
         while True:
             self.row = journal.intend(*self.at)
             context = self.context()
-            there, outcome = self._asked("look", partial(self.action.look, context, self.arguments))
+            there, outcome = self._asked("look", partial(self.action.is_applied, context, self.arguments))
             if outcome is not None:
                 return outcome
             if there is None:  # it could not be asked
@@ -239,7 +239,7 @@ class _Step:
                 self._wait()
                 continue
             if there:
-                self.row = journal.performed(*self.at, dict(context.memory), already=True)
+                self.row = journal.performed(*self.at, dict(context.state), already=True)
                 return None
             if outcome := self._too_late_to_begin():
                 return outcome
@@ -248,34 +248,34 @@ class _Step:
             if outcome is not None:
                 return outcome
             if found is not None:
-                self.row = journal.performed(*self.at, {**context.memory, **found}, already=False)
+                self.row = journal.performed(*self.at, {**context.state, **found}, already=False)
                 return None
             self._wait()
 
     def watched(self) -> Outcome:
         """Ask until there is an outcome, the deadline has passed or somebody cancels."""
-        asked = False
+        request = False
         while True:
             context = self.context()
-            if asked and self.row.phase == Phase.PERFORM and self.runner.is_cancelled():
+            if request and self.row.phase == Phase.PERFORM and self.runner.is_cancelled():
                 return self._left(
                     Outcome(Verdict.CANCELLED, f"{self.title}: cancelled while it was under way."), context
                 )
-            outcome, problem = self._asked("watch", partial(self.action.watch, context, self.arguments))
+            outcome, problem = self._asked("watch", partial(self.action.poll, context, self.arguments))
             if outcome is not None or problem is not None:
                 return outcome or problem  # type: ignore[return-value]  # one of them is not None
-            if dict(context.memory) != self.row.memory:
-                self.row.memory = dict(context.memory)
+            if dict(context.state) != self.row.checkpoint:
+                self.row.checkpoint = dict(context.state)
             if self._overdue():
                 return self._left(self._unknown(), context)
-            asked = True
+            request = True
             if self.problem:
                 self._wait()
             else:
-                self._rest(self.action.every)
+                self._rest(self.action.poll_interval)
 
     def _perform(self, context: Context) -> Mapping[str, Any]:
-        return self.action.perform(context, self.arguments) or {}  # an action that forgets to return is none the worse
+        return self.action.apply(context, self.arguments) or {}  # an action that forgets to return is none the worse
 
     def _asked(self, what: str, call: Callable[[], Any]) -> tuple[Any, Outcome | None]:
         """What a function of the action returned; or None, where it is to be asked again; or the outcome."""
@@ -284,12 +284,12 @@ class _Step:
         except (journal.LostLease, StoreUnreachable):
             raise
         except (NoCredentials, BadCredentials) as error:
-            raise Stuck(
+            raise RunPaused(
                 f"{error.message} The run {self.run.id} is kept where it is; then go on with: "
                 f"omc runs resume {self.run.id}"
             ) from error
-        except CutShort as error:
-            evidence = {**error.evidence, **({CUT_SHORT: True} if error.begun else {})}
+        except Interrupted as error:
+            evidence = {**error.evidence, **({CUT_SHORT: True} if error.has_begun else {})}
             return None, Outcome(error.verdict, f"{self.title}: {error.message}", evidence)
         except OmcError as error:
             if isinstance(error, Unknown) and not isinstance(error, AwsRefused | AccessDenied):
@@ -313,9 +313,11 @@ class _Step:
         return Outcome(Verdict.UNKNOWN, f"{self.title}: it can't be found out how it went. {message}")
 
     def _bug(self, what: str, error: Exception) -> Outcome:
-        told = f"{self.title}: a bug in {self.action.name} ({what}): {type(error).__name__}: {error}. Please report it."
+        message = (
+            f"{self.title}: a bug in {self.action.name} ({what}): {type(error).__name__}: {error}. Please report it."
+        )
         nothing_done = what == "look" and self.row.attempts == 1
-        return Outcome(Verdict.FAILED if nothing_done else Verdict.UNKNOWN, told)
+        return Outcome(Verdict.FAILED if nothing_done else Verdict.UNKNOWN, message)
 
     def _too_late_to_begin(self) -> Outcome | None:
         """The effect isn't there. Whether it is still wanted."""
@@ -332,7 +334,9 @@ class _Step:
 
     def _left(self, outcome: Outcome, context: Context) -> Outcome:
         """The outcome of an effect that is there and isn't watched to its end, with what goes on of it."""
-        return replace(outcome, sentence=f"{outcome.sentence} {self.action.goes_on(context, self.arguments)}".rstrip())
+        return replace(
+            outcome, sentence=f"{outcome.sentence} {self.action.pending_notice(context, self.arguments)}".rstrip()
+        )
 
     def _overdue(self) -> bool:
         began = self.row.intended_at

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from omc.engine import journal, planning
 from omc.engine.actors import Actor
 from omc.engine.integrity import require_unaltered_timer
-from omc.engine.planning import Site
+from omc.engine.planning import RunContext
 from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.facts.active_run import ANY
 from omc.store import runs
@@ -28,9 +28,9 @@ from omc.store.timers import CANCELLED, DONE, FAILED, PENDING, pending
 __all__ = ["CANCELLED", "DONE", "FAILED", "PENDING", "cancel", "make_run", "pending", "set_timer", "take_due"]
 
 
-HELD = 60.0
+CLAIM_TTL = 60.0
 """Seconds that a worker has to make a timer's plan before another may try."""
-AGAIN = 30.0
+RETRY_DELAY = 30.0
 """Seconds until a timer whose facts couldn't be read, or whose environment is being changed, is tried again."""
 
 
@@ -38,7 +38,7 @@ def set_timer(
     store: Store,
     environment: str,
     procedure: str,
-    asked: Any,
+    request: Any,
     due_at: datetime,
     *,
     why: str,
@@ -48,18 +48,18 @@ def set_timer(
 ) -> Timer:
     """Have ``procedure`` done for ``asked`` (its ``Asked``) from ``due_at`` on. ``made_by`` is the run that it belongs
     to; asking twice for the same of the same run gives the one timer that there is."""
-    said = planning.asked_as_json(asked)
+    record = planning.request_as_json(request)
     if within is None:
         with store.transaction(actor.name) as transaction:
-            return _set(transaction, environment, procedure, said, due_at, why, actor, made_by)
-    return _set(within, environment, procedure, said, due_at, why, actor, made_by)
+            return _set(transaction, environment, procedure, record, due_at, why, actor, made_by)
+    return _set(within, environment, procedure, record, due_at, why, actor, made_by)
 
 
 def _set(
     transaction: Transaction,
     environment: str,
     procedure: str,
-    said: dict[str, Any],
+    record: dict[str, Any],
     due_at: datetime,
     why: str,
     actor: Actor,
@@ -71,13 +71,13 @@ def _set(
             select(Timer).where(Timer.made_by == made_by, Timer.procedure == procedure, Timer.state == PENDING)
         ).scalars()
         for timer in there:
-            if timer.asked == said:
+            if timer.request == record:
                 return timer
     timer = Timer(
         id=journal.unused_id(session, transaction.at),
         environment=environment,
         procedure=procedure,
-        asked=said,
+        request=record,
         why=why,
         due_at=due_at,
         actor=actor.name,
@@ -118,7 +118,7 @@ def take_due(store: Store, environments: Sequence[str], holder: str) -> Timer | 
             .with_for_update(skip_locked=True)
         ).scalar_one_or_none()
         if timer is not None:
-            _hold(transaction, timer, holder, HELD)
+            _hold(transaction, timer, holder, CLAIM_TTL)
         return timer
 
 
@@ -129,13 +129,13 @@ def _hold(transaction: Transaction, timer: Timer, holder: str, seconds: float) -
     ).scalar_one()
 
 
-def make_run(site: Site, timer: Timer) -> Run | None:
+def make_run(site: RunContext, timer: Timer) -> Run | None:
     """The run that a due timer becomes; None where it has to wait, or can't be done and says why."""
     try:
         with site.store.reading() as session:
             require_unaltered_timer(session, timer)
-        asked = planning.asked_from(timer.procedure, timer.asked)
-        plan = planning.make(site, timer.procedure, asked, ANY)  # whoever is active is waited for, below
+        request = planning.request_from(timer.procedure, timer.request)
+        plan = planning.make(site, timer.procedure, request, ANY)  # whoever is active is waited for, below
     except Unknown as error:
         _put_off(site.store, timer, error.message)
         return None
@@ -146,7 +146,7 @@ def make_run(site: Site, timer: Timer) -> Run | None:
             _put_off(site.store, timer, error.message)
         return None
     try:
-        journal.refuse_second(site.store, timer.environment)
+        journal.ensure_no_active_run(site.store, timer.environment)
     except Refused as error:  # also where the other change ends in this instant: the timer must not get lost
         _put_off(site.store, timer, error.message)
         return None
@@ -179,7 +179,7 @@ def _put_off(store: Store, timer: Timer, why: str) -> None:
     with store.transaction() as transaction:
         row = transaction.session.get(Timer, timer.id, with_for_update=True)
         if row is not None and row.state == PENDING and row.holder == timer.holder:
-            _hold(transaction, row, row.holder or "", AGAIN)
+            _hold(transaction, row, row.holder or "", RETRY_DELAY)
             if row.sentence != (masked := sentence_of(why)):
                 row.sentence = masked
                 transaction.record("timer.put_off", row)

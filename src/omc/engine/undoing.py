@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from omc.actions.action import Verdict
-from omc.engine.course import Mark, Phase, State, StepState, what_stays
 from omc.engine.integrity import require_unaltered
 from omc.engine.journal import UNDO, find, steps_of
+from omc.engine.transitions import Phase, State, StepState, StepStatus, what_stays
 from omc.errors import Refused
-from omc.procedures.plan import Plan, Risk, Step, filled_in, from_json
+from omc.procedures.plan import Plan, Risk, Step, from_json, resolve
 from omc.store.models import Run, StepRow
 from omc.store.opened import Store
 
@@ -19,16 +19,16 @@ CUT_SHORT = "cut_short"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class UndoRequest:
     """Which run is to be taken back."""
 
     run: str
 
 
-def plan_of(store: Store, asked: Asked) -> Plan:
+def plan_of(store: Store, request: UndoRequest) -> Plan:
     """The plan. ``Refused`` where the run hasn't ended, or left nothing that could be taken back."""
     with store.reading() as session:
-        run = find(session, asked.run)
+        run = find(session, request.run)
         require_unaltered(session, run)
         done = steps_of(session, run.id, Phase.PERFORM)
         undone = {row.name for row in steps_of(session, run.id, Phase.UNDO) if row.verdict == "succeeded"}
@@ -52,11 +52,11 @@ def plan_of(store: Store, asked: Asked) -> Plan:
     return Plan(
         procedure=UNDO,
         environment=run.environment,
-        asked={"run": run.id},
+        request={"run": run.id},
         title=f"Undo {run.id}: {run.title}",
         risk=Risk(run.risk),
         steps=tuple(steps),
-        rests_on={"plan": run.plan_hash, "ended": _ended(run)},
+        preconditions={"plan": run.plan_hash, "ended": _ended(run)},
         notes=_left(plan, done, {*undone, *(step.name.removeprefix("undo-") for step in steps)}),
         undo_on_failure=False,
     )
@@ -64,12 +64,12 @@ def plan_of(store: Store, asked: Asked) -> Plan:
 
 def _undo(step: Step, outputs: dict[str, dict[str, Any]]) -> Step:
     assert step.undo is not None  # the caller has looked  # noqa: S101
-    arguments: dict[str, Any] = filled_in(step.undo.arguments, outputs)
+    arguments: dict[str, Any] = resolve(step.undo.arguments, outputs)
     return Step(
         name=f"undo-{step.name}",
         action=step.undo.action,
         arguments=arguments,
-        title=step.undo.words,
+        title=step.undo.description,
         before=step.after,
         after=step.before,
         deadline=step.deadline,
@@ -82,13 +82,13 @@ def _ended(run: Run) -> str:
 
 def _left(plan: Plan, done: list[StepRow], gone: set[str]) -> tuple[str, ...]:
     """What nothing takes back. ``gone``: what is undone already, or will be by this plan."""
-    stays = what_stays(plan, [mark(row) for row in done], gone)
+    stays = what_stays(plan, [step_status(row) for row in done], gone)
     return tuple(f"Can't be undone. {sentence}" for sentence in stays)
 
 
-def mark(row: StepRow) -> Mark:
+def step_status(row: StepRow) -> StepStatus:
     """What the rows of a step come to for ``course``."""
-    return Mark(
+    return StepStatus(
         row.name,
         StepState(row.state),
         row.performed_at is not None,
@@ -100,4 +100,4 @@ def mark(row: StepRow) -> Mark:
 
 def outputs_of(rows: list[StepRow]) -> dict[str, dict[str, Any]]:
     """What each step found out, for the arguments that name it."""
-    return {row.name: {**row.memory, **row.outputs} for row in rows}
+    return {row.name: {**row.checkpoint, **row.outputs} for row in rows}

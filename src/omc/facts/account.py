@@ -10,7 +10,7 @@ from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.errors import AccessDenied, BadAnswer, OmcError
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 
 HOME = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """Where a partition keeps IAM, if not in us-east-1."""
@@ -31,7 +31,7 @@ class Caller:
     """Whether the role is one of IAM Identity Center's, which names a session after the user who signed in."""
     doubt: str = ""
     """Why a role that is named like one isn't taken for one."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
     @property
     def partition(self) -> str:
@@ -60,7 +60,7 @@ class AwsClock:
 
     ahead_seconds: float | None
     """By which AWS's is ahead of this machine's, to about a second; None where the answer had no date."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -99,13 +99,13 @@ def read_aws_clock(aws: Gateway) -> AwsClock:
     before = datetime.now(UTC)
     answer: Any = sts.get_caller_identity()
     after = datetime.now(UTC)
-    said = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    if not said:
+    payload = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    if not payload:
         return AwsClock(None)
     try:
-        theirs = parsedate_to_datetime(said)
+        theirs = parsedate_to_datetime(payload)
     except (TypeError, ValueError) as error:
-        raise BadAnswer(f"AWS's answer has no date that can be read ({said[:40]}).") from error
+        raise BadAnswer(f"AWS's answer has no date that can be read ({payload[:40]}).") from error
     middle = before + (after - before) / 2
     # A date of whole seconds stands, on average, half a second before the moment that it was written.
     return AwsClock((theirs - middle).total_seconds() + 0.5)

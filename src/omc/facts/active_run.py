@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omc.facts.collector import UNREAD, Reading
+from omc.facts.collector import NO_READING, Reading
 
 ANY = "any"
 """For a caller that sees to it by itself that no other run is active."""
@@ -21,6 +21,6 @@ class OwnRun:
 class ActiveRun:
     """At most one."""
 
-    in_the_way: str = ""
+    conflict: str = ""
     """Why no other change may begin, with whether anybody works on the one that has; empty where none is active."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
 from omc.facts.alarms import Alarms
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.metric_data import metric_data
 from omc.facts.scope import Scope
 from omc.stack import Environment
@@ -43,7 +43,7 @@ class AlarmPaths:
     polls: Mapping[str, float] = field(default_factory=dict)
     """By a queue's ARN: how often it was asked for messages in the last hour. SQS sends no metrics for a queue that was
     idle for six hours, so that none counts as never."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -57,7 +57,7 @@ def read_alarm_paths(aws: Gateway, environment: Environment, alarms: Alarms, sco
         if ":sns:" in action
     }
     topics = sorted(names)
-    found = dict(zip(topics, side_by_side(lambda arn: _subscriptions(aws, arn), topics), strict=True))
+    found = dict(zip(topics, parallel_map(lambda arn: _subscriptions(aws, arn), topics), strict=True))
     known = {arn: subscriptions for arn, subscriptions in found.items() if subscriptions is not None}
     queues = sorted({one.endpoint for some in known.values() for one in some if one.protocol == "sqs" and one.endpoint})
     missing = tuple(arn for arn, some in found.items() if some is None)
@@ -67,18 +67,18 @@ def read_alarm_paths(aws: Gateway, environment: Environment, alarms: Alarms, sco
 def _subscriptions(aws: Gateway, topic: str) -> tuple[Subscription, ...] | None:
     try:
         return tuple(
-            _subscription(told)
+            _subscription(payload)
             for page in aws.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-            for told in page["Subscriptions"]
+            for payload in page["Subscriptions"]
         )
     except NotFound:
         return None
 
 
-def _subscription(told: Mapping[str, Any]) -> Subscription:
-    arn = told.get("SubscriptionArn")
+def _subscription(record: Mapping[str, Any]) -> Subscription:
+    arn = record.get("SubscriptionArn")
     return Subscription(
-        told.get("Protocol", ""), told.get("Endpoint", ""), None if arn is None else str(arn).startswith("arn:")
+        record.get("Protocol", ""), record.get("Endpoint", ""), None if arn is None else str(arn).startswith("arn:")
     )
 
 

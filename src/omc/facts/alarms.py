@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch.type_defs import CompositeAlarmTypeDef, MetricAlarmTypeDef
@@ -42,7 +42,7 @@ class Alarm:
     """Values of the dimensions of all its metrics: what it watches."""
     actions: tuple[str, ...] = ()
     """ARNs of what is told when it goes to ALARM, whether or not its actions are enabled."""
-    told: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """All that CloudWatch says of it, in its own words."""
 
 
@@ -55,7 +55,7 @@ class Alarms:
     """How many alarms of target tracking were left out."""
     wanting: tuple[str, ...] = ()
     """What target tracking's own alarms, in ALARM, want more of: ``service/ohmycoins-staging/backend``."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -67,8 +67,8 @@ def read_alarms(aws: Gateway) -> Alarms:
         AlarmTypes=["MetricAlarm", "CompositeAlarm"], PaginationConfig={"PageSize": PAGE}
     )
     for page in pages:
-        alarms += [_alarm(told, "metric") for told in page.get("MetricAlarms", [])]
-        alarms += [_alarm(told, "composite") for told in page.get("CompositeAlarms", [])]
+        alarms += [_alarm(payload, "metric") for payload in page.get("MetricAlarms", [])]
+        alarms += [_alarm(response, "composite") for response in page.get("CompositeAlarms", [])]
     ours = [alarm for alarm in alarms if not alarm.name.startswith(AUTOSCALING_PREFIX)]
 
     def with_tags(alarm: Alarm) -> Alarm:
@@ -77,7 +77,7 @@ def read_alarms(aws: Gateway) -> Alarms:
         tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm.arn)["Tags"]
         return replace(alarm, tags={tag["Key"].lower(): tag["Value"] for tag in tags})
 
-    firing = iter(side_by_side(with_tags, [alarm for alarm in ours if alarm.state == "ALARM"]))
+    firing = iter(parallel_map(with_tags, [alarm for alarm in ours if alarm.state == "ALARM"]))
     tagged = [next(firing) if alarm.state == "ALARM" else alarm for alarm in ours]
     wanting = sorted({_wants_more(alarm) for alarm in alarms if alarm.state == "ALARM"} - {""})
     ordered = tuple(sorted(tagged, key=lambda alarm: alarm.name))
@@ -90,28 +90,28 @@ def _wants_more(alarm: Alarm) -> str:
     return name if found and alarm.name.startswith(AUTOSCALING_PREFIX) else ""
 
 
-def _alarm(told: MetricAlarmTypeDef | CompositeAlarmTypeDef, kind: str) -> Alarm:
-    said: Mapping[str, Any] = told
-    since = told.get("StateTransitionedTimestamp") or told["StateUpdatedTimestamp"]
-    suppression = str(said.get("ActionsSuppressedBy", ""))
+def _alarm(record: MetricAlarmTypeDef | CompositeAlarmTypeDef, kind: str) -> Alarm:
+    entry: Mapping[str, Any] = record
+    since = record.get("StateTransitionedTimestamp") or record["StateUpdatedTimestamp"]
+    suppression = str(entry.get("ActionsSuppressedBy", ""))
     return Alarm(
-        name=told["AlarmName"],
-        arn=told["AlarmArn"],
+        name=record["AlarmName"],
+        arn=record["AlarmArn"],
         kind=kind,
-        state=told["StateValue"],
+        state=record["StateValue"],
         since=since.astimezone(UTC),
-        reason=told.get("StateReason", ""),
-        acts=bool(told.get("ActionsEnabled") and told.get("AlarmActions")),
-        suppressed_by=str(said.get("ActionsSuppressor", "its suppressor")).rpartition(":")[2] if suppression else "",
+        reason=record.get("StateReason", ""),
+        acts=bool(record.get("ActionsEnabled") and record.get("AlarmActions")),
+        suppressed_by=str(entry.get("ActionsSuppressor", "its suppressor")).rpartition(":")[2] if suppression else "",
         suppression=suppression,
-        dimensions=_dimensions(said),
-        actions=tuple(told.get("AlarmActions", [])),
-        told=said,
+        dimensions=_dimensions(entry),
+        actions=tuple(record.get("AlarmActions", [])),
+        record=entry,
     )
 
 
-def _dimensions(said: Mapping[str, Any]) -> tuple[str, ...]:
+def _dimensions(record: Mapping[str, Any]) -> tuple[str, ...]:
     """Of the one metric, or of those of an expression."""
-    metrics = [said, *(query.get("MetricStat", {}).get("Metric", {}) for query in said.get("Metrics", []))]
+    metrics = [record, *(query.get("MetricStat", {}).get("Metric", {}) for query in record.get("Metrics", []))]
     values = (dimension["Value"] for metric in metrics for dimension in metric.get("Dimensions", []))
     return tuple(dict.fromkeys(values))

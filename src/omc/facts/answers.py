@@ -100,15 +100,15 @@ def tells_of_hosts(aws: Gateway, load_balancers: Sequence[LoadBalancer], begin: 
         }
         for number, balancer in enumerate(load_balancers)
     ]
-    told: set[str] = set()
+    messages: set[str] = set()
     pages = (  # a search that finds no metric may have no result at all: that is no, too
         aws.client("cloudwatch")
         .get_paginator("get_metric_data")
         .paginate(MetricDataQueries=queries, StartTime=begin, EndTime=end)
     )
     for page in pages:
-        told |= {str(result["Id"]) for result in page["MetricDataResults"] if result["Values"]}
-    return len(told) == len(queries)
+        messages |= {str(result["Id"]) for result in page["MetricDataResults"] if result["Values"]}
+    return len(messages) == len(queries)
 
 
 def _query(identifier: str, balancer: LoadBalancer, metric: str, statistic: str, period: int) -> Any:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from omc.aws.batches import batches
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import AwsRefused, NotFound, OmcError
-from omc.facts.collector import UNREAD, Reading
+from omc.facts.collector import NO_READING, Reading
 from omc.facts.differences import ABSENT, Item, Path, differences, path_text
 from omc.facts.scaling import DIMENSION, NAMESPACE
 from omc.facts.terraform_json import Change, Difference
@@ -97,7 +97,7 @@ class BesideTerraform:
 
     extras: tuple[Extra, ...]
     unknown: tuple[str, ...] = ()
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 Probe = Callable[[Gateway, Managed], Iterable[Extra]]
@@ -105,7 +105,7 @@ Probe = Callable[[Gateway, Managed], Iterable[Extra]]
 
 def read_beside(aws: Gateway, managed: Managed) -> BesideTerraform:
     """All kinds side by side; CloudTrail only for what was found. A question without an answer leaves the others."""
-    answers = side_by_side(lambda probe: _asked(probe, aws, managed), PROBES.items())
+    answers = parallel_map(lambda probe: _asked(probe, aws, managed), PROBES.items())
     extras = [extra for found, _ in answers for extra in found]
     trail = Trail(aws)
     named = tuple(replace(one, author=trail.author(one.events, *one.mentions)) for one in extras)
@@ -187,11 +187,15 @@ def _listeners(aws: Gateway, managed: Managed) -> Iterator[Extra]:
         for page in elb.get_paginator("describe_listeners").paginate(LoadBalancerArn=balancer["arn"]):
             for one in page["Listeners"]:
                 if one["ListenerArn"] not in known:
-                    said = {"port": one.get("Port"), "protocol": one.get("Protocol"), "default": one["DefaultActions"]}
+                    record = {
+                        "port": one.get("Port"),
+                        "protocol": one.get("Protocol"),
+                        "default": one["DefaultActions"],
+                    }
                     yield Extra(
                         f"the load balancer {balancer['name']}",
                         "has a listener that Terraform doesn't know",
-                        _added("listener", str(one.get("Port")), _actions(said)),
+                        _added("listener", str(one.get("Port")), _actions(record)),
                         ("CreateListener",),
                         (balancer["arn"], str(one.get("Port"))),
                     )
@@ -206,23 +210,23 @@ def _listener_rules(aws: Gateway, managed: Managed) -> Iterator[Extra]:
         pages = elb.get_paginator("describe_rules").paginate(ListenerArn=arn)
         return [dict(rule) for page in pages for rule in page["Rules"]]
 
-    found = side_by_side(rules_of, [values["arn"] for values in listeners])
+    found = parallel_map(rules_of, [values["arn"] for values in listeners])
     for values, rules in zip(listeners, found, strict=True):
         for rule in rules:
             if rule["RuleArn"] not in known and not rule["IsDefault"]:
-                said = {"conditions": rule["Conditions"], "actions": rule["Actions"]}
+                record = {"conditions": rule["Conditions"], "actions": rule["Actions"]}
                 yield Extra(
                     f"the listener on port {values.get('port')}",
                     "has a rule that Terraform doesn't know",
-                    _added("rule", f"priority-{rule['Priority']}", _actions(said)),
+                    _added("rule", f"priority-{rule['Priority']}", _actions(record)),
                     ("CreateRule",),
                     (values["arn"],),
                 )
 
 
-def _actions(said: Mapping[str, Any]) -> Any:
+def _actions(record: Mapping[str, Any]) -> Any:
     """Without what AWS answers empty, and ARNs by their names."""
-    return {key: _short(value) for key, value in said.items() if value not in (None, [], {})}
+    return {key: _short(value) for key, value in record.items() if value not in (None, [], {})}
 
 
 def _short(value: Any) -> Any:
@@ -238,10 +242,10 @@ def _target_groups(aws: Gateway, managed: Managed) -> Iterator[Extra]:
     groups = managed.of("aws_lb_target_group", "aws_alb_target_group")
 
     def attributes_of(arn: str) -> dict[str, str]:
-        told = elb.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
-        return {one["Key"]: one["Value"] for one in told}
+        records = elb.describe_target_group_attributes(TargetGroupArn=arn)["Attributes"]
+        return {one["Key"]: one["Value"] for one in records}
 
-    found = side_by_side(attributes_of, [values["arn"] for values in groups.values()])
+    found = parallel_map(attributes_of, [values["arn"] for values in groups.values()])
     for (address, values), attributes in zip(groups.items(), found, strict=True):
         for key, (default, argument) in TARGET_GROUP_DEFAULTS.items():
             if attributes.get(key, default) != default and not managed.sets(address, argument):
@@ -269,7 +273,7 @@ def _role_policies(aws: Gateway, managed: Managed) -> Iterator[Extra]:
     }
     exclusive = managed.of("aws_iam_role_policies_exclusive", "aws_iam_role_policy_attachments_exclusive").values()
     taken = {values.get("role_name") for values in exclusive}
-    for extras in side_by_side(
+    for extras in parallel_map(
         lambda role: _of_role(aws, role, inline, attached), [r for r in roles if r not in taken]
     ):
         yield from extras
@@ -315,8 +319,8 @@ def _scaling(aws: Gateway, managed: Managed) -> Iterator[Extra]:
                 state: Mapping[str, Any] = {**one.get("SuspendedState", {})}
                 off = tuple(Difference(kind, "false", "true") for kind in SUSPENSIONS if state.get(kind))
                 if off:
-                    subject, told = f"the autoscaler of {one['ResourceId']}", (one["ResourceId"],)
-                    yield Extra(subject, "is suspended", off, ("RegisterScalableTarget",), told)
+                    subject, records = f"the autoscaler of {one['ResourceId']}", (one["ResourceId"],)
+                    yield Extra(subject, "is suspended", off, ("RegisterScalableTarget",), records)
     kinds = (
         ("describe_scaling_policies", "ScalingPolicies", "PolicyName", "policy", "PutScalingPolicy"),
         ("describe_scheduled_actions", "ScheduledActions", "ScheduledActionName", "schedule", "PutScheduledAction"),
@@ -406,7 +410,7 @@ def managed_in(plan: Mapping[str, Any]) -> Managed:
     for kind, address, values in _resources(plan.get("prior_state", {}).get("values", {}).get("root_module", {})):
         found.setdefault(kind, {})[address] = values
     code = {
-        address: frozenset(name for name, said in arguments.items() if said)
+        address: frozenset(name for name, payload in arguments.items() if payload)
         for address, arguments in _arguments(plan.get("configuration", {}).get("root_module", {}), "")
     }
     return Managed(found, code)

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definition, Definitions, describe_definitions
 from omc.facts.deployments import History
 from omc.facts.images import account_of, existing_digests, parse
 from omc.facts.releases import Ledger
-from omc.procedures.asking import Rollback
+from omc.procedures.requests import RollbackRequest
 from omc.stack import Environment
 
-LONGEST_NUMBER = 9
-MOST = 10
+MAX_DIGITS = 9
+MAX_CANDIDATES = 10
 """Revisions of a service that are looked up: so many of the ledger's, so many of ECS's own history."""
 
 
@@ -27,7 +27,7 @@ class Candidates:
     """Those that ECS still knows, ACTIVE or not."""
     images: frozenset[tuple[str, str]]
     """(repository, digest) of those of their images that are in the registry."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
     looked_up: frozenset[str] = frozenset()
     """All that were asked for. Of others it isn't known whether they exist."""
     region: str = ""
@@ -48,7 +48,7 @@ class Candidates:
 def read_candidates(
     aws: Gateway,
     environment: Environment,
-    asked: Rollback,
+    request: RollbackRequest,
     definitions: Definitions,
     history: History,
     ledger: Ledger,
@@ -58,15 +58,15 @@ def read_candidates(
     for service in environment.services:
         recorded = [r.services[service.name].task_definition for r in ledger.releases if service.name in r.services]
         deployed = [deployment.left for deployment in history.of.get(service.name, ()) if deployment.left]
-        names += [*list(dict.fromkeys(recorded))[:MOST], *list(dict.fromkeys(deployed))[:MOST]]
-        names += [named_revision(asked.to, service.family)] if asked.to else []
+        names += [*list(dict.fromkeys(recorded))[:MAX_CANDIDATES], *list(dict.fromkeys(deployed))[:MAX_CANDIDATES]]
+        names += [named_revision(request.to, service.family)] if request.to else []
     known = {definition.name: definition for definition in definitions.running.values()}
     wanted = [name for name in dict.fromkeys(names) if name not in known]
     found = {**known, **describe_definitions(aws, wanted)}
     images = [parse(image) for definition in found.values() for image in definition.images.values()]
     images += [
         parse(image)
-        for release in ledger.releases[:MOST]
+        for release in ledger.releases[:MAX_CANDIDATES]
         for service_then in release.services.values()
         for image in service_then.images.values()
     ]
@@ -81,4 +81,4 @@ def named_revision(to: str, family: str) -> str:
 
 def is_revision_number(text: str) -> bool:
     """As ECS numbers them: an int of its API's. ``isdigit`` alone is also true of ``²``."""
-    return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS

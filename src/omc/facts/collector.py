@@ -32,12 +32,12 @@ class Reading:
     calls: tuple[Call, ...] = ()
 
 
-UNREAD = Reading(datetime.fromtimestamp(0, UTC))
+NO_READING = Reading(datetime.fromtimestamp(0, UTC))
 """Of a fact that was written down (in a test), not read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unavailable:
     """A fact that could not be read, and why."""
 
     fact: type
@@ -61,21 +61,21 @@ def reads(reader: Reader) -> Reader:
 
 
 @cache
-def needs(function: Callable[..., Any]) -> Mapping[str, type]:
+def dependencies(function: Callable[..., Any]) -> Mapping[str, type]:
     """A function's parameters and the types of what it needs for them."""
-    return {name: kind for name, (kind, _) in _needs(function).items()}
+    return {name: kind for name, (kind, _) in _dependencies(function).items()}
 
 
-def provided(function: Callable[..., Any], values: Mapping[type, Any]) -> dict[str, Any]:
+def arguments_from(function: Callable[..., Any], values: Mapping[type, Any]) -> dict[str, Any]:
     """A function's arguments out of ``values``; None for what it can do without and could not be read."""
     return {
-        name: None if is_optional and isinstance(values[kind], Unreadable) else values[kind]
-        for name, (kind, is_optional) in _needs(function).items()
+        name: None if is_optional and isinstance(values[kind], Unavailable) else values[kind]
+        for name, (kind, is_optional) in _dependencies(function).items()
     }
 
 
 @cache
-def _needs(function: Callable[..., Any]) -> Mapping[str, tuple[Any, bool]]:
+def _dependencies(function: Callable[..., Any]) -> Mapping[str, tuple[Any, bool]]:
     """By parameter: the type, and whether the function can do without."""
     hints = get_type_hints(function)
     found: dict[str, tuple[Any, bool]] = {}
@@ -86,31 +86,31 @@ def _needs(function: Callable[..., Any]) -> Mapping[str, tuple[Any, bool]]:
     return found
 
 
-def collect(functions: Iterable[Callable[..., Any]], given: Mapping[type, Any]) -> Readings:
+def collect(functions: Iterable[Callable[..., Any]], known: Mapping[type, Any]) -> Readings:
     """All that ``functions`` need and that isn't ``given``, read side by side.
 
     Every fact has a thread of its own, which first waits for the facts that its reader needs; so a chain of facts
     takes as long as its own calls, whatever else goes on. ``WrongUse`` (another account's credentials) ends all of it.
     """
-    order = _in_order(functions, given)
+    order = _in_order(functions, known)
     if not order:
         return {}
-    if any(Gateway in needs(_READERS[fact]).values() for fact in order) and Gateway in given:
-        given[Gateway].log_in()
+    if any(Gateway in dependencies(_READERS[fact]).values() for fact in order) and Gateway in known:
+        known[Gateway].log_in()
     futures: dict[type, Future[Any]] = {}
     with ThreadPoolExecutor(len(order), "fact") as pool:
         for fact in order:
-            futures[fact] = pool.submit(copy_context().run, _read, fact, given, futures)
+            futures[fact] = pool.submit(copy_context().run, _read, fact, known, futures)
         return {fact: future.result() for fact, future in futures.items()}
 
 
-def _in_order(functions: Iterable[Callable[..., Any]], given: Mapping[type, Any]) -> list[type]:
+def _in_order(functions: Iterable[Callable[..., Any]], known: Mapping[type, Any]) -> list[type]:
     """The facts needed, those that others rest on first."""
     order: list[type] = []
 
     def add(function: Callable[..., Any]) -> None:
-        for fact in needs(function).values():
-            if fact in given or fact in order:
+        for fact in dependencies(function).values():
+            if fact in known or fact in order:
                 continue
             if fact not in _READERS:
                 raise RuntimeError(f"Nothing reads {fact.__name__}, which {function.__name__} needs")
@@ -122,13 +122,15 @@ def _in_order(functions: Iterable[Callable[..., Any]], given: Mapping[type, Any]
     return order
 
 
-def _read(fact: type, given: Mapping[type, Any], futures: Mapping[type, Future[Any]]) -> Any:
+def _read(fact: type, known: Mapping[type, Any], futures: Mapping[type, Future[Any]]) -> Any:
     reader = _READERS[fact]
-    wanted = needs(reader).values()
-    arguments = provided(reader, {need: given[need] if need in given else futures[need].result() for need in wanted})
+    wanted = dependencies(reader).values()
+    arguments = arguments_from(
+        reader, {need: known[need] if need in known else futures[need].result() for need in wanted}
+    )
     for value in arguments.values():
-        if isinstance(value, Unreadable):
-            return Unreadable(fact, value.error, value.reading)
+        if isinstance(value, Unavailable):
+            return Unavailable(fact, value.error, value.reading)
     at = datetime.now(UTC)
     with recording() as calls:
         try:
@@ -136,12 +138,12 @@ def _read(fact: type, given: Mapping[type, Any], futures: Mapping[type, Future[A
         except WrongUse:
             raise
         except OmcError as error:
-            return Unreadable(fact, error, Reading(at, tuple(calls)))
+            return Unavailable(fact, error, Reading(at, tuple(calls)))
         except KeyError as error:
             problem = BadAnswer(f"AWS's answer lacks {error}, so {fact.__name__} is not known. Try again.")
-            return Unreadable(fact, problem, Reading(at, tuple(calls)))
+            return Unavailable(fact, problem, Reading(at, tuple(calls)))
         except Exception as error:  # noqa: BLE001 - a mistake in one reader costs what it reads, never the report
-            return Unreadable(fact, contained(f"the reading of {fact.__name__}", error), Reading(at, tuple(calls)))
+            return Unavailable(fact, contained(f"the reading of {fact.__name__}", error), Reading(at, tuple(calls)))
         return replace(value, reading=Reading(at, tuple(calls) or _calls_below(arguments)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definition, Definitions
 from omc.stack import Environment
 
@@ -27,7 +27,7 @@ class Connections:
     each_task: Mapping[str, int]
     """By service, for a task of the revision that it runs. Services without a database are left out."""
     why_unknown: str = ""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
     @property
     def budget(self) -> int | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omc.facts.collector import UNREAD, Reading, reads
-from omc.facts.probes import Asked, Probes, Source
+from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.probes import ProbeRequest, Probes, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +27,19 @@ class DataAge:
     """Of every service whose status page was asked for."""
 
     services: tuple[ServiceData, ...]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
 def read_data_age(probes: Probes) -> DataAge:
     """``data_age_seconds`` of each status page, which was asked as users come."""
-    return DataAge(tuple(_age(asked) for asked in probes.asked if asked.source is Source.STATUS))
+    return DataAge(tuple(_age(request) for request in probes.requests if request.source is Source.STATUS))
 
 
-def _age(asked: Asked) -> ServiceData:
-    said = asked.said
-    if said is None:
-        met = asked.answers[0]
+def _age(request: ProbeRequest) -> ServiceData:
+    payload = request.payload
+    if payload is None:
+        met = request.answers[0]
         if met.trouble is not None:
             problem = f"can't be reached ({met.problem})"
         elif met.elsewhere:
@@ -48,8 +48,8 @@ def _age(asked: Asked) -> ServiceData:
             problem = f"answered {met.status} {met.reason}".rstrip()
         else:
             problem = "answered something that is not JSON"
-        return ServiceData(asked.service, asked.url, None, f"{asked.url} {problem}.", is_answered=False)
-    age = said.get("data_age_seconds") if isinstance(said, dict) else None
+        return ServiceData(request.service, request.url, None, f"{request.url} {problem}.", is_answered=False)
+    age = payload.get("data_age_seconds") if isinstance(payload, dict) else None
     if isinstance(age, int | float) and not isinstance(age, bool) and age >= 0:
-        return ServiceData(asked.service, asked.url, float(age), "")
-    return ServiceData(asked.service, asked.url, None, f"{asked.url} does not say data_age_seconds.")
+        return ServiceData(request.service, request.url, float(age), "")
+    return ServiceData(request.service, request.url, None, f"{request.url} does not say data_age_seconds.")

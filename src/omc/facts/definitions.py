@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import AwsRefused
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.services import Services
 from omc.stack import Environment, Service
 
@@ -100,19 +100,19 @@ class Definitions:
     """The newest of the family that Terraform made, where there is one among its newest ten."""
     migrating: Mapping[str, Definition] = field(default_factory=dict)
     """Of services whose migration has a family of its own: its newest that Terraform made, or else its newest."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
 def read_definitions(aws: Gateway, environment: Environment, services: Services) -> Definitions:
     """A call for each revision; one listing a family."""
     ours = [service for service in services.services if service.task_definition]
-    running = side_by_side(lambda service: describe_definition(aws, service.task_definition), ours)
+    running = parallel_map(lambda service: describe_definition(aws, service.task_definition), ours)
     names = [service.name for service in ours]
     known = [service for service in environment.services if service.name in names]
-    applied = side_by_side(lambda service: newest_definition(aws, service.family, terraforms=True), known)
+    applied = parallel_map(lambda service: newest_definition(aws, service.family, terraforms=True), known)
     migrations = [service for service in known if service.migrate_family]
-    migrating = side_by_side(lambda service: newest_migration(aws, service), migrations)
+    migrating = parallel_map(lambda service: newest_migration(aws, service), migrations)
     return Definitions(
         running={name: found for name, found in zip(names, running, strict=True) if found},
         applied={service.name: found for service, found in zip(known, applied, strict=True) if found},
@@ -132,8 +132,8 @@ def newest_migration(aws: Gateway, service: Service) -> Definition | None:
 
 def newest_definition(aws: Gateway, family: str, *, terraforms: bool) -> Definition | None:
     """The newest ACTIVE revision of a family; with ``terraforms``, the newest that Terraform made of its last ten."""
-    told = aws.client("ecs").list_task_definitions(familyPrefix=family, sort="DESC", maxResults=NEWEST)
-    for arn in told["taskDefinitionArns"]:
+    response = aws.client("ecs").list_task_definitions(familyPrefix=family, sort="DESC", maxResults=NEWEST)
+    for arn in response["taskDefinitionArns"]:
         definition = describe_definition(aws, arn)
         if definition is not None and (definition.made_by_terraform or not terraforms):
             return definition
@@ -152,18 +152,18 @@ def describe_definition(aws: Gateway, name: str) -> Definition | None:
 
 def describe_definitions(aws: Gateway, names: Sequence[str]) -> Mapping[str, Definition]:
     """Those of the revisions that exist, by the name that was asked for."""
-    found = side_by_side(lambda name: describe_definition(aws, name), names)
+    found = parallel_map(lambda name: describe_definition(aws, name), names)
     return {name: definition for name, definition in zip(names, found, strict=True) if definition}
 
 
 def definition_of(answer: DescribeTaskDefinitionResponseTypeDef) -> Definition:
-    told: Mapping[str, Any] = answer["taskDefinition"]
-    registered = told.get("registeredAt")
+    record: Mapping[str, Any] = answer["taskDefinition"]
+    registered = record.get("registeredAt")
     return Definition(
-        name=f"{told['family']}:{told['revision']}",
-        arn=told["taskDefinitionArn"],
-        status=told.get("status", "ACTIVE"),
-        body={key: value for key, value in told.items() if key not in ANSWERED_ONLY},
+        name=f"{record['family']}:{record['revision']}",
+        arn=record["taskDefinitionArn"],
+        status=record.get("status", "ACTIVE"),
+        body={key: value for key, value in record.items() if key not in ANSWERED_ONLY},
         tags={tag.get("key", ""): tag.get("value", "") for tag in answer.get("tags", [])},
         registered=registered.astimezone(UTC) if registered else None,
     )

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.probes import Probes, Source
 
-MOST = 50
+MAX_DEPENDENCIES = 50
 """Dependencies of one page."""
 DEPTH = 4
 TEXT = 200
@@ -111,7 +111,7 @@ _CACHE = re.compile(r"(cache|redis|valkey|elasticache|memcached)", re.IGNORECASE
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class DependencyReport:
     """What one answer says of one dependency."""
 
     name: str
@@ -129,7 +129,7 @@ class Dependency:
     """One dependency of one service: the worst that an answer said of it."""
 
     service: str
-    said: Said
+    report: DependencyReport
     answers: int
     """So many answers of the page were read …"""
     bad: int
@@ -139,7 +139,7 @@ class Dependency:
     @property
     def place(self) -> str:
         """One name for what pages name differently: ``database``, ``cache``, else the page's own."""
-        return place_of(self.said.name)
+        return place_of_dependency(self.report.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Dependencies:
     found: tuple[Dependency, ...]
     services: tuple[str, ...] = ()
     """Those whose page was read."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -157,21 +157,21 @@ def read_dependencies(probes: Probes) -> Dependencies:
     """Several answers of a page are of several tasks: each is read."""
     found: list[Dependency] = []
     services: list[str] = []
-    for asked in probes.asked:
-        pages = [answer.said for answer in asked.answers if answer.said is not None]
-        if asked.source is not Source.STATUS or not pages:
+    for request in probes.requests:
+        pages = [answer.payload for answer in request.answers if answer.payload is not None]
+        if request.source is not Source.STATUS or not pages:
             continue
-        services.append(asked.service)
-        each = [{said.name: said for said in said_of(page)} for page in pages]
+        services.append(request.service)
+        each = [{response.name: response for response in report_of(page)} for page in pages]
         for name in dict.fromkeys(name for names in each for name in names):
-            told = [names[name] for names in each if name in names]
-            worst = max(told, key=lambda said: (list(State).index(said.state), said.seconds or 0))
-            bad = sum(said.state in (State.DEGRADED, State.DOWN) for said in told)
-            found.append(Dependency(asked.service, worst, len(pages), bad, asked.url))
+            saids = [names[name] for names in each if name in names]
+            worst = max(saids, key=lambda payload: (list(State).index(payload.state), payload.seconds or 0))
+            bad = sum(record.state in (State.DEGRADED, State.DOWN) for record in saids)
+            found.append(Dependency(request.service, worst, len(pages), bad, request.url))
     return Dependencies(tuple(found), tuple(services))
 
 
-def place_of(name: str) -> str:
+def place_of_dependency(name: str) -> str:
     """``Redis Cache`` is ``cache``, ``db`` is ``database``, ``Payment API`` is ``payment-api``."""
     if _DATABASE.fullmatch(name.strip()):
         return "database"
@@ -180,27 +180,27 @@ def place_of(name: str) -> str:
     return re.sub(r"[^a-z0-9._/]+", "-", name.lower()).strip("-") or "dependency"
 
 
-def said_of(page: Any) -> list[Said]:
+def report_of(page: Any) -> list[DependencyReport]:
     """All that a page says of dependencies, each name once with the worst that is said of it; and of itself."""
-    worst: dict[str, Said] = {}
+    worst: dict[str, DependencyReport] = {}
     if not isinstance(page, dict):
         return []
-    for said in [*_of_page(page), *_itself(page)]:
-        before = worst.get(said.name)
-        if before is None or list(State).index(said.state) > list(State).index(before.state):
-            worst[said.name] = said
-        if len(worst) >= MOST:
+    for response in [*_of_page(page), *_itself(page)]:
+        before = worst.get(response.name)
+        if before is None or list(State).index(response.state) > list(State).index(before.state):
+            worst[response.name] = response
+        if len(worst) >= MAX_DEPENDENCIES:
             break
     return list(worst.values())
 
 
-def _itself(page: Mapping[str, Any]) -> Iterator[Said]:
+def _itself(page: Mapping[str, Any]) -> Iterator[DependencyReport]:
     for key in ITSELF:
         if key in page and (found := _state(page[key])):
-            yield Said("", found[0], found[1], found[2] or _detail(page))
+            yield DependencyReport("", found[0], found[1], found[2] or _detail(page))
 
 
-def _of_page(page: Mapping[str, Any]) -> Iterator[Said]:
+def _of_page(page: Mapping[str, Any]) -> Iterator[DependencyReport]:
     for key, value in page.items():
         folded = _folded(key)
         if folded in PARTS or folded in LOOSE or folded in FAILURES:
@@ -211,11 +211,11 @@ def _of_page(page: Mapping[str, Any]) -> Iterator[Said]:
             if KNOWN.fullmatch(SAYS_SO.sub("", key)) or (SAYS_SO.search(key) and SAYS_SO.sub("", key)):
                 yield from _one(SAYS_SO.sub("", key) or key, value, depth=1)
         elif isinstance(value, str | dict):
-            for said in _one(key, value, depth=1):
-                yield said if said.seconds is not None else replace(said, seconds=_beside(page, key))
+            for response in _one(key, value, depth=1):
+                yield response if response.seconds is not None else replace(response, seconds=_beside(page, key))
 
 
-def _parts(value: Any, prefix: str, *, is_loose: bool, have_failed: bool, depth: int) -> Iterator[Said]:
+def _parts(value: Any, prefix: str, *, is_loose: bool, have_failed: bool, depth: int) -> Iterator[DependencyReport]:
     if depth > DEPTH:
         return
     members: list[tuple[str, Any]] = []
@@ -228,39 +228,41 @@ def _parts(value: Any, prefix: str, *, is_loose: bool, have_failed: bool, depth:
                 members.append((name, each))
             elif have_failed and isinstance(each, str):
                 members.append((each, ""))
-    for name, each in members[: 4 * MOST]:
+    for name, each in members[: 4 * MAX_DEPENDENCIES]:
         if have_failed:
             detail = each if isinstance(each, str) else _detail(each) if isinstance(each, dict) else ""
-            yield Said(_name(prefix + name), State.DOWN, "failed", detail[:TEXT])
+            yield DependencyReport(_name(prefix + name), State.DOWN, "failed", detail[:TEXT])
         elif isinstance(each, dict) or not is_loose:
             yield from _one(prefix + name, each, depth=depth)
 
 
-def _one(name: str, value: Any, *, depth: int) -> Iterator[Said]:
+def _one(name: str, value: Any, *, depth: int) -> Iterator[DependencyReport]:
     if isinstance(value, list):  # health+json: several measures of "database:responseTime"
         component, _, measure = name.partition(":")
         for each in value:
             if isinstance(each, dict):
-                for said in _one(component, each, depth=depth):
-                    seconds = _measured(each, measure) if said.seconds is None else said.seconds
-                    yield replace(said, seconds=seconds)
+                for response in _one(component, each, depth=depth):
+                    seconds = _measured(each, measure) if response.seconds is None else response.seconds
+                    yield replace(response, seconds=seconds)
         return
     if isinstance(value, dict):
         inner = [
-            said
+            payload
             for key, part in value.items()
             if _folded(key) in PARTS
-            for said in _parts(part, f"{name}/", is_loose=False, have_failed=False, depth=depth + 1)
+            for payload in _parts(part, f"{name}/", is_loose=False, have_failed=False, depth=depth + 1)
         ]
         if inner:
             yield from inner
             return
         found = next((state for key in STATE_KEYS if key in value and (state := _state(value[key]))), None)
         if found:
-            yield Said(_name(name), found[0], found[1], (found[2] or _detail(value))[:TEXT], _seconds(value))
+            yield DependencyReport(
+                _name(name), found[0], found[1], (found[2] or _detail(value))[:TEXT], _seconds(value)
+            )
         return
     if found := _state(value):
-        yield Said(_name(name), found[0], found[1], found[2][:TEXT])
+        yield DependencyReport(_name(name), found[0], found[1], found[2][:TEXT])
 
 
 def _state(value: Any) -> tuple[State, str, str] | None:
@@ -276,20 +278,20 @@ def _state(value: Any) -> tuple[State, str, str] | None:
 
 def _detail(value: Mapping[str, Any]) -> str:
     for key in DETAIL_KEYS:
-        said = value.get(key)
-        if isinstance(said, dict):
-            said = next((said[key] for key in DETAIL_KEYS if isinstance(said.get(key), str)), None)
-        if isinstance(said, str) and said.strip() and _folded(said) not in STATES:
-            return " ".join(said.split())[:TEXT]
+        payload = value.get(key)
+        if isinstance(payload, dict):
+            payload = next((payload[key] for key in DETAIL_KEYS if isinstance(payload.get(key), str)), None)
+        if isinstance(payload, str) and payload.strip() and _folded(payload) not in STATES:
+            return " ".join(payload.split())[:TEXT]
     return ""
 
 
 def _seconds(value: Mapping[str, Any]) -> float | None:
-    for key, said in value.items():
+    for key, payload in value.items():
         found = TIME.match(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key))
-        if found and isinstance(said, int | float) and not isinstance(said, bool) and said >= 0:
-            return said / 1000 if found[2].lower().startswith("m") else float(said)
-        if key.lower() == "duration" and isinstance(said, str) and (parts := _SPAN.match(said)):
+        if found and isinstance(payload, int | float) and not isinstance(payload, bool) and payload >= 0:
+            return payload / 1000 if found[2].lower().startswith("m") else float(payload)
+        if key.lower() == "duration" and isinstance(payload, str) and (parts := _SPAN.match(payload)):
             return 3600 * int(parts[1]) + 60 * int(parts[2]) + float(parts[3])
     return None
 
@@ -302,12 +304,12 @@ def _beside(page: Mapping[str, Any], name: str) -> float | None:
 
 def _measured(value: Mapping[str, Any], measure: str) -> float | None:
     """health+json's ``observedValue`` where it is a time."""
-    said, unit = value.get("observedValue"), str(value.get("observedUnit", "")).lower()
+    payload, unit = value.get("observedValue"), str(value.get("observedUnit", "")).lower()
     if not re.search(r"time|latency|duration", measure, re.IGNORECASE):
         return None
-    if not isinstance(said, int | float) or isinstance(said, bool) or unit not in ("ms", "s"):
+    if not isinstance(payload, int | float) or isinstance(payload, bool) or unit not in ("ms", "s"):
         return None
-    return said / 1000 if unit == "ms" else float(said)
+    return payload / 1000 if unit == "ms" else float(payload)
 
 
 def _name(name: str) -> str:

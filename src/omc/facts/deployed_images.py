@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import describe_definitions
 from omc.facts.deployments import History
 from omc.facts.releases import Ledger
 from omc.stack import Environment
 from omc.store.opened import Store
 
-MOST = 10
+MAX_IMAGES = 10
 """Revisions of a service that are asked for beside those that the ledger knows."""
 
 
@@ -35,7 +35,7 @@ class DeployedImages:
 
     of: Mapping[str, Mapping[str, str]]
     """Each container's image as the revision names it."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
     undone: Mapping[tuple[str, str], UndoneImage] = field(default_factory=dict)
     """By service and digest; those that were deployed again since, and stayed, are left out."""
 
@@ -58,7 +58,7 @@ def read_deployed_images(
     names: list[str] = []
     for service in environment.services:
         deployed = dict.fromkeys(each.task_definition for each in history.of.get(service.name, ()))
-        names += [name for name in deployed if name and name not in of][:MOST]
+        names += [name for name in deployed if name and name not in of][:MAX_IMAGES]
     found = describe_definitions(aws, names)
     with store.reading() as session:
         undone = undone_by(ended_deploys(session, environment.name))

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from omc.aws.batches import batches
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import BadAnswer
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.services import Services, short_name
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class History:
     """By service, newest first."""
 
     of: Mapping[str, tuple[ServiceDeployment, ...]]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
     read_back_to: Mapping[str, datetime] = field(default_factory=dict)
     """Services of which ECS knows more than was read: when the oldest that was read was created."""
 
@@ -85,7 +85,7 @@ def read_history(aws: Gateway, services: Services) -> History:
     """A listing of each service's deployments, all pages of it; then twenty of them a call, from the newest on, until
     enough revisions are known or none is left."""
     names = [service.name for service in services.services]
-    found = dict(zip(names, side_by_side(lambda name: _history(aws, name), names), strict=True))
+    found = dict(zip(names, parallel_map(lambda name: _history(aws, name), names), strict=True))
     return History(
         of={name: deployments for name, (deployments, _) in found.items()},
         read_back_to={
@@ -112,34 +112,34 @@ def list_deployments(aws: Gateway, service: str, most: int = A_PAGE) -> tuple[st
     ECS promises no order and may give pages that are shorter than asked for, so all pages are read (up to
     ``MOST_LISTED``), whatever is wanted of them.
     """
-    told: dict[str, datetime] = {}
+    record: dict[str, datetime] = {}
     wire: dict[str, Any] = {"cluster": aws.environment.cluster, "service": service, "maxResults": A_PAGE}
     while True:
         answer = aws.client("ecs").list_service_deployments(**wire)
-        told |= {brief["serviceDeploymentArn"]: brief["createdAt"] for brief in answer["serviceDeployments"]}
+        record |= {brief["serviceDeploymentArn"]: brief["createdAt"] for brief in answer["serviceDeployments"]}
         following = answer.get("nextToken")
-        if not following or len(told) >= MOST_LISTED:
+        if not following or len(record) >= MOST_LISTED:
             break
         if following == wire.get("nextToken"):
             raise BadAnswer(f"ECS leads from a page of {service}'s deployments to the same page. Try again.")
         wire["nextToken"] = following
-    return tuple(sorted(told, key=lambda arn: told[arn], reverse=True))[:most]
+    return tuple(sorted(record, key=lambda arn: record[arn], reverse=True))[:most]
 
 
 def describe_deployments(aws: Gateway, arns: Sequence[str]) -> tuple[ServiceDeployment, ...]:
     """Those that ECS still knows, newest first, with the task definitions of their service revisions."""
     ecs = aws.client("ecs")
-    answers = side_by_side(
+    answers = parallel_map(
         lambda some: ecs.describe_service_deployments(serviceDeploymentArns=list(some)), batches(list(arns), A_CALL)
     )
-    told = [deployment for answer in answers for deployment in answer["serviceDeployments"]]
+    records = [deployment for answer in answers for deployment in answer["serviceDeployments"]]
     revisions = {
         revision
-        for deployment in told
+        for deployment in records
         for revision in (_target(deployment), deployment.get("rollback", {}).get("serviceRevisionArn", ""))
         if revision
     }
-    described = side_by_side(
+    described = parallel_map(
         lambda some: ecs.describe_service_revisions(serviceRevisionArns=list(some)), batches(sorted(revisions), A_CALL)
     )
     definitions = {
@@ -147,26 +147,26 @@ def describe_deployments(aws: Gateway, arns: Sequence[str]) -> tuple[ServiceDepl
         for answer in described
         for revision in answer["serviceRevisions"]
     }
-    found = (_deployment(deployment, definitions) for deployment in told)
+    found = (_deployment(deployment, definitions) for deployment in records)
     return tuple(sorted(found, key=lambda deployment: deployment.created, reverse=True))
 
 
-def _target(told: ServiceDeploymentTypeDef) -> str:
-    return told.get("targetServiceRevision", {}).get("arn", "")
+def _target(record: ServiceDeploymentTypeDef) -> str:
+    return record.get("targetServiceRevision", {}).get("arn", "")
 
 
-def _deployment(told: ServiceDeploymentTypeDef, definitions: Mapping[str, str]) -> ServiceDeployment:
-    rollback: Mapping[str, Any] = told.get("rollback", {})
-    finished = told.get("finishedAt") or told.get("stoppedAt")
+def _deployment(record: ServiceDeploymentTypeDef, definitions: Mapping[str, str]) -> ServiceDeployment:
+    rollback: Mapping[str, Any] = record.get("rollback", {})
+    finished = record.get("finishedAt") or record.get("stoppedAt")
     return ServiceDeployment(
-        arn=told["serviceDeploymentArn"],
-        status=told["status"],
-        reason=told.get("statusReason", ""),
-        task_definition=definitions.get(_target(told), ""),
-        created=told["createdAt"].astimezone(UTC),
+        arn=record["serviceDeploymentArn"],
+        status=record["status"],
+        reason=record.get("statusReason", ""),
+        task_definition=definitions.get(_target(record), ""),
+        created=record["createdAt"].astimezone(UTC),
         finished=finished.astimezone(UTC) if finished else None,
         back_to=definitions.get(rollback.get("serviceRevisionArn", ""), ""),
         rollback_reason=rollback.get("reason", ""),
-        breaker=told.get("deploymentCircuitBreaker", {}).get("status", ""),
-        alarms=tuple(told.get("alarms", {}).get("triggeredAlarmNames", [])),
+        breaker=record.get("deploymentCircuitBreaker", {}).get("status", ""),
+        alarms=tuple(record.get("alarms", {}).get("triggeredAlarmNames", [])),
     )

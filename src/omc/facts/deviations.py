@@ -11,7 +11,7 @@ from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.errors import OmcError
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.expected import Thing
 from omc.facts.expected_kinds import KINDS, Field
 from omc.facts.found import Found
@@ -19,7 +19,7 @@ from omc.facts.services import Services
 from omc.facts.temporary import Temporary, read_temporary
 from omc.facts.trail import NOBODY, Author, Trail
 from omc.stack import Environment
-from omc.store.place import Place
+from omc.store.location import StoreLocation
 
 SCALED = frozenset({"aws_appautoscaling_target", "aws_ecs_service"})
 """Types of which omc changes something for a while."""
@@ -74,12 +74,12 @@ class Deviations:
     """Services that want fewer tasks than their minimum."""
     temporary: Temporary = field(default_factory=Temporary)
     """What omc changed for a while; read only where it may explain something."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
 def read_deviations(
-    aws: Gateway, environment: Environment, place: Place, found: Found, services: Services | None
+    aws: Gateway, environment: Environment, place: StoreLocation, found: Found, services: Services | None
 ) -> Deviations:
     """Compares; asks more only where there is something to ask about."""
     every = deviations(found, _in_pairs(services))
@@ -116,14 +116,14 @@ def deviations(found: Found, in_pairs: frozenset[str] = frozenset()) -> tuple[De
 
 
 def _changes(expected: Thing, found: Thing, in_pairs: frozenset[str]) -> Iterable[Changed]:
-    told = {**found.values, "_names": expected.values.get("_names", {})}
+    record = {**found.values, "_names": expected.values.get("_names", {})}
     for one in expected.kind.fields:
-        old, new = one.of(expected.values), one.of(told)
+        old, new = one.of(expected.values), one.of(record)
         if old is None or new is None or old == new:
             continue
         if in_pairs and any(group in f"{old} {new}" for group in in_pairs):
             continue
-        yield Changed(one, old, new, one.weaker(expected.values, told))
+        yield Changed(one, old, new, one.weaker(expected.values, record))
 
 
 def _folded(every: list[Deviation], gone: Mapping[tuple[str, Any], Thing]) -> tuple[Deviation, ...]:
@@ -177,7 +177,7 @@ def _in_pairs(services: Services | None) -> frozenset[str]:
     return frozenset(group_name(arn) for arn in arns)
 
 
-def _temporary(place: Place, environment: Environment) -> Temporary:
+def _temporary(place: StoreLocation, environment: Environment) -> Temporary:
     """Where nothing was ever kept, nothing was changed for a while."""
     if not place.exists:
         return Temporary()

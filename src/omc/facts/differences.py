@@ -118,8 +118,8 @@ def text_of(value: Any, *, bare: bool = True) -> str:
     if isinstance(value, str):
         if bare and _BARE.fullmatch(value) and value not in _MEANINGS and "  " not in value:
             return value
-        return _told_apart(json.dumps(value, ensure_ascii=False))
-    return _told_apart(json.dumps(_plain(value), sort_keys=True, ensure_ascii=False))
+        return _distinguished(json.dumps(value, ensure_ascii=False))
+    return _distinguished(json.dumps(_plain(value), sort_keys=True, ensure_ascii=False))
 
 
 def path_text(path: Path) -> str:
@@ -155,10 +155,10 @@ def document(value: Any) -> Any:
     if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
         return None
     try:
-        said = exact_json.loads(value, _once)
+        payload = exact_json.loads(value, _once)
     except (ValueError, RecursionError, ArithmeticError):
         return None
-    return said if _depth(said) <= DEEPEST else None
+    return payload if _depth(payload) <= DEEPEST else None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -248,18 +248,18 @@ def _closed(path: Path, value: Any) -> Any:
         return {key: _closed((*path, key), item) for key, item in value.items()}
     if isinstance(value, list):
         return [_closed(path, item) for item in value]
-    said = document(value)
-    if said is None:
+    payload = document(value)
+    if payload is None:
         return value
-    opened = _closed(path, _hide(said, _key_of(path)))
+    opened = _closed(path, _hide(payload, _key_of(path)))
     return Hidden(_canonical(value), text_of(opened)) if _holds_hidden(opened) else value
 
 
 def _parts(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
     """A value that is new or gone: whole where it is short, else part by part."""
-    said = document(value)
-    if said is not None:
-        value = _hide(said, _key_of(path))
+    payload = document(value)
+    if payload is not None:
+        value = _hide(payload, _key_of(path))
     by = _known_by(value, value) if isinstance(value, list) and not _is_words(path) else ""
     if by:
         for item in value:
@@ -422,7 +422,7 @@ def _mark(value: Any) -> Any:
     return {type(value).__name__: value.raw if isinstance(value, Hidden) else repr(value)}
 
 
-def _told_apart(text: str) -> str:
+def _distinguished(text: str) -> str:
     return "".join(char if _is_plain(char) else f"\\u{ord(char):04x}" for char in text)
 
 

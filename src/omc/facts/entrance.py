@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.load_balancers import LoadBalancers
 from omc.stack import Environment
 
@@ -43,7 +43,7 @@ class Entrance:
     """Why the name can't be looked up; else empty."""
     balancers: int = 1
     """How many load balancers the environment has."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -65,7 +65,7 @@ def read_entrance(aws: Gateway, environment: Environment, load_balancers: LoadBa
         host=host,
         is_https=url.scheme == "https",
         protocols=tuple(sorted({str(listener.get("Protocol", "")) for listener in listeners})),
-        certificates=tuple(side_by_side(lambda arn: _certificate(aws, arn), arns)),
+        certificates=tuple(parallel_map(lambda arn: _certificate(aws, arn), arns)),
         addresses=addresses,
         balancer_addresses=_look_up(name)[0] if host and name else (),
         problem=problem,
@@ -77,15 +77,15 @@ def _certificate(aws: Gateway, arn: str) -> Certificate:
     if ":acm:" not in arn:
         return Certificate(arn, "", (), None, None)
     try:
-        told = aws.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]
+        response = aws.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]
     except NotFound:
         return Certificate(arn, "missing", (), None, None)
-    names = [told.get("DomainName", ""), *told.get("SubjectAlternativeNames", [])]
-    expires = told.get("NotAfter")
-    kind = told.get("Type")
+    names = [response.get("DomainName", ""), *response.get("SubjectAlternativeNames", [])]
+    expires = response.get("NotAfter")
+    kind = response.get("Type")
     return Certificate(
         arn,
-        told.get("Status", ""),
+        response.get("Status", ""),
         tuple(dict.fromkeys(name for name in names if name)),
         expires.astimezone(UTC) if expires else None,
         None if kind is None else kind == "AMAZON_ISSUED",

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from omc.aws.batches import batches
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.services import Services, short_name
 from omc.facts.tasks import TASKS_A_CALL
 
@@ -30,14 +30,14 @@ class ExecAgents:
     """By service: of its tasks that run."""
 
     of: Mapping[str, tuple[TaskAgent, ...]]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
 def read_exec_agents(aws: Gateway, services: Services) -> ExecAgents:
     """A listing a service, then a hundred tasks a call."""
     names = [service.name for service in services.services]
-    return ExecAgents(dict(zip(names, side_by_side(lambda name: _agents(aws, name), names), strict=True)))
+    return ExecAgents(dict(zip(names, parallel_map(lambda name: _agents(aws, name), names), strict=True)))
 
 
 def _agents(aws: Gateway, service: str) -> tuple[TaskAgent, ...]:
@@ -47,13 +47,13 @@ def _agents(aws: Gateway, service: str) -> tuple[TaskAgent, ...]:
         for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=service)
         for arn in page["taskArns"]
     ]
-    answers = side_by_side(
+    answers = parallel_map(
         lambda some: ecs.describe_tasks(cluster=cluster, tasks=list(some)), batches(arns, TASKS_A_CALL)
     )
-    told: list[Any] = [task for answer in answers for task in answer["tasks"]]
+    records: list[Any] = [task for answer in answers for task in answer["tasks"]]
     return tuple(
         TaskAgent(short_name(task["taskArn"]), task.get("enableExecuteCommand"), _states(task))
-        for task in told
+        for task in records
         if task.get("lastStatus") == "RUNNING"
     )
 

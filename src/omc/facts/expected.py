@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from omc.aws.gateway import Gateway
-from omc.aws.local import reach
+from omc.aws.local import local_endpoint
 from omc.errors import AccessDenied, AwsRefused, NotFound, OmcError
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.expected_kinds import ALIASES, BY_TYPE, Kind
 from omc.facts.older_rules import as_single_rules
 from omc.facts.terraform_values import Key, Values
@@ -65,7 +65,7 @@ class Expected:
     """There is no state at that place."""
     action: str = ""
     """The IAM action whose lack is the problem; else empty."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
     @property
     def is_states(self) -> bool:
@@ -84,8 +84,8 @@ def read_expected(aws: Gateway, environment: Environment) -> Expected:
     expected = Expected((), place=f"s3://{bucket}/{key}")
     try:
         whose: Any = {"ExpectedBucketOwner": owner} if owner else {}
-        told = aws.client("s3").get_object(Bucket=bucket, Key=key, **whose)
-        written, body = told["LastModified"].astimezone(UTC), told["Body"].read()
+        response = aws.client("s3").get_object(Bucket=bucket, Key=key, **whose)
+        written, body = response["LastModified"].astimezone(UTC), response["Body"].read()
     except AccessDenied as error:
         return replace(expected, problem=error.message, action=error.action)
     except (NotFound, AwsRefused) as error:
@@ -105,7 +105,7 @@ def _place(aws: Gateway, environment: Environment) -> tuple[str, str, str]:
     """Bucket, key, and the account that must own the bucket; empty where nobody need say."""
     account = environment.account or ""
     if environment.local_state is not None:
-        account = reach(environment.local_state).account
+        account = local_endpoint(environment.local_state).account
     if "{account}" in environment.terraform_state and not account:
         account = str(aws.client("sts").get_caller_identity()["Account"])
     return *environment.state_in(account), account
@@ -150,8 +150,8 @@ def _kept(kind: str, values: Values, names: Mapping[str, str], ports: Mapping[An
         kept["_port"] = ports.get(values.get("listener_arn"))
     if kind.endswith("gress_rule"):
         kept["egress"] = "egress" in kind
-    told = {str(value): names[str(value)] for value in kept.values() if isinstance(value, str) and value in names}
-    return kept | ({"_names": told} if told else {})
+    record = {str(value): names[str(value)] for value in kept.values() if isinstance(value, str) and value in names}
+    return kept | ({"_names": record} if record else {})
 
 
 def _is_here(values: Values, environment: Environment, account: str) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import AccessDenied, BadAnswer, OmcError
 from omc.facts.alarms import Alarms
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.expected import Expected, Thing
 from omc.facts.expected_without_state import without_state
 from omc.facts.listeners import Listeners
@@ -19,7 +19,7 @@ from omc.facts.pending import Pending
 from omc.facts.releases import Release
 from omc.facts.services import Services
 from omc.stack import Environment
-from omc.store.place import Place
+from omc.store.location import StoreLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class NotListed:
     why: str
     action: str = ""
     """The IAM action that is missing; else empty."""
-    is_told: bool = False
+    is_reported: bool = False
     """Another check says that it is unknown."""
 
 
@@ -43,14 +43,14 @@ class Found:
     not_listed: tuple[NotListed, ...] = ()
     release: int = 0
     """The number of the verified release from which some of it is wanted; 0: none."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
 def read_found(
     aws: Gateway,
     environment: Environment,
-    place: Place,
+    place: StoreLocation,
     expected: Expected,
     alarms: Alarms | None,
     balancers: LoadBalancers | None,
@@ -69,8 +69,8 @@ def read_found(
     by_type: dict[str, list[Thing]] = {}
     for thing in wanted:
         by_type.setdefault(thing.type, []).append(thing)
-    asked = [row for row in LISTINGS if any(kind in by_type for kind in row[0])]
-    answers = side_by_side(lambda row: _asked(aws, facts, by_type, *row), asked)
+    requested = [row for row in LISTINGS if any(kind in by_type for kind in row[0])]
+    answers = parallel_map(lambda row: _asked(aws, facts, by_type, *row), requested)
     return Found(
         wanted,
         tuple(thing for things, _ in answers for thing in things),
@@ -85,7 +85,7 @@ def _asked(
     try:
         return list(listing(aws, [thing for kind in types for thing in by_type.get(kind, ())], facts)), None
     except NotRead:
-        return [], NotListed(types, "another reading that shows it had no answer", is_told=True)
+        return [], NotListed(types, "another reading that shows it had no answer", is_reported=True)
     except AccessDenied as error:
         return [], NotListed(types, error.message, error.action)
     except OmcError as error:
@@ -94,7 +94,7 @@ def _asked(
         return [], NotListed(types, BadAnswer(f"AWS's answer lacks {error}.").message)
 
 
-def _last_release(place: Place, environment: Environment) -> Release | None:
+def _last_release(place: StoreLocation, environment: Environment) -> Release | None:
     """Where nothing was ever kept, no store is opened for it; where it can't be read, nothing follows from it."""
     if not place.exists:
         return None

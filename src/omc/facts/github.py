@@ -15,10 +15,10 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from omc import github_api
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound, Unknown
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.project import Project
 from omc.infrastructure.reverts import origin_of
 from omc.stack import Environment
@@ -49,7 +49,7 @@ class Repository:
     """As GitHub itself writes it."""
     unknown: str = ""
     """Why GitHub's own word is missing; else empty."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class GitHubTrust:
     roles: tuple[RoleTrust, ...]
     providers: tuple[str, ...]
     """OIDC providers of the account, ARNs."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Protection:
     prevents_self_review: bool | None = None
     admins_bypass: bool | None = None
     restricts_branches: bool | None = None
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -104,16 +104,16 @@ def read_repository(environment: Environment, project: Project) -> Repository:
     if not token:
         return Repository(name, configured, remote, unknown=NO_TOKEN)
     try:
-        told = github_api.get(
+        payload = github_api.get(
             f"{github_api.address(environment.github.api)}/repos/{name}",
             token,
             name,
             "the token needs `metadata: read`",
         )
-        created = datetime.fromisoformat(told["created_at"]).astimezone(UTC) if told.get("created_at") else None
-        owner = told.get("owner") or {}
+        created = datetime.fromisoformat(payload["created_at"]).astimezone(UTC) if payload.get("created_at") else None
+        owner = payload.get("owner") or {}
         return Repository(
-            name, configured, remote, told.get("id"), owner.get("id"), created, str(told.get("full_name") or "")
+            name, configured, remote, payload.get("id"), owner.get("id"), created, str(payload.get("full_name") or "")
         )
     except Unknown as error:
         return Repository(name, configured, remote, unknown=error.message.rstrip("."))
@@ -140,15 +140,15 @@ def read_github_trust(aws: Gateway, environment: Environment) -> GitHubTrust:
     iam = aws.client("iam")
     listed = [provider["Arn"] for provider in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]]
     names = [f"{environment.prefix}-github-{role}" for role in ROLES]
-    return GitHubTrust(tuple(side_by_side(lambda name: _trust(aws, name), names)), tuple(listed))
+    return GitHubTrust(tuple(parallel_map(lambda name: _trust(aws, name), names)), tuple(listed))
 
 
 def _trust(aws: Gateway, name: str) -> RoleTrust:
     try:
-        told: Any = aws.client("iam").get_role(RoleName=name)["Role"]
+        response: Any = aws.client("iam").get_role(RoleName=name)["Role"]
     except NotFound:
         return RoleTrust(name, missing=True)
-    document: Any = told["AssumeRolePolicyDocument"]
+    document: Any = response["AssumeRolePolicyDocument"]
     return trust_in(name, json.loads(unquote(document)) if isinstance(document, str) else document)
 
 
@@ -204,7 +204,7 @@ def read_protection(environment: Environment, repository: Repository) -> Protect
     api = github_api.address(environment.github.api)
     url = f"{api}/repos/{repository.name}/environments/{quote(environment.name, safe='')}"
     try:
-        told = github_api.get(
+        payload = github_api.get(
             url, token, f"the environment {environment.name} of {repository.name}", "the token needs `actions: read`"
         )
     except github_api.Missing:
@@ -213,25 +213,27 @@ def read_protection(environment: Environment, repository: Repository) -> Protect
         return Protection(missing=True)
     except Unknown as error:
         return Protection(unknown=error.message.rstrip("."))
-    return protection_in(told)
+    return protection_in(payload)
 
 
-def protection_in(told: Any) -> Protection:
+def protection_in(payload: Any) -> Protection:
     """What GitHub's answer about an environment comes to; what isn't in it stays None."""
-    if not isinstance(told, Mapping):
+    if not isinstance(payload, Mapping):
         return Protection(unknown="GitHub's answer about the environment can't be read")
-    rules = told.get("protection_rules")
+    rules = payload.get("protection_rules")
     reviewers: int | None = None
     prevents: bool | None = None
     if isinstance(rules, list):
         reviews = [rule for rule in rules if isinstance(rule, Mapping) and rule.get("type") == "required_reviewers"]
         reviewers = sum(len(rule.get("reviewers") or []) for rule in reviews)
-        said = [rule.get("prevent_self_review") for rule in reviews]
-        prevents = all(said) if said and None not in said else None
-    bypass = told.get("can_admins_bypass")
+        records = [rule.get("prevent_self_review") for rule in reviews]
+        prevents = all(records) if records and None not in records else None
+    bypass = payload.get("can_admins_bypass")
     return Protection(
         reviewers=reviewers,
         prevents_self_review=prevents,
         admins_bypass=bypass if isinstance(bypass, bool) else None,
-        restricts_branches=told["deployment_branch_policy"] is not None if "deployment_branch_policy" in told else None,
+        restricts_branches=payload["deployment_branch_policy"] is not None
+        if "deployment_branch_policy" in payload
+        else None,
     )

@@ -19,7 +19,7 @@ from omc.facts.images import configuration_of, parse
 
 LABEL = re.compile(r"(?:[a-z0-9.-]+\.)?exit-code\.(\d{1,3})")
 """A vendor's prefix (``org.example.exit-code.2``) is taken too."""
-LONGEST = 120
+MAX_LENGTH = 120
 """Characters of one explanation."""
 
 
@@ -50,7 +50,7 @@ def codes_of(configuration: bytes) -> dict[int, str]:
         return {}
     if not isinstance(labels, Mapping):
         return {}
-    found = ((LABEL.fullmatch(str(name)), " ".join(str(text).split())[:LONGEST]) for name, text in labels.items())
+    found = ((LABEL.fullmatch(str(name)), " ".join(str(text).split())[:MAX_LENGTH]) for name, text in labels.items())
     return {int(label[1]): text.rstrip(".") for label, text in found if label and text}
 
 
@@ -61,8 +61,8 @@ def _manifest(aws: Gateway, repository: str, identity: Any) -> dict[str, Any]:
         return {}
     for image in answer["images"]:
         try:
-            said = json.loads(image.get("imageManifest", "{}"))
+            payload = json.loads(image.get("imageManifest", "{}"))
         except ValueError:
             return {}
-        return said if isinstance(said, dict) else {}
+        return payload if isinstance(payload, dict) else {}
     return {}

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.aws.pages import get_blob
 from omc.errors import AwsRefused, NotFound, Unknown
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definitions
-from omc.procedures.asking import Deploy
+from omc.procedures.requests import DeployRequest
 from omc.stack import Environment
 
 REFERENCE = re.compile(
@@ -94,7 +94,7 @@ class Image:
 class Wanted:
     """What was asked for, for one service."""
 
-    asked: str
+    requested: str
     image: Image | None
     """None: there is no such image."""
     problem: str = ""
@@ -108,11 +108,13 @@ class WantedImages:
     """By service, those that a deployment names."""
 
     of: Mapping[str, Wanted]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
-def read_wanted_images(aws: Gateway, environment: Environment, asked: Deploy, definitions: Definitions) -> WantedImages:
+def read_wanted_images(
+    aws: Gateway, environment: Environment, request: DeployRequest, definitions: Definitions
+) -> WantedImages:
     """Three calls an image: what the repository is, and what is in it. Two more where a single image's configuration
     has to be read for its processor."""
     containers = {service.name: service.container for service in environment.services}
@@ -123,8 +125,8 @@ def read_wanted_images(aws: Gateway, environment: Environment, asked: Deploy, de
         current = parse(running.images.get(containers[service], "")) if running else None
         return _wanted(aws, text, current)
 
-    known = [(service, text) for service, text in asked.images.items() if service in containers]
-    found = side_by_side(look_up, known)
+    known = [(service, text) for service, text in request.images.items() if service in containers]
+    found = parallel_map(look_up, known)
     return WantedImages({service: wanted for (service, _), wanted in zip(known, found, strict=True)})
 
 
@@ -141,10 +143,10 @@ def _wanted(aws: Gateway, text: str, current: Reference | None) -> Wanted:
         return Wanted(text, None, f"it is of the registry {reference.registry}, not {current.registry}.")
     ecr = aws.client("ecr")
     try:
-        said = ecr.describe_repositories(repositoryNames=[current.repository])["repositories"][0]
+        response = ecr.describe_repositories(repositoryNames=[current.repository])["repositories"][0]
     except NotFound:
         return Wanted(text, None, f"there is no repository {current.repository}.")
-    moves = said.get("imageTagMutability", "MUTABLE") != "IMMUTABLE"
+    moves = response.get("imageTagMutability", "MUTABLE") != "IMMUTABLE"
     image = find_image(aws, current.registry, current.repository, reference)
     if image is None:
         what = f"digest {reference.digest}" if reference.digest else f"tag {reference.tag}"
@@ -201,26 +203,26 @@ def architectures(manifest: str) -> tuple[str, ...]:
 
 def configuration_of(manifest: str) -> str:
     """The digest of a single image's configuration; empty where the manifest is of something else."""
-    said = _object(manifest).get("config")
-    if not isinstance(said, dict) or said.get("mediaType") not in CONFIGURATION_TYPES:
+    payload = _object(manifest).get("config")
+    if not isinstance(payload, dict) or payload.get("mediaType") not in CONFIGURATION_TYPES:
         return ""
-    digest = str(said.get("digest"))
+    digest = str(payload.get("digest"))
     return digest if DIGEST.fullmatch(digest) else ""
 
 
 def processor_of(configuration: bytes) -> str:
     """``amd64`` of an image's configuration; empty where it names none."""
-    said = _object(configuration).get("architecture")
-    return said if isinstance(said, str) and said != "unknown" else ""
+    payload = _object(configuration).get("architecture")
+    return payload if isinstance(payload, str) and payload != "unknown" else ""
 
 
 def _object(text: str | bytes) -> dict[str, Any]:
     """The JSON object that the text is; an empty one where it is none."""
     try:
-        said = json.loads(text)
+        payload = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return payload if isinstance(payload, dict) else {}
 
 
 def existing_digests(aws: Gateway, images: Sequence[Reference]) -> frozenset[tuple[str, str]]:
@@ -241,4 +243,4 @@ def existing_digests(aws: Gateway, images: Sequence[Reference]) -> frozenset[tup
             return []
         return [(repository, image["imageId"].get("imageDigest", "")) for image in answer["images"]]
 
-    return frozenset(pair for pairs in side_by_side(ask, sorted(wanted)) for pair in pairs)
+    return frozenset(pair for pairs in parallel_map(ask, sorted(wanted)) for pair in pairs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.incidents.state import Incident
 from omc.stack import Environment
 from omc.store.opened import Store
@@ -15,7 +15,7 @@ class OpenIncidents:
     """The environment's incidents that nobody has resolved, the worst first."""
 
     incidents: tuple[Incident, ...]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from omc import terraform as tf
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound, WrongUse
 from omc.facts.beside_terraform import NOT_KNOWN, Managed, managed_in
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.terraform_json import WHOLE, Change, Difference, Extent, changes, extent, outputs, values_of
-from omc.infrastructure.asked import PlannedChange
+from omc.infrastructure.planned_change import PlannedChange
 from omc.infrastructure.plans import PlanFile, changed_sources, look_into
 from omc.infrastructure.roots import Root, root_of
 from omc.redaction import without_secrets
@@ -54,7 +54,7 @@ class SavedPlan:
     state_serial: int
     """Of the state now."""
     state_lineage: str
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
     output_values: tuple[Difference, ...] = ()
     """How the outputs change, secrets left out."""
     extent: Extent = WHOLE
@@ -71,14 +71,14 @@ class DeletionProtection:
 
     protected: tuple[str, ...]
     """``the database ohmycoins-production``."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
-def read_saved_plan(aws: Gateway, asked: PlannedChange) -> SavedPlan:
+def read_saved_plan(aws: Gateway, request: PlannedChange) -> SavedPlan:
     """The plan file, by `terraform show`, and the state's serial by `terraform state pull`."""
-    root = root_of(aws, Path(asked.project), Path(asked.work), asked.stack)
-    return saved_plan(root, Path(asked.plan))
+    root = root_of(aws, Path(request.project), Path(request.work), request.stack)
+    return saved_plan(root, Path(request.plan))
 
 
 def saved_plan(root: Root, path: Path) -> SavedPlan:
@@ -86,7 +86,7 @@ def saved_plan(root: Root, path: Path) -> SavedPlan:
     plan = look_into(path)
     root.ensure()
 
-    document, state = side_by_side(lambda ask: ask(), [lambda: _document_of(root, plan), root.state])
+    document, state = parallel_map(lambda ask: ask(), [lambda: _document_of(root, plan), root.state])
     prior = document.get("prior_state", {}).get("values", {}).get("root_module", {})
     return SavedPlan(
         sha256=plan.sha256,
@@ -98,7 +98,9 @@ def saved_plan(root: Root, path: Path) -> SavedPlan:
         drift=changes(document.get("resource_drift")),
         outputs=tuple(
             sorted(
-                name for name, said in (document.get("output_changes") or {}).items() if said["actions"] != ["no-op"]
+                name
+                for name, payload in (document.get("output_changes") or {}).items()
+                if payload["actions"] != ["no-op"]
             )
         ),
         managed=sum(
@@ -132,8 +134,10 @@ def read_deletion_protection(aws: Gateway, environment: Environment) -> Deletion
         for balancer in page["LoadBalancers"]:
             name = balancer["LoadBalancerName"]
             if name == (environment.load_balancer or environment.prefix) or name.startswith(f"{environment.prefix}-"):
-                said = elb.describe_load_balancer_attributes(LoadBalancerArn=balancer["LoadBalancerArn"])["Attributes"]
-                values = {one["Key"]: one["Value"] for one in said}
+                records = elb.describe_load_balancer_attributes(LoadBalancerArn=balancer["LoadBalancerArn"])[
+                    "Attributes"
+                ]
+                values = {one["Key"]: one["Value"] for one in records}
                 if values.get("deletion_protection.enabled") == "true":
                     found.append(f"the load balancer {name}")
     return DeletionProtection(tuple(found))
@@ -154,7 +158,7 @@ def _document_of(root: Root, plan: PlanFile) -> dict[str, Any]:
 def given_to(document: Mapping[str, Any]) -> dict[str, Any]:
     """The variables that a plan, as JSON, was made with, secrets and all. They are nobody's to print or keep."""
     listed = (document.get("variables") or {}).items()
-    return {name: said["value"] for name, said in listed if said.get("value") is not None}
+    return {name: payload["value"] for name, payload in listed if payload.get("value") is not None}
 
 
 def _variables(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,5 +173,5 @@ def _variables(document: Mapping[str, Any]) -> dict[str, Any]:
 def _environment_of(document: Mapping[str, Any]) -> str:
     """What the plan's own sources call the environment: ``module "stack" { environment = "staging" }``."""
     calls = document.get("configuration", {}).get("root_module", {}).get("module_calls", {})
-    said = calls.get("stack", {}).get("expressions", {}).get("environment", {})
-    return str(said.get("constant_value", ""))
+    payload = calls.get("stack", {}).get("expressions", {}).get("environment", {})
+    return str(payload.get("constant_value", ""))

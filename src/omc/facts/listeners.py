@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import AccessDenied, NotFound
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers
 
 
@@ -67,9 +67,9 @@ class Rule:
         """For people: ``/api/*``, ``api.example.com/v1/*``, ``default``."""
         if self.is_default:
             return "default"
-        said = [" or ".join(one.values) for one in self.conditions if one.field in ("host-header", "path-pattern")]
+        messages = [" or ".join(one.values) for one in self.conditions if one.field in ("host-header", "path-pattern")]
         more = [one.field for one in self.conditions if one.field not in ("host-header", "path-pattern")]
-        return " ".join([*said, *(f"by {field}" for field in more)]) or f"rule {self.priority}"
+        return " ".join([*messages, *(f"by {field}" for field in more)]) or f"rule {self.priority}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,9 @@ class Listeners:
     listeners: tuple[Listener, ...]
     denied: AccessDenied | None = None
     """Rules could not be read for the lack of a permission: of each listener only the default action is known."""
-    told: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    records: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """The same in ELB's own words, each listener's rules as its ``Rules``."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
     @property
     def leads_to(self) -> frozenset[str]:
@@ -107,7 +107,7 @@ class Listeners:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Route:
     """Where a request is led."""
 
     listener: Listener
@@ -120,18 +120,20 @@ class Way:
 def read_listeners(aws: Gateway, load_balancers: LoadBalancers) -> Listeners:
     """One call a load balancer and one a listener, side by side; ELB lists rules in no other way."""
     balancers = [balancer for balancer in load_balancers.load_balancers if balancer.kind == "application"]
-    found = [told for some in side_by_side(lambda balancer: _listeners(aws, balancer), balancers) for told in some]
+    found = [
+        payload for some in parallel_map(lambda balancer: _listeners(aws, balancer), balancers) for payload in some
+    ]
     try:
-        rules = side_by_side(lambda told: _rules(aws, told["ListenerArn"]), found)
+        rules = parallel_map(lambda response: _rules(aws, response["ListenerArn"]), found)
         denied = None
     except AccessDenied as error:
         rules, denied = [[] for _ in found], error
     both = list(zip(found, rules, strict=True))
-    whole = tuple({**told, "Rules": some} for told, some in both)
-    return Listeners(tuple(_listener(told, some) for told, some in both), denied, whole)
+    whole = tuple({**record, "Rules": some} for record, some in both)
+    return Listeners(tuple(_listener(reported, some) for reported, some in both), denied, whole)
 
 
-def lead(listeners: Iterable[Listener], url: str) -> Way | None:
+def lead(listeners: Iterable[Listener], url: str) -> Route | None:
     """Where a GET of ``url`` by a browser goes; None where nothing listens for it."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -145,7 +147,7 @@ def lead(listeners: Iterable[Listener], url: str) -> Way | None:
                 for condition in rule.conditions
             ]
             if all(match is True for match in matches):
-                return Way(listener, rule, is_sure)
+                return Route(listener, rule, is_sure)
             is_sure = is_sure and any(match is False for match in matches)
     return None
 
@@ -169,7 +171,9 @@ def _matches(condition: Condition, host: str, path: str, query: str) -> bool | N
 def _has(wanted: str, pairs: Sequence[tuple[str, str]]) -> bool:
     key, _, value = wanted.partition("=")
     pattern = _glob(value.lower())
-    return any((not key or key.lower() == name.lower()) and pattern.fullmatch(said.lower()) for name, said in pairs)
+    return any(
+        (not key or key.lower() == name.lower()) and pattern.fullmatch(message.lower()) for name, message in pairs
+    )
 
 
 def _glob(pattern: str) -> re.Pattern[str]:
@@ -181,7 +185,7 @@ def _glob(pattern: str) -> re.Pattern[str]:
 def _listeners(aws: Gateway, balancer: LoadBalancer) -> list[Any]:
     try:
         pages = aws.client("elbv2").get_paginator("describe_listeners").paginate(LoadBalancerArn=balancer.arn)
-        return [told | {"LoadBalancerArn": balancer.arn} for page in pages for told in page["Listeners"]]
+        return [payload | {"LoadBalancerArn": balancer.arn} for page in pages for payload in page["Listeners"]]
     except NotFound:
         return []
 
@@ -190,13 +194,13 @@ def _rules(aws: Gateway, arn: str) -> list[Any]:
     """None where the listener was deleted since it was listed."""
     try:
         pages = aws.client("elbv2").get_paginator("describe_rules").paginate(ListenerArn=arn)
-        return [told for page in pages for told in page["Rules"]]
+        return [payload for page in pages for payload in page["Rules"]]
     except NotFound:
         return []
 
 
-def _listener(told: Any, rules: Sequence[Any]) -> Listener:
-    default = Rule("default", (), _action(told.get("DefaultActions", [])))
+def _listener(payload: Any, rules: Sequence[Any]) -> Listener:
+    default = Rule("default", (), _action(payload.get("DefaultActions", [])))
     found = sorted(
         (
             Rule(str(rule["Priority"]), tuple(map(_condition, rule["Conditions"])), _action(rule["Actions"]))
@@ -206,27 +210,28 @@ def _listener(told: Any, rules: Sequence[Any]) -> Listener:
         key=lambda rule: int(rule.priority),
     )
     return Listener(
-        balancer=told["LoadBalancerArn"],
-        protocol=told["Protocol"],
-        port=told["Port"],
+        balancer=payload["LoadBalancerArn"],
+        protocol=payload["Protocol"],
+        port=payload["Port"],
         rules=(*found, default),
-        certificates=tuple(one["CertificateArn"] for one in told.get("Certificates", []) if "CertificateArn" in one),
+        certificates=tuple(one["CertificateArn"] for one in payload.get("Certificates", []) if "CertificateArn" in one),
     )
 
 
-def _condition(told: Any) -> Condition:
-    configs = [value for key, value in told.items() if key.endswith("Config")]
-    given = [value for config in configs for value in config.get("Values", [])] or told.get("Values", [])
+def _condition(payload: Any) -> Condition:
+    configs = [value for key, value in payload.items() if key.endswith("Config")]
+    provided = [value for config in configs for value in config.get("Values", [])] or payload.get("Values", [])
     values = tuple(
-        f"{value.get('Key', '')}={value.get('Value', '')}" if isinstance(value, dict) else str(value) for value in given
+        f"{value.get('Key', '')}={value.get('Value', '')}" if isinstance(value, dict) else str(value)
+        for value in provided
     )
-    is_opaque = any(config.get("RegexValues") for config in configs) or bool(told.get("RegexValues"))
-    return Condition(str(told["Field"]), values, is_opaque)
+    is_opaque = any(config.get("RegexValues") for config in configs) or bool(payload.get("RegexValues"))
+    return Condition(str(payload["Field"]), values, is_opaque)
 
 
-def _action(told: Sequence[Any]) -> Action:
+def _action(records: Sequence[Any]) -> Action:
     """The one that ends the rule; those before it log in."""
-    ordered = sorted(told, key=lambda one: one.get("Order", 1))
+    ordered = sorted(records, key=lambda one: one.get("Order", 1))
     if not ordered:
         return Action("")
     last = ordered[-1]

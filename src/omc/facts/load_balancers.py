@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.scope import Scope
 from omc.stack import Environment
 
@@ -43,7 +43,7 @@ class LoadBalancers:
     load_balancers: tuple[LoadBalancer, ...]
     every: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     """All of the account's, by name, in ELB's own words."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class TargetGroups:
     groups: tuple[TargetGroup, ...]
     every: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     """All of the account's, by name, in ELB's own words."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class TargetHealth:
     """Every target of every target group."""
 
     groups: tuple[GroupHealth, ...]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -99,20 +99,20 @@ def read_load_balancers(aws: Gateway, environment: Environment) -> LoadBalancers
     every: dict[str, Mapping[str, Any]] = {}
     pages = aws.client("elbv2").get_paginator("describe_load_balancers").paginate(PaginationConfig={"PageSize": PAGE})
     for page in pages:
-        for told in page["LoadBalancers"]:
-            every[told["LoadBalancerName"]] = dict(told)
-            if _is_ours(told["LoadBalancerName"], environment):
-                state = told.get("State", {})
+        for payload in page["LoadBalancers"]:
+            every[payload["LoadBalancerName"]] = dict(payload)
+            if _is_ours(payload["LoadBalancerName"], environment):
+                state = payload.get("State", {})
                 found.append(
                     LoadBalancer(
-                        name=told["LoadBalancerName"],
-                        dimension=told["LoadBalancerArn"].partition(":loadbalancer/")[2],
-                        dns_name=told.get("DNSName", ""),
+                        name=payload["LoadBalancerName"],
+                        dimension=payload["LoadBalancerArn"].partition(":loadbalancer/")[2],
+                        dns_name=payload.get("DNSName", ""),
                         state=state.get("Code", ""),
                         reason=state.get("Reason", ""),
-                        arn=told["LoadBalancerArn"],
-                        kind=told.get("Type", "application"),
-                        is_internal=told.get("Scheme") == "internal",
+                        arn=payload["LoadBalancerArn"],
+                        kind=payload.get("Type", "application"),
+                        is_internal=payload.get("Scheme") == "internal",
                     )
                 )
     return LoadBalancers(tuple(found), every)
@@ -126,12 +126,14 @@ def read_target_groups(aws: Gateway, environment: Environment, scope: Scope) -> 
     names = {service.target_group for service in environment.services}
     pages = aws.client("elbv2").get_paginator("describe_target_groups").paginate(PaginationConfig={"PageSize": PAGE})
     for page in pages:
-        for told in page["TargetGroups"]:
-            every[told["TargetGroupName"]] = dict(told)
-            name, behind = told["TargetGroupName"], told["LoadBalancerArns"]
+        for payload in page["TargetGroups"]:
+            every[payload["TargetGroupName"]] = dict(payload)
+            name, behind = payload["TargetGroupName"], payload["LoadBalancerArns"]
             ours = any(_is_ours(arn.split("/")[2], environment) for arn in behind) or _is_ours(name, environment)
             if name in names or (ours and not scope.is_part):
-                found.append(TargetGroup(name, told["TargetGroupArn"], is_used=bool(behind), balancers=tuple(behind)))
+                found.append(
+                    TargetGroup(name, payload["TargetGroupArn"], is_used=bool(behind), balancers=tuple(behind))
+                )
     return TargetGroups(tuple(sorted(found, key=lambda group: group.name)), every)
 
 
@@ -139,24 +141,24 @@ def read_target_groups(aws: Gateway, environment: Environment, scope: Scope) -> 
 def read_target_health(aws: Gateway, groups: TargetGroups) -> TargetHealth:
     """One call a target group; ELB has no other way."""
 
-    healths = side_by_side(lambda group: GroupHealth(group, describe_targets(aws, group.arn)), groups.groups)
+    healths = parallel_map(lambda group: GroupHealth(group, describe_targets(aws, group.arn)), groups.groups)
     return TargetHealth(tuple(healths))
 
 
 def describe_targets(aws: Gateway, arn: str) -> tuple[Target, ...]:
     """The targets of one target group, fresh; none where it was deleted since it was listed."""
     try:
-        told = aws.client("elbv2").describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+        records = aws.client("elbv2").describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
     except NotFound:
         return ()
-    return tuple(_target(target) for target in told)
+    return tuple(_target(target) for target in records)
 
 
-def _target(told: TargetHealthDescriptionTypeDef) -> Target:
-    health = told["TargetHealth"]
+def _target(record: TargetHealthDescriptionTypeDef) -> Target:
+    health = record["TargetHealth"]
     return Target(
-        id=told["Target"]["Id"],
-        port=told["Target"].get("Port", 0),
+        id=record["Target"]["Id"],
+        port=record["Target"].get("Port", 0),
         state=health.get("State", "unavailable"),
         reason=health.get("Reason", ""),
         description=health.get("Description", ""),

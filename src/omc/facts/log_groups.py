@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.stack import Environment
 
 OS_METRICS = "RDSOSMetrics"
@@ -28,7 +28,7 @@ class LogGroups:
 
     wanted: tuple[str, ...]
     found: dict[str, LogGroup]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 def expected(environment: Environment) -> tuple[str, ...]:
@@ -53,10 +53,10 @@ def read_log_groups(aws: Gateway, environment: Environment) -> LogGroups:
     def look(name: str) -> list[LogGroup]:
         answer = aws.client("logs").describe_log_groups(logGroupNamePrefix=name)
         return [
-            LogGroup(told["logGroupName"], told.get("retentionInDays"), told.get("kmsKeyId", ""))
-            for told in answer["logGroups"]
-            if told.get("logGroupName") == name
+            LogGroup(record["logGroupName"], record.get("retentionInDays"), record.get("kmsKeyId", ""))
+            for record in answer["logGroups"]
+            if record.get("logGroupName") == name
         ]
 
-    answers = side_by_side(look, [*wanted, OS_METRICS])
+    answers = parallel_map(look, [*wanted, OS_METRICS])
     return LogGroups(wanted, {group.name: group for answer in answers for group in answer})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-LONGEST = 300
+MAX_LENGTH = 300
 """Characters of a shape; what follows rarely tells two causes apart."""
 
 _PARTS = (
@@ -19,9 +19,9 @@ _PARTS = (
 )
 
 
-def shape_of(message: str) -> str:
+def fingerprint(message: str) -> str:
     """The message with times, ids, addresses, quoted texts and numbers as placeholders. Its own shape is itself."""
     shape = " ".join(message.split())
     for pattern, placeholder in _PARTS:
         shape = pattern.sub(placeholder, shape)
-    return shape[:LONGEST]
+    return shape[:MAX_LENGTH]

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from omc.aws.batches import batches
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import BadAnswer, NotFound, Unreachable
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.log_errors import ERROR_PATTERN, error_of, is_cut_off, is_rest_of_a_line, without_escapes
-from omc.facts.log_shapes import shape_of
+from omc.facts.log_shapes import fingerprint
 from omc.facts.scope import Scope
 from omc.redaction import mask
 from omc.stack import Environment
@@ -66,7 +66,7 @@ class RecentErrors:
     """Lines that matched, those beyond the newest 10,000 included."""
     scanned: int = 0
     """Lines looked at: none at all means that nothing was logged."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,9 @@ def read_recent_errors(aws: Gateway, environment: Environment, scope: Scope) -> 
         except NotFound:
             if len(groups) == 1:
                 return _Answer((), 0, 0, tuple(groups))
-            return _together(side_by_side(ask, [[group] for group in groups]))
+            return _together(parallel_map(ask, [[group] for group in groups]))
 
-    answer = _together(side_by_side(ask, batches(names, GROUPS_A_QUERY)))
+    answer = _together(parallel_map(ask, batches(names, GROUPS_A_QUERY)))
     return RecentErrors(group_errors(answer.rows), answer.missing, answer.matched, answer.scanned)
 
 
@@ -113,7 +113,7 @@ def group_errors(rows: Iterable[Mapping[str, str]]) -> tuple[ErrorGroup, ...]:
         error = error_of(message)
         if error is None:
             continue
-        key = (row.get("@log", "").partition(":")[2] or row.get("@log", ""), shape_of(error))
+        key = (row.get("@log", "").partition(":")[2] or row.get("@log", ""), fingerprint(error))
         at = _moment(row["@timestamp"])
         times.setdefault(key, []).append(at)
         streams.setdefault(key, set()).add(row.get("@logStream", ""))
@@ -152,14 +152,14 @@ def _query(logs: CloudWatchLogsClient, groups: Sequence[str], begin: int, end: i
     while True:
         time.sleep(wait)
         wait = min(wait * 1.6, LONGEST_WAIT)
-        told: Any = logs.get_query_results(queryId=query["queryId"])
-        if told["status"] == "Complete":
-            statistics = told.get("statistics", {})
-            rows = [{field["field"]: field["value"] for field in row} for row in told["results"]]
+        payload: Any = logs.get_query_results(queryId=query["queryId"])
+        if payload["status"] == "Complete":
+            statistics = payload.get("statistics", {})
+            rows = [{field["field"]: field["value"] for field in row} for row in payload["results"]]
             matched = int(statistics.get("recordsMatched", len(rows)))
             return _Answer(rows, max(matched, len(rows)), int(statistics.get("recordsScanned", len(rows))))
-        if told["status"] not in ("Scheduled", "Running"):
-            raise BadAnswer(f"The Logs Insights query for recent errors ended as {told['status']}. Try again.")
+        if payload["status"] not in ("Scheduled", "Running"):
+            raise BadAnswer(f"The Logs Insights query for recent errors ended as {payload['status']}. Try again.")
         if time.monotonic() - started > PATIENCE:
             logs.stop_query(queryId=query["queryId"])
             raise Unreachable(

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import AwsRefused
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.stack import Environment
@@ -29,7 +29,7 @@ class DeploymentOrder:
     """By service: when each deployment of one page was created, in the order in which ECS gave them."""
 
     created: Mapping[str, tuple[datetime, ...]]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class StartedByAnswer:
     """The error; empty where it answered with a list."""
     message: str
     listed: int
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class FlowLogDelivery:
     """By flow log: whether what it writes arrives, and its error."""
 
     logs: Mapping[str, tuple[str, str]]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class RunnerDocker:
 
     is_runner: bool
     version: str = ""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -67,22 +67,22 @@ def read_deployment_order(aws: Gateway, services: Services) -> DeploymentOrder:
     names = [service.name for service in services.services]
 
     def ask(name: str) -> tuple[datetime, ...]:
-        told = ecs.list_service_deployments(cluster=cluster, service=name, maxResults=100)
-        return tuple(brief["createdAt"] for brief in told["serviceDeployments"])
+        response = ecs.list_service_deployments(cluster=cluster, service=name, maxResults=100)
+        return tuple(brief["createdAt"] for brief in response["serviceDeployments"])
 
-    return DeploymentOrder(dict(zip(names, side_by_side(ask, names), strict=True)))
+    return DeploymentOrder(dict(zip(names, parallel_map(ask, names), strict=True)))
 
 
 @reads
 def read_started_by_answer(aws: Gateway) -> StartedByAnswer:
     """A listing that can hold no task, so that only what ECS thinks of the question is learnt."""
     try:
-        told = aws.client("ecs").list_tasks(
+        response = aws.client("ecs").list_tasks(
             cluster=aws.environment.cluster, startedBy=STARTED_BY, desiredStatus="STOPPED"
         )
     except AwsRefused as error:
         return StartedByAnswer(error.code, error.message, 0)
-    return StartedByAnswer("", "", len(told["taskArns"]))
+    return StartedByAnswer("", "", len(response["taskArns"]))
 
 
 @reads
@@ -91,10 +91,13 @@ def read_flow_log_delivery(aws: Gateway, environment: Environment) -> FlowLogDel
     group = f"/vpc/{environment.prefix}/flow"
     return FlowLogDelivery(
         {
-            str(told.get("FlowLogId", "")): (told.get("DeliverLogsStatus", ""), told.get("DeliverLogsErrorMessage", ""))
+            str(payload.get("FlowLogId", "")): (
+                payload.get("DeliverLogsStatus", ""),
+                payload.get("DeliverLogsErrorMessage", ""),
+            )
             for page in aws.client("ec2").get_paginator("describe_flow_logs").paginate()
-            for told in page["FlowLogs"]
-            if group in (told.get("LogGroupName"), told.get("LogDestination", "").partition(":log-group:")[2])
+            for payload in page["FlowLogs"]
+            if group in (payload.get("LogGroupName"), payload.get("LogDestination", "").partition(":log-group:")[2])
         }
     )
 

@@ -11,10 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.differences import ABSENT, differences, path_text
 from omc.facts.terraform_json import Difference
 from omc.facts.trail import NOBODY, Author, Trail
@@ -110,13 +110,13 @@ class Pending:
     cache: Mapping[str, Any] | None = field(default=None, repr=False)
     """The environment's cache in ElastiCache's own words, with ``SecurityGroups`` of its members; None: there is none.
     """
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
 def read_pending(aws: Gateway, environment: Environment) -> Pending:
     """The database, the cache with its members, and AWS's maintenance of both; CloudTrail where something waits."""
-    parts = side_by_side(lambda read: read(aws, environment), [_database, _cache])
+    parts = parallel_map(lambda read: read(aws, environment), [_database, _cache])
     changes = [change for part in parts for change in part.changes]
     trail = Trail(aws)
     found = tuple(replace(change, author=trail.author(*_made_by(change))) for change in changes)
@@ -143,34 +143,34 @@ def _database(aws: Gateway, environment: Environment) -> Pending:
         listed = []
     if not listed:
         return Pending(())
-    told = listed[0]
-    name, window = told["DBInstanceIdentifier"], told.get("PreferredMaintenanceWindow", "")
-    resource, now = f"the database {name}", _values_of_database(told)
-    changes = list(_waiting(resource, name, window, told["DBInstanceStatus"], told["PendingModifiedValues"], now))
+    payload = listed[0]
+    name, window = payload["DBInstanceIdentifier"], payload.get("PreferredMaintenanceWindow", "")
+    resource, now = f"the database {name}", _values_of_database(payload)
+    changes = list(_waiting(resource, name, window, payload["DBInstanceStatus"], payload["PendingModifiedValues"], now))
     changes += [
         _for_reboot(resource, name, window, PARAMETERS + group["DBParameterGroupName"])
-        for group in told["DBParameterGroups"]
+        for group in payload["DBParameterGroups"]
         if group["ParameterApplyStatus"] == "pending-reboot"
     ]
-    for group in told.get("OptionGroupMemberships", ()):
+    for group in payload.get("OptionGroupMemberships", ()):
         if group["Status"] in {"pending-maintenance-apply", "pending-maintenance-removal"}:
             old, new = ("(not in force)", "(in force)")[:: 1 if group["Status"].endswith("apply") else -1]
             step = Difference(f"option group {group['OptionGroupName']}", old, new)
             changes.append(PendingChange(resource, name, step, Waits.WINDOW, window))
     actions = []
     # Its ARN is what the filter takes for sure; a name alone is taken too.
-    wanted = [{"Name": "db-instance-id", "Values": [told["DBInstanceArn"]]}]
+    wanted = [{"Name": "db-instance-id", "Values": [payload["DBInstanceArn"]]}]
     for page in rds.get_paginator("describe_pending_maintenance_actions").paginate(Filters=wanted):  # type: ignore[arg-type]
         for one in page["PendingMaintenanceActions"]:
             actions += [_action(resource, window, each) for each in one["PendingMaintenanceActionDetails"]]
-    return Pending(tuple(changes), tuple(actions), database=told)
+    return Pending(tuple(changes), tuple(actions), database=payload)
 
 
-def _values_of_database(told: Mapping[str, Any]) -> dict[str, Any]:
+def _values_of_database(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **told,
-        "Port": told.get("Endpoint", {}).get("Port", told.get("DbInstancePort")),
-        "DBSubnetGroupName": told.get("DBSubnetGroup", {}).get("DBSubnetGroupName"),
+        **record,
+        "Port": record.get("Endpoint", {}).get("Port", record.get("DbInstancePort")),
+        "DBSubnetGroupName": record.get("DBSubnetGroup", {}).get("DBSubnetGroupName"),
     }
 
 
@@ -182,9 +182,9 @@ def _cache(aws: Gateway, environment: Environment) -> Pending:
         listed = []
     if not listed:
         return Pending(())
-    told = listed[0]
-    name = told["ReplicationGroupId"]
-    resource, window, members = f"the cache {name}", "", told.get("MemberClusters") or ()
+    payload = listed[0]
+    name = payload["ReplicationGroupId"]
+    resource, window, members = f"the cache {name}", "", payload.get("MemberClusters") or ()
     changes: list[PendingChange] = []
     groups: dict[str, Any] = {}
     for page in client.get_paginator("describe_cache_clusters").paginate():
@@ -198,15 +198,15 @@ def _cache(aws: Gateway, environment: Environment) -> Pending:
             group = member.get("CacheParameterGroup", {})
             if group.get("CacheNodeIdsToReboot") or group.get("ParameterApplyStatus") == "pending-reboot":
                 changes.append(_for_reboot(resource, name, window, PARAMETERS + group["CacheParameterGroupName"]))
-    now = {**told, "AutomaticFailoverStatus": told.get("AutomaticFailover")}
-    changes += _waiting(resource, name, window, told["Status"], told["PendingModifiedValues"], now)
+    now = {**payload, "AutomaticFailoverStatus": payload.get("AutomaticFailover")}
+    changes += _waiting(resource, name, window, payload["Status"], payload["PendingModifiedValues"], now)
     actions = [
         action
         for page in client.get_paginator("describe_update_actions").paginate(ReplicationGroupIds=[name])
         for each in page["UpdateActions"]
         for action in _update(resource, window, each)
     ]
-    cache = {**told, "SecurityGroups": list(groups.values())}
+    cache = {**payload, "SecurityGroups": list(groups.values())}
     return Pending(tuple(dict.fromkeys(changes)), tuple(dict.fromkeys(actions)), cache=cache)
 
 
@@ -230,25 +230,25 @@ def _for_reboot(resource: str, name: str, window: str, what: str) -> PendingChan
     return PendingChange(resource, name, step, Waits.REBOOT, window)
 
 
-def _action(resource: str, window: str, told: Mapping[str, Any]) -> Maintenance:
-    what = f"{told.get('Action', 'maintenance')}"
-    if told.get("Description"):
-        what += f" ({told['Description']})"
-    applied = told.get("CurrentApplyDate") or told.get("AutoAppliedAfterDate")
-    return Maintenance(resource, what, window, in_utc(applied), in_utc(told.get("ForcedApplyDate")))
+def _action(resource: str, window: str, record: Mapping[str, Any]) -> Maintenance:
+    what = f"{record.get('Action', 'maintenance')}"
+    if record.get("Description"):
+        what += f" ({record['Description']})"
+    applied = record.get("CurrentApplyDate") or record.get("AutoAppliedAfterDate")
+    return Maintenance(resource, what, window, in_utc(applied), in_utc(record.get("ForcedApplyDate")))
 
 
 DONE = frozenset({"complete", "not-applicable"})
 
 
-def _update(resource: str, window: str, told: Mapping[str, Any]) -> Iterator[Maintenance]:
-    if told.get("UpdateActionStatus") in DONE or told.get("ServiceUpdateStatus") in {"cancelled", "expired"}:
+def _update(resource: str, window: str, record: Mapping[str, Any]) -> Iterator[Maintenance]:
+    if record.get("UpdateActionStatus") in DONE or record.get("ServiceUpdateStatus") in {"cancelled", "expired"}:
         return
-    severity, status = told.get("ServiceUpdateSeverity", ""), told.get("UpdateActionStatus", "not told")
+    severity, status = record.get("ServiceUpdateSeverity", ""), record.get("UpdateActionStatus", "not told")
     yield Maintenance(
         resource,
-        f"service update {told['ServiceUpdateName']} ({severity or 'no severity told'}, {status})",
+        f"service update {record['ServiceUpdateName']} ({severity or 'no severity told'}, {status})",
         window,
-        wanted=in_utc(told.get("ServiceUpdateRecommendedApplyByDate")),
+        wanted=in_utc(record.get("ServiceUpdateRecommendedApplyByDate")),
         is_minor=severity in {"medium", "low"} and status == "not-applied",
     )

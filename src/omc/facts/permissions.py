@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.command_permissions import Need, needs_of_commands
 from omc.aws.gateway import Gateway
 from omc.errors import AccessDenied, AwsRefused, NotFound
 from omc.facts.account import Caller
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.project import Project
 from omc.stack import Environment
 
@@ -50,7 +50,7 @@ class Permissions:
     """Why nothing is known; else empty."""
     missing_action: str = ""
     """The IAM action whose lack made it unknown."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
     unanswered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By command, the actions of which the simulation said nothing."""
 
@@ -68,7 +68,7 @@ def read_permissions(aws: Gateway, environment: Environment, caller: Caller, pro
     for need in {need for some in needs.values() for need in some}:
         groups.setdefault((need.resources, need.is_global), set()).add(need.action)
     try:
-        answers = side_by_side(
+        answers = parallel_map(
             lambda group: _simulate(aws, principal, sorted(groups[group]), group, environment, caller), sorted(groups)
         )
     except AccessDenied as error:
@@ -128,7 +128,10 @@ def _simulate(
         .paginate(PolicySourceArn=principal, ActionNames=actions, ResourceArns=list(resources), ContextEntries=context)
     )
     return [
-        decision for page in pages for told in page["EvaluationResults"] for decision in _decisions(told, resources)
+        decision
+        for page in pages
+        for payload in page["EvaluationResults"]
+        for decision in _decisions(payload, resources)
     ]
 
 
@@ -136,22 +139,25 @@ def _entry(name: str, value: str, kind: str = "string") -> Mapping[str, Any]:
     return {"ContextKeyName": name, "ContextKeyValues": [value], "ContextKeyType": kind}
 
 
-def _decisions(told: Any, resources: tuple[str, ...]) -> Iterable[Decision]:
+def _decisions(payload: Any, resources: tuple[str, ...]) -> Iterable[Decision]:
     """One a resource: IAM lists them below the action, or gives an answer for each."""
-    specific = told.get("ResourceSpecificResults", [])
+    specific = payload.get("ResourceSpecificResults", [])
     if len(resources) > 1 and specific:
         for each in specific:
-            missing = each.get("MissingContextValues", []) or told.get("MissingContextValues", [])
-            yield _decision(told, each.get("EvalResourceName", ""), each["EvalResourceDecision"], missing)
+            missing = each.get("MissingContextValues", []) or payload.get("MissingContextValues", [])
+            yield _decision(payload, each.get("EvalResourceName", ""), each["EvalResourceDecision"], missing)
         return
     yield _decision(
-        told, told.get("EvalResourceName", resources[0]), told["EvalDecision"], told.get("MissingContextValues", [])
+        payload,
+        payload.get("EvalResourceName", resources[0]),
+        payload["EvalDecision"],
+        payload.get("MissingContextValues", []),
     )
 
 
-def _decision(told: Any, resource: str, decision: str, missing: Iterable[str]) -> Decision:
-    organisation = told.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations")
-    boundary = told.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary")
+def _decision(payload: Any, resource: str, decision: str, missing: Iterable[str]) -> Decision:
+    organisation = payload.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations")
+    boundary = payload.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary")
     return Decision(
-        told["EvalActionName"], resource, decision, tuple(missing), organisation is False, boundary is False
+        payload["EvalActionName"], resource, decision, tuple(missing), organisation is False, boundary is False
     )

@@ -17,13 +17,13 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from omc.aws import http_get
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.aws.http_get import Failed, Page
 from omc.aws.http_get import Trouble as Trouble  # what checks judge by
 from omc.errors import AccessDenied, AwsRefused, BadAnswer
-from omc.facts.collector import UNREAD, Reading, reads
-from omc.facts.listeners import Listener, Listeners, Rule, Way, lead
+from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.listeners import Listener, Listeners, Route, Rule, lead
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers, TargetGroups
 from omc.stack import Environment, Service
 
@@ -32,7 +32,7 @@ TIMEOUT = 5.0
 AT_ONCE = 3
 """Requests at once to one address: with the load balancer's choice by outstanding requests, each of so many targets
 gets one."""
-AGAIN = 5
+RETRIES = 5
 """Requests more, where of those at once some failed and some didn't."""
 HOPS = 5
 """Redirects that are followed."""
@@ -74,12 +74,12 @@ class Answer:
     """When the certificate expires, a datetime; None over plain HTTP."""
     is_empty: bool = False
     """It answered 200, and there is nothing in it."""
-    said: Any = None
+    payload: Any = None
     """The JSON that a status page answered; None where it didn't."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProbeRequest:
     """One address of one service, and what came of asking it."""
 
     service: str
@@ -96,15 +96,15 @@ class Asked:
     """The rule by which the load balancer answers on its own, with a fixed response; else empty."""
 
     @property
-    def said(self) -> Any:
-        return next((answer.said for answer in self.answers if answer.said is not None), None)
+    def payload(self) -> Any:
+        return next((answer.payload for answer in self.answers if answer.payload is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Probes:
     """Of every service that has a public address."""
 
-    asked: tuple[Asked, ...]
+    requests: tuple[ProbeRequest, ...]
     without: Mapping[str, str]
     """Services of which omc.toml names a page, to why there is no address to ask it at."""
     base: str = ""
@@ -115,7 +115,7 @@ class Probes:
     """What the load balancer itself answers, where nobody gets an answer in time; None: it was not asked."""
     is_off: bool = False
     """``probe = false`` in omc.toml: nothing was asked."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +149,11 @@ def read_probes(
     base = environment.url or _own_url(aws, environment, load_balancers, listeners)
     door = _door(aws, environment, load_balancers, listeners, base.rstrip("/"))
     planned = [each for service in environment.services for each in _addresses(service, door, listeners, groups)]
-    asked = side_by_side(lambda each: _ask(each, door), planned)
-    balancer = _of_balancer(asked[0].url, door) if asked and all(map(_is_silent, asked)) else None
+    requested = parallel_map(lambda each: _ask(each, door), planned)
+    balancer = _of_balancer(requested[0].url, door) if requested and all(map(_is_silent, requested)) else None
     proxied = any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXIES)
     is_proxied = proxied and not environment.is_local
-    return Probes(tuple(asked), {}, door.base, is_proxied=is_proxied, balancer=balancer)
+    return Probes(tuple(requested), {}, door.base, is_proxied=is_proxied, balancer=balancer)
 
 
 # Where users come in
@@ -179,8 +179,8 @@ def _certified_name(aws: Gateway, balancer: LoadBalancer, certificate: str, envi
     """
     set_url = f'Set url = "https://…" in [environments.{environment.name}] of omc.toml.'
     try:
-        told = aws.client("acm").describe_certificate(CertificateArn=certificate)["Certificate"]
-        name = str(told.get("DomainName", "*"))
+        response = aws.client("acm").describe_certificate(CertificateArn=certificate)["Certificate"]
+        name = str(response.get("DomainName", "*"))
     except (AccessDenied, AwsRefused) as error:
         raise BadAnswer(
             f"{balancer.name} serves HTTPS under a name that only its certificate tells, which can't be read "
@@ -218,39 +218,39 @@ def _port(url: str) -> int:
 # What is asked
 
 
-def _addresses(service: Service, door: _Door, listeners: Listeners, groups: TargetGroups) -> list[Asked]:
+def _addresses(service: Service, door: _Door, listeners: Listeners, groups: TargetGroups) -> list[ProbeRequest]:
     """The service's pages in omc.toml, at the host that the rules have for it; else what the rules lead to it."""
     own = next((group for group in groups.groups if group.name == service.target_group), None)
     names = {group.arn: group.name for group in groups.groups}
     ways = [] if own is None else list(_rules_to(own.arn, listeners, _port(door.base)))
-    given = [
+    provided = [
         (path, source)
         for path, source in ((service.public_path, Source.PUBLIC), (service.status_path, Source.STATUS))
         if path
     ]
-    planned: list[Asked] = []
-    for path, source in given:
+    planned: list[ProbeRequest] = []
+    for path, source in provided:
         urls = dict.fromkeys(_at(host, door) + path for host in ["", *(_host(rule) for _, rule in ways)])
         right = [url for url in urls if own and _leads(listeners, url, own.arn)]
-        planned.append(Asked(service.name, (right or list(urls))[0], source, ()))
-    if not given:
+        planned.append(ProbeRequest(service.name, (right or list(urls))[0], source, ()))
+    if not provided:
         for _, rule in ways:
             url = _at(_host(rule), door) + _path(rule)
             if own and _leads(listeners, url, own.arn):
-                planned.append(Asked(service.name, url, Source.RULE, ()))
+                planned.append(ProbeRequest(service.name, url, Source.RULE, ()))
                 break
     return [_with_way(each, lead(listeners.listeners, each.url), own.arn if own else "", names) for each in planned]
 
 
-def _with_way(asked: Asked, way: Way | None, own: str, names: Mapping[str, str]) -> Asked:
+def _with_way(request: ProbeRequest, way: Route | None, own: str, names: Mapping[str, str]) -> ProbeRequest:
     if way is not None and way.rule.action.kind == "fixed-response":
         by = "default action" if way.rule.is_default else f"rule for {way.rule.name}"
-        return replace(asked, fixed_by=by, is_led_astray=way.is_sure)
+        return replace(request, fixed_by=by, is_led_astray=way.is_sure)
     if way is None or way.rule.action.kind != "forward":
-        return asked
+        return request
     receivers = way.rule.action.receivers
     return replace(
-        asked,
+        request,
         leads_to=tuple(names.get(arn, arn.rpartition("targetgroup/")[2].partition("/")[0]) for arn in receivers),
         is_led_astray=way.is_sure and own not in receivers,
     )
@@ -276,13 +276,13 @@ def _leads(listeners: Listeners, url: str, group: str) -> bool:
 
 def _host(rule: Rule) -> str:
     """A host that the rule wants; empty where any will do, or only patterns are told."""
-    told = [value for one in rule.conditions if one.field == "host-header" for value in one.values]
-    return next((value for value in told if not set("*?") & set(value)), "")
+    messages = [value for one in rule.conditions if one.field == "host-header" for value in one.values]
+    return next((value for value in messages if not set("*?") & set(value)), "")
 
 
 def _path(rule: Rule) -> str:
-    told = [value for one in rule.conditions if one.field == "path-pattern" for value in one.values]
-    return told[0].replace("*", "").replace("?", "x") if told else "/"
+    messages = [value for one in rule.conditions if one.field == "path-pattern" for value in one.values]
+    return messages[0].replace("*", "").replace("?", "x") if messages else "/"
 
 
 def _at(host: str, door: _Door) -> str:
@@ -295,7 +295,7 @@ def _at(host: str, door: _Door) -> str:
 # Asking
 
 
-def _ask(planned: Asked, door: _Door) -> Asked:
+def _ask(planned: ProbeRequest, door: _Door) -> ProbeRequest:
     url, usual = planned.url, None
     around = _around(url, door)
     if door.is_local:  # whose names lead nowhere on this machine
@@ -305,17 +305,17 @@ def _ask(planned: Asked, door: _Door) -> Asked:
         via = usual if first >= 0 else around
         return _one(url, door, is_status=planned.source is Source.STATUS, first=max(first, 0), via=via)
 
-    *tries, last = side_by_side(ask, [*range(AT_ONCE), -1] if around else range(AT_ONCE))
+    *tries, last = parallel_map(ask, [*range(AT_ONCE), -1] if around else range(AT_ONCE))
     direct = last if around else None
     tries += [] if around else [last]
     failed = [answer for answer in tries if answer.trouble or answer.status >= 500]
     if 0 < len(failed) < len(tries) and not any(answer.trouble is Trouble.SILENT for answer in failed):
-        tries += side_by_side(ask, range(AGAIN))
+        tries += parallel_map(ask, range(RETRIES))
     return replace(planned, url=_real(url, door), answers=tuple(tries), direct=direct)
 
 
-def _is_silent(asked: Asked) -> bool:
-    return bool(asked.answers) and all(answer.trouble is Trouble.SILENT for answer in asked.answers)
+def _is_silent(request: ProbeRequest) -> bool:
+    return bool(request.answers) and all(answer.trouble is Trouble.SILENT for answer in request.answers)
 
 
 def _of_balancer(url: str, door: _Door) -> Answer:
@@ -379,12 +379,12 @@ def _one(url: str, door: _Door, *, is_status: bool, first: int = 0, via: tuple[s
 
 
 def _answer(page: Page, seconds: float, *, is_status: bool) -> Answer:
-    said = None
+    payload = None
     if is_status and not page.is_cut:
         try:
-            said = json.loads(page.body)
+            payload = json.loads(page.body)
         except (ValueError, RecursionError):
-            said = None
+            payload = None
     return Answer(
         status=page.status,
         reason=page.reason,
@@ -394,7 +394,7 @@ def _answer(page: Page, seconds: float, *, is_status: bool) -> Answer:
         address=page.address,
         certificate_ends=page.certificate_ends,
         is_empty=page.status == 200 and not page.is_cut and not page.body.strip(),
-        said=said,
+        payload=payload,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definitions
 from omc.facts.services import Services
 
@@ -25,7 +25,7 @@ class Quotas:
     """By service, of a task of the revision that it runs."""
     wanted: float
     """Of all tasks that the environment's services want now."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads

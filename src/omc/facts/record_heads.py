@@ -60,7 +60,7 @@ def heads_in_log_group(aws: Gateway) -> list[Head]:
 
 def _head(message: str, where: str) -> Head | None:
     try:
-        said = json.loads(message)
-        return Head(str(said["place"]), str(said["first"]), int(said["event"]), str(said["hash"]), where)
+        payload = json.loads(message)
+        return Head(str(payload["place"]), str(payload["first"]), int(payload["event"]), str(payload["hash"]), where)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

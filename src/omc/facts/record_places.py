@@ -7,7 +7,7 @@ from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.errors import AwsRefused
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.record_heads import bucket_of
 from omc.stack import Environment
 
@@ -24,7 +24,7 @@ class RecordBucket:
     """Whether objects can be locked in it; None where S3 doesn't tell."""
     holds_heads: bool = False
     """At least one head of this environment's record is there."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -35,9 +35,9 @@ def read_record_bucket(aws: Gateway, environment: Environment) -> RecordBucket:
     bucket, account = bucket_of(aws)
     s3 = aws.client("s3")
     try:
-        told: Any = s3.get_object_lock_configuration(Bucket=bucket, ExpectedBucketOwner=account)
-        said = told.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled")
-        locks: bool | None = said == "Enabled" if said else None
+        payload: Any = s3.get_object_lock_configuration(Bucket=bucket, ExpectedBucketOwner=account)
+        response = payload.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled")
+        locks: bool | None = response == "Enabled" if response else None
     except AwsRefused as error:
         if error.code == "NoSuchBucket":
             return RecordBucket(wanted=True, name=bucket, missing=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
-from omc.facts.collector import UNREAD, Reading, reads
-from omc.store.place import Place, parts_of
+from omc.facts.collector import NO_READING, Reading, reads
+from omc.store.location import StoreLocation, parts_of
 
 LOOPBACK = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
@@ -30,7 +30,7 @@ class RecordStore:
     """Where it is, without user and password."""
     shared: bool
     """A PostgreSQL that others can reach, not a folder of this machine or one on its loopback."""
-    begun: bool
+    has_begun: bool
     """It has omc's tables."""
     sslmode: str = ""
     """As its URL says; empty where it doesn't."""
@@ -41,20 +41,20 @@ class RecordStore:
     """By which the store's clock is ahead of this machine's."""
     workers: tuple[WorkerSeen, ...] = ()
     """Newest first."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
-def read_record_store(place: Place) -> RecordStore:
+def read_record_store(place: StoreLocation) -> RecordStore:
     """A few statements in one read-only connection. Raises ``StoreUnreachable`` or ``StoreError``."""
     host, mode = _host_and_mode(place)
     shared = place.url is not None and host not in LOOPBACK and not host.startswith("/")
     if not place.exists:
-        return RecordStore(place.label, shared, begun=False, sslmode=mode)
+        return RecordStore(place.label, shared, has_begun=False, sslmode=mode)
     from sqlalchemy import func, select
 
     from omc.store.database import look_into, schema_of
-    from omc.store.models import Worker
+    from omc.store.models import WorkerRow
 
     with look_into(place) as store:
         schema, newest = schema_of(store)
@@ -63,7 +63,7 @@ def read_record_store(place: Place) -> RecordStore:
             theirs: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
             middle = before + (datetime.now(UTC) - before) / 2
             rows = (
-                session.execute(select(Worker).order_by(Worker.seen_until.desc()).limit(20)).scalars().all()
+                session.execute(select(WorkerRow).order_by(WorkerRow.seen_until.desc()).limit(20)).scalars().all()
                 if schema
                 else ()
             )
@@ -74,14 +74,14 @@ def read_record_store(place: Place) -> RecordStore:
     return RecordStore(place.label, shared, schema is not None, mode, schema or "", newest, ahead, workers)
 
 
-def _host_and_mode(place: Place) -> tuple[str, str]:
+def _host_and_mode(place: StoreLocation) -> tuple[str, str]:
     """Of the URL, which is taken apart without its account."""
     if place.url is None:
         return "", ""
     scheme, _, rest = parts_of(place.url)
     try:
         parts = urlsplit(f"{scheme}://{rest}")
-        said = parse_qs(parts.query)
-        return parts.hostname or "".join(said.get("host", [""])), "".join(said.get("sslmode", [""]))
+        record = parse_qs(parts.query)
+        return parts.hostname or "".join(record.get("host", [""])), "".join(record.get("sslmode", [""]))
     except ValueError:
         return "", ""

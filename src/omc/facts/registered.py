@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from omc.aws.batches import batches
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.services import short_name
 from omc.facts.tasks import TASKS_A_CALL
 from omc.stack import Environment
@@ -26,7 +26,7 @@ class Registered:
     """By service, and by ``migrate-<service>`` where migrations have a family of their own: ``family:revision``, oldest
     first."""
     used_by_tasks: frozenset[str]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -44,9 +44,9 @@ def read_registered(aws: Gateway, environment: Environment) -> Registered:
 
     families = {service.name: service.family for service in environment.services}
     families |= {f"migrate-{each.name}": each.migrate_family for each in environment.services if each.migrate_family}
-    found = side_by_side(of_family, list(families.values()))
+    found = parallel_map(of_family, list(families.values()))
     pages = ecs.get_paginator("list_tasks").paginate(cluster=environment.cluster)
     arns = [arn for page in pages for arn in page["taskArns"]]
-    answers = side_by_side(describe, batches(arns, TASKS_A_CALL))
+    answers = parallel_map(describe, batches(arns, TASKS_A_CALL))
     used = frozenset(short_name(task["taskDefinitionArn"]) for answer in answers for task in answer["tasks"])
     return Registered(dict(zip(families, found, strict=True)), used)

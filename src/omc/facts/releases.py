@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.stack import Environment
 from omc.store.opened import Store
 
@@ -75,7 +75,7 @@ class Ledger:
     """This environment's releases, newest first."""
 
     releases: tuple[Release, ...]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
     @property
     def current(self) -> Release | None:

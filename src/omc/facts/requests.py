@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.load_balancers import LoadBalancers, TargetGroup, TargetGroups
 from omc.facts.metric_data import metric_data
 from omc.facts.scope import Scope
@@ -27,7 +27,7 @@ class Requests:
     left out, as CloudWatch does."""
 
     by_group: Mapping[str, Mapping[datetime, float]]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads

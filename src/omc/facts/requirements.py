@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
-from omc.facts.candidates import MOST, Candidates
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.candidates import MAX_CANDIDATES, Candidates
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.releases import Ledger
 
@@ -27,7 +27,7 @@ class Requirements:
     problems: Mapping[str, str]
     """ARN or name of a secret, parameter, log group or role, to what is wrong with it; only those with a problem."""
     looked_at: int = 0
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -42,7 +42,7 @@ class CandidateNeeds:
     """The same of the revisions that could be gone back to."""
 
     problems: Mapping[str, str]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -50,7 +50,7 @@ def read_candidate_needs(aws: Gateway, candidates: Candidates, ledger: Ledger) -
     """Revisions of a family mostly name the same things, and each is asked for once."""
     forgotten = [
         Definition(service.task_definition, "", "DELETED", service.definition)
-        for release in ledger.releases[:MOST]
+        for release in ledger.releases[:MAX_CANDIDATES]
         for service in release.services.values()
         if service.definition and service.task_definition not in candidates.definitions
     ]
@@ -59,7 +59,7 @@ def read_candidate_needs(aws: Gateway, candidates: Candidates, ledger: Ledger) -
 
 def _problems(aws: Gateway, definitions: Iterable[Definition]) -> tuple[dict[str, str], int]:
     named = sorted({need for definition in definitions for need in needs_of(definition)})
-    found = side_by_side(lambda need: _problem(aws, *need), named)
+    found = parallel_map(lambda need: _problem(aws, *need), named)
     return {name: problem for (_, name), problem in zip(named, found, strict=True) if problem}, len(named)
 
 
@@ -96,14 +96,14 @@ def _problem(aws: Gateway, kind: str, name: str) -> str:
 def _secret_problem(aws: Gateway, arn: str) -> str:
     name = arn.rpartition(":secret:")[2]
     try:
-        told: Any = aws.client("secretsmanager").describe_secret(SecretId=arn)
+        response: Any = aws.client("secretsmanager").describe_secret(SecretId=arn)
     except NotFound:
         return f"The secret {name} does not exist."
-    return f"The secret {name} is scheduled for deletion." if told.get("DeletedDate") else ""
+    return f"The secret {name} is scheduled for deletion." if response.get("DeletedDate") else ""
 
 
-def _parameter_problem(aws: Gateway, given: str) -> str:
-    name = given.partition(":parameter")[2] if given.startswith("arn:") else given
+def _parameter_problem(aws: Gateway, provided: str) -> str:
+    name = provided.partition(":parameter")[2] if provided.startswith("arn:") else provided
     filters: Any = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
     found = aws.client("ssm").describe_parameters(ParameterFilters=filters)["Parameters"]
     return "" if found else f"The parameter {name} does not exist."
@@ -112,10 +112,10 @@ def _parameter_problem(aws: Gateway, given: str) -> str:
 def _role_problem(aws: Gateway, arn: str) -> str:
     name = arn.rpartition("/")[2]
     try:
-        told: Any = aws.client("iam").get_role(RoleName=name)["Role"]
+        response: Any = aws.client("iam").get_role(RoleName=name)["Role"]
     except NotFound:
         return f"The role {name} does not exist."
-    document: Any = told.get("AssumeRolePolicyDocument", {})
+    document: Any = response.get("AssumeRolePolicyDocument", {})
     if isinstance(document, str):
         document = json.loads(unquote(document))
     return "" if TASKS in set(_principals(document)) else f"The role {name} does not trust {TASKS}, so no task gets it."

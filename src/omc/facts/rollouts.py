@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
 from omc.facts.deployments import ServiceDeployment, describe_deployments, list_deployments
@@ -39,8 +39,8 @@ def read_rollout(aws: Gateway, service: str, ours: str = "") -> Rollout:
         lambda: _deployments(aws, service, ours),
         lambda: list_running_tasks(aws, service),
     ]
-    described, deployments, tasks = side_by_side(lambda read: read(), reads)
-    targets = side_by_side(lambda arn: describe_targets(aws, arn), described.target_groups) if described else []
+    described, deployments, tasks = parallel_map(lambda read: read(), reads)
+    targets = parallel_map(lambda arn: describe_targets(aws, arn), described.target_groups) if described else []
     by_arn = {deployment.arn: deployment for deployment in deployments}
     return Rollout(
         service=described,

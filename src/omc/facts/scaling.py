@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.stack import Environment
 
 NAMESPACE: Final = "ecs"
@@ -34,7 +34,7 @@ class Scaling:
     """Those of the environment's services that the autoscaler knows."""
 
     targets: tuple[ScalableTarget, ...]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
     def of(self, service: str) -> ScalableTarget | None:
         return next((target for target in self.targets if target.service == service), None)
@@ -62,12 +62,12 @@ def read_scaling(aws: Gateway, environment: Environment) -> Scaling:
     for page in pages:
         targets += [
             ScalableTarget(
-                service=names[told["ResourceId"]],
-                minimum=told["MinCapacity"],
-                maximum=told["MaxCapacity"],
-                suspended=any(told.get("SuspendedState", {}).get(kind) for kind in SUSPENDED),
-                policies=tuple(sorted(policies.get(told["ResourceId"], ()))),
+                service=names[payload["ResourceId"]],
+                minimum=payload["MinCapacity"],
+                maximum=payload["MaxCapacity"],
+                suspended=any(payload.get("SuspendedState", {}).get(kind) for kind in SUSPENDED),
+                policies=tuple(sorted(policies.get(payload["ResourceId"], ()))),
             )
-            for told in page["ScalableTargets"]
+            for payload in page["ScalableTargets"]
         ]
     return Scaling(tuple(targets))

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import AccessDenied, NotFound, OmcError
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definition, describe_definitions
 from omc.facts.services import Services
 from omc.facts.tasks import RunningTask, running_tasks_of
@@ -77,7 +77,7 @@ class SecretsInUse:
     uses: Mapping[str, tuple[SecretUse, ...]]
     """Secrets that no running task was given are left out."""
     unreadable: Mapping[str, UnreadableSecret] = field(default_factory=dict)
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -105,7 +105,7 @@ def read_secrets_in_use(aws: Gateway, environment: Environment, services: Servic
         unreadable[f"the master secret of {environment.database}"] = _unreadable(error)
     else:
         wanted += [master] if master and master not in uses else []
-    for arn, found in zip(wanted, side_by_side(lambda arn: _described(aws, arn), wanted), strict=True):
+    for arn, found in zip(wanted, parallel_map(lambda arn: _described(aws, arn), wanted), strict=True):
         if isinstance(found, Secret):
             secrets[arn] = found
         else:
@@ -141,29 +141,29 @@ def _master_secret(aws: Gateway, environment: Environment) -> str | None:
         answer = aws.client("rds").describe_db_instances(DBInstanceIdentifier=environment.database)
     except NotFound:
         return None
-    told: list[Mapping[str, Any]] = [dict(instance) for instance in answer["DBInstances"]]
-    return next((each["MasterUserSecret"]["SecretArn"] for each in told if each.get("MasterUserSecret")), None)
+    records: list[Mapping[str, Any]] = [dict(instance) for instance in answer["DBInstances"]]
+    return next((each["MasterUserSecret"]["SecretArn"] for each in records if each.get("MasterUserSecret")), None)
 
 
 def _described(aws: Gateway, arn: str) -> Secret | UnreadableSecret:
     name = arn.rpartition(":secret:")[2]
     try:
-        told: Mapping[str, Any] = aws.client("secretsmanager").describe_secret(SecretId=arn)
+        response: Mapping[str, Any] = aws.client("secretsmanager").describe_secret(SecretId=arn)
     except NotFound:
         return Secret(name, missing=True)
     except OmcError as error:
         return _unreadable(error)
-    stages = {stage: version for version, some in told.get("VersionIdsToStages", {}).items() for stage in some}
+    stages = {stage: version for version, some in response.get("VersionIdsToStages", {}).items() for stage in some}
     return Secret(
-        name=told.get("Name", name),
-        last_changed=in_utc(told.get("LastChangedDate")),
+        name=response.get("Name", name),
+        last_changed=in_utc(response.get("LastChangedDate")),
         current=stages.get("AWSCURRENT", ""),
         former=stages.get("AWSPREVIOUS", ""),
-        rotates=bool(told.get("RotationEnabled")),
-        last_rotated=in_utc(told.get("LastRotatedDate")),
-        next_rotation=in_utc(told.get("NextRotationDate")),
-        owner=told.get("OwningService", ""),
-        deleted=in_utc(told.get("DeletedDate")),
+        rotates=bool(response.get("RotationEnabled")),
+        last_rotated=in_utc(response.get("LastRotatedDate")),
+        next_rotation=in_utc(response.get("NextRotationDate")),
+        owner=response.get("OwningService", ""),
+        deleted=in_utc(response.get("DeletedDate")),
     )
 
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from omc.aws.batches import batches
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.stack import Environment
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class EcsService:
     alternates: Mapping[str, str] = field(default_factory=dict)
     """Of a blue/green service: each target group's ARN to that of the other one of the pair."""
     created: datetime | None = None
-    untold: frozenset[str] = frozenset()
+    unlisted: frozenset[str] = frozenset()
     """Of ``events``, ``deployments``, ``loadBalancers`` those that this answer lacks: what rests on them is unknown."""
     configuration: Mapping[str, Any] = field(default_factory=dict)
     """``deploymentConfiguration`` as ECS answers it."""
@@ -99,7 +99,7 @@ class Services:
     services: tuple[EcsService, ...]
     missing: tuple[str, ...] = ()
     cluster_missing: bool = False
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -122,79 +122,81 @@ def services_of(aws: Gateway, cluster: str, names: Sequence[str]) -> list[EcsSer
     def describe(some: Sequence[str]) -> DescribeServicesResponseTypeDef:
         return aws.client("ecs").describe_services(cluster=cluster, services=list(some))
 
-    answers = side_by_side(describe, batches(names, SERVICES_A_CALL))
+    answers = parallel_map(describe, batches(names, SERVICES_A_CALL))
     return [_service(service) for answer in answers for service in answer["services"]]
 
 
 def describe_service(aws: Gateway, name: str) -> EcsService | None:
     """One service, fresh; None where there is none of that name."""
-    told = aws.client("ecs").describe_services(cluster=aws.environment.cluster, services=[name])["services"]
-    return _service(told[0]) if told and told[0]["status"] != "INACTIVE" else None
+    records = aws.client("ecs").describe_services(cluster=aws.environment.cluster, services=[name])["services"]
+    return _service(records[0]) if records and records[0]["status"] != "INACTIVE" else None
 
 
-def _service(told: ServiceTypeDef) -> EcsService:
-    said: Mapping[str, Any] = told
-    configuration = told.get("deploymentConfiguration", {})
+def _service(record: ServiceTypeDef) -> EcsService:
+    entry: Mapping[str, Any] = record
+    configuration = record.get("deploymentConfiguration", {})
     breaker, alarms = configuration.get("deploymentCircuitBreaker", {}), configuration.get("alarms", {})
     heeded = bool(alarms.get("enable") and alarms.get("rollback"))
     return EcsService(
-        name=told["serviceName"],
-        status=told["status"],
-        desired=told["desiredCount"],
-        running=told["runningCount"],
-        pending=told["pendingCount"],
-        task_definition=short_name(told.get("taskDefinition", "")),
-        deployments=tuple(_deployment(deployment) for deployment in told.get("deployments", [])),
-        events=tuple(Event(event["createdAt"].astimezone(UTC), event["message"]) for event in told.get("events", [])),
-        network=told.get("networkConfiguration", {}),
-        launch={key: said[key] for key in ("launchType", "capacityProviderStrategy", "platformVersion") if key in said},
+        name=record["serviceName"],
+        status=record["status"],
+        desired=record["desiredCount"],
+        running=record["runningCount"],
+        pending=record["pendingCount"],
+        task_definition=short_name(record.get("taskDefinition", "")),
+        deployments=tuple(_deployment(deployment) for deployment in record.get("deployments", [])),
+        events=tuple(Event(event["createdAt"].astimezone(UTC), event["message"]) for event in record.get("events", [])),
+        network=record.get("networkConfiguration", {}),
+        launch={
+            key: entry[key] for key in ("launchType", "capacityProviderStrategy", "platformVersion") if key in entry
+        },
         breaker=bool(breaker.get("enable") and breaker.get("rollback")),
         alarms=tuple(alarms.get("alarmNames", [])) if heeded else (),
         alarms_off=() if heeded else tuple(alarms.get("alarmNames", [])),
         most_percent=configuration.get("maximumPercent", 200),
-        controller=told.get("deploymentController", {}).get("type", "ECS"),  # ECS's own defaults, where it is silent
+        controller=record.get("deploymentController", {}).get("type", "ECS"),  # ECS's own defaults, where it is silent
         strategy=str(configuration.get("strategy", "ROLLING")),
-        scheduling=told.get("schedulingStrategy", "REPLICA"),
+        scheduling=record.get("schedulingStrategy", "REPLICA"),
         target_groups=tuple(
-            balancer["targetGroupArn"] for balancer in told.get("loadBalancers", []) if "targetGroupArn" in balancer
+            balancer["targetGroupArn"] for balancer in record.get("loadBalancers", []) if "targetGroupArn" in balancer
         ),
-        alternates=_alternates(said),
-        created=told["createdAt"].astimezone(UTC) if "createdAt" in told else None,
-        untold=_untold(said),
+        alternates=_alternates(entry),
+        created=record["createdAt"].astimezone(UTC) if "createdAt" in record else None,
+        unlisted=_unlisted(entry),
         configuration=configuration,
     )
 
 
-def _untold(said: Mapping[str, Any]) -> frozenset[str]:
+def _unlisted(record: Mapping[str, Any]) -> frozenset[str]:
     """A load balancer's entry names a target group, or a Classic Load Balancer."""
-    missing = {name for name in ("events", "deployments", "loadBalancers") if name not in said}
-    entries = said.get("loadBalancers", [])
+    missing = {name for name in ("events", "deployments", "loadBalancers") if name not in record}
+    entries = record.get("loadBalancers", [])
     if not all("targetGroupArn" in entry or "loadBalancerName" in entry for entry in entries):
         missing.add("loadBalancers")
     return frozenset(missing)
 
 
-def _alternates(said: Mapping[str, Any]) -> dict[str, str]:
+def _alternates(record: Mapping[str, Any]) -> dict[str, str]:
     pairs = (
         (balancer.get("targetGroupArn", ""), balancer.get("advancedConfiguration", {}).get("alternateTargetGroupArn"))
-        for balancer in said.get("loadBalancers", [])
+        for balancer in record.get("loadBalancers", [])
     )
     return {group: other for group, other in pairs if group and other}
 
 
-def _deployment(told: DeploymentTypeDef) -> Deployment:
+def _deployment(record: DeploymentTypeDef) -> Deployment:
     return Deployment(
-        id=told["id"],
-        status=told["status"],
-        rollout=told.get("rolloutState"),
-        rollout_reason=told.get("rolloutStateReason", ""),
-        desired=told["desiredCount"],
-        running=told["runningCount"],
-        pending=told["pendingCount"],
-        failed=told.get("failedTasks", 0),
-        task_definition=short_name(told["taskDefinition"]),
-        created=told["createdAt"].astimezone(UTC),
-        updated=told["updatedAt"].astimezone(UTC),
+        id=record["id"],
+        status=record["status"],
+        rollout=record.get("rolloutState"),
+        rollout_reason=record.get("rolloutStateReason", ""),
+        desired=record["desiredCount"],
+        running=record["runningCount"],
+        pending=record["pendingCount"],
+        failed=record.get("failedTasks", 0),
+        task_definition=short_name(record["taskDefinition"]),
+        created=record["createdAt"].astimezone(UTC),
+        updated=record["updatedAt"].astimezone(UTC),
     )
 
 

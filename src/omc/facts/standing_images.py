@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.images import Reference, account_of, parse
 from omc.stack import Environment
@@ -24,7 +24,7 @@ class StandingImages:
 
     problems: Mapping[str, str]
     """To a sentence; only of those with a problem."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -43,7 +43,7 @@ def missing_images(aws: Gateway, environment: Environment, definitions: Iterable
         reference = parse(image)
         if reference and (account := account_of(reference.registry, environment.region)):
             wanted.setdefault((account, reference.repository), {})[image] = reference
-    found = side_by_side(lambda item: _missing(aws, *item), list(wanted.items()))
+    found = parallel_map(lambda item: _missing(aws, *item), list(wanted.items()))
     return {image: problem for problems in found for image, problem in problems.items()}
 
 

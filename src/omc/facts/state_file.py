@@ -9,7 +9,7 @@ from typing import Any
 from omc.aws.gateway import Gateway
 from omc.errors import AwsRefused, NotFound
 from omc.facts.account import Caller
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.project import Project
 from omc.infrastructure.roots import state_bucket
 from omc.stack import Environment
@@ -34,7 +34,7 @@ class StateFile:
     """Enabled, Suspended or empty; None where S3 doesn't tell."""
     locked: datetime | None = None
     """Since when the lock is there."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -73,11 +73,11 @@ def read_state_file(aws: Gateway, environment: Environment, caller: Caller, proj
 
 def _bucket_key(aws: Gateway, bucket: str, owner: str) -> str:
     try:
-        told: Any = aws.client("s3").get_bucket_encryption(Bucket=bucket, ExpectedBucketOwner=owner)
+        response: Any = aws.client("s3").get_bucket_encryption(Bucket=bucket, ExpectedBucketOwner=owner)
     except AwsRefused as error:
         if "NotFound" in error.code:
             return ""
         raise
-    rules = told.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    rules = response.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
     keys = (rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID", "") for rule in rules)
     return next((key for key in keys if key), "")

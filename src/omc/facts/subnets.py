@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.services import Services
 
 
@@ -23,7 +23,7 @@ class Subnets:
     """By service: where its tasks are put."""
 
     of: Mapping[str, tuple[Subnet, ...]]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
     def free(self, service: str) -> int:
         """Addresses left for tasks of a service, all its subnets together."""
@@ -40,9 +40,9 @@ def read_subnets(aws: Gateway, services: Services) -> Subnets:
     ids = sorted({identifier for subnets in wanted.values() for identifier in subnets})
     if not ids:
         return Subnets({})
-    told = aws.client("ec2").describe_subnets(SubnetIds=ids)["Subnets"]
+    records = aws.client("ec2").describe_subnets(SubnetIds=ids)["Subnets"]
     found = {
         subnet["SubnetId"]: Subnet(subnet["SubnetId"], subnet["AvailabilityZone"], subnet["AvailableIpAddressCount"])
-        for subnet in told
+        for subnet in records
     }
     return Subnets({name: tuple(found[each] for each in subnets if each in found) for name, subnets in wanted.items()})

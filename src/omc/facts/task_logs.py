@@ -19,12 +19,12 @@ def last_lines(aws: Gateway, definition: Definition | str, container: str, task:
         return []
     stream = f"{prefix}/{container}/{task}"
     try:
-        told = aws.client("logs").get_log_events(
+        response = aws.client("logs").get_log_events(
             logGroupName=group, logStreamName=stream, limit=most, startFromHead=False
         )
     except NotFound:
         return []
-    return [mask(event.get("message", "").rstrip()) for event in told["events"]][-most:]
+    return [mask(event.get("message", "").rstrip()) for event in response["events"]][-most:]
 
 
 def last_lines_if_readable(aws: Gateway, definition: Definition | str, container: str, task: str) -> list[str]:

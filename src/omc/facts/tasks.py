@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from omc.aws.batches import batches
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.services import short_name
 from omc.stack import Environment
 from omc.times import in_utc
@@ -55,7 +55,7 @@ class StoppedTasks:
     """All stopped tasks of the cluster that ECS still remembers, newest first."""
 
     tasks: tuple[StoppedTask, ...]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def list_running_tasks(aws: Gateway, service: str) -> tuple[RunningTask, ...]:
         for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=service)
         for arn in page["taskArns"]
     ]
-    answers = side_by_side(
+    answers = parallel_map(
         lambda some: ecs.describe_tasks(cluster=cluster, tasks=list(some)), batches(arns, TASKS_A_CALL)
     )
     return tuple(_running(task) for answer in answers for task in answer["tasks"])
@@ -97,11 +97,11 @@ def running_tasks_of(aws: Gateway, services: Sequence[str]) -> dict[str, tuple[R
     """The tasks of each service that shall run. A few services are asked for one by one, since a cluster may hold much
     else; for many, the cluster's tasks are listed once."""
     if len(services) <= FEW_SERVICES:
-        found = side_by_side(lambda name: list_running_tasks(aws, name), services)
+        found = parallel_map(lambda name: list_running_tasks(aws, name), services)
         return dict(zip(services, found, strict=True))
     ecs, cluster = aws.client("ecs"), aws.environment.cluster
     arns = [arn for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster) for arn in page["taskArns"]]
-    answers = side_by_side(
+    answers = parallel_map(
         lambda some: ecs.describe_tasks(cluster=cluster, tasks=list(some)), batches(arns, TASKS_A_CALL)
     )
     by_service: dict[str, list[RunningTask]] = {name: [] for name in services}
@@ -110,23 +110,23 @@ def running_tasks_of(aws: Gateway, services: Sequence[str]) -> dict[str, tuple[R
     return {name: tuple(tasks) for name, tasks in by_service.items()}
 
 
-def _running(told: TaskTypeDef) -> RunningTask:
-    containers = told.get("containers", [])
+def _running(record: TaskTypeDef) -> RunningTask:
+    containers = record.get("containers", [])
     return RunningTask(
-        id=short_name(told["taskArn"]),
-        task_definition=short_name(told["taskDefinitionArn"]),
-        status=told.get("lastStatus", ""),
-        health=told.get("healthStatus", "UNKNOWN"),
+        id=short_name(record["taskArn"]),
+        task_definition=short_name(record["taskDefinitionArn"]),
+        status=record.get("lastStatus", ""),
+        health=record.get("healthStatus", "UNKNOWN"),
         images={container.get("name", ""): container.get("image", "") for container in containers},
         digests={c.get("name", ""): c["imageDigest"] for c in containers if "imageDigest" in c},
         addresses=tuple(
             detail.get("value", "")
-            for attachment in told.get("attachments", [])
+            for attachment in record.get("attachments", [])
             for detail in attachment.get("details", [])
             if detail.get("name") == "privateIPv4Address"
         ),
-        created=in_utc(told.get("createdAt")),
-        started=in_utc(told.get("startedAt")),
+        created=in_utc(record.get("createdAt")),
+        started=in_utc(record.get("startedAt")),
     )
 
 
@@ -146,7 +146,7 @@ def tasks_started_by(aws: Gateway, started_by: str, family: str) -> tuple[str, .
         for page in pages.paginate(cluster=cluster, family=family, desiredStatus="STOPPED")
         for arn in page["taskArns"]
     ]
-    answers = side_by_side(
+    answers = parallel_map(
         lambda some: ecs.describe_tasks(cluster=cluster, tasks=list(some)), batches(stopped, TASKS_A_CALL)
     )
     return tuple(
@@ -169,24 +169,24 @@ def read_stopped_tasks(aws: Gateway, environment: Environment) -> StoppedTasks:
     def describe(tasks: Sequence[str]) -> DescribeTasksResponseTypeDef:
         return ecs.describe_tasks(cluster=environment.cluster, tasks=list(tasks))
 
-    answers = side_by_side(describe, batches(arns, TASKS_A_CALL))
+    answers = parallel_map(describe, batches(arns, TASKS_A_CALL))
     tasks = [_task(task) for answer in answers for task in answer["tasks"] if task["lastStatus"] == "STOPPED"]
     return StoppedTasks(tuple(sorted(tasks, key=lambda task: task.stopped, reverse=True)))
 
 
-def _task(told: TaskTypeDef) -> StoppedTask:
-    group = told.get("group", "")
-    started = told.get("startedAt")
-    stopped = told.get("stoppedAt") or told.get("stoppingAt") or told["createdAt"]
+def _task(record: TaskTypeDef) -> StoppedTask:
+    group = record.get("group", "")
+    started = record.get("startedAt")
+    stopped = record.get("stoppedAt") or record.get("stoppingAt") or record["createdAt"]
     return StoppedTask(
-        id=short_name(told["taskArn"]),
+        id=short_name(record["taskArn"]),
         service=group.removeprefix("service:") if group.startswith("service:") else None,
-        task_definition=short_name(told["taskDefinitionArn"]),
-        stop_code=told.get("stopCode", ""),
-        reason=told.get("stoppedReason", ""),
+        task_definition=short_name(record["taskDefinitionArn"]),
+        stop_code=record.get("stopCode", ""),
+        reason=record.get("stoppedReason", ""),
         containers=tuple(
             Container(container.get("name", ""), container.get("exitCode"), container.get("reason", ""))
-            for container in told.get("containers", [])
+            for container in record.get("containers", [])
         ),
         started=in_utc(started),
         stopped=stopped.astimezone(UTC),

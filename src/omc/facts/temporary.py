@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.stack import Environment
 from omc.store.opened import Store
 
@@ -65,7 +65,7 @@ class Temporary:
     alarms_off: tuple[AlarmsOff, ...] = ()
     unknown: str = ""
     """Why it isn't known; empty: it is."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
     for_good: tuple[ScaledForGood, ...] = ()
     """The newest of each service, where no timer gives it back."""
 
@@ -83,9 +83,9 @@ def read_temporary(store: Store, environment: Environment) -> Temporary:
 
     with store.reading() as session:
         scaled = tuple(
-            _scaled(timer.id, timer.actor, timer.due_at, timer.asked)
+            _scaled(timer.id, timer.actor, timer.due_at, timer.request)
             for timer in timers.pending(session, [environment.name])
-            if timer.procedure == "scale" and timer.asked.get("gives_back")
+            if timer.procedure == "scale" and timer.request.get("gives_back")
         )
         alarms = tuple(
             AlarmsOff(
@@ -109,16 +109,16 @@ def _set_by(run: Run) -> Iterator[ScaledForGood]:
     if any(step["action"] == "timers.set" for step in steps):
         return
     for step in steps:
-        said = step.get("arguments") or {}
-        if said.get("minimum") is not None and said.get("maximum") is not None:  # what sets limits has both
-            limits = int(said["minimum"]), int(said["maximum"])
-            yield ScaledForGood(str(said["service"]), run.id, run.actor, run.ended_at or run.created_at, limits)
+        payload = step.get("arguments") or {}
+        if payload.get("minimum") is not None and payload.get("maximum") is not None:  # what sets limits has both
+            limits = int(payload["minimum"]), int(payload["maximum"])
+            yield ScaledForGood(str(payload["service"]), run.id, run.actor, run.ended_at or run.created_at, limits)
 
 
-def _scaled(timer: str, who: str, until: datetime, asked: Mapping[str, Any]) -> ScaledForAWhile:
-    count = asked.get("count")
-    back = (asked.get("minimum"), asked.get("maximum")) if count is None else (count,)
-    return ScaledForAWhile(asked["service"], timer, who, until, tuple(asked["gives_back"]), back)
+def _scaled(timer: str, who: str, until: datetime, request: Mapping[str, Any]) -> ScaledForAWhile:
+    count = request.get("count")
+    back = (request.get("minimum"), request.get("maximum")) if count is None else (count,)
+    return ScaledForAWhile(request["service"], timer, who, until, tuple(request["gives_back"]), back)
 
 
 def _service(plan: Mapping[str, Any], name: str) -> str:

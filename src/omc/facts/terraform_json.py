@@ -28,7 +28,7 @@ UNKNOWN = UNKNOWN_TEXT
 ABSENT = NOTHING
 
 
-class Does(StrEnum):
+class ChangeAction(StrEnum):
     """What happens to a resource."""
 
     CREATE = "create"
@@ -39,7 +39,7 @@ class Does(StrEnum):
     """It stays in AWS, and Terraform knows it no more."""
     KEEP = "keep"
     """It stays as it is; Terraform gets to know it, or knows it under another address."""
-    UNHEARD = "unknown"
+    UNKNOWN = "unknown"
     """Terraform does something of which omc knows nothing."""
 
 
@@ -65,7 +65,7 @@ class Change:
     """With ``(deposed KEY)`` behind it for what an earlier replacement left."""
     kind: str
     """Its type: ``aws_db_instance``."""
-    does: Does
+    does: ChangeAction
     reason: str
     """Terraform's own word for why: ``replace_because_tainted``; often empty."""
     differences: tuple[Difference, ...]
@@ -91,7 +91,7 @@ class Change:
     @property
     def leaves_old_one(self) -> bool:
         """Whether what is replaced stays in AWS, known to nobody."""
-        return self.does is Does.REPLACE and "forget" in self.actions
+        return self.does is ChangeAction.REPLACE and "forget" in self.actions
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,42 +118,42 @@ class Extent:
 WHOLE = Extent()
 """A plan that says nothing of itself."""
 _DOES = {
-    ("no-op",): Does.KEEP,
-    ("create",): Does.CREATE,
-    ("update",): Does.UPDATE,
-    ("delete",): Does.DESTROY,
-    ("delete", "create"): Does.REPLACE,
-    ("create", "delete"): Does.REPLACE,
-    ("forget",): Does.FORGET,
-    ("create", "forget"): Does.REPLACE,
+    ("no-op",): ChangeAction.KEEP,
+    ("create",): ChangeAction.CREATE,
+    ("update",): ChangeAction.UPDATE,
+    ("delete",): ChangeAction.DESTROY,
+    ("delete", "create"): ChangeAction.REPLACE,
+    ("create", "delete"): ChangeAction.REPLACE,
+    ("forget",): ChangeAction.FORGET,
+    ("create", "forget"): ChangeAction.REPLACE,
 }
 
 
 def changes(listed: Any) -> tuple[Change, ...]:
     """The changes of ``resource_changes`` or ``resource_drift``: those that stay as and where they are left out."""
     found = []
-    for said in listed or ():
-        actions = tuple(said["change"].get("actions") or ())
-        does = _DOES.get(actions, Does.UNHEARD)
-        moves = said.get("previous_address") or said["change"].get("importing") is not None
-        if said.get("mode") == "managed" and (does is not Does.KEEP or moves):
-            found.append(_change(said, does))
-        elif said.get("mode") not in ("managed", "data") and actions not in {("no-op",), ("read",), ("open",)}:
-            found.append(_change(said, Does.UNHEARD))
+    for payload in listed or ():
+        actions = tuple(payload["change"].get("actions") or ())
+        does = _DOES.get(actions, ChangeAction.UNKNOWN)
+        moves = payload.get("previous_address") or payload["change"].get("importing") is not None
+        if payload.get("mode") == "managed" and (does is not ChangeAction.KEEP or moves):
+            found.append(_change(payload, does))
+        elif payload.get("mode") not in ("managed", "data") and actions not in {("no-op",), ("read",), ("open",)}:
+            found.append(_change(payload, ChangeAction.UNKNOWN))
     return tuple(found)
 
 
 def outputs(listed: Any) -> tuple[Difference, ...]:
     """The differences of ``output_changes``, by the output's name."""
     found: list[Difference] = []
-    for name, said in sorted((listed or {}).items()):
-        if said["actions"] == ["no-op"]:
+    for name, payload in sorted((listed or {}).items()):
+        if payload["actions"] == ["no-op"]:
             continue
-        old = {} if said["actions"] == ["create"] else {name: said.get("before")}
-        new = {} if said["actions"] == ["delete"] else {name: said.get("after")}
-        marks = [{name: said.get(side)} for side in ("before_sensitive", "after_sensitive")]
+        old = {} if payload["actions"] == ["create"] else {name: payload.get("before")}
+        new = {} if payload["actions"] == ["delete"] else {name: payload.get("after")}
+        marks = [{name: payload.get(side)} for side in ("before_sensitive", "after_sensitive")]
         before = _sensed(old, *marks)
-        after = _later(_sensed(new, *marks), {name: said.get("after_unknown")})
+        after = _later(_sensed(new, *marks), {name: payload.get("after_unknown")})
         found += [Difference(path_text(path), one, other) for path, one, other in differences(before, after)]
     return tuple(found)
 
@@ -165,58 +165,59 @@ def extent(document: Mapping[str, Any]) -> Extent:
         complete=document.get("complete"),
         errored=bool(document.get("errored")),
         deferred=tuple(
-            f"{said.get('resource_change', {}).get('address', 'a resource')} ({said.get('reason') or 'unknown'})"
-            for said in document.get("deferred_changes") or ()
+            f"{payload.get('resource_change', {}).get('address', 'a resource')} ({payload.get('reason') or 'unknown'})"
+            for payload in document.get("deferred_changes") or ()
         )
         + tuple(
-            f"{said.get('action_invocation', {}).get('address', 'an action')} ({said.get('reason') or 'unknown'})"
-            for said in document.get("deferred_action_invocations") or ()
+            f"{response.get('action_invocation', {}).get('address', 'an action')} "
+            f"({response.get('reason') or 'unknown'})"
+            for response in document.get("deferred_action_invocations") or ()
         ),
         failed_checks=tuple(_failed_checks(document.get("checks"))),
-        invoked=tuple(_invoked(said) for said in document.get("action_invocations") or ()),
+        invoked=tuple(_invoked(record) for record in document.get("action_invocations") or ()),
     )
 
 
 def values_of(module: Mapping[str, Any], kinds: frozenset[str]) -> dict[str, Mapping[str, Any]]:
     """The resources of these types in a module's ``values`` and below it, by address, secrets left out."""
     found = {
-        said["address"]: _masked(_sensed(said.get("values") or {}, said.get("sensitive_values")))
-        for said in module.get("resources", ())
-        if said["mode"] == "managed" and said["type"] in kinds
+        payload["address"]: _masked(_sensed(payload.get("values") or {}, payload.get("sensitive_values")))
+        for payload in module.get("resources", ())
+        if payload["mode"] == "managed" and payload["type"] in kinds
     }
     for child in module.get("child_modules", ()):
         found |= values_of(child, kinds)
     return found
 
 
-def _change(said: Mapping[str, Any], does: Does) -> Change:
-    change = said["change"]
+def _change(record: Mapping[str, Any], does: ChangeAction) -> Change:
+    change = record["change"]
     marks = change.get("before_sensitive"), change.get("after_sensitive")
     before = _sensed(change.get("before") or {}, *marks)
     after = _later(_sensed(change.get("after") or {}, *reversed(marks)), change.get("after_unknown"))
     importing = change.get("importing")
-    deposed = said.get("deposed")
+    deposed = record.get("deposed")
     return Change(
-        address=said["address"] + (f"{_DEPOSED}{deposed})" if deposed else ""),
-        kind=str(said.get("type", "")),
+        address=record["address"] + (f"{_DEPOSED}{deposed})" if deposed else ""),
+        kind=str(record.get("type", "")),
         does=does,
-        reason=said.get("action_reason") or "",
+        reason=record.get("action_reason") or "",
         differences=tuple(_found(does, before, after, change.get("replace_paths"))),
         before=_masked(before),
         after=_masked(after),
         actions=tuple(change.get("actions") or ()),
-        moved_from=said.get("previous_address") or "",
+        moved_from=record.get("previous_address") or "",
         imported="" if importing is None else text_of(importing.get("id") or importing.get("identity") or "something"),
         generated=bool(change.get("generated_config")),
     )
 
 
-def _found(does: Does, before: Any, after: Any, replace_paths: Any) -> Iterator[Difference]:
-    if does in {Does.CREATE, Does.DESTROY}:
-        for at, text in leaves(_stripped(after if does is Does.CREATE else before)):
-            yield Difference(path_text(at), *((NOTHING, text) if does is Does.CREATE else (text, NOTHING)))
+def _found(does: ChangeAction, before: Any, after: Any, replace_paths: Any) -> Iterator[Difference]:
+    if does in {ChangeAction.CREATE, ChangeAction.DESTROY}:
+        for at, text in leaves(_stripped(after if does is ChangeAction.CREATE else before)):
+            yield Difference(path_text(at), *((NOTHING, text) if does is ChangeAction.CREATE else (text, NOTHING)))
         return
-    if does is Does.FORGET:
+    if does is ChangeAction.FORGET:
         return
     forcing = {path_text(tuple(path)) for path in replace_paths or ()}
     listed = [(path_text(path), old, new) for path, old, new in differences(before, after)]
@@ -295,20 +296,20 @@ def _worded(value: Any) -> Any:
 
 
 def _failed_checks(listed: Any) -> Iterator[str]:
-    for said in listed or ():
-        if said.get("status") in {"fail", "error"}:
-            name = said.get("address", {}).get("to_display", "a check")
+    for payload in listed or ():
+        if payload.get("status") in {"fail", "error"}:
+            name = payload.get("address", {}).get("to_display", "a check")
             problems = [
                 text_of(str(problem.get("message", "")))
-                for instance in said.get("instances") or ()
+                for instance in payload.get("instances") or ()
                 for problem in instance.get("problems") or ()
             ]
-            verb = "fails" if said["status"] == "fail" else "can't be told"
+            verb = "fails" if payload["status"] == "fail" else "can't be told"
             yield f"{name} {verb}" + (f": {'; '.join(problems)}" if problems else "")
 
 
-def _invoked(said: Mapping[str, Any]) -> str:
-    trigger = said.get("lifecycle_action_trigger") or {}
+def _invoked(record: Mapping[str, Any]) -> str:
+    trigger = record.get("lifecycle_action_trigger") or {}
     by = trigger.get("triggering_resource_address")
     when = str(trigger.get("action_trigger_event", "")).removeprefix("Resource")
-    return f"{said.get('address', 'an action')}" + (f" ({when or 'when'} {by})" if by else "")
+    return f"{record.get('address', 'an action')}" + (f" ({when or 'when'} {by})" if by else "")

@@ -80,12 +80,12 @@ def conditions(values: Values) -> tuple[str, ...]:
     """``path-pattern /api/*``, sorted."""
     found = []
     for one in values.get("condition") or ():
-        for field, told in one.items():
-            for each in told or ():
-                said = each.get("values") or ()
+        for field, response in one.items():
+            for each in response or ():
+                payload = each.get("values") or ()
                 name = each.get("http_header_name")
-                pairs = [f"{one.get('key') or ''}={one.get('value')}" for one in said if isinstance(one, Mapping)]
-                words = pairs or [str(one) for one in said]
+                pairs = [f"{one.get('key') or ''}={one.get('value')}" for one in payload if isinstance(one, Mapping)]
+                words = pairs or [str(one) for one in payload]
                 found.append(" ".join([field.replace("_", "-"), *([name] if name else []), ",".join(sorted(words))]))
     return tuple(sorted(found))
 
@@ -246,8 +246,8 @@ def service_name(values: Values) -> str:
 
 def threshold(values: Values) -> float | None:
     """None where it is another metric's band."""
-    said = values.get("threshold")
-    return None if said is None or values.get("threshold_metric_id") else float(said)
+    payload = values.get("threshold")
+    return None if payload is None or values.get("threshold_metric_id") else float(payload)
 
 
 def suppressor(values: Values) -> str | None:
@@ -275,11 +275,11 @@ def confirmation(values: Values) -> str:
 
 def pattern(values: Values) -> str | None:
     """As JSON writes it, so that spaces and order make no difference."""
-    said = values.get("event_pattern")
+    payload = values.get("event_pattern")
     try:
-        return json.dumps(json.loads(said), sort_keys=True) if said else None
+        return json.dumps(json.loads(payload), sort_keys=True) if payload else None
     except ValueError:
-        return str(said)
+        return str(payload)
 
 
 def retention(values: Values) -> str | None:
@@ -305,8 +305,8 @@ def log_key(values: Values) -> str | None:
 
 
 def alarm_rule(values: Values) -> str | None:
-    said = values.get("alarm_rule")
-    return " ".join(str(said).split()) if said else None
+    payload = values.get("alarm_rule")
+    return " ".join(str(payload).split()) if payload else None
 
 
 def statements(name: str) -> Callable[[Values], tuple[str, ...] | None]:
@@ -314,9 +314,9 @@ def statements(name: str) -> Callable[[Values], tuple[str, ...] | None]:
     ``Allow sqs:SendMessage by sns.amazonaws.com``. None where there is no policy to read."""
 
     def of(values: Values) -> tuple[str, ...] | None:
-        said = values.get(name)
+        payload = values.get(name)
         try:
-            policy = json.loads(said) if isinstance(said, str) and said else said or {}
+            policy = json.loads(payload) if isinstance(payload, str) and payload else payload or {}
         except ValueError:
             return None
         if name not in values or not isinstance(policy, Mapping):
@@ -341,8 +341,8 @@ def _statement(one: Mapping[str, Any]) -> str:
     return " ".join(word for word in words if word)
 
 
-def _several(said: Any) -> list[str]:
-    return sorted(map(str, said)) if isinstance(said, list | tuple) else [str(said)]
+def _several(payload: Any) -> list[str]:
+    return sorted(map(str, payload)) if isinstance(payload, list | tuple) else [str(payload)]
 
 
 def allows_less(name: str) -> Callable[[Values, Values], bool]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from omc import terraform as tf
 from omc.errors import OmcError
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.scope import Scope
 
 WANTED: Mapping[str, str] = {
@@ -26,7 +26,7 @@ class Tools:
     terraform: str = ""
     """Where it is; empty where there is none that can be used."""
     terraform_problem: str = ""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers
 from omc.facts.metric_data import metric_data
 from omc.facts.scope import Scope
@@ -53,7 +53,7 @@ class Traffic:
     """Minutes in which something was answered, oldest first, all load balancers together."""
 
     minutes: tuple[Minute, ...]
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class MetricsAge:
     metrics: tuple[ServiceMetric, ...]
     cache: tuple[CacheMinute, ...] = ()
     """Oldest first, of the last hour. Empty: there is no cache, or CloudWatch has no figure of it."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -159,10 +159,10 @@ def _node_query(environment: Environment, identifier: str, metric: str, statisti
 
 
 def _cache_minutes(
-    told: Iterable[tuple[tuple[str, str], Sequence[tuple[datetime, float]]]],
+    records: Iterable[tuple[tuple[str, str], Sequence[tuple[datetime, float]]]],
 ) -> tuple[CacheMinute, ...]:
     found: dict[str, dict[datetime, float]] = {"Maximum": {}, "Minimum": {}, "Sum": {}}
-    for (_, statistic), points in told:
+    for (_, statistic), points in records:
         values = found[statistic]
         for at, value in points:
             known = values.get(at, 0.0)

@@ -58,13 +58,13 @@ class Trail:
         """The newest successful change of something that goes by one of these names, whatever it changed."""
         try:
             for name in names:
-                told = self._aws.client("cloudtrail").lookup_events(
+                response = self._aws.client("cloudtrail").lookup_events(
                     LookupAttributes=[{"AttributeKey": "ResourceName", "AttributeValue": name}]
                 )
-                for event in told["Events"]:
-                    said = json.loads(event["CloudTrailEvent"])
-                    if not said.get("errorCode") and not said.get("readOnly"):
-                        return Author(f"{caller_of(said)} by {said['eventName']}", time_of(said))
+                for event in response["Events"]:
+                    payload = json.loads(event["CloudTrailEvent"])
+                    if not payload.get("errorCode") and not payload.get("readOnly"):
+                        return Author(f"{caller_of(payload)} by {payload['eventName']}", time_of(payload))
         except OmcError as error:
             return Author(f"who is unknown: {error.message.rstrip('.')}")
         except (KeyError, TypeError, ValueError):
@@ -81,20 +81,24 @@ def _events(aws: Gateway, name: str) -> Iterator[Mapping[str, Any]]:
     client = aws.client("cloudtrail")
     more: dict[str, str] = {}
     for _ in range(PAGES):
-        told = client.lookup_events(LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}], **more)
-        for event in told["Events"]:
-            said = json.loads(event["CloudTrailEvent"])
-            if not said.get("errorCode"):
-                yield said
-        if not told.get("NextToken"):
+        response = client.lookup_events(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}], **more
+        )
+        for event in response["Events"]:
+            payload = json.loads(event["CloudTrailEvent"])
+            if not payload.get("errorCode"):
+                yield payload
+        if not response.get("NextToken"):
             return
-        more = {"NextToken": told["NextToken"]}
+        more = {"NextToken": response["NextToken"]}
 
 
 def _names(event: Mapping[str, Any], mentions: tuple[str, ...]) -> bool:
-    said = {text.lower() for side in ("requestParameters", "responseElements") for text in texts_of(event.get(side))}
+    messages = {
+        text.lower() for side in ("requestParameters", "responseElements") for text in texts_of(event.get(side))
+    }
     wanted = [each.lower() for each in mentions]
-    return all(any(text == each or text.endswith((f":{each}", f"/{each}")) for text in said) for each in wanted)
+    return all(any(text == each or text.endswith((f":{each}", f"/{each}")) for text in messages) for each in wanted)
 
 
 def texts_of(value: Any) -> Iterator[str]:

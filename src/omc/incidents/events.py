@@ -41,8 +41,8 @@ class Resolved:
     """What ended it."""
 
 
-What: TypeAlias = Opened | SeverityChanged | Noted | Resolved
-KINDS: Mapping[str, type[What]] = {
+Payload: TypeAlias = Opened | SeverityChanged | Noted | Resolved
+KINDS: Mapping[str, type[Payload]] = {
     "opened": Opened,
     "severity changed": SeverityChanged,
     "noted": Noted,
@@ -59,19 +59,19 @@ class Event:
     at: datetime
     """UTC."""
     by: str
-    what: What
+    what: Payload
 
     @property
     def kind(self) -> str:
         return _NAMES[type(self.what)]
 
 
-def written(what: What) -> dict[str, Any]:
+def payload_to_json(what: Payload) -> dict[str, Any]:
     """An event's own values, as JSON has them; its kind goes beside them."""
     return asdict(what)
 
 
-def read(kind: str, body: Mapping[str, Any]) -> What:
+def payload_from_json(kind: str, body: Mapping[str, Any]) -> Payload:
     """The event that was ``written``. ``WrongUse`` for a kind that only a newer omc knows."""
     if kind not in KINDS:
         raise WrongUse(f'This omc has no event "{kind}" of an incident. Update it.')

@@ -41,7 +41,7 @@ class Incident:
         return f"Incident {self.number} (SEV-{self.severity}: {self.summary})"
 
 
-def begun(environment: str, number: int, event: Event) -> Incident:
+def from_first_event(environment: str, number: int, event: Event) -> Incident:
     """The incident that an event opens. ``WrongUse`` where it can't."""
     what = event.what
     if not isinstance(what, Opened):
@@ -51,7 +51,7 @@ def begun(environment: str, number: int, event: Event) -> Incident:
     return Incident(environment, number, what.severity, what.summary, event.by, event.at, (event,))
 
 
-def after(incident: Incident, event: Event) -> Incident:
+def apply(incident: Incident, event: Event) -> Incident:
     """The incident after one more event. ``Refused`` where it may not follow on what happened before.
 
     A note may also follow on the end: what is learnt later belongs to it.
@@ -78,16 +78,16 @@ def after(incident: Incident, event: Event) -> Incident:
     return replace(incident, resolved_by=event.by, resolved_at=event.at, resolution=what.how, events=events)
 
 
-def folded(environment: str, number: int, events: Iterable[Event]) -> Incident:
+def replay(environment: str, number: int, events: Iterable[Event]) -> Incident:
     """What a whole series of events comes to; the first opens the incident."""
     first, *rest = events
-    return reduce(after, rest, begun(environment, number, first))
+    return reduce(apply, rest, from_first_event(environment, number, first))
 
 
 def _require_severity(severity: int) -> None:
     if severity not in SEVERITIES:
-        told = ", ".join(f"{number} ({each.meaning})" for number, each in SEVERITIES.items())
-        raise WrongUse(f"There is no severity {severity}; allowed are {told}.")
+        message = ", ".join(f"{number} ({each.meaning})" for number, each in SEVERITIES.items())
+        raise WrongUse(f"There is no severity {severity}; allowed are {message}.")
 
 
 def _require_text(text: str, what: str) -> None:

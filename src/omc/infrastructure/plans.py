@@ -92,7 +92,7 @@ def changed_sources(plan: PlanFile, folder: Path) -> list[str]:
 
 def make(
     root: Root,
-    given: Mapping[str, Any],
+    provided: Mapping[str, Any],
     say: Say,
     *,
     first: Mapping[str, Any] | None = None,
@@ -110,10 +110,10 @@ def make(
     root.prepare()
     known = declared(root.folder)
     kept = {name: value for name, value in {**(first or {}), **standing(root.state())}.items() if name in known}
-    variables = kept | dict(given)
+    variables = kept | dict(provided)
     require_known(root.folder, variables, root.var_files)
     # Files stand above the environment, in which Terraform finds the other variables.
-    settings = {name: given.get(name, value) for name, value in root.settings.items() if name in known}
+    settings = {name: provided.get(name, value) for name, value in root.settings.items() if name in known}
     fresh = root.plans / f"{os.getpid()}-{time.monotonic_ns()}.new"
     arguments = ["plan", f"-out={fresh}", "-input=false", f"-parallelism={PARALLELISM}"]
     arguments += [f"-var-file={name}" for name in root.var_files]
@@ -182,9 +182,9 @@ def _mark(mark: str) -> dict[str, str]:
 def _counting(say: Say) -> Callable[[Mapping[str, Any]], None]:
     read = 0
 
-    def count(said: Mapping[str, Any]) -> None:
+    def count(record: Mapping[str, Any]) -> None:
         nonlocal read
-        if said.get("type") == "refresh_complete":
+        if record.get("type") == "refresh_complete":
             read += 1
             say(f"Terraform has read {read} resource{'' if read == 1 else 's'}")
 

@@ -143,6 +143,6 @@ def _git(folder: Path, *arguments: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise GitError(f"git {arguments[0]} did not end within 120 s.") from error
     if done.returncode != 0:
-        said = " ".join((done.stderr or done.stdout).split())[-300:]
-        raise GitError(f"git {arguments[0]} failed: {said or f'exit code {done.returncode}'}")
+        message = " ".join((done.stderr or done.stdout).split())[-300:]
+        raise GitError(f"git {arguments[0]} failed: {message or f'exit code {done.returncode}'}")
     return done.stdout

@@ -16,7 +16,7 @@ from typing import Any
 from omc import terraform as tf
 from omc.aws.gateway import Gateway
 from omc.aws.handover import identity
-from omc.aws.local import Reach, reach
+from omc.aws.local import LocalEndpoint, local_endpoint
 from omc.errors import WrongUse
 from omc.stack import Environment, Stack
 from omc.stack.model import LOCAL_ROOT
@@ -128,7 +128,7 @@ def copy_sources(source: Path, target: Path) -> None:
             path.unlink()
 
 
-def endpoint_of(cloud: Reach) -> dict[str, str]:
+def endpoint_of(cloud: LocalEndpoint) -> dict[str, str]:
     """Where Terraform finds a local cloud; not as whom. Its own chain heeds only the endpoint that is named for STS."""
     place = {name: value for name, value in cloud.environment().items() if name not in NOT_THE_ENDPOINT}
     return place | {"AWS_ENDPOINT_URL_STS": cloud.endpoint}
@@ -157,7 +157,7 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     plans.mkdir(mode=0o700, parents=True, exist_ok=True)
     plans.chmod(0o700)
     if environment.local_state is not None:
-        found = reach(environment.local_state)
+        found = local_endpoint(environment.local_state)
         copy = work / "infrastructure"
         copy_sources(sources, copy)
         return Root(

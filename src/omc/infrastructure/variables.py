@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from omc.errors import WrongUse
-from omc.stack.section import meant
+from omc.stack.section import did_you_mean
 
 _NOISE = re.compile(r'(#|//)[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"', re.DOTALL)
 _BLOCK = re.compile(r'^variable "([\w-]+)" \{(.*?)^\}', re.DOTALL | re.MULTILINE)
@@ -58,22 +58,22 @@ def undeclared(folder: Path) -> dict[str, set[str]]:
     return {name: names for name, names in found.items() if names}
 
 
-def require_known(folder: Path, given: Mapping[str, Any], var_files: Sequence[str]) -> None:
+def require_known(folder: Path, provided: Mapping[str, Any], var_files: Sequence[str]) -> None:
     """Refuse names that nothing declares, in a file or given, and variables that nobody sets.
 
     Raises ``WrongUse`` with the name that was probably meant.
     """
     known = declared(folder)
     where = {name: file for file, names in undeclared(folder).items() for name in sorted(names)}
-    where |= {name: "--var" for name in given if name not in known}
+    where |= {name: "--var" for name in provided if name not in known}
     for name, place in where.items():
         raise WrongUse(
             f"{place} sets {name}, which no variable of {folder.parent.name}/{folder.name} declares, so Terraform "
-            f"would ignore it.{meant(name, list(known))}"
+            f"would ignore it.{did_you_mean(name, list(known))}"
         )
     automatic = ["terraform.tfvars", "terraform.tfvars.json", *(path.name for path in folder.glob("*.auto.tfvars*"))]
     files = [folder / name for name in dict.fromkeys([*automatic, *var_files]) if (folder / name).is_file()]
-    settled = set(given).union(*(set_by(path) for path in files))
+    settled = set(provided).union(*(set_by(path) for path in files))
     for name, must in known.items():
         if must and name not in settled:
             raise WrongUse(

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omc.aws.local import Reach, reach
+from omc.aws.local import LocalEndpoint, local_endpoint
 from omc.errors import OmcError, WrongUse
 
-__all__ = ["LocalCloudError", "Reach", "ask", "command", "reach", "status", "tell"]
+__all__ = ["LocalCloudError", "LocalEndpoint", "ask", "command", "local_endpoint", "status", "tell"]
 
 COMMAND_TIMEOUT = 300.0
 """Seconds; above what localcloud's own `up` and `down` allow themselves."""
@@ -49,15 +49,19 @@ def tell(state: Path, *arguments: str, timeout: float = COMMAND_TIMEOUT) -> subp
 
 def ask(state: Path, *arguments: str) -> str:
     """Run localcloud's tool and return what it printed; its own sentence becomes the error."""
-    said = tell(state, *arguments)
-    if said.returncode != 0:
-        reason = said.stderr.strip() or said.stdout.strip() or f"it ended with {said.returncode} and said nothing"
+    response = tell(state, *arguments)
+    if response.returncode != 0:
+        reason = (
+            response.stderr.strip()
+            or response.stdout.strip()
+            or f"it ended with {response.returncode} and said nothing"
+        )
         sentence = reason.splitlines()[-1].removeprefix("localcloud: ")
-        raise WrongUse(sentence) if said.returncode == WrongUse.exit_code else LocalCloudError(sentence)
-    return said.stdout
+        raise WrongUse(sentence) if response.returncode == WrongUse.exit_code else LocalCloudError(sentence)
+    return response.stdout
 
 
 def status(state: Path) -> Mapping[str, Any]:
     """What the cloud says of itself: ``running``, ``endpoint``, its loops, its parts (``ecs``: tasks and processes)."""
-    said: Mapping[str, Any] = json.loads(tell(state, "status", "--json").stdout)
-    return said
+    payload: Mapping[str, Any] = json.loads(tell(state, "status", "--json").stdout)
+    return payload

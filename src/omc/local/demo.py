@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from omc.local import cloud, lifecycle, load_report, traffic
 
 if TYPE_CHECKING:
-    from omc.local.lifecycle import Record, Site
+    from omc.local.lifecycle import LocalStack, Record
     from omc.progress import Progress
 
 BROKEN_LINE = "\nimport exchange_rates  # a module that nobody added to the requirements\n"
@@ -45,7 +45,7 @@ class Check:
     printed: str
 
 
-def run(site: Site, progress: Progress, show: Callable[[str], None], *, keep: bool = False) -> None:
+def run(site: LocalStack, progress: Progress, show: Callable[[str], None], *, keep: bool = False) -> None:
     """The whole story. ``show`` gets what the audience reads; ``keep`` leaves the cloud running at the end."""
     lifecycle.require_space(site.state)
     if site.state.exists():
@@ -62,7 +62,7 @@ def run(site: Site, progress: Progress, show: Callable[[str], None], *, keep: bo
     show(_what_next(keep, site))
 
 
-def _play(site: Site, progress: Progress, show: Callable[[str], None]) -> None:
+def _play(site: LocalStack, progress: Progress, show: Callable[[str], None]) -> None:
     show("== The stack comes up: the same Terraform that AWS gets, on this machine")
     record = lifecycle.up(site, progress)
     url = lifecycle.url(site)
@@ -82,7 +82,7 @@ def _play(site: Site, progress: Progress, show: Callable[[str], None]) -> None:
         lifecycle.settle(site.environment, progress)
 
     show("\n== Somebody deploys an image that can't start")
-    client = _client(cloud.reach(site.state), "ecs")
+    client = _client(cloud.local_endpoint(site.state), "ecs")
     reference = _push_broken(site)
     revision = _deploy(client, site.environment.cluster, record, reference)
     show(f"update-service --service backend --task-definition {revision}")
@@ -93,7 +93,7 @@ def _play(site: Site, progress: Progress, show: Callable[[str], None]) -> None:
     _show_check(show, check, "--strict", expected=1)
 
 
-def _check(site: Site, *options: str) -> Check:
+def _check(site: LocalStack, *options: str) -> Check:
     env = dict(os.environ, OMC_LOCAL_STATE=str(site.state))
     done = subprocess.run(
         [sys.executable, "-m", "omc", "check", "morning", "--env", "local", *options],
@@ -102,7 +102,9 @@ def _check(site: Site, *options: str) -> Check:
     return Check(done.returncode, done.stdout + done.stderr)
 
 
-def _check_until(site: Site, good: Callable[[Check], bool], timeout: float, progress: Progress, *options: str) -> Check:
+def _check_until(
+    site: LocalStack, good: Callable[[Check], bool], timeout: float, progress: Progress, *options: str
+) -> Check:
     """Run the check until it says what is waited for; the last one, whatever it says, when the time is up."""
     deadline = time.monotonic() + timeout
     while True:
@@ -120,7 +122,7 @@ def _show_check(show: Callable[[str], None], check: Check, *options: str, expect
         raise DemoError(f"The morning check ended with {check.code} where the demo expects {expected}; see above.")
 
 
-def _killed(site: Site, progress: Progress, show: Callable[[str], None]) -> Check:
+def _killed(site: LocalStack, progress: Progress, show: Callable[[str], None]) -> Check:
     """The check while nobody serves. ECS has new tasks within seconds: where the check comes too late, those are killed
     too."""
 
@@ -139,7 +141,7 @@ def _killed(site: Site, progress: Progress, show: Callable[[str], None]) -> Chec
         return _check_until(site, fails, BREAK_TIMEOUT, progress)
 
 
-def _kill_tasks(site: Site, service: str) -> list[int]:
+def _kill_tasks(site: LocalStack, service: str) -> list[int]:
     """Kill the processes of a service's tasks, as the cloud lists them; those that were there to be killed."""
     parts = cloud.status(site.state).get("parts", {})  # none where it is too busy to answer: then the next look does
     tasks = parts.get("ecs", {}).get("tasks", [])
@@ -151,7 +153,7 @@ def _kill_tasks(site: Site, service: str) -> list[int]:
     return ended
 
 
-def _push_broken(site: Site) -> str:
+def _push_broken(site: LocalStack) -> str:
     with tempfile.TemporaryDirectory(prefix="omc-demo-") as folder:
         source = Path(folder) / "backend"
         shutil.copytree(site.project / "apps/backend", source)
@@ -186,7 +188,7 @@ def _wait_for_rollback(client: Any, cluster: str, revision: str, progress: Progr
     raise DemoError(f"ECS did not give up on {revision} within {BREAK_TIMEOUT:.0f} s.")
 
 
-def _client(reach: cloud.Reach, service: str) -> Any:
+def _client(reach: cloud.LocalEndpoint, service: str) -> Any:
     import boto3
 
     session = boto3.Session(
@@ -195,7 +197,7 @@ def _client(reach: cloud.Reach, service: str) -> Any:
     return session.client(service, endpoint_url=reach.endpoint)  # type: ignore[call-overload]
 
 
-def _remove(site: Site) -> None:
+def _remove(site: LocalStack) -> None:
     lifecycle.reset(site)
     shutil.rmtree(site.state, ignore_errors=True)
 
@@ -204,7 +206,7 @@ def _short(path: Path) -> str:
     return os.path.relpath(path)
 
 
-def _what_next(keep: bool, site: Site) -> str:
+def _what_next(keep: bool, site: LocalStack) -> str:
     state = f" --state {_short(site.state)}" if keep else ""
     start = "" if keep else "  omc local up                             a cloud that stays\n"
     return (

@@ -13,7 +13,7 @@ from omc.errors import Unreachable, WrongUse
 from omc.local.cloud import LocalCloudError
 
 if TYPE_CHECKING:
-    from omc.local.cloud import Reach
+    from omc.local.cloud import LocalEndpoint
 
 TIMEOUT = 180.0
 """Seconds: a start or stop answers when it is done, and some deploy something first."""
@@ -48,26 +48,26 @@ class Fault:
         return bool(self.since)
 
 
-def listed(reach: Reach) -> Sequence[Fault]:
+def listed(reach: LocalEndpoint) -> Sequence[Fault]:
     """Every fault, by name."""
-    return [_fault(said) for said in _ask(reach, None)["faults"]]
+    return [_fault(payload) for payload in _ask(reach, None)["faults"]]
 
 
-def start(reach: Reach, name: str, settings: Mapping[str, str]) -> Fault:
+def start(reach: LocalEndpoint, name: str, settings: Mapping[str, str]) -> Fault:
     """Start one and return it as it is in force; ``WrongUse`` for a name or setting that there isn't."""
     known = {fault.name: fault for fault in listed(reach)}
     fault = _known(known, name)
     for key in settings:
         if key not in fault.settings:
-            from omc.stack.section import meant
+            from omc.stack.section import did_you_mean
 
             its = f"Its settings: {', '.join(fault.settings)}." if fault.settings else "It has none."
-            raise WrongUse(f'The fault {name} has no setting "{key}".{meant(key, list(fault.settings))} {its}')
-    said = _ask(reach, {"start": name, "settings": dict(settings)})
-    return Fault(name, fault.injected, fault.symptom, fault.settings, said["since"], said["settings"])
+            raise WrongUse(f'The fault {name} has no setting "{key}".{did_you_mean(key, list(fault.settings))} {its}')
+    payload = _ask(reach, {"start": name, "settings": dict(settings)})
+    return Fault(name, fault.injected, fault.symptom, fault.settings, payload["since"], payload["settings"])
 
 
-def stop(reach: Reach, name: str) -> bool:
+def stop(reach: LocalEndpoint, name: str) -> bool:
     """Stop one; False where it wasn't in force."""
     _known({fault.name: fault for fault in listed(reach)}, name)
     return bool(_ask(reach, {"stop": name})["was_in_force"])
@@ -75,22 +75,24 @@ def stop(reach: Reach, name: str) -> bool:
 
 def _known(known: Mapping[str, Fault], name: str) -> Fault:
     if name not in known:
-        from omc.stack.section import meant
+        from omc.stack.section import did_you_mean
 
-        raise WrongUse(f'There is no fault "{name}".{meant(name, list(known))} All of them: omc local fault list')
+        raise WrongUse(
+            f'There is no fault "{name}".{did_you_mean(name, list(known))} All of them: omc local fault list'
+        )
     return known[name]
 
 
-def _fault(said: Mapping[str, Any]) -> Fault:
-    settings = {key: Setting(it["default"], it["help"]) for key, it in said["settings"].items()}
-    state = said["in_force"] or {"since": "", "settings": {}, "problem": ""}
+def _fault(record: Mapping[str, Any]) -> Fault:
+    settings = {key: Setting(it["default"], it["help"]) for key, it in record["settings"].items()}
+    state = record["in_force"] or {"since": "", "settings": {}, "problem": ""}
     return Fault(
-        *(said["name"], said["injected"], said["symptom"], settings),
+        *(record["name"], record["injected"], record["symptom"], settings),
         *(state["since"], state["settings"], state["problem"]),
     )
 
 
-def _ask(reach: Reach, body: Mapping[str, Any] | None) -> Any:
+def _ask(reach: LocalEndpoint, body: Mapping[str, Any] | None) -> Any:
     request = urllib.request.Request(  # noqa: S310 — the cloud's own endpoint
         f"{reach.endpoint}/_localcloud/stack-faults",
         data=None if body is None else json.dumps(body).encode(),
@@ -101,8 +103,8 @@ def _ask(reach: Reach, body: Mapping[str, Any] | None) -> Any:
         with opener.open(request, timeout=TIMEOUT) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as refused:
-        said = _sentence(refused)
-        raise (WrongUse if said["__type"] in WRONG_USE else LocalCloudError)(said["message"]) from refused
+        record = _sentence(refused)
+        raise (WrongUse if record["__type"] in WRONG_USE else LocalCloudError)(record["message"]) from refused
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(
@@ -112,7 +114,7 @@ def _ask(reach: Reach, body: Mapping[str, Any] | None) -> Any:
 
 def _sentence(refused: urllib.error.HTTPError) -> Mapping[str, str]:
     try:
-        said = json.load(refused)
-        return {"__type": said["__type"], "message": said["message"]}
+        payload = json.load(refused)
+        return {"__type": payload["__type"], "message": payload["message"]}
     except (ValueError, KeyError):
         return {"__type": "", "message": f"The local cloud answered {refused.code} {refused.reason}."}

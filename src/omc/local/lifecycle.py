@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any
 from omc import terraform as tf
 from omc.errors import WrongUse
 from omc.infrastructure.roots import backend, copy_sources, locked, state_bucket
-from omc.interrupts import told_apart
+from omc.interrupts import reraise_interrupts
 from omc.local import cloud
 from omc.local.migration import migrate
 from omc.stack.model import LOCAL_ROOT
 from omc.store import embedded
-from omc.store.place import LOCAL_FOLDER
+from omc.store.location import LOCAL_FOLDER
 
 if TYPE_CHECKING:
     from omc.progress import Progress
@@ -68,7 +68,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class LocalStack:
     """One local cloud of one project: where its sources and its state are."""
 
     project: Path
@@ -96,12 +96,12 @@ class Site:
 
     def read(self) -> Record:
         try:
-            said = json.loads(self.record_file.read_text())
+            payload = json.loads(self.record_file.read_text())
         except FileNotFoundError:
             return Record()
         except ValueError:
             return Record(phase=Phase.APPLYING)
-        return Record(Phase(said["phase"]), said["mirror"], said["images"], said["outputs"])
+        return Record(Phase(payload["phase"]), payload["mirror"], payload["images"], payload["outputs"])
 
     def write(self, record: Record) -> None:
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,15 +110,17 @@ class Site:
         fresh.replace(self.record_file)
 
 
-def site_of(stack: Stack, state: Path | None) -> Site:
+def site_of(stack: Stack, state: Path | None) -> LocalStack:
     """The local cloud of a stack file; with ``state``, one in another folder than the file says."""
     environment = stack.environments.get("local")
     if environment is None or environment.local_state is None:
         raise WrongUse(f"{stack.file} has no environment `local` with a `local_state` folder.")
-    return Site(stack.file.parent, replace(environment, local_state=(state or environment.local_state).absolute()))
+    return LocalStack(
+        stack.file.parent, replace(environment, local_state=(state or environment.local_state).absolute())
+    )
 
 
-def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
+def up(site: LocalStack, progress: Progress, *, apply: bool = False) -> Record:
     """Bring the cloud and the stack in it up; returns what stands. ``apply`` applies again where it was applied."""
     with _alone(site):
         record = site.read()
@@ -131,7 +133,7 @@ def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
         site.write(record)
         began = time.monotonic()
         cloud.ask(site.state, "up")
-        reach = cloud.reach(site.state)
+        reach = cloud.local_endpoint(site.state)
         progress.note(f"The AWS endpoint answers on {reach.endpoint} ({time.monotonic() - began:.1f} s)")
         if record.phase is not Phase.APPLIED or apply:
             record = _apply(site, record, reach, progress)
@@ -142,14 +144,14 @@ def up(site: Site, progress: Progress, *, apply: bool = False) -> Record:
         return record
 
 
-def url(site: Site) -> str:
+def url(site: LocalStack) -> str:
     """Where a browser reaches the stack that was applied."""
-    shift = cloud.reach(site.state).port_shift
-    said = str(site.read().outputs["load_balancer"]["url"])
-    return f"{said}:{80 + shift}" if shift else said
+    shift = cloud.local_endpoint(site.state).port_shift
+    message = str(site.read().outputs["load_balancer"]["url"])
+    return f"{message}:{80 + shift}" if shift else message
 
 
-def down(site: Site) -> str:
+def down(site: LocalStack) -> str:
     """Stop the cloud and whatever still works on it; returns what the cloud's command says.
 
     omc's own database for it is ended too, unless a command uses it: then that one ends it.
@@ -159,21 +161,21 @@ def down(site: Site) -> str:
     return cloud.ask(site.state, "down")
 
 
-def reset(site: Site) -> str:
+def reset(site: LocalStack) -> str:
     """Delete all of the cloud, running or not, and omc's record of it; returns what the cloud's command says."""
     tf.end_leftovers(site.sources)
     embedded.remove(site.state / LOCAL_FOLDER)
     return cloud.ask(site.state, "reset", "--force")
 
 
-def push_image(site: Site, folder: Path, repository: str) -> str:
+def push_image(site: LocalStack, folder: Path, repository: str) -> str:
     """Push an app's folder as an image; returns its reference, pinned by digest."""
-    reach = cloud.reach(site.state)
+    reach = cloud.local_endpoint(site.state)
     digest = cloud.ask(site.state, "push", str(folder), "--repository", repository)
     return f"{reach.account}.dkr.ecr.{reach.region}.amazonaws.com/{repository}@{digest.strip()}"
 
 
-def terraform_arguments(record: Record, reach: cloud.Reach) -> dict[str, str]:
+def terraform_arguments(record: Record, reach: cloud.LocalEndpoint) -> dict[str, str]:
     """The environment with which a plain ``terraform init`` and ``plan`` work in ``environments/staging``."""
     mirror = [f"-plugin-dir={record.mirror}"] if record.mirror else []
     images = json.dumps(dict(record.images), separators=(",", ":"))
@@ -185,7 +187,7 @@ def terraform_arguments(record: Record, reach: cloud.Reach) -> dict[str, str]:
 
 
 @contextmanager
-def _alone(site: Site) -> Iterator[None]:
+def _alone(site: LocalStack) -> Iterator[None]:
     """Only one ``up`` at a time works on a state folder; the lock ends with its process."""
     site.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (site.state / "up.lock").open("w") as lock:
@@ -198,13 +200,13 @@ def _alone(site: Site) -> Iterator[None]:
         yield
 
 
-def _apply(site: Site, record: Record, reach: cloud.Reach, progress: Progress) -> Record:
+def _apply(site: LocalStack, record: Record, reach: cloud.LocalEndpoint, progress: Progress) -> Record:
     terraform = tf.find_terraform({"mirror": record.mirror} if record.mirror else None)
     record = replace(record, mirror=str(terraform.mirror) if terraform.mirror else None)
     first = record.phase is not Phase.APPLIED
     site.write(replace(record, phase=Phase.APPLYING) if first else record)
     try:
-        with told_apart():
+        with reraise_interrupts():
             copy_sources(site.project / "infrastructure", site.sources)
             with _bootstrap(site, terraform, reach, progress):
                 with progress.step("Pushing the images"):
@@ -227,7 +229,9 @@ def _apply(site: Site, record: Record, reach: cloud.Reach, progress: Progress) -
 
 
 @contextmanager
-def _bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, progress: Progress) -> Iterator[None]:
+def _bootstrap(
+    site: LocalStack, terraform: tf.Terraform, reach: cloud.LocalEndpoint, progress: Progress
+) -> Iterator[None]:
     """Apply bootstrap, and run the block as soon as the state bucket and the image repositories stand.
 
     Terraform goes on watching the bucket's last settings for most of a minute, which nothing here has to wait for.
@@ -238,8 +242,8 @@ def _bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, progress
     needed: set[str] = set()
     planned = threading.Event()
 
-    def note(said: Mapping[str, Any]) -> None:
-        match said:
+    def note(record: Mapping[str, Any]) -> None:
+        match record:
             case {"type": "planned_change", "change": {"resource": {"resource_type": kind, "addr": address}}}:
                 if kind in NEEDED_OF_BOOTSTRAP:
                     needed.add(address)
@@ -269,7 +273,7 @@ def _bootstrap(site: Site, terraform: tf.Terraform, reach: cloud.Reach, progress
 
 
 def apply_root(
-    site: Site, terraform: tf.Terraform, reach: cloud.Reach, images: Mapping[str, str], progress: Progress
+    site: LocalStack, terraform: tf.Terraform, reach: cloud.LocalEndpoint, images: Mapping[str, str], progress: Progress
 ) -> dict[str, Any]:
     """Apply the stack alone, where bootstrap and images stand; its outputs."""
     env = reach.environment() | {"TF_VAR_images": json.dumps(dict(images))}
@@ -285,12 +289,12 @@ def apply_root(
     return stack
 
 
-def _variables(reach: cloud.Reach) -> list[str]:
+def _variables(reach: cloud.LocalEndpoint) -> list[str]:
     """What differs from staging in AWS: the timing, and an exchange that this machine plays."""
     return ["-var-file=local.tfvars", f"-var=exchange_url={reach.exchange_url}"]
 
 
-def _backend(reach: cloud.Reach) -> list[str]:
+def _backend(reach: cloud.LocalEndpoint) -> list[str]:
     return backend(state_bucket("ohmycoins", LOCAL_ROOT, reach.account))
 
 
@@ -300,12 +304,12 @@ def _reporter(progress: Progress) -> Callable[[Mapping[str, Any]], None]:
     total = 0
     under_way: dict[str, float] = {}
 
-    def report(said: Mapping[str, Any]) -> None:
+    def report(record: Mapping[str, Any]) -> None:
         nonlocal done, total
-        kind = said.get("type")
-        address = str(said.get("hook", {}).get("resource", {}).get("addr", ""))
-        if kind == "change_summary" and said.get("changes", {}).get("operation") == "plan":
-            total = sum(int(said["changes"].get(what, 0)) for what in ("add", "change", "remove"))
+        kind = record.get("type")
+        address = str(record.get("hook", {}).get("resource", {}).get("addr", ""))
+        if kind == "change_summary" and record.get("changes", {}).get("operation") == "plan":
+            total = sum(int(record["changes"].get(what, 0)) for what in ("add", "change", "remove"))
         elif kind == "apply_start":
             under_way[address] = time.monotonic()
         elif kind in {"apply_complete", "apply_errored"}:
@@ -340,8 +344,8 @@ def settle(environment: Environment, progress: Progress) -> None:
     checks = (services_running, targets)
     deadline = time.monotonic() + SETTLE_TIMEOUT
     while True:
-        given = {Environment: environment, Scope: Scope(datetime.now(UTC), timedelta(hours=1))}
-        findings = judge(checks, collect(checks, given | {Gateway: gateway}), given)
+        provided = {Environment: environment, Scope: Scope(datetime.now(UTC), timedelta(hours=1))}
+        findings = judge(checks, collect(checks, provided | {Gateway: gateway}), provided)
         missing = [f"{finding.subject}: {finding.sentence}" for finding in findings if finding.level is not Level.OK]
         if not missing:
             return

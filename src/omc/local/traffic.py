@@ -343,7 +343,7 @@ class _User:
             try:
                 self._connection.request(step.method, path, body, headers)
                 answer = self._connection.getresponse()
-                said = answer.read()
+                payload = answer.read()
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
                 self._connection.close()
                 if not kept or step.method == "POST":
@@ -351,7 +351,7 @@ class _User:
                 kept = False
                 continue
             self._used = time.monotonic()
-            return answer, said
+            return answer, payload
 
 
 def outcome_of(status: int, from_application: bool) -> Outcome:

@@ -16,11 +16,11 @@ from omc.facts.candidates import is_revision_number
 from omc.facts.deployments import KEPT_DAYS, ROLLED_BACK, History
 from omc.facts.releases import Ledger, Release
 from omc.facts.services import EcsService
-from omc.times import moment
+from omc.times import format_time
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
+class DeploymentPeriod:
     """A time in which a service ran a revision."""
 
     task_definition: str
@@ -58,7 +58,7 @@ class Setback:
     """ECS's reason; empty where a person or omc went back."""
 
 
-def stays(service: str, history: History, ledger: Ledger) -> list[Stay]:
+def stays(service: str, history: History, ledger: Ledger) -> list[DeploymentPeriod]:
     """What the service ran, oldest first: ECS's deployments, with the ledger's releases where they agree.
 
     The ledger reaches further back than ECS's ninety days; a release that changed another service only is no new stay.
@@ -73,15 +73,15 @@ def stays(service: str, history: History, ledger: Ledger) -> list[Stay]:
         for release in ledger.releases
         if service in release.services
     ]
-    found: list[Stay] = []
+    found: list[DeploymentPeriod] = []
     for at, revision, release in sorted(moments, key=lambda moment: moment[0]):
         if found and found[-1].task_definition == revision:
             last = found[-1]
-            found[-1] = Stay(revision, last.since, None, last.release or release)
+            found[-1] = DeploymentPeriod(revision, last.since, None, last.release or release)
             continue
         if found:
-            found[-1] = Stay(found[-1].task_definition, found[-1].since, at, found[-1].release)
-        found.append(Stay(revision, at, None, release))
+            found[-1] = DeploymentPeriod(found[-1].task_definition, found[-1].since, at, found[-1].release)
+        found.append(DeploymentPeriod(revision, at, None, release))
     return found
 
 
@@ -112,7 +112,7 @@ def candidates(service: str, running: str, history: History, ledger: Ledger, now
     return list(found.values())
 
 
-def rolled_back_from(sequence: Sequence[Stay]) -> set[str]:
+def rolled_back_from(sequence: Sequence[DeploymentPeriod]) -> set[str]:
     """Of stays in the order in which they followed each other: the revisions that were left for an older one.
 
     One that was deployed again afterwards is no longer among them.
@@ -125,14 +125,14 @@ def rolled_back_from(sequence: Sequence[Stay]) -> set[str]:
     return left
 
 
-def last_rollback(sequence: Sequence[Stay]) -> tuple[str, datetime] | None:
+def last_rollback(sequence: Sequence[DeploymentPeriod]) -> tuple[str, datetime] | None:
     """If the service was rolled back last: from which revision, and when."""
     if len(sequence) > 1 and _goes_back(sequence, len(sequence) - 2):
         return sequence[-2].task_definition, sequence[-1].since
     return None
 
 
-def _goes_back(sequence: Sequence[Stay], number: int) -> bool:
+def _goes_back(sequence: Sequence[DeploymentPeriod], number: int) -> bool:
     """Whether a stay was left for what is older: for what ran before it, or for a smaller number of its own family.
 
     Numbers of two families have nothing to do with each other.
@@ -202,7 +202,7 @@ def reach(service: EcsService, history: History, zone: str) -> str:
     """How far ECS's own history of a service was read, in a sentence: no other may claim more than this."""
     name, found = service.name, history.of.get(service.name, ())
     if name in history.read_back_to:
-        back_to = moment(history.read_back_to[name], zone)
+        back_to = format_time(history.read_back_to[name], zone)
         return f"Of {name}, the {len(found)} newest deployments that ECS knows were read, back to {back_to}."
     if found:
         counted, were = ("the one deployment", "was") if len(found) == 1 else (f"all {len(found)} deployments", "were")

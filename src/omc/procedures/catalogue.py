@@ -30,7 +30,7 @@ def planner(procedure: str) -> Callable[..., Plan]:
     return function
 
 
-def asked_type(procedure: str) -> type[Any]:
+def request_type(procedure: str) -> type[Any]:
     """The class of what a procedure is asked for."""
-    kind: type[Any] = get_type_hints(planner(procedure))["asked"]
+    kind: type[Any] = get_type_hints(planner(procedure))["request"]
     return kind

@@ -26,7 +26,6 @@ from omc.facts.services import Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
 from omc.procedures import preflight
-from omc.procedures.asking import Deploy
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy_changes import Change, changes_of
 from omc.procedures.deploy_steps import migrates, migrating, missing_migration, short, steps_of, watch_of
@@ -35,11 +34,12 @@ from omc.procedures.preconditions import images as of_images
 from omc.procedures.preconditions.images import MIGRATION, NAMED, NOT_ROLLED_BACK, PROCESSOR, SCHEMA
 from omc.procedures.preconditions.situation import Objection, Situation, Work, rolled
 from omc.procedures.preconditions.table import Verb
+from omc.procedures.requests import DeployRequest
 from omc.stack import Environment
 
 
 def plan_deploy(
-    asked: Deploy,
+    request: DeployRequest,
     environment: Environment,
     scope: Scope,
     services: Services,
@@ -59,18 +59,18 @@ def plan_deploy(
     active: ActiveRun,
 ) -> Plan:
     """The plan of ``omc deploy``."""
-    _check_use(asked, environment)
-    work = list(changes_of(asked, environment, services, definitions, images))
+    _check_use(request, environment)
+    work = list(changes_of(request, environment, services, definitions, images))
     if not work:
-        runs = ", ".join(f"{name} runs {definitions.running[name].name}" for name in asked.images)
+        runs = ", ".join(f"{name} runs {definitions.running[name].name}" for name in request.images)
         raise NothingToDo(f"Nothing to deploy: {runs} with that very image. New tasks without a change: --force-new")
-    own = _own(asked, environment, work, definitions, images, history, ledger, deployed)
+    own = _own(request, environment, work, definitions, images, history, ledger, deployed)
     found = preflight.examine(
         Verb.DEPLOY,
         Situation(
             environment=environment,
             scope=scope,
-            work=tuple(_work(asked, work, definitions)),
+            work=tuple(_work(request, work, definitions)),
             services=services,
             history=history,
             requirements=requirements,
@@ -83,18 +83,18 @@ def plan_deploy(
             incidents=incidents,
             active=active,
         ),
-        asked.override,
+        request.override,
         own,
     )
-    watch = watch_of(asked, environment, work, ledger, incidents, taken_back=bool(own[NOT_ROLLED_BACK]))
+    watch = watch_of(request, environment, work, ledger, incidents, taken_back=bool(own[NOT_ROLLED_BACK]))
     return Plan(
         procedure="deploy",
         environment=environment.name,
-        asked=_plain(asked),
+        request=_plain(request),
         title=_title(work, environment),
         risk=Risk.LOW if all(change.running.breaker for change in work) else Risk.HIGH,
-        steps=tuple(steps_of(asked, environment, work, definitions, images, watch)),
-        rests_on={
+        steps=tuple(steps_of(request, environment, work, definitions, images, watch)),
+        preconditions={
             "running": {name: definition.name for name, definition in definitions.running.items()},
             "taken": {change.service.name: change.taken.name for change in work if change.taken},
         },
@@ -103,16 +103,16 @@ def plan_deploy(
     )
 
 
-def _work(asked: Deploy, work: list[Change], definitions: Definitions) -> Iterator[Work]:
+def _work(request: DeployRequest, work: list[Change], definitions: Definitions) -> Iterator[Work]:
     """What starts: the new tasks, and those of migrations that have a family of their own."""
     for change in work:
         yield rolled(change.running, change.new)
-        if migrates(asked, change) and change.service.migrate_family and (task := migrating(change, definitions)):
+        if migrates(request, change) and change.service.migrate_family and (task := migrating(change, definitions)):
             yield Work(change.running, task)
 
 
 def _own(
-    asked: Deploy,
+    request: DeployRequest,
     environment: Environment,
     work: list[Change],
     definitions: Definitions,
@@ -124,7 +124,9 @@ def _own(
     """What only a deployment asks: of the images that it names, and of its migrations."""
     wanted = [(change, images.of[change.service.name]) for change in work if change.service.name in images.of]
     return {
-        NAMED: [objection for _, each in wanted if not asked.allow_tag for objection in of_images.named_by_a_tag(each)],
+        NAMED: [
+            objection for _, each in wanted if not request.allow_tag for objection in of_images.named_by_a_tag(each)
+        ],
         PROCESSOR: [
             objection
             for change, each in wanted
@@ -140,18 +142,18 @@ def _own(
         MIGRATION: [
             Objection(missing_migration(change.service))
             for change in work
-            if migrates(asked, change) and change.service.migrate_family and migrating(change, definitions) is None
+            if migrates(request, change) and change.service.migrate_family and migrating(change, definitions) is None
         ],
     }
 
 
-def _plain(asked: Deploy) -> Mapping[str, Json]:
-    return {**asdict(asked), "images": dict(asked.images), "force_new": list(asked.force_new)}
+def _plain(request: DeployRequest) -> Mapping[str, Json]:
+    return {**asdict(request), "images": dict(request.images), "force_new": list(request.force_new)}
 
 
-def _check_use(asked: Deploy, environment: Environment) -> None:
-    there = [service.name for service in preflight.named_services([*asked.images, *asked.force_new], environment)]
-    if not asked.images and not asked.force_new:
+def _check_use(request: DeployRequest, environment: Environment) -> None:
+    there = [service.name for service in preflight.named_services([*request.images, *request.force_new], environment)]
+    if not request.images and not request.force_new:
         raise WrongUse(f"Say what to deploy: --image {there[0]}=REFERENCE, or --force-new {there[0]}.")
 
 
@@ -168,8 +170,10 @@ def _title(work: list[Change], environment: Environment) -> str:
 def _notes(work: list[Change], images: WantedImages, ledger: Ledger) -> Iterator[str]:
     for change in work:
         wanted = images.of.get(change.service.name)
-        if wanted and wanted.image and "sha256:" not in wanted.asked:
-            yield f"{wanted.asked} is {wanted.image.digest} now; that digest is what will run, wherever the tag goes."
+        if wanted and wanted.image and "sha256:" not in wanted.requested:
+            yield (
+                f"{wanted.requested} is {wanted.image.digest} now; that digest is what will run, wherever the tag goes."
+            )
         if wanted and wanted.image and not wanted.image.architectures:
             untold = f"The registry doesn't tell for which processor the image of {change.service.name} was built."
             yield f"{untold} {wanted.image.why_unknown}".rstrip()

@@ -9,11 +9,11 @@ from omc.errors import Refused
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.images import WantedImages
 from omc.facts.services import EcsService, Services
-from omc.procedures.asking import Deploy
 from omc.procedures.definition_changes import with_image
 from omc.procedures.plan import Json, output_of
 from omc.procedures.preconditions.services import rollout_of
 from omc.procedures.preflight import named_services, require_services, running_revision
+from omc.procedures.requests import DeployRequest
 from omc.stack import Environment, Service
 
 
@@ -56,25 +56,25 @@ class Change:
 
 
 def changes_of(
-    asked: Deploy, environment: Environment, services: Services, definitions: Definitions, images: WantedImages
+    request: DeployRequest, environment: Environment, services: Services, definitions: Definitions, images: WantedImages
 ) -> Iterator[Change]:
     """In the order of omc.toml. A service that runs the image already is left out. Raises ``Refused``."""
-    chosen = named_services([*asked.images, *asked.force_new], environment)
+    chosen = named_services([*request.images, *request.force_new], environment)
     known = require_services((service.name for service in chosen), environment, services)
     for service in chosen:
         old = running_revision(known[service.name], definitions)
         image = old.images.get(service.container)
         if image is None:
             raise Refused(f"{old.name} has no container {service.container}; say in omc.toml which one it is.")
-        if service.name in asked.images:
+        if service.name in request.images:
             wanted = images.of[service.name]
             if wanted.image is None:
-                raise Refused(f"{wanted.asked} can't be deployed to {service.name}: {wanted.problem}")
+                raise Refused(f"{wanted.requested} can't be deployed to {service.name}: {wanted.problem}")
             image = wanted.image.pinned
-        taken = _taken(asked, old, definitions.applied.get(service.name))
+        taken = _taken(request, old, definitions.applied.get(service.name))
         body = with_image((taken or old).body, service.container, image)
         unfinished = _unfinished(known[service.name])
-        if body == old.body and service.name not in asked.force_new and not unfinished:
+        if body == old.body and service.name not in request.force_new and not unfinished:
             continue
         new = replace(old, name=f"{service.family}:0", body=body, tags=(taken or old).tags)
         yield Change(service, known[service.name], old, new, taken, unfinished)
@@ -99,8 +99,8 @@ def _unfinished(service: EcsService) -> str:
     return ""
 
 
-def _taken(asked: Deploy, old: Definition, applied: Definition | None) -> Definition | None:
+def _taken(request: DeployRequest, old: Definition, applied: Definition | None) -> Definition | None:
     """A revision of Terraform's that is newer than the running one: a deployment is how its changes reach the tasks."""
-    if asked.keep_definition or applied is None or not applied.is_active or not applied.is_newer_than(old):
+    if request.keep_definition or applied is None or not applied.is_active or not applied.is_newer_than(old):
         return None
     return applied

@@ -10,11 +10,11 @@ from omc.facts.images import WantedImages, parse
 from omc.facts.incidents import OpenIncidents
 from omc.facts.releases import Ledger
 from omc.facts.services import EcsService
-from omc.procedures.asking import Deploy
+from omc.procedures.bake import health_of
 from omc.procedures.definition_changes import with_image
 from omc.procedures.deploy_changes import Change
 from omc.procedures.plan import Json, Step, Undo, output_of
-from omc.procedures.settling import health_of
+from omc.procedures.requests import DeployRequest
 from omc.redaction import without_secrets
 from omc.stack import Environment, Service
 
@@ -24,7 +24,7 @@ MIGRATION_DEADLINE = 3600.0
 
 
 def watch_of(
-    asked: Deploy,
+    request: DeployRequest,
     environment: Environment,
     work: list[Change],
     ledger: Ledger,
@@ -39,8 +39,8 @@ def watch_of(
         seconds, why = longer, ", since the image was rolled back from before"
     elif incidents.incidents:
         seconds, why = longer, f", since {incidents.incidents[0].title} is open"
-    if asked.watch_seconds is not None:
-        seconds = longer = asked.watch_seconds
+    if request.watch_seconds is not None:
+        seconds = longer = request.watch_seconds
         why = ""
     health = health_of(ledger, environment.thresholds)
     against = f"release {health.release} when it was verified" if health else "the limits of omc.toml"
@@ -61,7 +61,7 @@ def watch_of(
 
 
 def steps_of(
-    asked: Deploy,
+    request: DeployRequest,
     environment: Environment,
     work: list[Change],
     definitions: Definitions,
@@ -74,7 +74,7 @@ def steps_of(
             yield _register(change)
     migrated = None
     for change in work:
-        if migrates(asked, change):
+        if migrates(request, change):
             *registered, migrated = _migrate(change, definitions)
             yield from registered
             yield migrated
@@ -105,9 +105,9 @@ def _register(change: Change) -> Step:
     )
 
 
-def migrates(asked: Deploy, change: Change) -> bool:
+def migrates(request: DeployRequest, change: Change) -> bool:
     """Also where the same image is deployed again because it never got to serve: its migration may not have ended."""
-    return bool(asked.migrate and change.service.migrate and (change.differs or change.unfinished))
+    return bool(request.migrate and change.service.migrate and (change.differs or change.unfinished))
 
 
 def migrating(change: Change, definitions: Definitions) -> Definition | None:
@@ -186,7 +186,7 @@ def _roll(change: Change, environment: Environment) -> Step:
             "back": True,
             "settle_seconds": environment.settle_seconds,
         },
-        words=f"back to {change.old.name}",
+        description=f"back to {change.old.name}",
     )
     return Step(
         name=f"roll-{name}",

@@ -12,16 +12,16 @@ from omc.facts.pending import Pending
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.temporary import Temporary
-from omc.facts.terraform_json import Change, Does
-from omc.infrastructure.asked import PlannedChange
-from omc.procedures.infrastructure_summary import Loss, Summary, approved_changes, detail, summary
+from omc.facts.terraform_json import Change, ChangeAction
+from omc.infrastructure.planned_change import PlannedChange
+from omc.procedures.infrastructure_summary import DataLoss, Summary, approved_changes, detail, summary
 from omc.procedures.plan import Detail, Json, Plan, Risk, Step
 from omc.procedures.postponed import postponed
 from omc.procedures.prices import sentences
 from omc.procedures.temporary import ends_early
 from omc.stack import Environment
 
-LONGEST = 7200.0
+MAX_DEADLINE = 7200.0
 """Seconds for an apply: a Multi-AZ database alone takes half an hour to be made or changed."""
 PARTIAL = (
     "This plan is ONLY A PART of the change: it was made with -target, or something in it is put off. What the rest "
@@ -33,7 +33,7 @@ OWNED = {"aws_ecs_service": ("desired_count", "task_definition")}
 
 
 def apply(
-    asked: PlannedChange,
+    request: PlannedChange,
     environment: Environment,
     plan: SavedPlan,
     services: Services,
@@ -42,11 +42,11 @@ def apply(
     scope: Scope = NO_SCOPE,
 ) -> Plan:
     """Apply exactly the plan file."""
-    said = summary(plan)
+    response = summary(plan)
     refusals = [
-        *_does_not_fit(asked, environment, plan, said),
-        *_not_applied_by_terraform(environment, plan, said),
-        *_loses(said, asked),
+        *_does_not_fit(request, environment, plan, response),
+        *_not_applied_by_terraform(environment, plan, response),
+        *_loses(response, request),
         *_takes_back(plan),
         *ends_early(plan.changes, temporary, environment),
     ]
@@ -56,39 +56,45 @@ def apply(
             f"Use: omc infra destroy --env {environment.name}"
         )
     later = postponed(plan.changes, pending, environment, scope.now)
-    notes = [*_losses(said), *_extent(plan, said), *later, *_deployed(plan, services), *sentences(said.cost)]
+    notes = [
+        *_losses(response),
+        *_extent(plan, response),
+        *later,
+        *_deployed(plan, services),
+        *sentences(response.cost),
+    ]
     notes += _secrets(plan)
     if temporary.unknown:
         notes.append(
             f"Whether omc changed something for a while, which this would end, is not known: {temporary.unknown}"
         )
-    if asked.branch:
+    if request.branch:
         notes.append(
-            f"The branch {asked.branch} must be merged afterwards: until then main says what no longer stands."
+            f"The branch {request.branch} must be merged afterwards: until then main says what no longer stands."
         )
     return Plan(
         procedure="infra-apply",
         environment=environment.name,
-        asked=_plain(asked),
-        title=f"Apply to the infrastructure of {environment.name}: {said.counted}",
-        risk=Risk.DESTRUCTIVE if said.losses else Risk.HIGH,
-        steps=() if said.is_empty else (_step(asked, plan, said),),
-        rests_on=_rests_on(plan),
+        request=_plain(request),
+        title=f"Apply to the infrastructure of {environment.name}: {response.counted}",
+        risk=Risk.DESTRUCTIVE if response.losses else Risk.HIGH,
+        steps=() if response.is_empty else (_step(request, plan, response),),
+        preconditions=_rests_on(plan),
         notes=tuple(notes),
         refusals=tuple(refusals),
         undo_on_failure=False,
-        details=tuple(_details(plan, said)),
+        details=tuple(_details(plan, response)),
     )
 
 
-def destroy(asked: PlannedChange, environment: Environment, plan: SavedPlan, protection: DeletionProtection) -> Plan:
+def destroy(request: PlannedChange, environment: Environment, plan: SavedPlan, protection: DeletionProtection) -> Plan:
     """Destroy everything that Terraform made for the environment."""
-    said = summary(plan)
+    response = summary(plan)
     refusals = [
-        *_does_not_fit(asked, environment, plan, said),
-        *_not_applied_by_terraform(environment, plan, said),
+        *_does_not_fit(request, environment, plan, response),
+        *_not_applied_by_terraform(environment, plan, response),
     ]
-    if not _destroys_all(plan) and not said.is_empty:
+    if not _destroys_all(plan) and not response.is_empty:
         refusals.append(f"This plan doesn't destroy {environment.name}. Use: omc infra apply --env {environment.name}")
     refusals += [
         f"Deletion protection stands on {what}. Take it off by a change of the Terraform that is reviewed and applied "
@@ -98,15 +104,15 @@ def destroy(asked: PlannedChange, environment: Environment, plan: SavedPlan, pro
     return Plan(
         procedure="infra-destroy",
         environment=environment.name,
-        asked=_plain(asked),
-        title=f"Destroy all of {environment.name}: {said.counted}",
+        request=_plain(request),
+        title=f"Destroy all of {environment.name}: {response.counted}",
         risk=Risk.DESTRUCTIVE,
-        steps=() if said.is_empty else (_step(asked, plan, said),),
-        rests_on=_rests_on(plan) | {"protected": list(protection.protected)},
-        notes=(*_losses(said), *_extent(plan, said), *_snapshots(plan), *sentences(said.cost)),
+        steps=() if response.is_empty else (_step(request, plan, response),),
+        preconditions=_rests_on(plan) | {"protected": list(protection.protected)},
+        notes=(*_losses(response), *_extent(plan, response), *_snapshots(plan), *sentences(response.cost)),
         refusals=tuple(refusals),
         undo_on_failure=False,
-        details=tuple(_details(plan, said)),
+        details=tuple(_details(plan, response)),
     )
 
 
@@ -116,7 +122,7 @@ def _secrets(plan: SavedPlan) -> list[str]:
     found = [
         f"{change.address}: {one.path}"
         for change in plan.changes
-        if change.does not in {Does.DESTROY, Does.FORGET}
+        if change.does not in {ChangeAction.DESTROY, ChangeAction.FORGET}
         for one in change.differences
         if is_secret_text(one.after)
     ]
@@ -136,28 +142,28 @@ def owned_by_deployments(change: Change) -> bool:
     return bool(change.differences) and all(one.path in owned for one in change.differences)
 
 
-def _step(asked: PlannedChange, plan: SavedPlan, said: Summary) -> Step:
+def _step(request: PlannedChange, plan: SavedPlan, summary: Summary) -> Step:
     return Step(
         name="apply",
         action="terraform.apply_plan",
         arguments={
-            "project": asked.project,
-            "work": asked.work,
-            "stack": asked.stack,
-            "plan": asked.plan,
-            "sha256": asked.sha256,
+            "project": request.project,
+            "work": request.work,
+            "stack": request.stack,
+            "plan": request.plan,
+            "sha256": request.sha256,
             "serial": plan.serial,
             "lineage": plan.lineage,
             "destroy": _destroys_all(plan),
             "variables": dict(plan.variables),
-            "approved": approved_changes(said.changes),
-            "partial": said.is_partial,
-            "unseen": said.unseen,
+            "approved": approved_changes(summary.changes),
+            "partial": summary.is_partial,
+            "unseen": summary.unseen,
         },
-        title=f"Terraform applies the plan {asked.sha256[:12]}",
+        title=f"Terraform applies the plan {request.sha256[:12]}",
         before=f"{plan.managed} resources, state {plan.state_serial}",
-        after=said.counted,
-        deadline=LONGEST,
+        after=summary.counted,
+        deadline=MAX_DEADLINE,
     )
 
 
@@ -165,22 +171,22 @@ def _rests_on(plan: SavedPlan) -> dict[str, str | int]:
     return {"plan": plan.sha256, "serial": plan.state_serial, "lineage": plan.state_lineage}
 
 
-def _plain(asked: PlannedChange) -> dict[str, Json]:
+def _plain(request: PlannedChange) -> dict[str, Json]:
     """As it comes back from JSON."""
-    values: dict[str, Json] = asdict(asked)
-    return values | {"allow_replace": list(asked.allow_replace)}
+    values: dict[str, Json] = asdict(request)
+    return values | {"allow_replace": list(request.allow_replace)}
 
 
-def _does_not_fit(asked: PlannedChange, environment: Environment, plan: SavedPlan, said: Summary) -> Iterator[str]:
+def _does_not_fit(request: PlannedChange, environment: Environment, plan: SavedPlan, summary: Summary) -> Iterator[str]:
     """Why this file is not the one to apply here and now."""
     again = f"Make a new one: omc infra plan --env {environment.name}"
     wanted = "staging" if environment.is_local else environment.name
-    if plan.sha256 != asked.sha256:
-        yield f"The plan file {asked.plan} is no longer the one that was shown. {again}"
+    if plan.sha256 != request.sha256:
+        yield f"The plan file {request.plan} is no longer the one that was shown. {again}"
     if plan.root and plan.root != wanted:
-        yield f"The plan file {asked.plan} was made for {plan.root}, not for {environment.name}. {again}"
+        yield f"The plan file {request.plan} was made for {plan.root}, not for {environment.name}. {again}"
     elif plan.lineage and plan.lineage != plan.state_lineage:
-        yield f"The plan file {asked.plan} was made from another state than that of {environment.name}. {again}"
+        yield f"The plan file {request.plan} was made from another state than that of {environment.name}. {again}"
     elif plan.serial != plan.state_serial:
         yield (
             f"The state changed since the plan was made (it was number {plan.serial}, now it is {plan.state_serial}), "
@@ -190,28 +196,28 @@ def _does_not_fit(asked: PlannedChange, environment: Environment, plan: SavedPla
         shown = ", ".join(_named(name) for name in plan.changed_sources[:3])
         more = f" and {len(plan.changed_sources) - 3} more" if len(plan.changed_sources) > 3 else ""
         yield f"The Terraform code changed since the plan was made: {shown}{more}. {again}"
-    if asked.expect and asked.expect != said.fingerprint:
+    if request.expect and request.expect != summary.fingerprint:
         yield (
-            f"What would be changed now is not what was approved: the changes are {said.fingerprint[:12]}, approved "
-            f"were {asked.expect[:12]}. Look at the new plan and approve that one."
+            f"What would be changed now is not what was approved: the changes are {summary.fingerprint[:12]}, approved "
+            f"were {request.expect[:12]}. Look at the new plan and approve that one."
         )
 
 
-def _loses(said: Summary, asked: PlannedChange) -> Iterator[str]:
-    for loss in said.losses:
-        if loss.address not in asked.allow_replace:
+def _loses(summary: Summary, request: PlannedChange) -> Iterator[str]:
+    for loss in summary.losses:
+        if loss.address not in request.allow_replace:
             yield f"{_loss(loss)} If that is meant: --allow-replace '{loss.address}'"
-    lost = {loss.address for loss in said.losses}
-    for address in asked.allow_replace:
+    lost = {loss.address for loss in summary.losses}
+    for address in request.allow_replace:
         if address not in lost:
             yield f"--allow-replace names {address}, which this plan neither replaces nor destroys."
 
 
-def _losses(said: Summary) -> list[str]:
-    return [_loss(loss) for loss in said.losses]
+def _losses(summary: Summary) -> list[str]:
+    return [_loss(loss) for loss in summary.losses]
 
 
-def _loss(loss: Loss) -> str:
+def _loss(loss: DataLoss) -> str:
     forced = f", since {', '.join(loss.forced_by)} can't be changed in place" if loss.forced_by else ""
     return f"DATA LOSS: {loss.address} would be {_done(loss.does)}{forced}; lost would be {loss.what}."
 
@@ -220,7 +226,7 @@ def _takes_back(plan: SavedPlan) -> Iterator[str]:
     """A deployment or a rollback must not be undone by the way."""
     for change in plan.changes:
         taken = [one for one in change.differences if one.path in OWNED.get(change.kind, ())]
-        if change.does is Does.UPDATE and taken:
+        if change.does is ChangeAction.UPDATE and taken:
             what = ", ".join(f"{one.path} {one.before} → {one.after}" for one in taken)
             yield (
                 f"The apply would take back what a deployment, a rollback or the autoscaler set on {change.address}: "
@@ -235,7 +241,11 @@ def _deployed(plan: SavedPlan, services: Services) -> Iterator[str]:
         for address, values in plan.standing.items()
         if address.endswith(".aws_ecs_task_definition.this")
     }
-    changed = {change.address for change in plan.changes if change.does in {Does.CREATE, Does.UPDATE, Does.REPLACE}}
+    changed = {
+        change.address
+        for change in plan.changes
+        if change.does in {ChangeAction.CREATE, ChangeAction.UPDATE, ChangeAction.REPLACE}
+    }
     for module, values in registered.items():
         service = next((one for one in services.services if module.endswith(f'["{one.name}"]')), None)
         if service is None:
@@ -256,7 +266,7 @@ def _deployed(plan: SavedPlan, services: Services) -> Iterator[str]:
 def _snapshots(plan: SavedPlan) -> Iterator[str]:
     """What is left of the databases."""
     for change in plan.changes:
-        if change.kind == "aws_db_instance" and change.does is Does.DESTROY:
+        if change.kind == "aws_db_instance" and change.does is ChangeAction.DESTROY:
             name = change.before.get("identifier")
             if change.before.get("skip_final_snapshot"):
                 yield f"The database {name} goes WITHOUT a final snapshot."
@@ -268,19 +278,19 @@ def _snapshots(plan: SavedPlan) -> Iterator[str]:
 
 
 def _destroys_all(plan: SavedPlan) -> bool:
-    gone = sum(change.does is Does.DESTROY for change in plan.changes)
+    gone = sum(change.does is ChangeAction.DESTROY for change in plan.changes)
     return bool(plan.changes) and gone == len(plan.changes) == plan.managed
 
 
-def _not_applied_by_terraform(environment: Environment, plan: SavedPlan, said: Summary) -> Iterator[str]:
+def _not_applied_by_terraform(environment: Environment, plan: SavedPlan, summary: Summary) -> Iterator[str]:
     """Why Terraform wouldn't apply this file, or omc can't say what it would do."""
     again = f"Plan again: omc infra plan --env {environment.name}"
     if plan.extent.errored:
         yield f"The plan was cut short by an error: it is not the whole change, and Terraform doesn't apply it. {again}"
-    elif plan.extent.applyable is False and not said.is_empty:
+    elif plan.extent.applyable is False and not summary.is_empty:
         yield f"Terraform itself calls this plan not applicable. {again}"
-    for change in said.changes:
-        if change.does is Does.UNHEARD:
+    for change in summary.changes:
+        if change.does is ChangeAction.UNKNOWN:
             yield (
                 f"omc doesn't know what Terraform would do to {change.address} "
                 f"({', '.join(change.actions) or 'it names no action'}), so it can't be approved here. "
@@ -288,22 +298,24 @@ def _not_applied_by_terraform(environment: Environment, plan: SavedPlan, said: S
             )
 
 
-def _extent(plan: SavedPlan, said: Summary) -> Iterator[str]:
+def _extent(plan: SavedPlan, summary: Summary) -> Iterator[str]:
     """What of the change this plan isn't, and what it does beside it."""
-    if said.is_partial and not plan.extent.errored:
+    if summary.is_partial and not plan.extent.errored:
         yield PARTIAL
     for waiting in plan.extent.deferred:
         yield f"Put off to a later apply: {waiting}."
     for check in plan.extent.failed_checks:
         yield f"A check of the code doesn't hold: {check}"
-    for action in said.invoked:
+    for action in summary.invoked:
         yield f"The apply also invokes the action {action}."
-    if said.records:
+    if summary.records:
         yield (
             "The plan changes nothing in AWS: it records in the state what was changed outside of Terraform "
             f"({len(plan.drift)} resources), so that Terraform takes it as it is."
         )
-    forgotten = [change.address for change in said.changes if change.does is Does.FORGET or change.leaves_old_one]
+    forgotten = [
+        change.address for change in summary.changes if change.does is ChangeAction.FORGET or change.leaves_old_one
+    ]
     if forgotten:
         yield (
             f"Terraform forgets {', '.join(forgotten)}: it stays in AWS and is paid for, and no apply, drift or "
@@ -311,21 +323,21 @@ def _extent(plan: SavedPlan, said: Summary) -> Iterator[str]:
         )
 
 
-def _details(plan: SavedPlan, said: Summary) -> Iterator[Detail]:
-    yield from (detail(change) for change in said.changes)
-    if said.output_values:
-        values = ((one.path, one.before, one.after, "", False) for one in said.output_values)
+def _details(plan: SavedPlan, summary: Summary) -> Iterator[Detail]:
+    yield from (detail(change) for change in summary.changes)
+    if summary.output_values:
+        values = ((one.path, one.before, one.after, "", False) for one in summary.output_values)
         yield Detail("Outputs that change", tuple(values))
-    elif said.outputs:
-        yield Detail(f"Outputs that change: {', '.join(said.outputs)}", ())
-    if said.records:
+    elif summary.outputs:
+        yield Detail(f"Outputs that change: {', '.join(summary.outputs)}", ())
+    if summary.records:
         for change in plan.drift:
             values = ((one.path, one.before, one.after, "", False) for one in change.differences)
             yield Detail(f"= {change.address}: is recorded as it is now", tuple(values))
 
 
-def _done(does: Does) -> str:
-    return {Does.REPLACE: "replaced", Does.DESTROY: "destroyed"}[does]
+def _done(does: ChangeAction) -> str:
+    return {ChangeAction.REPLACE: "replaced", ChangeAction.DESTROY: "destroyed"}[does]
 
 
 def _named(source: str) -> str:

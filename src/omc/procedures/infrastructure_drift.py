@@ -12,13 +12,13 @@ from omc.facts.releases import Ledger, Release
 from omc.facts.scaling import Scaling
 from omc.facts.services import EcsService, Services
 from omc.facts.temporary import Temporary
-from omc.facts.terraform_json import Change, Difference, Does
+from omc.facts.terraform_json import Change, ChangeAction, Difference
 from omc.facts.trail import Author
 from omc.procedures.infrastructure import NOTHING_TEMPORARY, OWNED
 from omc.procedures.temporary import named, scaled_by
 from omc.procedures.temporary import only as _only
 from omc.stack import Environment
-from omc.times import moment
+from omc.times import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Drift:
     """
     intended: tuple[Change, ...]
     """Set by deployments and the autoscaler, as they should; an apply leaves it."""
-    filled_in: tuple[Change, ...]
+    computed: tuple[Change, ...]
     """Values that no code sets and that an apply leaves: most of them AWS fills in."""
     for_a_while: tuple[tuple[Change, str], ...] = ()
     """What omc itself changed for a while, each with who and until when; from what was to what is now."""
@@ -152,7 +152,7 @@ def releases_that_run(services: Services, ledger: Ledger | None, environment: En
     for service in services.services:
         release = _release(ledger, service)
         if release:
-            at = moment(release.verified, environment.time_zone)
+            at = format_time(release.verified, environment.time_zone)
             yield (
                 f"{service.name} runs {service.task_definition}: omc's release {release.number} by {release.who}, "
                 f"{release.standing} {at} (run {release.run})."
@@ -176,7 +176,7 @@ def _of_plan(plan: SavedPlan) -> Drift:
     not_applied: list[Change] = []
     for change in plan.changes:
         found = touched.get(change.address)
-        if found is not None and found.does is Does.DESTROY:
+        if found is not None and found.does is ChangeAction.DESTROY:
             outside.append(found)
             continue
         both = _attributes(change) & _attributes(found) if found else set()
@@ -198,7 +198,7 @@ def _of_plan(plan: SavedPlan) -> Drift:
         outside=tuple(outside),
         not_applied=tuple(not_applied),
         intended=tuple(intended),
-        filled_in=tuple(filled_in),
+        computed=tuple(filled_in),
     )
 
 

@@ -16,8 +16,8 @@ from omc.facts.pending import Pending
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.temporary import Temporary
-from omc.facts.terraform_json import Does
-from omc.infrastructure.asked import PlannedChange
+from omc.facts.terraform_json import ChangeAction
+from omc.infrastructure.planned_change import PlannedChange
 from omc.procedures import infrastructure, preflight
 from omc.procedures.plan import Plan
 from omc.procedures.preconditions.situation import Situation, Work
@@ -27,7 +27,7 @@ from omc.stack import Environment
 
 
 def plan_apply(
-    asked: PlannedChange,
+    request: PlannedChange,
     environment: Environment,
     plan: SavedPlan,
     services: Services,
@@ -39,7 +39,7 @@ def plan_apply(
     active: ActiveRun,
 ) -> Plan:
     """The plan of ``omc infra apply``."""
-    made = infrastructure.apply(asked, environment, plan, services, pending, temporary, scope)
+    made = infrastructure.apply(request, environment, plan, services, pending, temporary, scope)
     found = preflight.examine(
         Verb.APPLY,
         Situation(
@@ -51,13 +51,13 @@ def plan_apply(
             incidents=incidents,
             active=active,
         ),
-        asked.override,
+        request.override,
     )
     return _with(made, found)
 
 
 def plan_destroy(
-    asked: PlannedChange,
+    request: PlannedChange,
     environment: Environment,
     plan: SavedPlan,
     protection: DeletionProtection,
@@ -66,9 +66,9 @@ def plan_destroy(
     active: ActiveRun,
 ) -> Plan:
     """The plan of ``omc infra destroy``."""
-    made = infrastructure.destroy(asked, environment, plan, protection)
+    made = infrastructure.destroy(request, environment, plan, protection)
     now = Situation(environment=environment, scope=scope, incidents=incidents, active=active)
-    return _with(made, preflight.examine(Verb.DESTROY, now, asked.override))
+    return _with(made, preflight.examine(Verb.DESTROY, now, request.override))
 
 
 def _changed(plan: SavedPlan, services: Services) -> Iterator[Work]:
@@ -76,7 +76,7 @@ def _changed(plan: SavedPlan, services: Services) -> Iterator[Work]:
     changed = {
         service_of(change)
         for change in plan.changes
-        if change.kind == "aws_ecs_service" and change.does in {Does.UPDATE, Does.REPLACE}
+        if change.kind == "aws_ecs_service" and change.does in {ChangeAction.UPDATE, ChangeAction.REPLACE}
     }
     yield from (Work(service) for service in services.services if service.name in changed)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from omc.facts.differences import NOTHING
 from omc.facts.infrastructure import SavedPlan
-from omc.facts.terraform_json import UNKNOWN, Change, Difference, Does
+from omc.facts.terraform_json import UNKNOWN, Change, ChangeAction, Difference
 from omc.procedures.plan import Detail, Json, fingerprint
 from omc.procedures.prices import Cost, monthly
 from omc.procedures.resource_kinds import GRANTING, GRANTS, lost_with
@@ -18,15 +18,20 @@ CONTEXT = 30
 ALONE_CHARACTERS = 400
 """Of a value that is new or goes: there is nothing beside it to compare."""
 SIGNS = {
-    Does.CREATE: "+",
-    Does.UPDATE: "~",
-    Does.REPLACE: "-/+",
-    Does.DESTROY: "-",
-    Does.FORGET: "forget",
-    Does.KEEP: "=",
-    Does.UNHEARD: "?",
+    ChangeAction.CREATE: "+",
+    ChangeAction.UPDATE: "~",
+    ChangeAction.REPLACE: "-/+",
+    ChangeAction.DESTROY: "-",
+    ChangeAction.FORGET: "forget",
+    ChangeAction.KEEP: "=",
+    ChangeAction.UNKNOWN: "?",
 }
-COUNTED = {Does.CREATE: "added", Does.UPDATE: "changed", Does.REPLACE: "replaced", Does.DESTROY: "destroyed"}
+COUNTED = {
+    ChangeAction.CREATE: "added",
+    ChangeAction.UPDATE: "changed",
+    ChangeAction.REPLACE: "replaced",
+    ChangeAction.DESTROY: "destroyed",
+}
 REASONS = {
     "replace_because_tainted": "its creation failed half-way",
     "replace_because_cannot_update": "it can't be changed in place",
@@ -45,12 +50,12 @@ EMPTY = frozenset({NOTHING, "null", '""', "false", "[]", "{}"})
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class DataLoss:
     """Something that no apply brings back."""
 
     address: str
     what: str
-    does: Does
+    does: ChangeAction
     forced_by: tuple[str, ...]
     """The values whose change forces the replacement."""
 
@@ -60,7 +65,7 @@ class Summary:
     """What a person reads before saying yes."""
 
     changes: tuple[Change, ...]
-    losses: tuple[Loss, ...]
+    losses: tuple[DataLoss, ...]
     cost: Cost
     outputs: tuple[str, ...]
     fingerprint: str
@@ -93,8 +98,8 @@ class Summary:
         more = {
             "moved": sum(bool(one.moved_from) for one in self.changes),
             "imported": sum(bool(one.imported) for one in self.changes),
-            "forgotten": self._count(Does.FORGET) + sum(one.leaves_old_one for one in self.changes),
-            "not known to omc": self._count(Does.UNHEARD),
+            "forgotten": self._count(ChangeAction.FORGET) + sum(one.leaves_old_one for one in self.changes),
+            "not known to omc": self._count(ChangeAction.UNKNOWN),
             "invoked": len(self.invoked),
         }
         parts = [f"{count} {word}" for word, count in more.items() if count]
@@ -104,21 +109,21 @@ class Summary:
             parts.append("the state is brought up to date with the world")
         return ", ".join(parts)
 
-    def _count(self, does: Does) -> int:
+    def _count(self, does: ChangeAction) -> int:
         return sum(one.does is does for one in self.changes)
 
 
 def summary(plan: SavedPlan) -> Summary:
     """The summary of a plan file."""
     losses = [
-        Loss(
+        DataLoss(
             change.address,
             what,
             change.does,
             tuple(difference.path for difference in change.differences if difference.forces_replacement),
         )
         for change in plan.changes
-        if change.does in {Does.REPLACE, Does.DESTROY}
+        if change.does in {ChangeAction.REPLACE, ChangeAction.DESTROY}
         and not change.leaves_old_one
         and (what := lost_with(change.kind))
     ]
@@ -141,22 +146,22 @@ def headline(change: Change) -> str:
     """``-/+ module.stack…aws_db_instance.this: storage_encrypted forces it to be replaced``."""
     forcing = list(dict.fromkeys(one.path for one in change.differences if one.forces_replacement))
     why = [REASONS.get(change.reason, change.reason.replace("_", " "))]
-    if change.does is Does.REPLACE and forcing:
+    if change.does is ChangeAction.REPLACE and forcing:
         why = [f"{', '.join(forcing)} force{'s' if len(forcing) == 1 else ''} it to be replaced"]
     if change.moved_from:
         why.append(f"has moved from {change.moved_from}")
     if change.imported:
         code = ", by code that Terraform wrote" if change.generated else ""
         why.append(f"is imported ({change.imported}){code}")
-    if change.does is Does.FORGET:
+    if change.does is ChangeAction.FORGET:
         why.append("stays in AWS, and nobody manages or destroys it any more")
     if change.leaves_old_one:
         why.append("the old one stays in AWS, and nobody manages it any more")
     if change.instance != change.address:
         why.append("left by a replacement that was cut off")
-    if change.does is Does.UNHEARD:
+    if change.does is ChangeAction.UNKNOWN:
         why.append(f"omc doesn't know what Terraform does here: {', '.join(change.actions) or 'nothing is said'}")
-    sign = "+/-" if change.does is Does.REPLACE and change.actions[:1] == ("create",) else SIGNS[change.does]
+    sign = "+/-" if change.does is ChangeAction.REPLACE and change.actions[:1] == ("create",) else SIGNS[change.does]
     words = "; ".join(word for word in why if word)
     return f"{sign} {change.address}" + (f": {words}" if words else "")
 
@@ -168,12 +173,14 @@ def details(change: Change, *, full: bool = False) -> Iterator[str]:
 
 def detail(change: Change) -> Detail:
     """All that a change does, as an approval shows it."""
-    shy = change.does in {Does.CREATE, Does.DESTROY} and (change.kind not in GRANTING or change.does is Does.DESTROY)
+    shy = change.does in {ChangeAction.CREATE, ChangeAction.DESTROY} and (
+        change.kind not in GRANTING or change.does is ChangeAction.DESTROY
+    )
     values = []
     for one in change.differences:
         says = one.path.split(".")[0].split("[")[0] in GRANTS
-        late = change.does in {Does.CREATE, Does.REPLACE} and one.after == UNKNOWN and not says
-        none = change.does is Does.REPLACE and {one.before, one.after} <= EMPTY
+        late = change.does in {ChangeAction.CREATE, ChangeAction.REPLACE} and one.after == UNKNOWN and not says
+        none = change.does is ChangeAction.REPLACE and {one.before, one.after} <= EMPTY
         minor = not one.forces_replacement and (shy or late or none)
         values.append((one.path, one.before, one.after, _remark(one), minor))
     return Detail(headline(change), tuple(values))
@@ -183,9 +190,9 @@ def _remark(one: Difference) -> str:
     return "(forces the replacement)" if one.forces_replacement else ""
 
 
-def detail_lines(said: Detail, *, full: bool = False) -> Iterator[str]:
+def detail_lines(detail: Detail, *, full: bool = False) -> Iterator[str]:
     """The lines below a headline."""
-    for path, before, after, remark, minor in said.values:
+    for path, before, after, remark, minor in detail.values:
         if full or not minor:
             old, new = (before, after) if full else cut(before, after)
             yield f"{path}: {old} → {new}" + (f"  {remark}" if remark else "")
@@ -218,12 +225,12 @@ def _around(text: str, start: int, end: int) -> str:
 
 def document(plan: SavedPlan) -> dict[str, Json]:
     """The summary as JSON: free of secrets, whole, fit to be kept and compared."""
-    said = summary(plan)
+    response = summary(plan)
     return {
         "environment": plan.root,
-        "fingerprint": said.fingerprint,
-        "counts": said.counted,
-        "partial": said.is_partial,
+        "fingerprint": response.fingerprint,
+        "counts": response.counted,
+        "partial": response.is_partial,
         "changes": [
             {
                 "address": change.address,
@@ -233,23 +240,23 @@ def document(plan: SavedPlan) -> dict[str, Json]:
                 "imported": change.imported,
                 "differences": [_difference(difference) for difference in change.differences],
             }
-            for change in said.changes
+            for change in response.changes
         ],
-        "outputs": list(said.outputs),
-        "output_differences": [_difference(difference) for difference in said.output_values],
+        "outputs": list(response.outputs),
+        "output_differences": [_difference(difference) for difference in response.output_values],
         "deferred": list(plan.extent.deferred),
         "failed_checks": list(plan.extent.failed_checks),
-        "invoked": list(said.invoked),
+        "invoked": list(response.invoked),
         "lost": [
-            {"address": loss.address, "what": loss.what, "forced_by": list(loss.forced_by)} for loss in said.losses
+            {"address": loss.address, "what": loss.what, "forced_by": list(loss.forced_by)} for loss in response.losses
         ],
         "cost": {
-            "usd_a_month": round(said.cost.usd, 2),
-            "parts": {address: round(usd, 2) for address, usd in said.cost.parts},
-            "by_use": list(said.cost.by_use),
-            "unknown": list(said.cost.unknown),
-            "figures": said.cost.figures,
-            "unconfirmed": said.cost.unconfirmed,
+            "usd_a_month": round(response.cost.usd, 2),
+            "parts": {address: round(usd, 2) for address, usd in response.cost.parts},
+            "by_use": list(response.cost.by_use),
+            "unknown": list(response.cost.unknown),
+            "figures": response.cost.figures,
+            "unconfirmed": response.cost.unconfirmed,
         },
     }
 
@@ -279,11 +286,14 @@ def is_rest_of(rest: Sequence[Change], approved: Sequence[Json]) -> list[str]:
         for change in rest
         if (change.address, change.does.value) not in covered
         and not (
-            change.does is Does.REPLACE
+            change.does is ChangeAction.REPLACE
             and change.reason == "replace_because_tainted"
-            and {(change.instance, Does.CREATE.value), (change.instance, Does.REPLACE.value)} & covered
+            and {(change.instance, ChangeAction.CREATE.value), (change.instance, ChangeAction.REPLACE.value)} & covered
         )
-        and not (change.does in {Does.CREATE, Does.DESTROY} and (change.instance, Does.REPLACE.value) in covered)
+        and not (
+            change.does in {ChangeAction.CREATE, ChangeAction.DESTROY}
+            and (change.instance, ChangeAction.REPLACE.value) in covered
+        )
     ]
 
 
@@ -303,15 +313,15 @@ def _bound(change: Change) -> Json:
         "actions": list(change.actions),
         "moved_from": change.moved_from,
         "imported": change.imported,
-        "values": dict(change.after) if change.does is Does.CREATE else None,
+        "values": dict(change.after) if change.does is ChangeAction.CREATE else None,
         "differences": [
             [difference.path, difference.before, difference.after, difference.forces_replacement]
             for difference in change.differences
-            if change.does is not Does.DESTROY and not _is_by_the_way(change, difference)
+            if change.does is not ChangeAction.DESTROY and not _is_by_the_way(change, difference)
         ],
     }
 
 
 def _is_by_the_way(change: Change, one: Difference) -> bool:
     """What AWS and deployments may change between two plans of the same: of what goes, the values that it had."""
-    return change.does is Does.REPLACE and one.after == UNKNOWN and not one.forces_replacement
+    return change.does is ChangeAction.REPLACE and one.after == UNKNOWN and not one.forces_replacement

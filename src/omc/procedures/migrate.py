@@ -27,7 +27,7 @@ from omc.stack import Environment, Service
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MigrateRequest:
     """``omc migrate``."""
 
     services: Sequence[str] = ()
@@ -37,7 +37,7 @@ class Asked:
 
 
 def migrate(
-    asked: Asked,
+    request: MigrateRequest,
     environment: Environment,
     scope: Scope,
     services: Services,
@@ -50,7 +50,7 @@ def migrate(
     active: ActiveRun,
 ) -> Plan:
     """A service after the other, each in a task of its own."""
-    migrating = _chosen(asked, environment)
+    migrating = _chosen(request, environment)
     known = preflight.require_services((service.name for service in migrating), environment, services)
     chosen = [(service, known[service.name], _found(service, definitions)) for service in migrating]
     names = [definition.name for _, _, definition in chosen]
@@ -68,30 +68,30 @@ def migrate(
             incidents=incidents,
             active=active,
         ),
-        asked.override,
+        request.override,
     )
     return Plan(
         procedure="migrate",
         environment=environment.name,
-        asked={"services": list(asked.services), "override": asked.override},
+        request={"services": list(request.services), "override": request.override},
         title=f"Migrate the database of {environment.name} with {' and '.join(names)}",
         risk=Risk.LOW,
         steps=tuple(migration_step(service, running, definition.name) for service, running, definition in chosen),
-        rests_on={"task_definitions": {service.name: definition.name for service, _, definition in chosen}},
+        preconditions={"task_definitions": {service.name: definition.name for service, _, definition in chosen}},
         notes=(*found.overridden, *found.notes),
         refusals=found.refusals,
         undo_on_failure=False,  # a migration that fails is rolled back in the database
     )
 
 
-def _chosen(asked: Asked, environment: Environment) -> list[Service]:
+def _chosen(request: MigrateRequest, environment: Environment) -> list[Service]:
     known = [service.name for service in environment.services if service.migrate]
     if not known:
         raise WrongUse(f"No service of {environment.name} has a migration in omc.toml: there is nothing to run.")
-    for service in preflight.named_services(asked.services, environment):
-        if asked.services and not service.migrate:
+    for service in preflight.named_services(request.services, environment):
+        if request.services and not service.migrate:
             raise WrongUse(f"{service.name} has no migration in omc.toml; there is one of {', '.join(known)}.")
-    return [service for service in preflight.named_services(asked.services, environment) if service.name in known]
+    return [service for service in preflight.named_services(request.services, environment) if service.name in known]
 
 
 def _found(service: Service, definitions: Definitions) -> Definition:

@@ -35,7 +35,7 @@ class Undo:
 
     action: str
     arguments: Mapping[str, Json]
-    words: str
+    description: str
     """``back to ohmycoins-backend:7``."""
 
 
@@ -76,12 +76,12 @@ class Plan:
     procedure: str
     """The key in ``omc.procedures``: deploy, rollback, scale …"""
     environment: str
-    asked: Mapping[str, Json]
+    request: Mapping[str, Json]
     """What the person asked for; with it and fresh facts the plan is made again."""
     title: str
     risk: Risk
     steps: tuple[Step, ...]
-    rests_on: Mapping[str, Json] = field(default_factory=dict)
+    preconditions: Mapping[str, Json] = field(default_factory=dict)
     """The facts that it would come out differently without: running revisions, digests, limits. No times, no counts
     that change by themselves."""
     notes: tuple[str, ...] = ()
@@ -100,10 +100,10 @@ class Plan:
             {
                 "procedure": self.procedure,
                 "environment": self.environment,
-                "asked": self.asked,
+                "request": self.request,
                 "risk": self.risk,
                 "steps": [_step(step) for step in self.steps],
-                "rests_on": self.rests_on,
+                "preconditions": self.preconditions,
                 "refusals": list(self.refusals),
                 "undo_on_failure": self.undo_on_failure,
             }
@@ -115,14 +115,14 @@ def output_of(step: str, key: str) -> Mapping[str, Json]:
     return {"output_of": step, "key": key}
 
 
-def filled_in(arguments: Json, outputs: Mapping[str, Mapping[str, Json]]) -> Any:
+def resolve(arguments: Json, outputs: Mapping[str, Mapping[str, Json]]) -> Any:
     """The arguments with every ``output_of`` replaced. Raises ``KeyError`` for an output that isn't there."""
     if isinstance(arguments, Mapping):
         if set(arguments) == {"output_of", "key"}:
             return outputs[str(arguments["output_of"])][str(arguments["key"])]
-        return {key: filled_in(value, outputs) for key, value in arguments.items()}
+        return {key: resolve(value, outputs) for key, value in arguments.items()}
     if isinstance(arguments, Sequence) and not isinstance(arguments, str):
-        return [filled_in(value, outputs) for value in arguments]
+        return [resolve(value, outputs) for value in arguments]
     return arguments
 
 
@@ -141,11 +141,11 @@ def to_json(plan: Plan) -> dict[str, Json]:
     return {
         "procedure": plan.procedure,
         "environment": plan.environment,
-        "asked": plan.asked,
+        "request": plan.request,
         "title": plan.title,
         "risk": plan.risk.value,
         "steps": [_step(step) | {"title": step.title, "deadline": step.deadline} for step in plan.steps],
-        "rests_on": plan.rests_on,
+        "preconditions": plan.preconditions,
         "notes": list(plan.notes),
         "refusals": list(plan.refusals),
         "undo_on_failure": plan.undo_on_failure,
@@ -155,17 +155,17 @@ def to_json(plan: Plan) -> dict[str, Json]:
     }
 
 
-def from_json(said: Mapping[str, Any]) -> Plan:
+def from_json(record: Mapping[str, Any]) -> Plan:
     """What ``to_json`` gave. ``Altered`` where it is something else."""
     try:
         steps = tuple(
-            Step(**{**step, "undo": Undo(**step["undo"]) if step["undo"] else None}) for step in said["steps"]
+            Step(**{**step, "undo": Undo(**step["undo"]) if step["undo"] else None}) for step in record["steps"]
         )
-        texts = {key: tuple(said[key]) for key in ("notes", "refusals")}
+        texts = {key: tuple(record[key]) for key in ("notes", "refusals")}
         details = tuple(
-            Detail(one["headline"], tuple((*value,) for value in one["values"])) for one in said.get("details", ())
+            Detail(one["headline"], tuple((*value,) for value in one["values"])) for one in record.get("details", ())
         )
-        return Plan(**{**said, **texts, "risk": Risk(said["risk"]), "steps": steps, "details": details})
+        return Plan(**{**record, **texts, "risk": Risk(record["risk"]), "steps": steps, "details": details})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Altered(
             "The plan in omc's own record is none that this omc writes: it was changed, or another omc wrote it. "
@@ -181,5 +181,5 @@ def _step(step: Step) -> dict[str, Json]:
         "arguments": step.arguments,
         "before": step.before,
         "after": step.after,
-        "undo": {"action": undo.action, "arguments": undo.arguments, "words": undo.words} if undo else None,
+        "undo": {"action": undo.action, "arguments": undo.arguments, "description": undo.description} if undo else None,
     }

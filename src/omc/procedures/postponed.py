@@ -11,7 +11,7 @@ from datetime import datetime
 
 from omc.checks.maintenance import next_time
 from omc.facts.pending import Pending, Waits
-from omc.facts.terraform_json import Change, Difference, Does
+from omc.facts.terraform_json import Change, ChangeAction, Difference
 from omc.stack import Environment
 
 WINDOW: Mapping[str, frozenset[str]] = {
@@ -110,7 +110,7 @@ def _of_parameter(change: Change, difference: Difference) -> str:
 def postponed(changes: tuple[Change, ...], pending: Pending, environment: Environment, now: datetime) -> Iterator[str]:
     """What of a plan is done when, a sentence each resource that AWS may let wait."""
     for change in changes:
-        if change.does is not Does.UPDATE or change.kind not in {*WINDOW, *PARAMETER_GROUPS}:
+        if change.does is not ChangeAction.UPDATE or change.kind not in {*WINDOW, *PARAMETER_GROUPS}:
             continue
         by_when: dict[str, list[Difference]] = {}
         for one in change.differences:

@@ -19,7 +19,7 @@ from omc.procedures.preconditions import services as of_services
 from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import Answer, Precondition, Verb
 from omc.stack import Environment, Service
-from omc.stack.section import meant
+from omc.stack.section import did_you_mean
 
 TABLE: tuple[Precondition, ...] = (*circumstances.ROWS, *of_services.ROWS, *images.ROWS, *tasks.ROWS)
 """In the order in which a plan names what speaks against it."""
@@ -93,7 +93,8 @@ def named_services(names: Sequence[str], environment: Environment, every: str = 
     for name in names:
         if name not in there and name != every:
             raise WrongUse(
-                f'{environment.name} has no service "{name}"; it has {", ".join(there)}.{meant(name, list(there))}'
+                f'{environment.name} has no service "{name}"; it has {", ".join(there)}.'
+                f"{did_you_mean(name, list(there))}"
             )
     return [service for name, service in there.items() if not names or every in names or name in names]
 

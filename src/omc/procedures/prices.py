@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from omc.facts.terraform_json import UNKNOWN, Change, Does
+from omc.facts.terraform_json import UNKNOWN, Change, ChangeAction
 from omc.procedures.resource_kinds import BY_USE, FREE
 
 HOURS_A_MONTH = 730.0
@@ -74,7 +74,7 @@ class NotKnownError(Exception):
     """A size that isn't in the table, or that only the apply finds out. Its text, if any, says why."""
 
 
-class Bill:
+class CostEstimator:
     """Looks prices up, and remembers which it used and what it left out."""
 
     def __init__(self) -> None:
@@ -109,13 +109,13 @@ def monthly(changes: tuple[Change, ...], standing: Mapping[str, Values], region:
     left_out: list[str] = []
     after = {**standing, **{change.address: change.after for change in changes}}
     for change in changes:
-        if change.kind in FREE or change.does in {Does.FORGET, Does.KEEP}:
+        if change.kind in FREE or change.does in {ChangeAction.FORGET, ChangeAction.KEEP}:
             continue
         if change.kind in BY_USE:
             by_use.add(change.kind)
             continue
         price = PRICED.get(change.kind)
-        bill, old = Bill(), Bill()
+        bill, old = CostEstimator(), CostEstimator()
         try:
             if price is None:
                 raise NotKnownError
@@ -198,8 +198,10 @@ def _require_region(region: str, change: Change) -> None:
     for values in (change.after, change.before):
         arn = str(values.get("arn") or "").split(":")
         zone = str(values.get("availability_zone") or "")
-        said = values.get("region") or (arn[3] if len(arn) > 5 else "") or (zone[:-1] if _ZONE.fullmatch(zone) else "")
-        for one in (region, str(said)):
+        payload = (
+            values.get("region") or (arn[3] if len(arn) > 5 else "") or (zone[:-1] if _ZONE.fullmatch(zone) else "")
+        )
+        for one in (region, str(payload)):
             if one and one != UNKNOWN and one != table_region():
                 raise NotKnownError(f"the prices are those of {table_region()}, and it is in {one}")
 
@@ -218,7 +220,7 @@ def _with_tasks(change: Change, values: Values, standing: Mapping[str, Values], 
     return {**(found[0] if found else {}), "service": values}
 
 
-def _database(bill: Bill, values: Values) -> float:
+def _database(bill: CostEstimator, values: Values) -> float:
     engine = values.get("engine") or "postgres"
     if engine != "postgres":
         raise NotKnownError(f"the prices are PostgreSQL's, and it is {engine}")
@@ -243,7 +245,7 @@ def _database(bill: Bill, values: Values) -> float:
     return copies * (bill.of(_known(values, "instance_class")) + storage)
 
 
-def _tasks(bill: Bill, values: Values) -> float:
+def _tasks(bill: CostEstimator, values: Values) -> float:
     if not values:
         return 0.0
     service = values["service"]
@@ -270,7 +272,7 @@ def _tasks(bill: Bill, values: Values) -> float:
     return size * int(_known(service, "desired_count"))
 
 
-def _cache(bill: Bill, values: Values) -> float:
+def _cache(bill: CostEstimator, values: Values) -> float:
     engine = values.get("engine") or "redis"
     if engine not in ("redis", UNKNOWN):
         raise NotKnownError(f"the prices are Redis's, and it is {engine}")
@@ -285,7 +287,7 @@ def _cache(bill: Bill, values: Values) -> float:
     return bill.of(_known(values, "node_type")) * int(nodes)
 
 
-def _load_balancer(bill: Bill, values: Values) -> float:
+def _load_balancer(bill: CostEstimator, values: Values) -> float:
     """By the hour, and where it faces the internet for the public IPv4 address that it has in each subnet."""
     kind = values.get("load_balancer_type") or "application"
     if kind != "application":
@@ -304,13 +306,13 @@ def _load_balancer(bill: Bill, values: Values) -> float:
     return hour + bill.of("public_ipv4") * len(subnets)
 
 
-def _address(bill: Bill, values: Values) -> float:
+def _address(bill: CostEstimator, values: Values) -> float:
     if values.get("public_ipv4_pool") not in (None, "", "amazon", UNKNOWN):
         raise NotKnownError("it is of an address pool of one's own")
     return bill.of("public_ipv4")
 
 
-def _alarm(bill: Bill, values: Values) -> float:
+def _alarm(bill: CostEstimator, values: Values) -> float:
     """Charged by the metric that it looks at; a band around what is usual makes it three."""
     queries = _blocks(values, "metric_query")
     if any(str(query.get("expression") or "").lstrip().upper().startswith("SELECT") for query in queries):
@@ -320,7 +322,7 @@ def _alarm(bill: Bill, values: Values) -> float:
     return bands * sum(bill.of("alarm.high_resolution" if int(one) < HIGH_RESOLUTION else "alarm") for one in periods)
 
 
-def _firewall(bill: Bill, values: Values) -> float:
+def _firewall(bill: CostEstimator, values: Values) -> float:
     rules = _blocks(values, "rule")
     groups = [
         group
@@ -334,7 +336,7 @@ def _firewall(bill: Bill, values: Values) -> float:
     return bill.of("web_acl") + bill.of("web_acl.rule") * len(rules)
 
 
-def _endpoint(bill: Bill, values: Values) -> float:
+def _endpoint(bill: CostEstimator, values: Values) -> float:
     kind = _known(values, "vpc_endpoint_type")
     if kind == "Gateway":
         return 0.0
@@ -343,11 +345,11 @@ def _endpoint(bill: Bill, values: Values) -> float:
     return bill.of("vpc_endpoint") * len(_known(values, "subnet_ids"))
 
 
-def _one(key: str) -> Callable[[Bill, Values], float]:
+def _one(key: str) -> Callable[[CostEstimator, Values], float]:
     return lambda bill, _: bill.of(key)
 
 
-PRICED: Mapping[str, Callable[[Bill, Values], float]] = {
+PRICED: Mapping[str, Callable[[CostEstimator, Values], float]] = {
     "aws_db_instance": _database,
     "aws_elasticache_replication_group": _cache,
     "aws_ecs_task_definition": _tasks,

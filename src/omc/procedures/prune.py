@@ -19,16 +19,16 @@ from omc.facts.releases import Ledger
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.procedures import preflight
-from omc.procedures.asking import Prune
 from omc.procedures.candidates import candidates, last_good
 from omc.procedures.plan import Plan, Risk, Step
 from omc.procedures.preconditions.situation import Situation, Work
 from omc.procedures.preconditions.table import Verb
+from omc.procedures.requests import PruneRequest
 from omc.stack import Environment
 
 
 def plan_prune(
-    asked: Prune,
+    request: PruneRequest,
     environment: Environment,
     scope: Scope,
     services: Services,
@@ -40,9 +40,9 @@ def plan_prune(
     active: ActiveRun,
 ) -> Plan:
     """The plan of ``omc releases prune``."""
-    if asked.keep < 1:
+    if request.keep < 1:
         raise WrongUse("Keep at least one release: --keep 1")
-    kept = dict(_kept(asked, scope, services, definitions, history, registered, ledger))
+    kept = dict(_kept(request, scope, services, definitions, history, registered, ledger))
     gone = [name for names in registered.active.values() for name in names if name not in kept]
     if not gone:
         raise NothingToDo(f"Nothing to prune: each of the {len(kept)} registered revisions is still needed.")
@@ -61,7 +61,7 @@ def plan_prune(
     return Plan(
         procedure="prune",
         environment=environment.name,
-        asked=asdict(asked),
+        request=asdict(request),
         title=f"Deregister {len(gone)} revisions in {environment.name}",
         risk=Risk.LOW,
         steps=tuple(
@@ -76,7 +76,7 @@ def plan_prune(
             )
             for name in gone
         ),
-        rests_on={"kept": dict(sorted(kept.items()))},
+        preconditions={"kept": dict(sorted(kept.items()))},
         refusals=found.refusals,
         notes=(
             *found.notes,
@@ -87,7 +87,7 @@ def plan_prune(
 
 
 def _kept(
-    asked: Prune,
+    request: PruneRequest,
     scope: Scope,
     services: Services,
     definitions: Definitions,
@@ -97,7 +97,7 @@ def _kept(
 ) -> Iterator[tuple[str, str]]:
     """(revision, why). The weightiest reason comes last, so that it is the one that a dictionary keeps."""
     there = {name for names in registered.active.values() for name in names}
-    for release in reversed(ledger.releases[: asked.keep]):
+    for release in reversed(ledger.releases[: request.keep]):
         for service in release.services.values():
             if service.task_definition in there:
                 yield service.task_definition, f"release {release.number}"

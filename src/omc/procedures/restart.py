@@ -28,7 +28,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RestartRequest:
     """``omc restart``."""
 
     services: Sequence[str] = ()
@@ -38,7 +38,7 @@ class Asked:
 
 
 def restart(
-    asked: Asked,
+    request: RestartRequest,
     environment: Environment,
     scope: Scope,
     services: Services,
@@ -53,7 +53,7 @@ def restart(
     active: ActiveRun,
 ) -> Plan:
     """A service after the other, in omc.toml's order, so that one that fails leaves the others alone."""
-    names = [service.name for service in preflight.named_services(asked.services, environment, ALL)]
+    names = [service.name for service in preflight.named_services(request.services, environment, ALL)]
     known = preflight.require_services(names, environment, services)
     chosen = [(known[name], preflight.running_revision(known[name], definitions)) for name in names]
     running = {service.name: service.task_definition for service, _ in chosen}
@@ -73,16 +73,16 @@ def restart(
             incidents=incidents,
             active=active,
         ),
-        asked.override,
+        request.override,
     )
     return Plan(
         procedure="restart",
         environment=environment.name,
-        asked={"services": list(asked.services), "override": asked.override},
+        request={"services": list(request.services), "override": request.override},
         title=f"Restart {' and '.join(running)}: new tasks of the same revision",
         risk=Risk.LOW,
         steps=tuple(_step(service, definition, environment) for service, definition in chosen),
-        rests_on={"task_definitions": dict(running)},
+        preconditions={"task_definitions": dict(running)},
         notes=(*found.overridden, *found.notes),
         refusals=found.refusals,
         undo_on_failure=False,  # there is nothing to go back to: the revision stays the same

@@ -23,7 +23,6 @@ from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.subnets import Subnets
 from omc.procedures import preflight
-from omc.procedures.asking import Rollback
 from omc.procedures.candidates import Candidate, candidates, last_rollback, reach, stays
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy_steps import ROLL_DEADLINE, digests_of
@@ -32,14 +31,21 @@ from omc.procedures.preconditions.images import NOT_ROLLED_BACK, SCHEMA, VERIFIE
 from omc.procedures.preconditions.situation import Objection, Situation, Work, rolled
 from omc.procedures.preconditions.table import Verb
 from omc.procedures.preconditions.tasks import IMAGES
-from omc.procedures.rollback_ways import Way, chosen_services, nothing_known_good, recorded_release, ways_back
+from omc.procedures.requests import RollbackRequest
+from omc.procedures.rollback_ways import (
+    ServiceRollback,
+    chosen_services,
+    nothing_known_good,
+    recorded_release,
+    ways_back,
+)
 from omc.redaction import without_secrets
 from omc.stack import Environment, Service
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 
 def plan_rollback(
-    asked: Rollback,
+    request: RollbackRequest,
     environment: Environment,
     scope: Scope,
     services: Services,
@@ -56,15 +62,15 @@ def plan_rollback(
     active: ActiveRun,
 ) -> Plan:
     """The plan of ``omc rollback``."""
-    chosen = chosen_services(asked, environment)
+    chosen = chosen_services(request, environment)
     known = preflight.require_services((service.name for service in chosen), environment, services)
     for service in chosen:
         preflight.running_revision(known[service.name], definitions)
-    ways = list(ways_back(asked, environment, chosen, known, definitions, history, found, ledger, scope))
+    ways = list(ways_back(request, environment, chosen, known, definitions, history, found, ledger, scope))
     if not ways:
         raise Refused(nothing_known_good(environment, chosen, known, definitions, history, ledger, scope))
     ways.reverse()  # a release is undone in the reverse order of its making
-    stops = ways[0].goes_on is not None  # then all of them are
+    stops = ways[0].continues is not None  # then all of them are
     judged = preflight.examine(
         Verb.STOP if stops else Verb.ROLLBACK,
         Situation(
@@ -81,19 +87,19 @@ def plan_rollback(
             incidents=incidents,
             active=active,
         ),
-        asked.override,
+        request.override,
         _own(ways, history, found, ledger),
     )
     return Plan(
         procedure="rollback",
         environment=environment.name,
-        asked={**asdict(asked), "services": list(asked.services)},
+        request={**asdict(request), "services": list(request.services)},
         title=f"Roll back {_title(ways)} in {environment.name}",
         risk=Risk.HIGH,
         steps=tuple(_steps(ways, definitions, environment)),
-        rests_on={
+        preconditions={
             "running": {way.service.name: way.now.name for way in ways},
-            "goes_on": {way.service.name: way.goes_on.arn for way in ways if way.goes_on},
+            "goes_on": {way.service.name: way.continues.arn for way in ways if way.continues},
             "registered": [way.service.name for way in ways if way.registers],
         },
         notes=(
@@ -106,12 +112,12 @@ def plan_rollback(
     )
 
 
-def _work(way: Way, history: History, found: Candidates) -> Work:
+def _work(way: ServiceRollback, history: History, found: Candidates) -> Work:
     starts = _starts(way, history, found)
-    return Work(way.running, starts) if way.goes_on else rolled(way.running, starts)
+    return Work(way.running, starts) if way.continues else rolled(way.running, starts)
 
 
-def _starts(way: Way, history: History, found: Candidates) -> Definition | None:
+def _starts(way: ServiceRollback, history: History, found: Candidates) -> Definition | None:
     """What is gone back to: of a deployment that is stopped, what ECS completed last."""
     if way.back is not None:
         return way.back
@@ -119,7 +125,9 @@ def _starts(way: Way, history: History, found: Candidates) -> Definition | None:
     return found.definitions.get(left)
 
 
-def _own(ways: list[Way], history: History, found: Candidates, ledger: Ledger) -> dict[str, list[Objection]]:
+def _own(
+    ways: list[ServiceRollback], history: History, found: Candidates, ledger: Ledger
+) -> dict[str, list[Objection]]:
     """What only a rollback asks: of the revisions that it goes back to."""
     starts = [(way, definition) for way in ways if (definition := _starts(way, history, found))]
     own = {
@@ -158,12 +166,12 @@ def _own(ways: list[Way], history: History, found: Candidates, ledger: Ledger) -
     return own
 
 
-def _steps(ways: list[Way], definitions: Definitions, environment: Environment) -> Iterator[Step]:
+def _steps(ways: list[ServiceRollback], definitions: Definitions, environment: Environment) -> Iterator[Step]:
     for way in ways:
         if way.registers and way.back:
             yield _register(way, way.back)
     for way in ways:
-        yield _stop(way, way.goes_on, environment) if way.goes_on else _roll(way, environment)
+        yield _stop(way, way.continues, environment) if way.continues else _roll(way, environment)
     revisions: dict[str, Json] = {name: definition.name for name, definition in definitions.running.items()}
     revisions |= {way.service.name: output_of(_name(way), "task_definition") for way in ways}
     yield Step(
@@ -181,11 +189,11 @@ def _steps(ways: list[Way], definitions: Definitions, environment: Environment) 
     )
 
 
-def _name(way: Way) -> str:
-    return f"{'stop' if way.goes_on else 'roll'}-{way.service.name}"
+def _name(way: ServiceRollback) -> str:
+    return f"{'stop' if way.continues else 'roll'}-{way.service.name}"
 
 
-def _register(way: Way, back: Definition) -> Step:
+def _register(way: ServiceRollback, back: Definition) -> Step:
     return Step(
         name=f"register-{way.service.name}",
         action="ecs.register_revision",
@@ -200,7 +208,7 @@ def _register(way: Way, back: Definition) -> Step:
     )
 
 
-def _roll(way: Way, environment: Environment) -> Step:
+def _roll(way: ServiceRollback, environment: Environment) -> Step:
     assert way.back is not None  # else it is stopped  # noqa: S101
     return Step(
         name=_name(way),
@@ -219,7 +227,7 @@ def _roll(way: Way, environment: Environment) -> Step:
     )
 
 
-def _stop(way: Way, goes_on: ServiceDeployment, environment: Environment) -> Step:
+def _stop(way: ServiceRollback, goes_on: ServiceDeployment, environment: Environment) -> Step:
     return Step(
         name=_name(way),
         action="ecs.stop_deployment",
@@ -236,7 +244,7 @@ def _stop(way: Way, goes_on: ServiceDeployment, environment: Environment) -> Ste
     )
 
 
-def _title(ways: list[Way]) -> str:
+def _title(ways: list[ServiceRollback]) -> str:
     return ", ".join(f"{way.service.name} to {way.back.name}" if way.back else way.service.name for way in ways)
 
 
@@ -244,7 +252,7 @@ def _notes(
     environment: Environment,
     scope: Scope,
     chosen: list[Service],
-    ways: list[Way],
+    ways: list[ServiceRollback],
     definitions: Definitions,
     history: History,
     found: Candidates,
@@ -258,7 +266,7 @@ def _notes(
     for way in ways:
         if last := last_rollback(stays(way.service.name, history, ledger)):
             bad, at = last
-            when = moment(at, environment.time_zone)
+            when = format_time(at, environment.time_zone)
             yield f"{way.service.name} was rolled back from {bad} already, {when}; this goes back further."
     for way in ways:
         if way.back is not None:
@@ -284,12 +292,14 @@ def _untrusted(candidate: Candidate) -> str:
     )
 
 
-def _told(candidate: Candidate, way: Way, environment: Environment, found: Candidates, ledger: Ledger) -> str:
+def _told(
+    candidate: Candidate, way: ServiceRollback, environment: Environment, found: Candidates, ledger: Ledger
+) -> str:
     """A candidate with its proof, in a line."""
     name = candidate.task_definition
     definition = found.definitions.get(name)
     recorded = recorded_release(way.service.name, name, ledger)
-    when = moment(candidate.verified, environment.time_zone)
+    when = format_time(candidate.verified, environment.time_zone)
     known = f"ECS completed it {when}"
     if candidate.release:
         known = f"{candidate.release.standing} {when}, release {candidate.release.number}"
@@ -297,7 +307,7 @@ def _told(candidate: Candidate, way: Way, environment: Environment, found: Candi
             known = f"gone back to {when}, release {candidate.release.number}, and watched when it was released"
     parts = [
         known,
-        f"served {span(candidate.served)}",
+        f"served {format_duration(candidate.served)}",
         definition.status if definition else _untold(name, found),
     ]
     if definition:
@@ -319,7 +329,7 @@ def _untold(name: str, found: Candidates) -> str:
     return "gone from ECS" if name in found.looked_up else "not looked up"
 
 
-def drift(ways: list[Way], definitions: Definitions) -> Iterator[str]:
+def drift(ways: list[ServiceRollback], definitions: Definitions) -> Iterator[str]:
     """What Terraform would make of it: nothing, since it ignores which revision a service runs."""
     yield ("Terraform ignores which revision a service runs (ignore_changes), so an apply does not undo this rollback.")
     for way in ways:

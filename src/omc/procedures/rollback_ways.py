@@ -13,9 +13,9 @@ from omc.facts.releases import Ledger, Release
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService
 from omc.procedures import preflight
-from omc.procedures.asking import Rollback
 from omc.procedures.candidates import Candidate, candidates, last_good, last_release, reach
 from omc.procedures.plan import Json, canonical, output_of
+from omc.procedures.requests import RollbackRequest
 from omc.redaction import REDACTED
 from omc.stack import Environment, Service
 
@@ -23,7 +23,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ServiceRollback:
     """How one service gets back."""
 
     service: Service
@@ -31,7 +31,7 @@ class Way:
     now: Definition
     back: Definition | None
     """What it goes back to; None where ECS decides that, of a deployment that is stopped."""
-    goes_on: ServiceDeployment | None
+    continues: ServiceDeployment | None
     """The deployment that is stopped."""
     candidate: Candidate | None
     schema: int | None = None
@@ -47,10 +47,10 @@ class Way:
         return self.back.name if self.back else ""
 
 
-def chosen_services(asked: Rollback, environment: Environment) -> list[Service]:
-    named = [] if ALL in asked.services else [*asked.services]
-    chosen = preflight.named_services(asked.services, environment, ALL)
-    return _of_revision(asked.to, chosen, named=bool(named)) if asked.to else chosen
+def chosen_services(request: RollbackRequest, environment: Environment) -> list[Service]:
+    named = [] if ALL in request.services else [*request.services]
+    chosen = preflight.named_services(request.services, environment, ALL)
+    return _of_revision(request.to, chosen, named=bool(named)) if request.to else chosen
 
 
 def _of_revision(to: str, chosen: list[Service], *, named: bool) -> list[Service]:
@@ -70,7 +70,7 @@ def _of_revision(to: str, chosen: list[Service], *, named: bool) -> list[Service
 
 
 def ways_back(
-    asked: Rollback,
+    request: RollbackRequest,
     environment: Environment,
     chosen: list[Service],
     known: Mapping[str, EcsService],
@@ -79,22 +79,22 @@ def ways_back(
     found: Candidates,
     ledger: Ledger,
     scope: Scope,
-) -> Iterator[Way]:
+) -> Iterator[ServiceRollback]:
     running = {name: definition.name for name, definition in definitions.running.items()}
     in_flight = [service for service in chosen if history.under_way(service.name)]
     together = len(chosen) > 1 and not in_flight
-    release = last_release(running, ledger) if together and not asked.to else None
+    release = last_release(running, ledger) if together and not request.to else None
     for service in chosen:
         name = service.name
         now, goes_on = definitions.running[name], history.under_way(name)
-        if in_flight and not asked.to:
+        if in_flight and not request.to:
             if goes_on is not None:
                 yield _stopped(service, known[name], now, goes_on, history, environment)
             continue
         listed = candidates(name, now.name, history, ledger, scope.now)
-        target = _target(asked, service, listed, release)
+        target = _target(request, service, listed, release)
         if target is None or target == now.name:
-            if asked.to:
+            if request.to:
                 raise Refused(f"{name} runs {target} already; there is nothing to go back to.")
             continue
         recorded = recorded_release(name, target, ledger)
@@ -109,7 +109,7 @@ def ways_back(
             )
         candidate = next((each for each in listed if each.task_definition == target), None)
         schema = recorded.schema if recorded else None
-        yield Way(service, known[name], now, back, None, candidate, schema)
+        yield ServiceRollback(service, known[name], now, back, None, candidate, schema)
 
 
 def _not_there(target: str, found: Candidates) -> str:
@@ -125,7 +125,7 @@ def _stopped(
     goes_on: ServiceDeployment,
     history: History,
     environment: Environment,
-) -> Way:
+) -> ServiceRollback:
     if goes_on.status in ROLLED_BACK:
         raise Refused(f"The deployment of {goes_on.task_definition} to {service.name} is being rolled back already.")
     if not any(deployment.left for deployment in history.of[service.name]):
@@ -133,12 +133,12 @@ def _stopped(
             f"{service.name} can't go back: of the deployments that were read none was completed, so nothing is known "
             f"good. {reach(running, history, environment.time_zone)}"
         )
-    return Way(service, running, now, None, goes_on, None)
+    return ServiceRollback(service, running, now, None, goes_on, None)
 
 
-def _target(asked: Rollback, service: Service, listed: list[Candidate], release: Release | None) -> str | None:
-    if asked.to:
-        return named_revision(asked.to, service.family)
+def _target(request: RollbackRequest, service: Service, listed: list[Candidate], release: Release | None) -> str | None:
+    if request.to:
+        return named_revision(request.to, service.family)
     if release is not None:
         return release.services[service.name].task_definition if service.name in release.services else None
     good = last_good(listed)

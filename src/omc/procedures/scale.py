@@ -37,7 +37,7 @@ HEALTHY_WITHIN = 900.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ScaleRequest:
     """``omc scale``: a count, limits, or both."""
 
     service: str
@@ -54,7 +54,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _DesiredCapacity:
     """What it comes to."""
 
     at_least: int
@@ -66,7 +66,7 @@ class _Wish:
 
 
 def scale(
-    asked: Asked,
+    request: ScaleRequest,
     environment: Environment,
     scope: Scope,
     services: Services,
@@ -82,14 +82,14 @@ def scale(
     active: ActiveRun,
 ) -> Plan:
     """Limits and count together, until it is healthy; with a period, the timer before them."""
-    [configured] = preflight.named_services([asked.service], environment)
-    service = preflight.require_services([asked.service], environment, services)[asked.service]
+    [configured] = preflight.named_services([request.service], environment)
+    service = preflight.require_services([request.service], environment, services)[request.service]
     target = scaling.of(service.name)
-    wish = _wish(asked, service, target)
+    wish = _wish(request, service, target)
     more = max(0, wish.at_least - service.desired)
     own = {CONNECTIONS: list(_connections(wish, target, configured, services, scaling, connections))}
     if not more:
-        own[KEEPS_TASKS] = list(_zero(asked, wish, configured, environment))
+        own[KEEPS_TASKS] = list(_zero(request, wish, configured, environment))
     found = preflight.examine(
         Verb.OUT if more else Verb.IN,
         Situation(
@@ -108,32 +108,32 @@ def scale(
             incidents=incidents,
             active=active,
         ),
-        asked.override,
+        request.override,
         own,
     )
     return Plan(
         procedure="scale",
         environment=environment.name,
-        asked=_asked(asked),
-        title=_title(asked, wish, target),
+        request=_asked(request),
+        title=_title(request, wish, target),
         risk=_risk(wish, configured),
-        steps=tuple(_steps(asked, wish, service, target, environment)),
-        rests_on=_rests_on(asked, service, target),
-        notes=(*found.overridden, *_notes(asked, wish, configured, service, target, quotas), *found.notes),
+        steps=tuple(_steps(request, wish, service, target, environment)),
+        preconditions=_rests_on(request, service, target),
+        notes=(*found.overridden, *_notes(request, wish, configured, service, target, quotas), *found.notes),
         refusals=found.refusals,
     )
 
 
-def _wish(asked: Asked, service: EcsService, target: ScalableTarget | None) -> _Wish:
-    count, minimum, maximum = asked.count, asked.minimum, asked.maximum
+def _wish(request: ScaleRequest, service: EcsService, target: ScalableTarget | None) -> _DesiredCapacity:
+    count, minimum, maximum = request.count, request.minimum, request.maximum
     if count is None and minimum is None and maximum is None:
         raise WrongUse("Say what to scale to: a count, --min, --max.")
     if target is None:
         if count is None or minimum is not None or maximum is not None:
             raise Refused(f"{service.name} has no autoscaler, so it has no limits to set. Scale it by a count.")
-        _unless_changed(asked, (service.desired,), service.name)
-        return _Wish(count, count, count, count)
-    _unless_changed(asked, (target.minimum, target.maximum), service.name)
+        _unless_changed(request, (service.desired,), service.name)
+        return _DesiredCapacity(count, count, count, count)
+    _unless_changed(request, (target.minimum, target.maximum), service.name)
     if minimum is None:
         minimum = target.minimum if count is None else count
     if maximum is None:
@@ -141,25 +141,29 @@ def _wish(asked: Asked, service: EcsService, target: ScalableTarget | None) -> _
     if minimum > maximum:
         raise WrongUse(f"The minimum, {minimum}, is more than the maximum, {maximum}.")
     if count is None:
-        return _Wish(minimum, maximum, minimum, maximum)
+        return _DesiredCapacity(minimum, maximum, minimum, maximum)
     if not minimum <= count <= maximum:
         raise WrongUse(f"{count} tasks are not between {minimum} and {maximum}: the autoscaler would undo it.")
-    return _Wish(count, count, minimum, maximum)
+    return _DesiredCapacity(count, count, minimum, maximum)
 
 
-def _unless_changed(asked: Asked, now: tuple[int, ...], service: str) -> None:
-    if asked.gives_back and tuple(asked.gives_back) != now:
-        left, found = ("-".join(str(number) for number in numbers) for numbers in (asked.gives_back, now))
+def _unless_changed(request: ScaleRequest, now: tuple[int, ...], service: str) -> None:
+    if request.gives_back and tuple(request.gives_back) != now:
+        left, found = ("-".join(str(number) for number in numbers) for numbers in (request.gives_back, now))
         raise Refused(f"{service} was to be given back from {left}, but it is {found} now: somebody changed it since.")
 
 
 def _steps(
-    asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarget | None, environment: Environment
+    request: ScaleRequest,
+    wish: _DesiredCapacity,
+    service: EcsService,
+    target: ScalableTarget | None,
+    environment: Environment,
 ) -> Iterator[Step]:
     name = service.name
-    if asked.seconds is not None:
-        yield _timer(asked, wish, service, target)
-    before, after = _now(service, target, exact=asked.count is not None), wish
+    if request.seconds is not None:
+        yield _timer(request, wish, service, target)
+    before, after = _now(service, target, exact=request.count is not None), wish
     yield Step(
         name=f"scale-{name}",
         action="scaling.set",
@@ -172,15 +176,17 @@ def _steps(
     )
 
 
-def _now(service: EcsService, target: ScalableTarget | None, *, exact: bool) -> _Wish:
+def _now(service: EcsService, target: ScalableTarget | None, *, exact: bool) -> _DesiredCapacity:
     """What would have to be asked for to get what is there now. Limits alone don't depend on how many run."""
     low, high = (target.minimum, target.maximum) if target else (service.desired, service.desired)
     if exact:
-        return _Wish(service.desired, service.desired, low, high)
-    return _Wish(low, high, low, high)
+        return _DesiredCapacity(service.desired, service.desired, low, high)
+    return _DesiredCapacity(low, high, low, high)
 
 
-def _arguments(name: str, wish: _Wish, target: ScalableTarget | None, environment: Environment) -> dict[str, Json]:
+def _arguments(
+    name: str, wish: _DesiredCapacity, target: ScalableTarget | None, environment: Environment
+) -> dict[str, Json]:
     return {
         "service": name,
         "minimum": wish.minimum if target else None,
@@ -191,58 +197,60 @@ def _arguments(name: str, wish: _Wish, target: ScalableTarget | None, environmen
     }
 
 
-def _in_words(wish: _Wish, target: ScalableTarget | None) -> str:
+def _in_words(wish: _DesiredCapacity, target: ScalableTarget | None) -> str:
     limits = f"limits {wish.minimum}-{wish.maximum}"
     if wish.at_least != wish.at_most:
         return limits
     return f"{_tasks(wish)}, {limits}" if target else _tasks(wish)
 
 
-def _timer(asked: Asked, wish: _Wish, service: EcsService, target: ScalableTarget | None) -> Step:
+def _timer(request: ScaleRequest, wish: _DesiredCapacity, service: EcsService, target: ScalableTarget | None) -> Step:
     """First, so that a run that dies after its effect gives it back all the same; it finds nothing to do if not."""
     if target is None:
-        back = Asked(service.name, count=service.desired, gives_back=(wish.at_least,))
+        back = ScaleRequest(service.name, count=service.desired, gives_back=(wish.at_least,))
         words = _counted(service.desired)
     else:
         limits = (wish.minimum, wish.maximum)
-        back = Asked(service.name, minimum=target.minimum, maximum=target.maximum, gives_back=limits)
+        back = ScaleRequest(service.name, minimum=target.minimum, maximum=target.maximum, gives_back=limits)
         words = f"{target.minimum}-{target.maximum} tasks"
     name = f"give-back-{service.name}"
     return Step(
         name=name,
         action="timers.set",
         arguments={
-            "seconds": asked.seconds,
+            "seconds": request.seconds,
             "procedure": "scale",
-            "asked": _asked(back),
-            "why": f"{service.name} was scaled for {_period(asked.seconds or 0)}: back to {words}",
+            "request": _asked(back),
+            "why": f"{service.name} was scaled for {_period(request.seconds or 0)}: back to {words}",
         },
-        title=f"Set the timer that brings {service.name} back to {words} after {_period(asked.seconds or 0)}",
+        title=f"Set the timer that brings {service.name} back to {words} after {_period(request.seconds or 0)}",
         undo=Undo("timers.cancel", {"timer": output_of(name, "timer")}, "the timer is cancelled"),
         deadline=60.0,
     )
 
 
-def _risk(wish: _Wish, configured: Service) -> Risk:
+def _risk(wish: _DesiredCapacity, configured: Service) -> Risk:
     within = configured.minimum <= wish.minimum and wish.maximum <= configured.maximum
     return Risk.LOW if within else Risk.HIGH
 
 
-def _rests_on(asked: Asked, service: EcsService, target: ScalableTarget | None) -> dict[str, Json]:
+def _rests_on(request: ScaleRequest, service: EcsService, target: ScalableTarget | None) -> dict[str, Json]:
     """The count too where a count was asked for: whether that is more or less than now is what is agreed to."""
     return {
         "limits": [target.minimum, target.maximum] if target else None,
-        "desired": service.desired if asked.count is not None else None,
+        "desired": service.desired if request.count is not None else None,
     }
 
 
-def _zero(asked: Asked, wish: _Wish, configured: Service, environment: Environment) -> Iterator[Objection]:
+def _zero(
+    request: ScaleRequest, wish: _DesiredCapacity, configured: Service, environment: Environment
+) -> Iterator[Objection]:
     if wish.at_most == 0 and environment.name == PRODUCTION and configured.minimum > 0:
-        yield Objection(f"With 0 tasks {asked.service} serves nobody, and this is production.")
+        yield Objection(f"With 0 tasks {request.service} serves nobody, and this is production.")
 
 
 def _connections(
-    wish: _Wish,
+    wish: _DesiredCapacity,
     target: ScalableTarget | None,
     configured: Service,
     services: Services,
@@ -270,8 +278,8 @@ def _connections(
 
 
 def _notes(
-    asked: Asked,
-    wish: _Wish,
+    request: ScaleRequest,
+    wish: _DesiredCapacity,
     configured: Service,
     service: EcsService,
     target: ScalableTarget | None,
@@ -281,7 +289,7 @@ def _notes(
         yield f"Outside of what omc.toml says: {configured.minimum} to {configured.maximum} tasks."
     if target is None:
         yield f"{service.name} has no autoscaler: nothing else moves its count."
-    elif not target.suspended and asked.count is not None and asked.seconds is None:
+    elif not target.suspended and request.count is not None and request.seconds is None:
         again = "until its minimum is set again: --min."
         if wish.minimum > target.minimum:
             yield f"The autoscaler won't go below {_counted(wish.minimum)} {again}"
@@ -296,13 +304,13 @@ def _notes(
         yield "Fargate's quota was compared with this environment's services; other tasks of the account count too."
 
 
-def _title(asked: Asked, wish: _Wish, target: ScalableTarget | None) -> str:
-    what = f"Scale {asked.service} to {_tasks(wish)}"
-    limits = f", limits {wish.minimum}-{wish.maximum}" if target and asked.count is not None else ""
-    return what + limits + (f", for {_period(asked.seconds)}" if asked.seconds else "")
+def _title(request: ScaleRequest, wish: _DesiredCapacity, target: ScalableTarget | None) -> str:
+    what = f"Scale {request.service} to {_tasks(wish)}"
+    limits = f", limits {wish.minimum}-{wish.maximum}" if target and request.count is not None else ""
+    return what + limits + (f", for {_period(request.seconds)}" if request.seconds else "")
 
 
-def _tasks(wish: _Wish) -> str:
+def _tasks(wish: _DesiredCapacity) -> str:
     if wish.at_least != wish.at_most:
         return f"{wish.at_least}-{wish.at_most} tasks"
     return _counted(wish.at_least)
@@ -320,13 +328,13 @@ def _period(seconds: int) -> str:
     return f"{seconds}s"
 
 
-def _asked(asked: Asked) -> dict[str, Json]:
+def _asked(request: ScaleRequest) -> dict[str, Json]:
     return {
-        "service": asked.service,
-        "count": asked.count,
-        "minimum": asked.minimum,
-        "maximum": asked.maximum,
-        "seconds": asked.seconds,
-        "override": asked.override,
-        "gives_back": list(asked.gives_back),
+        "service": request.service,
+        "count": request.count,
+        "minimum": request.minimum,
+        "maximum": request.maximum,
+        "seconds": request.seconds,
+        "override": request.override,
+        "gives_back": list(request.gives_back),
     }

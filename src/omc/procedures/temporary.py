@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from omc.facts.temporary import AlarmsOff, ScaledForAWhile, Temporary
-from omc.facts.terraform_json import Change, Difference, Does
+from omc.facts.terraform_json import Change, ChangeAction, Difference
 from omc.facts.trail import Author
 from omc.stack import Environment
-from omc.times import moment
+from omc.times import format_time
 
 LIMITS = frozenset({"min_capacity", "max_capacity"})
 
@@ -24,13 +24,13 @@ def service_of(change: Change) -> str:
 
 def words(one: ScaledForAWhile, environment: Environment) -> str:
     """``alice's temporary change until Mon …: backend is kept at 4-10 tasks (timer 0vqk3m7x)``."""
-    until = moment(one.until, environment.time_zone)
+    until = format_time(one.until, environment.time_zone)
     return f"{one.who}'s temporary change until {until}: {one.words} (timer {one.timer})"
 
 
 def alarms_words(one: AlarmsOff, environment: Environment) -> str:
     """Of deployment alarms that a way back turned off."""
-    since = moment(one.since, environment.time_zone)
+    since = format_time(one.since, environment.time_zone)
     end = "until the run ends" if one.is_under_way else "and ECS never turned them on again"
     return f"the run {one.run} by {one.who} turned the deployment alarms of {one.service} off, {since}, {end}"
 
@@ -38,13 +38,13 @@ def alarms_words(one: AlarmsOff, environment: Environment) -> str:
 def ends_early(changes: tuple[Change, ...], temporary: Temporary, environment: Environment) -> Iterator[str]:
     """Why an apply that would end a temporary change is refused, and how to end that openly."""
     for change in changes:
-        if change.does not in {Does.UPDATE, Does.REPLACE, Does.DESTROY}:
+        if change.does not in {ChangeAction.UPDATE, ChangeAction.REPLACE, ChangeAction.DESTROY}:
             continue
         scaled, off = temporary.of(service_of(change)), temporary.alarms_of(service_of(change))
         if (
             change.kind == "aws_appautoscaling_target"
             and scaled
-            and (change.does is not Does.UPDATE or _limits(change))
+            and (change.does is not ChangeAction.UPDATE or _limits(change))
         ):
             yield (
                 f"The apply would end {words(scaled, environment)}, by {change.address}. Wait until then, or end it "

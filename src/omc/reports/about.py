@@ -21,7 +21,7 @@ def about(report: Report, names: Sequence[str]) -> Report:
     wanted = [_meant(report, name) for name in names]
     chosen = tuple(f for f in report.findings if any(f in some for some in wanted))
     rest = tuple(f for f in report.findings if f not in chosen)
-    return replace(report, findings=chosen, asked=tuple(names), elsewhere=rest)
+    return replace(report, findings=chosen, requested=tuple(names), elsewhere=rest)
 
 
 def _meant(report: Report, name: str) -> list[Finding]:

@@ -8,26 +8,28 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway, access_to
 from omc.checks.causes import explained, follow_up
-from omc.checks.causes.places import place_of
+from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.judge import Check, judge
 from omc.checks.morning import MORNING
 from omc.checks.runbook import MORNING_CHECKS
 from omc.errors import OmcError, WrongUse, contained
-from omc.facts.collector import UNREAD, Readings, collect
+from omc.facts.collector import NO_READING, Readings, collect
 from omc.facts.scope import Scope
 from omc.reports.report import Report
 from omc.stack import Environment
-from omc.store.place import Place
+from omc.store.location import StoreLocation
 
 DAY = timedelta(hours=24)
 TITLE = "Morning check"
 
 
-def morning(gateway: Gateway, since: timedelta = DAY, *, is_part: bool = False, place: Place | None = None) -> Report:
+def morning(
+    gateway: Gateway, since: timedelta = DAY, *, is_part: bool = False, place: StoreLocation | None = None
+) -> Report:
     """The morning check of the gateway's environment, whole: everything that asks how the stack is calls this.
 
     ``is_part``: only some of the environment's services are asked for. ``place`` is where omc's record of it is; it is
@@ -35,7 +37,7 @@ def morning(gateway: Gateway, since: timedelta = DAY, *, is_part: bool = False, 
     credentials; everything else that can't be read is a finding.
     """
     scope = Scope(datetime.now(UTC), since, is_part)
-    return examine(TITLE, MORNING, gateway, scope, {Place: place or Place()}, causes=True)
+    return examine(TITLE, MORNING, gateway, scope, {StoreLocation: place or StoreLocation()}, causes=True)
 
 
 def of_environments(
@@ -43,7 +45,7 @@ def of_environments(
     since: timedelta = DAY,
     *,
     is_part: bool = False,
-    places: Mapping[str, Place] | None = None,
+    places: Mapping[str, StoreLocation] | None = None,
 ) -> list[Report]:
     """The morning check of each, side by side, in their order; ``places`` by their names. One that can't be read at
     all is a report that says so, and costs the others nothing."""
@@ -64,11 +66,11 @@ def of_environments(
         except OmcError as error:  # another account's credentials
             return _unread(way.environment, error)
 
-    return side_by_side(ask, gateways)
+    return parallel_map(ask, gateways)
 
 
 def _unread(environment: Environment, error: OmcError) -> Report:
-    evidence = (Evidence("could not be read: the environment", UNREAD),)
+    evidence = (Evidence("could not be read: the environment", NO_READING),)
     finding = Finding(
         "environment", Level.UNKNOWN, environment.name, error.message, evidence, MORNING_CHECKS, True, place="omc"
     )
@@ -90,11 +92,11 @@ def examine(
     that something is wrong is read, and what one cause explains becomes one finding."""
     began = time.monotonic()
     environment = gateway.environment
-    given = {Environment: environment, Scope: scope, **(more or {})}
-    readings = collect(checks, given | {type(gateway): gateway})
-    findings: Iterable[Finding] = judge(checks, readings, given, otherwise)
+    provided = {Environment: environment, Scope: scope, **(more or {})}
+    readings = collect(checks, provided | {type(gateway): gateway})
+    findings: Iterable[Finding] = judge(checks, readings, provided, otherwise)
     if causes:
-        findings, readings = _with_causes([_placed(finding) for finding in findings], readings, given, gateway)
+        findings, readings = _with_causes([_placed(finding) for finding in findings], readings, provided, gateway)
     calls = {id(call): call for fact in readings.values() for call in fact.reading.calls}
     return Report(
         title=title,
@@ -108,19 +110,19 @@ def examine(
 
 
 def _with_causes(
-    findings: Sequence[Finding], readings: Readings, given: Mapping[type, Any], gateway: Gateway
+    findings: Sequence[Finding], readings: Readings, provided: Mapping[type, Any], gateway: Gateway
 ) -> tuple[Sequence[Finding], Readings]:
     """A mistake in the search for causes costs the causes, never the findings."""
     try:
         wanted = follow_up(findings)
         if wanted:
-            readings = {**readings, **collect(wanted, {**given, **readings, type(gateway): gateway})}
-        return explained(findings, readings, given), readings
+            readings = {**readings, **collect(wanted, {**provided, **readings, type(gateway): gateway})}
+        return explained(findings, readings, provided), readings
     except WrongUse:
         raise
     except Exception as error:  # noqa: BLE001
         mistake = contained("the search for causes", error)
-        evidence = (Evidence("could not be judged: which of the findings have one cause", UNREAD),)
+        evidence = (Evidence("could not be judged: which of the findings have one cause", NO_READING),)
         lost = Finding(
             "causes", Level.UNKNOWN, "causes", mistake.message, evidence, MORNING_CHECKS, unread=True, place="omc"
         )
@@ -128,4 +130,4 @@ def _with_causes(
 
 
 def _placed(finding: Finding) -> Finding:
-    return finding if finding.place else replace(finding, place=place_of(finding))
+    return finding if finding.place else replace(finding, place=place_of_finding(finding))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from omc.checks.finding import Finding, Level
 from omc.reports.report import Report
-from omc.times import span
+from omc.times import format_duration
 
 CAUSES_FIRST = (
     "infrastructure",
@@ -46,7 +46,7 @@ _SENTENCE_END = re.compile(r"(?<=[a-z0-9)\]\"'%>…])[.!?]\s+(?=[A-Z\"'])")
 
 def headline(report: Report) -> str:
     """One sentence. It names the environment, the verdict, and the finding that ``lead`` gives."""
-    name = ", ".join((report.environment.name, *report.asked))
+    name = ", ".join((report.environment.name, *report.requested))
     found = lead(report.findings, strict=report.strict)
     start = f"{report.verdict.upper()} {name}"
     if found is None:
@@ -126,8 +126,8 @@ def _well(report: Report) -> str:
         last = max(finding.ended for finding in past if finding.ended)
         newest = min((f for f in past if f.ended and last - f.ended <= TOGETHER), key=_likely_cause)
         others = f" (and {len(past) - 1} more)" if len(past) > 1 else ""
-        return f"nothing is wrong now; until {span(report.at - last)} ago: {phrase(newest)}{others}"
-    if report.asked and len(report.findings) == 1:
+        return f"nothing is wrong now; until {format_duration(report.at - last)} ago: {phrase(newest)}{others}"
+    if report.requested and len(report.findings) == 1:
         return first_sentence(report.findings[0].sentence)
     return f"nothing is wrong ({_number(report.findings)})"
 

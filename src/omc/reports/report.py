@@ -36,7 +36,7 @@ class Report:
     anything could be judged at all: minutes after a deployment, metrics, queries and alarms are honestly unknown."""
     strict: bool = False
     """Warnings, and what is over, end with 1 too."""
-    asked: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
     """The places or checks that it was narrowed to; none for all of it."""
     elsewhere: tuple[Finding, ...] = ()
     """What it says of all the rest, where it was narrowed."""
@@ -59,8 +59,8 @@ class Report:
     @property
     def _heard_from_aws(self) -> bool:
         """Whether any call to AWS was answered: what users see alone is no judgement of the stack."""
-        asked = [call for call in self.calls if call.service != "http"]
-        return not asked or any(call.error is None for call in asked)
+        requested = [call for call in self.calls if call.service != "http"]
+        return not requested or any(call.error is None for call in requested)
 
     @property
     def requests(self) -> int:

@@ -33,8 +33,8 @@ from omc.stack.model import (
     StoreSettings,
     Thresholds,
 )
-from omc.stack.people import GitHubSettings, People, folded
-from omc.stack.section import Section, Source, meant, shown
+from omc.stack.people import GitHubSettings, People, canonical_name
+from omc.stack.section import Section, Source, did_you_mean, shown
 
 FILE_NAME = "omc.toml"
 DEFAULT_REGION = "ap-southeast-2"
@@ -130,7 +130,7 @@ def _stack(top: Section, file: Path) -> Stack:
         section.finish()
     if default is not None and default not in environments:
         choices = list(environments)
-        problem = f"is {shown(default)}; allowed is one of {', '.join(choices)}.{meant(default, choices)}"
+        problem = f"is {shown(default)}; allowed is one of {', '.join(choices)}.{did_you_mean(default, choices)}"
         raise top.error("default_environment", problem)
     on_call = _on_call(_require(top.section("on_call")))
     channels = _channels(_require(top.section("channels")))
@@ -243,13 +243,15 @@ def region_of(profile: str | None) -> str | None:
 
 def _with_approvals(environments: dict[str, Environment], section: Section | None) -> dict[str, Environment]:
     """Each environment with its policy: the defaults of its kind, and what ``[approvals.<environment>]`` says."""
-    told = dict(section.named()) if section else {}
-    for name in told:
+    record = dict(section.named()) if section else {}
+    for name in record:
         if section and name not in environments:
             choices = list(environments)
-            raise section.error(name, f"is no environment; there are {', '.join(choices)}.{meant(name, choices)}")
+            raise section.error(
+                name, f"is no environment; there are {', '.join(choices)}.{did_you_mean(name, choices)}"
+            )
     return {
-        name: replace(environment, approvals=_approvals(told.get(name), _usual_policy(environment)))
+        name: replace(environment, approvals=_approvals(record.get(name), _usual_policy(environment)))
         for name, environment in environments.items()
     }
 
@@ -286,7 +288,7 @@ def _people(section: Section | None) -> People:
             for name in names.words(door, allowed=_NAMES[door]):
                 if door == "github" and not re.fullmatch(_GITHUB_LOGIN, name):
                     raise names.error(door, f"has {shown(name)}; allowed is {_NAMES[door]}.")
-                before = known.setdefault(folded(name), person)
+                before = known.setdefault(canonical_name(name), person)
                 if before != person:
                     raise names.error(door, f"has {shown(name)}, which is {before}'s already.")
         names.finish()
@@ -357,7 +359,7 @@ def _thresholds(section: Section | None) -> Thresholds:
 
 
 def _freeze(section: Section) -> Freeze:
-    freeze = Freeze(section.moment("begin"), section.moment("end"), section.text("reason"))
+    freeze = Freeze(section.timestamp("begin"), section.timestamp("end"), section.text("reason"))
     if freeze.end <= freeze.begin:
         raise section.error("end", "is not after begin.")
     section.finish()
@@ -467,6 +469,7 @@ def environment_of(stack: Stack, name: str | None) -> Environment:
         )
     if name not in stack.environments:
         raise WrongUse(
-            f'There is no environment "{name}" in {stack.file}; there are {", ".join(choices)}.{meant(name, choices)}'
+            f'There is no environment "{name}" in {stack.file}; there are {", ".join(choices)}.'
+            f"{did_you_mean(name, choices)}"
         )
     return stack.environments[name]

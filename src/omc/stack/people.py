@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
-def folded(name: str) -> str:
+def canonical_name(name: str) -> str:
     """A name as it is compared: letter case, full-width and ligature forms and invisible characters make no difference.
 
     Letters of different scripts that only look alike stay different: neither AWS nor GitHub has such names.
@@ -31,7 +31,7 @@ class People:
     def at(self, name: str, door: str) -> str:
         """The person of this name; ``door`` is ``aws`` or ``github``."""
         known = self.at_github if door == "github" else self.at_aws
-        return known.get(folded(name), folded(name))
+        return known.get(canonical_name(name), canonical_name(name))
 
 
 NO_PEOPLE = People()

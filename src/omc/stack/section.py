@@ -78,7 +78,9 @@ class Section:
     def one_of(self, key: str, choices: Sequence[str]) -> str:
         value = self._value(key, _MISSING, f"one of {', '.join(choices)}")
         if not isinstance(value, str) or value not in choices:
-            raise self.error(key, f"is {shown(value)}; allowed is one of {', '.join(choices)}.{meant(value, choices)}")
+            raise self.error(
+                key, f"is {shown(value)}; allowed is one of {', '.join(choices)}.{did_you_mean(value, choices)}"
+            )
         return value
 
     def time(self, key: str) -> time:
@@ -97,7 +99,7 @@ class Section:
             raise self.error(key, f"is {shown(value)}; allowed is a table, [{dotted((*self.path, key))}].")
         return Section(self.source, (*self.path, key), value)
 
-    def moment(self, key: str) -> datetime:
+    def timestamp(self, key: str) -> datetime:
         """A date and time with its offset, in UTC."""
         allowed = "a date and time with its offset, 2026-12-20T00:00:00+11:00"
         value = self._value(key, _MISSING, allowed)
@@ -129,7 +131,7 @@ class Section:
     def finish(self) -> None:
         for key in self.data:
             if key not in self.known:
-                problem = f"is not a key here.{meant(key, self.known)} Allowed: {', '.join(sorted(self.known))}."
+                problem = f"is not a key here.{did_you_mean(key, self.known)} Allowed: {', '.join(sorted(self.known))}."
                 raise self.error(key, problem)
 
     def _value(self, key: str, default: Any, allowed: str) -> Any:
@@ -168,7 +170,7 @@ def shown(value: object) -> str:
     return str(value)
 
 
-def meant(word: object, choices: Sequence[str]) -> str:
+def did_you_mean(word: object, choices: Sequence[str]) -> str:
     """`` Did you mean …?`` where a choice is close, else nothing."""
     from difflib import get_close_matches
 

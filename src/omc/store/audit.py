@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, insert, inspect, select, text
 
-from omc.store.models import Base, Event, Run, Worker, text_of
+from omc.store.models import Base, Event, Run, WorkerRow, text_of
 from omc.store.redaction import plain, sentence_of, without_secrets
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _recorded() -> list[type[Base]]:
     for module in iter_modules(store.__path__):  # a module of the store may have a table of its own
         if not module.ispkg:
             import_module(f"{store.__name__}.{module.name}")
-    return [mapper.class_ for mapper in Base.registry.mappers if mapper.class_ not in (Event, Worker)]
+    return [mapper.class_ for mapper in Base.registry.mappers if mapper.class_ not in (Event, WorkerRow)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _note_changes(session: Session, *_: Any) -> None:
             kept_value = sentence_of(value) if isinstance(value, str) else without_secrets(value)
             if isinstance(value, str | Mapping | list) and kept_value != value:
                 setattr(row, name, kept_value)
-        if names and not isinstance(row, Worker):
+        if names and not isinstance(row, WorkerRow):
             written.setdefault(row, set()).update(names)
 
 
@@ -227,7 +227,7 @@ def verify(session: Session, expected: str | None = None, heads: Sequence[Head] 
     proof = Proof()
     wanted = {head.number for head in heads}
     found: dict[int, str] = {}
-    said: dict[tuple[str, str], dict[str, Any]] = {}
+    record: dict[tuple[str, str], dict[str, Any]] = {}
     found_expected = expected is None or expected == BEGINNING
     for row in session.execute(select(Event).order_by(Event.number).execution_options(yield_per=500)).scalars():
         proof.events += 1
@@ -238,7 +238,7 @@ def verify(session: Session, expected: str | None = None, heads: Sequence[Head] 
         found_expected = found_expected or row.hash == expected
         try:
             table, key, changes = said_in(row.body)
-            said.setdefault((table, key), {}).update(changes)
+            record.setdefault((table, key), {}).update(changes)
         except (ValueError, RecursionError):
             proof.problems.append(f"Event {row.number} can't be read.")
     if not found_expected:
@@ -246,7 +246,7 @@ def verify(session: Session, expected: str | None = None, heads: Sequence[Head] 
     if proof.events:
         found[proof.events] = proof.head
     proof.problems += compare(heads, found, place)
-    proof.problems += _disagreements(session, said)
+    proof.problems += _disagreements(session, record)
     return proof
 
 
@@ -281,7 +281,7 @@ def said_in(body: str) -> tuple[str, str, dict[str, Any]]:
     raise ValueError("no event of omc's")
 
 
-def _disagreements(session: Session, said: dict[tuple[str, str], dict[str, Any]]) -> Iterator[str]:
+def _disagreements(session: Session, record: dict[tuple[str, str], dict[str, Any]]) -> Iterator[str]:
     """Where the tables say another thing than the record."""
     kinds = _recorded()
     for kind in kinds:
@@ -290,13 +290,13 @@ def _disagreements(session: Session, said: dict[tuple[str, str], dict[str, Any]]
         for row in session.execute(select(kind)).scalars():
             key = [shown(value) for value in mapper.primary_key_from_instance(row)]
             name = f"{table} {' '.join(str(part) for part in key)}"
-            recorded = said.pop((table, text_of(key)), None)
+            recorded = record.pop((table, text_of(key)), None)
             if recorded is None:
                 yield f"{name} is not in the record."
                 continue
             yield from (f"{name}: {column} is not what the record says." for column in _columns(row, recorded))
     known = {str(kind.__tablename__) for kind in kinds}
-    for table, key_text in said:
+    for table, key_text in record:
         if table in known:
             yield f"{table} {' '.join(str(part) for part in json.loads(key_text))} is in the record but was deleted."
 
@@ -313,7 +313,7 @@ def _columns(row: Base, recorded: Mapping[str, Any]) -> Iterator[str]:
 def altered(rows: Sequence[Base], events: Sequence[Event], *kinds: type[Base]) -> str:
     """What in these rows, all that there are of these kinds, isn't what these events, all of theirs, made of them;
     empty where everything is as it was written. The chain as a whole is ``verify``'s."""
-    said: dict[tuple[str, str], dict[str, Any]] = {}
+    record: dict[tuple[str, str], dict[str, Any]] = {}
     tables = {str(kind.__tablename__) for kind in kinds}
     for event_row in events:
         try:
@@ -323,12 +323,12 @@ def altered(rows: Sequence[Base], events: Sequence[Event], *kinds: type[Base]) -
         if hash_of(event_row.previous, event_row.body) != event_row.hash:
             return f"event {event_row.number}"
         if table in tables:
-            said.setdefault((table, key), {}).update(changes)
+            record.setdefault((table, key), {}).update(changes)
     for row in rows:
         key = text_of([shown(value) for value in inspect(type(row)).primary_key_from_instance(row)])
-        recorded = said.pop((str(row.__tablename__), key), None)
+        recorded = record.pop((str(row.__tablename__), key), None)
         if recorded is None:
             return f"a row of {row.__tablename__} that omc didn't write"
         for column in _columns(row, recorded):
             return f"{column} in {row.__tablename__}"
-    return f"a row of {next(iter(said))[0]} that is gone" if said else ""
+    return f"a row of {next(iter(record))[0]} that is gone" if record else ""

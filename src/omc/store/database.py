@@ -11,11 +11,11 @@ from urllib.parse import unquote
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, ProgrammingError
 
-from omc.progress import said_if_long
+from omc.progress import note_if_slow
 from omc.store.clock import DatabaseClock
 from omc.store.embedded import DATABASE, USER, Server, StoreError, libpq_variables
+from omc.store.location import StoreLocation, parts_of
 from omc.store.opened import Store
-from omc.store.place import Place, parts_of
 
 MIGRATION_LOCK = 0x6F6D63_01
 """The advisory lock under which the schema is brought up to date."""
@@ -28,7 +28,7 @@ _SETTINGS = (
 
 
 @contextmanager
-def open_store(place: Place, now: Callable[[], datetime] | None = None) -> Iterator[Store]:
+def open_store(place: StoreLocation, now: Callable[[], datetime] | None = None) -> Iterator[Store]:
     """The store, started where it is an embedded one, with its schema up to date."""
     if place.folder is not None:
         server = Server(place.folder)
@@ -50,7 +50,7 @@ def open_store(place: Place, now: Callable[[], datetime] | None = None) -> Itera
 
 
 @contextmanager
-def look_into(place: Place) -> Iterator[Store]:
+def look_into(place: StoreLocation) -> Iterator[Store]:
     """The store as it is, to read only: nothing is made or brought up to date, and the server refuses each write. An
     embedded one that was begun is started, as for every command."""
     if place.folder is not None:
@@ -65,7 +65,7 @@ def look_into(place: Place) -> Iterator[Store]:
         yield from _looked_at(place, _parsed(place.url or ""))
 
 
-def _looked_at(place: Place, url: URL) -> Iterator[Store]:
+def _looked_at(place: StoreLocation, url: URL) -> Iterator[Store]:
     engine = _engine(place, url, f"{_SETTINGS} -c default_transaction_read_only=on")
     try:
         yield Store(place, engine)
@@ -82,11 +82,11 @@ def schema_of(store: Store) -> tuple[str | None, str]:
 
 
 @contextmanager
-def _connected(place: Place, url: URL, now: Callable[[], datetime] | None) -> Iterator[Store]:
+def _connected(place: StoreLocation, url: URL, now: Callable[[], datetime] | None) -> Iterator[Store]:
     engine = _engine(place, url, _SETTINGS)
     store = Store(place, engine)
     try:
-        with said_if_long(f"omc's database ({place}) answers and has its tables up to date"):
+        with note_if_slow(f"omc's database ({place}) answers and has its tables up to date"):
             migrate(store)
             with store._plainly():
                 store.now = now or DatabaseClock(engine)
@@ -95,7 +95,7 @@ def _connected(place: Place, url: URL, now: Callable[[], datetime] | None) -> It
         engine.dispose()
 
 
-def _engine(place: Place, url: URL, settings: str) -> Engine:
+def _engine(place: StoreLocation, url: URL, settings: str) -> Engine:
     engine = create_engine(
         url,
         connect_args={"connect_timeout": 5, "options": settings, "application_name": "omc", "tcp_user_timeout": 5000},
@@ -106,7 +106,7 @@ def _engine(place: Place, url: URL, settings: str) -> Engine:
     return engine
 
 
-def _connect_as_meant(place: Place) -> Callable[..., Any]:
+def _connect_as_meant(place: StoreLocation) -> Callable[..., Any]:
     def connect(dialect: Any, record: Any, arguments: Any, options: Any) -> Any:  # noqa: ARG001 - SQLAlchemy's signature
         with libpq_variables(meant=place.folder is None):
             return dialect.connect(*arguments, **options)

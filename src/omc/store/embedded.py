@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from omc import procfs
 from omc.errors import OmcError, Unknown
-from omc.progress import said_if_long
+from omc.progress import note_if_slow
 
 if TYPE_CHECKING:
     import psycopg
@@ -118,7 +118,7 @@ class Server:
     def enter(self) -> None:
         """Be counted as a user, and start the server unless it runs."""
         _private(self.folder)
-        with said_if_long(f"omc's database in {self.folder} is starting"), _alone(self.folder):
+        with note_if_slow(f"omc's database in {self.folder} is starting"), _alone(self.folder):
             self._users = os.open(self.folder / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._users, fcntl.LOCK_SH)
             try:
@@ -132,7 +132,7 @@ class Server:
 
     def revive(self) -> None:
         """Start the server again if somebody killed it while it is in use."""
-        with said_if_long(f"omc's database in {self.folder} is starting again"), _alone(self.folder):
+        with note_if_slow(f"omc's database in {self.folder} is starting again"), _alone(self.folder):
             start(self.folder)
 
     def leave(self) -> None:
@@ -146,7 +146,7 @@ class Server:
         if not self.folder.is_dir():  # it was removed under us
             os.close(users)
             return
-        with said_if_long(f"omc's database in {self.folder} is stopping"), _alone(self.folder):
+        with note_if_slow(f"omc's database in {self.folder} is stopping"), _alone(self.folder):
             os.close(users)
             end_unused(self.folder)
 
@@ -203,7 +203,7 @@ def end(folder: Path) -> bool:
     """End the server if it runs and nobody uses it; whether nothing runs now."""
     if not folder.is_dir():
         return True
-    with said_if_long(f"omc's database in {folder} is stopping"), _alone(folder):
+    with note_if_slow(f"omc's database in {folder} is stopping"), _alone(folder):
         return end_unused(folder)
 
 
@@ -211,7 +211,7 @@ def remove(folder: Path) -> None:
     """End the server whoever uses it, and delete all that it holds."""
     if not folder.is_dir():
         return
-    with said_if_long(f"omc's database in {folder} is stopping"), _alone(folder):
+    with note_if_slow(f"omc's database in {folder} is stopping"), _alone(folder):
         _stop(folder / "data")
         shutil.rmtree(folder)
 
@@ -279,11 +279,11 @@ def _initialise(folder: Path) -> None:
             check=False,
             timeout=START_TIMEOUT,
         )
-        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
+        message = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StoreError(f"The embedded PostgreSQL's files could not be made in {folder}: {error}.") from error
     if done.returncode:
-        raise StoreError(f"The embedded PostgreSQL's files could not be made in {folder}: {said}")
+        raise StoreError(f"The embedded PostgreSQL's files could not be made in {folder}: {message}")
     (fresh / "pg_hba.conf").write_text("local all all trust\n")
     fresh.rename(folder / "data")
 
@@ -434,5 +434,5 @@ def _last_words(log: Path) -> str:
         lines = log.read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return "it said nothing"
-    told = [line for line in lines[-20:] if re.search(r"FATAL|ERROR|PANIC|could not", line)] or lines[-2:]
-    return " / ".join(line.strip() for line in told[-2:])
+    messages = [line for line in lines[-20:] if re.search(r"FATAL|ERROR|PANIC|could not", line)] or lines[-2:]
+    return " / ".join(line.strip() for line in messages[-2:])

@@ -17,8 +17,17 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from omc.errors import WrongUse
-from omc.incidents.events import Event, Noted, Opened, Resolved, SeverityChanged, What, read, written
-from omc.incidents.state import Incident, after, begun, folded
+from omc.incidents.events import (
+    Event,
+    Noted,
+    Opened,
+    Payload,
+    Resolved,
+    SeverityChanged,
+    payload_from_json,
+    payload_to_json,
+)
+from omc.incidents.state import Incident, apply, from_first_event, replay
 from omc.store.models import Base, Document
 from omc.store.opened import Store, Transaction
 from omc.store.redaction import sentence_of
@@ -54,7 +63,7 @@ def incidents_of(store: Store, environment: str) -> tuple[Incident, ...]:
             .where(IncidentEvent.environment == environment)
             .order_by(IncidentEvent.incident.desc(), IncidentEvent.number)
         ).all()
-    return tuple(folded(environment, number, _events(each)) for number, each in groupby(rows, lambda row: row.incident))
+    return tuple(replay(environment, number, _events(each)) for number, each in groupby(rows, lambda row: row.incident))
 
 
 def incident_of(store: Store, environment: str, number: int) -> Incident:
@@ -73,7 +82,7 @@ def open_incident(
             select(func.max(IncidentEvent.incident)).where(IncidentEvent.environment == environment)
         )
         number = (last or 0) + 1
-        opened = begun(environment, number, _event(transaction, Opened(severity, " ".join(summary.split()))))
+        opened = from_first_event(environment, number, _event(transaction, Opened(severity, " ".join(summary.split()))))
         return _write(transaction, opened, link)
 
 
@@ -90,7 +99,7 @@ def add(
         before = locked(transaction.session, environment, number)
         if before is None:
             raise missing(environment, number)
-        return _write(transaction, after(before, _event(transaction, what)), link)
+        return _write(transaction, apply(before, _event(transaction, what)), link)
 
 
 def locked(session: Session, environment: str, number: int) -> Incident | None:
@@ -106,7 +115,7 @@ def find(session: Session, environment: str, number: int) -> Incident | None:
         .where(IncidentEvent.environment == environment, IncidentEvent.incident == number)
         .order_by(IncidentEvent.number)
     ).all()
-    return folded(environment, number, _events(rows)) if rows else None
+    return replay(environment, number, _events(rows)) if rows else None
 
 
 def _lock(session: Session, environment: str) -> None:
@@ -127,14 +136,16 @@ def missing(environment: str, number: int) -> WrongUse:
 
 
 def _events(rows: Iterable[IncidentEvent]) -> list[Event]:
-    return [Event(row.at, row.by, read(row.kind, row.body)) for row in rows]
+    return [Event(row.at, row.by, payload_from_json(row.kind, row.body)) for row in rows]
 
 
-def _event(transaction: Transaction, what: What) -> Event:
+def _event(transaction: Transaction, what: Payload) -> Event:
     """It happens now, and nothing in it looks like a secret."""
     event = Event(transaction.at, transaction.actor, what)
-    kept = {name: sentence_of(value) if isinstance(value, str) else value for name, value in written(what).items()}
-    return replace(event, what=read(event.kind, kept))
+    kept = {
+        name: sentence_of(value) if isinstance(value, str) else value for name, value in payload_to_json(what).items()
+    }
+    return replace(event, what=payload_from_json(event.kind, kept))
 
 
 def _write(transaction: Transaction, incident: Incident, link: str | None) -> Incident:
@@ -148,7 +159,7 @@ def _write(transaction: Transaction, incident: Incident, link: str | None) -> In
         by=event.by,
         link=link,
         kind=event.kind,
-        body=written(event.what),
+        body=payload_to_json(event.what),
     )
     transaction.session.add(row)
     transaction.record(f"incident {event.kind}", row)

@@ -68,7 +68,7 @@ class Run(Base):
     approvals_needed: Mapped[int]
     approvals_expire_minutes: Mapped[int]
     state: Mapped[str]
-    """``omc.engine.course.State``."""
+    """``omc.engine.transitions.State``."""
     verdict: Mapped[str | None]
     sentence: Mapped[str | None]
     created_at: Mapped[datetime]
@@ -105,9 +105,9 @@ class StepRow(Base):
     name: Mapped[str]
     """The step's name in the plan; an undo has the name of the step that it takes back."""
     state: Mapped[str]
-    """``omc.engine.course.StepState``."""
+    """``omc.engine.transitions.StepState``."""
     attempts: Mapped[int] = mapped_column(Integer, default=0)
-    memory: Mapped[Any] = mapped_column(Document, default=dict)
+    checkpoint: Mapped[Any] = mapped_column(Document, default=dict)
     verdict: Mapped[str | None]
     sentence: Mapped[str | None]
     evidence: Mapped[Any] = mapped_column(Document, default=dict)
@@ -148,7 +148,7 @@ class Timer(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     environment: Mapped[str]
     procedure: Mapped[str]
-    asked: Mapped[Any] = mapped_column(Document)
+    request: Mapped[Any] = mapped_column(Document)
     why: Mapped[str]
     due_at: Mapped[datetime]
     actor: Mapped[str]
@@ -166,7 +166,7 @@ class Timer(Base):
     __table_args__ = (Index("timers_pending", "due_at", postgresql_where=text("state = 'pending'")),)
 
 
-class Worker(Base):
+class WorkerRow(Base):
     """A worker that is or was alive."""
 
     __tablename__ = "workers"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from omc.progress import said_if_long
-from omc.store.place import Place
+from omc.progress import note_if_slow
+from omc.store.location import StoreLocation
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -46,7 +46,7 @@ class Transaction:
 class Store:
     """The store while it is open. Safe to use from many threads; a transaction belongs to one."""
 
-    place: Place
+    place: StoreLocation
     engine: Engine
     now: Callable[[], datetime] = utc_now
     """The one clock, the database's (``DatabaseClock``); a test gives its own."""
@@ -70,7 +70,7 @@ class Store:
                     raise RuntimeError(f"Written without an event: {', '.join(forgotten)}")
                 # Last, since every writer of the record waits here for the one before: nothing else is waited for
                 # while this lock is held, so no two transactions wait for each other.
-                with said_if_long(f"another writer of the record in {self.place} comes to its end"):
+                with note_if_slow(f"another writer of the record in {self.place} comes to its end"):
                     audit.append(session, transaction._entries)
 
     @contextmanager
@@ -79,7 +79,7 @@ class Store:
         from sqlalchemy.orm import Session
 
         with self._plainly(), Session(self.engine, expire_on_commit=False) as session:
-            with said_if_long(f"omc's database ({self.place}) answers"):
+            with note_if_slow(f"omc's database ({self.place}) answers"):
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
@@ -96,7 +96,7 @@ class Store:
             raise unreachable(self.place, error) from error
 
 
-def unreachable(place: Place, error: DBAPIError) -> StoreUnreachable:
+def unreachable(place: StoreLocation, error: DBAPIError) -> StoreUnreachable:
     from omc.store.embedded import StoreUnreachable
 
     reason = " ".join(str(error.orig or error).split())

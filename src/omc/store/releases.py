@@ -76,8 +76,8 @@ def record(
         session = transaction.session
         if known := _of_run(session, run):
             return _release(known)
-        asked = session.get(Run, run)
-        transaction.actor = asked.actor if asked else ""
+        request = session.get(Run, run)
+        transaction.actor = request.actor if request else ""
         before = session.scalars(
             select(ReleaseRow)
             .where(ReleaseRow.environment == environment)
@@ -91,7 +91,7 @@ def record(
             number=(last or 0) + 1,
             run=run,
             who=transaction.actor,
-            is_rollback=bool(asked and asked.procedure == "rollback"),
+            is_rollback=bool(request and request.procedure == "rollback"),
             services={name: asdict(service) for name, service in services.items()},
             schema=schema if schema is not None else before.schema if before else None,
             schema_floor=schema_floor,
@@ -115,7 +115,7 @@ def _release(row: ReleaseRow) -> Release:
     return Release(
         number=row.number,
         environment=row.environment,
-        services={name: ReleasedService(**said) for name, said in row.services.items()},
+        services={name: ReleasedService(**payload) for name, payload in row.services.items()},
         verified=row.verified_at,
         ended=row.ended_at,
         who=row.who,

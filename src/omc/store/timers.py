@@ -45,4 +45,4 @@ def steps_with_alarms_off(session: Session, environment: str) -> list[tuple[Run,
         .where(Run.id.in_(newest.scalar_subquery()))
         .order_by(Run.created_at.desc(), StepRow.number.desc())
     )
-    return [(run, step) for run, step in session.execute(query) if (step.memory or {}).get("alarms")]
+    return [(run, step) for run, step in session.execute(query) if (step.checkpoint or {}).get("alarms")]

@@ -93,8 +93,8 @@ def _tell(every: dict[str, tuple[Story, ...]], results: Sequence[Result]) -> int
             good = good and table.is_good(verdicts)
     width = max((len(each.story) for each in results), default=0)
     for each in sorted(results, key=lambda result: -list(Verdict).index(result.verdict)):
-        said = "" if each.said_after is None else f"{each.said_after:.0f} s"
-        print(f"{each.verdict:<9} {each.story:<{width}} {said:>6}  {each.headline}")
+        message = "" if each.said_after is None else f"{each.said_after:.0f} s"
+        print(f"{each.verdict:<9} {each.story:<{width}} {message:>6}  {each.headline}")
     print(f"\nThe table is in {table.PAGE.relative_to(table.ROOT)}.")
     return 0 if good else 1
 

@@ -68,13 +68,13 @@ def play(world: World, story: Story, note: Callable[[str], None] = lambda _: Non
             time.sleep(EVERY)
     healed = time.monotonic()
     headline = str(answer["headline"]) if answer else ""
-    said = said_after if best.verdict in (Verdict.RIGHT, Verdict.PARTLY) else None
+    reported = said_after if best.verdict in (Verdict.RIGHT, Verdict.PARTLY) else None
     try:
         settled(world, story.healed_within, note)
     except NotWell as still:
         verdict = max(best.verdict, Verdict.PARTLY, key=list(Verdict).index)
-        return Result(story.name, verdict, said, None, headline, (*best.lacks, f"not OK again: {still}"))
-    return Result(story.name, best.verdict, said, time.monotonic() - healed, headline, best.lacks)
+        return Result(story.name, verdict, reported, None, headline, (*best.lacks, f"not OK again: {still}"))
+    return Result(story.name, best.verdict, reported, time.monotonic() - healed, headline, best.lacks)
 
 
 def _rank(judged: Judged) -> tuple[int, int]:
@@ -83,7 +83,7 @@ def _rank(judged: Judged) -> tuple[int, int]:
 
 def settled(world: World, within: float, note: Callable[[str], None] = lambda _: None) -> None:
     """Wait until services and targets are as wanted and the check is OK. Raises ``NotWell`` with what it says."""
-    began, told = time.monotonic(), ""
+    began, message = time.monotonic(), ""
     try:
         wait_until_healthy(world.stack, within)
     except AssertionError as problem:
@@ -92,7 +92,7 @@ def settled(world: World, within: float, note: Callable[[str], None] = lambda _:
         headline, waited = str(answer["headline"]), time.monotonic() - began
         if waited > within:
             raise NotWell(headline)
-        if headline != told:
+        if headline != message:
             note(f"  healed since {waited:.0f} s, and still: {headline}")
-            told = headline
+            message = headline
         time.sleep(EVERY)

@@ -65,20 +65,20 @@ class Judged:
 
 def judge(story: Story, answer: Answer) -> Judged:
     """What one answer of the check is worth while the fault is in force."""
-    headline, told = str(answer["headline"]), "\n".join(texts(answer))
-    said = f"{headline}\n{told}"
-    lacks = [f"/{word}/ isn't said" for word in story.words if not _found(word, said)]
+    headline, message = str(answer["headline"]), "\n".join(texts(answer))
+    text = f"{headline}\n{message}"
+    lacks = [f"/{word}/ isn't said" for word in story.words if not _found(word, text)]
     lacks += [f"/{word}/ is said" for word in story.never if _found(word, "\n".join([headline, *commands(answer)]))]
     if not _found(story.headline, headline):
         lacks.insert(0, f"the first line isn't /{story.headline}/")
     if answer["exit_code"] not in story.exits:
         lacks.append(f"exit code {answer['exit_code']}")
-    if not lacks and told:
+    if not lacks and message:
         return Judged(Verdict.RIGHT)
-    if not told:
+    if not message:
         return Judged(Verdict.WRONG_OK, ("nothing is said at all",))
-    hit = not story.words or any(_found(word, said) for word in story.words)
-    if hit and _found(story.headline, said) and answer["exit_code"] in story.exits:
+    hit = not story.words or any(_found(word, text) for word in story.words)
+    if hit and _found(story.headline, text) and answer["exit_code"] in story.exits:
         return Judged(Verdict.PARTLY, tuple(lacks))
     return Judged(Verdict.WRONG, tuple(lacks))
 

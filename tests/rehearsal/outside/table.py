@@ -44,7 +44,7 @@ class Row:
     story: str
     what: str
     verdict: str
-    said: str
+    seconds: str
     healed: str
     day: str
     headline: str
@@ -52,7 +52,7 @@ class Row:
     """The verdict of its first play."""
 
     def shown(self) -> str:
-        cells = (self.story, self.what, self.first, self.verdict, self.said, self.healed, self.day, self.headline)
+        cells = (self.story, self.what, self.first, self.verdict, self.seconds, self.healed, self.day, self.headline)
         return f"| {' | '.join(cells)} |"
 
 
@@ -94,8 +94,8 @@ def rows(text: str) -> list[Row]:
 
 def summary(verdicts: Iterable[str]) -> str:
     counts = Counter(verdicts)
-    told = [f"{counts[name]} {name}" for name in (*Verdict, NOT_RUN) if counts[name]]
-    return f"{sum(counts.values())} stories: {', '.join(told) or 'none yet'}."
+    messages = [f"{counts[name]} {name}" for name in (*Verdict, NOT_RUN) if counts[name]]
+    return f"{sum(counts.values())} stories: {', '.join(messages) or 'none yet'}."
 
 
 def is_good(verdicts: Iterable[str]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from localcloud.parts import valkey
+from localcloud.backends import valkey
 from omc import terraform as tf
 from omc.local import cloud, lifecycle
 from omc.progress import Progress
@@ -56,9 +56,9 @@ class World:
     def definition(self, name: str) -> dict[str, Any]:
         """The task definition that a service wants, as it can be registered again."""
         ecs = self.aws("ecs")
-        told = ecs.describe_task_definition(taskDefinition=self.service(name)["taskDefinition"])["taskDefinition"]
+        payload = ecs.describe_task_definition(taskDefinition=self.service(name)["taskDefinition"])["taskDefinition"]
         accepted = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
-        return {key: value for key, value in told.items() if key in accepted}
+        return {key: value for key, value in payload.items() if key in accepted}
 
     def register(self, name: str, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> str:
         """A revision in which ``change`` (definition, its container) has changed something; its ARN."""
@@ -100,13 +100,13 @@ class World:
 
     def sql(self, application: str = "psql") -> psycopg.Connection[Any]:
         """A connection to the database as its master user."""
-        told = self.output("database")
-        held = self.aws("secretsmanager").get_secret_value(SecretId=told["master_secret_arn"])["SecretString"]
+        payload = self.output("database")
+        held = self.aws("secretsmanager").get_secret_value(SecretId=payload["master_secret_arn"])["SecretString"]
         return psycopg.connect(
-            host=told["address"],
-            port=told["port"],
-            dbname=told["name"],
-            user=told["username"],
+            host=payload["address"],
+            port=payload["port"],
+            dbname=payload["name"],
+            user=payload["username"],
             password=json.loads(held)["password"],
             sslmode="require",
             application_name=application,
@@ -124,10 +124,10 @@ class World:
 
     def redis(self, *commands: Iterable[str]) -> list[valkey.Reply]:
         """Commands to the cache's primary endpoint, over TLS."""
-        told, context = self.output("cache"), ssl.create_default_context()
+        payload, context = self.output("cache"), ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with (
-            socket.create_connection((told["address"], told["port"]), 10) as plain,
+            socket.create_connection((payload["address"], payload["port"]), 10) as plain,
             context.wrap_socket(plain) as connection,
             connection.makefile("rb") as answers,
         ):
@@ -191,7 +191,7 @@ class World:
         """Put back what was deleted, as `omc infra apply` would: by Terraform. `omc local up --apply` would also push
         the images and apply bootstrap, which takes most of its time."""
         site = lifecycle.site_of(load(ROOT / "omc.toml"), self.stack.state)
-        record, reach = site.read(), cloud.reach(site.state)
+        record, reach = site.read(), cloud.local_endpoint(site.state)
         terraform = tf.find_terraform({"mirror": record.mirror} if record.mirror else None)
         outputs = lifecycle.apply_root(site, terraform, reach, record.images, Progress())
         site.write(replace(record, outputs=outputs))

@@ -463,13 +463,13 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def _state(state: str, reason: str, data: str) -> dict[str, Any]:
-    told: dict[str, Any] = {"stateValue": state, "stateReason": reason}
+    record: dict[str, Any] = {"stateValue": state, "stateReason": reason}
     if data:
         try:
-            told["stateReasonData"] = json.loads(data)
+            record["stateReasonData"] = json.loads(data)
         except ValueError:
-            told["stateReasonData"] = data
-    return told
+            record["stateReasonData"] = data
+    return record
 
 
 def _plain(value: object) -> str:

@@ -115,19 +115,19 @@ def _reason(criteria: Criteria, state: str | None, used: Sequence[Point], filled
             f"{treated.replace(' and ', ' and ', 1)}."
         )
     crossed = state == "ALARM"
-    told = [point for point in used if point.value is not None and criteria.breaches(point.value) == crossed]
-    if not told:
+    points = [point for point in used if point.value is not None and criteria.breaches(point.value) == crossed]
+    if not points:
         # The real datapoints all lie on the other side; the missing ones decided.
-        crossed, told = not crossed, list(used)
-    shown = ", ".join(f"{java_double(point.value or 0.0)} ({_day(point.at)})" for point in reversed(told))
+        crossed, points = not crossed, list(used)
+    shown = ", ".join(f"{java_double(point.value or 0.0)} ({_day(point.at)})" for point in reversed(points))
     relation = f"{'' if crossed else 'not '}{COMPARISONS[criteria.comparison][0]}"
-    compared = f"[{shown}] {_was(len(told))} {relation} the threshold ({java_double(criteria.threshold)}){treated}"
+    compared = f"[{shown}] {_was(len(points))} {relation} the threshold ({java_double(criteria.threshold)}){treated}"
     if criteria.to_alarm is None:
-        return f"Threshold Crossed: {_count(len(told), 'datapoint')} {compared}."
+        return f"Threshold Crossed: {_count(len(points), 'datapoint')} {compared}."
     least = criteria.needed if state == "ALARM" else criteria.periods - criteria.needed + 1
     change = "OK -> ALARM" if state == "ALARM" else "ALARM -> OK"
     return (
-        f"Threshold Crossed: {len(told)} out of the last {criteria.periods} datapoints {compared}"
+        f"Threshold Crossed: {len(points)} out of the last {criteria.periods} datapoints {compared}"
         f" (minimum {_count(least, 'datapoint')} for {change} transition)."
     )
 
@@ -143,14 +143,14 @@ def _data(criteria: Criteria, points: Sequence[Point], used: Sequence[Point], no
     data["period"] = criteria.period
     data["recentDatapoints"] = [point.value for point in used]
     data["threshold"] = criteria.threshold
-    told = list(reversed(points))[: criteria.periods] if not used else list(reversed(used))
+    records = list(reversed(points))[: criteria.periods] if not used else list(reversed(used))
     data["evaluatedDatapoints"] = [
         {
             "timestamp": timestamp(datetime.fromtimestamp(point.at, UTC)),
             **({"sampleCount": point.samples} if point.samples is not None else {}),
             **({"value": point.value} if point.value is not None else {}),
         }
-        for point in told
+        for point in records
     ]
     return json.dumps(data, separators=(",", ":"))
 

@@ -45,7 +45,7 @@ def subject(notice: Notice, region: str) -> str:
 def message(notice: Notice, account: str, region: str) -> str:
     """The JSON text of a notification, in the shape and order that CloudWatch sends."""
     alarm = notice.alarm
-    told: dict[str, Any] = {
+    record: dict[str, Any] = {
         "AlarmName": alarm["AlarmName"],
         "AlarmDescription": alarm.get("AlarmDescription"),
         "AWSAccountId": account,
@@ -61,14 +61,14 @@ def message(notice: Notice, account: str, region: str) -> str:
         "InsufficientDataActions": alarm["InsufficientDataActions"],
     }
     if notice.kind == COMPOSITE:
-        told["AlarmRule"] = alarm["AlarmRule"]
-        told["TriggeringChildren"] = [
+        record["AlarmRule"] = alarm["AlarmRule"]
+        record["TriggeringChildren"] = [
             {"Arn": child["arn"], "State": {"Value": child["state"]["value"], "Timestamp": child["state"]["timestamp"]}}
             for child in json.loads(notice.reason_data or "{}").get("triggeringAlarms", [])
         ]
     else:
-        told["Trigger"] = _trigger(alarm)
-    return json.dumps(told, separators=(",", ":"))
+        record["Trigger"] = _trigger(alarm)
+    return json.dumps(record, separators=(",", ":"))
 
 
 def _trigger(alarm: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,14 +109,14 @@ def _dimensions(dimensions: Sequence[Mapping[str, str]]) -> list[dict[str, str]]
 
 def _query(query: Mapping[str, Any]) -> dict[str, Any]:
     returned = query.get("ReturnData")
-    told: dict[str, Any] = {"Id": query["Id"]}
+    record: dict[str, Any] = {"Id": query["Id"]}
     if query.get("Expression"):
-        told = {"Expression": query["Expression"], **told}
+        record = {"Expression": query["Expression"], **record}
     if query.get("Label"):
-        told["Label"] = query["Label"]
+        record["Label"] = query["Label"]
     if stat := query.get("MetricStat"):
         metric = stat["Metric"]
-        told["MetricStat"] = {
+        record["MetricStat"] = {
             "Metric": {
                 "Dimensions": _dimensions(metric.get("Dimensions") or ()),
                 "MetricName": metric.get("MetricName"),
@@ -125,5 +125,5 @@ def _query(query: Mapping[str, Any]) -> dict[str, Any]:
             "Period": stat["Period"],
             "Stat": stat["Stat"],
         }
-    told["ReturnData"] = True if returned is None else returned
-    return told
+    record["ReturnData"] = True if returned is None else returned
+    return record

@@ -43,7 +43,7 @@ Numbers: TypeAlias = Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class EvaluationContext:
     """What an expression sees: the other queries by identifier, every metric of the request, and its times."""
 
     look_up: Callable[[str], Value]
@@ -91,7 +91,7 @@ _REFUSED = {
 }
 
 
-def evaluate(node: Node, around: Surroundings) -> Value:
+def evaluate(node: Node, around: EvaluationContext) -> Value:
     """The value of an expression; ``ExpressionError`` where it has none."""
     try:
         return _evaluate(node, around)
@@ -99,7 +99,7 @@ def evaluate(node: Node, around: Surroundings) -> Value:
         raise ExpressionError(f"the expression has no value: {error}") from error
 
 
-def _evaluate(node: Node, around: Surroundings) -> Value:
+def _evaluate(node: Node, around: EvaluationContext) -> Value:
     match node:
         case Number(value):
             return value
@@ -148,7 +148,7 @@ def _each(value: Value, change: Callable[[float], float]) -> Value:
     return _derived(value, {at: change(item) for at, item in value.values.items()})
 
 
-def _operate(operator: str, left: Value, right: Value, around: Surroundings) -> Value:
+def _operate(operator: str, left: Value, right: Value, around: EvaluationContext) -> Value:
     apply = _OPERATORS[operator]
     if isinstance(left, tuple) and isinstance(right, tuple):
         raise ExpressionError(f"'{operator}' cannot be used between two arrays of time series")
@@ -174,7 +174,7 @@ def _scalar(value: Value, where: str) -> float:
     return value
 
 
-def _whole(argument: Node, name: str, around: Surroundings) -> int:
+def _whole(argument: Node, name: str, around: EvaluationContext) -> int:
     number = _scalar(evaluate(argument, around), name)
     if not math.isfinite(number):
         raise ExpressionError(f"{name} needs a whole number")
@@ -188,7 +188,7 @@ def _arguments(name: str, arguments: Sequence[Node], least: int, most: int) -> N
 
 
 def _mapped(change: Callable[[float], float]) -> _Function:
-    def function(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+    def function(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
         _arguments(name, arguments, 1, 1)
         return _each(evaluate(arguments[0], around), change)
 
@@ -198,7 +198,7 @@ def _mapped(change: Callable[[float], float]) -> _Function:
 def _along(change: Callable[[Sequence[tuple[int, float]]], Mapping[int, float]]) -> _Function:
     """A function of each series by itself, given its datapoints in the order of time."""
 
-    def function(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+    def function(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
         _arguments(name, arguments, 1, 1)
         value = evaluate(arguments[0], around)
         changed = tuple(_derived(one, change(sorted(one.values.items()))) for one in _series(value, name))
@@ -210,7 +210,7 @@ def _along(change: Callable[[Sequence[tuple[int, float]]], Mapping[int, float]])
 def _reduced(reduce: Callable[[Numbers], float], *, missing_is_zero: bool = False) -> _Function:
     """A scalar of one series; of an array the series of what all of them had at each time."""
 
-    def function(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+    def function(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
         _arguments(name, arguments, 1, 1)
         value = evaluate(arguments[0], around)
         if isinstance(value, float):
@@ -227,7 +227,7 @@ def _reduced(reduce: Callable[[Numbers], float], *, missing_is_zero: bool = Fals
     return function
 
 
-def _fill(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+def _fill(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
     _arguments(name, arguments, 2, 2)
     target = evaluate(arguments[0], around)
     filler = arguments[1]
@@ -262,7 +262,7 @@ def _linear(values: Mapping[int, float], grid: Sequence[int]) -> dict[int, float
     return filled
 
 
-def _if(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+def _if(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
     _arguments(name, arguments, 2, 3)
     condition = evaluate(arguments[0], around)
     truth = evaluate(arguments[1], around)
@@ -287,7 +287,7 @@ def _if(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
     return _derived(condition, values)
 
 
-def _metrics(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+def _metrics(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
     _arguments(name, arguments, 0, 1)
     part = ""
     if arguments:
@@ -297,7 +297,7 @@ def _metrics(name: str, arguments: Sequence[Node], around: Surroundings) -> Valu
     return tuple(series for series in around.metrics() if part in series.identity)
 
 
-def _period(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+def _period(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
     _arguments(name, arguments, 1, 1)
     value = evaluate(arguments[0], around)
     if not isinstance(value, Series) or not value.metric:
@@ -305,12 +305,12 @@ def _period(name: str, arguments: Sequence[Node], around: Surroundings) -> Value
     return float(value.period)
 
 
-def _counted(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+def _counted(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
     _arguments(name, arguments, 1, 1)
     return float(len(_series(evaluate(arguments[0], around), name)))
 
 
-def _picked(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+def _picked(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
     _arguments(name, arguments, 1, 1)
     array = _series(evaluate(arguments[0], around), name)
     if not array:
@@ -318,12 +318,12 @@ def _picked(name: str, arguments: Sequence[Node], around: Surroundings) -> Value
     return array[0] if name == "FIRST" else array[-1]
 
 
-def _remove_empty(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+def _remove_empty(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
     _arguments(name, arguments, 1, 1)
     return tuple(one for one in _series(evaluate(arguments[0], around), name) if one.values)
 
 
-def _sort(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+def _sort(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
     _arguments(name, arguments, 3, 4)
     array = _series(evaluate(arguments[0], around), name)
     by, order = arguments[1], arguments[2]
@@ -338,21 +338,21 @@ def _sort(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
     return ordered
 
 
-def _slice(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+def _slice(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
     _arguments(name, arguments, 2, 3)
     array = _series(evaluate(arguments[0], around), name)
     bounds = [_whole(argument, name, around) for argument in arguments[1:]]
     return array[bounds[0] : bounds[1] if len(bounds) == 2 else None]
 
 
-def _time_series(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+def _time_series(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
     _arguments(name, arguments, 1, 1)
     number = _scalar(evaluate(arguments[0], around), name)
     return Series(name.lower(), name, around.period, _finite(dict.fromkeys(around.grid, number)))
 
 
 def _clock(read: Callable[[datetime], float]) -> _Function:
-    def function(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+    def function(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
         _arguments(name, arguments, 1, 1)
         value = evaluate(arguments[0], around)
         if not isinstance(value, Series):
@@ -362,7 +362,7 @@ def _clock(read: Callable[[datetime], float]) -> _Function:
     return function
 
 
-def _search(name: str, arguments: Sequence[Node], around: Surroundings) -> Value:
+def _search(name: str, arguments: Sequence[Node], around: EvaluationContext) -> Value:
     _arguments(name, arguments, 2, 3)
     pattern, statistic = arguments[0], arguments[1]
     if not (isinstance(pattern, Text) and isinstance(statistic, Text)):
@@ -380,7 +380,7 @@ def _pairs(points: Sequence[tuple[int, float]]) -> list[tuple[tuple[int, float],
     return list(pairwise(points))
 
 
-_Function: TypeAlias = Callable[[str, Sequence[Node], Surroundings], Value]
+_Function: TypeAlias = Callable[[str, Sequence[Node], EvaluationContext], Value]
 _BY: dict[str, Callable[[Numbers], float]] = {"AVG": statistics.fmean, "MIN": min, "MAX": max, "SUM": math.fsum}
 _FUNCTIONS: dict[str, _Function] = {
     "ABS": _mapped(abs),

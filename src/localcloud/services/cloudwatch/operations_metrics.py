@@ -41,16 +41,16 @@ def token(position: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
 
 
-def position(given: str, code: str = "InvalidNextToken") -> Any:
+def position(provided: str, code: str = "InvalidNextToken") -> Any:
     try:
-        return json.loads(base64.urlsafe_b64decode(given.encode()))
+        return json.loads(base64.urlsafe_b64decode(provided.encode()))
     except ValueError as error:
         raise AwsError(code, "The NextToken is not one that this operation gave") from error
 
 
-def seconds(given: datetime) -> float:
+def seconds(provided: datetime) -> float:
     """Seconds since the epoch; a time without a zone is UTC, as AWS reads it."""
-    return (given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp()
+    return (provided if provided.tzinfo else provided.replace(tzinfo=UTC)).timestamp()
 
 
 # Putting
@@ -94,15 +94,15 @@ def _sample(where: str, datum: Mapping[str, Any], now: float) -> tuple[float, Su
         )
     if datum.get("StorageResolution") not in (None, 1, 60):
         raise wrong_value(f"The parameter {where}.StorageResolution must be 1 or 60.")
-    given = [name for name in ("Value", "Values", "StatisticValues") if datum.get(name) is not None]
-    if len(given) != 1:
+    provided = [name for name in ("Value", "Values", "StatisticValues") if datum.get(name) is not None]
+    if len(provided) != 1:
         raise wrong_combination(
             f"The parameters {where}.Value, {where}.Values and {where}.StatisticValues are mutually exclusive and you"
-            " have specified " + (f"{len(given)} of them." if given else "none of them.")
+            " have specified " + (f"{len(provided)} of them." if provided else "none of them.")
         )
-    if given == ["StatisticValues"]:
+    if provided == ["StatisticValues"]:
         return at, _statistic_set(where, datum["StatisticValues"])
-    values = [datum["Value"]] if given == ["Value"] else list(datum["Values"])
+    values = [datum["Value"]] if provided == ["Value"] else list(datum["Values"])
     counts = list(datum.get("Counts") or [1.0] * len(values))
     if not values or len(values) > MOST_VALUES or len(values) != len(counts):
         raise wrong_value(f"The parameters {where}.Values and Counts must be of the same size, 1 to {MOST_VALUES}.")
@@ -114,8 +114,8 @@ def _sample(where: str, datum: Mapping[str, Any], now: float) -> tuple[float, Su
     return at, Summary.of(total)
 
 
-def _statistic_set(where: str, given: Mapping[str, float]) -> Summary:
-    count, total, least, most = (float(given[name]) for name in ("SampleCount", "Sum", "Minimum", "Maximum"))
+def _statistic_set(where: str, provided: Mapping[str, float]) -> Summary:
+    count, total, least, most = (float(provided[name]) for name in ("SampleCount", "Sum", "Minimum", "Maximum"))
     if count <= 0 or least > most or not all(map(math.isfinite, (count, total, least, most))):
         raise wrong_value(f"The parameter {where}.StatisticValues is invalid.")
     return Summary.of_set(count, total, least, most)
@@ -176,10 +176,10 @@ def get_metric_statistics(cloud: Cloud, call: Call) -> Mapping[str, Any]:
     start, end = seconds(params["StartTime"]), seconds(params["EndTime"])
     if start >= end:
         raise wrong_value("The parameter StartTime must be less than the parameter EndTime.")
-    asked = math.ceil((end - start) / period)
-    if asked > MOST_STATISTICS:
+    request = math.ceil((end - start) / period)
+    if request > MOST_STATISTICS:
         raise wrong_combination(
-            f"You have requested up to {asked:,} datapoints, which exceeds the limit of {MOST_STATISTICS:,}."
+            f"You have requested up to {request:,} datapoints, which exceeds the limit of {MOST_STATISTICS:,}."
             " You may reduce the datapoints requested by increasing Period, or decreasing the time range."
         )
     store, metric = cloud.part(Metrics).store, metric_of(params)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from localcloud.services.cloudwatch.expressions import ExpressionError, Node, functions, names, parse
-from localcloud.services.cloudwatch.metric_math import FUNCTIONS, Series, Surroundings, Value, evaluate
+from localcloud.services.cloudwatch.metric_math import FUNCTIONS, EvaluationContext, Series, Value, evaluate
 from localcloud.services.cloudwatch.search import parse_search
 from localcloud.services.cloudwatch.statistics import Statistic, parse_statistic, value_of
 from localcloud.services.cloudwatch.store import DAY, HOUR, Metric, Store
@@ -196,10 +196,10 @@ class Run:
     def _first(self, period: int) -> int:
         return rounded_start(self._start, period, self._now) if self._rounding else int(self._start)
 
-    def _surroundings(self, query: Query) -> Surroundings:
+    def _surroundings(self, query: Query) -> EvaluationContext:
         period = query.period or max(self._periods(query.identity, set()), default=300)
         start = self._first(period)
-        return Surroundings(
+        return EvaluationContext(
             look_up=self._value,
             metrics=self._metrics,
             search=lambda pattern, statistic, length: self._search(pattern, statistic, length or period),

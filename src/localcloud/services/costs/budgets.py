@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core import paging
-from localcloud.core.registry import Answer, AwsError, Call, mend, operation
+from localcloud.core.registry import Answer, AwsError, Call, operation, patch_response
 from localcloud.front import moto_calls
 from localcloud.services.costs import explorer, expressions, forecast, periods
 from localcloud.services.costs.periods import Period
@@ -108,19 +108,19 @@ def _described(cloud: Cloud, call: Call, budget: dict[str, Any]) -> dict[str, An
     return {**budget, "CalculatedSpend": spend(cloud, budget, call.at)}
 
 
-@mend("budgets", "DescribeBudget")
+@patch_response("budgets", "DescribeBudget")
 def describe_budget(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     return {**answer, "Budget": _described(cloud, call, answer["Budget"])}
 
 
-@mend("budgets", "DescribeBudgets")
+@patch_response("budgets", "DescribeBudgets")
 def describe_budgets(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     found = sorted(answer.get("Budgets", []), key=lambda budget: str(budget["BudgetName"]))
     refused = AwsError("InvalidNextTokenException", "The pagination token is invalid.")
     size = int(call.params.get("MaxResults", 100))
     shown, following = paging.page(found, call.params.get("NextToken"), size, refused)
-    told: dict[str, Any] = {"Budgets": [_described(cloud, call, budget) for budget in shown]}
-    return told | ({"NextToken": following} if following else {})
+    record: dict[str, Any] = {"Budgets": [_described(cloud, call, budget) for budget in shown]}
+    return record | ({"NextToken": following} if following else {})
 
 
 @operation("budgets", "DescribeBudgetPerformanceHistory")
@@ -129,9 +129,9 @@ def describe_performance_history(cloud: Cloud, call: Call) -> Answer:
     _own(cloud, call)
     names = {name: call.params[name] for name in ("AccountId", "BudgetName")}
     budget = moto_calls.ask(cloud, "budgets", "DescribeBudget", names, call.region)["Budget"]
-    asked, what = call.params.get("TimePeriod", {}), expression(budget)
-    since = _utc(asked["Start"]) if "Start" in asked else None
-    until = _utc(asked["End"]) if "End" in asked else call.at
+    request, what = call.params.get("TimePeriod", {}), expression(budget)
+    since = _utc(request["Start"]) if "Start" in request else None
+    until = _utc(request["End"]) if "End" in request else call.at
     listed = []
     for period in _earlier(budget, call.at):
         if (since is not None and period.start < since) or period.start > until:

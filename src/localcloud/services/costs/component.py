@@ -158,7 +158,7 @@ def hours(begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime, 
 
 
 def _existing(
-    rates: Iterable[metering.Rate], tasks: Iterable[metering.Paid], begin: datetime, end: datetime
+    rates: Iterable[metering.Rate], tasks: Iterable[metering.UsageRecord], begin: datetime, end: datetime
 ) -> Iterator[tuple[Item, float]]:
     """What exists, for an interval within one hour. A monthly price is paid in equal hours of its month."""
     length = (end - begin).total_seconds() / 3600

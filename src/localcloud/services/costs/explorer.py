@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.costs import anomalies, expressions, forecast, periods
 from localcloud.services.costs.component import Costs
-from localcloud.services.costs.expressions import Place
+from localcloud.services.costs.expressions import Location
 from localcloud.services.costs.ledger import Line
 from localcloud.services.costs.periods import Period, invalid
 from localcloud.services.costs.sums import METRICS, Sum, amount, by_day
@@ -29,8 +29,8 @@ FORECAST_METRICS = ("UNBLENDED_COST", "BLENDED_COST", "AMORTIZED_COST", "NET_UNB
 ANOMALY_DAYS = 90
 
 
-def place(cloud: Cloud) -> Place:
-    return Place(cloud.settings.account, cloud.settings.region)
+def place(cloud: Cloud) -> Location:
+    return Location(cloud.settings.account, cloud.settings.region)
 
 
 def lines(cloud: Cloud, period: Period, expression: Mapping[str, Any] | None = None) -> list[Line]:
@@ -66,15 +66,15 @@ def get_cost_and_usage(cloud: Cloud, call: Call) -> Answer:
     return answer
 
 
-def _metrics(asked: Sequence[str]) -> list[str]:
-    if not asked:
+def _metrics(requested: Sequence[str]) -> list[str]:
+    if not requested:
         raise invalid("At least one metric must be specified.")
     # AWS takes a metric in any case of letters, and answers with its own.
     known = {metric.lower(): metric for metric in METRICS}
-    for metric in asked:
+    for metric in requested:
         if metric.replace("_", "").lower() not in known:
             raise invalid(f"Metric {metric} is invalid. Valid values: {', '.join(METRICS)}.")
-    return list(dict.fromkeys(known[metric.replace("_", "").lower()] for metric in asked))
+    return list(dict.fromkeys(known[metric.replace("_", "").lower()] for metric in requested))
 
 
 def _by_bucket(found: Iterable[Line], buckets: Sequence[Period]) -> list[list[Line]]:
@@ -89,7 +89,7 @@ def _by_bucket(found: Iterable[Line], buckets: Sequence[Period]) -> list[list[Li
 
 
 def _result(
-    found: Iterable[Line], groups: Sequence[expressions.Grouping], metrics: Sequence[str], where: Place
+    found: Iterable[Line], groups: Sequence[expressions.Grouping], metrics: Sequence[str], where: Location
 ) -> dict[str, Any]:
     if not groups:
         total = Sum()
@@ -106,8 +106,8 @@ def _result(
 
 
 def _digest(call: Call) -> str:
-    asked = {name: value for name, value in call.params.items() if name != "NextPageToken"}
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    request = {name: value for name, value in call.params.items() if name != "NextPageToken"}
+    return hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _token(call: Call, position: int) -> str:
@@ -133,12 +133,12 @@ def _position(call: Call) -> int:
 def get_cost_forecast(cloud: Cloud, call: Call) -> Answer:
     """The mean of the last thirty whole days for each day asked for; what was spent already is not in it."""
     granularity, metric = call.params["Granularity"], call.params["Metric"]
-    asked = call.params["TimePeriod"]
+    request = call.params["TimePeriod"]
     if granularity == "HOURLY" or metric not in FORECAST_METRICS:
         raise invalid(f"localcloud forecasts no {granularity} {metric}, only costs by DAILY or MONTHLY.")
-    if asked["Start"] >= asked["End"]:
-        raise invalid(f"Requested Start: {asked['Start']} must be before requested End: {asked['End']}")
-    period = periods.read(asked, granularity)
+    if request["Start"] >= request["End"]:
+        raise invalid(f"Requested Start: {request['Start']} must be before requested End: {request['End']}")
+    period = periods.read(request, granularity)
     if period.start < periods.day(call.at):
         raise invalid("Start date should be equal to or later than the current date.")
     daily = history(cloud, call.at, call.params.get("Filter"))
@@ -222,8 +222,8 @@ def monitor_arn(cloud: Cloud) -> str:
 @operation("ce", "GetAnomalyMonitors", locked=False)
 def get_anomaly_monitors(cloud: Cloud, call: Call) -> Answer:
     """The one monitor that AWS makes for every account: each service by itself."""
-    arn, asked = monitor_arn(cloud), call.params.get("MonitorArnList")
-    for each in asked or ():
+    arn, request = monitor_arn(cloud), call.params.get("MonitorArnList")
+    for each in request or ():
         if each != arn:
             raise AwsError("UnknownMonitorException", f"The cost anomaly monitor {each} does not exist.")
     first = cloud.part(Costs).ledger.first() or call.at
@@ -249,9 +249,9 @@ def _recent(now: datetime) -> Period:
 @operation("ce", "GetAnomalies", locked=False)
 def get_anomalies(cloud: Cloud, call: Call) -> Answer:
     """The newest first."""
-    asked = call.params["DateInterval"]
-    start = _date(asked["StartDate"])
-    end = _date(asked["EndDate"]) if asked.get("EndDate") else call.at.date()
+    request = call.params["DateInterval"]
+    start = _date(request["StartDate"])
+    end = _date(request["EndDate"]) if request.get("EndDate") else call.at.date()
     if start > end:
         raise invalid("Start date should be before end date")
     if call.params.get("MonitorArn", monitor_arn(cloud)) != monitor_arn(cloud):
@@ -285,18 +285,18 @@ def _date(text: str) -> date:
         raise invalid(f"Date {text} is invalid. Valid format is: yyyy-MM-dd.") from None
 
 
-def _matters(anomaly: anomalies.Anomaly, asked: Mapping[str, Any] | None) -> bool:
-    if not asked:
+def _matters(anomaly: anomalies.Anomaly, request: Mapping[str, Any] | None) -> bool:
+    if not request:
         return True
-    impact, low = anomaly.impact, float(asked["StartValue"])
+    impact, low = anomaly.impact, float(request["StartValue"])
     return {
         "EQUAL": impact == low,
         "GREATER_THAN": impact > low,
         "GREATER_THAN_OR_EQUAL": impact >= low,
         "LESS_THAN": impact < low,
         "LESS_THAN_OR_EQUAL": impact <= low,
-        "BETWEEN": low <= impact <= float(asked.get("EndValue", low)),
-    }[asked["NumericOperator"]]
+        "BETWEEN": low <= impact <= float(request.get("EndValue", low)),
+    }[request["NumericOperator"]]
 
 
 def _anomaly(cloud: Cloud, service: str, found: anomalies.Anomaly, used: Iterable[Line]) -> dict[str, Any]:

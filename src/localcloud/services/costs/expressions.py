@@ -20,14 +20,14 @@ PARTS = ("Or", "And", "Not", "Dimensions", "Tags", "CostCategories", "ProductAtt
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where everything is charged."""
 
     account: str
     region: str
 
 
-def value(item: Item, dimension: str, place: Place) -> str:
+def value(item: Item, dimension: str, place: Location) -> str:
     """An item's value of a dimension of ``GROUPED``."""
     if dimension == "SERVICE":
         return item.service
@@ -50,7 +50,7 @@ def check_dimension(dimension: str) -> None:
         raise invalid(f"Dimension {dimension} is not allowed.")
 
 
-def wanted(expression: Mapping[str, Any] | None, place: Place) -> Wanted:
+def wanted(expression: Mapping[str, Any] | None, place: Location) -> Wanted:
     """What a filter lets through; AWS's error for one that can't be."""
     if not expression:
         return lambda _: True
@@ -74,20 +74,20 @@ def wanted(expression: Mapping[str, Any] | None, place: Place) -> Wanted:
     raise invalid(f"localcloud knows no {part}: there are none here.")
 
 
-def _dimension(asked: Mapping[str, Any], place: Place) -> Wanted:
-    dimension = str(asked.get("Key", ""))
+def _dimension(request: Mapping[str, Any], place: Location) -> Wanted:
+    dimension = str(request.get("Key", ""))
     check_dimension(dimension)
-    _check_options(asked, DIMENSION_OPTIONS, "Dimensions")
-    values = frozenset(asked.get("Values", ()))
+    _check_options(request, DIMENSION_OPTIONS, "Dimensions")
+    values = frozenset(request.get("Values", ()))
     if not values:
         raise invalid(f"Dimension {dimension} needs at least one value.")
     return lambda item: value(item, dimension, place) in values
 
 
-def _tag(asked: Mapping[str, Any]) -> Wanted:
-    key = str(asked.get("Key", ""))
-    options = _check_options(asked, TAG_OPTIONS, "Tags")
-    values = frozenset(asked.get("Values", ()))
+def _tag(request: Mapping[str, Any]) -> Wanted:
+    key = str(request.get("Key", ""))
+    options = _check_options(request, TAG_OPTIONS, "Tags")
+    values = frozenset(request.get("Values", ()))
     if "ABSENT" in options:
         return lambda item: key not in dict(item.tags)
     if not values:
@@ -96,8 +96,8 @@ def _tag(asked: Mapping[str, Any]) -> Wanted:
     return lambda item: dict(item.tags).get(key, "") in values
 
 
-def _check_options(asked: Mapping[str, Any], allowed: set[str], what: str) -> Sequence[str]:
-    options: Sequence[str] = asked.get("MatchOptions", ())
+def _check_options(request: Mapping[str, Any], allowed: set[str], what: str) -> Sequence[str]:
+    options: Sequence[str] = request.get("MatchOptions", ())
     for option in options:
         if option not in allowed:
             raise invalid(f"MatchOption {option} is not allowed for {what}; use {', '.join(sorted(allowed))}.")
@@ -111,16 +111,16 @@ class Grouping:
     tag: bool
     key: str
 
-    def of(self, item: Item, place: Place) -> str:
+    def of(self, item: Item, place: Location) -> str:
         return f"{self.key}${dict(item.tags).get(self.key, '')}" if self.tag else value(item, self.key, place)
 
 
-def groupings(asked: Sequence[Mapping[str, str]]) -> tuple[Grouping, ...]:
+def groupings(requested: Sequence[Mapping[str, str]]) -> tuple[Grouping, ...]:
     """What to group by; AWS's error for what can't be grouped by."""
-    if len(asked) > 2:
+    if len(requested) > 2:
         raise invalid("GroupBy supports at most 2 groups.")
     found = []
-    for each in asked:
+    for each in requested:
         kind, key = each.get("Type", ""), each.get("Key", "")
         if kind not in ("DIMENSION", "TAG"):
             raise AwsError("ValidationException", f"localcloud can't group by {kind or 'nothing'}.")

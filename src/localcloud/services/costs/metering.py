@@ -64,7 +64,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
+class UsageRecord:
     """A task: what it takes from when to when."""
 
     cpus: float
@@ -79,21 +79,21 @@ class Paid:
         return max(0.0, (until - max(begin, self.begin)).total_seconds()) / 3600
 
 
-def task_items(paid: Paid) -> tuple[Item, Item]:
+def task_items(paid: UsageRecord) -> tuple[Item, Item]:
     return (
         Item(ECS, "APS2-Fargate-vCPU-Hours:perCPU", "FargateTask", paid.tags),
         Item(ECS, "APS2-Fargate-GB-Hours", "FargateTask", paid.tags),
     )
 
 
-def tasks(cloud: Cloud) -> list[Paid]:
+def tasks(cloud: Cloud) -> list[UsageRecord]:
     """Every task that was begun and isn't forgotten yet (stopped ones are kept for an hour). Hold the cloud's lock."""
     from localcloud.services.ecs import Clusters
 
     if not cloud.has(Clusters):
         return []
     return [
-        Paid(
+        UsageRecord(
             task.cpu / 1024,
             task.memory / 1024,
             task.pull_started_at,

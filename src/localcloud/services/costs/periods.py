@@ -44,17 +44,17 @@ def month(now: datetime, later: int = 0) -> datetime:
     return day(now).replace(year=years, month=rest + 1, day=1)
 
 
-def read(asked: Mapping[str, str], granularity: str) -> Period:
+def read(request: Mapping[str, str], granularity: str) -> Period:
     """The period as it is given; AWS's error where it can't be."""
-    begin, end = (_time(name, asked[name], granularity) for name in ("Start", "End"))
+    begin, end = (_time(name, request[name], granularity) for name in ("Start", "End"))
     if begin >= end:
         raise invalid("Start date (and hour) should be before end date (and hour)")
     return Period(begin, end)
 
 
-def past(asked: Mapping[str, str], granularity: str, now: datetime) -> Period:
+def past(request: Mapping[str, str], granularity: str, now: datetime) -> Period:
     """A period of history, under the rules of GetCostAndUsage."""
-    period = read(asked, granularity)
+    period = read(request, granularity)
     if period.start > now:
         raise invalid("Start date (and hour) should not be in the future")
     if period.end > month(now, 1):

@@ -27,7 +27,7 @@ class Price:
 @cache
 def table() -> Mapping[tuple[str, str], Price]:
     """Every price by service and usage type, from ``prices.toml``."""
-    told = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
+    payload = tomllib.loads(Path(__file__).with_name("prices.toml").read_text())
     return {
         (each["service"], each["usage_type"]): Price(
             each["service"],
@@ -38,7 +38,7 @@ def table() -> Mapping[tuple[str, str], Price]:
             each["as_of"],
             each["source"],
         )
-        for each in told["price"]
+        for each in payload["price"]
     }
 
 

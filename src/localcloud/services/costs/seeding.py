@@ -23,7 +23,7 @@ from localcloud.core.registry import AwsError
 from localcloud.services.costs import prices
 from localcloud.services.costs.ledger import Item, Line, tags_of
 
-LONGEST = 425
+MAX_DAYS = 425
 """Days; Cost Explorer looks back 14 months."""
 OPERATIONS = {"APS2-NatGateway-Hours": "NatGateway", "APS2-NatGateway-Bytes": "NatGateway"}
 KEYS = {"usage_type", "service", "operation", "tags", "quantity", "cost", "spike"}
@@ -39,14 +39,14 @@ class History:
 def read(body: bytes, now: datetime) -> History:
     """The history that is asked for; ``AwsError`` where it can't be understood."""
     try:
-        asked = json.loads(body)
+        request = json.loads(body)
     except ValueError as problem:
         raise _wrong(f"a history of costs is a JSON object: {problem}") from problem
-    if not isinstance(asked, dict):
+    if not isinstance(request, dict):
         raise _wrong("a history of costs is a JSON object")
-    days, usage = asked.get("days", 30), asked.get("usage", [])
-    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= LONGEST:
-        raise _wrong(f"days is a number from 1 to {LONGEST}")
+    days, usage = request.get("days", 30), request.get("usage", [])
+    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= MAX_DAYS:
+        raise _wrong(f"days is a number from 1 to {MAX_DAYS}")
     if not isinstance(usage, list) or not all(isinstance(each, dict) for each in usage):
         raise _wrong("usage is a list of objects")
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -61,7 +61,7 @@ def read(body: bytes, now: datetime) -> History:
                 Line(today - timedelta(days=ago) + timedelta(hours=hour), item, quantity * share, cost * share)
                 for hour in range(24)
             ]
-    return History(bool(asked.get("clear")), items, lines)
+    return History(bool(request.get("clear")), items, lines)
 
 
 def _item(each: Mapping[str, Any]) -> Item:
@@ -85,18 +85,18 @@ def _item(each: Mapping[str, Any]) -> Item:
 def _daily(each: Mapping[str, Any], item: Item) -> tuple[float, float]:
     """Quantity and cost of a day."""
     price = prices.find(item.service, item.usage_type)
-    given = {name: each[name] for name in ("quantity", "cost") if name in each}
-    if not given:
+    provided = {name: each[name] for name in ("quantity", "cost") if name in each}
+    if not provided:
         raise _wrong(f"{item.usage_type} needs a daily quantity or cost")
-    for name, value in given.items():
+    for name, value in provided.items():
         _number(name, value)
     if price is None:
-        if "cost" not in given:
+        if "cost" not in provided:
             raise _wrong(f"the price table has no {item.usage_type} of {item.service}, so it needs a cost")
-        return float(given.get("quantity", 0.0)), float(given["cost"])
-    if "cost" not in given:
-        return float(given["quantity"]), float(given["quantity"]) * price.usd
-    return float(given.get("quantity", given["cost"] / price.usd)), float(given["cost"])
+        return float(provided.get("quantity", 0.0)), float(provided["cost"])
+    if "cost" not in provided:
+        return float(provided["quantity"]), float(provided["quantity"]) * price.usd
+    return float(provided.get("quantity", provided["cost"] / price.usd)), float(provided["cost"])
 
 
 def _factor(spike: Any, ago: int) -> float:

@@ -30,8 +30,8 @@ ACCOUNT_SETTINGS: Final = {
 }
 
 
-def _merged_settings(clusters: Clusters, given: list[dict[str, str]]) -> list[dict[str, str]]:
-    chosen = {setting["name"]: setting["value"] for setting in given}
+def _merged_settings(clusters: Clusters, provided: list[dict[str, str]]) -> list[dict[str, str]]:
+    chosen = {setting["name"]: setting["value"] for setting in provided}
     default = clusters.state.account_settings.get("containerInsights", "disabled")
     return [{"name": "containerInsights", "value": chosen.get("containerInsights", default)}]
 
@@ -71,10 +71,10 @@ def create_cluster(cloud: Cloud, call: Call) -> Answer:
 def describe_clusters(cloud: Cloud, call: Call) -> Answer:
     clusters = cloud.part(Clusters)
     found, failures = [], []
-    for given in call.params.get("clusters") or ["default"]:
-        record = lookup.find_cluster(clusters, given)
+    for provided in call.params.get("clusters") or ["default"]:
+        record = lookup.find_cluster(clusters, provided)
         if record is None:
-            arn = given if given.startswith("arn:") else clusters.names.arn("cluster", given)
+            arn = provided if provided.startswith("arn:") else clusters.names.arn("cluster", provided)
             failures.append({"arn": arn, "reason": "MISSING"})
         else:
             found.append(shapes.cluster(clusters, record, call.params.get("include", [])))
@@ -137,15 +137,15 @@ def delete_cluster(cloud: Cloud, call: Call) -> Answer:
 @operation("ecs", "DescribeCapacityProviders")
 def describe_capacity_providers(cloud: Cloud, call: Call) -> Answer:
     clusters = cloud.part(Clusters)
-    given = [name.rsplit("/", 1)[-1] for name in call.params.get("capacityProviders") or PROVIDERS]
+    provided = [name.rsplit("/", 1)[-1] for name in call.params.get("capacityProviders") or PROVIDERS]
     found: list[dict[str, Any]] = [
         {"capacityProviderArn": clusters.names.arn("capacity-provider", name), "name": name, "status": "ACTIVE"}
-        for name in given
+        for name in provided
         if name in PROVIDERS
     ]
     failures = [
         {"arn": clusters.names.arn("capacity-provider", name), "reason": "MISSING"}
-        for name in given
+        for name in provided
         if name not in PROVIDERS
     ]
     return {"capacityProviders": found, "failures": failures}

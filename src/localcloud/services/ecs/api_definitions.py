@@ -30,7 +30,7 @@ SIZES: Final = {"cpu": cpu_units, "memory": memory_mib}
 """What a task's size is told in, however it was written."""
 
 
-def _container(given: Any) -> dict[str, Any]:
+def _container(provided: Any) -> dict[str, Any]:
     """A container definition with the defaults that ECS adds."""
     defaults: dict[str, Any] = {
         "cpu": 0,
@@ -41,7 +41,7 @@ def _container(given: Any) -> dict[str, Any]:
         "volumesFrom": [],
         "systemControls": [],
     }
-    container = defaults | copy.deepcopy(dict(given))
+    container = defaults | copy.deepcopy(dict(provided))
     for mapping in container["portMappings"]:
         mapping.setdefault("hostPort", mapping.get("containerPort", 0))
         mapping.setdefault("protocol", "tcp")
@@ -107,8 +107,8 @@ def describe_task_definition(cloud: Cloud, call: Call) -> Answer:
 @operation("ecs", "DeregisterTaskDefinition")
 def deregister_task_definition(cloud: Cloud, call: Call) -> Answer:
     """INACTIVE: running tasks and services go on with it, new ones can't have it."""
-    given = call.params["taskDefinition"]
-    record = lookup.find_definition(cloud.part(Clusters), given) if ":" in given.rsplit("/", 1)[-1] else None
+    provided = call.params["taskDefinition"]
+    record = lookup.find_definition(cloud.part(Clusters), provided) if ":" in provided.rsplit("/", 1)[-1] else None
     if record is None:
         raise lookup.client_error("The specified task definition does not exist. Specify a valid family and revision.")
     record.body["status"] = "INACTIVE"
@@ -124,10 +124,10 @@ def delete_task_definitions(cloud: Cloud, call: Call) -> Answer:
     deleted, failures = [], []
     used = {task.task_definition for task in clusters.state.tasks.values()}
     used |= {revision.spec["taskDefinition"] for s in clusters.state.services.values() for revision in s.revisions}
-    for given in call.params["taskDefinitions"]:
-        record = lookup.find_definition(clusters, given)
+    for provided in call.params["taskDefinitions"]:
+        record = lookup.find_definition(clusters, provided)
         if record is None:
-            failures.append({"arn": given, "reason": "The specified task definition does not exist."})
+            failures.append({"arn": provided, "reason": "The specified task definition does not exist."})
         elif record.active:
             detail = (
                 "The specified task definition is still in ACTIVE status. Please deregister the target and try again."

@@ -9,7 +9,7 @@ from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.ecs import lookup
 from localcloud.services.ecs.engine import Clusters
 from localcloud.services.ecs.model import Cluster, Container, Status, Task
-from localcloud.services.ecs.sessions import Place, Sessions
+from localcloud.services.ecs.sessions import Sessions, SessionTarget
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -66,7 +66,7 @@ def _container(task: Task, wanted: str | None) -> Container:
     return found
 
 
-def _place(clusters: Clusters, cluster: Cluster, task: Task, container: Container) -> Place:
+def _place(clusters: Clusters, cluster: Cluster, task: Task, container: Container) -> SessionTarget:
     running = clusters.running.get(task.arn)
     name = container.name
     ready = task.status is Status.RUNNING and task.wanted
@@ -81,7 +81,7 @@ def _place(clusters: Clusters, cluster: Cluster, task: Task, container: Containe
 
     runtime = f"{task.id}-{started.process.pid}"
     target = f"ecs:{cluster.name}_{task.id}_{runtime}"
-    return Place(target, started.environment, started.folder, lives, _log_group(cluster))
+    return SessionTarget(target, started.environment, started.folder, lives, _log_group(cluster))
 
 
 def _log_group(cluster: Cluster) -> str:

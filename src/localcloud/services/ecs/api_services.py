@@ -28,7 +28,7 @@ SETTABLE: Final = (
 )
 
 
-def _configuration(given: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+def _configuration(provided: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     """The deployment configuration with ECS's defaults; what an update leaves out stays as it was."""
     defaults = {
         "deploymentCircuitBreaker": {"enable": False, "rollback": False},
@@ -37,7 +37,7 @@ def _configuration(given: dict[str, Any], before: dict[str, Any]) -> dict[str, A
         "strategy": "ROLLING",
         "bakeTimeInMinutes": 0,
     }
-    return defaults | copy.deepcopy(before) | copy.deepcopy(given)
+    return defaults | copy.deepcopy(before) | copy.deepcopy(provided)
 
 
 def _check_strategy(configuration: dict[str, Any]) -> None:
@@ -70,10 +70,10 @@ def _check_network(definition: TaskDefinition, spec: dict[str, Any]) -> None:
         raise lookup.invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
 
 
-def _network(given: dict[str, Any]) -> dict[str, Any]:
+def _network(provided: dict[str, Any]) -> dict[str, Any]:
     """A network configuration with ECS's defaults."""
     defaults = {"securityGroups": [], "assignPublicIp": "DISABLED"}
-    return {"awsvpcConfiguration": defaults | given.get("awsvpcConfiguration", {})}
+    return {"awsvpcConfiguration": defaults | provided.get("awsvpcConfiguration", {})}
 
 
 @operation("ecs", "CreateService")
@@ -183,13 +183,13 @@ def delete_service(cloud: Cloud, call: Call) -> Answer:
 def describe_services(cloud: Cloud, call: Call) -> Answer:
     clusters = cloud.part(Clusters)
     cluster = lookup.cluster(clusters, call.params.get("cluster"))
-    given = call.params["services"]
-    if not given:
+    provided = call.params["services"]
+    if not provided:
         raise lookup.invalid("Services cannot be empty.")
-    if len(given) > 10:
+    if len(provided) > 10:
         raise lookup.invalid("Services cannot have more than 10 elements")
     found, failures = [], []
-    for name in given:
+    for name in provided:
         record = lookup.find_service(clusters, cluster, name)
         if record is None:
             arn = name if name.startswith("arn:") else clusters.names.arn("service", cluster.name, name)

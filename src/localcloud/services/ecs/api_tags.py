@@ -39,9 +39,9 @@ def list_tags_for_resource(cloud: Cloud, call: Call) -> Answer:
 @operation("ecs", "TagResource")
 def tag_resource(cloud: Cloud, call: Call) -> Answer:
     tags = _tags(cloud.part(Clusters), call.params["resourceArn"])
-    given = {tag["key"]: tag.get("value", "") for tag in call.params["tags"]}
-    tags[:] = [tag for tag in tags if tag["key"] not in given]
-    tags.extend({"key": key, "value": value} for key, value in given.items())
+    provided = {tag["key"]: tag.get("value", "") for tag in call.params["tags"]}
+    tags[:] = [tag for tag in tags if tag["key"] not in provided]
+    tags.extend({"key": key, "value": value} for key, value in provided.items())
     cloud.touch()
     return {}
 

@@ -25,8 +25,8 @@ def run_task(cloud: Cloud, call: Call) -> Answer:
     clusters = cloud.part(Clusters)
     params = call.params
     cluster = lookup.cluster(clusters, params.get("cluster"))
-    asked = {"clientToken": params["clientToken"], "request": repr(params)} if params.get("clientToken") else {}
-    if earlier := _run_with(clusters, cluster.name, asked):
+    request = {"clientToken": params["clientToken"], "request": repr(params)} if params.get("clientToken") else {}
+    if earlier := _run_with(clusters, cluster.name, request):
         return {"tasks": [shapes.task(clusters, task, ["TAGS"]) for task in earlier], "failures": []}
     definition = lookup.usable_definition(clusters, params["taskDefinition"])
     count = params.get("count", 1)
@@ -46,7 +46,7 @@ def run_task(cloud: Cloud, call: Call) -> Answer:
         for key in ("networkConfiguration", "overrides", "platformVersion", "capacityProviderStrategy", "launchType")
         if params.get(key)
     }
-    spec |= {"asked": asked} if asked else {}
+    spec |= {"asked": request} if request else {}
     spec["enableExecuteCommand"] = params.get("enableExecuteCommand", False)
     tasks = []
     for _ in range(count):
@@ -60,14 +60,16 @@ def run_task(cloud: Cloud, call: Call) -> Answer:
     return {"tasks": tasks, "failures": []}
 
 
-def _run_with(clusters: Clusters, cluster: str, asked: dict[str, str]) -> list[Task]:
+def _run_with(clusters: Clusters, cluster: str, request: dict[str, str]) -> list[Task]:
     """The tasks that a request with this token started. Another request with the same token is refused."""
     tasks = [
         task
         for task in clusters.state.tasks.values()
-        if asked and task.cluster == cluster and task.spec.get("asked", {}).get("clientToken") == asked["clientToken"]
+        if request
+        and task.cluster == cluster
+        and task.spec.get("asked", {}).get("clientToken") == request["clientToken"]
     ]
-    if tasks and any(task.spec["asked"] != asked for task in tasks):
+    if tasks and any(task.spec["asked"] != request for task in tasks):
         raise AwsError(
             "ConflictException",
             "The RunTask request could not be processed due to conflicts. The provided clientToken is already in use "
@@ -94,13 +96,13 @@ def describe_tasks(cloud: Cloud, call: Call) -> Answer:
     """Reading changes nothing: a task's state moves with its process."""
     clusters = cloud.part(Clusters)
     cluster = lookup.cluster(clusters, call.params.get("cluster"))
-    given = call.params["tasks"]
-    if not given:
+    provided = call.params["tasks"]
+    if not provided:
         raise lookup.invalid("Tasks cannot be empty.")
-    if len(given) > 100:
+    if len(provided) > 100:
         raise lookup.invalid("Tasks cannot have more than 100 elements")
     found, failures = [], []
-    for name in given:
+    for name in provided:
         task = lookup.find_task(clusters, cluster, name)
         if task is None:
             arn = name if name.startswith("arn:") else clusters.names.arn("task", cluster.name, name)

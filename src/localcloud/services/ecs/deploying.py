@@ -82,8 +82,8 @@ class Deploying:
         self._supersede(service, now)
         service.history.insert(0, record)
         del service.history[KEEP_HISTORY:]
-        told = {arn for kept in service.history for arn in (kept.target, kept.rollback_revision, *kept.sources)}
-        service.revisions = [kept for kept in service.revisions if kept.arn in told]
+        messages = {arn for kept in service.history for arn in (kept.target, kept.rollback_revision, *kept.sources)}
+        service.revisions = [kept for kept in service.revisions if kept.arn in messages]
         deployment = self._insert(service, revision, record.arn, now)
         self.announce(
             service, "INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS", deployment.id, f"{_ecs(deployment)} in progress."

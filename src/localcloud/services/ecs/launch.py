@@ -17,9 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localcloud.backends import certificates
 from localcloud.front.policies import why_role_may_not
 from localcloud.front.resources import parameter, secret
-from localcloud.parts import certificates
 from localcloud.services.ecr import Image, ImageError, Images
 from localcloud.services.ecs.output import Output, Reader, destination
 from localcloud.services.vpc.clients import VARIABLE as OWN_ADDRESS

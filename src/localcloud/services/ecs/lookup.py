@@ -23,33 +23,33 @@ def client_error(message: str) -> AwsError:
     return AwsError("ClientException", message)
 
 
-def cluster_name(given: str | None) -> str:
-    return (given or "default").rsplit("/", 1)[-1]
+def cluster_name(provided: str | None) -> str:
+    return (provided or "default").rsplit("/", 1)[-1]
 
 
-def find_cluster(clusters: Clusters, given: str | None) -> Cluster | None:
-    name = cluster_name(given)
+def find_cluster(clusters: Clusters, provided: str | None) -> Cluster | None:
+    name = cluster_name(provided)
     found = clusters.state.clusters.get(name)
-    if found is None or (given and given.startswith("arn:") and given != found.arn):
+    if found is None or (provided and provided.startswith("arn:") and provided != found.arn):
         return None
     return found
 
 
-def cluster(clusters: Clusters, given: str | None) -> Cluster:
-    found = find_cluster(clusters, given)
+def cluster(clusters: Clusters, provided: str | None) -> Cluster:
+    found = find_cluster(clusters, provided)
     if found is None or found.status != "ACTIVE":
         raise AwsError("ClusterNotFoundException", "Cluster not found.")
     return found
 
 
-def find_service(clusters: Clusters, in_cluster: Cluster, given: str) -> Service | None:
-    name = given.rsplit("/", 1)[-1]
+def find_service(clusters: Clusters, in_cluster: Cluster, provided: str) -> Service | None:
+    name = provided.rsplit("/", 1)[-1]
     return clusters.state.services.get(clusters.names.arn("service", in_cluster.name, name))
 
 
-def service(clusters: Clusters, in_cluster: Cluster, given: str) -> Service:
+def service(clusters: Clusters, in_cluster: Cluster, provided: str) -> Service:
     """A service that was not deleted."""
-    found = find_service(clusters, in_cluster, given)
+    found = find_service(clusters, in_cluster, provided)
     if found is None:
         raise AwsError("ServiceNotFoundException", "Service not found.")
     if found.status != "ACTIVE":
@@ -57,9 +57,9 @@ def service(clusters: Clusters, in_cluster: Cluster, given: str) -> Service:
     return found
 
 
-def find_definition(clusters: Clusters, given: str) -> TaskDefinition | None:
+def find_definition(clusters: Clusters, provided: str) -> TaskDefinition | None:
     """By ARN, ``family:revision`` (of any status) or ``family`` (its latest ACTIVE revision)."""
-    words = given.rsplit("/", 1)[-1] if given.startswith("arn:") else given
+    words = provided.rsplit("/", 1)[-1] if provided.startswith("arn:") else provided
     family, _, revision = words.partition(":")
     known = clusters.state.definitions.get(family, {})
     if revision:
@@ -67,9 +67,9 @@ def find_definition(clusters: Clusters, given: str) -> TaskDefinition | None:
     return next((known[number] for number in sorted(known, reverse=True) if known[number].active), None)
 
 
-def usable_definition(clusters: Clusters, given: str) -> TaskDefinition:
+def usable_definition(clusters: Clusters, provided: str) -> TaskDefinition:
     """A definition that new tasks may use."""
-    found = find_definition(clusters, given)
+    found = find_definition(clusters, provided)
     if found is None:
         raise client_error("TaskDefinition not found.")
     if not found.active:
@@ -77,8 +77,8 @@ def usable_definition(clusters: Clusters, given: str) -> TaskDefinition:
     return found
 
 
-def find_task(clusters: Clusters, in_cluster: Cluster, given: str) -> Task | None:
-    return clusters.state.tasks.get(clusters.names.arn("task", in_cluster.name, given.rsplit("/", 1)[-1]))
+def find_task(clusters: Clusters, in_cluster: Cluster, provided: str) -> Task | None:
+    return clusters.state.tasks.get(clusters.names.arn("task", in_cluster.name, provided.rsplit("/", 1)[-1]))
 
 
 def page(

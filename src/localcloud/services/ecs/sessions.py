@@ -25,8 +25,8 @@ from urllib.parse import urlsplit
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
+from localcloud.backends import tools
 from localcloud.core.processes import Supervisor
-from localcloud.parts import tools
 from localcloud.services.ecs import session_messages as messages
 from localcloud.services.ecs.session_channel import Channel
 from localcloud.services.ecs.session_messages import BadFrame, Message, PayloadType
@@ -59,7 +59,7 @@ _REFUSED: Final = 1008  # the websocket's close code for a broken policy
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SessionTarget:
     """The container that a command runs in. ``lives`` says whether its own process still runs."""
 
     target: str
@@ -80,7 +80,7 @@ class Session:
     until: float
     """Monotonic seconds."""
     command: tuple[str, ...]
-    place: Place
+    place: SessionTarget
 
 
 class Sessions:
@@ -122,7 +122,7 @@ class Sessions:
 
     # -- granting -------------------------------------------------------------------------------------------------
 
-    def grant(self, command: tuple[str, ...], place: Place) -> dict[str, str]:
+    def grant(self, command: tuple[str, ...], place: SessionTarget) -> dict[str, str]:
         """A new session as ECS answers it. Its token is good once and for ``token_seconds``."""
         if self._server is None:
             raise RuntimeError("a session was asked for before the cloud was started")
@@ -141,8 +141,8 @@ class Sessions:
         """The session that this opening message may begin; it can't be begun again."""
         identity = urlsplit(path).path.removeprefix("/v1/data-channel/")
         try:
-            given = json.loads(opening)
-            token = str(given["TokenValue"])
+            provided = json.loads(opening)
+            token = str(provided["TokenValue"])
         except (ValueError, KeyError, TypeError):
             return None
         with self._lock:
@@ -182,7 +182,7 @@ class Sessions:
         connection.close()
 
     @contextmanager
-    def _address(self, place: Place) -> Iterator[str]:
+    def _address(self, place: SessionTarget) -> Iterator[str]:
         """The task's real address, known to the VPC while the session lasts; empty where there is none."""
         address = place.environment.get(OWN_ADDRESS, "")
         if self._cloud is None or not address or not self._cloud.has(Network):
@@ -266,7 +266,9 @@ def _incoming(connection: ServerConnection, channel: Channel) -> list[Message]:
         return []
 
 
-def _tie(connection: ServerConnection, channel: Channel, terminal: Terminal, place: Place, seen: bytearray) -> str:
+def _tie(
+    connection: ServerConnection, channel: Channel, terminal: Terminal, place: SessionTarget, seen: bytearray
+) -> str:
     """Pass output and input on until the command, the container or the client ends. Answers why, if it must be told.
 
     ``seen`` gets the output.

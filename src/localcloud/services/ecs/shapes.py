@@ -192,10 +192,10 @@ def task(clusters: Clusters, record: model.Task, include: Iterable[str] = ()) ->
 
 
 def _overrides(record: model.Task) -> dict[str, Any]:
-    given = record.spec.get("overrides", {})
-    named = {override["name"]: override for override in given.get("containerOverrides", [])}
+    provided = record.spec.get("overrides", {})
+    named = {override["name"]: override for override in provided.get("containerOverrides", [])}
     containers = [named.get(container.name, {"name": container.name}) for container in record.containers]
-    return {**given, "containerOverrides": containers, "inferenceAcceleratorOverrides": []}
+    return {**provided, "containerOverrides": containers, "inferenceAcceleratorOverrides": []}
 
 
 def _attachments(record: model.Task) -> list[dict[str, Any]]:

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localcloud.backends import certificates, valkey
+from localcloud.backends.haproxy import Haproxy, HaproxyError, TlsListener, tls_configuration
+from localcloud.backends.valkey import Server, ValkeyError
 from localcloud.core import network
 from localcloud.core.processes import Process, Supervisor
 from localcloud.core.windows import in_window
-from localcloud.parts import certificates, valkey
-from localcloud.parts.haproxy import Haproxy, HaproxyError, TlsListener, tls_configuration
-from localcloud.parts.valkey import Server, ValkeyError
 from localcloud.services.elasticache import measure
 from localcloud.services.elasticache.model import Group, Member, ParameterGroup, max_memory
 from localcloud.services.elasticache.parameters import server_settings

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from localcloud.backends import valkey
+from localcloud.backends.valkey import Server, ValkeyError
 from localcloud.core.processes import Process
-from localcloud.parts import valkey
-from localcloud.parts.valkey import Server, ValkeyError
 
 EVERY = 5.0
 """Seconds between samples. ElastiCache publishes each minute; short alarm periods need one in each."""
@@ -33,7 +33,7 @@ _COUNTERS = {
 class _Reading:
     at: float
     cpu_seconds: float
-    told: dict[str, str]
+    info: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -48,32 +48,32 @@ class Measurements:
     def take(self, server: Server, process: Process, is_primary: bool) -> list[Sample]:
         """The samples of this moment; none where the server can't be asked, so that its silence shows."""
         try:
-            told = valkey.info(server)
+            record = valkey.info(server)
         except (OSError, ValkeyError):
             return []
-        now = _Reading(time.monotonic(), process.cpu_seconds(), told)
+        now = _Reading(time.monotonic(), process.cpu_seconds(), record)
         before = self._last.get(server.name)
         self._last[server.name] = now
-        samples = _levels(told, is_primary)
+        samples = _levels(record, is_primary)
         # After a restart the counters begin again at zero.
-        same_run = before is not None and before.told.get("run_id") == told.get("run_id")
+        same_run = before is not None and before.info.get("run_id") == record.get("run_id")
         return samples + (_between(before, now) if before and same_run else [])
 
 
-def _levels(told: dict[str, str], is_primary: bool) -> list[Sample]:
-    used, most = int(told["used_memory"]), int(told["maxmemory"])
-    keys = sum(int(value.split("keys=")[1].split(",")[0]) for name, value in told.items() if name.startswith("db"))
+def _levels(record: dict[str, str], is_primary: bool) -> list[Sample]:
+    used, most = int(record["used_memory"]), int(record["maxmemory"])
+    keys = sum(int(value.split("keys=")[1].split(",")[0]) for name, value in record.items() if name.startswith("db"))
     # Our own question is one connection; replicas' links aren't clients in ElastiCache either.
-    clients = max(0, int(told["connected_clients"]) - 1)
+    clients = max(0, int(record["connected_clients"]) - 1)
     return [
         ("CurrConnections", float(clients), "Count"),
         ("CurrItems", float(keys), "Count"),
         ("BytesUsedForCache", float(used), "Bytes"),
         ("DatabaseMemoryUsagePercentage", min(100.0, 100 * used / most) if most else 0.0, "Percent"),
         ("FreeableMemory", float(max(0, most - used)), "Bytes"),
-        ("MemoryFragmentationRatio", float(told.get("mem_fragmentation_ratio", 1)), "None"),
+        ("MemoryFragmentationRatio", float(record.get("mem_fragmentation_ratio", 1)), "None"),
         ("IsMaster", 1.0 if is_primary else 0.0, "Count"),
-        ("ReplicationLag", 0.0 if is_primary else float(told.get("master_last_io_seconds_ago", 0)), "Seconds"),
+        ("ReplicationLag", 0.0 if is_primary else float(record.get("master_last_io_seconds_ago", 0)), "Seconds"),
     ]
 
 
@@ -81,7 +81,7 @@ def _between(before: _Reading, now: _Reading) -> list[Sample]:
     seconds = max(0.001, now.at - before.at)
 
     def gained(name: str) -> float:
-        return max(0.0, float(now.told[name]) - float(before.told[name]))
+        return max(0.0, float(now.info[name]) - float(before.info[name]))
 
     samples: list[Sample] = [(name, gained(source), "Count") for name, source in _COUNTERS.items()]
     hits, misses = gained("keyspace_hits"), gained("keyspace_misses")
@@ -127,7 +127,7 @@ def slow_log(server: Server, after: int) -> tuple[list[SlowCommand], int]:
 def slow_log_event(entry: SlowCommand, group: str, member: str, form: str) -> tuple[int, str]:
     """An entry as ElastiCache writes it to CloudWatch Logs, in JSON or in text."""
     command = " ".join(entry.words)
-    told = {
+    response = {
         "CacheClusterId": member,
         "CacheNodeId": "0001",
         "Id": entry.id,
@@ -138,7 +138,7 @@ def slow_log_event(entry: SlowCommand, group: str, member: str, form: str) -> tu
         "ReplicationGroupId": group,
     }
     if form == "json":
-        return entry.at * 1000, json.dumps(told)
+        return entry.at * 1000, json.dumps(response)
     moment = datetime.fromtimestamp(entry.at, UTC).isoformat()
     return entry.at * 1000, f"{moment} {member}/0001 {entry.id} {entry.microseconds} {command} {entry.client}"
 
@@ -179,7 +179,7 @@ def engine_log(path: Path, offset: int) -> tuple[list[EngineLine], int]:
 def engine_log_event(line: EngineLine, group: str, member: str, form: str) -> tuple[int, str]:
     """A line as ElastiCache writes it to CloudWatch Logs, in JSON or in text."""
     moment = f"{line.at:%d %b %Y %H:%M:%S}.{line.at.microsecond // 1000:03d} UTC"
-    told = {
+    record = {
         "CacheClusterId": member,
         "CacheNodeId": "0001",
         "LogLevel": line.level,
@@ -188,5 +188,5 @@ def engine_log_event(line: EngineLine, group: str, member: str, form: str) -> tu
         "Message": line.message,
         "ReplicationGroupId": group,
     }
-    text = json.dumps(told) if form == "json" else f"{member}/0001:{line.role} {moment} {line.level} {line.message}"
+    text = json.dumps(record) if form == "json" else f"{member}/0001:{line.role} {moment} {line.level} {line.message}"
     return int(line.at.timestamp() * 1000), text

@@ -28,8 +28,8 @@ def max_memory(node_type: str) -> int:
     return LOCAL_MEMORY.get(match[1], LARGEST_LOCAL_MEMORY) * MIB
 
 
-def engine_version(engine: str, asked: str | None) -> str:
-    version = asked or ("7.1" if engine == "redis" else "8.0")
+def engine_version(engine: str, requested: str | None) -> str:
+    version = requested or ("7.1" if engine == "redis" else "8.0")
     short = ".".join(version.split(".")[:2])
     if short not in ENGINE_VERSIONS:
         raise AwsError("InvalidParameterValue", f"Version {version} of {engine} is not available.")

@@ -341,17 +341,17 @@ def modify(cloud: Cloud, call: Call) -> Answer:
         settings["SecurityGroupIds"] = list(params["SecurityGroupIds"])
         for interface in group.interfaces:
             network.set_groups(cloud, interface, settings["SecurityGroupIds"])
-    asked = dict(params)
+    request = dict(params)
     if params.get("EngineVersion"):
-        asked["EngineVersion"] = engine_version(group.engine, params["EngineVersion"])
+        request["EngineVersion"] = engine_version(group.engine, params["EngineVersion"])
     for each in params.get("LogDeliveryConfigurations") or ():
         kept = [known for known in settings["LogDeliveryConfigurations"] if known["LogType"] != each["LogType"]]
         settings["LogDeliveryConfigurations"] = kept + ([each] if each.get("Enabled", True) else [])
-    changes = {name: asked[name] for name in _CHANGEABLE if asked.get(name) not in (None, settings.get(name))}
+    changes = {name: request[name] for name in _CHANGEABLE if request.get(name) not in (None, settings.get(name))}
     waiting = (
         {} if params.get("ApplyImmediately") else {name: changes.pop(name) for name in _WAITING if name in changes}
     )
-    now_again = [name for name in _WAITING if asked.get(name) is not None and asked[name] == settings.get(name)]
+    now_again = [name for name in _WAITING if request.get(name) is not None and request[name] == settings.get(name)]
     group.pending = {name: value for name, value in (group.pending | waiting).items() if name not in now_again}
     if params.get("ApplyImmediately") and (changes or group.pending):
         group.pending |= changes

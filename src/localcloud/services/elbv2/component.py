@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localcloud.backends import certificates
+from localcloud.backends.haproxy import Haproxy, HaproxyError
+from localcloud.backends.log_pipe import LogPipe
 from localcloud.core import network
 from localcloud.core.network import Interface
 from localcloud.core.processes import Supervisor
-from localcloud.parts import certificates
-from localcloud.parts.haproxy import Haproxy, HaproxyError
-from localcloud.parts.log_pipe import LogPipe
 from localcloud.services.elbv2 import configuration, plan, traffic
 from localcloud.services.elbv2.configuration import Server, server_name
 from localcloud.services.elbv2.paths import Paths

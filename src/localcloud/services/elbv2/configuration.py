@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localcloud.parts.haproxy import GLOBAL, quoted
+from localcloud.backends.haproxy import GLOBAL, quoted
 from localcloud.services.elbv2.plan import Balancer, Group, Listener, Rule, targets_of
 
 LOG_FIELDS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import Answer, AwsError, Call, mend, operation
+from localcloud.core.registry import Answer, AwsError, Call, operation, patch_response
 from localcloud.services.elbv2.component import LoadBalancers
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def deregister_targets(cloud: Cloud, call: Call) -> Answer:
 def describe_target_health(cloud: Cloud, call: Call) -> Answer:
     record = _record(cloud, call.params["TargetGroupArn"])
     states = {(each.address, each.port): each for each in cloud.part(LoadBalancers).health(record.arn)}
-    asked = _targets(record, call) or sorted(states)
+    requested = _targets(record, call) or sorted(states)
     shown = []
-    for address, port in asked:
+    for address, port in requested:
         state = states.get((address, port))
         health: dict[str, Any] = {
             "State": "unused",
@@ -115,7 +115,7 @@ def delete_load_balancer(cloud: Cloud, call: Call) -> Answer:
     return {}
 
 
-@mend("elbv2", "CreateLoadBalancer")
+@patch_response("elbv2", "CreateLoadBalancer")
 def create_load_balancer(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     for shown in answer["LoadBalancers"]:
         record = cloud.moto("elbv2").load_balancers[shown["LoadBalancerArn"]]
@@ -136,25 +136,25 @@ def create_load_balancer(cloud: Cloud, call: Call, answer: dict[str, Any]) -> An
     return answer
 
 
-@mend("elbv2", "SetSubnets")
+@patch_response("elbv2", "SetSubnets")
 def set_subnets(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     cloud.part(LoadBalancers).place(cloud, cloud.moto("elbv2").load_balancers[call.params["LoadBalancerArn"]])
     return answer
 
 
-@mend("elbv2", "SetSecurityGroups")
+@patch_response("elbv2", "SetSecurityGroups")
 def set_security_groups(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     cloud.part(LoadBalancers).place(cloud, cloud.moto("elbv2").load_balancers[call.params["LoadBalancerArn"]])
     return answer
 
 
-@mend("elbv2", "DeleteTargetGroup")
+@patch_response("elbv2", "DeleteTargetGroup")
 def delete_target_group(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     cloud.part(LoadBalancers).forget_group(call.params["TargetGroupArn"])
     return answer
 
 
-@mend("elbv2", "DescribeTargetGroups")
+@patch_response("elbv2", "DescribeTargetGroups")
 def describe_target_groups(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     """moto counts a load balancer once for each rule, and never forgets it."""
     from localcloud.services.elbv2 import plan
@@ -166,7 +166,7 @@ def describe_target_groups(cloud: Cloud, call: Call, answer: dict[str, Any]) -> 
 
 
 def _changes(name: str) -> None:
-    @mend("elbv2", name)
+    @patch_response("elbv2", name)
     def changed(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
         cloud.part(LoadBalancers).changed()
         return answer

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from localcloud.backends.blackhole import BlackHole
 from localcloud.core.network import Interface
-from localcloud.parts.blackhole import BlackHole
 from localcloud.services.elbv2.configuration import server_of
 from localcloud.services.elbv2.traffic import Request
 from localcloud.services.vpc import Network

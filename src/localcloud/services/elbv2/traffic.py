@@ -46,25 +46,25 @@ def parse(line: str) -> Request | None:
     fields = line.strip().split("|")
     if len(fields) != len(LOG_FIELDS):
         return None
-    told = dict(zip(LOG_FIELDS, fields, strict=True))
-    milliseconds = _number(told["response_ms"])
-    from_target = told["from_target"] == "1"
+    record = dict(zip(LOG_FIELDS, fields, strict=True))
+    milliseconds = _number(record["response_ms"])
+    from_target = record["from_target"] == "1"
     return Request(
-        balancer=told["balancer"],
-        group=told["backend"],
-        chosen=told["server"] not in ("<NOSRV>", "-", ""),
-        status=_number(told["status"]),
+        balancer=record["balancer"],
+        group=record["backend"],
+        chosen=record["server"] not in ("<NOSRV>", "-", ""),
+        status=_number(record["status"]),
         response_seconds=milliseconds / 1000 if from_target and milliseconds >= 0 else None,
         from_target=from_target,
-        kind=told["kind"].strip("-"),
-        bytes=max(0, _number(told["bytes"])),
-        failed_to_connect=told["termination"] == "sC",
-        uploaded=max(0, _number(told["uploaded"])),
-        client=(told["client_address"], max(0, _number(told["client_port"]))),
-        own=told["own_address"],
-        listener=max(0, _number(told["frontend"].removeprefix("l-").rstrip("~"))),
-        server=told["server"],
-        source_port=max(0, _number(told["source_port"])),
+        kind=record["kind"].strip("-"),
+        bytes=max(0, _number(record["bytes"])),
+        failed_to_connect=record["termination"] == "sC",
+        uploaded=max(0, _number(record["uploaded"])),
+        client=(record["client_address"], max(0, _number(record["client_port"]))),
+        own=record["own_address"],
+        listener=max(0, _number(record["frontend"].removeprefix("l-").rstrip("~"))),
+        server=record["server"],
+        source_port=max(0, _number(record["source_port"])),
     )
 
 

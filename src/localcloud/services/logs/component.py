@@ -22,7 +22,7 @@ from localcloud.services.logs.metric_filters import MetricEmitter, Publish
 from localcloud.services.logs.queries import Queries
 from localcloud.services.logs.reader import Page, Question, read_page
 from localcloud.services.logs.store import GroupStore, Segment, Store, weight
-from localcloud.services.logs.work import WorkFailed, Workshop
+from localcloud.services.logs.work import WorkerProcess, WorkFailed
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -55,7 +55,7 @@ class Logs:
         self.saved_queries: dict[str, SavedQuery] = {}
         self.policies: dict[str, ResourcePolicy] = {}
         self.store = Store(state / "logs" / "groups")
-        self.workshop = Workshop(state / "logs", self._processes)
+        self.workshop = WorkerProcess(state / "logs", self._processes)
         self.queries = Queries(state / "logs", self.store, self.workshop)
 
     # -- component

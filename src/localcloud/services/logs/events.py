@@ -79,9 +79,9 @@ def get_log_events(cloud: Cloud, call: Call) -> Answer:
     with component(cloud).lock:
         if stream not in group.streams:
             raise missing("log stream")
-    given = params.get("nextToken")
-    direction, after = _position(given)
-    descending = direction == "b" if given is not None else not params.get("startFromHead", False)
+    provided = params.get("nextToken")
+    direction, after = _position(provided)
+    descending = direction == "b" if provided is not None else not params.get("startFromHead", False)
     question = Question(
         start=params.get("startTime", 0),
         end=params.get("endTime", FAR) - 1,  # this call alone leaves endTime out
@@ -100,8 +100,8 @@ def get_log_events(cloud: Cloud, call: Call) -> Answer:
         first = last = after or ((question.end, 0) if descending else (question.start - 1, 0))
     return {
         "events": [{"timestamp": e.at, "message": e.message, "ingestionTime": e.ingested} for e in events],
-        "nextForwardToken": given if given and direction == "f" and not events else _position_token("f", last),
-        "nextBackwardToken": given if given and direction == "b" and not events else _position_token("b", first),
+        "nextForwardToken": provided if provided and direction == "f" and not events else _position_token("f", last),
+        "nextBackwardToken": provided if provided and direction == "b" and not events else _position_token("b", first),
     }
 
 

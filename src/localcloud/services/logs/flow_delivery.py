@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import Answer, Call, mend
+from localcloud.core.registry import Answer, Call, patch_response
 from localcloud.services.logs.component import Logs
 from localcloud.services.logs.flow import DEFAULT_FORMAT, FlowRecord, line, stream
 
@@ -62,7 +62,7 @@ def publish(cloud: Cloud, resources: Collection[str], records: Sequence[FlowReco
             logs.put(destination.group, name, events)
 
 
-@mend("ec2", "DescribeFlowLogs")
+@patch_response("ec2", "DescribeFlowLogs")
 def describe_flow_logs(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     """Whether delivery works depends on our groups."""
     logs = cloud.part(Logs)

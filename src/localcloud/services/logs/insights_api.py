@@ -71,10 +71,10 @@ def _only_insights(params: Mapping[str, Any]) -> None:
 
 
 def _group_names(params: Mapping[str, Any]) -> list[str]:
-    given = [params[key] for key in ("logGroupName", "logGroupNames", "logGroupIdentifiers") if params.get(key)]
-    if len(given) != 1:
+    provided = [params[key] for key in ("logGroupName", "logGroupNames", "logGroupIdentifiers") if params.get(key)]
+    if len(provided) != 1:
         raise invalid("Exactly one of logGroupName, logGroupNames and logGroupIdentifiers must be given.")
-    names = [given[0]] if isinstance(given[0], str) else list(given[0])
+    names = [provided[0]] if isinstance(provided[0], str) else list(provided[0])
     if len(names) > MAX_GROUPS:
         raise invalid(f"A query may span {MAX_GROUPS} log groups, not {len(names)}.")
     return list(dict.fromkeys(group_name(name) for name in names))

@@ -17,7 +17,7 @@ from localcloud.services.logs.live_sessions import Session, Sessions
 from localcloud.services.logs.shared import component, group_name, group_named, invalid, pattern_of
 
 MOST_GROUPS = 10
-LONGEST = 3 * 60 * 60.0
+MAX_SESSION_SECONDS = 3 * 60 * 60.0
 EVERY = 1.0
 
 
@@ -65,7 +65,7 @@ class _Stream:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         yield {"sessionStart": self._start}
-        end = time.monotonic() + LONGEST
+        end = time.monotonic() + MAX_SESSION_SECONDS
         while not self._cloud.stopping.wait(EVERY):
             if time.monotonic() > end:
                 yield {"SessionTimeoutException": {"message": "The Live Tail session has lasted three hours."}}

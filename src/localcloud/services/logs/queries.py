@@ -18,7 +18,7 @@ from typing import Any
 from localcloud.services.logs.definitions import Group
 from localcloud.services.logs.insights.translate import Statement
 from localcloud.services.logs.store import Store
-from localcloud.services.logs.work import WorkFailed, Workshop
+from localcloud.services.logs.work import WorkerProcess, WorkFailed
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Query:
 class Queries:
     """All queries of one cloud; from any thread."""
 
-    def __init__(self, folder: Path, store: Store, workshop: Workshop) -> None:
+    def __init__(self, folder: Path, store: Store, workshop: WorkerProcess) -> None:
         self._folder = folder / "results"
         self._store = store
         self._workshop = workshop

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from localcloud.services.logs.definitions import Group
 from localcloud.services.logs.pattern_parser import parse_pattern
 from localcloud.services.logs.store import Event, GroupStore, Segment, Store
-from localcloud.services.logs.work import Workshop
+from localcloud.services.logs.work import WorkerProcess
 
 PAGE_BYTES = 1024 * 1024
 PORTION = 50_000
@@ -17,7 +17,7 @@ PORTION = 50_000
 FAR = 2**62
 """Later than any event, in milliseconds and as a sequence number."""
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 """Where an event stands in a group: its time and its sequence number."""
 
 
@@ -27,7 +27,7 @@ class Question:
 
     start: int = 0
     end: int = FAR
-    after: Place | None = None
+    after: Position | None = None
     """Go on behind this place, in the direction asked for."""
     limit: int = 10_000
     descending: bool = False
@@ -49,12 +49,12 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Page:
     events: list[Event]
-    reached: Place | None
+    reached: Position | None
     """Where the next page begins, or None where there is none."""
 
 
 def read_page(
-    store: Store, workshop: Workshop, group: Group, question: Question, *, portion_size: int = PORTION
+    store: Store, workshop: WorkerProcess, group: Group, question: Question, *, portion_size: int = PORTION
 ) -> Page:
     """The next events. A page may be partly full though more follow, as AWS's may: segments are scanned in portions."""
     with store.reading():
@@ -106,13 +106,13 @@ def _portion(segments: Sequence[Segment], question: Question, events: int) -> tu
     return left, question
 
 
-def _place(event: Event) -> Place:
+def _place(event: Event) -> Position:
     return event.at, event.sequence
 
 
 def _scan(
-    workshop: Workshop, segments: Sequence[str], question: Question, hidden: dict[str, int]
-) -> tuple[list[Event], Place | None]:
+    workshop: WorkerProcess, segments: Sequence[str], question: Question, hidden: dict[str, int]
+) -> tuple[list[Event], Position | None]:
     if not segments:
         return [], None
     answer = workshop.ask(

@@ -26,7 +26,7 @@ class WorkFailed(RuntimeError):
     """The worker could not do it, or ended. The message is its own."""
 
 
-class Workshop:
+class WorkerProcess:
     """One worker process at most. Every method may be called from any thread."""
 
     def __init__(self, folder: Path, supervisor: Callable[[], Supervisor]) -> None:

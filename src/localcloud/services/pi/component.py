@@ -83,7 +83,7 @@ class Insights:
 
         databases = cloud.part(Databases)
         try:
-            with sampler.watching(databases.server(instance.identifier)) as asked:
+            with sampler.watching(databases.server(instance.identifier)) as request:
                 self._last_problem.pop(instance.identifier, None)
                 second = counted = 0
                 name = instance.record["DbiResourceId"]
@@ -91,10 +91,10 @@ class Insights:
                     second = _next_second(cloud, second)
                     if cloud.stopping.is_set():
                         break
-                    self.store.add(name, second, asked.sessions())
+                    self.store.add(name, second, request.sessions())
                     if second - counted >= COUNTERS_EVERY:
                         counted = second
-                        values = asked.counters(databases.processes(instance.identifier), instance.size)
+                        values = request.counters(databases.processes(instance.identifier), instance.size)
                         self.store.add_counters(name, second, values)
         except (psycopg.Error, OSError, KeyError, sqlite3.ProgrammingError) as problem:
             # Servers stop; and KeyError is an instance, ProgrammingError a store that has gone meanwhile.

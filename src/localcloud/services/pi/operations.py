@@ -54,11 +54,11 @@ def get_resource_metrics(cloud: Cloud, call: Call) -> Answer:
     if alignment not in ("END_TIME", "START_TIME"):
         raise queries.constraint("periodAlignment")
     span = queries.span(params, call.at)
-    asked = [(queries.metric(query["Metric"]), query) for query in params["MetricQueries"]]
-    if not 1 <= len(asked) <= 15:
+    requested = [(queries.metric(query["Metric"]), query) for query in params["MetricQueries"]]
+    if not 1 <= len(requested) <= 15:
         raise queries.constraint("metricQueries")
     store, found = cloud.part(Insights).store, []
-    for metric, query in asked:
+    for metric, query in requested:
         for dimensions, values in _series(store, resource, span, metric, query):
             key: dict[str, Any] = {"Metric": query["Metric"]}
             if dimensions:

@@ -13,13 +13,13 @@ from localcloud.core.registry import AwsError
 from localcloud.services.pi.catalogue import COUNTERS, DIMENSIONS, GROUPS, LOADS, PERIODS, STATISTICS
 from localcloud.services.pi.store import KEPT, Load, Span
 
-MOST = 25
+MAX_RESULTS = 25
 """Items on a page, and keys of a group."""
-MOST_POINTS = 10_100
+MAX_POINTS = 10_100
 """Points of one series: seven days by minute."""
 WANTED_POINTS = 150
 """Where no period is given AWS aims at 100 to 200 points."""
-MOST_BYTES = 500
+MAX_BYTES = 500
 """Of a dimension's value in an answer; the whole of a statement is asked by GetDimensionKeyDetails."""
 
 
@@ -65,25 +65,25 @@ def metric(full: str) -> Metric:
     return Metric(name, statistic)
 
 
-def group(asked: Mapping[str, Any]) -> Group:
-    name = asked["Group"]
+def group(request: Mapping[str, Any]) -> Group:
+    name = request["Group"]
     if name not in GROUPS:
         raise invalid(f"This group is not a known group: {name} is not valid for current resource")
-    dimensions = tuple(asked.get("Dimensions") or GROUPS[name])
+    dimensions = tuple(request.get("Dimensions") or GROUPS[name])
     for each in dimensions:
         if each not in GROUPS[name]:
             raise invalid(f"This dimension is not a known dimension of group {name}: {each}")
-    limit = int(asked.get("Limit") or MOST)
-    if not 1 <= limit <= MOST:
+    limit = int(request.get("Limit") or MAX_RESULTS)
+    if not 1 <= limit <= MAX_RESULTS:
         raise constraint("limit")
     return Group(dimensions, limit)
 
 
-def filters(asked: Mapping[str, str] | None) -> dict[str, str]:
-    for name in asked or {}:
+def filters(request: Mapping[str, str] | None) -> dict[str, str]:
+    for name in request or {}:
         if name not in DIMENSIONS:
             raise invalid(f"This dimension is not a known dimension: {name} is not valid for current resource")
-    return dict(asked or {})
+    return dict(request or {})
 
 
 def span(params: Mapping[str, Any], now: datetime) -> Span:
@@ -98,9 +98,9 @@ def span(params: Mapping[str, Any], now: datetime) -> Span:
         raise invalid("The StartTime is earlier than the retention period of 7 days.")
     first = math.floor(begin.timestamp() / period) * period
     last = math.ceil(end.timestamp() / period) * period
-    if (last - first) // period > MOST_POINTS:
+    if (last - first) // period > MAX_POINTS:
         message = (
-            f"The period {period} gives {(last - first) // period} data points; at most {MOST_POINTS} are returned."
+            f"The period {period} gives {(last - first) // period} data points; at most {MAX_POINTS} are returned."
         )
         raise invalid(f"{message} Ask for a longer period or a shorter time.")
     return Span(first, last, period)
@@ -150,13 +150,13 @@ def series(load: Load, keys: Sequence[int]) -> dict[int, float]:
 
 
 def _cut(value: str) -> str:
-    return value.encode()[:MOST_BYTES].decode(errors="ignore")
+    return value.encode()[:MAX_BYTES].decode(errors="ignore")
 
 
-def paged(items: list[Any], params: Mapping[str, Any], key: str, default: int = MOST) -> dict[str, Any]:
+def paged(items: list[Any], params: Mapping[str, Any], key: str, default: int = MAX_RESULTS) -> dict[str, Any]:
     """One page, with ``NextToken`` where there is more."""
     size = int(params.get("MaxResults") or default)
-    if not 1 <= size <= MOST:
+    if not 1 <= size <= MAX_RESULTS:
         raise constraint("maxResults")
     shown, following = paging.page(items, params.get("NextToken"), size, invalid("The NextToken is not valid."))
     return {key: shown} | ({"NextToken": following} if following else {})

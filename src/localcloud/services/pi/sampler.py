@@ -16,9 +16,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from localcloud.backends import sockets
+from localcloud.backends.postgres import ADMINISTRATOR, Server
 from localcloud.core.processes import Process
-from localcloud.parts import sockets
-from localcloud.parts.postgres import ADMINISTRATOR, Server
 from localcloud.services.pi.catalogue import COUNTERS
 from localcloud.services.pi.statements import Statement
 from localcloud.services.rds.model import Size
@@ -81,7 +81,7 @@ class Session:
 class _Reading:
     at: float
     cpu_seconds: float
-    told: Mapping[str, float]
+    gauges: Mapping[str, float]
 
 
 class Sampler:
@@ -101,17 +101,17 @@ class Sampler:
         """The counters by name; those that are what happened between two readings are missing from the first."""
         ours, self._asked = self._asked, 0
         row = self._ask(_COUNTERS)[0]
-        told = {name: float(value or 0) for name, value in row.items()}
-        now = _Reading(time.monotonic(), sum(process.cpu_seconds() for process in processes), told)
+        record = {name: float(value or 0) for name, value in row.items()}
+        now = _Reading(time.monotonic(), sum(process.cpu_seconds() for process in processes), record)
         before, self._last = self._last, now
         values = {"os.general.numVCPUs": float(size.vcpus), "os.memory.total": size.memory / 1024}
-        values |= {name: told[each.sql] for name, each in COUNTERS.items() if each.sql and each.kind == "gauge"}
+        values |= {name: record[each.sql] for name, each in COUNTERS.items() if each.sql and each.kind == "gauge"}
         if before is None:
             return values
         seconds = max(0.001, now.at - before.at)
         for name, each in COUNTERS.items():
             if each.kind != "gauge":
-                gained = told[each.sql] - before.told[each.sql] - (ours if each.sql == "xact_commit" else 0)
+                gained = record[each.sql] - before.gauges[each.sql] - (ours if each.sql == "xact_commit" else 0)
                 values[name] = max(0.0, gained) / seconds * (60 if each.kind == "minute" else 1)
         cpu = 100 * (now.cpu_seconds - before.cpu_seconds) / seconds / size.vcpus
         values["os.cpuUtilization.total"] = min(100.0, max(0.0, cpu))

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from localcloud.backends import certificates, postgres
+from localcloud.backends.postgres import PostgresError, Server
 from localcloud.core import network
 from localcloud.core.processes import Process, Supervisor
 from localcloud.core.windows import in_window
-from localcloud.parts import certificates, postgres
-from localcloud.parts.postgres import PostgresError, Server
 from localcloud.services.rds import measure, parameters, secret
 from localcloud.services.rds.model import Instance, settle_zones
 from localcloud.services.rds.parameters import ParameterGroup

@@ -13,9 +13,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from localcloud.backends import postgres
+from localcloud.backends.postgres import Server
 from localcloud.core.processes import Process
-from localcloud.parts import postgres
-from localcloud.parts.postgres import Server
 from localcloud.services.rds.model import GIB, Size
 
 EVERY = 5.0
@@ -44,7 +44,7 @@ _PAGE = 8192
 class _Reading:
     at: float
     cpu_seconds: float
-    told: dict[str, float]
+    stats: dict[str, float]
 
 
 @dataclass(slots=True)
@@ -63,19 +63,19 @@ class Measurements:
                 row = cursor.execute(_QUERY, {"own": postgres.ADMINISTRATOR}).fetchone() or {}
         except (psycopg.Error, OSError):
             return []
-        told = {name: float(value or 0) for name, value in row.items()}
-        now = _Reading(time.monotonic(), sum(process.cpu_seconds() for process in processes), told)
+        entry = {name: float(value or 0) for name, value in row.items()}
+        now = _Reading(time.monotonic(), sum(process.cpu_seconds() for process in processes), entry)
         before = self._last.get(server.name)
         self._last[server.name] = now
         memory = sum(process.memory_bytes() for process in processes)
-        stored = told["data_bytes"] + told["wal_bytes"] + told["spilled_bytes"]
+        stored = entry["data_bytes"] + entry["wal_bytes"] + entry["spilled_bytes"]
         samples: list[Sample] = [
-            ("DatabaseConnections", told["connections"], "Count"),
+            ("DatabaseConnections", entry["connections"], "Count"),
             ("FreeStorageSpace", max(0.0, record["AllocatedStorage"] * GIB - stored), "Bytes"),
             ("FreeableMemory", float(max(0, size.memory - memory)), "Bytes"),
             ("SwapUsage", 0.0, "Bytes"),
-            ("TransactionLogsDiskUsage", told["wal_bytes"], "Bytes"),
-            ("MaximumUsedTransactionIDs", told["oldest_transaction"], "Count"),
+            ("TransactionLogsDiskUsage", entry["wal_bytes"], "Bytes"),
+            ("MaximumUsedTransactionIDs", entry["oldest_transaction"], "Count"),
         ]
         return samples + (_between(before, now, size) if before else [])
 
@@ -84,7 +84,7 @@ def _between(before: _Reading, now: _Reading, size: Size) -> list[Sample]:
     seconds = max(0.001, now.at - before.at)
 
     def gained(name: str) -> float:
-        return max(0.0, now.told[name] - before.told[name])
+        return max(0.0, now.stats[name] - before.stats[name])
 
     reads, writes = gained("reads"), gained("writes")
     cpu = 100 * (now.cpu_seconds - before.cpu_seconds) / seconds / size.vcpus

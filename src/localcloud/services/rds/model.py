@@ -103,9 +103,9 @@ def resource_id() -> str:
     return "db-" + "".join(random.choices(string.ascii_uppercase + string.digits, k=26))  # noqa: S311 - no secret
 
 
-def engine_version(asked: str | None) -> str:
+def engine_version(requested: str | None) -> str:
     """A full version: ``17`` becomes the newest 17. AWS's error for one that isn't known."""
-    version = asked or "17"
+    version = requested or "17"
     major = version.split(".", maxsplit=1)[0]
     if major not in ENGINE_VERSIONS or not re.fullmatch(r"\d+(\.\d+)?", version):
         raise AwsError("InvalidParameterCombination", f"Cannot find version {version} for postgres")

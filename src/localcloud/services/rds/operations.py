@@ -184,12 +184,12 @@ def _record(cloud: Cloud, params: Mapping[str, Any], identifier: str, version: s
     return {name: value for name, value in record.items() if value is not None}
 
 
-def _kms_key(cloud: Cloud, asked: str | None, service: str) -> str:
+def _kms_key(cloud: Cloud, requested: str | None, service: str) -> str:
     """The ARN of a key as RDS shows it."""
-    if asked and asked.startswith("arn:"):
-        return asked
+    if requested and requested.startswith("arn:"):
+        return requested
     prefix = cloud.settings.arn("kms", "")
-    return prefix + (f"key/{asked}" if asked else f"alias/aws/{service}")
+    return prefix + (f"key/{requested}" if requested else f"alias/aws/{service}")
 
 
 @operation("rds", "DescribeDBInstances")
@@ -242,8 +242,8 @@ def modify(cloud: Cloud, call: Call) -> Answer:
             waiting["EngineVersion"] = version
     pending |= waiting
     for name in (*_PENDING, "EngineVersion"):  # asking for what is in force takes a pending change back
-        asked = params.get(name)
-        if asked is not None and name not in waiting:
+        request = params.get(name)
+        if request is not None and name not in waiting:
             pending.pop(name, None)
     if (pending and params.get("ApplyImmediately")) or instance.password:
         if instance.status == "stopped":
@@ -268,8 +268,8 @@ def _modify_rest(cloud: Cloud, instance: Instance, params: Mapping[str, Any]) ->
     if (insights := params.get("EnablePerformanceInsights")) is not None:
         record["PerformanceInsightsEnabled"] = insights
     if record["PerformanceInsightsEnabled"]:
-        asked = params.get("PerformanceInsightsKMSKeyId") or record.get("PerformanceInsightsKMSKeyId")
-        record["PerformanceInsightsKMSKeyId"] = _kms_key(cloud, asked, "rds")
+        request = params.get("PerformanceInsightsKMSKeyId") or record.get("PerformanceInsightsKMSKeyId")
+        record["PerformanceInsightsKMSKeyId"] = _kms_key(cloud, request, "rds")
         period = params.get("PerformanceInsightsRetentionPeriod") or record.get("PerformanceInsightsRetentionPeriod")
         record["PerformanceInsightsRetentionPeriod"] = period or 7
     if exports := params.get("CloudwatchLogsExportConfiguration"):
@@ -386,7 +386,7 @@ def describe_pending_maintenance(cloud: Cloud, call: Call) -> Answer:
 @operation("rds", "DescribeDBEngineVersions")
 def describe_engine_versions(cloud: Cloud, call: Call) -> Answer:
     params = call.params
-    asked = params.get("EngineVersion")
+    request = params.get("EngineVersion")
     found = [
         {
             "Engine": "postgres",
@@ -399,7 +399,7 @@ def describe_engine_versions(cloud: Cloud, call: Call) -> Answer:
             "ExportableLogTypes": ["postgresql", "upgrade"],
         }
         for major, version in ENGINE_VERSIONS.items()
-        if asked in (None, major, version) and params.get("Engine") in (None, "postgres")
+        if request in (None, major, version) and params.get("Engine") in (None, "postgres")
     ]
     return {"DBEngineVersions": found}
 

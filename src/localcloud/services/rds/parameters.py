@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from localcloud.backends import postgres
 from localcloud.core.registry import AwsError
-from localcloud.parts import postgres
 from localcloud.services.rds.model import Size
 
 _OURS = frozenset(

@@ -161,11 +161,11 @@ def restore(cloud: Cloud, call: Call) -> Answer:
         "KmsKeyId": record.get("KmsKeyId"),
         "Port": record["Port"],
     }
-    asked = {name: value for name, value in call.params.items() if name != "DBSnapshotIdentifier"}
-    if origin and "DBSubnetGroupName" not in asked:
-        asked["DBSubnetGroupName"] = origin.record["DBSubnetGroup"]["DBSubnetGroupName"]
+    request = {name: value for name, value in call.params.items() if name != "DBSnapshotIdentifier"}
+    if origin and "DBSubnetGroupName" not in request:
+        request["DBSubnetGroupName"] = origin.record["DBSubnetGroup"]["DBSubnetGroupName"]
     instance = operations.add_instance(
-        cloud, {**{k: v for k, v in inherited.items() if v is not None}, **asked}, source=folder_name(record)
+        cloud, {**{k: v for k, v in inherited.items() if v is not None}, **request}, source=folder_name(record)
     )
     return {"DBInstance": instance.record}
 
@@ -175,8 +175,8 @@ def describe_automated_backups(cloud: Cloud, call: Call) -> Answer:
     found = []
     for instance in cloud.part(Databases).instances.values():
         record = instance.record
-        asked = call.params.get("DBInstanceIdentifier") in (None, instance.identifier)
-        if not record["BackupRetentionPeriod"] or not asked:
+        request = call.params.get("DBInstanceIdentifier") in (None, instance.identifier)
+        if not record["BackupRetentionPeriod"] or not request:
             continue
         shown = {
             name: record[name]

@@ -46,8 +46,8 @@ def _check_fargate_definition(cloud: Cloud, params: Mapping[str, Any]) -> None:
     if not params.get("taskDefinition") or not cloud.has(Clusters):
         return
     definition = lookup.find_definition(cloud.part(Clusters), params["taskDefinition"])
-    asked = definition.body.get("requiresCompatibilities") if definition else None
-    if asked and "FARGATE" not in asked:
+    request = definition.body.get("requiresCompatibilities") if definition else None
+    if request and "FARGATE" not in request:
         raise invalid("Task definition does not support launch_type FARGATE.")
 
 
@@ -84,10 +84,10 @@ def check_providers(cloud: Cloud, call: Call) -> None:
 
 @rule("ecs", "CreateService", "UpdateService", "RunTask")
 def check_network(cloud: Cloud, call: Call) -> None:
-    given = (call.params.get("networkConfiguration") or {}).get("awsvpcConfiguration")
-    if given is None:
+    provided = (call.params.get("networkConfiguration") or {}).get("awsvpcConfiguration")
+    if provided is None:
         return
-    subnets, groups = given.get("subnets") or (), given.get("securityGroups") or ()
+    subnets, groups = provided.get("subnets") or (), provided.get("securityGroups") or ()
     if len(subnets) > MOST_SUBNETS:
         raise invalid(f"subnets can have at most {MOST_SUBNETS} items.")
     if len(groups) > MOST_GROUPS:

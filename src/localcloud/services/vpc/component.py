@@ -21,14 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localcloud.backends.gate import Gate
 from localcloud.core.processes import Supervisor
-from localcloud.parts.gate import Gate
 from localcloud.services.logs import Logs, flow_delivery
 from localcloud.services.vpc import facts, nat
 from localcloud.services.vpc.clients import Clients
+from localcloud.services.vpc.firewall import FirewallProcess
 from localcloud.services.vpc.flows import Flows, Moved
-from localcloud.services.vpc.keeper import Keeper
-from localcloud.services.vpc.reachability import Connection, Verdict, World, judge
+from localcloud.services.vpc.reachability import Connection, Verdict, VpcSnapshot, judge
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -62,10 +62,10 @@ class Network:
     name = "network"
 
     def __init__(self, state: Path) -> None:
-        self._keeper = Keeper(state / "network", self._ask, self._report, self._gates_ended)
+        self._keeper = FirewallProcess(state / "network", self._ask, self._report, self._gates_ended)
         self._clients = Clients()
         self._lock = threading.Lock()
-        self._world, self._read_at = World(), 0.0
+        self._world, self._read_at = VpcSnapshot(), 0.0
         self._judged: dict[Connection, Verdict] = {}
         self._flows = Flows()
         self._tracked: dict[int, Tracked] = {}
@@ -165,7 +165,7 @@ class Network:
                 forbidden[gate.name] = dropped
         self._keeper.drop(forbidden)
 
-    def _fresh(self, address: str = "") -> World:
+    def _fresh(self, address: str = "") -> VpcSnapshot:
         """Read the rules again if they are old, or an address isn't known that may be new. Takes the cloud's lock."""
         age = time.monotonic() - self._read_at
         if age < WORLD_SECONDS and (not address or address in self._world.interfaces or age < UNKNOWN_SECONDS):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from localcloud.services.vpc.reachability import Entry, Group, Interface, Nat, Route, Rule, Subnet, World
+from localcloud.services.vpc.reachability import Entry, Group, Interface, Nat, Route, Rule, Subnet, VpcSnapshot
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
 
-def read(cloud: Cloud) -> World:
+def read(cloud: Cloud) -> VpcSnapshot:
     """Everything that decides about connections. Takes the cloud's lock for some milliseconds."""
     with cloud.lock:
         ec2 = cloud.moto("ec2")
@@ -21,7 +21,7 @@ def read(cloud: Cloud) -> World:
             if eni.private_ip_address and eni.subnet
         }
         by_id = {each.id: each for each in interfaces.values()}
-        return World(
+        return VpcSnapshot(
             interfaces=interfaces,
             groups={
                 group.id: _group(group, ec2.managed_prefix_lists)

@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from localcloud.services.logs.flow import FlowRecord
-from localcloud.services.vpc.reachability import Connection, Hop, Verdict
+from localcloud.services.vpc.reachability import Connection, NextHop, Verdict
 
 HEADERS = 52
 """Bytes of IP and TCP headers on each packet (20 + 20, and 12 of time stamps), which flow logs count."""
@@ -74,7 +74,7 @@ class Flows:
         for hop in verdict.hops:
             self._count(hop, 1, SYN, at)
 
-    def _count(self, hop: Hop, packets: int, size: int, at: float) -> None:
+    def _count(self, hop: NextHop, packets: int, size: int, at: float) -> None:
         key = (hop.interface, hop.outbound, hop.packet, hop.accepted, hop.behind or hop.packet)
         flow = self._flows.setdefault(key, _Flow(at, at))
         flow.last = at

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from localcloud.services.costs.ledger import tags_of
 from localcloud.services.logs.flow import FlowRecord
 from localcloud.services.vpc.flows import Moved
-from localcloud.services.vpc.reachability import Subnet, World
+from localcloud.services.vpc.reachability import Subnet, VpcSnapshot
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -48,7 +48,7 @@ def counts(moved: Moved) -> dict[str, int]:
     }
 
 
-def publish(cloud: Cloud, world: World, counted: Mapping[str, Counter[str]], active: Mapping[str, int]) -> None:
+def publish(cloud: Cloud, world: VpcSnapshot, counted: Mapping[str, Counter[str]], active: Mapping[str, int]) -> None:
     """An interval's metrics of every NAT gateway that is there, and the charge for the bytes that it processed."""
     from localcloud.services.cloudwatch import Metrics
     from localcloud.services.costs import Costs

@@ -90,7 +90,7 @@ class Nat:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class VpcSnapshot:
     """All that decides. Interfaces by their address in the VPC; the rest by id."""
 
     interfaces: Mapping[str, Interface] = field(default_factory=dict)
@@ -115,7 +115,7 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
+class NextHop:
     """What an interface sees of a connection: one direction of it, let through or rejected there."""
 
     interface: str
@@ -131,14 +131,14 @@ class Hop:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     allowed: bool
-    hops: tuple[Hop, ...]
+    hops: tuple[NextHop, ...]
     reason: str = ""
     """Why not, in one sentence."""
     nat: str = ""
     """The NAT gateway that it goes through."""
 
 
-def judge(world: World, connection: Connection) -> Verdict:
+def judge(world: VpcSnapshot, connection: Connection) -> Verdict:
     """Whether the connection comes about, and what each interface on its way sees of it."""
     walk = _Walk(world)
     source = world.interfaces.get(connection.source)
@@ -156,15 +156,15 @@ def judge(world: World, connection: Connection) -> Verdict:
 class _Walk:
     """One connection's way, there and back; it ends where something stops it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: VpcSnapshot) -> None:
         self.world = world
-        self.hops: list[Hop] = []
+        self.hops: list[NextHop] = []
         self.stopped = ""
 
     def _hop(
         self, interface: Interface, packet: Connection, *, outbound: bool, reply: bool, stopped: str, **more: Connection
     ) -> None:
-        self.hops.append(Hop(interface.id, outbound, packet, reply, not stopped, **more))
+        self.hops.append(NextHop(interface.id, outbound, packet, reply, not stopped, **more))
         self.stopped = self.stopped or stopped
 
     def leave(self, source: Interface, packet: Connection, target: Interface | None) -> Nat | None:

@@ -14,17 +14,17 @@ from omc.procedures.plan import Json
 from omc.stack import Environment
 
 
-def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
     found = describe_definition(context.gateway, arguments["task_definition"])
     return found is None or found.status != "ACTIVE"
 
 
-def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
     context.gateway.client("ecs").deregister_task_definition(taskDefinition=arguments["task_definition"])
     return {}
 
 
-def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
+def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome:
     return Outcome(Verdict.SUCCEEDED, f"{arguments['task_definition']} is deregistered.")
 
 
@@ -35,4 +35,4 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     ]
 
 
-ACTION = register(Action("ecs.deregister", _perform, _look, _watch, _commands))
+ACTION = register(Action("ecs.deregister", _apply, _is_applied, _poll, _commands))

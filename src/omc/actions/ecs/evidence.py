@@ -45,16 +45,16 @@ def why_it_failed(context: Context, rollout: Rollout, task_definition: str, sinc
     groups: dict[Cause, list[StoppedTask]] = {}
     for task in failed:
         groups.setdefault(cause_of(task), []).append(task)
-    told: list[Json] = []
+    records: list[Json] = []
     text = ""
     for cause, tasks in sorted(groups.items(), key=lambda item: -len(item[1])):
         lines = _last_words(context, tasks)
         codes = sorted({c.exit_code for task in tasks for c in task.containers if c.exit_code is not None})
-        told.append({"cause": cause.text, "tasks": len(tasks), "exit_codes": codes, "log": lines[-20:]})
+        records.append({"cause": cause.text, "tasks": len(tasks), "exit_codes": codes, "log": lines[-20:]})
         if not text:
-            said = f" Last it said: {message_of(_telling(lines))}" if lines else ""
-            text = f"{len(tasks)} task{'s' if len(tasks) != 1 else ''}: {cause.text.rstrip('.')}.{said}"
-    return Failure(text, {"events": events, "stopped_tasks": told})
+            message = f" Last it said: {message_of(_telling(lines))}" if lines else ""
+            text = f"{len(tasks)} task{'s' if len(tasks) != 1 else ''}: {cause.text.rstrip('.')}.{message}"
+    return Failure(text, {"events": events, "stopped_tasks": records})
 
 
 def _last_words(context: Context, tasks: list[StoppedTask]) -> list[str]:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from omc.actions.action import Action, Context, CutShort, Outcome, Verdict, register
+from omc.actions.action import Action, Context, Interrupted, Outcome, Verdict, register
 from omc.facts.definitions import NEWEST, RUN_TAG, STEP_TAG, describe_definition, describe_definitions
 from omc.facts.services import short_name
 from omc.output import shell_word
@@ -22,20 +22,20 @@ from omc.redaction import REDACTED, restored
 from omc.stack import Environment
 
 
-def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
     """Among the newest revisions of the family: the one that carries this run and this step."""
-    if "task_definition" in context.memory:
+    if "task_definition" in context.state:
         return True
     family = arguments["definition"]["family"]
-    told = context.gateway.client("ecs").list_task_definitions(familyPrefix=family, sort="DESC", maxResults=NEWEST)
-    for found in describe_definitions(context.gateway, told["taskDefinitionArns"]).values():
+    response = context.gateway.client("ecs").list_task_definitions(familyPrefix=family, sort="DESC", maxResults=NEWEST)
+    for found in describe_definitions(context.gateway, response["taskDefinitionArns"]).values():
         if (found.tags.get(RUN_TAG), found.tags.get(STEP_TAG)) == (context.run, context.step):
-            context.remember({"task_definition": found.name, "arn": found.arn})
+            context.checkpoint({"task_definition": found.name, "arn": found.arn})
             return True
     return False
 
 
-def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
     tags = dict(arguments.get("tags", {})) | {RUN_TAG: context.run, STEP_TAG: context.step}
     wire: Any = {**_whole(context, arguments), "tags": [{"key": key, "value": value} for key, value in tags.items()]}
     arn = context.gateway.client("ecs").register_task_definition(**wire)["taskDefinition"]["taskDefinitionArn"]
@@ -50,19 +50,19 @@ def _whole(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     found = describe_definition(context.gateway, source) if source else None
     whole = restored(definition, found.body) if found else definition
     if REDACTED in canonical(whole) and (found is None or REDACTED not in canonical(found.body)):
-        raise CutShort(
+        raise Interrupted(
             Verdict.FAILED,
             f"The secret values of {definition['family']} can't be taken from {source or 'anywhere'} any more: "
             "nothing was registered. Make the plan anew.",
             {},
-            begun=False,
+            has_begun=False,
         )
     return whole  # type: ignore[no-any-return]
 
 
-def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome:
-    name = context.memory["task_definition"]
-    outputs = {"task_definition": name, "arn": context.memory["arn"]}
+def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome:
+    name = context.state["task_definition"]
+    outputs = {"task_definition": name, "arn": context.state["arn"]}
     return Outcome(Verdict.SUCCEEDED, f"{name} is registered.", outputs, outputs)
 
 
@@ -76,4 +76,4 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     ]
 
 
-ACTION = register(Action("ecs.register_revision", _perform, _look, _watch, _commands))
+ACTION = register(Action("ecs.register_revision", _apply, _is_applied, _poll, _commands))

@@ -43,23 +43,23 @@ def expected_of(arguments: Mapping[str, Any]) -> Expected:
     return Expected(arguments["service"], short_name(arguments["task_definition"]), arguments.get("digests", {}))
 
 
-def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
     """A deployment of the wanted revision that was not there before we asked for one."""
-    if "deployment" in context.memory or "declined" in context.memory:
+    if "deployment" in context.state or "declined" in context.state:
         return True
-    if "before" not in context.memory:
+    if "before" not in context.state:
         return False
-    before = set(context.memory["before"])
+    before = set(context.state["before"])
     wanted = short_name(arguments["task_definition"])
     fresh = [arn for arn in list_deployments(context.gateway, arguments["service"]) if arn not in before]
     ours = [found for found in describe_deployments(context.gateway, fresh) if found.task_definition == wanted]
     if not ours:
         return False
-    context.remember({"deployment": ours[-1].arn})  # the oldest: whoever came after ours superseded it
+    context.checkpoint({"deployment": ours[-1].arn})  # the oldest: whoever came after ours superseded it
     return True
 
 
-def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
     name, wanted = arguments["service"], short_name(arguments["task_definition"])
     service = describe_service(context.gateway, name)
     if service is None:
@@ -68,19 +68,19 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
     if allowed and service.task_definition not in (*allowed, wanted):
         return {"declined": service.task_definition}
     before = list_deployments(context.gateway, name)
-    context.remember({"before": list(before), "asked_at": context.now().isoformat()})
+    context.checkpoint({"before": list(before), "asked_at": context.now().isoformat()})
     if service.task_definition == wanted and not arguments.get("force_new"):
         return {"deployment": ""}  # it is there already; to be seen whether it runs well
     if service.task_definition == wanted:  # the old tasks run the same revision: they are known by their ids
-        context.remember({"old_tasks": [task.id for task in list_running_tasks(context.gateway, name)]})
+        context.checkpoint({"old_tasks": [task.id for task in list_running_tasks(context.gateway, name)]})
     wire: dict[str, Any] = {
         "cluster": context.environment.cluster,
         "service": name,
         "taskDefinition": wanted,
         "forceNewDeployment": bool(arguments.get("force_new")),
     }
-    told = _go_back(context, name, wire) if arguments.get("back") else _update(context, wire)
-    current = told["service"].get("currentServiceDeployment", "")
+    payload = _go_back(context, name, wire) if arguments.get("back") else _update(context, wire)
+    current = payload["service"].get("currentServiceDeployment", "")
     return {"deployment": current} if current and current not in before else {}
 
 
@@ -94,33 +94,35 @@ def _go_back(context: Context, service: str, wire: dict[str, Any]) -> Any:
     alarms = configuration.get("alarms", {})
     if not alarms.get("enable"):
         return _update(context, wire)
-    context.remember({"alarms": alarms})
+    context.checkpoint({"alarms": alarms})
     off = configuration | {"alarms": {**alarms, "enable": False, "rollback": False}}
     try:
         return _update(context, wire | {"deploymentConfiguration": off})
     except AwsRefused as error:
         if error.code not in REFUSED:
             raise
-        context.remember({"alarms": {}, "alarms_stay_on": error.message})
+        context.checkpoint({"alarms": {}, "alarms_stay_on": error.message})
         return _update(context, wire)
 
 
 def _configuration(context: Context, service: str) -> dict[str, Any]:
     """What of the service's deployment configuration is given back: all that ECS takes for a rolling one. A change of
     it deploys nothing."""
-    told: Any = context.gateway.client("ecs").describe_services(cluster=context.environment.cluster, services=[service])
-    found = told["services"][0].get("deploymentConfiguration", {})
+    response: Any = context.gateway.client("ecs").describe_services(
+        cluster=context.environment.cluster, services=[service]
+    )
+    found = response["services"][0].get("deploymentConfiguration", {})
     return {key: found[key] for key in CONFIGURATION if key in found}
 
 
-def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     outcome = _outcome(context, arguments)
     if outcome is None:
         return None
-    if why := context.memory.get("alarms_stay_on"):
+    if why := context.state.get("alarms_stay_on"):
         more = f"ECS heeded its deployment alarms on the way, since it refused to turn them off ({why.rstrip('.')})."
         return replace(outcome, sentence=f"{outcome.sentence} {more}")
-    if context.memory.get("alarms") and (why := _alarms_on_again(context, arguments["service"])):
+    if context.state.get("alarms") and (why := _alarms_on_again(context, arguments["service"])):
         return replace(outcome, sentence=f"{outcome.sentence} {why}")
     return outcome
 
@@ -128,7 +130,7 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
 def _alarms_on_again(context: Context, service: str) -> str:
     """As they were. A sentence where ECS refuses that."""
     configuration = _configuration(context, service)
-    wanted = configuration | {"alarms": context.memory["alarms"]}
+    wanted = configuration | {"alarms": context.state["alarms"]}
     if configuration == wanted:
         return ""
     wire = {"cluster": context.environment.cluster, "service": service, "deploymentConfiguration": wanted}
@@ -146,29 +148,29 @@ def _alarms_on_again(context: Context, service: str) -> str:
 
 def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     expected = expected_of(arguments)
-    if declined := context.memory.get("declined"):
+    if declined := context.state.get("declined"):
         sentence = f"{expected.service} was left on {declined}, which somebody else put there."
         return Outcome(Verdict.SUPERSEDED, sentence, {"task_definition": declined})
-    if "deployment" not in context.memory and not _look(context, arguments):
-        context.say(f"{expected.service}: ECS does not tell of the deployment yet")
+    if "deployment" not in context.state and not _is_applied(context, arguments):
+        context.report(f"{expected.service}: ECS does not tell of the deployment yet")
         return None
-    ours = context.memory["deployment"]
-    asked_at = datetime.fromisoformat(context.memory["asked_at"])
+    ours = context.state["deployment"]
+    asked_at = datetime.fromisoformat(context.state["asked_at"])
     rollout = read_rollout(context.gateway, expected.service, ours)
-    old = context.memory.get("old_tasks", ())
+    old = context.state.get("old_tasks", ())
     fresh = replace(rollout, tasks=tuple(task for task in rollout.tasks if task.id not in old))
-    if "healthy_seconds" not in context.memory and all_healthy(fresh, expected):
-        context.remember({"healthy_seconds": round((context.now() - asked_at).total_seconds(), 1)})
+    if "healthy_seconds" not in context.state and all_healthy(fresh, expected):
+        context.checkpoint({"healthy_seconds": round((context.now() - asked_at).total_seconds(), 1)})
     judgement = still_well(context, arguments, rollout, expected, judge(rollout, expected, ours), asked_at)
     if judgement.verdict is None:
-        context.say(judgement.sentence)
+        context.report(judgement.sentence)
         return None
     sentence, evidence = judgement.sentence, as_json(rollout)
     if judgement.verdict is Verdict.SUCCEEDED:
         outputs = {
             "task_definition": expected.task_definition,
             "service_deployment": ours,
-            "healthy_seconds": context.memory.get("healthy_seconds", 0.0),
+            "healthy_seconds": context.state.get("healthy_seconds", 0.0),
         }
         return Outcome(judgement.verdict, sentence, evidence | outputs, outputs)
     if judgement.verdict is not Verdict.SUPERSEDED:
@@ -206,8 +208,8 @@ def still_well(
     return Judgement(None, waits)
 
 
-def _goes_on(context: Context, arguments: Mapping[str, Any]) -> str:
-    if not context.memory.get("alarms"):
+def _pending_notice(context: Context, arguments: Mapping[str, Any]) -> str:
+    if not context.state.get("alarms"):
         return ""
     return (
         f"The deployment alarms of {arguments['service']} are off for its way back. Once it has ended, turn them on "
@@ -228,4 +230,4 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     ]
 
 
-ACTION = register(Action("ecs.roll_service", _perform, _look, _watch, _commands, goes_on=_goes_on))
+ACTION = register(Action("ecs.roll_service", _apply, _is_applied, _poll, _commands, pending_notice=_pending_notice))

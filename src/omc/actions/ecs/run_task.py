@@ -34,18 +34,18 @@ def _started_by(context: Context) -> str:
     return re.sub(r"[^A-Za-z0-9_/-]", "-", f"omc/{context.run}/{context.step}")[:128]
 
 
-def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
     """Any task, running or stopped within the hour, that this step started."""
-    if "task" in context.memory:
+    if "task" in context.state:
         return True
     family = short_name(arguments["task_definition"]).partition(":")[0]
     arns = tasks_started_by(context.gateway, _started_by(context), family)
     if arns:
-        context.remember({"task": arns[0]})
+        context.checkpoint({"task": arns[0]})
     return bool(arns)
 
 
-def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
     wire: Any = {
         "cluster": context.environment.cluster,
         "taskDefinition": arguments["task_definition"],
@@ -57,7 +57,7 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
         "propagateTags": "TASK_DEFINITION",
         **arguments.get("launch", {}),
     }
-    context.remember({"asked_at": context.now().isoformat()})
+    context.checkpoint({"asked_at": context.now().isoformat()})
     answer = context.gateway.client("ecs").run_task(**wire)
     if not answer["tasks"]:
         reason = "; ".join(failure.get("reason", "") for failure in answer["failures"]) or "ECS gave no reason"
@@ -65,19 +65,19 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
     return {"task": answer["tasks"][0]["taskArn"]}
 
 
-def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
-    arn, name = context.memory["task"], arguments["container"]
-    told: Any = context.gateway.client("ecs").describe_tasks(cluster=context.environment.cluster, tasks=[arn])
-    if not told["tasks"] and _is_new(context):
-        context.say(f"{arguments['what']}: ECS does not tell of the task {short_name(arn)} yet")
+def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+    arn, name = context.state["task"], arguments["container"]
+    response: Any = context.gateway.client("ecs").describe_tasks(cluster=context.environment.cluster, tasks=[arn])
+    if not response["tasks"] and _is_new(context):
+        context.report(f"{arguments['what']}: ECS does not tell of the task {short_name(arn)} yet")
         return None
-    if not told["tasks"]:
+    if not response["tasks"]:
         return Outcome(
             Verdict.UNKNOWN, f"ECS knows no more of the task {short_name(arn)} that ran {arguments['what']}."
         )
-    task = told["tasks"][0]
+    task = response["tasks"][0]
     if task["lastStatus"] != "STOPPED":
-        context.say(f"{arguments['what']}: task {short_name(arn)} is {task['lastStatus']}")
+        context.report(f"{arguments['what']}: task {short_name(arn)} is {task['lastStatus']}")
         return None
     container: Any = next((each for each in task["containers"] if each["name"] == name), {})
     code = container.get("exitCode")
@@ -97,19 +97,19 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         started=None,
         stopped=context.now(),
     )
-    said = f" Last it said: {message_of(lines[-1])}" if lines else " It wrote no log."
+    message = f" Last it said: {message_of(lines[-1])}" if lines else " It wrote no log."
     cause = cause_of(stopped).text.rstrip(".")
-    return Outcome(Verdict.FAILED, f"{arguments['what']} failed: {cause}.{said}", evidence)
+    return Outcome(Verdict.FAILED, f"{arguments['what']} failed: {cause}.{message}", evidence)
 
 
 def _is_new(context: Context) -> bool:
     """Whether ECS may not show the task yet: what a call has made is not to be seen by all calls at once."""
-    asked = context.memory.get("asked_at")
-    return asked is not None and context.now() - datetime.fromisoformat(asked) < NOT_SHOWN_YET
+    request = context.state.get("asked_at")
+    return request is not None and context.now() - datetime.fromisoformat(request) < NOT_SHOWN_YET
 
 
-def _goes_on(context: Context, arguments: Mapping[str, Any]) -> str:
-    task, cluster, region = short_name(context.memory["task"]), context.environment.cluster, context.environment.region
+def _pending_notice(context: Context, arguments: Mapping[str, Any]) -> str:
+    task, cluster, region = short_name(context.state["task"]), context.environment.cluster, context.environment.region
     return (
         f"Its task {task} isn't stopped by this: it still ran when ECS was last asked. Wait for its end before the "
         f"next change (aws ecs wait tasks-stopped --cluster {cluster} --tasks {task} --region {region})."
@@ -127,10 +127,10 @@ def schema_of(lines: Sequence[str]) -> dict[str, Json]:
 def message_of(line: str) -> str:
     """The message of a JSON log line, else the line."""
     try:
-        said = json.loads(line)
+        payload = json.loads(line)
     except ValueError:
         return line
-    return str(said.get("message", line)) if isinstance(said, dict) else line
+    return str(payload.get("message", line)) if isinstance(payload, dict) else line
 
 
 def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
@@ -152,4 +152,4 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     ]
 
 
-ACTION = register(Action("ecs.run_task", _perform, _look, _watch, _commands, goes_on=_goes_on))
+ACTION = register(Action("ecs.run_task", _apply, _is_applied, _poll, _commands, pending_notice=_pending_notice))

@@ -26,16 +26,16 @@ OVER = frozenset({"ConflictException", "ServiceDeploymentNotFoundException"})
 """ECS's answers when there is nothing to stop any more."""
 
 
-def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
     """It rolls back already, by us, by ECS or by somebody else; or it has ended."""
-    if "asked_at" not in context.memory:
+    if "asked_at" not in context.state:
         return False
     found = describe_deployments(context.gateway, [arguments["service_deployment"]])
     return bool(found) and (found[0].status in (*ROLLED_BACK, "STOP_REQUESTED") or not found[0].under_way)
 
 
-def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
-    context.remember({"asked_at": context.now().isoformat()})
+def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+    context.checkpoint({"asked_at": context.now().isoformat()})
     try:
         context.gateway.client("ecs").stop_service_deployment(
             serviceDeploymentArn=arguments["service_deployment"], stopType="ROLLBACK"
@@ -47,9 +47,9 @@ def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Jso
     return {}
 
 
-def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     name, ours = arguments["service"], arguments["service_deployment"]
-    asked_at = datetime.fromisoformat(context.memory["asked_at"])
+    asked_at = datetime.fromisoformat(context.state["asked_at"])
     rollout = read_rollout(context.gateway, name, ours)
     deployment = rollout.ours
     if deployment is None:
@@ -62,20 +62,20 @@ def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         why = f"{deployment.status.lower().replace('_', ' ')}: {deployment.reason or 'ECS gives no reason'}"
         return Outcome(Verdict.FAILED, f"The deployment of {name} did not go back; it is {why}.", evidence)
     expected = Expected(name, deployment.back_to)
-    if "healthy_seconds" not in context.memory and deployment.back_to and all_healthy(rollout, expected):
-        context.remember({"healthy_seconds": round((context.now() - asked_at).total_seconds(), 1)})
+    if "healthy_seconds" not in context.state and deployment.back_to and all_healthy(rollout, expected):
+        context.checkpoint({"healthy_seconds": round((context.now() - asked_at).total_seconds(), 1)})
     if deployment.status != "ROLLBACK_SUCCESSFUL":
-        context.say(f"{name}: {deployment.status.lower().replace('_', ' ')}")
+        context.report(f"{name}: {deployment.status.lower().replace('_', ' ')}")
         return None
     back = replace(rollout, ours=None)  # the tasks themselves, whatever the deployment says
     settled = still_well(context, arguments, back, expected, judge(back, expected, ""), asked_at)
     if settled.verdict is Verdict.FAILED:
         return Outcome(Verdict.FAILED, settled.sentence, evidence)
     if settled.verdict is not Verdict.SUCCEEDED:
-        context.say(settled.sentence)
+        context.report(settled.sentence)
         return None
     failure = why_it_failed(context, rollout, arguments["failing"], asked_at)
-    outputs = {"task_definition": deployment.back_to, "healthy_seconds": context.memory.get("healthy_seconds", 0.0)}
+    outputs = {"task_definition": deployment.back_to, "healthy_seconds": context.state.get("healthy_seconds", 0.0)}
     return Outcome(Verdict.SUCCEEDED, settled.sentence, evidence | dict(failure.evidence) | outputs, outputs)
 
 
@@ -88,4 +88,4 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     ]
 
 
-ACTION = register(Action("ecs.stop_deployment", _perform, _look, _watch, _commands))
+ACTION = register(Action("ecs.stop_deployment", _apply, _is_applied, _poll, _commands))

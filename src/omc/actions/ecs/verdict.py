@@ -42,7 +42,7 @@ def judge(rollout: Rollout, expected: Expected, ours: str) -> Judgement:
         return Judgement(Verdict.FAILED, f"{name} does not exist any more.")
     if why := unsupported(service):  # it was made so since the plan
         return Judgement(Verdict.UNKNOWN, f"What became of {wanted} can't be told: {why}")
-    if "loadBalancers" in service.untold:
+    if "loadBalancers" in service.unlisted:
         return Judgement(None, f"{name}: ECS does not tell whether a load balancer checks its tasks")
     if ours and deployment is None:
         return Judgement(None, f"{name}: ECS does not tell of our deployment {ours.rpartition('/')[2]} yet.")
@@ -92,10 +92,10 @@ def reason_of(rollout: Rollout) -> str:
         return "ECS gives no reason"
     if deployment.alarms:
         return f"alarm {', '.join(deployment.alarms)}"
-    said = deployment.rollback_reason or deployment.reason
-    if deployment.breaker == "TRIGGERED" and "circuit breaker" not in said.lower():
-        said = f"circuit breaker: {said}" if said else "circuit breaker"
-    return said.rstrip(".") or "ECS gives no reason"
+    message = deployment.rollback_reason or deployment.reason
+    if deployment.breaker == "TRIGGERED" and "circuit breaker" not in message.lower():
+        message = f"circuit breaker: {message}" if message else "circuit breaker"
+    return message.rstrip(".") or "ECS gives no reason"
 
 
 def _missing(rollout: Rollout, expected: Expected) -> str:

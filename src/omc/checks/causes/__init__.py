@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from omc.checks.causes.places import place_of
+from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Finding, Level
 
 __all__ = ["explained", "follow_up"]
@@ -27,16 +27,18 @@ def follow_up(findings: Iterable[Finding]) -> tuple[Callable[..., Any], ...]:
 
 
 def explained(
-    findings: Iterable[Finding], readings: Mapping[type, Any], given: Mapping[type, Any]
+    findings: Iterable[Finding], readings: Mapping[type, Any], provided: Mapping[type, Any]
 ) -> tuple[Finding, ...]:
     """The findings with those that one cause explains folded into one. Causes come first; what no cause explains and
     what is fine stays as it is, in the order in which it came."""
-    found = tuple(finding if finding.place else replace(finding, place=place_of(finding)) for finding in findings)
+    found = tuple(
+        finding if finding.place else replace(finding, place=place_of_finding(finding)) for finding in findings
+    )
     if not any(map(_is_or_was_wrong, found)):
         return found
     from omc.checks.causes.explain import explained as folded
 
-    return folded(found, readings, given)
+    return folded(found, readings, provided)
 
 
 def _is_or_was_wrong(finding: Finding) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.network_acls import cause_of, denial, way_back
 from omc.checks.causes.paths import CLOSINGS, changed_by
-from omc.checks.causes.places import place_of
+from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Evidence, Level
 from omc.checks.runbook import USERS_CANT_REACH
 from omc.facts.followup.group_rules import GroupRules, groups_of_balancer
@@ -26,7 +26,8 @@ def closed_to_users(situation: Situation) -> Iterator[Cause]:
     addresses only may be meant."""
     balancers, listeners = situation.fact(LoadBalancers), situation.fact(Listeners)
     missed = any(
-        place_of(one).startswith("users") and one.level is not Level.OK and not one.ended for one in situation.findings
+        place_of_finding(one).startswith("users") and one.level is not Level.OK and not one.ended
+        for one in situation.findings
     )
     for balancer in balancers.load_balancers if balancers and listeners and missed else ():
         ports = [one.port for one in (listeners.listeners if listeners else ()) if one.balancer == balancer.arn]

@@ -20,7 +20,7 @@ from omc.facts.alarms import Alarms
 from omc.facts.followup.data_stores import DataStores, Store, StoreEvent
 from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.group_rules import GroupRules
-from omc.times import span
+from omc.times import format_duration
 
 PLACE = "cache"
 WELL = frozenset({"available", "snapshotting", ""})
@@ -45,9 +45,9 @@ def cache_trouble(situation: Situation) -> Iterator[Cause]:
     """At most one cause at the cache itself that is on and one that is over, and one for each way to it that is
     closed."""
     store = situation.stores.cache
-    said = [each for each in about(store, PLACE, heard(situation)) if each.said.kind is not Kind.HOST]
+    heards = [each for each in about(store, PLACE, heard(situation)) if each.message.kind is not Kind.HOST]
     ways = (closed_paths, denied_paths)
-    closed = [each for look in ways for each in look(situation, PLACE, store, said, CACHE_FAILURES)]
+    closed = [each for look in ways for each in look(situation, PLACE, store, heards, CACHE_FAILURES)]
     yield from (each for each in closed if each.is_direct)
     if any(each.is_direct for each in closed):
         return
@@ -55,13 +55,13 @@ def cache_trouble(situation: Situation) -> Iterator[Cause]:
     over: Cause | None = None
     looks = (_status, _login, _too_small, _restarted, _flushed)
     for look in looks if closed else (*looks, _of_release, _network, _silent):
-        found = look(situation, store, said, ill)
+        found = look(situation, store, heards, ill)
         if found and found.ended is None:
             yield found
             break
         if found and found.ended:
             over, back = over or found, found.ended + ECHO
-            said = [each for each in said if each.last > back]
+            heards = [each for each in heards if each.last > back]
     else:
         yield from closed
     if over:
@@ -71,18 +71,18 @@ def cache_trouble(situation: Situation) -> Iterator[Cause]:
 _cause = partial(cause_at, PLACE, procedure=CACHE_FAILURES)
 
 
-def _status(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
+def _status(situation: Situation, store: Store, heards: list[Heard], _: list[Finding]) -> Cause | None:
     reading = reading_of(situation.fact(DataStores))
     write = situation.changed(WRITES, store.name, *(store.members or ()))
     if not store.exists:
-        if not said and not write:
+        if not heards and not write:
             return None  # a stack may do without
         evidence = (
             Evidence(f"ElastiCache answered that {store.name} is not found", reading),
             *situation.by_whom(write),
         )
         sentence = f"There is no cache {store.name} in this account and region."
-        return _cause(situation, "gone", store, sentence, said, evidence=evidence, since=write.at if write else None)
+        return _cause(situation, "gone", store, sentence, heards, evidence=evidence, since=write.at if write else None)
     ill = {name: status for name, status in (store.members or {}).items() if status not in WELL}
     if store.status in WELL and not ill:
         return None
@@ -93,26 +93,26 @@ def _status(situation: Situation, store: Store, said: list[Heard], _: list[Findi
         "not-available",
         store,
         f"The cache is not whole: {what}.",
-        said,
+        heards,
         evidence=evidence,
         since=write.at if write else None,
-        level=Level.FAIL if store.status not in WELL or said else Level.WARN,
+        level=Level.FAIL if store.status not in WELL or heards else Level.WARN,
     )
 
 
-def _login(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
-    wrong = [each for each in said if each.said.kind in (Kind.PASSWORD, Kind.CERTIFICATE)]
+def _login(situation: Situation, store: Store, heards: list[Heard], _: list[Finding]) -> Cause | None:
+    wrong = [each for each in heards if each.message.kind in (Kind.PASSWORD, Kind.CERTIFICATE)]
     if not wrong:
         return None
-    what = "login" if wrong[0].said.kind is Kind.PASSWORD else "encryption"
+    what = "login" if wrong[0].message.kind is Kind.PASSWORD else "encryption"
     return _cause(
-        situation, what, store, f"The cache and the services don't agree on {what}: {wrong[0].said.line}.", wrong
+        situation, what, store, f"The cache and the services don't agree on {what}: {wrong[0].message.line}.", wrong
     )
 
 
-def _too_small(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
+def _too_small(situation: Situation, store: Store, heards: list[Heard], _: list[Finding]) -> Cause | None:
     gauges = situation.fact(Gauges)
-    full = [each for each in said if each.said.kind is Kind.FULL]
+    full = [each for each in heards if each.message.kind is Kind.FULL]
     evicted = _recent(situation, gauges, "Evictions", timedelta(minutes=5))
     used = _last(gauges, "DatabaseMemoryUsagePercentage")
     if not full and not (evicted and used >= 80):
@@ -134,12 +134,12 @@ def _too_small(situation: Situation, store: Store, said: list[Heard], _: list[Fi
     )
 
 
-def _restarted(situation: Situation, store: Store, said: list[Heard], ill: list[Finding]) -> Cause | None:
+def _restarted(situation: Situation, store: Store, heards: list[Heard], ill: list[Finding]) -> Cause | None:
     event = next(_restarts(situation, store), None)
     if event is None:
         return None
     is_missed = any(finding.check == "dependencies" for finding in ill)  # a status page says so, now
-    is_over = not is_missed and all(each.last <= event.at + ECHO for each in said)
+    is_over = not is_missed and all(each.last <= event.at + ECHO for each in heards)
     if not is_over and situation.scope.now - event.at > FELT and not _rings(situation):
         return None  # what is wrong now is no restart any more
     write = situation.changed(WRITES, store.name, *(store.members or ()))
@@ -156,7 +156,7 @@ def _restarted(situation: Situation, store: Store, said: list[Heard], ill: list[
         "restarted",
         store,
         sentence,
-        said,
+        heards,
         evidence=evidence,
         since=event.at,
         ended=event.at if is_over else None,
@@ -174,7 +174,7 @@ def _restarts(situation: Situation, store: Store) -> Iterator[StoreEvent]:
             yield event
 
 
-def _flushed(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
+def _flushed(situation: Situation, store: Store, heards: list[Heard], _: list[Finding]) -> Cause | None:
     """What the check of its items found, unless a restart says why; it is on while an alarm of it rings."""
     found = next((each for each in situation.findings if each.check == NAME and each.level is Level.WARN), None)
     if found is None or found.since is None:
@@ -188,7 +188,7 @@ def _flushed(situation: Situation, store: Store, said: list[Heard], _: list[Find
         "emptied",
         store,
         found.sentence,
-        said,
+        heards,
         evidence=(*found.evidence, *(went_on if known else ())),
         since=found.since,
         ended=None if _rings(situation) else found.ended,
@@ -207,25 +207,25 @@ def _rings(situation: Situation) -> bool:
     )
 
 
-def _of_release(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
-    return missed_by_release(situation, PLACE, store, said)
+def _of_release(situation: Situation, store: Store, heards: list[Heard], _: list[Finding]) -> Cause | None:
+    return missed_by_release(situation, PLACE, store, heards)
 
 
-def _network(situation: Situation, store: Store, said: list[Heard], _: list[Finding]) -> Cause | None:
-    return closed_by_network(situation, PLACE, store, said, CACHE_FAILURES)
+def _network(situation: Situation, store: Store, heards: list[Heard], _: list[Finding]) -> Cause | None:
+    return closed_by_network(situation, PLACE, store, heards, CACHE_FAILURES)
 
 
-def _silent(situation: Situation, store: Store, said: list[Heard], ill: list[Finding]) -> Cause | None:
+def _silent(situation: Situation, store: Store, heards: list[Heard], ill: list[Finding]) -> Cause | None:
     kinds = (Kind.TIMEOUT, Kind.REFUSED, Kind.RESET, Kind.STARTING, Kind.READ_ONLY)
-    wrong = still(situation, said, *kinds)
+    wrong = still(situation, heards, *kinds)
     is_missed = any(finding.check == "dependencies" for finding in ill)  # a status page says so, now
-    named = any(is_about(store, PLACE, each.said) for each in still(situation, heard(situation), Kind.HOST))
+    named = any(is_about(store, PLACE, each.message) for each in still(situation, heard(situation), Kind.HOST))
     if not wrong and (not is_missed or named):
         return None  # one that is looked for under a name that isn't there is not silent
     gauges = situation.fact(Gauges)
     points = gauges.cache.get("CurrConnections", ()) if gauges else ()
     age = situation.scope.now - points[-1][0] if points else None
-    kind = wrong[0].said.kind if wrong else Kind.TIMEOUT
+    kind = wrong[0].message.kind if wrong else Kind.TIMEOUT
     otherwise = ", and the way to it is open" if situation.fact(GroupRules) and situation.fact(DataStores) else ""
     text = {
         Kind.REFUSED: "Nothing listens at the cache's port: its server is down",
@@ -233,7 +233,7 @@ def _silent(situation: Situation, store: Store, said: list[Heard], ill: list[Fin
         Kind.STARTING: "The cache is starting and loads its data",
         Kind.READ_ONLY: "The cache takes no writes: the services still hold connections to what is now a replica",
     }.get(kind, f"The cache doesn't answer{otherwise}")
-    quiet = f"; CloudWatch has had no figure of it for {span(age)}" if age and age > QUIET else ""
+    quiet = f"; CloudWatch has had no figure of it for {format_duration(age)}" if age and age > QUIET else ""
     return _cause(
         situation, "hangs" if kind is Kind.TIMEOUT else "down", store, f"{text}{quiet}.", wrong, is_direct=False
     )

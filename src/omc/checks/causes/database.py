@@ -17,13 +17,13 @@ from omc.checks.causes.releases import back, has_older, risen_with_release
 from omc.checks.causes.words import Kind, shortened
 from omc.checks.finding import Evidence, Level
 from omc.checks.runbook import CONNECTION_FAILURES, DATABASE_TIMEOUT
-from omc.facts.collector import UNREAD
+from omc.facts.collector import NO_READING
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.database_log import DatabaseLog, LockWait
 from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.lock_waits import DatabaseLoad, IdleSession, Wait
 from omc.facts.followup.network_acls import NetworkAcls
-from omc.times import span
+from omc.times import format_duration
 
 PLACE = "database"
 WELL = frozenset({"available", "backing-up", "storage-optimization", "configuring-enhanced-monitoring", ""})
@@ -34,7 +34,7 @@ SERVES = frozenset(
 """Statuses in which RDS mostly serves, and says what else there is to know."""
 WAITING = 0.1
 """Sessions that wait for locks, on average over the minutes looked at, or more: 30 s of one session."""
-AGAIN = timedelta(seconds=60)
+RECURRENCE_WINDOW = timedelta(seconds=60)
 """A wait for a lock that the log told of longer ago is not taken to be on, unless it is measured."""
 SHARE = 0.25
 """Of the sessions that wait for a lock in a statement, so many that work in it: one of those holds the lock."""
@@ -63,47 +63,47 @@ REBOOTS = ("RebootDBInstance", "StopDBInstance", "ModifyDBInstance", "DeleteDBIn
 def database_trouble(situation: Situation) -> Iterator[Cause]:
     """At most one cause at the database itself that is on, and one for each way to it that is closed."""
     store = situation.stores.database
-    said = [each for each in about(store, PLACE, heard(situation)) if each.said.kind is not Kind.HOST]
+    heards = [each for each in about(store, PLACE, heard(situation)) if each.message.kind is not Kind.HOST]
     ways = (closed_paths, denied_paths)
-    closed = [each for look in ways for each in look(situation, PLACE, store, said, DATABASE_TIMEOUT)]
+    closed = [each for look in ways for each in look(situation, PLACE, store, heards, DATABASE_TIMEOUT)]
     yield from (each for each in closed if each.is_direct)
     if any(each.is_direct for each in closed):
         return
     if not store.exists:
-        if found := _status(situation, store, said):
+        if found := _status(situation, store, heards):
             yield found
         return
     for look in (
         (*LOOKS, _busy) if closed else (*LOOKS, _network, _frozen, _busy, _was_restarted)
     ):  # what hangs refuses nothing
-        found = look(situation, store, said)
+        found = look(situation, store, heards)
         if found:
             yield found
         if found and found.ended is None:
             return
         if found and found.ended:  # silence while it was on, and just after, is of it
             back = found.ended + ECHO
-            said = [each for each in said if each.said.kind not in SILENCE or each.last > back]
+            heards = [each for each in heards if each.message.kind not in SILENCE or each.last > back]
     yield from closed
 
 
-def _of(said: list[Heard], *kinds: Kind) -> list[Heard]:
-    return [each for each in said if each.said.kind in kinds]
+def _of(heards: list[Heard], *kinds: Kind) -> list[Heard]:
+    return [each for each in heards if each.message.kind in kinds]
 
 
 _cause = partial(cause_at, PLACE, procedure=CONNECTION_FAILURES)
 
 
-def _status(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+def _status(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
     reading = reading_of(situation.fact(DataStores))
     if not store.exists:
         write = situation.changed(("DeleteDBInstance", "ModifyDBInstance"), store.name)
-        if not said and not write:
+        if not heards and not write:
             return None  # a stack may do without
         sentence = f"There is no database {store.name} in this account and region."
         evidence = (Evidence(f"RDS answered that {store.name} is not found", reading), *situation.by_whom(write))
-        return _cause(situation, "gone", store, sentence, said, evidence=evidence, since=write.at if write else None)
-    if store.status in WELL or (store.status in SERVES and not said):
+        return _cause(situation, "gone", store, sentence, heards, evidence=evidence, since=write.at if write else None)
+    if store.status in WELL or (store.status in SERVES and not heards):
         return None
     write = situation.changed(REBOOTS, store.name)
     event = store.events[0] if store.events else None
@@ -115,15 +115,15 @@ def _status(situation: Situation, store: Store, said: list[Heard]) -> Cause | No
         "not-available",
         store,
         sentence,
-        said,
+        heards,
         evidence=evidence,
         since=write.at if write else event and event.at,
     )
 
 
-def _slow(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+def _slow(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
     """A statement that works (or sleeps in a trigger) for longer than it may: what waits for its locks waits for it."""
-    cut = [each for each in still(situation, said, Kind.LOCK) if "statement timeout" in each.said.line]
+    cut = [each for each in still(situation, heards, Kind.LOCK) if "statement timeout" in each.message.line]
     load = situation.fact(DatabaseLoad)
     waits = load.waits if load else ()
     held = {wait.statement: wait.sessions for wait in reversed(waits) if wait.kind.lower() == "lock"}
@@ -143,7 +143,7 @@ def _slow(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
         f"A statement of {cut[0].service or 'a service'} takes too long, and is cut off by its statement timeout: "
         f'"{shortened(top.statement)[:90]}".'
     )
-    if inside := _INSIDE.search(cut[0].said.line):
+    if inside := _INSIDE.search(cut[0].message.line):
         sentence += f" It runs the function {inside[1]}()."
     evidence = [
         Evidence(
@@ -155,28 +155,28 @@ def _slow(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
     return _cause(situation, "slow", store, sentence, cut, evidence=evidence, procedure=DATABASE_TIMEOUT)
 
 
-def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+def _lock(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
     load, log = situation.fact(DatabaseLoad), situation.fact(DatabaseLog)
     waits = [wait for wait in load.waits if wait.kind.lower() == "lock"] if load else []
     sessions = sum(wait.sessions for wait in waits)
     blocked = load.counters.get(BLOCKED, 0.0) if load else 0.0
-    told = (
+    lock_waits = (
         [wait for wait in log.waits if not wait.is_over and situation.scope.now - wait.at < timedelta(minutes=5)]
         if log
         else []
     )
     # A wait of a moment is every database's; one that is still on, or that is told again and again, is not.
-    newest, last = load.newest if load else None, max((wait.at for wait in told), default=None)
+    newest, last = load.newest if load else None, max((wait.at for wait in lock_waits), default=None)
     at = load.times.get(BLOCKED, newest) if load else None
     is_measured = blocked >= 1 and at is not None and situation.scope.now - at <= ALIVE
     is_over = newest is not None and last is not None and newest > last and blocked < 1
-    is_told = last is not None and situation.scope.now - last <= AGAIN and not is_over
+    is_told = last is not None and situation.scope.now - last <= RECURRENCE_WINDOW and not is_over
     if not is_told and not (is_measured and sessions >= WAITING):
         was = max((each for each in (last, load.above.get(BLOCKED) if load else None) if each), default=at)
         return _lock_that_was(situation, store, waits, was) if sessions >= WAITING else None
-    holder, on_what = _holder(told)
+    holder, on_what = _holder(lock_waits)
     idle = load.counters.get("db.state.idle_in_transaction_max_time", 0.0) if load else 0.0
-    long = span(timedelta(seconds=idle)) if idle >= 1 else ""
+    long = format_duration(timedelta(seconds=idle)) if idle >= 1 else ""
     who = _client(load.idle) if load and load.idle and long else ""
     sentence = (
         f"{ceil(blocked)} sessions wait for a lock in the database"
@@ -205,7 +205,7 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
             f"on {wait.what}",
             reading_of(log),
         )
-        for wait in told[:2]
+        for wait in lock_waits[:2]
     ]
     if who:
         seen = f"Performance Insights: {who} has waited for its client in a transaction for most of the last minute"
@@ -214,9 +214,15 @@ def _lock(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
         evidence.append(
             Evidence(f"to end the holder, in the database: SELECT pg_terminate_backend({holder})", reading_of(log))
         )
-    begun = min((wait.at for wait in told), default=None)
+    begun = min((wait.at for wait in lock_waits), default=None)
     return _cause(
-        situation, "locked", store, sentence, _of(said, Kind.LOCK, Kind.TIMEOUT), evidence=tuple(evidence), since=begun
+        situation,
+        "locked",
+        store,
+        sentence,
+        _of(heards, Kind.LOCK, Kind.TIMEOUT),
+        evidence=tuple(evidence),
+        since=begun,
     )
 
 
@@ -231,8 +237,8 @@ def _lock_that_was(situation: Situation, store: Store, waits: Sequence[Wait], en
     if ended is None:
         return None
     text = f'Sessions waited for a lock in the database, in "{shortened(waits[0].statement)[:90]}". None waits now.'
-    told = f"Performance Insights: {waits[0].sessions:.1f} sessions on {waits[0].kind}:{waits[0].event} on average"
-    evidence = (Evidence(told, reading_of(situation.fact(DatabaseLoad))),)
+    message = f"Performance Insights: {waits[0].sessions:.1f} sessions on {waits[0].kind}:{waits[0].event} on average"
+    evidence = (Evidence(message, reading_of(situation.fact(DatabaseLoad))),)
     return _cause(situation, "locked", store, text, (), evidence=evidence, ended=ended, level=Level.WARN)
 
 
@@ -251,8 +257,8 @@ def _holder(waits: list[LockWait]) -> tuple[int, str]:
     return holder, f" (on {what})" if what else ""
 
 
-def _connections(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
-    full = _of(said, Kind.CONNECTIONS)
+def _connections(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+    full = _of(heards, Kind.CONNECTIONS)
     load = situation.fact(DatabaseLoad)
     counters = load.counters if load else {}
     used, most = counters.get("db.User.numbackends", 0.0), counters.get("db.User.max_connections", 0.0)
@@ -288,11 +294,13 @@ def _refused(situation: Situation, store: Store, full: list[Heard], numbers: str
     """Somebody calls it full, and it was measured since, and is not: a limit elsewhere, such as a proxy's."""
     text = f"{full[0].service or 'A service'} is refused connections to the database, though {numbers} are in use: "
     evidence = (Evidence(f"Performance Insights: {numbers} connections", reading_of(situation.fact(DatabaseLoad))),)
-    return _cause(situation, "connections", store, f"{text}{full[0].said.line.rstrip('.')}.", full, evidence=evidence)
+    return _cause(
+        situation, "connections", store, f"{text}{full[0].message.line.rstrip('.')}.", full, evidence=evidence
+    )
 
 
-def _storage(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
-    gauges, full = situation.fact(Gauges), _of(said, Kind.DISK)
+def _storage(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+    gauges, full = situation.fact(Gauges), _of(heards, Kind.DISK)
     points = gauges.database.get("FreeStorageSpace", ()) if gauges else ()
     free = points[-1][1] if points else None
     if not full and (free is None or free >= LITTLE_STORAGE):
@@ -302,28 +310,28 @@ def _storage(situation: Situation, store: Store, said: list[Heard]) -> Cause | N
     return _cause(situation, "storage-full", store, f"The database's storage is full{left}.", full, evidence=evidence)
 
 
-def _schema(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
-    wrong = _of(said, Kind.SCHEMA, Kind.PERMISSION)
+def _schema(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+    wrong = _of(heards, Kind.SCHEMA, Kind.PERMISSION)
     if not wrong:
         return None
     newest = max(each.last for each in wrong)
     first = next(each for each in wrong if newest - each.last <= SAME_TIME)  # not what was mended just now
-    if first.said.kind is Kind.SCHEMA:
-        sentence = f"The database's schema isn't what {first.service or 'the code'} needs: {first.said.line}."
+    if first.message.kind is Kind.SCHEMA:
+        sentence = f"The database's schema isn't what {first.service or 'the code'} needs: {first.message.line}."
     else:
-        sentence = f"The database's user may not do what {first.service or 'the code'} does: {first.said.line}."
+        sentence = f"The database's user may not do what {first.service or 'the code'} does: {first.message.line}."
     return _cause(situation, "schema", store, sentence.replace("..", "."), wrong, is_direct=False, procedure=None)
 
 
-def _refuses(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
-    wrong = still(situation, said, Kind.STARTING, Kind.REFUSED)
+def _refuses(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+    wrong = still(situation, heards, Kind.STARTING, Kind.REFUSED)
     if not wrong:
         return None
     happened = _restart(situation, store)
     text = {
         Kind.STARTING: "The database is starting or recovering, and takes no connection yet",
         Kind.REFUSED: "Nothing listens at the database's port: its server is down",
-    }[wrong[0].said.kind]
+    }[wrong[0].message.kind]
     tail = f", since {happened[0]}" if happened else ""
     return _cause(
         situation,
@@ -346,16 +354,16 @@ def _restart(situation: Situation, store: Store) -> tuple[str, datetime] | None:
     return None
 
 
-def _was_restarted(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+def _was_restarted(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
     """It is back, as far as anybody says: told as past, since tasks and requests may have failed for it."""
     happened = _restart(situation, store)
-    if happened is None or situation.scope.now - happened[1] > LATELY or still(situation, said, *SILENCE):
+    if happened is None or situation.scope.now - happened[1] > LATELY or still(situation, heards, *SILENCE):
         return None
     event = next(each for each in store.events if each.at == happened[1])
     text = f"The database was away {situation.ago(event.at)}: {event.message.rstrip('.')}. It is back."
-    told = f"RDS's event, {situation.when(event.at)}: {event.message}"
+    message = f"RDS's event, {situation.when(event.at)}: {event.message}"
     evidence = (
-        Evidence(told, reading_of(situation.fact(DataStores))),
+        Evidence(message, reading_of(situation.fact(DataStores))),
         *situation.by_whom(situation.changed(REBOOTS, store.name)),
     )
     return _cause(
@@ -372,20 +380,20 @@ def _was_restarted(situation: Situation, store: Store, said: list[Heard]) -> Cau
     )
 
 
-def _begin(said: list[Heard]) -> datetime | None:
-    return min((each.first for each in said), default=None)
+def _begin(heards: list[Heard]) -> datetime | None:
+    return min((each.first for each in heards), default=None)
 
 
-def _network(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+def _network(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
     load = situation.fact(DatabaseLoad)
     if load and not load.is_off and load.newest and situation.scope.now - load.newest > SILENT:
         return None  # its own agent hears nothing of it either
-    return closed_by_network(situation, PLACE, store, said, DATABASE_TIMEOUT)
+    return closed_by_network(situation, PLACE, store, heards, DATABASE_TIMEOUT)
 
 
-def _frozen(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+def _frozen(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
     """Available by RDS's word, the way open, and nobody gets an answer."""
-    silent = still(situation, said, Kind.TIMEOUT)
+    silent = still(situation, heards, Kind.TIMEOUT)
     load = situation.fact(DatabaseLoad)
     newest = load.newest if load else None
     begun = _begin(silent)
@@ -409,16 +417,16 @@ def _frozen(situation: Situation, store: Store, said: list[Heard]) -> Cause | No
     )
     if not is_silent and not is_judged:
         unread = "network ACLs and routes were not read: aws ec2 describe-network-acls; aws ec2 describe-route-tables"
-        evidence = (*evidence, Evidence(unread, UNREAD))
+        evidence = (*evidence, Evidence(unread, NO_READING))
     since = max(begun, newest) if newest and is_silent else begun
     return _cause(situation, "hangs", store, sentence, silent, evidence=evidence, since=since, is_direct=is_silent)
 
 
 def _for(situation: Situation, newest: datetime | None) -> str:
-    return f"for {span(situation.scope.now - newest)}" if newest else "in the last minutes"
+    return f"for {format_duration(situation.scope.now - newest)}" if newest else "in the last minutes"
 
 
-def _busy(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+def _busy(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
     gauges, load = situation.fact(Gauges), situation.fact(DatabaseLoad)
     points = gauges.database.get("CPUUtilization", ()) if gauges else ()
     recent = [value for _, value in points[-3:]]
@@ -434,10 +442,10 @@ def _busy(situation: Situation, store: Store, said: list[Heard]) -> Cause | None
         "busy",
         store,
         sentence,
-        said,
+        heards,
         evidence=evidence,
         since=first,
-        level=Level.WARN if not said else Level.FAIL,
+        level=Level.WARN if not heards else Level.FAIL,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from omc.checks.causes.model import Cause, Situation
-from omc.checks.causes.places import place_of
+from omc.checks.causes.places import place_of_finding
 from omc.checks.expected import NAME, USERS
 from omc.checks.finding import Finding, Level
 
@@ -21,7 +21,7 @@ ON_THE_WAY = ("services/", "targets/", "load-balancer")
 def not_as_expected(situation: Situation) -> Iterator[Cause]:
     """Each failure on the way from users to tasks."""
     for finding in situation.findings:
-        place = place_of(finding)
+        place = place_of_finding(finding)
         if finding.check == USERS and finding.level is Level.FAIL and place.startswith(ON_THE_WAY):
             yield Cause(
                 name=finding.check,
@@ -41,6 +41,10 @@ def is_same_thing(cause: Cause, finding: Finding) -> bool:
     if cause.name.endswith("-closed"):
         groups = {word for word in cause.sentence.split() if word.startswith("sg-")}
         return any(group in evidence.text for group in groups for evidence in finding.evidence)
-    if place_of(finding) in cause.also and " is gone" in finding.sentence:
+    if place_of_finding(finding) in cause.also and " is gone" in finding.sentence:
         return True  # a secret that tasks can't read
-    return place_of(finding) == cause.place and cause.place in ("database", "cache") and " is gone" in finding.sentence
+    return (
+        place_of_finding(finding) == cause.place
+        and cause.place in ("database", "cache")
+        and " is gone" in finding.sentence
+    )

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from omc.checks.causes.model import Cause, Situation
-from omc.checks.causes.places import place_of, service_at
+from omc.checks.causes.places import place_of_finding, service_at
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import RESTART
-from omc.facts.collector import UNREAD
+from omc.facts.collector import NO_READING
 from omc.facts.followup.last_writes import Write
 from omc.facts.listeners import Listeners
 from omc.facts.services import Services
@@ -22,7 +22,11 @@ CHANGES = ("CreateRule", "ModifyRule", "DeleteRule", "SetRulePriorities", "Modif
 
 def not_led(situation: Situation) -> Iterator[Cause]:
     """The first failure of the listeners, unless what should be there says it better: with who changed it, and when."""
-    failed = [one for one in situation.findings if place_of(one) == PLACE and one.level is Level.FAIL and not one.ended]
+    failed = [
+        one
+        for one in situation.findings
+        if place_of_finding(one) == PLACE and one.level is Level.FAIL and not one.ended
+    ]
     if any(one.check.startswith("expected") for one in failed):
         return
     names = {service.name for service in situation.environment.services}
@@ -46,14 +50,14 @@ def taken_away(situation: Situation) -> Iterator[Cause]:
     services = situation.fact(Services)
     running = {service.name: service.running for service in services.services} if services else {}
     for finding in situation.findings:
-        name = service_at(place_of(finding), situation.environment)
+        name = service_at(place_of_finding(finding), situation.environment)
         if not _has_no_target(finding) or not running.get(name):
             continue
         write = situation.changed(("DeregisterTargets",), *_group_arns(situation, finding.subject))
         tasks = "1 task runs" if running[name] == 1 else f"{running[name]} tasks run"
         yield Cause(
             name="targets-taken-away",
-            place=place_of(finding),
+            place=place_of_finding(finding),
             subject=finding.subject,
             sentence=f"{finding.sentence} {tasks} and get no request.{_by(situation, write)}",
             evidence=(*finding.evidence, *situation.by_whom(write)),
@@ -74,9 +78,9 @@ def _by(situation: Situation, write: Write | None) -> str:
 def _arns(situation: Situation) -> tuple[str, ...]:
     """Of the listeners that are there and their rules."""
     found = situation.fact(Listeners)
-    told = found.told if found else ()
-    rules = [str(rule.get("RuleArn", "")) for one in told for rule in one.get("Rules") or ()]
-    return (*(str(one.get("ListenerArn", "")) for one in told), *rules, "-")  # never nothing, which would mean any
+    records = found.records if found else ()
+    rules = [str(rule.get("RuleArn", "")) for one in records for rule in one.get("Rules") or ()]
+    return (*(str(one.get("ListenerArn", "")) for one in records), *rules, "-")  # never nothing, which would mean any
 
 
 def _group_arns(situation: Situation, group: str) -> tuple[str, ...]:
@@ -91,4 +95,4 @@ def _way_back(situation: Situation, write: Write | None) -> Iterator[Evidence]:
     if write and write.operation == "CreateRule" and len(rules) == 1:
         there = next((arn for arn in _arns(situation) if arn.lower() == rules[0]), "")
         if there:
-            yield Evidence(f"to take the rule away: aws elbv2 delete-rule --rule-arn {there}", UNREAD)
+            yield Evidence(f"to take the rule away: aws elbv2 delete-rule --rule-arn {there}", NO_READING)

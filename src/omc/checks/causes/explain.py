@@ -15,7 +15,7 @@ from omc.checks.causes.deviations import CHECKS, is_same_thing, not_as_expected
 from omc.checks.causes.entrance import not_led, taken_away
 from omc.checks.causes.heard import heard, is_about, is_of_another
 from omc.checks.causes.model import LIVE, Cause, Situation
-from omc.checks.causes.places import OF_SERVICES, depth_of, place_of, service_at, suffers, watched_by
+from omc.checks.causes.places import OF_SERVICES, depth_of, place_of_finding, service_at, suffers, watched_by
 from omc.checks.causes.questions import is_trouble
 from omc.checks.causes.releases import slowed_by_release
 from omc.checks.causes.servers import misdirected, misnamed, unreached
@@ -23,7 +23,7 @@ from omc.checks.causes.tasks import failing_tasks
 from omc.checks.causes.tasks_closed import closed_tasks
 from omc.checks.finding import Evidence, Finding, Level, worst
 from omc.facts.alarms import Alarm, Alarms
-from omc.facts.collector import UNREAD, Readings
+from omc.facts.collector import NO_READING, Readings
 from omc.facts.logs import RecentErrors
 from omc.stack import Environment
 
@@ -54,11 +54,13 @@ ORDER = ("failed-tasks", "rollouts", "task-starts", "services-running")
 """Of one service's findings without a known cause, the one that says most of why goes first."""
 
 
-def explained(findings: Iterable[Finding], readings: Readings, given: Mapping[type, Any]) -> tuple[Finding, ...]:
+def explained(findings: Iterable[Finding], readings: Readings, provided: Mapping[type, Any]) -> tuple[Finding, ...]:
     """The findings with those that one cause explains folded into one. Causes come first; what no cause explains and
     what is fine stays as it is, in the order in which it came."""
-    everything = [finding if finding.place else replace(finding, place=place_of(finding)) for finding in findings]
-    situation = Situation.of(everything, readings, given)
+    everything = [
+        finding if finding.place else replace(finding, place=place_of_finding(finding)) for finding in findings
+    ]
+    situation = Situation.of(everything, readings, provided)
     if situation is None or not any(is_trouble(finding) or finding.ended for finding in everything):
         return tuple(_folded(everything, situation))
     found = fact.alarms if (fact := situation.fact(Alarms)) else ()
@@ -68,10 +70,10 @@ def explained(findings: Iterable[Finding], readings: Readings, given: Mapping[ty
     for number, cause in enumerate(causes):
         taken[number] = [each for each in symptoms if _explains(cause, each, situation, found)]
         symptoms = [each for each in symptoms if each not in taken[number]]
-    told = _stations(causes, taken, situation)
+    records = _stations(causes, taken, situation)
     gone = {id(each) for some in taken.values() for each in some}
     rest = [finding for finding in everything if id(finding) not in gone]
-    return (*told, *_folded(rest, situation, found))
+    return (*records, *_folded(rest, situation, found))
 
 
 def _is_symptom(finding: Finding) -> bool:
@@ -80,7 +82,7 @@ def _is_symptom(finding: Finding) -> bool:
     return (
         finding.level is Level.UNKNOWN
         and not finding.action
-        and (finding.check == ITEMS or place_of(finding).startswith(("data-fresh/", "users/")))
+        and (finding.check == ITEMS or place_of_finding(finding).startswith(("data-fresh/", "users/")))
     )
 
 
@@ -118,7 +120,7 @@ def _ranked(causes: Sequence[Cause]) -> list[Cause]:
 
 
 def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iterable[Alarm]) -> bool:
-    place = place_of(finding)
+    place = place_of_finding(finding)
     if finding.check == ITEMS:
         return cause.place == "cache"
     if cause.ended and finding.ended is None and not _is_its_own(cause, finding, place):
@@ -188,8 +190,8 @@ def _may_log(cause: Cause, finding: Finding, situation: Situation) -> bool:
     ]
     if other and lines and all(is_of_another(line, known - {"", "database", "cache"}) for line in lines):
         return False
-    said = [each.said for each in heard(situation) if each.log_group == finding.subject]
-    return not other or not said or not all(is_about(getattr(situation.stores, other), other, each) for each in said)
+    saids = [each.message for each in heard(situation) if each.log_group == finding.subject]
+    return not other or not saids or not all(is_about(getattr(situation.stores, other), other, each) for each in saids)
 
 
 def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation) -> Iterator[Finding]:
@@ -219,7 +221,7 @@ def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situa
 def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:
     if depth_of(deeper.place) <= depth_of(cause.place) or deeper.ended or cause.ended:
         return False
-    if cause.rests_on not in ("", deeper.place):
+    if cause.based_on not in ("", deeper.place):
         return False
     if cause.is_direct or (deeper.services is not None and cause.services and not deeper.services & cause.services):
         return False
@@ -230,15 +232,17 @@ def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:
 
 def _finding(cause: Cause, stations: Sequence[Cause], symptoms: Sequence[Finding], situation: Situation) -> Finding:
     begun = [each for each in (cause.since, *(finding.since for finding in symptoms)) if each]
-    told = [Evidence(each.sentence, _reading(each)) for each in symptoms if each.sentence != cause.sentence]
-    on_the_way = [Evidence(each.sentence, each.evidence[0].reading if each.evidence else UNREAD) for each in stations]
+    evidences = [Evidence(each.sentence, _reading(each)) for each in symptoms if each.sentence != cause.sentence]
+    on_the_way = [
+        Evidence(each.sentence, each.evidence[0].reading if each.evidence else NO_READING) for each in stations
+    ]
     level = worst([Finding("", cause.level, "", ""), *(each for each in symptoms if each.level is not Level.UNKNOWN)])
     return Finding(
         check=cause.name,
         level=Level.WARN if cause.ended else level,
         subject=cause.subject,
         sentence=cause.sentence,
-        evidence=(*cause.evidence, *on_the_way, *told, *(Evidence(text, UNREAD) for text in situation.unread)),
+        evidence=(*cause.evidence, *on_the_way, *evidences, *(Evidence(text, NO_READING) for text in situation.unread)),
         procedure=cause.procedure,
         place=cause.place,
         since=cause.since or min(begun, default=None),
@@ -248,7 +252,7 @@ def _finding(cause: Cause, stations: Sequence[Cause], symptoms: Sequence[Finding
 
 
 def _reading(finding: Finding) -> Any:
-    return finding.evidence[0].reading if finding.evidence else UNREAD
+    return finding.evidence[0].reading if finding.evidence else NO_READING
 
 
 def _folded(
@@ -263,7 +267,7 @@ def _folded(
         for deeper in ordered:
             if deeper is finding or id(deeper) in owner or _depth(deeper) < _depth(finding):
                 continue
-            if _depth(deeper) == _depth(finding) and place_of(deeper) != place_of(finding):
+            if _depth(deeper) == _depth(finding) and place_of_finding(deeper) != place_of_finding(finding):
                 continue
             if ordered.index(deeper) < ordered.index(finding) and _is_below(deeper, finding, situation, alarms):
                 owner[id(finding)] = deeper
@@ -277,24 +281,24 @@ def _folded(
 
 def _depth(finding: Finding) -> tuple[int, int]:
     rank = -ORDER.index(finding.check) if finding.check in ORDER else -len(ORDER)
-    return depth_of(place_of(finding)), rank
+    return depth_of(place_of_finding(finding)), rank
 
 
 def _is_below(deeper: Finding, finding: Finding, situation: Situation | None, alarms: Iterable[Alarm]) -> bool:
-    if place_of(deeper) == place_of(finding):
+    if place_of_finding(deeper) == place_of_finding(finding):
         return deeper.check in ORDER and finding.check in ORDER
     if situation is None or (deeper.level is Level.WARN and finding.level is Level.FAIL):
         return False
     if finding.since and deeper.since and finding.since < deeper.since - SLACK:
         return False
-    return place_of(deeper).startswith(("services/", "targets/", "database", "cache")) and suffers(
-        place_of(finding), place_of(deeper), situation.environment, alarms
+    return place_of_finding(deeper).startswith(("services/", "targets/", "database", "cache")) and suffers(
+        place_of_finding(finding), place_of_finding(deeper), situation.environment, alarms
     )
 
 
 def _with_symptoms(finding: Finding, symptoms: Sequence[Finding], situation: Situation | None) -> Finding:
     begun = [each.since for each in (finding, *symptoms) if each.since]
-    unread = [Evidence(text, UNREAD) for text in situation.unread] if situation else []
+    unread = [Evidence(text, NO_READING) for text in situation.unread] if situation else []
     return replace(
         finding,
         level=worst([finding, *symptoms]),

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from omc.checks.causes.words import Said, last_error, most_telling, shortened
+from omc.checks.causes.words import ReportedError, last_error, most_telling, shortened
 from omc.checks.task_causes import FIRST_SIGNAL, exit_meaning
-from omc.facts.followup.last_words import LastWords, RevisionTold
+from omc.facts.followup.last_words import LastWords, RevisionDetails
 from omc.facts.log_errors import error_of
 from omc.facts.tasks import Container, StoppedTask
 
@@ -75,31 +75,31 @@ class Failure:
     """The image, secret, host, container … that it is about."""
     text: str
     """In words, without whose task it is: ``the image … can't be pulled: not found``."""
-    said: Said | None = None
+    message: ReportedError | None = None
     line: str = ""
     """What the task said last, where that says something."""
 
 
 def failure_of(task: StoppedTask, words: LastWords | None) -> Failure:
     """What the task's own start, memory or words tell; else its health checks, else its exit code."""
-    told = (words.revisions if words else {}).get(task.task_definition, RevisionTold())
+    revision_told = (words.revisions if words else {}).get(task.task_definition, RevisionDetails())
     lines = (words.lines if words else {}).get(task.id, ())
     reasons = " ".join([task.reason, *(each.reason for each in task.containers)])
     for container in task.containers:
         if _ran_out_of_memory(container, task):
-            return _memory(container, told, lines)
+            return _memory(container, revision_told, lines)
     never_ran = task.stop_code == "TaskFailedToStart" or (
         task.started is None and all(each.exit_code is None for each in task.containers)
     )
     if never_ran:
         for kind, pattern in _STARTS:
             if pattern.search(reasons):
-                return _start(kind, reasons, task, told)
-    said = most_telling(lines)
+                return _start(kind, reasons, task, revision_told)
+    response = most_telling(lines)
     ended = next((each for each in task.containers if each.exit_code), None)
-    if said:
-        code = f"{_exit(ended, told)}; it said: " if ended and ended.exit_code not in (0, 143) else ""
-        return Failure(said.kind, said.what or said.host, f"{code}{said.line}", said, said.line)
+    if response:
+        code = f"{_exit(ended, revision_told)}; it said: " if ended and ended.exit_code not in (0, 143) else ""
+        return Failure(response.kind, response.what or response.host, f"{code}{response.line}", response, response.line)
     line = last_error(lines)
     quoted = f'; it said last: "{line}"' if line else ""
     error = any(error_of(each) for each in lines)  # that it served until then says nothing
@@ -108,7 +108,7 @@ def failure_of(task: StoppedTask, words: LastWords | None) -> Failure:
     if ended:
         if not error and (ended.exit_code or 0) > FIRST_SIGNAL:
             quoted = line = ""
-        return Failure(EXIT, f"{ended.name} {ended.exit_code}", f"{_exit(ended, told)}{quoted}", None, line)
+        return Failure(EXIT, f"{ended.name} {ended.exit_code}", f"{_exit(ended, revision_told)}{quoted}", None, line)
     exited = next((each for each in task.containers if each.exit_code == 0), None)
     if exited and task.stop_code == "EssentialContainerExited":
         return Failure(EXIT, f"{exited.name} 0", f"{exited.name} ended by itself, with 0{quoted}", None, line)
@@ -122,8 +122,8 @@ def _ran_out_of_memory(container: Container, task: StoppedTask) -> bool:
     return container.exit_code is not None and bool(_OUT_OF_MEMORY.search(task.reason))
 
 
-def _memory(container: Container, told: RevisionTold, lines: tuple[str, ...]) -> Failure:
-    own, whole = told.memory.get(container.name), told.task_memory
+def _memory(container: Container, revision_told: RevisionDetails, lines: tuple[str, ...]) -> Failure:
+    own, whole = revision_told.memory.get(container.name), revision_told.task_memory
     if own and (whole is None or own < whole):
         return Failure(
             MEMORY_OF_CONTAINER,
@@ -137,14 +137,19 @@ def _memory(container: Container, told: RevisionTold, lines: tuple[str, ...]) ->
     return Failure(MEMORY_OF_TASK, container.name, text, None, last_error(lines))
 
 
-def _start(kind: str, reasons: str, task: StoppedTask, told: RevisionTold) -> Failure:
+def _start(kind: str, reasons: str, task: StoppedTask, revision_told: RevisionDetails) -> Failure:
     why = _gist(reasons)
     if kind == IMAGE:
         named = _IMAGE.search(reasons)
         of_failed = next(
-            (told.images[each.name] for each in task.containers if each.reason and each.name in told.images), ""
+            (
+                revision_told.images[each.name]
+                for each in task.containers
+                if each.reason and each.name in revision_told.images
+            ),
+            "",
         )
-        image = (named["image"] if named else "") or of_failed or next(iter(told.images.values()), "")
+        image = (named["image"] if named else "") or of_failed or next(iter(revision_told.images.values()), "")
         name = f"the image {short_image(image)}" if image else "its image"
         return Failure(kind, image, f"{name} can't be pulled: {why}")
     if kind == SECRET:
@@ -182,9 +187,9 @@ def _health(by: str, reasons: str, quoted: str, line: str) -> Failure:
     return Failure(HEALTH, by.lower(), f"it failed {checks}{quoted}", None, line)
 
 
-def _exit(container: Container, told: RevisionTold) -> str:
+def _exit(container: Container, revision_told: RevisionDetails) -> str:
     code = container.exit_code or 0
-    meaning = told.exit_codes.get(container.name, {}).get(code) or exit_meaning(code)
+    meaning = revision_told.exit_codes.get(container.name, {}).get(code) or exit_meaning(code)
     return f"{container.name} exited with {code}{f' ({meaning})' if meaning else ''}"
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from omc.checks.causes.model import LIVE, Cause, Situation, reading_of
-from omc.checks.causes.words import Kind, Said, said
+from omc.checks.causes.words import Kind, ReportedError, reported_error
 from omc.checks.finding import Evidence, Procedure
 from omc.checks.logs import live
 from omc.facts.followup.data_stores import Store
@@ -59,7 +59,7 @@ class Heard:
     """One thing that a service says, and since when."""
 
     service: str
-    said: Said
+    message: ReportedError
     first: datetime
     last: datetime
     count: int
@@ -77,7 +77,9 @@ def _from_logs(situation: Situation) -> Iterator[Heard]:
     names = {service.log_group: service.name for service in situation.environment.services}
     for group in errors.groups if errors else ():
         service = names.get(group.log_group, "")
-        if situation.scope.now - group.last <= live(situation.fact(Probes), service) and (found := said(group.sample)):
+        if situation.scope.now - group.last <= live(situation.fact(Probes), service) and (
+            found := reported_error(group.sample)
+        ):
             yield Heard(
                 service,
                 found,
@@ -96,21 +98,23 @@ def _from_tasks(situation: Situation) -> Iterator[Heard]:
     for task in stopped.tasks if words and stopped else ():
         lines = words.lines.get(task.id, ()) if words else ()
         if situation.scope.now - task.stopped <= LIVE and task.task_definition in current:
-            for found in dict.fromkeys(each for line in lines if (each := said(line))):
+            for found in dict.fromkeys(each for line in lines if (each := reported_error(line))):
                 yield Heard(task.service or "", found, task.started or task.stopped, task.stopped, 1)
 
 
 def about(store: Store, kind: str, everything: list[Heard]) -> list[Heard]:
     """What is said of the database, or of the cache: by its address, else by its port, else by its name."""
-    return [each for each in everything if is_about(store, kind, each.said) and not is_elsewhere(store, each.said)]
+    return [
+        each for each in everything if is_about(store, kind, each.message) and not is_elsewhere(store, each.message)
+    ]
 
 
-def still(situation: Situation, said: Iterable[Heard], *kinds: Kind) -> list[Heard]:
+def still(situation: Situation, heards: Iterable[Heard], *kinds: Kind) -> list[Heard]:
     """What was said of these kinds within the last minute: what is concluded from silence alone rests on no less."""
-    return [each for each in said if each.said.kind in kinds and situation.scope.now - each.last <= MINUTE]
+    return [each for each in heards if each.message.kind in kinds and situation.scope.now - each.last <= MINUTE]
 
 
-def is_about(store: Store, kind: str, what: Said) -> bool:
+def is_about(store: Store, kind: str, what: ReportedError) -> bool:
     port = store.port or (DATABASE_PORT if kind == "database" else CACHE_PORT)
     if what.host and what.port and (store.host or what.port in (DATABASE_PORT, CACHE_PORT)):
         return what.host == store.host or what.port == port
@@ -124,7 +128,7 @@ def is_about(store: Store, kind: str, what: Said) -> bool:
     return mine >= 0 and (theirs < 0 or mine < theirs)
 
 
-def is_elsewhere(store: Store, what: Said) -> bool:
+def is_elsewhere(store: Store, what: ReportedError) -> bool:
     """Whether somebody looks for the store at another port than its own: that says nothing of the store."""
     return bool(store.port and what.port and what.port != store.port and what.kind in (Kind.REFUSED, Kind.TIMEOUT))
 
@@ -150,7 +154,7 @@ def cause_at(
     name: str,
     store: Store,
     sentence: str,
-    said: Sequence[Heard],
+    heards: Sequence[Heard],
     evidence: Iterable[Evidence] = (),
     *,
     procedure: Procedure | None,
@@ -158,7 +162,7 @@ def cause_at(
 ) -> Cause:
     """A cause at the database or the cache, with what services say of it as evidence. ``more``: other fields."""
     reading = reading_of(situation.fact(RecentErrors))
-    spoken = [Evidence(f'{each.service or "a service"} says: "{each.said.line}"', reading) for each in said[:2]]
+    spoken = [Evidence(f'{each.service or "a service"} says: "{each.message.line}"', reading) for each in heards[:2]]
     made = Cause(
         name=f"{kind}-{name}",
         place=kind,
@@ -166,6 +170,6 @@ def cause_at(
         sentence=sentence,
         evidence=(*evidence, *spoken),
         procedure=procedure,
-        since=min((each.first for each in said), default=None),
+        since=min((each.first for each in heards), default=None),
     )
     return replace(made, **{key: value for key, value in more.items() if key != "since" or value is not None})

@@ -36,13 +36,13 @@ _OF_LOGINS = re.compile(r"pass|postgres|\bpg|database|db|sql|rds|user|login", re
 _OF_OTHERS = re.compile(r"redis|valkey|cache|\bapi|smtp|token", re.IGNORECASE)
 
 
-def password(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+def password(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
     """A restart is proposed only where a rotation explains it: where a secret was changed by hand, it would give every
     task the wrong password."""
-    wrong = [each for each in said if each.said.kind is Kind.PASSWORD]
+    wrong = [each for each in heards if each.message.kind is Kind.PASSWORD]
     if not wrong:
         return None
-    users = " and ".join(dict.fromkeys(each.said.what for each in wrong if each.said.what)) or "the application"
+    users = " and ".join(dict.fromkeys(each.message.what for each in wrong if each.message.what)) or "the application"
     begin = f"The database refuses the login of {users}: "
     services = list(dict.fromkeys(each.service for each in wrong if each.service))
     secrets = list(_of_logins(situation, services))
@@ -67,7 +67,7 @@ def password(situation: Situation, store: Store, said: list[Heard]) -> Cause | N
         procedure = CONNECTION_FAILURES if _is_served(situation, services) else replace(RESTART, command=command)
         return _cause(situation, "password", store, text, wrong, procedure=procedure)
     write = situation.changed(("ModifyDBInstance",), store.name)
-    line = wrong[0].said.line.rstrip(".")
+    line = wrong[0].message.line.rstrip(".")
     text = f"{begin}the password that tasks hold is not the one that it has."
     if _ROLE.search(line):
         text = f"{begin}{line}."
@@ -124,12 +124,12 @@ def _way_back(situation: Situation, secret: Secret) -> Evidence:
     )
 
 
-def connection_limit(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+def connection_limit(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
     """A role's or a database's own limit, however many connections the server has left."""
-    wrong = still(situation, said, Kind.LIMIT)
+    wrong = still(situation, heards, Kind.LIMIT)
     if not wrong:
         return None
-    what = wrong[0].said.what.replace("'", '"')
+    what = wrong[0].message.what.replace("'", '"')
     kind, _, name = what.partition(" ")
     service = wrong[0].service or "A service"
     load = situation.fact(DatabaseLoad)
@@ -153,9 +153,9 @@ def connection_limit(situation: Situation, store: Store, said: list[Heard]) -> C
     return _cause(situation, "connection-limit", store, sentence, wrong, evidence=tuple(evidence))
 
 
-def read_only(situation: Situation, store: Store, said: list[Heard]) -> Cause | None:
+def read_only(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
     """The standby is named only where RDS tells of a failover; else it is a setting."""
-    wrong = still(situation, said, Kind.READ_ONLY)
+    wrong = still(situation, heards, Kind.READ_ONLY)
     if not wrong:
         return None
     over = next(
@@ -183,7 +183,8 @@ def read_only(situation: Situation, store: Store, said: list[Heard]) -> Cause | 
     )
     service = wrong[0].service or "a service"
     sentence = (
-        f"The database lets {service} write nothing: {wrong[0].said.line.rstrip('.')}. default_transaction_read_only "
+        f"The database lets {service} write nothing: {wrong[0].message.line.rstrip('.')}. "
+        "default_transaction_read_only "
         "is set for its role or its database."
     )
     return _cause(situation, "read-only", store, sentence, wrong, evidence=(evidence,))

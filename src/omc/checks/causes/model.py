@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
-from omc.facts.collector import UNREAD, Reading, Readings, Unreadable
+from omc.facts.collector import NO_READING, Reading, Readings, Unavailable
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.scope import Scope
 from omc.stack import Environment
-from omc.times import moment, span
+from omc.times import format_duration, format_time
 
 Fact = TypeVar("Fact")
 
@@ -40,7 +40,7 @@ class Cause:
     """The services that suffer; None: any may."""
     is_direct: bool = True
     """It was read as it is (a rule that is missing, a lock that is waited for), not concluded."""
-    rests_on: str = ""
+    based_on: str = ""
     """The place of what it says it fails for: ``database``, ``cache``; empty: it doesn't say."""
     also: frozenset[str] = frozenset()
     """Places that suffer though they lie deeper."""
@@ -66,9 +66,9 @@ class Situation:
     readings: Readings = field(default_factory=dict)
 
     @classmethod
-    def of(cls, findings: Iterable[Finding], readings: Readings, given: Mapping[type, Any]) -> Situation | None:
+    def of(cls, findings: Iterable[Finding], readings: Readings, provided: Mapping[type, Any]) -> Situation | None:
         """None where nothing says of which environment and moment these are."""
-        environment, scope = given.get(Environment), given.get(Scope)
+        environment, scope = provided.get(Environment), provided.get(Scope)
         if environment is None or scope is None:
             return None
         return cls(environment, scope, tuple(findings), readings)
@@ -88,14 +88,14 @@ class Situation:
     @property
     def unread(self) -> tuple[str, ...]:
         """Why facts of the second round are not here, in sentences."""
-        asked = (value for kind, value in self.readings.items() if ".followup." in kind.__module__)
-        return tuple(dict.fromkeys(value.error.message for value in asked if isinstance(value, Unreadable)))
+        requested = (value for kind, value in self.readings.items() if ".followup." in kind.__module__)
+        return tuple(dict.fromkeys(value.error.message for value in requested if isinstance(value, Unavailable)))
 
     def when(self, at: datetime) -> str:
-        return moment(at, self.environment.time_zone)
+        return format_time(at, self.environment.time_zone)
 
     def ago(self, at: datetime) -> str:
-        return f"{span(self.scope.now - at)} ago"
+        return f"{format_duration(self.scope.now - at)} ago"
 
     @cached_property
     def _writes(self) -> tuple[Write, ...]:
@@ -118,5 +118,5 @@ class Situation:
 
 
 def reading_of(fact: Any) -> Reading:
-    found = getattr(fact, "reading", UNREAD)
-    return found if isinstance(found, Reading) else UNREAD
+    found = getattr(fact, "reading", NO_READING)
+    return found if isinstance(found, Reading) else NO_READING

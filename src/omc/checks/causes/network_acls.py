@@ -16,7 +16,7 @@ from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.paths import groups_of, uses
 from omc.checks.causes.words import Kind
 from omc.checks.finding import Evidence, Procedure
-from omc.facts.collector import UNREAD
+from omc.facts.collector import NO_READING
 from omc.facts.followup.data_stores import Store
 from omc.facts.followup.group_rules import GroupRules
 from omc.facts.followup.network_acls import AclRule, NetworkAcls, SubnetAcl
@@ -114,12 +114,12 @@ def _share(rule: AclRule, peer: str, ports: tuple[int, int]) -> bool | None:
 
 
 def denied_paths(
-    situation: Situation, kind: str, store: Store, said: list[Heard], procedure: Procedure
+    situation: Situation, kind: str, store: Store, heards: list[Heard], procedure: Procedure
 ) -> Iterator[Cause]:
     """At most one cause: the network ACL that keeps services from the database or the cache. What keeps them from both
     is told at the database."""
-    silent = still(situation, said, Kind.TIMEOUT)
-    found = _denied(situation, kind, store, said)
+    silent = still(situation, heards, Kind.TIMEOUT)
+    found = _denied(situation, kind, store, heards)
     if not found:
         return
     what = next(iter(found.values()))
@@ -129,7 +129,7 @@ def denied_paths(
     is_of_both = both is not None and both.is_whole and (both.acl, both.rule) == (what.acl, what.rule)
     if is_of_both and kind == "cache":
         return
-    spoken = [Evidence(f'{each.service or "a service"} says: "{each.said.line}"', UNREAD) for each in silent[:2]]
+    spoken = [Evidence(f'{each.service or "a service"} says: "{each.message.line}"', NO_READING) for each in silent[:2]]
     who = " and ".join(found)
     closed = "and the cache are closed" if is_of_both else "is closed" if what.is_whole else "is partly closed"
     made = cause_of(situation, what, f"The {kind} {closed} to {who}")
@@ -147,15 +147,15 @@ def denied_paths(
     )
 
 
-def _denied(situation: Situation, kind: str, store: Store, said: list[Heard]) -> dict[str, Denial]:
+def _denied(situation: Situation, kind: str, store: Store, heards: list[Heard]) -> dict[str, Denial]:
     """By service that wants the store: what keeps it out; what keeps some of it out, where somebody gets no answer."""
     acls, services = situation.fact(NetworkAcls), situation.fact(Services)
     if acls is None or services is None or not store.exists or not store.port:
         return {}
     servers = acls.of(acls.database if kind == "database" else acls.cache)
-    wanting = [service for service in services.services if _wants(service, store, situation, said)]
+    wanting = [service for service in services.services if _wants(service, store, situation, heards)]
     judged = {each.name: denial(acls, acls.of(subnets_of(each)), servers, store.port) for each in wanting}
-    is_felt = bool(still(situation, said, Kind.TIMEOUT))
+    is_felt = bool(still(situation, heards, Kind.TIMEOUT))
     return {name: what for name, what in judged.items() if what and (what.is_whole or is_felt)}
 
 
@@ -190,12 +190,12 @@ def subnets_of(service: EcsService) -> tuple[str, ...]:
     return tuple(service.network.get("awsvpcConfiguration", {}).get("subnets", ()))
 
 
-def _wants(service: EcsService, store: Store, situation: Situation, said: list[Heard]) -> bool:
+def _wants(service: EcsService, store: Store, situation: Situation, heards: list[Heard]) -> bool:
     """It speaks of the store, or a security group's rule lets it there."""
     rules, groups = situation.fact(GroupRules), groups_of(service)
-    if rules and groups and uses(service, groups, store, rules, situation, said):
+    if rules and groups and uses(service, groups, store, rules, situation, heards):
         return True
-    return any(each.service in ("", service.name) for each in said)
+    return any(each.service in ("", service.name) for each in heards)
 
 
 def _protocol(rule: AclRule) -> str:

@@ -30,7 +30,7 @@ KINDS = {**dict.fromkeys(OF_SERVICES, "services"), "recent-errors": "logs", "sec
 """Where a check that found nothing has looked."""
 
 
-def place_of(finding: Finding) -> str:
+def place_of_finding(finding: Finding) -> str:
     """The finding's own place; for a check that gives none, what follows from its name and subject."""
     if finding.place:
         return finding.place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from omc.checks.causes.places import HAS_NO_CAUSE, OF_SERVICES, place_of
+from omc.checks.causes.places import HAS_NO_CAUSE, OF_SERVICES, place_of_finding
 from omc.checks.finding import Finding, Level
 from omc.facts.followup.data_stores import DataStores
 from omc.facts.followup.database_log import DatabaseLog
@@ -61,12 +61,12 @@ QUESTIONS: tuple[tuple[str, tuple[Question, ...]], ...] = (
 
 def follow_up(findings: Iterable[Finding]) -> tuple[Question, ...]:
     """What names a cause and costs little, for the places where something is wrong. Empty for a healthy stack."""
-    asked: dict[Question, None] = {}
+    request: dict[Question, None] = {}
     for finding in findings:
         if is_trouble(finding) or (finding.is_past and finding.check in OF_SERVICES):
-            place = place_of(finding)
-            asked |= dict.fromkeys(next(questions for begin, questions in QUESTIONS if place.startswith(begin)))
-    return tuple(asked)
+            place = place_of_finding(finding)
+            request |= dict.fromkeys(next(questions for begin, questions in QUESTIONS if place.startswith(begin)))
+    return tuple(request)
 
 
 def is_trouble(finding: Finding) -> bool:

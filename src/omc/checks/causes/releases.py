@@ -14,7 +14,7 @@ from omc.checks.users import SLOW
 from omc.facts.dependencies import Dependencies
 from omc.facts.followup.data_stores import Store
 from omc.facts.followup.gauges import Points
-from omc.facts.followup.last_words import LastWords, RevisionTold
+from omc.facts.followup.last_words import LastWords, RevisionDetails
 from omc.facts.probes import Probes
 from omc.facts.services import Deployment, EcsService, Services
 
@@ -28,7 +28,7 @@ SHOWN = 3
 """Changed variables that are named."""
 
 
-def missed_by_release(situation: Situation, kind: str, store: Store, said: Sequence[Heard]) -> Cause | None:
+def missed_by_release(situation: Situation, kind: str, store: Store, heards: Sequence[Heard]) -> Cause | None:
     """Some answers of a status page miss it and some don't, while a release runs beside what it replaces."""
     pages, services = situation.fact(Dependencies), situation.fact(Services)
     known = {service.name: service for service in services.services} if services else {}
@@ -52,7 +52,7 @@ def missed_by_release(situation: Situation, kind: str, store: Store, said: Seque
             "missed-by-release",
             store,
             f"{text}{old.task_definition} does.",
-            said,
+            heards,
             (evidence,),
             procedure=back(situation, service),
             since=new.created,
@@ -67,7 +67,7 @@ def slowed_by_release(situation: Situation) -> Iterator[Cause]:
     probes, services = situation.fact(Probes), situation.fact(Services)
     for service in services.services if services else ():
         new = next((each for each in service.deployments if each.status == "PRIMARY"), None)
-        pages = [each for each in probes.asked if each.service == service.name] if probes else []
+        pages = [each for each in probes.requests if each.service == service.name] if probes else []
         answers = [(one.seconds, page.url) for page in pages for one in page.answers if one.trouble is None]
         slow = [each for each in answers if each[0] >= SLOW.total_seconds()]
         if new is None or not slow or not new.running or situation.scope.now - new.created > LATELY:
@@ -123,7 +123,11 @@ def _changed(situation: Situation, old: str, new: str) -> str:
     words = situation.fact(LastWords)
     revisions = words.revisions if words else {}
     before, after = (
-        {name: value for some in revisions.get(each, RevisionTold()).variables.values() for name, value in some.items()}
+        {
+            name: value
+            for some in revisions.get(each, RevisionDetails()).variables.values()
+            for name, value in some.items()
+        }
         for each in (old, new)
     )
     if not before or not after:

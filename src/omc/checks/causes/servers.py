@@ -34,17 +34,17 @@ def misdirected(situation: Situation) -> Iterator[Cause]:
     """A service that looks for the database or the cache elsewhere than where it is. Only where one of them is missed:
     another name may lead to the same server."""
     services, words = situation.fact(Services), situation.fact(LastWords)
-    everything = [each for each in heard(situation) if each.said.kind in UNREACHED]
+    everything = [each for each in heard(situation) if each.message.kind in UNREACHED]
     for service in services.services if services else ():
-        told = words.revisions.get(service.task_definition) if words else None
-        for kind in ("database", "cache") if told else ():
+        revision_told = words.revisions.get(service.task_definition) if words else None
+        for kind in ("database", "cache") if revision_told else ():
             store = getattr(situation.stores, kind)
-            said = [each for each in everything if each.service == service.name]
-            missed = [each for each in said if is_about(store, kind, each.said) or each.said.kind is Kind.HOST]
+            heards = [each for each in everything if each.service == service.name]
+            missed = [each for each in heards if is_about(store, kind, each.message) or each.message.kind is Kind.HOST]
             ill = [each for each in situation.findings if each.place == kind and each.level in (Level.WARN, Level.FAIL)]
             if not store.host or not (missed or ill):
                 continue
-            for container, variables in told.variables.items() if told else ():
+            for container, variables in revision_told.variables.items() if revision_told else ():
                 wrong = _wrong(kind, variables, store.host, store.port)
                 if wrong and _concerns(wrong[1], missed, ill):
                     yield _misdirected(situation, service, kind, container, wrong, missed)
@@ -63,9 +63,9 @@ def _wrong(kind: str, variables: Mapping[str, str], host: str, port: int) -> tup
 
 def _concerns(value: str, missed: Sequence[Heard], ill: Sequence[Finding]) -> bool:
     """Where services name the server that they miss, it is this one; where they name none, a status page misses it."""
-    named = [each for each in missed if each.said.host]
+    named = [each for each in missed if each.message.host]
     if named:
-        return any(value in (each.said.host, str(each.said.port)) for each in named)
+        return any(value in (each.message.host, str(each.message.port)) for each in named)
     return bool(missed or ill)
 
 
@@ -75,16 +75,16 @@ def _misdirected(
     kind: str,
     container: str,
     wrong: tuple[str, str, str],
-    said: Sequence[Heard],
+    heards: Sequence[Heard],
 ) -> Cause:
     name, value, right = wrong
-    mine = [each for each in said if value in (each.said.host, str(each.said.port))] or list(said)
-    unresolved = any(each.said.kind is Kind.HOST for each in mine)
+    mine = [each for each in heards if value in (each.message.host, str(each.message.port))] or list(heards)
+    unresolved = any(each.message.kind is Kind.HOST for each in mine)
     how = f"it could not resolve host {value}" if unresolved else f"it looks for it at {value}"
     read, logged = reading_of(situation.fact(LastWords)), reading_of(situation.fact(RecentErrors))
     evidence = [
         Evidence(f"{name} of {container} in {service.task_definition} is {value}", read),
-        *(Evidence(f'{service.name} says: "{each.said.line}"', logged) for each in mine[:2]),
+        *(Evidence(f'{service.name} says: "{each.message.line}"', logged) for each in mine[:2]),
         *situation.by_whom(situation.changed(("UpdateService", "CreateService"), service.task_definition)),
     ]
     primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
@@ -107,16 +107,16 @@ def misnamed(situation: Situation) -> Iterator[Cause]:
     reading = reading_of(situation.fact(RecentErrors))
     known = {service.name: service for service in services.services} if services else {}
     for each in still(situation, heard(situation), Kind.NAME):
-        service, name = known.get(each.service), each.said.what
+        service, name = known.get(each.service), each.message.what
         if service is None:
             continue
         revisions = [one.task_definition for one in service.deployments] or [service.task_definition]
-        told = [
+        records = [
             (revision, words.revisions[revision]) for revision in revisions if words and revision in words.revisions
         ]
         settings = [
             (revision, variable, value)
-            for revision, one in told
+            for revision, one in records
             for variables in one.variables.values()
             for variable, value in variables.items()
         ]
@@ -133,7 +133,7 @@ def misnamed(situation: Situation) -> Iterator[Cause]:
             subject=service.name,
             sentence=f'{service.name} asks for a database "{name}" that is not there{says}.',
             evidence=(
-                Evidence(f'{service.name} says: "{each.said.line}"', reading),
+                Evidence(f'{service.name} says: "{each.message.line}"', reading),
                 *(Evidence(text, reading_of(words)) for text in others[:1]),
                 *situation.by_whom(situation.changed(("UpdateService", "CreateService"), *revisions)),
             ),
@@ -152,19 +152,19 @@ def unreached(situation: Situation) -> Iterator[Cause]:
     """What services say that they don't reach now, and that is neither the database nor the cache."""
     groups: dict[tuple[str, Kind, str], list[Heard]] = {}
     for each in still(situation, heard(situation), *UNREACHED):
-        server = each.said.host or each.said.what
+        server = each.message.host or each.message.what
         stores = [(kind, getattr(situation.stores, kind)) for kind in ("database", "cache")]
         is_a_store = any(
-            is_about(store, kind, each.said) and not is_elsewhere(store, each.said) for kind, store in stores
+            is_about(store, kind, each.message) and not is_elsewhere(store, each.message) for kind, store in stores
         )
-        if each.said.kind is Kind.HOST or (server and not is_a_store):
-            groups.setdefault((each.service, each.said.kind, server), []).append(each)
+        if each.message.kind is Kind.HOST or (server and not is_a_store):
+            groups.setdefault((each.service, each.message.kind, server), []).append(each)
     for (service, kind, server), some in groups.items():
         yield _unreached(situation, service, kind, server, some)
 
 
 def _unreached(situation: Situation, service: str, kind: Kind, server: str, some: Sequence[Heard]) -> Cause:
-    first = some[0].said
+    first = some[0].message
     variable = variable_of(situation, server) if server else ""
     named = f", which {variable} says" if variable else ""
     if kind is Kind.HOST:
@@ -179,7 +179,7 @@ def _unreached(situation: Situation, service: str, kind: Kind, server: str, some
         address = f"{server}:{first.port}" if first.port else server
         sentence = f"{service} misses a server: {TEXTS[kind].format(server=address, what='')}{named}."
     place, reading = _place(situation, some[0]), reading_of(situation.fact(RecentErrors))
-    times = [f'{service} says: "{each.said.line}", {each.count} times' for each in some[:3]]
+    times = [f'{service} says: "{each.message.line}", {each.count} times' for each in some[:3]]
     return Cause(
         name=f"server-{kind}",
         place=place,
@@ -195,14 +195,14 @@ def _unreached(situation: Situation, service: str, kind: Kind, server: str, some
     )
 
 
-def _place(situation: Situation, said: Heard) -> str:
+def _place(situation: Situation, heard: Heard) -> str:
     """That of a store that the line is about or a dependency that it names, where a status page finds it ill; else the
     service's own."""
     for finding in situation.findings:
         known = finding.place and "/" not in finding.place and finding.check == "dependencies"
         store = getattr(situation.stores, finding.place, None) if finding.place in ("database", "cache") else None
-        is_its = store is not None and is_about(store, finding.place, said.said)
-        is_named = is_its or finding.place.lower() in said.said.line.lower()
+        is_its = store is not None and is_about(store, finding.place, heard.message)
+        is_named = is_its or finding.place.lower() in heard.message.line.lower()
         if known and finding.level in (Level.WARN, Level.FAIL) and is_named:
             return finding.place
-    return f"services/{said.service}"
+    return f"services/{heard.service}"

@@ -12,7 +12,7 @@ from omc.checks.causes.failures import Failure, failure_of, inherited
 from omc.checks.causes.heard import MINUTE, heard, is_about
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.places import OF_SERVICES
-from omc.checks.causes.words import Kind, Said
+from omc.checks.causes.words import Kind, ReportedError
 from omc.checks.finding import Evidence, Level, Procedure
 from omc.checks.runbook import DEPLOYMENT, DEPLOYMENTS, TASKS_RESTARTING
 from omc.checks.services import is_rolling_back
@@ -22,7 +22,7 @@ from omc.facts.followup.data_stores import DataStores
 from omc.facts.followup.last_words import LastWords
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.tasks import StoppedTask, StoppedTasks
-from omc.times import span
+from omc.times import format_duration
 
 SHOWN = 3
 """Tasks named as evidence of one cause."""
@@ -137,7 +137,7 @@ def _cause(
         since=min(_first_bad(task) for task in tasks),
         ended=ended,
         services=frozenset({service.name}),
-        rests_on=_store_of(situation, failure),
+        based_on=_store_of(situation, failure),
         about=(service.name, str(failure.kind), failure.what),
         also=frozenset({f"secrets/{failure.what.partition(' ')[0]}"} if failure.kind == why.SECRET else ()),
         is_direct=failure.kind in NAMES and failure.kind not in (why.HEALTH, why.EXIT, why.HANGS),
@@ -163,7 +163,7 @@ def _over_with_its_store(
         return None
     store = getattr(situation.stores, kind)
     lately = [each for each in heard(situation) if situation.scope.now - each.last <= MINUTE]
-    if situation.scope.now - tasks[0].stopped <= MINUTE or any(is_about(store, kind, each.said) for each in lately):
+    if situation.scope.now - tasks[0].stopped <= MINUTE or any(is_about(store, kind, each.message) for each in lately):
         return None
     return tasks[0].stopped
 
@@ -171,10 +171,10 @@ def _over_with_its_store(
 def _store_of(situation: Situation, failure: Failure) -> str:
     """The store that the task failed for, where it says so and names none that isn't there."""
     stores = situation.stores
-    if failure.said is None or failure.kind is Kind.HOST:
+    if failure.message is None or failure.kind is Kind.HOST:
         return ""
     for kind, store in (("database", stores.database), ("cache", stores.cache)):
-        if is_about(store, kind, failure.said):
+        if is_about(store, kind, failure.message):
             return kind
     return ""
 
@@ -233,13 +233,13 @@ def _undone(service: EcsService, primary: Deployment) -> str:
 def _explained(situation: Situation, failure: Failure) -> str:
     """The failure's words; of a name that isn't found, also what would be right."""
     text = failure.text.rstrip(".")
-    if failure.said and failure.kind in TEXTS:
+    if failure.message and failure.kind in TEXTS:
         store = _store_of(situation, failure)
-        server = f"the {store}" if store else _other_server(situation, failure.said)
-        if store and failure.said.port and failure.kind in (Kind.TIMEOUT, Kind.REFUSED):
-            server += f" (at {failure.said.host}:{failure.said.port})"
+        server = f"the {store}" if store else _other_server(situation, failure.message)
+        if store and failure.message.port and failure.kind in (Kind.TIMEOUT, Kind.REFUSED):
+            server += f" (at {failure.message.host}:{failure.message.port})"
         exited = text.partition("; it said: ")[0] + ": " if "; it said: " in text else ""
-        text = exited + TEXTS[Kind(failure.kind)].format(server=server, what=failure.said.what)
+        text = exited + TEXTS[Kind(failure.kind)].format(server=server, what=failure.message.what)
     if failure.kind is Kind.HOST and failure.what:
         text = f"could not resolve host {failure.what}"
         variable, store = variable_of(situation, failure.what), ""
@@ -251,24 +251,24 @@ def _explained(situation: Situation, failure: Failure) -> str:
     return text
 
 
-def _other_server(situation: Situation, said: Said) -> str:
+def _other_server(situation: Situation, response: ReportedError) -> str:
     """What is neither the database nor the cache: a dependency that a status page knows and the line names, its
     address, and the variable that says it; as far as they are told."""
-    line = said.line.lower()
+    line = response.line.lower()
     known = [finding.place for finding in situation.findings if finding.check == "dependencies" and finding.place]
     name = next((f"the {place}" for place in known if "/" not in place and place.lower() in line), "")
-    address = f"{said.host}:{said.port}" if said.host and said.port else said.host
+    address = f"{response.host}:{response.port}" if response.host and response.port else response.host
     if name and address:
         return f"{name} (at {address})"
-    variable = variable_of(situation, said.host) if said.host else ""
+    variable = variable_of(situation, response.host) if response.host else ""
     return name or (f"{address}, which {variable} names," if variable else address) or "a server that it needs"
 
 
 def variable_of(situation: Situation, host: str) -> str:
     """The variable of a task definition that names a host; empty where none does."""
     words = situation.fact(LastWords)
-    for told in words.revisions.values() if words else ():
-        for container, variables in told.variables.items():
+    for revision_told in words.revisions.values() if words else ():
+        for container, variables in revision_told.variables.items():
             for name, value in variables.items():
                 if host and host in value:
                     return f"{name} of {container}"
@@ -285,7 +285,7 @@ def _meant(text: str, stores: DataStores) -> str:
 
 
 def _told(situation: Situation, task: StoppedTask, failure: Failure) -> str:
-    lived = f"ran {span(task.stopped - task.started)}" if task.started else "never started"
+    lived = f"ran {format_duration(task.stopped - task.started)}" if task.started else "never started"
     reason = task.reason if failure.kind not in (why.IMAGE, why.SECRET) else task.reason[:300]
     when = situation.when(task.stopped)
     return f"task {task.id} ({task.task_definition}), {lived}, stopped {when}: {task.stop_code}, {reason}"

@@ -10,10 +10,10 @@ from omc.checks.causes.heard import heard, is_about
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.network_acls import cause_of, denial, subnets_of, way_back
 from omc.checks.causes.paths import CLOSINGS, changed_by, closed_side, groups_of, opens
-from omc.checks.causes.places import place_of, service_at
+from omc.checks.causes.places import place_of_finding, service_at
 from omc.checks.finding import Evidence, Level
 from omc.checks.runbook import DATABASE_TIMEOUT, SERVICE_UNHEALTHY
-from omc.facts.collector import UNREAD
+from omc.facts.collector import NO_READING
 from omc.facts.followup.group_rules import GroupRules
 from omc.facts.followup.network_acls import NetworkAcls
 from omc.facts.services import EcsService, Services
@@ -64,11 +64,11 @@ def shut_in(situation: Situation, rules: GroupRules, service: EcsService) -> boo
     stores = [getattr(situation.stores, kind) for kind in STORES]
     closed = [closed_side(rules, groups, store.groups, store.port) for store in stores if store.groups]
     ill = any(
-        each.level in (Level.WARN, Level.FAIL) and place_of(each) in (*STORES, f"users/{service.name}")
+        each.level in (Level.WARN, Level.FAIL) and place_of_finding(each) in (*STORES, f"users/{service.name}")
         for each in situation.findings
     )
     speaks = any(
-        is_about(getattr(situation.stores, kind), kind, each.said)
+        is_about(getattr(situation.stores, kind), kind, each.message)
         for each in heard(situation)
         for kind in STORES
         if each.service == service.name
@@ -80,8 +80,8 @@ def _is_missed(situation: Situation, service: EcsService) -> bool:
     return any(
         each.level in (Level.WARN, Level.FAIL)
         and each.ended is None
-        and place_of(each).startswith(ON_THE_WAY)
-        and service_at(place_of(each), situation.environment) == service.name
+        and place_of_finding(each).startswith(ON_THE_WAY)
+        and service_at(place_of_finding(each), situation.environment) == service.name
         for each in situation.findings
     )
 
@@ -104,7 +104,7 @@ def _kept_out(situation: Situation, service: EcsService, groups: tuple[str, ...]
 
 def _shut_in(situation: Situation, service: EcsService, groups: tuple[str, ...]) -> Cause:
     write = situation.changed(CLOSINGS, *groups)
-    said = [each for each in heard(situation) if each.service == service.name]
+    heards = [each for each in heard(situation) if each.service == service.name]
     return Cause(
         name="tasks-shut-in",
         place=f"services/{service.name}",
@@ -114,10 +114,10 @@ def _shut_in(situation: Situation, service: EcsService, groups: tuple[str, ...])
         evidence=(
             Evidence(f"no outbound rule of {groups[0]} leads to either", reading_of(situation.fact(GroupRules))),
             *situation.by_whom(write),
-            *(Evidence(f'{service.name} says: "{each.said.line}"', UNREAD) for each in said[:2]),
+            *(Evidence(f'{service.name} says: "{each.message.line}"', NO_READING) for each in heards[:2]),
         ),
         procedure=DATABASE_TIMEOUT,
-        since=write.at if write else min((each.first for each in said), default=None),
+        since=write.at if write else min((each.first for each in heards), default=None),
         services=frozenset({service.name}),
         also=frozenset(STORES),
     )

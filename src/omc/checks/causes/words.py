@@ -56,7 +56,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ReportedError:
     """What one line says."""
 
     kind: Kind
@@ -181,11 +181,11 @@ _SERVER = (
 )
 _POSITION = re.compile(r"(?:\\n|\s)LINE \d+: .{0,400}?\^|(?:\\n|\s)LINE \d+: [^^]{0,400}$", re.DOTALL)
 """Where in a statement PostgreSQL found it: the statement again, and a mark below it."""
-LONGEST = 220
+MAX_LENGTH = 220
 """Characters of a line that are repeated in a sentence."""
 
 
-def said(line: str) -> Said | None:
+def reported_error(line: str) -> ReportedError | None:
     """What a line says went wrong; None where it says nothing of the kind."""
     text = " ".join(ESCAPES.sub("", error_of(line) or _message(line)).split())
     for kind, pattern in _PATTERNS:
@@ -195,13 +195,13 @@ def said(line: str) -> Said | None:
             host, port = _server(text)
             if kind is Kind.HOST and what:
                 host = what
-            return Said(kind, what, shortened(text), host, port)
+            return ReportedError(kind, what, shortened(text), host, port)
     return None
 
 
-def most_telling(lines: Iterable[str]) -> Said | None:
+def most_telling(lines: Iterable[str]) -> ReportedError | None:
     """Of what a task said last: the line that tells most, the newest of those that tell alike."""
-    found = [each for line in lines if (each := said(line))]
+    found = [each for line in lines if (each := reported_error(line))]
     return min(reversed(found), key=lambda each: _RANK[each.kind], default=None)
 
 
@@ -216,7 +216,7 @@ def last_error(lines: Iterable[str]) -> str:
 
 def shortened(text: str) -> str:
     flat = " ".join(_POSITION.sub("", text).split())
-    return flat if len(flat) <= LONGEST else f"{flat[: LONGEST - 1]}…"
+    return flat if len(flat) <= MAX_LENGTH else f"{flat[: MAX_LENGTH - 1]}…"
 
 
 def _message(line: str) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import HALF, within
 from omc.stack import Environment
 
@@ -60,7 +60,7 @@ class Store:
 class DataStores:
     database: Store
     cache: Store
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -74,7 +74,7 @@ def read_data_stores(aws: Gateway, environment: Environment) -> DataStores:
             lambda: _database_events(aws, environment.database),
             lambda: _events(aws.client("elasticache").describe_events(Duration=EVENT_MINUTES)),
         ]
-        database, cache, of_database, of_cache = side_by_side(lambda part: part(), parts)
+        database, cache, of_database, of_cache = parallel_map(lambda part: part(), parts)
         ours = {environment.cache, *(cache["members"] or {})}
         return DataStores(
             Store(**database, events=of_database),
@@ -91,24 +91,24 @@ def _database(aws: Gateway, name: str) -> dict[str, Any]:
         listed = []
     if not listed:
         return {"name": name, "exists": False}
-    told = listed[0]
-    endpoint, group = told.get("Endpoint") or {}, told.get("DBSubnetGroup") or {}
+    payload = listed[0]
+    endpoint, group = payload.get("Endpoint") or {}, payload.get("DBSubnetGroup") or {}
     subnets = {
         one["SubnetIdentifier"]: (one.get("SubnetAvailabilityZone") or {}).get("Name")
         for one in group.get("Subnets") or ()
     }
-    zone = told.get("AvailabilityZone")
+    zone = payload.get("AvailabilityZone")
     return {
         "name": name,
         "exists": True,
-        "status": told.get("DBInstanceStatus", ""),
+        "status": payload.get("DBInstanceStatus", ""),
         "host": endpoint.get("Address", ""),
         "port": int(endpoint.get("Port", 0)),
-        "groups": tuple(each["VpcSecurityGroupId"] for each in told.get("VpcSecurityGroups", ())),
+        "groups": tuple(each["VpcSecurityGroupId"] for each in payload.get("VpcSecurityGroups", ())),
         "vpc": group.get("VpcId", ""),
         "subnets": tuple(one for one, where in subnets.items() if where == zone) or tuple(subnets),
-        "resource_id": told.get("DbiResourceId", "") if told.get("PerformanceInsightsEnabled") else "",
-        "size": told.get("DBInstanceClass", ""),
+        "resource_id": payload.get("DbiResourceId", "") if payload.get("PerformanceInsightsEnabled") else "",
+        "size": payload.get("DBInstanceClass", ""),
     }
 
 
@@ -120,40 +120,40 @@ def _cache(aws: Gateway, name: str) -> dict[str, Any]:
         listed = []
     if not listed:
         return {"name": name, "exists": False, "members": {}}
-    told = listed[0]
-    wanted = set(told.get("MemberClusters") or ())
+    payload = listed[0]
+    wanted = set(payload.get("MemberClusters") or ())
     pages = client.get_paginator("describe_cache_clusters").paginate()
     members = [each for page in pages for each in page["CacheClusters"] if each["CacheClusterId"] in wanted]
     primary: dict[str, Any] = next(
-        (group["PrimaryEndpoint"] for group in told.get("NodeGroups") or () if group.get("PrimaryEndpoint")), {}
+        (group["PrimaryEndpoint"] for group in payload.get("NodeGroups") or () if group.get("PrimaryEndpoint")), {}
     )
     groups = [group["SecurityGroupId"] for each in members for group in each.get("SecurityGroups") or ()]
     return {
         "name": name,
         "exists": True,
-        "status": told.get("Status", ""),
+        "status": payload.get("Status", ""),
         "host": primary.get("Address", ""),
         "port": int(primary.get("Port", 0)),
         "groups": tuple(dict.fromkeys(groups)),
         "subnet_group": next((each["CacheSubnetGroupName"] for each in members if "CacheSubnetGroupName" in each), ""),
         "members": {each["CacheClusterId"]: each.get("CacheClusterStatus", "") for each in members},
-        "size": told.get("CacheNodeType", ""),
+        "size": payload.get("CacheNodeType", ""),
     }
 
 
 def _database_events(aws: Gateway, name: str) -> tuple[StoreEvent, ...]:
     try:
-        told = aws.client("rds").describe_events(
+        response = aws.client("rds").describe_events(
             SourceIdentifier=name, SourceType="db-instance", Duration=EVENT_MINUTES
         )
     except NotFound:
         return ()
-    return _events(told)
+    return _events(response)
 
 
-def _events(told: Mapping[str, Any]) -> tuple[StoreEvent, ...]:
+def _events(record: Mapping[str, Any]) -> tuple[StoreEvent, ...]:
     found = [
         StoreEvent(each["Date"].astimezone(UTC), each.get("SourceIdentifier", ""), each.get("Message", ""))
-        for each in told["Events"]
+        for each in record["Events"]
     ]
     return tuple(sorted(found, key=lambda event: event.at, reverse=True))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import BUDGET, within
 from omc.facts.followup.insights import moment_of, query
 from omc.facts.scope import Scope
@@ -52,7 +52,7 @@ class DatabaseLog:
     """Newest first."""
     exists: bool = True
     """Whether RDS exports the log."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads

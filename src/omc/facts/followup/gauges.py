@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import HALF, within
 from omc.facts.followup.data_stores import DataStores
 from omc.facts.scope import Scope
@@ -34,7 +34,7 @@ class Gauges:
     """Of all nodes: the greatest of each minute, or the sum of what is counted."""
     memory: Mapping[str, Points] = field(default_factory=dict)
     """By service: the fullest task's memory, percent of what it may use."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import HALF, within
 from omc.facts.followup.data_stores import DataStores
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers
@@ -37,7 +37,7 @@ class GroupRules:
     rules: tuple[Rule, ...]
     groups: tuple[str, ...] = ()
     """Ids of the groups whose rules these are; one without any rule is here too."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -63,7 +63,7 @@ def read_group_rules(
             .get_paginator("describe_security_group_rules")
             .paginate(Filters=[{"Name": "group-id", "Values": list(groups)}])
         )
-        return GroupRules(tuple(_rule(told) for page in pages for told in page["SecurityGroupRules"]), groups)
+        return GroupRules(tuple(_rule(payload) for page in pages for payload in page["SecurityGroupRules"]), groups)
 
     return within(HALF, "the rules of the security groups", read)
 
@@ -73,14 +73,14 @@ def groups_of_balancer(balancers: LoadBalancers | None, one: LoadBalancer) -> tu
     return tuple((balancers.every.get(one.name, {}) if balancers else {}).get("SecurityGroups") or ())
 
 
-def _rule(told: Any) -> Rule:
+def _rule(payload: Any) -> Rule:
     return Rule(
-        group=told.get("GroupId", ""),
-        is_egress=bool(told.get("IsEgress")),
-        protocol=str(told.get("IpProtocol", "-1")),
-        first=int(told.get("FromPort", -1)),
-        last=int(told.get("ToPort", -1)),
-        cidr=told.get("CidrIpv4") or told.get("CidrIpv6") or "",
-        peer=(told.get("ReferencedGroupInfo") or {}).get("GroupId", ""),
-        description=told.get("Description", ""),
+        group=payload.get("GroupId", ""),
+        is_egress=bool(payload.get("IsEgress")),
+        protocol=str(payload.get("IpProtocol", "-1")),
+        first=int(payload.get("FromPort", -1)),
+        last=int(payload.get("ToPort", -1)),
+        cidr=payload.get("CidrIpv4") or payload.get("CidrIpv6") or "",
+        peer=(payload.get("ReferencedGroupInfo") or {}).get("GroupId", ""),
+        description=payload.get("Description", ""),
     )

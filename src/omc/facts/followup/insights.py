@@ -23,11 +23,11 @@ def query(aws: Gateway, group: str, text: str, begin: datetime, end: datetime) -
     while True:
         time.sleep(wait)
         wait = min(wait * 1.6, LONGEST_WAIT)
-        told: Any = logs.get_query_results(queryId=started["queryId"])
-        if told["status"] == "Complete":
-            return [{field["field"]: field["value"] for field in row} for row in told["results"]]
-        if told["status"] not in ("Scheduled", "Running"):
-            raise BadAnswer(f"The Logs Insights query of {group} ended as {told['status']}.")
+        payload: Any = logs.get_query_results(queryId=started["queryId"])
+        if payload["status"] == "Complete":
+            return [{field["field"]: field["value"] for field in row} for row in payload["results"]]
+        if payload["status"] not in ("Scheduled", "Running"):
+            raise BadAnswer(f"The Logs Insights query of {group} ended as {payload['status']}.")
 
 
 def moment_of(text: str) -> datetime | None:

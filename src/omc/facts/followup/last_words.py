@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import OmcError
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definition, describe_definition
 from omc.facts.followup.budget import BUDGET, within
 from omc.facts.image_labels import exit_codes
@@ -23,7 +23,7 @@ LINES = 30
 
 
 @dataclass(frozen=True, slots=True)
-class RevisionTold:
+class RevisionDetails:
     """Of one ``family:revision``: what its containers may use, and what their exit codes mean."""
 
     memory: Mapping[str, int] = field(default_factory=dict)
@@ -41,10 +41,10 @@ class RevisionTold:
 class LastWords:
     lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By task id: the last lines of all its containers, oldest first, masked."""
-    revisions: Mapping[str, RevisionTold] = field(default_factory=dict)
+    revisions: Mapping[str, RevisionDetails] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     """Why some of it could not be read, in sentences."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -60,11 +60,11 @@ def read_last_words(aws: Gateway, stopped: StoppedTasks, services: Services) -> 
     newest = list(by_revision.items())[: REVISIONS + len(services.services)]
 
     def read() -> LastWords:
-        told = side_by_side(lambda item: _revision(aws, *item), newest)
+        records = parallel_map(lambda item: _revision(aws, *item), newest)
         return LastWords(
-            lines={task: lines for _, some, _ in told for task, lines in some.items()},
-            revisions={name: revision for (name, _), (revision, _, _) in zip(newest, told, strict=True)},
-            unread=tuple(dict.fromkeys(why for _, _, some in told for why in some)),
+            lines={task: lines for _, some, _ in records for task, lines in some.items()},
+            revisions={name: revision for (name, _), (revision, _, _) in zip(newest, records, strict=True)},
+            unread=tuple(dict.fromkeys(why for _, _, some in records for why in some)),
         )
 
     return within(BUDGET, "what the failed tasks said last", read)
@@ -72,13 +72,13 @@ def read_last_words(aws: Gateway, stopped: StoppedTasks, services: Services) -> 
 
 def _revision(
     aws: Gateway, name: str, tasks: Sequence[StoppedTask]
-) -> tuple[RevisionTold, dict[str, tuple[str, ...]], list[str]]:
+) -> tuple[RevisionDetails, dict[str, tuple[str, ...]], list[str]]:
     try:
         definition = describe_definition(aws, name)
     except OmcError as error:
-        return RevisionTold(), {}, [error.message]
+        return RevisionDetails(), {}, [error.message]
     if definition is None:
-        return RevisionTold(), {}, []
+        return RevisionDetails(), {}, []
     unread: list[str] = []
 
     def words(task: StoppedTask) -> tuple[str, ...]:
@@ -91,12 +91,12 @@ def _revision(
         return tuple(found)
 
     started = [task for task in tasks if task.started or any(each.exit_code is not None for each in task.containers)]
-    asked = started[:TASKS]
-    lines = dict(zip((task.id for task in asked), side_by_side(words, asked), strict=True))
+    requested = started[:TASKS]
+    lines = dict(zip((task.id for task in requested), parallel_map(words, requested), strict=True))
     return _told(aws, definition, tasks, unread), lines, unread
 
 
-def _told(aws: Gateway, definition: Definition, tasks: Sequence[StoppedTask], unread: list[str]) -> RevisionTold:
+def _told(aws: Gateway, definition: Definition, tasks: Sequence[StoppedTask], unread: list[str]) -> RevisionDetails:
     containers = definition.body["containerDefinitions"]
     images = {each["name"]: each.get("image", "") for each in containers}
     ended = {each.name for task in tasks for each in task.containers if each.exit_code}
@@ -107,7 +107,7 @@ def _told(aws: Gateway, definition: Definition, tasks: Sequence[StoppedTask], un
         except OmcError as error:
             unread.append(error.message)
     memory = str(definition.body.get("memory") or "")
-    return RevisionTold(
+    return RevisionDetails(
         memory={each["name"]: int(each["memory"]) for each in containers if each.get("memory")},
         task_memory=int(memory) if memory.isdigit() else None,
         images=images,

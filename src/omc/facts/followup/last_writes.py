@@ -10,7 +10,7 @@ from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.aws.reads import is_read
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import BUDGET, within
 from omc.facts.scope import Scope
 from omc.facts.trail import caller_of, texts_of, time_of
@@ -45,7 +45,7 @@ class LastWrites:
     """Newest first. CloudTrail tells of a call some minutes after it was made, so the last minutes may be missing."""
 
     writes: tuple[Write, ...] = ()
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -62,41 +62,41 @@ def _writes(aws: Gateway, now: datetime) -> Iterator[Write]:
     client = aws.client("cloudtrail")
     more: dict[str, str] = {}
     for _ in range(PAGES):
-        told = client.lookup_events(
+        response = client.lookup_events(
             LookupAttributes=[{"AttributeKey": "ReadOnly", "AttributeValue": "false"}],
             StartTime=now.replace(microsecond=0) - timedelta(hours=HOURS),
             EndTime=now.replace(microsecond=0) + timedelta(minutes=1),
             **more,
         )
-        for event in told["Events"]:
-            said = _said(event)
-            if said and not said.get("errorCode") and not _is_by_aws(said) and not _is_read(said):
-                yield Write(time_of(said), str(said.get("eventName", "")), caller_of(said), _names(said))
-        if not told.get("NextToken"):
+        for event in response["Events"]:
+            record = _said(event)
+            if record and not record.get("errorCode") and not _is_by_aws(record) and not _is_read(record):
+                yield Write(time_of(record), str(record.get("eventName", "")), caller_of(record), _names(record))
+        if not response.get("NextToken"):
             return
-        more = {"NextToken": told["NextToken"]}
+        more = {"NextToken": response["NextToken"]}
 
 
 def _said(event: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
-        said = json.loads(event["CloudTrailEvent"])
+        payload = json.loads(event["CloudTrailEvent"])
     except (KeyError, ValueError):
         return {}
-    return said if isinstance(said, dict) and "eventTime" in said else {}
+    return payload if isinstance(payload, dict) and "eventTime" in payload else {}
 
 
-def _is_read(said: Mapping[str, Any]) -> bool:
+def _is_read(record: Mapping[str, Any]) -> bool:
     """CloudTrail calls some readings writes, such as the start of a query."""
-    service = str(said.get("eventSource", "")).partition(".")[0]
-    return is_read({"monitoring": "cloudwatch"}.get(service, service), str(said.get("eventName", "")))
+    service = str(record.get("eventSource", "")).partition(".")[0]
+    return is_read({"monitoring": "cloudwatch"}.get(service, service), str(record.get("eventName", "")))
 
 
-def _is_by_aws(said: Mapping[str, Any]) -> bool:
-    identity = said.get("userIdentity") or {}
+def _is_by_aws(record: Mapping[str, Any]) -> bool:
+    identity = record.get("userIdentity") or {}
     return identity.get("type") == "AWSService" or str(identity.get("invokedBy", "")).endswith(BY_AWS)
 
 
-def _names(said: Mapping[str, Any]) -> frozenset[str]:
+def _names(record: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(
-        text.lower() for side in ("requestParameters", "responseElements") for text in texts_of(said.get(side))
+        text.lower() for side in ("requestParameters", "responseElements") for text in texts_of(record.get(side))
     )

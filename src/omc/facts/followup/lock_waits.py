@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import HALF, within
 from omc.facts.followup.data_stores import DataStores
 from omc.redaction import mask
@@ -71,7 +71,7 @@ class DatabaseLoad:
     newest: datetime | None = None
     """When it last measured anything; None: not within the minutes looked at."""
     is_off: bool = False
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -81,7 +81,7 @@ def read_database_load(aws: Gateway, stores: DataStores) -> DatabaseLoad:
     if not identifier:
         return DatabaseLoad(is_off=True)
     end = datetime.now(UTC)
-    asked: Any = {
+    request: Any = {
         "ServiceType": "RDS",
         "Identifier": identifier,
         "StartTime": end - timedelta(minutes=MINUTES),
@@ -90,7 +90,7 @@ def read_database_load(aws: Gateway, stores: DataStores) -> DatabaseLoad:
 
     def waits() -> Any:
         return aws.client("pi").describe_dimension_keys(
-            **asked,
+            **request,
             Metric="db.load.avg",
             GroupBy={"Group": "db.sql_tokenized", "Limit": 5},
             PartitionBy={"Group": "db.wait_event", "Limit": 10},
@@ -98,11 +98,11 @@ def read_database_load(aws: Gateway, stores: DataStores) -> DatabaseLoad:
 
     def counters() -> Any:
         queries = [{"Metric": f"{name}.avg"} for name in COUNTERS]
-        return aws.client("pi").get_resource_metrics(**asked, MetricQueries=queries, PeriodInSeconds=1)
+        return aws.client("pi").get_resource_metrics(**request, MetricQueries=queries, PeriodInSeconds=1)
 
     def by(group: str) -> Any:
         return aws.client("pi").describe_dimension_keys(
-            **{**asked, "StartTime": end - IDLE},
+            **{**request, "StartTime": end - IDLE},
             Metric="db.load.avg",
             GroupBy={"Group": group, "Limit": 10},
             PartitionBy={"Group": "db.wait_event", "Limit": 10},
@@ -110,7 +110,7 @@ def read_database_load(aws: Gateway, stores: DataStores) -> DatabaseLoad:
 
     def read() -> DatabaseLoad:
         parts: list[Callable[[], Any]] = [waits, counters, lambda: by("db.application"), lambda: by("db.user")]
-        told_waits, told_counters, applications, users = side_by_side(lambda ask: ask(), parts)
+        told_waits, told_counters, applications, users = parallel_map(lambda ask: ask(), parts)
         values, times, above = _newest(told_counters)
         idle = _idle(applications, users, values.get(LONGEST_IDLE, 0.0))
         return DatabaseLoad(_waits(told_waits), values, times, above, idle, max(times.values(), default=None))
@@ -118,10 +118,10 @@ def read_database_load(aws: Gateway, stores: DataStores) -> DatabaseLoad:
     return within(HALF, "the database's load in Performance Insights", read)
 
 
-def _waits(told: Mapping[str, Any]) -> tuple[Wait, ...]:
-    events = [each["Dimensions"] for each in told.get("PartitionKeys", ())]
+def _waits(record: Mapping[str, Any]) -> tuple[Wait, ...]:
+    events = [each["Dimensions"] for each in record.get("PartitionKeys", ())]
     found: list[Wait] = []
-    for key in told.get("Keys", ()):
+    for key in record.get("Keys", ()):
         statement = " ".join(mask(key["Dimensions"].get("db.sql_tokenized.statement", "")).split())[:STATEMENT]
         for event, sessions in zip(events, key.get("Partitions", ()), strict=False):
             if sessions:
@@ -139,22 +139,22 @@ def _idle(applications: Mapping[str, Any], users: Mapping[str, Any], longest: fl
     return IdleSession(names[0] if len(names) == 1 else "", who[0]) if len(who) == 1 and len(names) <= 1 else None
 
 
-def _reading(told: Mapping[str, Any], dimension: str, least: float) -> list[str]:
+def _reading(record: Mapping[str, Any], dimension: str, least: float) -> list[str]:
     """Of a dimension: the names of which so many sessions, on average, wait for their client in a transaction."""
-    events = [each["Dimensions"].get("db.wait_event.name", "") for each in told.get("PartitionKeys", ())]
+    events = [each["Dimensions"].get("db.wait_event.name", "") for each in record.get("PartitionKeys", ())]
     found = []
-    for key in told.get("Keys", ()):
+    for key in record.get("Keys", ()):
         sessions = zip(events, key.get("Partitions", ()), strict=False)
         if sum(count or 0.0 for event, count in sessions if event.rpartition(":")[2] == "ClientRead") >= least:
             found.append(mask(key["Dimensions"].get(dimension, "")))
     return found
 
 
-def _newest(told: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, datetime], dict[str, datetime]]:
+def _newest(record: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, datetime], dict[str, datetime]]:
     values: dict[str, float] = {}
     times: dict[str, datetime] = {}
     above: dict[str, datetime] = {}
-    for each in told.get("MetricList", ()):
+    for each in record.get("MetricList", ()):
         name = each["Key"]["Metric"].removesuffix(".avg")
         for point in each["DataPoints"]:
             if point.get("Value") is not None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import HALF, within
 from omc.facts.followup.data_stores import DataStores
 from omc.facts.load_balancers import LoadBalancers
@@ -49,7 +49,7 @@ class NetworkAcls:
     """Ids of the subnets that it is in."""
     cache: tuple[str, ...] = ()
     balancers: tuple[str, ...] = ()
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
     def of(self, ids: Iterable[str]) -> tuple[SubnetAcl, ...]:
         """Those of these subnets that are known."""
@@ -87,7 +87,7 @@ def read_network_acls(
             lambda: [one for page in pages_of_subnets.paginate(Filters=here) for one in page["Subnets"]],
             lambda: _of_group(aws, stores.cache.subnet_group),
         ]
-        acls, subnets, cache = side_by_side(lambda part: part(), parts)
+        acls, subnets, cache = parallel_map(lambda part: part(), parts)
         in_force = {one["SubnetId"]: acl["NetworkAclId"] for acl in acls for one in acl["Associations"]}
         return NetworkAcls(
             {acl["NetworkAclId"]: _rules(acl) for acl in acls},
@@ -107,8 +107,8 @@ def read_network_acls(
 def _of_group(aws: Gateway, name: str) -> tuple[str, ...]:
     if not name:
         return ()
-    told: Any = aws.client("elasticache").describe_cache_subnet_groups(CacheSubnetGroupName=name)
-    return tuple(one["SubnetIdentifier"] for group in told["CacheSubnetGroups"] for one in group["Subnets"])
+    response: Any = aws.client("elasticache").describe_cache_subnet_groups(CacheSubnetGroupName=name)
+    return tuple(one["SubnetIdentifier"] for group in response["CacheSubnetGroups"] for one in group["Subnets"])
 
 
 def _rules(acl: Mapping[str, Any]) -> tuple[AclRule, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
-from omc.facts.collector import UNREAD, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import BUDGET, within
 from omc.facts.followup.insights import moment_of, query
 from omc.facts.scope import Scope
@@ -41,7 +41,7 @@ class Rejects:
     rejects: tuple[Reject, ...] = ()
     log_group: str = ""
     """Empty: the environment's VPC has no flow log in CloudWatch Logs."""
-    reading: Reading = UNREAD
+    reading: Reading = NO_READING
 
 
 @reads
@@ -49,8 +49,8 @@ def read_rejects(aws: Gateway, environment: Environment, scope: Scope) -> Reject
     """One call for where the flow log is, and one query."""
 
     def read() -> Rejects:
-        told: Any = aws.client("ec2").describe_flow_logs()["FlowLogs"]
-        name = next((name for name in map(_log_group, told) if environment.prefix in name.split("/")), "")
+        response: Any = aws.client("ec2").describe_flow_logs()["FlowLogs"]
+        name = next((name for name in map(_log_group, response) if environment.prefix in name.split("/")), "")
         if not name:
             return Rejects()
         try:
@@ -62,10 +62,10 @@ def read_rejects(aws: Gateway, environment: Environment, scope: Scope) -> Reject
     return within(BUDGET, "the flow log's refused connections", read)
 
 
-def _log_group(told: Mapping[str, Any]) -> str:
-    if told.get("LogDestinationType", "cloud-watch-logs") != "cloud-watch-logs":
+def _log_group(record: Mapping[str, Any]) -> str:
+    if record.get("LogDestinationType", "cloud-watch-logs") != "cloud-watch-logs":
         return ""
-    return str(told.get("LogGroupName") or str(told.get("LogDestination", "")).partition(":log-group:")[2])
+    return str(record.get("LogGroupName") or str(record.get("LogDestination", "")).partition(":log-group:")[2])
 
 
 def _reject(row: Mapping[str, str]) -> Reject:

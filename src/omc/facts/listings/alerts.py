@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound, OmcError
 from omc.facts.alarms import Alarm
@@ -23,46 +23,49 @@ def alarms(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # no
 
 
 def _alarm(alarm: Alarm) -> Thing:
-    told = alarm.told
+    record = alarm.record
     common = {
         "alarm_name": alarm.name,
-        "actions_enabled": bool(told.get("ActionsEnabled")),
-        "alarm_actions": told.get("AlarmActions") or [],
-        "ok_actions": told.get("OKActions") or [],
-        "insufficient_data_actions": told.get("InsufficientDataActions") or [],
+        "actions_enabled": bool(record.get("ActionsEnabled")),
+        "alarm_actions": record.get("AlarmActions") or [],
+        "ok_actions": record.get("OKActions") or [],
+        "insufficient_data_actions": record.get("InsufficientDataActions") or [],
     }
     if alarm.kind == "composite":
-        rule = {"alarm_rule": told.get("AlarmRule"), "actions_suppressor": [{"alarm": told.get("ActionsSuppressor")}]}
+        rule = {
+            "alarm_rule": record.get("AlarmRule"),
+            "actions_suppressor": [{"alarm": record.get("ActionsSuppressor")}],
+        }
         return Thing("aws_cloudwatch_composite_alarm", common | rule)
     settings = {
-        "threshold": told.get("Threshold"),
-        "threshold_metric_id": told.get("ThresholdMetricId"),
-        "comparison_operator": told.get("ComparisonOperator"),
-        "evaluation_periods": told.get("EvaluationPeriods"),
-        "datapoints_to_alarm": told.get("DatapointsToAlarm"),
-        "treat_missing_data": told.get("TreatMissingData"),
-        "period": told.get("Period"),
-        "statistic": told.get("Statistic"),
-        "extended_statistic": told.get("ExtendedStatistic"),
-        **_metric(told),
-        "metric_query": [_query(query) for query in told.get("Metrics") or ()],
+        "threshold": record.get("Threshold"),
+        "threshold_metric_id": record.get("ThresholdMetricId"),
+        "comparison_operator": record.get("ComparisonOperator"),
+        "evaluation_periods": record.get("EvaluationPeriods"),
+        "datapoints_to_alarm": record.get("DatapointsToAlarm"),
+        "treat_missing_data": record.get("TreatMissingData"),
+        "period": record.get("Period"),
+        "statistic": record.get("Statistic"),
+        "extended_statistic": record.get("ExtendedStatistic"),
+        **_metric(record),
+        "metric_query": [_query(query) for query in record.get("Metrics") or ()],
     }
     return Thing("aws_cloudwatch_metric_alarm", common | settings)
 
 
-def _metric(told: Mapping[str, Any]) -> dict[str, Any]:
-    dimensions = {one["Name"]: one["Value"] for one in told.get("Dimensions") or ()}
-    return {"namespace": told.get("Namespace"), "metric_name": told.get("MetricName"), "dimensions": dimensions}
+def _metric(record: Mapping[str, Any]) -> dict[str, Any]:
+    dimensions = {one["Name"]: one["Value"] for one in record.get("Dimensions") or ()}
+    return {"namespace": record.get("Namespace"), "metric_name": record.get("MetricName"), "dimensions": dimensions}
 
 
-def _query(told: Mapping[str, Any]) -> dict[str, Any]:
-    stat = told.get("MetricStat") or {}
+def _query(record: Mapping[str, Any]) -> dict[str, Any]:
+    stat = record.get("MetricStat") or {}
     metric = {**_metric(stat.get("Metric") or {}), "period": stat.get("Period"), "stat": stat.get("Stat")}
     return {
-        "id": told.get("Id"),
-        "expression": told.get("Expression") or "",
-        "return_data": told.get("ReturnData", True),
-        "period": told.get("Period"),
+        "id": record.get("Id"),
+        "expression": record.get("Expression") or "",
+        "return_data": record.get("ReturnData", True),
+        "period": record.get("Period"),
         "metric": [metric] if stat else [],
     }
 
@@ -101,15 +104,15 @@ def queue_policies(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing
 
     def policy_of(url: str) -> list[Thing]:
         try:
-            told: Any = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
+            response: Any = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
         except OmcError as error:
             if isinstance(error, NotFound) or getattr(error, "code", "") in NO_QUEUE:
                 return []
             raise
-        policy = (told.get("Attributes") or {}).get("Policy")
+        policy = (response.get("Attributes") or {}).get("Policy")
         return [Thing("aws_sqs_queue_policy", {"queue_url": url, "policy": policy})] if policy else []
 
-    for some in side_by_side(policy_of, named(wanted, "queue_url")):
+    for some in parallel_map(policy_of, named(wanted, "queue_url")):
         yield from some
 
 
@@ -118,12 +121,12 @@ def topic_policies(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing
 
     def policy_of(topic: str) -> list[Thing]:
         try:
-            told = aws.client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]
+            response = aws.client("sns").get_topic_attributes(TopicArn=topic)["Attributes"]
         except NotFound:
             return []
-        return [Thing("aws_sns_topic_policy", {"arn": topic, "policy": told.get("Policy") or "{}"})]
+        return [Thing("aws_sns_topic_policy", {"arn": topic, "policy": response.get("Policy") or "{}"})]
 
-    for some in side_by_side(policy_of, named(wanted, "arn")):
+    for some in parallel_map(policy_of, named(wanted, "arn")):
         yield from some
 
 
@@ -162,5 +165,5 @@ def event_rules(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]: 
         arns = [one["Arn"] for page in pages for one in page["Targets"]]
         return [Thing("aws_cloudwatch_event_target", {"event_bus_name": bus, "rule": name, "arn": arn}) for arn in arns]
 
-    for some in side_by_side(targets_of, sorted(targeted & found)):
+    for some in parallel_map(targets_of, sorted(targeted & found)):
         yield from some

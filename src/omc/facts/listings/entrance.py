@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.facts.expected import Thing
 from omc.facts.listings.common import Facts, Wanted, fact
@@ -13,23 +13,23 @@ from omc.facts.terraform_values import balancer_of
 
 
 def balancers(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
-    for name, told in fact(facts.balancers).every.items():
-        yield Thing("aws_lb", {"name": name, "security_groups": told.get("SecurityGroups") or []})
+    for name, payload in fact(facts.balancers).every.items():
+        yield Thing("aws_lb", {"name": name, "security_groups": payload.get("SecurityGroups") or []})
 
 
 def target_groups(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
-    for name, told in fact(facts.groups).every.items():
+    for name, payload in fact(facts.groups).every.items():
         check = {
-            "protocol": told.get("HealthCheckProtocol"),
-            "path": told.get("HealthCheckPath"),
-            "port": told.get("HealthCheckPort"),
-            "matcher": (told.get("Matcher") or {}).get("HttpCode") or (told.get("Matcher") or {}).get("GrpcCode"),
-            "interval": told.get("HealthCheckIntervalSeconds"),
-            "timeout": told.get("HealthCheckTimeoutSeconds"),
-            "healthy_threshold": told.get("HealthyThresholdCount"),
-            "unhealthy_threshold": told.get("UnhealthyThresholdCount"),
+            "protocol": payload.get("HealthCheckProtocol"),
+            "path": payload.get("HealthCheckPath"),
+            "port": payload.get("HealthCheckPort"),
+            "matcher": (payload.get("Matcher") or {}).get("HttpCode") or (payload.get("Matcher") or {}).get("GrpcCode"),
+            "interval": payload.get("HealthCheckIntervalSeconds"),
+            "timeout": payload.get("HealthCheckTimeoutSeconds"),
+            "healthy_threshold": payload.get("HealthyThresholdCount"),
+            "unhealthy_threshold": payload.get("UnhealthyThresholdCount"),
         }
-        settings = {"port": told.get("Port"), "protocol": told.get("Protocol"), "health_check": [check]}
+        settings = {"port": payload.get("Port"), "protocol": payload.get("Protocol"), "health_check": [check]}
         yield Thing("aws_lb_target_group", {"name": name, **settings})
 
 
@@ -70,7 +70,7 @@ def rules(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
 
 def _listeners(aws: Gateway, wanted: Wanted, facts: Facts) -> list[Mapping[str, Any]]:
     """Those of the environment's load balancers are read already; of others that are expected they are asked for."""
-    known, every = fact(facts.listeners).told, fact(facts.balancers).every
+    known, every = fact(facts.listeners).records, fact(facts.balancers).every
     names = {str(thing.keys[-1][0]) for thing in wanted} - {balancer_of(one["LoadBalancerArn"]) for one in known}
     ours = {balancer.name for balancer in fact(facts.balancers).load_balancers if balancer.kind == "application"}
     elb = aws.client("elbv2")
@@ -85,20 +85,20 @@ def _listeners(aws: Gateway, wanted: Wanted, facts: Facts) -> list[Mapping[str, 
         return [dict(one) for page in pages for one in page["Rules"]]
 
     others = [str(every[name]["LoadBalancerArn"]) for name in sorted(names - ours) if name in every]
-    return [*known, *(one for some in side_by_side(of_balancer, others) for one in some)]
+    return [*known, *(one for some in parallel_map(of_balancer, others) for one in some)]
 
 
-def _action(told: Mapping[str, Any]) -> dict[str, Any]:
-    groups = (told.get("ForwardConfig") or {}).get("TargetGroups") or ()
-    redirect, fixed = told.get("RedirectConfig") or {}, told.get("FixedResponseConfig") or {}
+def _action(record: Mapping[str, Any]) -> dict[str, Any]:
+    groups = (record.get("ForwardConfig") or {}).get("TargetGroups") or ()
+    redirect, fixed = record.get("RedirectConfig") or {}, record.get("FixedResponseConfig") or {}
     return {
-        "type": told.get("Type"),
-        "order": told.get("Order"),
-        "target_group_arn": told.get("TargetGroupArn"),
+        "type": record.get("Type"),
+        "order": record.get("Order"),
+        "target_group_arn": record.get("TargetGroupArn"),
         "forward": [
             {"target_group": [{"arn": one.get("TargetGroupArn"), "weight": one.get("Weight")} for one in groups]}
         ]
-        if len(groups) > 1 or not told.get("TargetGroupArn")
+        if len(groups) > 1 or not record.get("TargetGroupArn")
         else [],
         "redirect": [
             {name.lower(): value for name, value in redirect.items()} | {"status_code": redirect["StatusCode"]}
@@ -120,11 +120,11 @@ CONDITIONS = {
 """ELB's name of a condition to Terraform's block and ELB's settings of it."""
 
 
-def _condition(told: Mapping[str, Any]) -> dict[str, Any]:
-    name, settings = CONDITIONS.get(str(told.get("Field")), (str(told.get("Field")), ""))
-    said = told.get(settings) or {}
-    values: Any = said.get("Values") or told.get("Values") or []
+def _condition(record: Mapping[str, Any]) -> dict[str, Any]:
+    name, settings = CONDITIONS.get(str(record.get("Field")), (str(record.get("Field")), ""))
+    payload = record.get(settings) or {}
+    values: Any = payload.get("Values") or record.get("Values") or []
     if name == "query_string":
         return {name: [{"key": one.get("Key") or "", "value": one.get("Value")} for one in values]}
-    header = {"http_header_name": said["HttpHeaderName"]} if said.get("HttpHeaderName") else {}
+    header = {"http_header_name": payload["HttpHeaderName"]} if payload.get("HttpHeaderName") else {}
     return {name: [{"values": values, **header}]}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omc.aws.batches import batches
-from omc.aws.calls import side_by_side
+from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
 from omc.facts.expected import Thing
@@ -27,8 +27,8 @@ def log_groups(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  
 
 def databases(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
     """The environment's own is read already; others are listed beside."""
-    told = fact(facts.pending).database
-    every: list[Mapping[str, Any]] = [told] if told else []
+    payload = fact(facts.pending).database
+    every: list[Mapping[str, Any]] = [payload] if payload else []
     if set(named(wanted, "identifier")) - {aws.environment.database}:
         pages = aws.client("rds").get_paginator("describe_db_instances").paginate()
         every = [dict(one) for page in pages for one in page["DBInstances"]]
@@ -52,8 +52,8 @@ def databases(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
 
 def caches(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
     """The environment's own is read already; others are listed beside, without their members' security groups."""
-    told = fact(facts.pending).cache
-    every: list[Mapping[str, Any]] = [told] if told else []
+    payload = fact(facts.pending).cache
+    every: list[Mapping[str, Any]] = [payload] if payload else []
     others = set(named(wanted, "replication_group_id")) - {aws.environment.cache}
     if others:
         pages = aws.client("elasticache").get_paginator("describe_replication_groups").paginate()
@@ -105,12 +105,12 @@ def keys(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa
 
     def described(key: str) -> list[Thing]:
         try:
-            told: Any = aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+            response: Any = aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
         except NotFound:
             return []
-        return [Thing("aws_kms_key", {"key_id": told["KeyId"], "_state": told.get("KeyState")})]
+        return [Thing("aws_kms_key", {"key_id": response["KeyId"], "_state": response.get("KeyState")})]
 
-    for some in side_by_side(described, named(wanted, "key_id")):
+    for some in parallel_map(described, named(wanted, "key_id")):
         yield from some
 
 

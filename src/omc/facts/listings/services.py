@@ -82,11 +82,11 @@ def policies(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # 
     client = aws.client("application-autoscaling")
     pages = client.get_paginator("describe_scaling_policies").paginate(ServiceNamespace=NAMESPACE)
     for one in (one for page in pages for one in page["ScalingPolicies"]):
-        said: Mapping[str, Any] = {**one.get("TargetTrackingScalingPolicyConfiguration", {})}
-        metric = said.get("PredefinedMetricSpecification") or {}
+        record: Mapping[str, Any] = {**one.get("TargetTrackingScalingPolicyConfiguration", {})}
+        metric = record.get("PredefinedMetricSpecification") or {}
         settings = {
-            "target_value": said.get("TargetValue"),
-            "disable_scale_in": said.get("DisableScaleIn", False),
+            "target_value": record.get("TargetValue"),
+            "disable_scale_in": record.get("DisableScaleIn", False),
             "predefined_metric_specification": [{"predefined_metric_type": metric.get("PredefinedMetricType")}],
         }
         yield Thing(
@@ -94,6 +94,6 @@ def policies(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # 
             {
                 "name": one["PolicyName"],
                 "resource_id": one["ResourceId"],
-                "target_tracking_scaling_policy_configuration": [settings] if said else [],
+                "target_tracking_scaling_policy_configuration": [settings] if record else [],
             },
         )

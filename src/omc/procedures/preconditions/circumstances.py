@@ -35,13 +35,13 @@ from omc.procedures.preconditions.table import (
     skip,
 )
 from omc.stack import Environment
-from omc.times import moment
+from omc.times import format_time
 
 
 def other_runs(now: Situation) -> Iterator[Objection]:
     """One that goes on, or whose worker has died."""
-    if now.active is not None and now.active.in_the_way:
-        yield Objection(now.active.in_the_way)
+    if now.active is not None and now.active.conflict:
+        yield Objection(now.active.conflict)
 
 
 def bad_incidents(now: Situation) -> Iterator[Objection]:
@@ -98,7 +98,7 @@ def _listed(what: str, names: list[str]) -> str:
 def freezes(now: Situation) -> Iterator[Objection]:
     for freeze in now.environment.freezes:
         if freeze.begin <= now.scope.now < freeze.end:
-            until = moment(freeze.end, now.environment.time_zone)
+            until = format_time(freeze.end, now.environment.time_zone)
             yield Objection(f"{now.environment.name} is frozen until {until}: {freeze.reason}.")
 
 
@@ -124,7 +124,7 @@ def _opens(now: Situation) -> str:
     if window is None:
         return ""
     begin, end = window.next_after(now.scope.now)
-    return "" if begin <= now.scope.now < end else moment(begin, now.environment.time_zone)
+    return "" if begin <= now.scope.now < end else format_time(begin, now.environment.time_zone)
 
 
 CALENDAR = cells(

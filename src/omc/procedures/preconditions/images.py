@@ -34,16 +34,16 @@ from omc.procedures.preconditions.table import (
     skip,
 )
 from omc.stack import Environment
-from omc.times import moment
+from omc.times import format_time
 
 PROCESSORS = {"X86_64": "amd64", "ARM64": "arm64"}
 """What ECS calls a processor, to what a registry calls it."""
 
 
 def named_by_a_tag(wanted: Wanted) -> Iterator[Objection]:
-    if wanted.image and wanted.tags_move and "sha256:" not in wanted.asked:
+    if wanted.image and wanted.tags_move and "sha256:" not in wanted.requested:
         yield Objection(
-            f"{wanted.image.repository} lets tags be moved, so {wanted.asked} may be another image tomorrow.",
+            f"{wanted.image.repository} lets tags be moved, so {wanted.requested} may be another image tomorrow.",
             f"Name it by its digest, {wanted.image.digest}, or say --allow-tag.",
         )
 
@@ -82,13 +82,13 @@ def rolled_back(
             last = setback
     undone = deployed.undone.get((service, wanted.image.digest))
     if last is None and undone is not None:
-        when = moment(undone.at, environment.time_zone)
+        when = format_time(undone.at, environment.time_zone)
         yield Objection(
             f"That image of {service}, {wanted.image.digest[:19]}, was undone by omc {when} (run {undone.run}): "
             f"{undone.why.rstrip('.')}."
         )
     if last is not None:
-        when = moment(last.at, environment.time_zone)
+        when = format_time(last.at, environment.time_zone)
         why = f" ({last.why})" if last.why else ""
         yield Objection(
             f"That image of {service}, {wanted.image.digest[:19]}, was rolled back from {when}{why}: it was in "

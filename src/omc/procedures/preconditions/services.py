@@ -39,7 +39,7 @@ from omc.procedures.preconditions.table import (
     skip,
 )
 from omc.stack import Environment
-from omc.stack.section import meant
+from omc.stack.section import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def absent(name: str, environment: Environment, services: Services) -> str:
     there = [service.name for service in services.services if service.status == "ACTIVE"]
     others = f"of those in omc.toml it has {', '.join(there)}" if there else "it has none of those in omc.toml"
     return (
-        f"There is no service {name} {where}; {others}.{meant(name, there)} "
+        f"There is no service {name} {where}; {others}.{did_you_mean(name, there)} "
         f"Create it: omc infra apply --env {environment.name}"
     )
 
@@ -146,11 +146,11 @@ def deployed_badly(now: Situation) -> Iterator[Objection]:
             )
 
 
-def told(now: Situation) -> Iterator[Objection]:
+def objections(now: Situation) -> Iterator[Objection]:
     """An answer that lacks the deployments is no answer that there are none."""
     for work in now.work:
         service = work.service
-        if "deployments" in service.untold or not service.deployments:
+        if "deployments" in service.unlisted or not service.deployments:
             yield Objection(
                 f"Whether {service.name} is being deployed is not known: ECS's answer tells of no deployment of it."
             )
@@ -295,7 +295,7 @@ ROWS: tuple[Precondition, ...] = (
     ),
     Precondition(
         "ECS tells of the service's deployments",
-        told,
+        objections,
         (Services,),
         cells(
             {

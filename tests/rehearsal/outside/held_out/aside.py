@@ -21,9 +21,9 @@ CPU = "rds-cpu-high"
 def _alarm_watches_another(world: World) -> Iterator[None]:
     """Somebody has made the database anew under another name, and given it up again: the alarm watches what isn't."""
     cloudwatch, name = world.aws("cloudwatch"), world.output("alarm_names")[CPU]
-    told = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+    payload = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
     accepted = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
-    before = {key: value for key, value in told.items() if key in accepted and value not in ([], None)}
+    before = {key: value for key, value in payload.items() if key in accepted and value not in ([], None)}
     dimensions = [{**each, "Value": f"{each['Value']}-new"} for each in before["Dimensions"]]
     cloudwatch.put_metric_alarm(**before | {"Dimensions": dimensions})
     try:
@@ -53,7 +53,7 @@ def _told_elsewhere(world: World) -> Iterator[None]:
         for each in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
         if each["Endpoint"] == world.output("alerts")["queue_arn"]
     ]
-    told = sns.get_subscription_attributes(SubscriptionArn=ours["SubscriptionArn"])["Attributes"]
+    payload = sns.get_subscription_attributes(SubscriptionArn=ours["SubscriptionArn"])["Attributes"]
     theirs = sqs.create_queue(QueueName="somebody-tries-things")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=theirs, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     other = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)["SubscriptionArn"]
@@ -63,7 +63,9 @@ def _told_elsewhere(world: World) -> Iterator[None]:
     finally:
         sns.unsubscribe(SubscriptionArn=other)
         sqs.delete_queue(QueueUrl=theirs)
-        kept = {key: told[key] for key in ("RawMessageDelivery", "RedrivePolicy", "FilterPolicy") if told.get(key)}
+        kept = {
+            key: payload[key] for key in ("RawMessageDelivery", "RedrivePolicy", "FilterPolicy") if payload.get(key)
+        }
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=ours["Endpoint"], Attributes=kept)
 
 

@@ -77,9 +77,9 @@ def _log_group_deleted(world: World) -> Iterator[None]:
 def _alarm_tells_nobody(world: World) -> Iterator[None]:
     """The alarm is there, its actions are on, and there are none: not the same as switched off."""
     cloudwatch, name = world.aws("cloudwatch"), world.output("alarm_names")[ALARM]
-    told = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+    payload = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
     accepted = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
-    before = {key: value for key, value in told.items() if key in accepted and value not in ([], None)}
+    before = {key: value for key, value in payload.items() if key in accepted and value not in ([], None)}
     assert before["AlarmActions"]
     cloudwatch.put_metric_alarm(**before | {"AlarmActions": []})
     try:

@@ -47,8 +47,8 @@ def _maintenance_rule(world: World) -> Iterator[None]:
 @contextmanager
 def _targets_deregistered(world: World) -> Iterator[None]:
     elb, group = world.aws("elbv2"), world.output("services")["backend"]["target_group_arn"]
-    told = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-    targets = [{"Id": each["Target"]["Id"], "Port": each["Target"]["Port"]} for each in told]
+    payload = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    targets = [{"Id": each["Target"]["Id"], "Port": each["Target"]["Port"]} for each in payload]
     elb.deregister_targets(TargetGroupArn=group, Targets=targets)
     try:
         yield

@@ -99,8 +99,8 @@ def _rebooted_while(phase: str) -> Callable[[World], AbstractContextManager[None
 
         def tasks(status: str) -> int:
             listed = ecs.list_tasks(cluster=CLUSTER, startedBy=new)["taskArns"]
-            told = ecs.describe_tasks(cluster=CLUSTER, tasks=listed)["tasks"] if listed else []
-            return sum(task["lastStatus"] == status for task in told)
+            payload = ecs.describe_tasks(cluster=CLUSTER, tasks=listed)["tasks"] if listed else []
+            return sum(task["lastStatus"] == status for task in payload)
 
         if phase == "starting":
             eventually("new tasks start", lambda: tasks("PENDING") + tasks("RUNNING") > 0, 60)

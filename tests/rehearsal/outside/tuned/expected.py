@@ -16,9 +16,9 @@ GONE = r"delet|missing|gone|no longer|doesn't exist|not there|isn't there"
 
 def _alarm(world: World, name: str) -> dict[str, Any]:
     cloudwatch = world.aws("cloudwatch")
-    told = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+    payload = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
     accepted = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
-    return {key: value for key, value in told.items() if key in accepted}
+    return {key: value for key, value in payload.items() if key in accepted}
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from localcloud.backends import sockets, tools
 from localcloud.core.processes import Process, Supervisor, wait
-from localcloud.parts import sockets, tools
 
 ADMIN = "admin.sock"
 RETIRE_SECONDS = 30
@@ -73,9 +73,9 @@ class Haproxy:
         deadline = time.monotonic() + timeout
         while not self._answers(process.pid):
             if process.poll() is not None:
-                said = log.read_text(errors="replace")[length:].strip().splitlines()
-                told = " / ".join(line for line in said if "ALERT" in line)[-500:]
-                raise HaproxyError(f"HAProxy for {self.name} did not start: {told}")
+                messages = log.read_text(errors="replace")[length:].strip().splitlines()
+                message = " / ".join(line for line in messages if "ALERT" in line)[-500:]
+                raise HaproxyError(f"HAProxy for {self.name} did not start: {message}")
             if time.monotonic() > deadline:
                 supervisor.end(process, grace=1.0)
                 raise HaproxyError(f"HAProxy for {self.name} gave no answer in {timeout:.0f} s")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from omc.actions.action import ONLY_LOOK, Verdict
+from omc.actions.action import READ_ONLY, Verdict
 from omc.procedures.plan import Plan, Step
 
 
@@ -44,7 +44,7 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class StepStatus:
     """How far one step, or one undo, has come."""
 
     name: str
@@ -58,7 +58,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Do:
+class RunStep:
     """Go on with this step (counted from 1)."""
 
     phase: Phase
@@ -66,7 +66,7 @@ class Do:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeBack:
+class RollBack:
     """Begin to undo: the names of the steps, in the order in which they are taken back."""
 
     names: tuple[str, ...]
@@ -80,21 +80,21 @@ class End:
     sentence: str
 
 
-Move = Do | TakeBack | End
+Decision = RunStep | RollBack | End
 
 UNDONE_AFTER = (Verdict.FAILED, Verdict.ROLLED_BACK, Verdict.CANCELLED)
 """Verdicts of a step after which the steps before it are taken back. Not after *unknown*, since nobody knows what is
 there; not after *superseded*, since what is there is somebody else's."""
 
 
-def next_move(
-    plan: Plan, state: State, steps: Sequence[Mark], undos: Sequence[Mark] = (), *, cancelled: bool = False
-) -> Move:
+def decide(
+    plan: Plan, state: State, steps: Sequence[StepStatus], undos: Sequence[StepStatus] = (), *, cancelled: bool = False
+) -> Decision:
     """What a runner does next with a run that is running or undoing."""
     if state is State.UNDOING:
         for number, mark in enumerate(undos, start=1):
             if mark.state is not StepState.ENDED:
-                return Do(Phase.UNDO, number)
+                return RunStep(Phase.UNDO, number)
             if mark.verdict is not Verdict.SUCCEEDED:
                 break
         return _after_undoing(plan, steps, undos)
@@ -104,13 +104,13 @@ def next_move(
                 continue
             return _after_failure(plan, steps, mark)
         if cancelled and mark.state is StepState.PENDING:
-            return _after_failure(plan, steps, Mark(mark.name, StepState.ENDED, verdict=Verdict.CANCELLED))
-        return Do(Phase.PERFORM, number)
+            return _after_failure(plan, steps, StepStatus(mark.name, StepState.ENDED, verdict=Verdict.CANCELLED))
+        return RunStep(Phase.PERFORM, number)
     last = steps[-1].sentence if steps else "There was nothing to do."
     return End(Verdict.SUCCEEDED, last)
 
 
-def to_take_back(plan: Plan, steps: Sequence[Mark]) -> tuple[str, ...]:
+def to_roll_back(plan: Plan, steps: Sequence[StepStatus]) -> tuple[str, ...]:
     """The steps that took effect and have an undo, the latest first. What ECS took back itself isn't among them."""
     undoable = {step.name for step in plan.steps if step.undo}
     return tuple(
@@ -120,34 +120,34 @@ def to_take_back(plan: Plan, steps: Sequence[Mark]) -> tuple[str, ...]:
     )
 
 
-def _after_failure(plan: Plan, steps: Sequence[Mark], bad: Mark) -> Move:
+def _after_failure(plan: Plan, steps: Sequence[StepStatus], bad: StepStatus) -> Decision:
     verdict = bad.verdict or Verdict.UNKNOWN
-    if plan.undo_on_failure and verdict in UNDONE_AFTER and (names := to_take_back(plan, steps)):
-        return TakeBack(names)
-    told = bad.sentence or ("Cancelled." if verdict is Verdict.CANCELLED else f"{bad.name}: {verdict}.")
-    changing = {step.name for step in plan.steps if step.action not in ONLY_LOOK}
+    if plan.undo_on_failure and verdict in UNDONE_AFTER and (names := to_roll_back(plan, steps)):
+        return RollBack(names)
+    message = bad.sentence or ("Cancelled." if verdict is Verdict.CANCELLED else f"{bad.name}: {verdict}.")
+    changing = {step.name for step in plan.steps if step.action not in READ_ONLY}
     untouched = not any(mark.performed or mark.cut_short for mark in steps if mark.name in changing)
     if verdict in (Verdict.FAILED, Verdict.CANCELLED) and untouched:
-        return End(verdict, f"{told} Nothing was changed.")
-    return End(verdict, " ".join([told, *what_stays(plan, steps, gone=())]))
+        return End(verdict, f"{message} Nothing was changed.")
+    return End(verdict, " ".join([message, *what_stays(plan, steps, gone=())]))
 
 
-def _after_undoing(plan: Plan, steps: Sequence[Mark], undos: Sequence[Mark]) -> End:
+def _after_undoing(plan: Plan, steps: Sequence[StepStatus], undos: Sequence[StepStatus]) -> End:
     bad = next((mark for mark in steps if mark.verdict not in (None, Verdict.SUCCEEDED)), None)
-    told = bad.sentence if bad and bad.sentence else "Cancelled."
+    message = bad.sentence if bad and bad.sentence else "Cancelled."
     undone = tuple(mark.name for mark in undos if mark.verdict is Verdict.SUCCEEDED)
     taken_over = tuple(mark.name for mark in undos if mark.verdict is Verdict.SUPERSEDED)
     stays = what_stays(plan, steps, gone=(*undone, *taken_over))
     failed = next((mark for mark in undos if mark.verdict is not Verdict.SUCCEEDED), None)
     if failed is None:
-        words = {step.name: step.undo.words for step in plan.steps if step.undo}
+        words = {step.name: step.undo.description for step in plan.steps if step.undo}
         back = ", ".join(words[name] for name in undone)
-        return End(Verdict.ROLLED_BACK, " ".join([told, f"Undone: {back}.", *stays]))
+        return End(Verdict.ROLLED_BACK, " ".join([message, f"Undone: {back}.", *stays]))
     verdict = Verdict.UNKNOWN if failed.verdict is Verdict.UNKNOWN else Verdict.FAILED
-    return End(verdict, " ".join([told, f"Undoing {failed.name} did not work: {failed.sentence}", *stays]))
+    return End(verdict, " ".join([message, f"Undoing {failed.name} did not work: {failed.sentence}", *stays]))
 
 
-def what_stays(plan: Plan, steps: Sequence[Mark], gone: Collection[str]) -> list[str]:
+def what_stays(plan: Plan, steps: Sequence[StepStatus], gone: Collection[str]) -> list[str]:
     """What took effect and is still there, in words: what is done, and what was only begun. Not what merely looked,
     what ECS took back itself, nor what somebody else's change has taken the place of."""
     known = {step.name: step for step in plan.steps}
@@ -156,13 +156,13 @@ def what_stays(plan: Plan, steps: Sequence[Mark], gone: Collection[str]) -> list
         for mark in steps
         if mark.performed
         and mark.name not in gone
-        and known[mark.name].action not in ONLY_LOOK
+        and known[mark.name].action not in READ_ONLY
         and mark.verdict not in (Verdict.ROLLED_BACK, Verdict.SUPERSEDED)
     ]
     whole = [_short(known[mark.name]) for mark in left if mark.verdict is Verdict.SUCCEEDED]
     begun = [_short(known[mark.name]) for mark in left if mark.verdict is not Verdict.SUCCEEDED]
-    said = [f"Still done: {'; '.join(whole)}."] if whole else []
-    return [*said, f"Begun, and there at least in part: {'; '.join(begun)}."] if begun else said
+    messages = [f"Still done: {'; '.join(whole)}."] if whole else []
+    return [*messages, f"Begun, and there at least in part: {'; '.join(begun)}."] if begun else messages
 
 
 def _short(step: Step) -> str:

@@ -1,4 +1,4 @@
-"""``omc work``: a worker, in the foreground."""
+"""``omc worker``: a worker, in the foreground."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from omc.cli.options import environment_option
 @environment_option
 @click.option("--once", is_flag=True, help="End when there is nothing to do.")
 @click.pass_context
-def work(context: click.Context, env: str | None, once: bool) -> None:
+def worker(context: click.Context, env: str | None, once: bool) -> None:
     """Perform what nobody performs: runs that were approved or whose process died, and timers that are due.
 
     Several may run; each run and each timer is done by one of them. Ctrl-C ends it; a run that it was performing goes
@@ -22,26 +22,26 @@ def work(context: click.Context, env: str | None, once: bool) -> None:
     has in the same store.
 
     \b
-    omc work --env staging
+    omc worker --env staging
     """
     import threading
 
     from omc.aws.gateway import Gateway, access_to
     from omc.engine.actors import actor_of
     from omc.engine.github import refuse_fleeting_record
-    from omc.engine.work import Work
+    from omc.engine.worker import Worker
     from omc.progress import Progress
     from omc.stack import environment_of, load
     from omc.store.database import open_store
-    from omc.store.place import place_of
+    from omc.store.location import locate_store
 
     stack = load(context.obj)
     if env is None and stack.default_environment is None:
-        place = place_of(stack, None)
-        chosen = [each for each in stack.environments.values() if place_of(stack, each) == place]
+        place = locate_store(stack, None)
+        chosen = [each for each in stack.environments.values() if locate_store(stack, each) == place]
     else:
         environment = environment_of(stack, env)
-        place, chosen = place_of(stack, environment), [environment]
+        place, chosen = locate_store(stack, environment), [environment]
     for environment in chosen:
         refuse_fleeting_record(place, environment)
     progress = Progress()
@@ -54,14 +54,14 @@ def work(context: click.Context, env: str | None, once: bool) -> None:
     signal.signal(signal.SIGTERM, stop)
     with open_store(place) as store:
         actor = actor_of(Gateway(chosen[0], access_to(chosen[0])))
-        worker = Work(stack, tuple(chosen), store, actor, progress, stopping)
+        worker = Worker(stack, tuple(chosen), store, actor, progress, stopping)
         names = ", ".join(each.name for each in chosen)
         progress.note(f"{actor.words} works for {names} ({place}). Ctrl-C ends it.")
         try:
             if once:
-                while worker.once():
+                while worker.run_once():
                     pass
             else:
-                worker.until_stopped()
+                worker.run_forever()
         except KeyboardInterrupt:
             progress.note("Ended. What it was performing is kept where it is; another worker goes on with it.")

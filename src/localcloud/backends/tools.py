@@ -80,7 +80,7 @@ def client_folder(state: Path) -> Path:
     _script(folder / "psql", f'{preload}exec {shlex.quote(str(psql))} "$@"')
     for name in ("redis-cli", "nc"):
         real = shutil.which(name)
-        stand_in = f"{shlex.quote(sys.executable)} -P -m localcloud.parts.clients {name}"
+        stand_in = f"{shlex.quote(sys.executable)} -P -m localcloud.backends.clients {name}"
         # From the task's own address, where there is one, so that the rules of the VPC see it from its first packet.
         source = f' ${{{SOURCE_VARIABLE}:+-s "${SOURCE_VARIABLE}"}}' if name == "nc" else ""
         _script(folder / name, f'exec {shlex.quote(real) if real else stand_in}{source} "$@"')

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from localcloud.backends import gate as part
+from localcloud.backends import sockets, tools
+from localcloud.backends.gate import Gate
 from localcloud.core.processes import Process, Supervisor
-from localcloud.parts import gate as part
-from localcloud.parts import sockets, tools
-from localcloud.parts.gate import Gate
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ Report = Callable[[int, tuple[int, ...], bool], None]
 """A connection's number, its totals and whether it has ended."""
 
 
-class Keeper:
+class FirewallProcess:
     """One gate process. Its methods may be called from any thread, but not under the cloud's lock: they wait."""
 
     def __init__(self, folder: Path, ask: Ask, report: Report, ended: Callable[[], None]) -> None:

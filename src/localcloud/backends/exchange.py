@@ -89,10 +89,10 @@ async def serve(file: Path, reader: asyncio.StreamReader, writer: asyncio.Stream
             async with asyncio.timeout(IDLE):
                 request = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             method, path, _ = request.split("\r\n", 1)[0].split(" ", 2)
-            said = (405, {"error": "only GET"}) if method != "GET" else await answer(file, path, reader)
-            if said is None:
+            records = (405, {"error": "only GET"}) if method != "GET" else await answer(file, path, reader)
+            if records is None:
                 return
-            status, body = said
+            status, body = records
             content = json.dumps(body).encode()
             closing = "close" in request.lower().partition("\r\nconnection:")[2].partition("\r\n")[0]
             head = f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n"
@@ -111,12 +111,12 @@ async def run(address: str, port: int, certificate: Path, key: Path, file: Path)
     """Serve until SIGTERM."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    told = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    response = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, response.set)
     server = await asyncio.start_server(
         lambda reader, writer: serve(file, reader, writer), address, port, ssl=context, limit=LONGEST_REQUEST
     )
-    await told.wait()
+    await response.wait()
     server.close()
 
 

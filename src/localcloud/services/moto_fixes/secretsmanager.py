@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import Answer, Call, mend
+from localcloud.core.registry import Answer, Call, patch_response
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
 
-@mend("secretsmanager", "UpdateSecretVersionStage")
+@patch_response("secretsmanager", "UpdateSecretVersionStage")
 def update_secret_version_stage(cloud: Cloud, call: Call, answer: Answer) -> Answer:
     secret = cloud.moto("secretsmanager").secrets[call.params["SecretId"]]
     for version, held in secret.versions.items():
@@ -20,7 +20,7 @@ def update_secret_version_stage(cloud: Cloud, call: Call, answer: Answer) -> Ans
     return answer
 
 
-@mend("secretsmanager", "DescribeSecret")
+@patch_response("secretsmanager", "DescribeSecret")
 def describe_secret(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     if not answer.get("RotationLambdaARN"):
         answer.pop("RotationLambdaARN", None)

@@ -12,7 +12,7 @@ from omc.store.opened import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class RunDetails:
     """A run with its steps and approvals."""
 
     run: Run
@@ -23,7 +23,7 @@ class Account:
     """The hash of the run's last event in the record."""
 
 
-def account_of(store: Store, run_id: str) -> Account:
+def run_details(store: Store, run_id: str) -> RunDetails:
     """The account of the run of this id. ``WrongUse`` where there is none."""
     with store.reading() as session:
         run = find(session, run_id)
@@ -31,4 +31,4 @@ def account_of(store: Store, run_id: str) -> Account:
         head = session.execute(
             select(Event.hash).where(Event.run == run.id).order_by(Event.number.desc()).limit(1)
         ).scalar_one_or_none()
-        return Account(run, tuple(steps_of(session, run.id)), tuple(approvals), head or "")
+        return RunDetails(run, tuple(steps_of(session, run.id)), tuple(approvals), head or "")

@@ -22,7 +22,7 @@ LOCAL_FOLDER = "omc"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoreLocation:
     """One store: exactly one of the two is set."""
 
     url: str | None = None
@@ -83,23 +83,23 @@ def parts_of(url: str) -> tuple[str, str, str]:
     return scheme, rest[: max(end, 0)], rest[end + 1 :]
 
 
-def place_of(stack: Stack, environment: Environment | None) -> Place:
+def locate_store(stack: Stack, environment: Environment | None) -> StoreLocation:
     """The store of an environment. A local cloud has its own, which is dropped with it; the others share one.
 
     ``OMC_STORE_URL`` goes before all, since whoever sets it means it; the stack file's ``[store]`` is for the
     environments in AWS.
     """
     if url := os.environ.get(URL_VARIABLE):
-        return Place(url=url)
+        return StoreLocation(url=url)
     if environment is not None and environment.local_state is not None:
-        return Place(folder=environment.local_state.absolute() / LOCAL_FOLDER)
+        return StoreLocation(folder=environment.local_state.absolute() / LOCAL_FOLDER)
     if stack.store.url:
-        return Place(url=stack.store.url)
+        return StoreLocation(url=stack.store.url)
     named = os.environ.get(FOLDER_VARIABLE)
     folder = Path(named) if named else stack.file.parent / (stack.store.folder or FOLDER_NAME)
-    return Place(folder=folder.absolute())
+    return StoreLocation(folder=folder.absolute())
 
 
-def places(stack: Stack) -> list[Place]:
+def store_locations(stack: Stack) -> list[StoreLocation]:
     """Every store of the stack file, each once."""
-    return list(dict.fromkeys(place_of(stack, environment) for environment in stack.environments.values()))
+    return list(dict.fromkeys(locate_store(stack, environment) for environment in stack.environments.values()))

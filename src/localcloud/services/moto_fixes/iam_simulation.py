@@ -19,12 +19,12 @@ KINDS = {"user": "users", "role": "roles", "group": "groups"}
 @operation("iam", "SimulatePrincipalPolicy")
 def simulate_principal_policy(cloud: Cloud, call: Call) -> Answer:
     """What the policies of a user, group or role say of each action on each resource, all in one page."""
-    given: dict[str, Any] = dict(call.params)
-    resources = [str(each) for each in given.get("ResourceArns") or ["*"]]
+    provided: dict[str, Any] = dict(call.params)
+    resources = [str(each) for each in provided.get("ResourceArns") or ["*"]]
     with cloud.lock:
-        held = policies.held_by(cloud, _principal(cloud, str(given["PolicySourceArn"])))
-        held += list(policies.statements(str(each) for each in given.get("PolicyInputList") or []))
-    results = [_result(held, str(action), resources) for action in given["ActionNames"]]
+        held = policies.held_by(cloud, _principal(cloud, str(provided["PolicySourceArn"])))
+        held += list(policies.statements(str(each) for each in provided.get("PolicyInputList") or []))
+    results = [_result(held, str(action), resources) for action in provided["ActionNames"]]
     return {"EvaluationResults": results, "IsTruncated": False}
 
 

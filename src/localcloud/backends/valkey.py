@@ -1,7 +1,7 @@
 """A real Valkey server for one cache node: its configuration, its process, its INFO.
 
 It listens on a Unix socket in its folder, and on a plain port of its own address for its replicas. TLS for clients is
-HAProxy's (``localcloud.parts.haproxy``); what ElastiCache calls it is in ``localcloud.services.elasticache``.
+HAProxy's (``localcloud.backends.haproxy``); what ElastiCache calls it is in ``localcloud.services.elasticache``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from localcloud.backends import sockets, tools
 from localcloud.core.processes import Process, Supervisor, wait
-from localcloud.parts import sockets, tools
 
 REPLICATION_PORT = 16379
 """Where a primary's replicas find it, in plain text; clients use the TLS listener."""
@@ -76,8 +76,8 @@ def start(
     deadline = time.monotonic() + timeout
     while not ready(server):
         if process.poll() is not None:
-            said = " / ".join(log.read_text(errors="replace").splitlines()[-3:])
-            raise ValkeyError(f"Valkey for {server.name} ended at once: {said}")
+            message = " / ".join(log.read_text(errors="replace").splitlines()[-3:])
+            raise ValkeyError(f"Valkey for {server.name} ended at once: {message}")
         if time.monotonic() > deadline:
             supervisor.end(process, grace=1.0)
             raise ValkeyError(f"Valkey for {server.name} gave no answer in {timeout:.0f} s")

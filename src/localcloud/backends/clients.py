@@ -1,7 +1,7 @@
 """Small stand-ins for two clients that the runbook calls inside a task: ``redis-cli`` and ``nc``.
 
 The real ones are in the images. Here tasks are processes of a machine that may lack them; where it has them, they are
-used. Run as ``python -m localcloud.parts.clients redis-cli …``.
+used. Run as ``python -m localcloud.backends.clients redis-cli …``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from localcloud.parts.valkey import Reply, ValkeyError, encode, read_reply
+from localcloud.backends.valkey import Reply, ValkeyError, encode, read_reply
 
 
 def redis_cli(arguments: Sequence[str]) -> int:
@@ -29,36 +29,36 @@ def redis_cli(arguments: Sequence[str]) -> int:
     parser.add_argument("--cacert")
     parser.add_argument("--insecure", action="store_true")
     parser.add_argument("command", nargs=argparse.REMAINDER)
-    given = parser.parse_args(arguments)
+    provided = parser.parse_args(arguments)
     try:
-        with _connection(given) as stream:
-            if given.password:
-                _ask(stream, ["AUTH", given.password])
-            if given.database:
-                _ask(stream, ["SELECT", str(given.database)])
-            if given.command:
-                return _show(stream, given.command)
+        with _connection(provided) as stream:
+            if provided.password:
+                _ask(stream, ["AUTH", provided.password])
+            if provided.database:
+                _ask(stream, ["SELECT", str(provided.database)])
+            if provided.command:
+                return _show(stream, provided.command)
             status = 0
             for line in sys.stdin:
                 if words := shlex.split(line):
                     status = _show(stream, words)
             return status
     except (OSError, ValkeyError) as problem:
-        print(f"Could not connect to Redis at {given.host}:{given.port}: {problem}", file=sys.stderr)
+        print(f"Could not connect to Redis at {provided.host}:{provided.port}: {problem}", file=sys.stderr)
         return 1
 
 
 @contextmanager
-def _connection(given: argparse.Namespace) -> Iterator[BinaryIO]:
-    with socket.create_connection((given.host, given.port), 10) as plain:
-        if not given.tls:
+def _connection(provided: argparse.Namespace) -> Iterator[BinaryIO]:
+    with socket.create_connection((provided.host, provided.port), 10) as plain:
+        if not provided.tls:
             with plain.makefile("rwb") as stream:
                 yield cast("BinaryIO", stream)
             return
-        context = ssl.create_default_context(cafile=given.cacert)
-        if given.insecure:
+        context = ssl.create_default_context(cafile=provided.cacert)
+        if provided.insecure:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        with context.wrap_socket(plain, server_hostname=given.host) as secure, secure.makefile("rwb") as stream:
+        with context.wrap_socket(plain, server_hostname=provided.host) as secure, secure.makefile("rwb") as stream:
             yield cast("BinaryIO", stream)
 
 
@@ -95,19 +95,19 @@ def nc(arguments: Sequence[str]) -> int:
     parser.add_argument("-s", dest="source", default="")
     parser.add_argument("host")
     parser.add_argument("port", type=int)
-    given = parser.parse_args(arguments)
-    if not given.only_connect:
+    provided = parser.parse_args(arguments)
+    if not provided.only_connect:
         print("nc: this stand-in only tries connections; use -z", file=sys.stderr)
         return 2
     try:
-        source = (given.source, 0) if given.source else None
-        socket.create_connection((given.host, given.port), given.timeout, source).close()
+        source = (provided.source, 0) if provided.source else None
+        socket.create_connection((provided.host, provided.port), provided.timeout, source).close()
     except OSError as problem:
         reason = problem.strerror or str(problem)
-        print(f"nc: connect to {given.host} port {given.port} (tcp) failed: {reason}", file=sys.stderr)
+        print(f"nc: connect to {provided.host} port {provided.port} (tcp) failed: {reason}", file=sys.stderr)
         return 1
-    if given.verbose:
-        print(f"Connection to {given.host} {given.port} port [tcp/*] succeeded!", file=sys.stderr)
+    if provided.verbose:
+        print(f"Connection to {provided.host} {provided.port} port [tcp/*] succeeded!", file=sys.stderr)
     return 0
 
 

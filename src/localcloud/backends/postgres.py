@@ -25,9 +25,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from localcloud.backends import postgres_tls, sockets, tools
+from localcloud.backends.certificates import Certificate
 from localcloud.core.processes import Process, Supervisor, wait
-from localcloud.parts import postgres_tls, sockets, tools
-from localcloud.parts.certificates import Certificate
 
 ADMINISTRATOR = "rdsadmin"
 SETUP = 120
@@ -308,10 +308,10 @@ def last_words(log: Path) -> str:
         lines = log.read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return "it said nothing"
-    told = [
+    messages = [
         line for line in lines[-20:] if re.search(r"FATAL|ERROR|PANIC|LOG: .*(parameter|could not|invalid)|error", line)
     ] or lines[-3:]
-    return " / ".join(line.strip() for line in told[-3:])
+    return " / ".join(line.strip() for line in messages[-3:])
 
 
 def _quoted(value: str) -> str:

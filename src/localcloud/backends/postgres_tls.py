@@ -3,7 +3,7 @@
 The PostgreSQL of the wheel is built without TLS. A client asks for TLS with a first message of eight bytes, which no
 general TLS proxy answers; so this one does, and where TLS is forced it refuses plain connections with the words that
 the server itself uses. The server sees each client's own address: connections to it are bound to it, which every
-loopback address allows. Run as ``python -m localcloud.parts.postgres_tls CONFIGURATION``; SIGHUP reads the
+loopback address allows. Run as ``python -m localcloud.backends.postgres_tls CONFIGURATION``; SIGHUP reads the
 configuration (JSON) again.
 """
 
@@ -45,9 +45,9 @@ def read_configuration(path: Path) -> Configuration:
 def refusal(startup: bytes, client: str) -> bytes:
     """PostgreSQL's own error for a connection that no line of pg_hba.conf allows."""
     words = startup[8:].split(b"\0")
-    asked = {words[i]: words[i + 1].decode(errors="replace") for i in range(0, len(words) - 1, 2)}
-    user = asked.get(b"user", "")
-    database = asked.get(b"database", user)
+    request = {words[i]: words[i + 1].decode(errors="replace") for i in range(0, len(words) - 1, 2)}
+    user = request.get(b"user", "")
+    database = request.get(b"database", user)
     message = f'no pg_hba.conf entry for host "{client}", user "{user}", database "{database}", no encryption'
     fields = b"".join(
         kind + text.encode() + b"\0" for kind, text in ((b"S", "FATAL"), (b"V", "FATAL"), (b"C", "28000"))

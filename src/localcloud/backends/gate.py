@@ -88,7 +88,7 @@ class Client(asyncio.Protocol):
         self.ended = False
         """It will send no more."""
         self.server: Server | None = None
-        self.told: tuple[int, ...] = ()
+        self.reported: tuple[int, ...] = ()
         self._pause = FIRST_RETRY
         self._waited = 0.0
         self._early = b""
@@ -237,8 +237,8 @@ class Gates:
         rows = []
         for client in clients:
             totals = client.totals()
-            if closed or totals != client.told:
-                client.told = totals
+            if closed or totals != client.reported:
+                client.reported = totals
                 rows.append([client.id, *totals, closed])
         if rows:
             self.tell({"flows": rows})

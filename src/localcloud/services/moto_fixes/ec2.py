@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
 
 from localcloud.core import network
-from localcloud.core.registry import Answer, Call, mend
+from localcloud.core.registry import Answer, Call, patch_response
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -19,9 +19,9 @@ PREFIX_LIST = list(inspect.signature(SecurityGroupRule).parameters).index("prefi
 _make = SecurityGroupRule.__init__
 
 
-def _make_and_keep(rule: Any, *given: Any, **named: Any) -> None:
-    _make(rule, *given, **named)
-    prefix_list = named.get("prefix_list_id") or (given[PREFIX_LIST] if len(given) > PREFIX_LIST else None)
+def _make_and_keep(rule: Any, *provided: Any, **named: Any) -> None:
+    _make(rule, *provided, **named)
+    prefix_list = named.get("prefix_list_id") or (provided[PREFIX_LIST] if len(provided) > PREFIX_LIST else None)
     rule.prefix_list_description = (prefix_list or {}).get("Description")
 
 
@@ -47,9 +47,9 @@ SecurityGroupRule.description = property(_description)
 _make_group = SecurityGroup.__init__
 
 
-def _make_group_and_open_it_to_itself(group: Any, *given: Any, **named: Any) -> None:
+def _make_group_and_open_it_to_itself(group: Any, *provided: Any, **named: Any) -> None:
     """A VPC's default group lets in whatever is in the same group (VPC user guide, "Default security groups")."""
-    _make_group(group, *given, **named)
+    _make_group(group, *provided, **named)
     if group.is_default:
         owner = group.ec2_backend.account_id
         itself = {"GroupId": group.id, "UserId": owner, "OwnerId": owner}
@@ -61,7 +61,7 @@ def _make_group_and_open_it_to_itself(group: Any, *given: Any, **named: Any) -> 
 SecurityGroup.__init__ = _make_group_and_open_it_to_itself
 
 
-@mend("ec2", "CreateNatGateway")
+@patch_response("ec2", "CreateNatGateway")
 def create_nat_gateway(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     """moto gives it any private address at all; it has one of its subnet."""
     made = answer["NatGateway"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.core.utils import camelcase_to_underscores
 
-from localcloud.core.registry import Answer, Call, mend
+from localcloud.core.registry import Answer, Call, patch_response
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -20,7 +20,7 @@ SHOWN = (
 )
 
 
-@mend("sns", "GetTopicAttributes")
+@patch_response("sns", "GetTopicAttributes")
 def get_topic_attributes(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     topic = cloud.moto("sns", call.region).topics[call.params["TopicArn"]]
     for name in SHOWN:
@@ -43,10 +43,10 @@ def _unconfirmed(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
 
 
 for _name in ("ListSubscriptions", "ListSubscriptionsByTopic"):
-    mend("sns", _name)(_unconfirmed)
+    patch_response("sns", _name)(_unconfirmed)
 
 
-@mend("sns", "GetSubscriptionAttributes")
+@patch_response("sns", "GetSubscriptionAttributes")
 def get_subscription_attributes(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     if answer["Attributes"].get("Protocol") in MAILED:
         answer["Attributes"][PENDING] = "true"

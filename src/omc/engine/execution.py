@@ -8,10 +8,10 @@ from contextlib import suppress
 
 from omc.actions.action import Verdict
 from omc.engine import approvals, integrity, journal, planning, record_heads
-from omc.engine.course import State
 from omc.engine.journal import Lease, LostLease
-from omc.engine.planning import Site
-from omc.engine.runner import Reporter, Runner, Stuck
+from omc.engine.planning import RunContext
+from omc.engine.runner import Reporter, Runner, RunPaused
+from omc.engine.transitions import State
 from omc.errors import Altered, OmcError, Refused, Unknown
 from omc.procedures.plan import Plan
 from omc.store.embedded import StoreUnreachable
@@ -31,8 +31,8 @@ class NotApproved(Refused):
     """The approvals have lapsed before the run began; it waits again."""
 
 
-def conduct(
-    site: Site, run: str, actor: str, reporter: Reporter, *, sleep: Callable[[float], None] = time.sleep
+def execute(
+    site: RunContext, run: str, actor: str, reporter: Reporter, *, sleep: Callable[[float], None] = time.sleep
 ) -> bool:
     """Claim the run and perform it to its end; whether it could be claimed.
 
@@ -44,21 +44,21 @@ def conduct(
         return False
     try:
         _begin(site, lease, actor)
-        Runner(site, lease, actor, reporter, sleep).perform()
+        Runner(site, lease, actor, reporter, sleep).execute()
     except LostLease:
         raise
     except Altered as error:
         _end_altered(lease, actor, error)
         raise
     except BaseException:
-        let_go(lease, actor)
+        release(lease, actor)
         raise
     for problem in record_heads.keep(site):
         reporter.note(problem)
     return True
 
 
-def let_go(lease: Lease, actor: str) -> None:
+def release(lease: Lease, actor: str) -> None:
     """So that nobody has to wait for the lease to run out; where the store is gone it runs out by itself."""
     with suppress(StoreUnreachable):
         journal.release(lease, actor)
@@ -73,14 +73,14 @@ def _end_altered(lease: Lease, actor: str, error: Altered) -> None:
         journal.end_stale(lease, actor, verdict.value, error.message)
 
 
-def _begin(site: Site, lease: Lease, actor: str) -> None:
+def _begin(site: RunContext, lease: Lease, actor: str) -> None:
     with site.store.reading() as session:
         run = journal.find(session, lease.run)
         integrity.require_unaltered(session, run)
     if run.state != State.READY:
         return
     with site.store.reading() as session:
-        approved = approvals.enough(run, approvals.standing(session, run, site.store.now()))
+        approved = approvals.is_approved(run, approvals.valid_approvals(session, run, site.store.now()))
     if not approved:
         journal.await_again(lease, actor, "the approvals have lapsed")
         raise NotApproved(
@@ -93,11 +93,11 @@ def _begin(site: Site, lease: Lease, actor: str) -> None:
     journal.begin(lease, actor)
 
 
-def _refuse_stale(site: Site, lease: Lease, actor: str, run: Run) -> None:
+def _refuse_stale(site: RunContext, lease: Lease, actor: str, run: Run) -> None:
     try:
-        fresh = planning.make(site, run.procedure, planning.asked_from(run.procedure, run.plan["asked"]), run.id)
+        fresh = planning.make(site, run.procedure, planning.request_from(run.procedure, run.plan["request"]), run.id)
     except Unknown as error:
-        raise Stuck(
+        raise RunPaused(
             f"{error.message} The run {run.id} hasn't begun; try again with omc runs resume {run.id}, or end it with "
             f"omc runs cancel {run.id}"
         ) from error
@@ -115,6 +115,6 @@ def _refuse_stale(site: Site, lease: Lease, actor: str, run: Run) -> None:
     raise Stale(sentence, fresh)
 
 
-def read(site: Site, run: str) -> Run:
+def read(site: RunContext, run: str) -> Run:
     with site.store.reading() as session:
         return journal.find(session, run)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Deploy:
+class DeployRequest:
     """``omc deploy``."""
 
     images: Mapping[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Deploy:
 
 
 @dataclass(frozen=True, slots=True)
-class Rollback:
+class RollbackRequest:
     """``omc rollback``."""
 
     services: Sequence[str] = ()
@@ -40,7 +40,7 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True)
-class Prune:
+class PruneRequest:
     """``omc releases prune``."""
 
     keep: int = 10

@@ -16,42 +16,42 @@ from sqlalchemy import Select, func, select, update
 
 from omc.engine import approvals, journal, planning, processes, record_heads, timers
 from omc.engine.actors import Actor
-from omc.engine.conducting import NotApproved, Stale, conduct
-from omc.engine.course import State
+from omc.engine.execution import NotApproved, Stale, execute
 from omc.engine.journal import LostLease
-from omc.engine.planning import Site
-from omc.engine.runner import Reporter, Stuck
+from omc.engine.planning import RunContext
+from omc.engine.runner import Reporter, RunPaused
+from omc.engine.transitions import State
 from omc.errors import OmcError, Unknown
 from omc.stack import Environment, Stack
 from omc.store.audit import Head
 from omc.store.embedded import StoreUnreachable
-from omc.store.models import Run, Worker
+from omc.store.models import Run, WorkerRow
 from omc.store.opened import Store
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-LOOK = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between looks for work; with the lease of six it makes a takeover within ten."""
-SEEN = 10.0
+HEARTBEAT_TTL = 10.0
 """Seconds for which a worker counts as alive after it was last seen."""
 KEEP_HEADS = 60.0
 """Seconds between looks whether the record has grown, so that its head is kept outside of it."""
-TRY_AGAIN = 20.0
+RETRY_DELAY = 20.0
 """Seconds until a run that this worker can't go on with (it lacks credentials) is tried again."""
 
 
-def alive(session: Session) -> list[Worker]:
+def alive(session: Session) -> list[WorkerRow]:
     """The workers that are alive."""
     return list(
         session.execute(
-            select(Worker).where(Worker.seen_until > func.clock_timestamp()).order_by(Worker.started_at)
+            select(WorkerRow).where(WorkerRow.seen_until > func.clock_timestamp()).order_by(WorkerRow.started_at)
         ).scalars()
     )
 
 
 @dataclass(slots=True)
-class Work:
+class Worker:
     """A worker of one store: the environments whose record is in it."""
 
     stack: Stack
@@ -65,22 +65,22 @@ class Work:
     """The head that was kept last outside of the record, for each environment."""
     _keep_again: float = 0.0
 
-    def until_stopped(self) -> None:
+    def run_forever(self) -> None:
         """Work until ``stopping`` is set, or this is interrupted. A store that is gone is waited for."""
         with self._registered():
             while not self.stopping.is_set():
                 try:
-                    busy = self.once()
+                    busy = self.run_once()
                 except StoreUnreachable as error:
                     self.reporter.waiting(error.message)
-                    self.stopping.wait(LOOK)
+                    self.stopping.wait(POLL_INTERVAL)
                     self.store.revive()
                     busy = False
                 if not busy:
                     self._keep_heads()
-                    self.stopping.wait(LOOK)
+                    self.stopping.wait(POLL_INTERVAL)
 
-    def once(self) -> bool:
+    def run_once(self) -> bool:
         """Perform one run or timer that is due; whether there was one."""
         names = [environment.name for environment in self.environments]
         with self.store.reading() as session:
@@ -96,7 +96,7 @@ class Work:
     def _perform(self, run: Run) -> bool:
         def go_on() -> bool:
             self.reporter.note(f"{run.id}: {run.title} ({run.environment}, {run.state})")
-            done = conduct(self._site(run.environment), run.id, self.actor.name, self.reporter)
+            done = execute(self._site(run.environment), run.id, self.actor.name, self.reporter)
             if done:
                 with self.store.reading() as session:
                     ended = journal.find(session, run.id)
@@ -114,11 +114,11 @@ class Work:
             return True
         except StoreUnreachable:
             raise
-        except (Stuck, Unknown) as error:
+        except (RunPaused, Unknown) as error:
             self.reporter.note(f"{run}: {error.message}")
         except OmcError as error:
             self.reporter.note(f"{run}: {error.message}")
-        self._put_off[run] = time.monotonic() + TRY_AGAIN
+        self._put_off[run] = time.monotonic() + RETRY_DELAY
         return False
 
     def _timer(self, names: list[str]) -> bool:
@@ -152,15 +152,15 @@ class Work:
             except OmcError as error:
                 self.reporter.note(f"{environment.name}: The record's head was not kept outside of it: {error.message}")
 
-    def _site(self, name: str) -> Site:
+    def _site(self, name: str) -> RunContext:
         environment = next(each for each in self.environments if each.name == name)
-        return planning.site(self.stack, environment, self.store)
+        return planning.run_context(self.stack, environment, self.store)
 
     @contextmanager
     def _registered(self) -> Iterator[None]:
         """Be known as a worker, so that others can say whether one runs."""
         name = processes.this_process()
-        worker = Worker(
+        worker = WorkerRow(
             id=name, host=socket.gethostname(), pid=os.getpid(), actor=self.actor.name, started_at=self.store.now()
         )
         with self.store.transaction(self.actor.name) as transaction:
@@ -178,21 +178,21 @@ class Work:
                 self._seen(name, timedelta(0))
 
     def _stay_seen(self, name: str, ending: threading.Event) -> None:
-        while not ending.wait(SEEN / 4):
+        while not ending.wait(HEARTBEAT_TTL / 4):
             try:
-                self._seen(name, timedelta(seconds=SEEN))
+                self._seen(name, timedelta(seconds=HEARTBEAT_TTL))
             except StoreUnreachable:
                 continue
 
     def _seen(self, name: str, until: timedelta) -> None:
         with self.store.transaction() as transaction:
             transaction.session.execute(
-                update(Worker).where(Worker.id == name).values(seen_until=func.clock_timestamp() + until)
+                update(WorkerRow).where(WorkerRow.id == name).values(seen_until=func.clock_timestamp() + until)
             )
 
 
 def _seen_until() -> Select[datetime]:
-    return select(func.clock_timestamp() + timedelta(seconds=SEEN))
+    return select(func.clock_timestamp() + timedelta(seconds=HEARTBEAT_TTL))
 
 
 def _approved(session: Session, names: list[str]) -> list[Run]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import Answer, Call, mend, operation
+from localcloud.core.registry import Answer, Call, operation, patch_response
 from localcloud.front import moto_calls
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _with_policy(cloud: Cloud, call: Call) -> Answer:
     return moto_calls.ask(cloud, call.service, call.operation, call.params)
 
 
-@mend("iam", "CreateUser")
+@patch_response("iam", "CreateUser")
 def create_user(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     """moto's ids of users are any letters; AWS's say what they are of."""
     user = cloud.moto("iam", "aws").users[call.params["UserName"]]

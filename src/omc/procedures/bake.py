@@ -45,10 +45,10 @@ class Readings:
     desired: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Readings:
+    def from_json(cls, record: Mapping[str, Any]) -> Readings:
         """What ``asdict`` gave, of this omc or an older one."""
         known = {each.name for each in fields(cls)}
-        return cls(**{name: value for name, value in said.items() if name in known})
+        return cls(**{name: value for name, value in record.items() if name in known})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,9 @@ def unhealthy(now: Readings, health: Health | None, limits: Thresholds, seconds:
     return found
 
 
-def worse(before: Readings, now: Readings, limits: Thresholds, seconds: float, health: Health | None = None) -> str:
+def regression(
+    before: Readings, now: Readings, limits: Thresholds, seconds: float, health: Health | None = None
+) -> str:
     """Why the release is to be taken back at once, in a sentence; empty while nothing says so.
 
     In an incident it isn't taken back for what was as bad before it: then only for what it makes worse.

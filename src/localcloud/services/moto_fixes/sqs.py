@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import Answer, AwsError, Call, mend, operation
+from localcloud.core.registry import Answer, AwsError, Call, operation, patch_response
 from localcloud.front import moto_calls
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _queue_wait(cloud: Cloud, call: Call) -> int:
     return int(held.get("Attributes", {}).get("ReceiveMessageWaitTimeSeconds", 0))
 
 
-@mend("sqs", "GetQueueAttributes")
+@patch_response("sqs", "GetQueueAttributes")
 def get_queue_attributes(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     """AWS gives these documents without blanks; Terraform takes a blank for a change."""
     attributes = answer.get("Attributes", {})

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from omc.actions.action import Outcome, Verdict, action_named
 from omc.facts.releases import Ledger
-from omc.procedures.settling import Health, Readings, State, health_of, judged, worse
+from omc.procedures.bake import Health, Readings, State, health_of, judged, regression
 from omc.stack import Thresholds
 from support import release_world as world
 from support.fake_gateway import FakeGateway, context
@@ -35,7 +35,7 @@ QUIET = Readings()
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "health", "said"),
+    ("before", "now", "health", "expected"),
     [
         (QUIET, Readings(firing=("x-5xx",)), None, "Alarm x-5xx fired since."),
         (Readings(firing=("a",)), Readings(firing=("a", "b", "c")), HEALTH, "Alarms b, c fired since."),
@@ -67,17 +67,17 @@ QUIET = Readings()
     ],
 )
 def test_what_a_release_is_taken_back_for_at_once(
-    before: Readings, now: Readings, health: Health | None, said: str
+    before: Readings, now: Readings, health: Health | None, expected: str
 ) -> None:
-    found = worse(before, now, LIMITS, 60, health)
-    assert (said in found) if said else found == ""
+    found = regression(before, now, LIMITS, 60, health)
+    assert (expected in found) if expected else found == ""
 
 
 # What the watch comes to
 
 
 @pytest.mark.parametrize(
-    ("before", "recent", "health", "state", "said"),
+    ("before", "recent", "health", "state", "expected"),
     [
         (figures(0.1), figures(0.2), HEALTH, State.HEALTHY, "as healthy as release 6 when it was verified (0.1 %"),
         (figures(0.1), figures(0.2), None, State.HEALTHY, "no release was verified here before"),
@@ -97,11 +97,11 @@ def test_what_a_release_is_taken_back_for_at_once(
     ],
 )  # fmt: skip
 def test_what_the_watch_comes_to(
-    before: Readings, recent: Readings, health: Health | None, state: State, said: str
+    before: Readings, recent: Readings, health: Health | None, state: State, expected: str
 ) -> None:
     found = judged(before, recent, LIMITS, 180, health)
     assert found.state is state
-    assert said in found.sentence
+    assert expected in found.sentence
 
 
 def test_a_deployment_alarm_that_rings_still_is_no_health() -> None:
@@ -139,8 +139,8 @@ def test_an_incident_before_never_makes_a_release_healthy(
 
 def released(number: int, error_percent: float, *, requests: float = 600, **proof: Any) -> Any:
     after = asdict(figures(error_percent, requests=requests))
-    said = {"watched": True, "seconds": 420.0, "after": after, **proof}
-    return world.release(number, 100 - number, number, 3, proof=said)
+    record = {"watched": True, "seconds": 420.0, "after": after, **proof}
+    return world.release(number, 100 - number, number, 3, proof=record)
 
 
 @pytest.mark.parametrize(
@@ -228,8 +228,8 @@ class Service:
             "health": asdict(health) if health else None,
             "services": {"backend": "ohmycoins-backend:8"},
         }
-        where = context(gateway, memory={"began": world.NOW.isoformat()}, now=self.now)
-        while (outcome := action_named("cloudwatch.settle").watch(where, arguments)) is None:
+        where = context(gateway, state={"began": world.NOW.isoformat()}, now=self.now)
+        while (outcome := action_named("cloudwatch.settle").poll(where, arguments)) is None:
             self.at += 10
             assert self.at < 3600
         return outcome

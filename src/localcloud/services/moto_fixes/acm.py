@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto import settings
 
-from localcloud.core.registry import Answer, Call, mend
+from localcloud.core.registry import Answer, Call, patch_response
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 settings.ACM_VALIDATION_WAIT = 10**12  # moto issues by itself after so many seconds
 
 
-@mend("acm", "DescribeCertificate")
+@patch_response("acm", "DescribeCertificate")
 def describe_certificate(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     certificate = answer["Certificate"]
     options = certificate.get("DomainValidationOptions", [])
