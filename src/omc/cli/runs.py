@@ -12,7 +12,7 @@ from omc.output import echo, line, to_json
 
 if TYPE_CHECKING:
     from omc.engine.actors import Actor
-    from omc.engine.heartbeats import Heard
+    from omc.engine.heartbeats import LoggedError
     from omc.stack import Environment, Stack
     from omc.store.opened import Store
 
@@ -56,7 +56,7 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
 
     stack = load(context.obj)
     found: list[Run] = []
-    heard: dict[str, Heard] = {}
+    heard: dict[str, LoggedError] = {}
     to_come = []
     workers = 0
     for place in places_meant(stack, env):

@@ -20,7 +20,7 @@ from omc.times import format_duration
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LoggedError:
     """What is true of a run at one moment."""
 
     state: str
@@ -35,22 +35,22 @@ class Heard:
         return not self.sentence
 
 
-def heard_of(run: Run, now: datetime) -> Heard:
+def heard_of(run: Run, now: datetime) -> LoggedError:
     """``now``: by the store's clock, as the lease is."""
     if run.state not in ACTIVE:
-        return Heard(run.verdict or run.state)
+        return LoggedError(run.verdict or run.state)
     resume = f"omc runs resume {run.id} --env {run.environment}"
     if run.holder is None or run.lease_until is None:
         if run.state == State.READY:
-            return Heard(run.state, f"Nobody has begun with it. Begin: {resume}")
-        return Heard("left", f"Nobody performs it: its process let it go. Go on with it: {resume}")
+            return LoggedError(run.state, f"Nobody has begun with it. Begin: {resume}")
+        return LoggedError("left", f"Nobody performs it: its process let it go. Go on with it: {resume}")
     at = run.lease_until - timedelta(seconds=LEASE)
     if processes.is_known_dead(run.holder):
-        return Heard("dead", f"{_who(run)} has ended without it. Take it over with: {resume}", at)
+        return LoggedError("dead", f"{_who(run)} has ended without it. Take it over with: {resume}", at)
     if run.lease_until <= now:
         silent = format_duration(now - at)
-        return Heard("silent", f"{_who(run)} was not heard of for {silent}. Take it over with: {resume}", at)
-    return Heard(run.state, at=at)
+        return LoggedError("silent", f"{_who(run)} was not heard of for {silent}. Take it over with: {resume}", at)
+    return LoggedError(run.state, at=at)
 
 
 def _who(run: Run) -> str:

@@ -164,9 +164,9 @@ def read_dependencies(probes: Probes) -> Dependencies:
         services.append(request.service)
         each = [{response.name: response for response in report_of(page)} for page in pages]
         for name in dict.fromkeys(name for names in each for name in names):
-            saids = [names[name] for names in each if name in names]
-            worst = max(saids, key=lambda payload: (list(State).index(payload.state), payload.seconds or 0))
-            bad = sum(record.state in (State.DEGRADED, State.DOWN) for record in saids)
+            reports = [names[name] for names in each if name in names]
+            worst = max(reports, key=lambda payload: (list(State).index(payload.state), payload.seconds or 0))
+            bad = sum(record.state in (State.DEGRADED, State.DOWN) for record in reports)
             found.append(Dependency(request.service, worst, len(pages), bad, request.url))
     return Dependencies(tuple(found), tuple(services))
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from omc.checks.cache import FELT, NAME
-from omc.checks.causes.heard import Heard, about, cause_at, heard, is_about, still
+from omc.checks.causes.heard import LoggedError, about, cause_at, heard, is_about, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.network_acls import denied_paths
 from omc.checks.causes.paths import closed_by_network, closed_paths
@@ -45,9 +45,9 @@ def cache_trouble(situation: Situation) -> Iterator[Cause]:
     """At most one cause at the cache itself that is on and one that is over, and one for each way to it that is
     closed."""
     store = situation.stores.cache
-    heards = [each for each in about(store, PLACE, heard(situation)) if each.message.kind is not Kind.HOST]
+    logged_errors = [each for each in about(store, PLACE, heard(situation)) if each.message.kind is not Kind.HOST]
     ways = (closed_paths, denied_paths)
-    closed = [each for look in ways for each in look(situation, PLACE, store, heards, CACHE_FAILURES)]
+    closed = [each for look in ways for each in look(situation, PLACE, store, logged_errors, CACHE_FAILURES)]
     yield from (each for each in closed if each.is_direct)
     if any(each.is_direct for each in closed):
         return
@@ -55,13 +55,13 @@ def cache_trouble(situation: Situation) -> Iterator[Cause]:
     over: Cause | None = None
     looks = (_status, _login, _too_small, _restarted, _flushed)
     for look in looks if closed else (*looks, _of_release, _network, _silent):
-        found = look(situation, store, heards, ill)
+        found = look(situation, store, logged_errors, ill)
         if found and found.ended is None:
             yield found
             break
         if found and found.ended:
             over, back = over or found, found.ended + ECHO
-            heards = [each for each in heards if each.last > back]
+            logged_errors = [each for each in logged_errors if each.last > back]
     else:
         yield from closed
     if over:
@@ -71,18 +71,20 @@ def cache_trouble(situation: Situation) -> Iterator[Cause]:
 _cause = partial(cause_at, PLACE, procedure=CACHE_FAILURES)
 
 
-def _status(situation: Situation, store: Store, heards: list[Heard], _: list[Finding]) -> Cause | None:
+def _status(situation: Situation, store: Store, logged_errors: list[LoggedError], _: list[Finding]) -> Cause | None:
     reading = reading_of(situation.fact(DataStores))
     write = situation.changed(WRITES, store.name, *(store.members or ()))
     if not store.exists:
-        if not heards and not write:
+        if not logged_errors and not write:
             return None  # a stack may do without
         evidence = (
             Evidence(f"ElastiCache answered that {store.name} is not found", reading),
             *situation.by_whom(write),
         )
         sentence = f"There is no cache {store.name} in this account and region."
-        return _cause(situation, "gone", store, sentence, heards, evidence=evidence, since=write.at if write else None)
+        return _cause(
+            situation, "gone", store, sentence, logged_errors, evidence=evidence, since=write.at if write else None
+        )
     ill = {name: status for name, status in (store.members or {}).items() if status not in WELL}
     if store.status in WELL and not ill:
         return None
@@ -93,15 +95,15 @@ def _status(situation: Situation, store: Store, heards: list[Heard], _: list[Fin
         "not-available",
         store,
         f"The cache is not whole: {what}.",
-        heards,
+        logged_errors,
         evidence=evidence,
         since=write.at if write else None,
-        level=Level.FAIL if store.status not in WELL or heards else Level.WARN,
+        level=Level.FAIL if store.status not in WELL or logged_errors else Level.WARN,
     )
 
 
-def _login(situation: Situation, store: Store, heards: list[Heard], _: list[Finding]) -> Cause | None:
-    wrong = [each for each in heards if each.message.kind in (Kind.PASSWORD, Kind.CERTIFICATE)]
+def _login(situation: Situation, store: Store, logged_errors: list[LoggedError], _: list[Finding]) -> Cause | None:
+    wrong = [each for each in logged_errors if each.message.kind in (Kind.PASSWORD, Kind.CERTIFICATE)]
     if not wrong:
         return None
     what = "login" if wrong[0].message.kind is Kind.PASSWORD else "encryption"
@@ -110,9 +112,9 @@ def _login(situation: Situation, store: Store, heards: list[Heard], _: list[Find
     )
 
 
-def _too_small(situation: Situation, store: Store, heards: list[Heard], _: list[Finding]) -> Cause | None:
+def _too_small(situation: Situation, store: Store, logged_errors: list[LoggedError], _: list[Finding]) -> Cause | None:
     gauges = situation.fact(Gauges)
-    full = [each for each in heards if each.message.kind is Kind.FULL]
+    full = [each for each in logged_errors if each.message.kind is Kind.FULL]
     evicted = _recent(situation, gauges, "Evictions", timedelta(minutes=5))
     used = _last(gauges, "DatabaseMemoryUsagePercentage")
     if not full and not (evicted and used >= 80):
@@ -134,12 +136,14 @@ def _too_small(situation: Situation, store: Store, heards: list[Heard], _: list[
     )
 
 
-def _restarted(situation: Situation, store: Store, heards: list[Heard], ill: list[Finding]) -> Cause | None:
+def _restarted(
+    situation: Situation, store: Store, logged_errors: list[LoggedError], ill: list[Finding]
+) -> Cause | None:
     event = next(_restarts(situation, store), None)
     if event is None:
         return None
     is_missed = any(finding.check == "dependencies" for finding in ill)  # a status page says so, now
-    is_over = not is_missed and all(each.last <= event.at + ECHO for each in heards)
+    is_over = not is_missed and all(each.last <= event.at + ECHO for each in logged_errors)
     if not is_over and situation.scope.now - event.at > FELT and not _rings(situation):
         return None  # what is wrong now is no restart any more
     write = situation.changed(WRITES, store.name, *(store.members or ()))
@@ -156,7 +160,7 @@ def _restarted(situation: Situation, store: Store, heards: list[Heard], ill: lis
         "restarted",
         store,
         sentence,
-        heards,
+        logged_errors,
         evidence=evidence,
         since=event.at,
         ended=event.at if is_over else None,
@@ -174,7 +178,7 @@ def _restarts(situation: Situation, store: Store) -> Iterator[StoreEvent]:
             yield event
 
 
-def _flushed(situation: Situation, store: Store, heards: list[Heard], _: list[Finding]) -> Cause | None:
+def _flushed(situation: Situation, store: Store, logged_errors: list[LoggedError], _: list[Finding]) -> Cause | None:
     """What the check of its items found, unless a restart says why; it is on while an alarm of it rings."""
     found = next((each for each in situation.findings if each.check == NAME and each.level is Level.WARN), None)
     if found is None or found.since is None:
@@ -188,7 +192,7 @@ def _flushed(situation: Situation, store: Store, heards: list[Heard], _: list[Fi
         "emptied",
         store,
         found.sentence,
-        heards,
+        logged_errors,
         evidence=(*found.evidence, *(went_on if known else ())),
         since=found.since,
         ended=None if _rings(situation) else found.ended,
@@ -207,17 +211,17 @@ def _rings(situation: Situation) -> bool:
     )
 
 
-def _of_release(situation: Situation, store: Store, heards: list[Heard], _: list[Finding]) -> Cause | None:
-    return missed_by_release(situation, PLACE, store, heards)
+def _of_release(situation: Situation, store: Store, logged_errors: list[LoggedError], _: list[Finding]) -> Cause | None:
+    return missed_by_release(situation, PLACE, store, logged_errors)
 
 
-def _network(situation: Situation, store: Store, heards: list[Heard], _: list[Finding]) -> Cause | None:
-    return closed_by_network(situation, PLACE, store, heards, CACHE_FAILURES)
+def _network(situation: Situation, store: Store, logged_errors: list[LoggedError], _: list[Finding]) -> Cause | None:
+    return closed_by_network(situation, PLACE, store, logged_errors, CACHE_FAILURES)
 
 
-def _silent(situation: Situation, store: Store, heards: list[Heard], ill: list[Finding]) -> Cause | None:
+def _silent(situation: Situation, store: Store, logged_errors: list[LoggedError], ill: list[Finding]) -> Cause | None:
     kinds = (Kind.TIMEOUT, Kind.REFUSED, Kind.RESET, Kind.STARTING, Kind.READ_ONLY)
-    wrong = still(situation, heards, *kinds)
+    wrong = still(situation, logged_errors, *kinds)
     is_missed = any(finding.check == "dependencies" for finding in ill)  # a status page says so, now
     named = any(is_about(store, PLACE, each.message) for each in still(situation, heard(situation), Kind.HOST))
     if not wrong and (not is_missed or named):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from math import ceil
 
-from omc.checks.causes.heard import Heard, about, cause_at, heard, still
+from omc.checks.causes.heard import LoggedError, about, cause_at, heard, still
 from omc.checks.causes.logins import connection_limit, password, read_only
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.network_acls import denied_paths
@@ -63,47 +63,49 @@ REBOOTS = ("RebootDBInstance", "StopDBInstance", "ModifyDBInstance", "DeleteDBIn
 def database_trouble(situation: Situation) -> Iterator[Cause]:
     """At most one cause at the database itself that is on, and one for each way to it that is closed."""
     store = situation.stores.database
-    heards = [each for each in about(store, PLACE, heard(situation)) if each.message.kind is not Kind.HOST]
+    logged_errors = [each for each in about(store, PLACE, heard(situation)) if each.message.kind is not Kind.HOST]
     ways = (closed_paths, denied_paths)
-    closed = [each for look in ways for each in look(situation, PLACE, store, heards, DATABASE_TIMEOUT)]
+    closed = [each for look in ways for each in look(situation, PLACE, store, logged_errors, DATABASE_TIMEOUT)]
     yield from (each for each in closed if each.is_direct)
     if any(each.is_direct for each in closed):
         return
     if not store.exists:
-        if found := _status(situation, store, heards):
+        if found := _status(situation, store, logged_errors):
             yield found
         return
     for look in (
         (*LOOKS, _busy) if closed else (*LOOKS, _network, _frozen, _busy, _was_restarted)
     ):  # what hangs refuses nothing
-        found = look(situation, store, heards)
+        found = look(situation, store, logged_errors)
         if found:
             yield found
         if found and found.ended is None:
             return
         if found and found.ended:  # silence while it was on, and just after, is of it
             back = found.ended + ECHO
-            heards = [each for each in heards if each.message.kind not in SILENCE or each.last > back]
+            logged_errors = [each for each in logged_errors if each.message.kind not in SILENCE or each.last > back]
     yield from closed
 
 
-def _of(heards: list[Heard], *kinds: Kind) -> list[Heard]:
-    return [each for each in heards if each.message.kind in kinds]
+def _of(logged_errors: list[LoggedError], *kinds: Kind) -> list[LoggedError]:
+    return [each for each in logged_errors if each.message.kind in kinds]
 
 
 _cause = partial(cause_at, PLACE, procedure=CONNECTION_FAILURES)
 
 
-def _status(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+def _status(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
     reading = reading_of(situation.fact(DataStores))
     if not store.exists:
         write = situation.changed(("DeleteDBInstance", "ModifyDBInstance"), store.name)
-        if not heards and not write:
+        if not logged_errors and not write:
             return None  # a stack may do without
         sentence = f"There is no database {store.name} in this account and region."
         evidence = (Evidence(f"RDS answered that {store.name} is not found", reading), *situation.by_whom(write))
-        return _cause(situation, "gone", store, sentence, heards, evidence=evidence, since=write.at if write else None)
-    if store.status in WELL or (store.status in SERVES and not heards):
+        return _cause(
+            situation, "gone", store, sentence, logged_errors, evidence=evidence, since=write.at if write else None
+        )
+    if store.status in WELL or (store.status in SERVES and not logged_errors):
         return None
     write = situation.changed(REBOOTS, store.name)
     event = store.events[0] if store.events else None
@@ -115,15 +117,15 @@ def _status(situation: Situation, store: Store, heards: list[Heard]) -> Cause | 
         "not-available",
         store,
         sentence,
-        heards,
+        logged_errors,
         evidence=evidence,
         since=write.at if write else event and event.at,
     )
 
 
-def _slow(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+def _slow(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
     """A statement that works (or sleeps in a trigger) for longer than it may: what waits for its locks waits for it."""
-    cut = [each for each in still(situation, heards, Kind.LOCK) if "statement timeout" in each.message.line]
+    cut = [each for each in still(situation, logged_errors, Kind.LOCK) if "statement timeout" in each.message.line]
     load = situation.fact(DatabaseLoad)
     waits = load.waits if load else ()
     held = {wait.statement: wait.sessions for wait in reversed(waits) if wait.kind.lower() == "lock"}
@@ -155,7 +157,7 @@ def _slow(situation: Situation, store: Store, heards: list[Heard]) -> Cause | No
     return _cause(situation, "slow", store, sentence, cut, evidence=evidence, procedure=DATABASE_TIMEOUT)
 
 
-def _lock(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+def _lock(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
     load, log = situation.fact(DatabaseLoad), situation.fact(DatabaseLog)
     waits = [wait for wait in load.waits if wait.kind.lower() == "lock"] if load else []
     sessions = sum(wait.sessions for wait in waits)
@@ -220,7 +222,7 @@ def _lock(situation: Situation, store: Store, heards: list[Heard]) -> Cause | No
         "locked",
         store,
         sentence,
-        _of(heards, Kind.LOCK, Kind.TIMEOUT),
+        _of(logged_errors, Kind.LOCK, Kind.TIMEOUT),
         evidence=tuple(evidence),
         since=begun,
     )
@@ -257,8 +259,8 @@ def _holder(waits: list[LockWait]) -> tuple[int, str]:
     return holder, f" (on {what})" if what else ""
 
 
-def _connections(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
-    full = _of(heards, Kind.CONNECTIONS)
+def _connections(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
+    full = _of(logged_errors, Kind.CONNECTIONS)
     load = situation.fact(DatabaseLoad)
     counters = load.counters if load else {}
     used, most = counters.get("db.User.numbackends", 0.0), counters.get("db.User.max_connections", 0.0)
@@ -290,7 +292,7 @@ def _connections(situation: Situation, store: Store, heards: list[Heard]) -> Cau
     return _cause(situation, "connections", store, sentence, full, evidence=evidence, procedure=procedure)
 
 
-def _refused(situation: Situation, store: Store, full: list[Heard], numbers: str) -> Cause:
+def _refused(situation: Situation, store: Store, full: list[LoggedError], numbers: str) -> Cause:
     """Somebody calls it full, and it was measured since, and is not: a limit elsewhere, such as a proxy's."""
     text = f"{full[0].service or 'A service'} is refused connections to the database, though {numbers} are in use: "
     evidence = (Evidence(f"Performance Insights: {numbers} connections", reading_of(situation.fact(DatabaseLoad))),)
@@ -299,8 +301,8 @@ def _refused(situation: Situation, store: Store, full: list[Heard], numbers: str
     )
 
 
-def _storage(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
-    gauges, full = situation.fact(Gauges), _of(heards, Kind.DISK)
+def _storage(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
+    gauges, full = situation.fact(Gauges), _of(logged_errors, Kind.DISK)
     points = gauges.database.get("FreeStorageSpace", ()) if gauges else ()
     free = points[-1][1] if points else None
     if not full and (free is None or free >= LITTLE_STORAGE):
@@ -310,8 +312,8 @@ def _storage(situation: Situation, store: Store, heards: list[Heard]) -> Cause |
     return _cause(situation, "storage-full", store, f"The database's storage is full{left}.", full, evidence=evidence)
 
 
-def _schema(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
-    wrong = _of(heards, Kind.SCHEMA, Kind.PERMISSION)
+def _schema(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
+    wrong = _of(logged_errors, Kind.SCHEMA, Kind.PERMISSION)
     if not wrong:
         return None
     newest = max(each.last for each in wrong)
@@ -323,8 +325,8 @@ def _schema(situation: Situation, store: Store, heards: list[Heard]) -> Cause | 
     return _cause(situation, "schema", store, sentence.replace("..", "."), wrong, is_direct=False, procedure=None)
 
 
-def _refuses(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
-    wrong = still(situation, heards, Kind.STARTING, Kind.REFUSED)
+def _refuses(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
+    wrong = still(situation, logged_errors, Kind.STARTING, Kind.REFUSED)
     if not wrong:
         return None
     happened = _restart(situation, store)
@@ -354,10 +356,10 @@ def _restart(situation: Situation, store: Store) -> tuple[str, datetime] | None:
     return None
 
 
-def _was_restarted(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+def _was_restarted(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
     """It is back, as far as anybody says: told as past, since tasks and requests may have failed for it."""
     happened = _restart(situation, store)
-    if happened is None or situation.scope.now - happened[1] > LATELY or still(situation, heards, *SILENCE):
+    if happened is None or situation.scope.now - happened[1] > LATELY or still(situation, logged_errors, *SILENCE):
         return None
     event = next(each for each in store.events if each.at == happened[1])
     text = f"The database was away {situation.ago(event.at)}: {event.message.rstrip('.')}. It is back."
@@ -380,20 +382,20 @@ def _was_restarted(situation: Situation, store: Store, heards: list[Heard]) -> C
     )
 
 
-def _begin(heards: list[Heard]) -> datetime | None:
-    return min((each.first for each in heards), default=None)
+def _begin(logged_errors: list[LoggedError]) -> datetime | None:
+    return min((each.first for each in logged_errors), default=None)
 
 
-def _network(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+def _network(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
     load = situation.fact(DatabaseLoad)
     if load and not load.is_off and load.newest and situation.scope.now - load.newest > SILENT:
         return None  # its own agent hears nothing of it either
-    return closed_by_network(situation, PLACE, store, heards, DATABASE_TIMEOUT)
+    return closed_by_network(situation, PLACE, store, logged_errors, DATABASE_TIMEOUT)
 
 
-def _frozen(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+def _frozen(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
     """Available by RDS's word, the way open, and nobody gets an answer."""
-    silent = still(situation, heards, Kind.TIMEOUT)
+    silent = still(situation, logged_errors, Kind.TIMEOUT)
     load = situation.fact(DatabaseLoad)
     newest = load.newest if load else None
     begun = _begin(silent)
@@ -426,7 +428,7 @@ def _for(situation: Situation, newest: datetime | None) -> str:
     return f"for {format_duration(situation.scope.now - newest)}" if newest else "in the last minutes"
 
 
-def _busy(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+def _busy(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
     gauges, load = situation.fact(Gauges), situation.fact(DatabaseLoad)
     points = gauges.database.get("CPUUtilization", ()) if gauges else ()
     recent = [value for _, value in points[-3:]]
@@ -442,14 +444,14 @@ def _busy(situation: Situation, store: Store, heards: list[Heard]) -> Cause | No
         "busy",
         store,
         sentence,
-        heards,
+        logged_errors,
         evidence=evidence,
         since=first,
-        level=Level.WARN if not heards else Level.FAIL,
+        level=Level.WARN if not logged_errors else Level.FAIL,
     )
 
 
-LOOKS: tuple[Callable[[Situation, Store, list[Heard]], Cause | None], ...] = (
+LOOKS: tuple[Callable[[Situation, Store, list[LoggedError]], Cause | None], ...] = (
     *(_status, password, _slow, _lock, connection_limit, _connections, _storage, _schema),
     *(read_only, _refuses),
 )

@@ -190,8 +190,10 @@ def _may_log(cause: Cause, finding: Finding, situation: Situation) -> bool:
     ]
     if other and lines and all(is_of_another(line, known - {"", "database", "cache"}) for line in lines):
         return False
-    saids = [each.message for each in heard(situation) if each.log_group == finding.subject]
-    return not other or not saids or not all(is_about(getattr(situation.stores, other), other, each) for each in saids)
+    reports = [each.message for each in heard(situation) if each.log_group == finding.subject]
+    return (
+        not other or not reports or not all(is_about(getattr(situation.stores, other), other, each) for each in reports)
+    )
 
 
 def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation) -> Iterator[Finding]:

@@ -55,7 +55,7 @@ _OTHERS = re.compile(r"https?\b|\bapi\b|exchange|smtp|kafka|queue")
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LoggedError:
     """One thing that a service says, and since when."""
 
     service: str
@@ -66,13 +66,13 @@ class Heard:
     log_group: str = ""
 
 
-def heard(situation: Situation) -> list[Heard]:
+def heard(situation: Situation) -> list[LoggedError]:
     """What was said in the last minutes, the most frequent first."""
     found = [*_from_logs(situation), *_from_tasks(situation)]
     return sorted(found, key=lambda each: -each.count)
 
 
-def _from_logs(situation: Situation) -> Iterator[Heard]:
+def _from_logs(situation: Situation) -> Iterator[LoggedError]:
     errors = situation.fact(RecentErrors)
     names = {service.log_group: service.name for service in situation.environment.services}
     for group in errors.groups if errors else ():
@@ -80,7 +80,7 @@ def _from_logs(situation: Situation) -> Iterator[Heard]:
         if situation.scope.now - group.last <= live(situation.fact(Probes), service) and (
             found := reported_error(group.sample)
         ):
-            yield Heard(
+            yield LoggedError(
                 service,
                 found,
                 group.resumed or group.first,
@@ -90,7 +90,7 @@ def _from_logs(situation: Situation) -> Iterator[Heard]:
             )
 
 
-def _from_tasks(situation: Situation) -> Iterator[Heard]:
+def _from_tasks(situation: Situation) -> Iterator[LoggedError]:
     """Of tasks of a revision that a service still has: what one said that is gone says nothing of now."""
     words, stopped, services = situation.fact(LastWords), situation.fact(StoppedTasks), situation.fact(Services)
     deployments = [each for service in (services.services if services else ()) for each in service.deployments]
@@ -99,19 +99,19 @@ def _from_tasks(situation: Situation) -> Iterator[Heard]:
         lines = words.lines.get(task.id, ()) if words else ()
         if situation.scope.now - task.stopped <= LIVE and task.task_definition in current:
             for found in dict.fromkeys(each for line in lines if (each := reported_error(line))):
-                yield Heard(task.service or "", found, task.started or task.stopped, task.stopped, 1)
+                yield LoggedError(task.service or "", found, task.started or task.stopped, task.stopped, 1)
 
 
-def about(store: Store, kind: str, everything: list[Heard]) -> list[Heard]:
+def about(store: Store, kind: str, everything: list[LoggedError]) -> list[LoggedError]:
     """What is said of the database, or of the cache: by its address, else by its port, else by its name."""
     return [
         each for each in everything if is_about(store, kind, each.message) and not is_elsewhere(store, each.message)
     ]
 
 
-def still(situation: Situation, heards: Iterable[Heard], *kinds: Kind) -> list[Heard]:
+def still(situation: Situation, logged_errors: Iterable[LoggedError], *kinds: Kind) -> list[LoggedError]:
     """What was said of these kinds within the last minute: what is concluded from silence alone rests on no less."""
-    return [each for each in heards if each.message.kind in kinds and situation.scope.now - each.last <= MINUTE]
+    return [each for each in logged_errors if each.message.kind in kinds and situation.scope.now - each.last <= MINUTE]
 
 
 def is_about(store: Store, kind: str, what: ReportedError) -> bool:
@@ -154,7 +154,7 @@ def cause_at(
     name: str,
     store: Store,
     sentence: str,
-    heards: Sequence[Heard],
+    logged_errors: Sequence[LoggedError],
     evidence: Iterable[Evidence] = (),
     *,
     procedure: Procedure | None,
@@ -162,7 +162,9 @@ def cause_at(
 ) -> Cause:
     """A cause at the database or the cache, with what services say of it as evidence. ``more``: other fields."""
     reading = reading_of(situation.fact(RecentErrors))
-    spoken = [Evidence(f'{each.service or "a service"} says: "{each.message.line}"', reading) for each in heards[:2]]
+    spoken = [
+        Evidence(f'{each.service or "a service"} says: "{each.message.line}"', reading) for each in logged_errors[:2]
+    ]
     made = Cause(
         name=f"{kind}-{name}",
         place=kind,
@@ -170,6 +172,6 @@ def cause_at(
         sentence=sentence,
         evidence=(*evidence, *spoken),
         procedure=procedure,
-        since=min((each.first for each in heards), default=None),
+        since=min((each.first for each in logged_errors), default=None),
     )
     return replace(made, **{key: value for key, value in more.items() if key != "since" or value is not None})

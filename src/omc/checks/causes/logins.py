@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from omc.checks.causes.heard import Heard, cause_at, still
+from omc.checks.causes.heard import LoggedError, cause_at, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.words import Kind
 from omc.checks.finding import Evidence
@@ -36,10 +36,10 @@ _OF_LOGINS = re.compile(r"pass|postgres|\bpg|database|db|sql|rds|user|login", re
 _OF_OTHERS = re.compile(r"redis|valkey|cache|\bapi|smtp|token", re.IGNORECASE)
 
 
-def password(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+def password(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
     """A restart is proposed only where a rotation explains it: where a secret was changed by hand, it would give every
     task the wrong password."""
-    wrong = [each for each in heards if each.message.kind is Kind.PASSWORD]
+    wrong = [each for each in logged_errors if each.message.kind is Kind.PASSWORD]
     if not wrong:
         return None
     users = " and ".join(dict.fromkeys(each.message.what for each in wrong if each.message.what)) or "the application"
@@ -124,9 +124,9 @@ def _way_back(situation: Situation, secret: Secret) -> Evidence:
     )
 
 
-def connection_limit(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+def connection_limit(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
     """A role's or a database's own limit, however many connections the server has left."""
-    wrong = still(situation, heards, Kind.LIMIT)
+    wrong = still(situation, logged_errors, Kind.LIMIT)
     if not wrong:
         return None
     what = wrong[0].message.what.replace("'", '"')
@@ -153,9 +153,9 @@ def connection_limit(situation: Situation, store: Store, heards: list[Heard]) ->
     return _cause(situation, "connection-limit", store, sentence, wrong, evidence=tuple(evidence))
 
 
-def read_only(situation: Situation, store: Store, heards: list[Heard]) -> Cause | None:
+def read_only(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
     """The standby is named only where RDS tells of a failover; else it is a setting."""
-    wrong = still(situation, heards, Kind.READ_ONLY)
+    wrong = still(situation, logged_errors, Kind.READ_ONLY)
     if not wrong:
         return None
     over = next(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from omc.checks.causes.heard import Heard, about, heard, still
+from omc.checks.causes.heard import LoggedError, about, heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.paths import groups_of, uses
 from omc.checks.causes.words import Kind
@@ -114,12 +114,12 @@ def _share(rule: AclRule, peer: str, ports: tuple[int, int]) -> bool | None:
 
 
 def denied_paths(
-    situation: Situation, kind: str, store: Store, heards: list[Heard], procedure: Procedure
+    situation: Situation, kind: str, store: Store, logged_errors: list[LoggedError], procedure: Procedure
 ) -> Iterator[Cause]:
     """At most one cause: the network ACL that keeps services from the database or the cache. What keeps them from both
     is told at the database."""
-    silent = still(situation, heards, Kind.TIMEOUT)
-    found = _denied(situation, kind, store, heards)
+    silent = still(situation, logged_errors, Kind.TIMEOUT)
+    found = _denied(situation, kind, store, logged_errors)
     if not found:
         return
     what = next(iter(found.values()))
@@ -147,15 +147,15 @@ def denied_paths(
     )
 
 
-def _denied(situation: Situation, kind: str, store: Store, heards: list[Heard]) -> dict[str, Denial]:
+def _denied(situation: Situation, kind: str, store: Store, logged_errors: list[LoggedError]) -> dict[str, Denial]:
     """By service that wants the store: what keeps it out; what keeps some of it out, where somebody gets no answer."""
     acls, services = situation.fact(NetworkAcls), situation.fact(Services)
     if acls is None or services is None or not store.exists or not store.port:
         return {}
     servers = acls.of(acls.database if kind == "database" else acls.cache)
-    wanting = [service for service in services.services if _wants(service, store, situation, heards)]
+    wanting = [service for service in services.services if _wants(service, store, situation, logged_errors)]
     judged = {each.name: denial(acls, acls.of(subnets_of(each)), servers, store.port) for each in wanting}
-    is_felt = bool(still(situation, heards, Kind.TIMEOUT))
+    is_felt = bool(still(situation, logged_errors, Kind.TIMEOUT))
     return {name: what for name, what in judged.items() if what and (what.is_whole or is_felt)}
 
 
@@ -190,12 +190,12 @@ def subnets_of(service: EcsService) -> tuple[str, ...]:
     return tuple(service.network.get("awsvpcConfiguration", {}).get("subnets", ()))
 
 
-def _wants(service: EcsService, store: Store, situation: Situation, heards: list[Heard]) -> bool:
+def _wants(service: EcsService, store: Store, situation: Situation, logged_errors: list[LoggedError]) -> bool:
     """It speaks of the store, or a security group's rule lets it there."""
     rules, groups = situation.fact(GroupRules), groups_of(service)
-    if rules and groups and uses(service, groups, store, rules, situation, heards):
+    if rules and groups and uses(service, groups, store, rules, situation, logged_errors):
         return True
-    return any(each.service in ("", service.name) for each in heards)
+    return any(each.service in ("", service.name) for each in logged_errors)
 
 
 def _protocol(rule: AclRule) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from omc.checks.causes.heard import Heard, still
+from omc.checks.causes.heard import LoggedError, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.words import Kind
 from omc.checks.finding import Evidence, Procedure
@@ -37,7 +37,7 @@ OPENINGS = frozenset({"AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEg
 
 
 def closed_paths(
-    situation: Situation, kind: str, store: Store, heards: list[Heard], procedure: Procedure
+    situation: Situation, kind: str, store: Store, logged_errors: list[LoggedError], procedure: Procedure
 ) -> Iterator[Cause]:
     """One cause for a store that some services can't reach, by the rules of the groups; else by refused packets."""
     rules, services = situation.fact(GroupRules), situation.fact(Services)
@@ -46,12 +46,12 @@ def closed_paths(
     shut: dict[str, list[str]] = {}
     for service in services.services:
         groups = groups_of(service)
-        if not groups or not uses(service, groups, store, rules, situation, heards):
+        if not groups or not uses(service, groups, store, rules, situation, logged_errors):
             continue
         closed = closed_side(rules, groups, store.groups, store.port)
         if closed and not is_shut_in(situation, rules, groups, closed):
             shut.setdefault(closed, []).append(service.name)
-    refused = _refused(situation, store, heards)
+    refused = _refused(situation, store, logged_errors)
     for closed, names in shut.items():
         who = " and ".join(names)
         write = situation.changed(CLOSINGS, *store.groups, *(g for each in services.services for g in groups_of(each)))
@@ -59,7 +59,7 @@ def closed_paths(
             Evidence(f"no rule of {closed} lets {who} through to port {store.port}", reading_of(rules)),
             *situation.by_whom(write),
             *_of_rejects(situation, refused),
-            *(Evidence(f'{each.service} says: "{each.message.line}"', NO_READING) for each in heards[:1]),
+            *(Evidence(f'{each.service} says: "{each.message.line}"', NO_READING) for each in logged_errors[:1]),
         ]
         yield Cause(
             name=f"{kind}-closed",
@@ -69,7 +69,7 @@ def closed_paths(
             f"{store.port}.{changed_by(situation, write)}",
             evidence=tuple(evidence),
             procedure=procedure,
-            since=write.at if write else _first(heards, refused),
+            since=write.at if write else _first(logged_errors, refused),
             services=frozenset(names),
         )
     if not shut and refused and not _is_judged(situation):
@@ -82,16 +82,16 @@ def closed_paths(
             f"look at the network ACLs of its subnets ({packets} records of REJECT to port {store.port}).",
             evidence=tuple(_of_rejects(situation, refused)),
             procedure=procedure,
-            since=_first(heards, refused),
+            since=_first(logged_errors, refused),
             is_direct=False,
         )
 
 
 def closed_by_network(
-    situation: Situation, kind: str, store: Store, heards: list[Heard], procedure: Procedure
+    situation: Situation, kind: str, store: Store, logged_errors: list[LoggedError], procedure: Procedure
 ) -> Cause | None:
     """The store doesn't answer, its groups are open, and somebody changed a network ACL or a route just before."""
-    silent = still(situation, heards, Kind.TIMEOUT)
+    silent = still(situation, logged_errors, Kind.TIMEOUT)
     write = situation.changed(ROUTES if _is_judged(situation) else {**ACLS, **ROUTES})
     if not silent or write is None or situation.scope.now - write.at > LATELY:
         return None
@@ -178,7 +178,7 @@ def uses(
     store: Store,
     rules: GroupRules,
     situation: Situation,
-    heards: list[Heard],
+    logged_errors: list[LoggedError],
 ) -> bool:
     """A service is known to want the store where one of its rules names it, where it speaks of it, or where somebody
     has just taken away a rule between them."""
@@ -187,16 +187,18 @@ def uses(
         or (not rule.is_egress and rule.group in store.groups and rule.peer in groups)
         for rule in rules.rules
     )
-    speaks = any(each.service == service.name and each.message.kind in (Kind.TIMEOUT, Kind.REFUSED) for each in heards)
+    speaks = any(
+        each.service == service.name and each.message.kind in (Kind.TIMEOUT, Kind.REFUSED) for each in logged_errors
+    )
     write = situation.changed(CLOSINGS, *store.groups)
     return named or speaks or bool(write and write.is_about(*groups))
 
 
-def _refused(situation: Situation, store: Store, heards: list[Heard]) -> list[Reject]:
+def _refused(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> list[Reject]:
     """To the store's own port, from where private addresses are: the internet's noise never gets there. Only where
     somebody also misses an answer."""
     rejects = situation.fact(Rejects)
-    if rejects is None or not still(situation, heards, Kind.TIMEOUT, Kind.REFUSED):
+    if rejects is None or not still(situation, logged_errors, Kind.TIMEOUT, Kind.REFUSED):
         return []
     opened = situation.changed(OPENINGS, *store.groups)
     return [
@@ -216,8 +218,8 @@ def _of_rejects(situation: Situation, refused: list[Reject]) -> list[Evidence]:
     ]
 
 
-def _first(heards: list[Heard], refused: list[Reject]) -> datetime | None:
-    times = [each.first for each in heards] + [each.first for each in refused if each.first]
+def _first(logged_errors: list[LoggedError], refused: list[Reject]) -> datetime | None:
+    times = [each.first for each in logged_errors] + [each.first for each in refused if each.first]
     return min(times, default=None)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from omc.checks.causes.heard import Heard, cause_at
+from omc.checks.causes.heard import LoggedError, cause_at
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.finding import Evidence, Level, Procedure
 from omc.checks.runbook import DEPLOYMENTS
@@ -28,7 +28,9 @@ SHOWN = 3
 """Changed variables that are named."""
 
 
-def missed_by_release(situation: Situation, kind: str, store: Store, heards: Sequence[Heard]) -> Cause | None:
+def missed_by_release(
+    situation: Situation, kind: str, store: Store, logged_errors: Sequence[LoggedError]
+) -> Cause | None:
     """Some answers of a status page miss it and some don't, while a release runs beside what it replaces."""
     pages, services = situation.fact(Dependencies), situation.fact(Services)
     known = {service.name: service for service in services.services} if services else {}
@@ -52,7 +54,7 @@ def missed_by_release(situation: Situation, kind: str, store: Store, heards: Seq
             "missed-by-release",
             store,
             f"{text}{old.task_definition} does.",
-            heards,
+            logged_errors,
             (evidence,),
             procedure=back(situation, service),
             since=new.created,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from omc.checks.causes.heard import Heard, heard, is_about, is_elsewhere, still
+from omc.checks.causes.heard import LoggedError, heard, is_about, is_elsewhere, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.tasks import TEXTS, variable_of
 from omc.checks.causes.words import Kind
@@ -39,8 +39,10 @@ def misdirected(situation: Situation) -> Iterator[Cause]:
         revision_told = words.revisions.get(service.task_definition) if words else None
         for kind in ("database", "cache") if revision_told else ():
             store = getattr(situation.stores, kind)
-            heards = [each for each in everything if each.service == service.name]
-            missed = [each for each in heards if is_about(store, kind, each.message) or each.message.kind is Kind.HOST]
+            logged_errors = [each for each in everything if each.service == service.name]
+            missed = [
+                each for each in logged_errors if is_about(store, kind, each.message) or each.message.kind is Kind.HOST
+            ]
             ill = [each for each in situation.findings if each.place == kind and each.level in (Level.WARN, Level.FAIL)]
             if not store.host or not (missed or ill):
                 continue
@@ -61,7 +63,7 @@ def _wrong(kind: str, variables: Mapping[str, str], host: str, port: int) -> tup
     return None
 
 
-def _concerns(value: str, missed: Sequence[Heard], ill: Sequence[Finding]) -> bool:
+def _concerns(value: str, missed: Sequence[LoggedError], ill: Sequence[Finding]) -> bool:
     """Where services name the server that they miss, it is this one; where they name none, a status page misses it."""
     named = [each for each in missed if each.message.host]
     if named:
@@ -75,10 +77,12 @@ def _misdirected(
     kind: str,
     container: str,
     wrong: tuple[str, str, str],
-    heards: Sequence[Heard],
+    logged_errors: Sequence[LoggedError],
 ) -> Cause:
     name, value, right = wrong
-    mine = [each for each in heards if value in (each.message.host, str(each.message.port))] or list(heards)
+    mine = [each for each in logged_errors if value in (each.message.host, str(each.message.port))] or list(
+        logged_errors
+    )
     unresolved = any(each.message.kind is Kind.HOST for each in mine)
     how = f"it could not resolve host {value}" if unresolved else f"it looks for it at {value}"
     read, logged = reading_of(situation.fact(LastWords)), reading_of(situation.fact(RecentErrors))
@@ -150,7 +154,7 @@ def _back(situation: Situation, service: EcsService) -> Procedure:
 
 def unreached(situation: Situation) -> Iterator[Cause]:
     """What services say that they don't reach now, and that is neither the database nor the cache."""
-    groups: dict[tuple[str, Kind, str], list[Heard]] = {}
+    groups: dict[tuple[str, Kind, str], list[LoggedError]] = {}
     for each in still(situation, heard(situation), *UNREACHED):
         server = each.message.host or each.message.what
         stores = [(kind, getattr(situation.stores, kind)) for kind in ("database", "cache")]
@@ -163,7 +167,7 @@ def unreached(situation: Situation) -> Iterator[Cause]:
         yield _unreached(situation, service, kind, server, some)
 
 
-def _unreached(situation: Situation, service: str, kind: Kind, server: str, some: Sequence[Heard]) -> Cause:
+def _unreached(situation: Situation, service: str, kind: Kind, server: str, some: Sequence[LoggedError]) -> Cause:
     first = some[0].message
     variable = variable_of(situation, server) if server else ""
     named = f", which {variable} says" if variable else ""
@@ -195,7 +199,7 @@ def _unreached(situation: Situation, service: str, kind: Kind, server: str, some
     )
 
 
-def _place(situation: Situation, heard: Heard) -> str:
+def _place(situation: Situation, heard: LoggedError) -> str:
     """That of a store that the line is about or a dependency that it names, where a status page finds it ill; else the
     service's own."""
     for finding in situation.findings:

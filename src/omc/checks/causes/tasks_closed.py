@@ -104,7 +104,7 @@ def _kept_out(situation: Situation, service: EcsService, groups: tuple[str, ...]
 
 def _shut_in(situation: Situation, service: EcsService, groups: tuple[str, ...]) -> Cause:
     write = situation.changed(CLOSINGS, *groups)
-    heards = [each for each in heard(situation) if each.service == service.name]
+    logged_errors = [each for each in heard(situation) if each.service == service.name]
     return Cause(
         name="tasks-shut-in",
         place=f"services/{service.name}",
@@ -114,10 +114,10 @@ def _shut_in(situation: Situation, service: EcsService, groups: tuple[str, ...])
         evidence=(
             Evidence(f"no outbound rule of {groups[0]} leads to either", reading_of(situation.fact(GroupRules))),
             *situation.by_whom(write),
-            *(Evidence(f'{service.name} says: "{each.message.line}"', NO_READING) for each in heards[:2]),
+            *(Evidence(f'{service.name} says: "{each.message.line}"', NO_READING) for each in logged_errors[:2]),
         ),
         procedure=DATABASE_TIMEOUT,
-        since=write.at if write else min((each.first for each in heards), default=None),
+        since=write.at if write else min((each.first for each in logged_errors), default=None),
         services=frozenset({service.name}),
         also=frozenset(STORES),
     )
