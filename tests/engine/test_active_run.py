@@ -13,7 +13,7 @@ from omc.engine import journal
 from omc.engine.actors import Actor
 from omc.engine.heartbeats import read_active_run
 from omc.facts.active_run import ANY, OwnRun
-from omc.procedures.plan import Plan, Risk
+from omc.model.plan import Plan, Risk
 from omc.stack import load
 from omc.store.models import Run
 from omc.store.opened import Store

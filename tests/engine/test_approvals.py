@@ -20,7 +20,8 @@ from omc.engine.transitions import State
 from omc.errors import OmcError, Refused, WrongUse
 from omc.facts.account import Caller
 from omc.incidents.events import Resolved, SeverityChanged
-from omc.procedures.plan import Plan, Risk, Step
+from omc.model.plan import Plan, Risk, Step
+from omc.procedures import catalogue
 from omc.stack import load
 from omc.stack.model import ApprovalPolicy
 from omc.store import incidents
@@ -152,7 +153,7 @@ def test_approvals_that_expire_before_it_begins_have_to_be_given_again(world: Wo
         run = journal.create(store, plan("high"), ALICE, policy("production"))
         assert approvals.approve(store, run.id, BOB, policy("production")).state == State.READY
         now[0] += timedelta(minutes=60)
-        site = planning.run_context(world.stack, world.stack.environments["production"], store)
+        site = planning.run_context(world.stack, world.stack.environments["production"], store, catalogue)
         with pytest.raises(NotApproved, match=f"omc approve {run.id}"):
             execute(site, run.id, "alice", NullReporter())
         assert approvals.ready_if_approved(store, run.id, "alice").state == State.AWAITING
@@ -166,7 +167,7 @@ def test_a_break_glass_lapses_with_its_sev_1(world: World, ended: Resolved | Sev
         run = journal.create(store, plan("high"), ALICE, policy("production"))
         assert approvals.approve(store, run.id, BOB, policy("production"), break_glass=GLASS).state == State.READY
         incidents.add(store, "production", 1, ended, "alice")
-        site = planning.run_context(world.stack, world.stack.environments["production"], store)
+        site = planning.run_context(world.stack, world.stack.environments["production"], store, catalogue)
         with pytest.raises(NotApproved, match=f"with the SEV-1 of a break-glass. .* omc approve {run.id}"):
             execute(site, run.id, "alice", NullReporter())
         assert approvals.ready_if_approved(store, run.id, "alice").state == State.AWAITING

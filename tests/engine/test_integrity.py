@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import psycopg
@@ -12,15 +13,17 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from omc.engine import approvals, integrity, journal, planning, timers
+from omc.engine import approvals, integrity, journal, planning
 from omc.engine.actors import Actor
 from omc.engine.execution import execute
 from omc.engine.runner import NullReporter
 from omc.engine.transitions import State
 from omc.engine.worker import Worker
 from omc.errors import Altered
+from omc.procedures import catalogue
 from omc.store.database import Store, open_store
 from omc.store.models import Run
+from omc.store.timers import set_timer
 from support.engine_world import World
 from support.fake_world import Asked
 
@@ -30,7 +33,7 @@ WHO_WORKS = {"fence", "holder", "lease_until"}
 
 
 def site_of(world: World, store: Store, name: str = "production") -> planning.RunContext:
-    return planning.run_context(world.stack, world.stack.environments[name], store)
+    return planning.run_context(world.stack, world.stack.environments[name], store, catalogue)
 
 
 def planned(site: planning.RunContext, **request: Any) -> Run:
@@ -164,11 +167,11 @@ def test_a_timer_that_was_changed_is_not_done(world: World) -> None:
         site = site_of(world, store, "staging")
         due = store.now()
         right, wrong = (
-            timers.set_timer(store, "staging", "fake", Asked({key: 1}), due, why="later", actor=ALICE)
+            set_timer(store, "staging", "fake", asdict(Asked({key: 1})), due, why="later", actor="alice")
             for key in ("one", "two")
         )
         write(world, f"UPDATE timers SET request = replace(request, 'two', 'six') WHERE id = '{wrong.id}'")
-        worker = Worker(world.stack, (site.environment,), store, ALICE, NullReporter())
+        worker = Worker(world.stack, (site.environment,), store, ALICE, NullReporter(), catalogue)
         while worker.run_once():
             pass
     assert world.effects() == ["one one=1"]

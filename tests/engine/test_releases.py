@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from omc.facts.releases import ReleasedService
+from omc.model.releases import ReleasedService
 from omc.store import audit
 from omc.store.opened import Store
 from omc.store.releases import record, release_of_run, releases_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,10 @@ from omc.engine import journal, planning, timers
 from omc.engine.actors import Actor
 from omc.engine.runner import NullReporter
 from omc.engine.worker import Worker
+from omc.procedures import catalogue
+from omc.store import ids
 from omc.store.opened import Store
+from omc.store.timers import pending, set_timer
 from support import fake_world
 from support.engine_world import World, opened_at
 
@@ -24,13 +28,15 @@ ALICE = Actor("alice")
 
 
 def worker(world: World, store: Store) -> Worker:
-    return Worker(world.stack, (world.stack.environments["production"],), store, Actor("worker"), NullReporter())
+    return Worker(
+        world.stack, (world.stack.environments["production"],), store, Actor("worker"), NullReporter(), catalogue
+    )
 
 
 def set_one(store: Store, key: str = "one", *, after: float = 3600, risk: str = "high") -> str:
     request = fake_world.Asked({key: "1"}, risk)
     due = NOON + timedelta(seconds=after)
-    return timers.set_timer(store, "production", "fake", request, due, why=f"{key} again", actor=ALICE).id
+    return set_timer(store, "production", "fake", asdict(request), due, why=f"{key} again", actor="alice").id
 
 
 def all_done(work: Worker, *, most: int = 20) -> None:
@@ -68,7 +74,7 @@ def test_two_workers_do_each_timer_once(world: World) -> None:
             for each in pool.map(lambda work: all_done(work), workers):
                 assert each is None
         with store.reading() as session:
-            put_off = [timer.id for timer in timers.pending(session)]
+            put_off = [timer.id for timer in pending(session)]
     # Whoever finds the environment busy puts its timer off; nothing is done twice in any case.
     assert len(world.effects()) == len(set(world.effects())) == len(keys) - len(put_off)
 
@@ -92,15 +98,15 @@ def test_a_timer_is_listed_and_cancelled(world: World) -> None:
 def test_one_that_is_refused_ends_and_one_whose_facts_are_missing_is_tried_later(world: World) -> None:
     with opened_at(world.place, lambda: NOON) as store:
         request = fake_world.Asked({"one": "broken"})
-        timers.set_timer(store, "production", "fake", request, NOON, why="never", actor=ALICE)
+        set_timer(store, "production", "fake", asdict(request), NOON, why="never", actor="alice")
         all_done(worker(world, store))
         with store.reading() as session:
-            assert timers.pending(session) == []
+            assert pending(session) == []
         Path(world.folder / "trouble facts").write_text("unreachable")
         set_one(store, after=-1)
         all_done(worker(world, store))
         with store.reading() as session:
-            [timer] = timers.pending(session)
+            [timer] = pending(session)
         assert "does not answer" in (timer.sentence or "")
     assert world.effects() == []
 
@@ -109,7 +115,7 @@ def test_asking_twice_for_the_same_timer_of_a_run_gives_one(world: World) -> Non
     request = fake_world.Asked({"one": "1"})
     with opened_at(world.place, lambda: NOON) as store:
         made = {
-            timers.set_timer(store, "local", "fake", request, NOON, why="", actor=ALICE, made_by="0vqk3m7x").id
+            set_timer(store, "local", "fake", asdict(request), NOON, why="", actor="alice", made_by="0vqk3m7x").id
             for _ in range(3)
         }
     assert len(made) == 1
@@ -119,7 +125,7 @@ def test_a_timer_that_another_change_kept_waiting_is_put_off_even_where_that_end
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with opened_at(world.place, lambda: NOON) as store:
-        site = planning.run_context(world.stack, world.stack.environments["production"], store)
+        site = planning.run_context(world.stack, world.stack.environments["production"], store, catalogue)
         plan = planning.make(site, "fake", fake_world.Asked({"other": "1"}))
         other = journal.create(store, plan, ALICE, site.environment.approvals)
         set_one(store, after=0)
@@ -137,13 +143,13 @@ def test_a_timer_that_another_change_kept_waiting_is_put_off_even_where_that_end
             ending.setattr(journal, "ensure_no_active_run", refuse_and_end)
             assert timers.make_run(site, timer) is None
         with store.reading() as session:
-            [put_off] = timers.pending(session)
+            [put_off] = pending(session)
         assert "is being changed" in (put_off.sentence or "")
 
 
 def test_each_timer_of_a_second_has_an_id_of_its_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second has a thousand; here it has one."""
-    monkeypatch.setattr(journal.secrets, "choice", lambda letters: letters[0])
+    monkeypatch.setattr(ids.secrets, "choice", lambda letters: letters[0])
     with opened_at(world.place, lambda: NOON) as store:
         assert len({set_one(store, key) for key in ("a", "b", "c")}) == 3
 
@@ -151,7 +157,7 @@ def test_each_timer_of_a_second_has_an_id_of_its_own(world: World, monkeypatch: 
 def test_what_omc_changed_for_a_while_is_read_from_its_record(world: World) -> None:
     """Limits that a timer gives back; deployment alarms that a step remembers to have turned off; nothing of others."""
     from omc.facts.temporary import AlarmsOff, ScaledForAWhile, read_temporary
-    from omc.procedures.plan import Plan, Risk, Step
+    from omc.model.plan import Plan, Risk, Step
     from omc.procedures.scale import ScaleRequest as Scale
     from omc.store.models import StepRow
 
@@ -164,7 +170,7 @@ def test_what_omc_changed_for_a_while_is_read_from_its_record(world: World) -> N
         made: dict[str, str] = {}
         for name, gives_back in (("backend", (4, 10)), ("frontend", ())):
             request = Scale(name, minimum=2, maximum=10, gives_back=gives_back)
-            timer = timers.set_timer(store, "production", "scale", request, due, why="", actor=ALICE)
+            timer = set_timer(store, "production", "scale", asdict(request), due, why="", actor="alice")
             made[name] = timer.id
         run = journal.create(store, plan, ALICE, environment.approvals)
         with store.transaction() as transaction:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from omc.actions.action import Verdict
 from omc.engine.transitions import End, Phase, RollBack, RunStep, State, StepState, StepStatus, decide, to_roll_back
-from omc.procedures.plan import Plan, Risk, Step, Undo, from_json, to_json
+from omc.model.plan import Plan, Risk, Step, Undo, from_json, to_json
 from omc.store.models import Document
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()

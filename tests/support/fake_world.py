@@ -23,8 +23,8 @@ from omc.cli import main as cli
 from omc.cli.change import carry_out, change_options, override_option
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, BadCredentials, Throttled, Unreachable
 from omc.facts.collector import NO_READING, Reading, reads
+from omc.model.plan import Plan, Risk, Step, Undo, output_of
 from omc.procedures import catalogue
-from omc.procedures.plan import Plan, Risk, Step, Undo, output_of
 from omc.procedures.preflight import Refusal, kept_or_overridden
 from omc.stack import Environment
 

@@ -18,15 +18,16 @@ from omc.facts.deployments import History, ServiceDeployment
 from omc.facts.images import Image, Wanted, WantedImages
 from omc.facts.incidents import OpenIncidents
 from omc.facts.quotas import Quotas
-from omc.facts.releases import Ledger, Release, ReleasedService
+from omc.facts.releases import Ledger
 from omc.facts.requirements import CandidateNeeds, Requirements
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnet, Subnets
+from omc.model.plan import Plan
+from omc.model.releases import Release, ReleasedService
 from omc.procedures.catalogue import planner
-from omc.procedures.plan import Plan
 from omc.stack import Environment, load
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from omc.actions.action import Outcome, Verdict, action_named
 from omc.facts.releases import Ledger
-from omc.procedures.bake import Health, Readings, State, health_of, judged, regression
+from omc.judgement.bake import Health, Readings, State, health_of, judged, regression
 from omc.stack import Thresholds
 from support import release_world as world
 from support.fake_gateway import FakeGateway, context

@@ -25,9 +25,9 @@ from omc.facts.quotas import Quotas
 from omc.facts.registered import Registered
 from omc.facts.scaling import Scaling
 from omc.facts.services import Services
+from omc.model.plan import Plan, Risk, Step
+from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.procedures.migrate import MigrateRequest as Migrate
-from omc.procedures.plan import Plan, Risk, Step
-from omc.procedures.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.procedures.restart import RestartRequest as Restart
 from omc.procedures.scale import ScaleRequest as Scale
 from omc.stack import Environment

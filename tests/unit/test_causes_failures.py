@@ -12,10 +12,10 @@ from omc.checks.causes import failures as why
 from omc.checks.causes.failures import Failure, failure_of, inherited
 from omc.checks.causes.tasks import denied_role
 from omc.checks.causes.words import Kind
-from omc.checks.task_causes import exit_meaning
 from omc.facts.followup.last_words import LastWords, RevisionDetails
 from omc.facts.image_labels import codes_of
 from omc.facts.tasks import Container, StoppedTask
+from omc.judgement.task_causes import exit_meaning
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/api@sha256:" + "ab12" * 16

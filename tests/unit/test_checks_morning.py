@@ -18,7 +18,6 @@ from omc.checks.load_balancing import error_rate, load_balancer, targets
 from omc.checks.logs import recent_errors
 from omc.checks.morning import MORNING
 from omc.checks.services import rollouts, services_running, task_starts
-from omc.checks.task_causes import cause_of, is_failure
 from omc.checks.tasks import failed_tasks
 from omc.errors import AccessDenied
 from omc.facts.alarms import Alarm, Alarms
@@ -31,6 +30,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Event, Services
 from omc.facts.tasks import Container, StoppedTask, StoppedTasks
 from omc.facts.traffic import MetricsAge, Minute, ServiceMetric, Traffic
+from omc.judgement.task_causes import cause_of, is_failure
 from omc.stack import Environment, load
 
 STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]

@@ -19,17 +19,17 @@ from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.images import Image, Wanted, WantedImages, parse
 from omc.facts.incidents import OpenIncidents
-from omc.facts.releases import ReleasedService
 from omc.facts.requirements import Requirements
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Deployment, Services
 from omc.facts.subnets import Subnet, Subnets
 from omc.incidents.events import Event, Opened
 from omc.incidents.state import from_first_event
+from omc.model.plan import Plan, Risk, from_json, to_json
+from omc.model.releases import ReleasedService
+from omc.model.requests import DeployRequest
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy import plan_deploy
-from omc.procedures.plan import Plan, Risk, from_json, to_json
-from omc.procedures.requests import DeployRequest
 from omc.stack.model import Freeze, MaintenanceWindow
 from support import release_world as world
 

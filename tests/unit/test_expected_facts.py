@@ -22,8 +22,8 @@ from omc.facts.found import Found, read_found
 from omc.facts.listeners import Listeners
 from omc.facts.load_balancers import LoadBalancers, TargetGroups
 from omc.facts.pending import Pending
-from omc.facts.releases import Release, ReleasedService
 from omc.facts.services import EcsService, Services
+from omc.model.releases import Release, ReleasedService
 from omc.stack import Environment, load
 from omc.store.location import StoreLocation
 from support import expected_world as world

@@ -18,8 +18,8 @@ from omc.facts.deployments import History, list_deployments, read_history
 from omc.facts.releases import Ledger
 from omc.facts.rollouts import read_rollout
 from omc.facts.services import Services
+from omc.model.requests import RollbackRequest
 from omc.procedures.candidates import candidates, last_good, reach, rolled_back_from, stays
-from omc.procedures.requests import RollbackRequest
 from support import release_world as world
 
 B = "ohmycoins-backend"

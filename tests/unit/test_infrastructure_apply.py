@@ -30,7 +30,7 @@ from omc.facts.infrastructure import saved_plan
 from omc.facts.terraform_json import changes
 from omc.infrastructure import plans
 from omc.infrastructure.roots import Root, root_of
-from omc.procedures.infrastructure_summary import approved_changes
+from omc.judgement.approved_changes import approved_changes
 from omc.stack import load
 from support import small_terraform
 

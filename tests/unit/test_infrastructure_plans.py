@@ -16,10 +16,11 @@ from omc.facts.infrastructure import KEPT_KINDS, DeletionProtection, SavedPlan
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.terraform_json import Change, ChangeAction, changes, values_of
 from omc.infrastructure.planned_change import PlannedChange
+from omc.judgement.approved_changes import approved_changes, is_rest_of
+from omc.model.plan import Plan, Risk, from_json, to_json
 from omc.procedures.infrastructure import apply, destroy
 from omc.procedures.infrastructure_drift import drift
-from omc.procedures.infrastructure_summary import approved_changes, details, document, is_rest_of, summary
-from omc.procedures.plan import Plan, Risk, from_json, to_json
+from omc.procedures.infrastructure_summary import details, document, summary
 from omc.procedures.prices import monthly, sentences, table
 from omc.procedures.resource_kinds import lost_with
 from omc.stack import Environment, load

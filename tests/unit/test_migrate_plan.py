@@ -11,8 +11,8 @@ from omc.errors import Refused, WrongUse
 from omc.facts.definitions import Definitions
 from omc.facts.requirements import Requirements
 from omc.facts.services import Services
+from omc.model.plan import Plan
 from omc.procedures.migrate import MigrateRequest
-from omc.procedures.plan import Plan
 from support import release_world as world
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from omc.actions.action import Verdict, action_named
 from omc.errors import OmcError
-from omc.procedures.bake import Readings
+from omc.judgement.bake import Readings
 from support import release_world as world
 from support.fake_gateway import FakeGateway, context
 from support.missing_fields import Path, paths, watched, without, words

@@ -15,9 +15,10 @@ from omc.facts.infrastructure import SavedPlan
 from omc.facts.services import Services
 from omc.facts.terraform_json import ChangeAction, changes, extent, outputs
 from omc.infrastructure.planned_change import PlannedChange
+from omc.judgement.approved_changes import approved_changes, is_rest_of
+from omc.model.plan import Plan, Risk, from_json, to_json
 from omc.procedures.infrastructure import PARTIAL, apply
-from omc.procedures.infrastructure_summary import approved_changes, details, headline, is_rest_of, summary
-from omc.procedures.plan import Plan, Risk, from_json, to_json
+from omc.procedures.infrastructure_summary import details, headline, summary
 from omc.stack import load
 
 STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]

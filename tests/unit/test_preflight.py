@@ -30,7 +30,6 @@ from omc.facts.infrastructure import DeletionProtection, SavedPlan
 from omc.facts.pending import Pending
 from omc.facts.quotas import Quotas
 from omc.facts.registered import Registered
-from omc.facts.releases import ReleasedService
 from omc.facts.requirements import CandidateNeeds, Requirements
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import EcsService, Services
@@ -41,16 +40,17 @@ from omc.facts.terraform_json import changes
 from omc.incidents.events import Event, Opened
 from omc.incidents.state import from_first_event
 from omc.infrastructure.planned_change import PlannedChange
+from omc.model.plan import Plan
+from omc.model.releases import ReleasedService
+from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.procedures.catalogue import PLANNERS, planner
 from omc.procedures.migrate import MigrateRequest as Migrate
-from omc.procedures.plan import Plan
 from omc.procedures.preconditions.images import MIGRATION, NAMED, NOT_ROLLED_BACK, PROCESSOR, SCHEMA, VERIFIED
 from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
 from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import VERBS, Answer, Precondition, Verb, cells
 from omc.procedures.preconditions.tasks import CONNECTIONS, IMAGES
 from omc.procedures.preflight import TABLE, examine
-from omc.procedures.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.procedures.restart import RestartRequest as Restart
 from omc.procedures.scale import ScaleRequest as Scale
 from omc.stack import load

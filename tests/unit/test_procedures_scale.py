@@ -20,7 +20,7 @@ from omc.facts.quotas import Quotas
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.subnets import Subnet, Subnets
-from omc.procedures.plan import Plan, Risk, from_json, to_json
+from omc.model.plan import Plan, Risk, from_json, to_json
 from omc.procedures.restart import RestartRequest as Restart
 from omc.procedures.scale import ScaleRequest
 from omc.stack import load

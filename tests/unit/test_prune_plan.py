@@ -14,8 +14,8 @@ from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.registered import Registered
 from omc.facts.services import Services
-from omc.procedures.plan import Plan
-from omc.procedures.requests import PruneRequest
+from omc.model.plan import Plan
+from omc.model.requests import PruneRequest
 from support import release_world as world
 
 B, F = "ohmycoins-backend", "ohmycoins-frontend"

@@ -16,8 +16,8 @@ from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.facts.candidates import Candidates
 from omc.facts.definitions import Definition, Definitions
-from omc.facts.releases import ReleasedService
 from omc.facts.requirements import TASKS, needs_of, read_candidate_needs, read_requirements
+from omc.model.releases import ReleasedService
 from omc.stack import load
 from support import release_world as world
 

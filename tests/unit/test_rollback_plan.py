@@ -11,9 +11,9 @@ from omc.errors import Refused, WrongUse
 from omc.facts.candidates import Candidates
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
-from omc.facts.releases import ReleasedService
-from omc.procedures.plan import Plan, Risk
-from omc.procedures.requests import RollbackRequest
+from omc.model.plan import Plan, Risk
+from omc.model.releases import ReleasedService
+from omc.model.requests import RollbackRequest
 from omc.procedures.rollback import _untold
 from support import release_world as world
 

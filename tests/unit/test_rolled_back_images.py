@@ -10,10 +10,10 @@ import pytest
 from omc.facts.deployed_images import DeployedImages, undone_by
 from omc.facts.deployments import History, ServiceDeployment
 from omc.facts.images import WantedImages
-from omc.facts.releases import Release
+from omc.model.plan import to_json
+from omc.model.releases import Release
+from omc.model.requests import DeployRequest
 from omc.procedures.deploy import plan_deploy
-from omc.procedures.plan import to_json
-from omc.procedures.requests import DeployRequest
 from omc.store.models import Run
 from support import release_world as world
 

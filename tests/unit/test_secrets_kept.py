@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from omc.cli.deploy import deploy
 from omc.errors import NothingToDo, Refused
+from omc.model.plan import canonical, to_json
+from omc.model.requests import DeployRequest
 from omc.procedures.deploy import plan_deploy
-from omc.procedures.plan import canonical, to_json
-from omc.procedures.requests import DeployRequest
 from omc.redaction import REDACTED, restored, without_secrets
 from omc.store.database import _parsed
 from omc.store.location import StoreLocation, parts_of

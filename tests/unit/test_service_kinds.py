@@ -10,19 +10,19 @@ import pytest
 
 from omc.actions.action import Verdict
 from omc.actions.ecs.verdict import Expected, judge
-from omc.checks import service_kinds
 from omc.checks.finding import Level
 from omc.checks.load_balancing import targets
-from omc.checks.service_kinds import KINDS, unsupported
 from omc.checks.services import rollouts, services_running
 from omc.facts.deployments import History
 from omc.facts.load_balancers import GroupHealth, Target, TargetGroup, TargetHealth
 from omc.facts.registered import Registered
 from omc.facts.rollouts import Rollout
 from omc.facts.services import EcsService, Services, _service
-from omc.procedures.plan import Plan
+from omc.judgement import service_kinds
+from omc.judgement.service_kinds import KINDS, unsupported
+from omc.model.plan import Plan
+from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.procedures.preflight import service_refusals
-from omc.procedures.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.procedures.restart import RestartRequest as Restart
 from omc.procedures.scale import ScaleRequest as Scale
 from support import release_world as world

@@ -9,11 +9,11 @@ import botocore.session
 import pytest
 
 from omc.checks.finding import Level
-from omc.checks.task_causes import STOP_CODES, Blame, blame, is_failure
 from omc.checks.tasks import failed_tasks
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.tasks import Container, StoppedTask, StoppedTasks
+from omc.judgement.task_causes import STOP_CODES, Blame, blame, is_failure
 from support import release_world as world
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)

@@ -20,11 +20,12 @@ from omc.facts.scope import Scope
 from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import changes
 from omc.infrastructure.planned_change import PlannedChange
+from omc.model.plan import Plan
+from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.procedures import catalogue
 from omc.procedures.catalogue import PLANNERS, planner
 from omc.procedures.migrate import MigrateRequest as Migrate
-from omc.procedures.plan import Plan
 from omc.procedures.readings import NEEDED, SPARED
-from omc.procedures.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.procedures.restart import RestartRequest as Restart
 from omc.procedures.scale import ScaleRequest as Scale
 from omc.stack import Environment
@@ -86,7 +87,11 @@ def planned(monkeypatch: pytest.MonkeyPatch, procedure: str, missing: type | Non
         readings[missing] = Unavailable(missing, error, NO_READING)
     monkeypatch.setattr(planning, "collect", lambda *_: readings)
     site: Any = SimpleNamespace(
-        stack=None, environment=there["environment"], store=SimpleNamespace(now=lambda: world.NOW), reads=None
+        stack=None,
+        environment=there["environment"],
+        store=SimpleNamespace(now=lambda: world.NOW),
+        reads=None,
+        procedures=catalogue,
     )
     return planning.make(site, procedure, ASKED[procedure])
 

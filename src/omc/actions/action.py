@@ -15,7 +15,7 @@ from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.errors import OmcError
-from omc.procedures.plan import Json
+from omc.model.plan import Json
 from omc.stack import Environment
 
 

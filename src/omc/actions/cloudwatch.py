@@ -16,14 +16,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
-from omc.checks.task_causes import cause_of, is_failure
 from omc.errors import OmcError
 from omc.facts.alarms import read_alarms
 from omc.facts.answers import Answers, read_answers, tells_of_hosts
 from omc.facts.load_balancers import read_load_balancers
 from omc.facts.services import EcsService, describe_service, short_name
 from omc.facts.tasks import StoppedTask, read_stopped_tasks
-from omc.procedures.bake import (
+from omc.judgement.alarms import is_firing
+from omc.judgement.bake import (
     LOCAL_WATCHED_SECONDS,
     WATCHED_MINUTES,
     Health,
@@ -35,8 +35,8 @@ from omc.procedures.bake import (
     judged,
     regression,
 )
-from omc.procedures.plan import Json
-from omc.procedures.preconditions.circumstances import is_firing
+from omc.judgement.task_causes import cause_of, is_failure
+from omc.model.plan import Json
 from omc.stack import Environment, Thresholds
 
 BEFORE = timedelta(minutes=10)

@@ -11,7 +11,7 @@ from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.errors import AccessDenied, AwsRefused
-from omc.procedures.plan import Json
+from omc.model.plan import Json
 from omc.stack import Environment
 
 PREFIX = "release-"

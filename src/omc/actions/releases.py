@@ -12,9 +12,9 @@ from typing import Any
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.errors import Unknown
 from omc.facts.definitions import describe_definitions
-from omc.facts.releases import Release, ReleasedService
 from omc.facts.services import short_name
-from omc.procedures.plan import Json
+from omc.model.plan import Json
+from omc.model.releases import Release, ReleasedService
 from omc.redaction import without_secrets
 from omc.stack import Environment
 from omc.store import releases

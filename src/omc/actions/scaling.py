@@ -15,12 +15,12 @@ from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.aws.calls import Call
 from omc.aws.command_lines import command_line
 from omc.aws.gateway import Gateway
-from omc.checks.task_causes import cause_of
 from omc.errors import Refused
 from omc.facts.scaling import DIMENSION, NAMESPACE, resource_id
 from omc.facts.services import EcsService, read_services
 from omc.facts.tasks import list_running_tasks
-from omc.procedures.plan import Json
+from omc.judgement.task_causes import cause_of
+from omc.model.plan import Json
 from omc.stack import Environment
 
 Arguments = Mapping[str, Any]

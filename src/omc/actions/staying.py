@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from omc.actions.action import Context
-from omc.checks.task_causes import is_failure
 from omc.facts.definitions import describe_definition
 from omc.facts.tasks import RunningTask, StoppedTask, read_stopped_tasks
+from omc.judgement.task_causes import is_failure
 
 GIVE_UP_AFTER = 3
 """Tasks that failed since the step began. ECS goes on trying for ever; waiting gains nothing."""

@@ -23,8 +23,8 @@ from omc.facts.infrastructure import given_to
 from omc.facts.terraform_json import changes
 from omc.infrastructure import plans
 from omc.infrastructure.roots import Root, root_of
-from omc.procedures.infrastructure_summary import is_rest_of
-from omc.procedures.plan import Json
+from omc.judgement.approved_changes import is_rest_of
+from omc.model.plan import Json
 from omc.stack import Environment
 from omc.stack.model import LOCAL_ROOT
 

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
-from omc.procedures.plan import Json
+from omc.model.plan import Json
 from omc.stack import Environment
+from omc.store import timers
+from omc.store.models import Run, Timer
 
 Arguments = Mapping[str, Any]
 
@@ -19,21 +21,16 @@ def _is_applied(context: Context, arguments: Arguments) -> bool:
 
 
 def _set(context: Context, arguments: Arguments) -> Mapping[str, Json]:
-    from omc.engine import planning, timers
-    from omc.engine.actors import Actor
-    from omc.engine.journal import find
-
     with context.store.reading() as session:
-        run = find(session, context.run)
-        actor = Actor(run.actor, run.actor_link)
+        run = session.get_one(Run, context.run)
     timer = timers.set_timer(
         context.store,
         context.environment.name,
         arguments["procedure"],
-        planning.request_from(arguments["procedure"], arguments["request"]),
+        arguments["request"],
         context.now() + timedelta(seconds=arguments["seconds"]),
         why=arguments["why"],
-        actor=actor,
+        actor=run.actor,
         made_by=context.run,
     )
     return {"timer": timer.id, "due_at": timer.due_at.isoformat()}
@@ -46,18 +43,13 @@ def _poll(context: Context, arguments: Arguments) -> Outcome:
 
 
 def _is_over(context: Context, arguments: Arguments) -> bool:
-    from omc.engine.timers import PENDING
-    from omc.store.models import Timer
-
     with context.store.reading() as session:
         timer = session.get(Timer, arguments["timer"])
-        return timer is None or timer.state != PENDING
+        return timer is None or timer.state != timers.PENDING
 
 
 def _cancel(context: Context, arguments: Arguments) -> Mapping[str, Json]:
-    from omc.engine.timers import cancel
-
-    cancel(context.store, arguments["timer"], f"run {context.run}")
+    timers.cancel(context.store, arguments["timer"], f"run {context.run}")
     return {}
 
 

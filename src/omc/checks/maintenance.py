@@ -9,8 +9,8 @@ from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import MAINTENANCE
 from omc.facts.pending import Maintenance, Pending, PendingChange, Waits
 from omc.facts.scope import Scope
+from omc.judgement.maintenance_windows import next_time
 from omc.stack import Environment
-from omc.stack.model import MaintenanceWindow
 from omc.times import format_duration, format_time
 
 NAME = "pending-changes"
@@ -65,17 +65,6 @@ def sentence(change: PendingChange, environment: Environment, now: datetime) -> 
         what += ": AWS is doing it now"
     author, at = change.author, change.author.at
     return f"{what}; {f'asked by {author.who}, {format_time(at, environment.time_zone)}' if at else author.who}."
-
-
-def next_time(window: str, environment: Environment, now: datetime) -> str:
-    """``on Sun 30 Nov 03:00:00 AEDT (Sat 16:00 UTC)``: when the window opens next, or that it is open."""
-    found = MaintenanceWindow.from_aws(window)
-    if found is None:
-        return f"in its maintenance window, of which AWS doesn't say when it is ({window or 'nothing is told'})"
-    begin, end = found.next_after(now)
-    if begin <= now:
-        return f"in the window that is open until {format_time(end, environment.time_zone)}"
-    return f"on {format_time(begin, environment.time_zone)}"
 
 
 def _judged(action: Maintenance, environment: Environment, now: datetime) -> tuple[Level, str]:

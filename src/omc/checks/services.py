@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import DEPLOYMENT, DEPLOYMENTS, MORNING_CHECKS, SCALING, TASKS_RESTARTING
-from omc.checks.service_kinds import is_rolled_by_ecs, unsupported
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Services
+from omc.judgement.service_kinds import is_rolled_by_ecs, unsupported
 from omc.stack import Environment, Service
 from omc.times import format_duration, format_time
 

@@ -48,7 +48,7 @@ def approve(
     from omc.engine.transitions import State
     from omc.engine.worker import alive
     from omc.errors import WrongUse
-    from omc.procedures.plan import from_json
+    from omc.model.plan import from_json
     from omc.stack import load
 
     if (break_glass is None) != (incident is None):

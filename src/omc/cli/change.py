@@ -26,7 +26,7 @@ from omc.output import echo, line, to_json
 if TYPE_CHECKING:
     from omc.engine.github import ExternalApproval
     from omc.engine.planning import RunContext
-    from omc.procedures.plan import Plan
+    from omc.model.plan import Plan
     from omc.progress import Progress
     from omc.stack import Environment
     from omc.store.location import StoreLocation
@@ -83,6 +83,7 @@ def carry_out(
     Errors are ``OmcError``.
     """
     from omc.engine import planning
+    from omc.procedures import catalogue
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.location import locate_store
@@ -94,7 +95,7 @@ def carry_out(
     if not dry_run and approved is None:
         approved = approved_elsewhere(place, environment)
     with open_store(place) as store:
-        site = planning.run_context(stack, environment, store)
+        site = planning.run_context(stack, environment, store, catalogue)
         plan = planning.make(site, procedure, request)
         shown = Shown(site, output, full=full)
         shown.plan(plan)

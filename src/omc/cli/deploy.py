@@ -95,7 +95,7 @@ def deploy(
     omc deploy --env production --image backend=sha256:4f5e… --watch 10m
     omc deploy --env staging --force-new backend
     """
-    from omc.procedures.requests import DeployRequest
+    from omc.model.requests import DeployRequest
 
     request = DeployRequest(
         images=images,

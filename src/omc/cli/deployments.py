@@ -13,8 +13,9 @@ from omc.output import echo, markdown, table_row, to_json
 
 if TYPE_CHECKING:
     from omc.facts.deployments import History
-    from omc.facts.releases import Ledger, Release
+    from omc.facts.releases import Ledger
     from omc.facts.services import Services
+    from omc.model.releases import Release
     from omc.stack import Environment
 
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from omc.facts.temporary import Temporary
     from omc.infrastructure.planned_change import PlannedChange
     from omc.infrastructure.roots import Root
+    from omc.model.plan import Plan
     from omc.procedures.infrastructure_drift import Drift
     from omc.procedures.infrastructure_summary import Summary
-    from omc.procedures.plan import Plan
     from omc.stack import Stack
 
 READING = "Terraform reads the plan and the state"

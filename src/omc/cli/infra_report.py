@@ -12,10 +12,10 @@ from omc.facts.infrastructure import SavedPlan
 from omc.facts.terraform_json import Change
 from omc.facts.trail import Author
 from omc.infrastructure.planned_change import PlannedChange
+from omc.model.plan import Plan
 from omc.output import fenced, line, markdown, style, to_json
 from omc.procedures.infrastructure_drift import Drift
 from omc.procedures.infrastructure_summary import detail_lines, details, document, headline, summary
-from omc.procedures.plan import Plan
 from omc.stack import Environment
 from omc.times import format_time, iso
 

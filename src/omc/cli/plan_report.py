@@ -7,9 +7,9 @@ from typing import Any
 
 from omc.cli.table import Row, table
 from omc.cli.wording import leaves, short
+from omc.model.plan import Plan, to_json
 from omc.output import fenced, line, markdown, style, table_row
 from omc.procedures.infrastructure_summary import detail_lines
-from omc.procedures.plan import Plan, to_json
 from omc.stack import Environment
 from omc.store.redaction import without_secrets
 

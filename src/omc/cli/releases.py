@@ -32,7 +32,7 @@ def prune(context: click.Context, /, keep: int, **how: Any) -> None:
     \b
     omc releases prune --env staging --keep 5
     """
-    from omc.procedures.requests import PruneRequest
+    from omc.model.requests import PruneRequest
 
     try:
         code = carry_out(context, "prune", PruneRequest(keep=keep), **how)

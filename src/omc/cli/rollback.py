@@ -35,7 +35,7 @@ def rollback(context: click.Context, /, service: str, to: str, override: str, **
     omc rollback --env production backend
     omc rollback --env staging backend --to 7
     """
-    from omc.procedures.requests import RollbackRequest
+    from omc.model.requests import RollbackRequest
 
     began = time.monotonic()
     request = RollbackRequest(services=[] if service == "all" else [service], to=to, override=override.strip())

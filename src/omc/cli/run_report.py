@@ -11,8 +11,8 @@ from omc.cli.wording import leaves, short
 from omc.engine.heartbeats import LoggedError
 from omc.engine.run_history import RunDetails
 from omc.engine.transitions import State
+from omc.model.plan import from_json
 from omc.output import line, markdown, style, table_row
-from omc.procedures.plan import from_json
 from omc.store.models import Approval, Run, StepRow, Timer
 from omc.times import format_duration, format_time, iso
 

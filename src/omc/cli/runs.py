@@ -47,10 +47,10 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
     from omc.cli import run_report
     from omc.cli.stores import places_meant
     from omc.cli.table import width_of
-    from omc.engine import timers as timed
     from omc.engine.heartbeats import heard_of
     from omc.engine.worker import alive
     from omc.stack import load
+    from omc.store import timers as timed
     from omc.store.database import open_store
     from omc.store.models import Run
 
@@ -102,7 +102,7 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
     from omc.engine.processes import shown
     from omc.engine.run_history import run_details
     from omc.engine.transitions import State
-    from omc.procedures.plan import from_json
+    from omc.model.plan import from_json
     from omc.stack import load
 
     stack = load(context.obj)
@@ -146,13 +146,14 @@ def resume(context: click.Context, run_id: str, env: str | None, wait: bool, out
     from omc.engine.actors import actor_of
     from omc.engine.transitions import State
     from omc.errors import WrongUse
+    from omc.procedures import catalogue
     from omc.stack import load
 
     stack = load(context.obj)
     with store_of_run(stack, env, run_id) as (store, run):
         if run.state == State.ENDED:
             raise WrongUse(f"The run {run.id} has ended ({run.verdict}). See: omc runs show {run.id}")
-        site = planning.run_context(stack, environment_of_run(stack, run), store)
+        site = planning.run_context(stack, environment_of_run(stack, run), store, catalogue)
         actor = actor_of(site.reads)
         context.exit(see_through(site, run.id, actor.name, Shown(site, output), wait=wait))
 
@@ -174,17 +175,20 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
     """
     from omc.cli.change import Shown, see_through
     from omc.cli.stores import environment_of_run, store_where
-    from omc.engine import journal, planning, timers
+    from omc.engine import journal, planning
     from omc.engine.transitions import State
     from omc.errors import WrongUse
+    from omc.procedures import catalogue
     from omc.stack import load
+    from omc.store import timers
+    from omc.store.ids import as_typed
     from omc.store.models import Timer
 
     stack = load(context.obj)
 
     def look(store: Store) -> tuple[str, str, bool]:
         with store.reading() as session:
-            timer = session.get(Timer, journal.as_typed(run_id))
+            timer = session.get(Timer, as_typed(run_id))
             if timer is not None:
                 return timer.id, timer.environment, True
             run = journal.find(session, run_id)
@@ -205,7 +209,7 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
                 else f"{run.id} ends at the next moment at which it can."
             )
             return
-        site = planning.run_context(stack, environment_of_run(stack, run), store)
+        site = planning.run_context(stack, environment_of_run(stack, run), store, catalogue)
         code = see_through(site, run.id, actor.name, Shown(site, "table"), wait=False)
         if code not in (4, 7):
             raise WrongUse(

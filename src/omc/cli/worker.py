@@ -30,6 +30,7 @@ def worker(context: click.Context, env: str | None, once: bool) -> None:
     from omc.engine.actors import actor_of
     from omc.engine.github import refuse_fleeting_record
     from omc.engine.worker import Worker
+    from omc.procedures import catalogue
     from omc.progress import Progress
     from omc.stack import environment_of, load
     from omc.store.database import open_store
@@ -54,7 +55,7 @@ def worker(context: click.Context, env: str | None, once: bool) -> None:
     signal.signal(signal.SIGTERM, stop)
     with open_store(place) as store:
         actor = actor_of(Gateway(chosen[0], access_to(chosen[0])))
-        worker = Worker(stack, tuple(chosen), store, actor, progress, stopping)
+        worker = Worker(stack, tuple(chosen), store, actor, progress, catalogue, stopping)
         names = ", ".join(each.name for each in chosen)
         progress.note(f"{actor.words} works for {names} ({place}). Ctrl-C ends it.")
         try:

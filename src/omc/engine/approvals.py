@@ -21,7 +21,7 @@ from omc.engine.transitions import State
 from omc.errors import Refused, WrongUse
 from omc.incidents.severities import BREAK_GLASS
 from omc.incidents.state import Incident
-from omc.procedures.plan import Risk
+from omc.model.plan import Risk
 from omc.stack.model import ApprovalPolicy
 from omc.stack.people import canonical_name
 from omc.store import incidents, runs

@@ -13,7 +13,7 @@ from omc.engine.planning import RunContext
 from omc.engine.runner import Reporter, Runner, RunPaused
 from omc.engine.transitions import State
 from omc.errors import Altered, OmcError, Refused, Unknown
-from omc.procedures.plan import Plan
+from omc.model.plan import Plan
 from omc.store.embedded import StoreUnreachable
 from omc.store.models import Run
 
@@ -95,7 +95,9 @@ def _begin(site: RunContext, lease: Lease, actor: str) -> None:
 
 def _refuse_stale(site: RunContext, lease: Lease, actor: str, run: Run) -> None:
     try:
-        fresh = planning.make(site, run.procedure, planning.request_from(run.procedure, run.plan["request"]), run.id)
+        fresh = planning.make(
+            site, run.procedure, planning.request_from(site.procedures, run.procedure, run.plan["request"]), run.id
+        )
     except Unknown as error:
         raise RunPaused(
             f"{error.message} The run {run.id} hasn't begun; try again with omc runs resume {run.id}, or end it with "

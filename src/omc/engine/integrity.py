@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from omc.errors import Altered
-from omc.procedures.plan import from_json
+from omc.model.plan import from_json
 from omc.store import audit
 from omc.store.models import Approval, Event, Run, StepRow, Timer
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select, update
@@ -19,12 +18,13 @@ from omc.engine.actors import Actor
 from omc.engine.heartbeats import conflict_message
 from omc.engine.transitions import ACTIVE, Phase, State, StepState
 from omc.errors import OmcError, Refused, WrongUse
-from omc.procedures.plan import Plan, to_json
+from omc.model.plan import Plan, to_json
 from omc.stack.model import ApprovalPolicy
 from omc.store import runs
 from omc.store.clock import boot_clock
 from omc.store.embedded import StoreUnreachable
-from omc.store.models import Approval, Run, StepRow, Timer
+from omc.store.ids import as_typed, unused_id
+from omc.store.models import Approval, Run, StepRow
 from omc.store.opened import Store, Transaction
 from omc.store.redaction import plain
 from omc.store.runs import LEASE
@@ -36,11 +36,6 @@ RENEW = 2.0
 """Seconds between such words."""
 SAFETY_MARGIN = 0.5
 """Seconds before the end of its lease from which a runner no longer begins anything."""
-
-_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
-_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-
-
 UNDO = "undo"
 """The procedure that takes an ended run back; its facts are in the store."""
 
@@ -110,25 +105,6 @@ def lost(run: str) -> LostLease:
     return LostLease(
         f"Another process has taken over the run {run}; this one did nothing more. See: omc runs show {run}"
     )
-
-
-def new_id(now: datetime) -> str:
-    """Eight letters and digits that sort by time: ``0vqk3m7x``. None of them is taken for another."""
-    number = int((now - _EPOCH).total_seconds()) & 0x3FFFFFFF
-    time_part = "".join(_LETTERS[number >> shift & 31] for shift in range(25, -1, -5))
-    return time_part + "".join(secrets.choice(_LETTERS) for _ in range(2))
-
-
-def unused_id(session: Session, now: datetime) -> str:
-    """An id that no run and no timer has, of this second where there is one: each second has a thousand."""
-    while session.get(Run, made := new_id(now)) is not None or session.get(Timer, made) is not None:
-        now += timedelta(seconds=1)
-    return made
-
-
-def as_typed(text: str) -> str:
-    """What a person typed for an id, as the id has it."""
-    return text.strip().lower().translate(str.maketrans("ilo", "110"))
 
 
 def create(

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from omc.actions.action import action_named
 from omc.aws.gateway import Gateway, access_to
 from omc.engine.journal import UNDO  # with it come omc.engine.heartbeats, which reads the active run
+from omc.engine.undoing import UndoRequest, plan_of
 from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.facts.active_run import OwnRun
 from omc.facts.collector import Unavailable, collect, dependencies
 from omc.facts.scope import Scope
-from omc.procedures import catalogue
-from omc.procedures.plan import Plan, canonical, from_json, resolve, to_json
-from omc.procedures.readings import without
+from omc.model.plan import Plan, canonical, from_json, resolve, to_json
 from omc.redaction import without_secrets
 from omc.stack import Environment, Stack
 from omc.store.opened import Store
+
+
+class Procedures(Protocol):
+    """Which procedures there are, handed in from above: ``omc.procedures.catalogue`` is one."""
+
+    def planner(self, procedure: str, /) -> Callable[..., Plan]:
+        """The function that plans a procedure. Raises ``KeyError`` for one that doesn't exist."""
+
+    def request_type(self, procedure: str, /) -> type[Any]:
+        """The class of what a procedure is asked for."""
+
+    def without(self, fact: type, why: str, /) -> tuple[Any, str] | None:
+        """What a planner gets in place of a fact that can't be read, and a note; None: there is no plan without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +43,26 @@ class RunContext:
     store: Store
     reads: Gateway
     writes: Gateway
+    procedures: Procedures
 
 
-def run_context(stack: Stack, environment: Environment, store: Store) -> RunContext:
+def run_context(stack: Stack, environment: Environment, store: Store, procedures: Procedures) -> RunContext:
     access = access_to(environment)
     return RunContext(
-        stack, environment, store, Gateway(environment, access), Gateway(environment, access, writes=True)
+        stack, environment, store, Gateway(environment, access), Gateway(environment, access, writes=True), procedures
     )
 
 
 def make(site: RunContext, procedure: str, request: Any, own_run: str = "") -> Plan:
     """The plan of a procedure, from fresh facts. ``Unknown`` where one that is needed can't be read: then there is no
-    plan. What it does without is ``omc.procedures.readings``'s to say.
+    plan. What it does without is for the procedures to say.
 
     Given to facts and planners by type: the stack, the environment, the open store, the gateway that only reads, the
     moment (``Scope``), and what was asked. ``own_run``: the run that the plan is made again for.
     """
     if procedure == UNDO:
-        from omc.engine.undoing import plan_of
-
         return plan_of(site.store, request)
-    planner = catalogue.planner(procedure)
+    planner = site.procedures.planner(procedure)
     provided: dict[type, Any] = {
         Stack: site.stack,
         Environment: site.environment,
@@ -67,7 +78,7 @@ def make(site: RunContext, procedure: str, request: Any, own_run: str = "") -> P
     for name, need in dependencies(planner).items():
         fact = provided[need] if need in provided else readings[need]
         if isinstance(fact, Unavailable):
-            spared = without(need, fact.error.message)
+            spared = site.procedures.without(need, fact.error.message)
             if spared is None:
                 raise _without(fact)
             fact, note = spared
@@ -97,21 +108,14 @@ def _without_secrets(plan: Plan) -> Plan:
     return from_json(kept)
 
 
-def request_from(procedure: str, record: Mapping[str, Any]) -> Any:
+def request_from(procedures: Procedures, procedure: str, record: Mapping[str, Any]) -> Any:
     """What was asked, from JSON."""
     if procedure == UNDO:
-        from omc.engine.undoing import UndoRequest
-
         return UndoRequest(**record)
     try:
-        return catalogue.request_type(procedure)(**record)
+        return procedures.request_type(procedure)(**record)
     except (KeyError, ModuleNotFoundError) as error:
         raise WrongUse(f"This omc has no procedure {procedure}. Update it.") from error
-
-
-def request_as_json(request: Any) -> dict[str, Any]:
-    """What was asked, as plain JSON."""
-    return asdict(request)
 
 
 def _without(fact: Unavailable) -> OmcError:

@@ -20,7 +20,7 @@ from omc.engine.journal import Lease
 from omc.engine.transitions import End, Phase, RollBack, RunStep, State, StepState, decide
 from omc.engine.undoing import CUT_SHORT, outputs_of, step_status
 from omc.errors import AccessDenied, AwsRefused, BadCredentials, NoCredentials, OmcError, Unknown
-from omc.procedures.plan import Plan, from_json, resolve
+from omc.model.plan import Plan, from_json, resolve
 from omc.store.embedded import StoreError, StoreUnreachable
 from omc.store.models import Run, StepRow
 

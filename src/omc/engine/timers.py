@@ -7,8 +7,7 @@ what was approved with the run that made it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -23,83 +22,12 @@ from omc.store import runs
 from omc.store.models import Run, Timer
 from omc.store.opened import Store, Transaction
 from omc.store.redaction import sentence_of
-from omc.store.timers import CANCELLED, DONE, FAILED, PENDING, pending
-
-__all__ = ["CANCELLED", "DONE", "FAILED", "PENDING", "cancel", "make_run", "pending", "set_timer", "take_due"]
-
+from omc.store.timers import DONE, FAILED, PENDING
 
 CLAIM_TTL = 60.0
 """Seconds that a worker has to make a timer's plan before another may try."""
 RETRY_DELAY = 30.0
 """Seconds until a timer whose facts couldn't be read, or whose environment is being changed, is tried again."""
-
-
-def set_timer(
-    store: Store,
-    environment: str,
-    procedure: str,
-    request: Any,
-    due_at: datetime,
-    *,
-    why: str,
-    actor: Actor,
-    made_by: str | None = None,
-    within: Transaction | None = None,
-) -> Timer:
-    """Have ``procedure`` done for ``asked`` (its ``Asked``) from ``due_at`` on. ``made_by`` is the run that it belongs
-    to; asking twice for the same of the same run gives the one timer that there is."""
-    record = planning.request_as_json(request)
-    if within is None:
-        with store.transaction(actor.name) as transaction:
-            return _set(transaction, environment, procedure, record, due_at, why, actor, made_by)
-    return _set(within, environment, procedure, record, due_at, why, actor, made_by)
-
-
-def _set(
-    transaction: Transaction,
-    environment: str,
-    procedure: str,
-    record: dict[str, Any],
-    due_at: datetime,
-    why: str,
-    actor: Actor,
-    made_by: str | None,
-) -> Timer:
-    session = transaction.session
-    if made_by is not None:
-        there = session.execute(
-            select(Timer).where(Timer.made_by == made_by, Timer.procedure == procedure, Timer.state == PENDING)
-        ).scalars()
-        for timer in there:
-            if timer.request == record:
-                return timer
-    timer = Timer(
-        id=journal.unused_id(session, transaction.at),
-        environment=environment,
-        procedure=procedure,
-        request=record,
-        why=why,
-        due_at=due_at,
-        actor=actor.name,
-        made_by=made_by,
-        state=PENDING,
-    )
-    session.add(timer)
-    transaction.record("timer.set", timer)
-    return timer
-
-
-def cancel(store: Store, timer_id: str, actor: str) -> Timer:
-    """It will not be done."""
-    with store.transaction(actor) as transaction:
-        timer = transaction.session.get(Timer, journal.as_typed(timer_id), with_for_update=True)
-        if timer is None:
-            raise WrongUse(f"There is no run and no timer {timer_id}. See: omc runs list")
-        if timer.state != PENDING:
-            raise WrongUse(f"The timer {timer.id} is {timer.state} already.")
-        timer.state, timer.cancelled_by = CANCELLED, actor
-        transaction.record("timer.cancelled", timer)
-        return timer
 
 
 def take_due(store: Store, environments: Sequence[str], holder: str) -> Timer | None:
@@ -134,7 +62,7 @@ def make_run(site: RunContext, timer: Timer) -> Run | None:
     try:
         with site.store.reading() as session:
             require_unaltered_timer(session, timer)
-        request = planning.request_from(timer.procedure, timer.request)
+        request = planning.request_from(site.procedures, timer.procedure, timer.request)
         plan = planning.make(site, timer.procedure, request, ANY)  # whoever is active is waited for, below
     except Unknown as error:
         _put_off(site.store, timer, error.message)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from omc.actions.action import READ_ONLY, Verdict
-from omc.procedures.plan import Plan, Step
+from omc.model.plan import Plan, Step
 
 
 class State(StrEnum):

@@ -10,7 +10,7 @@ from omc.engine.integrity import require_unaltered
 from omc.engine.journal import UNDO, find, steps_of
 from omc.engine.transitions import Phase, State, StepState, StepStatus, what_stays
 from omc.errors import Refused
-from omc.procedures.plan import Plan, Risk, Step, from_json, resolve
+from omc.model.plan import Plan, Risk, Step, from_json, resolve
 from omc.store.models import Run, StepRow
 from omc.store.opened import Store
 

@@ -18,7 +18,7 @@ from omc.engine import approvals, journal, planning, processes, record_heads, ti
 from omc.engine.actors import Actor
 from omc.engine.execution import NotApproved, Stale, execute
 from omc.engine.journal import LostLease
-from omc.engine.planning import RunContext
+from omc.engine.planning import Procedures, RunContext
 from omc.engine.runner import Reporter, RunPaused
 from omc.engine.transitions import State
 from omc.errors import OmcError, Unknown
@@ -59,6 +59,7 @@ class Worker:
     store: Store
     actor: Actor
     reporter: Reporter
+    procedures: Procedures
     stopping: threading.Event = field(default_factory=threading.Event)
     _put_off: dict[str, float] = field(default_factory=dict)
     _kept: dict[str, Head] = field(default_factory=dict)
@@ -154,7 +155,7 @@ class Worker:
 
     def _site(self, name: str) -> RunContext:
         environment = next(each for each in self.environments if each.name == name)
-        return planning.run_context(self.stack, environment, self.store)
+        return planning.run_context(self.stack, environment, self.store, self.procedures)
 
     @contextmanager
     def _registered(self) -> Iterator[None]:

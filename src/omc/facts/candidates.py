@@ -11,7 +11,7 @@ from omc.facts.definitions import Definition, Definitions, describe_definitions
 from omc.facts.deployments import History
 from omc.facts.images import account_of, existing_digests, parse
 from omc.facts.releases import Ledger
-from omc.procedures.requests import RollbackRequest
+from omc.model.requests import RollbackRequest
 from omc.stack import Environment
 
 MAX_DIGITS = 9

@@ -16,8 +16,8 @@ from omc.facts.listeners import Listeners
 from omc.facts.listings import LISTINGS, Facts, Listing, NotRead
 from omc.facts.load_balancers import LoadBalancers, TargetGroups
 from omc.facts.pending import Pending
-from omc.facts.releases import Release
 from omc.facts.services import Services
+from omc.model.releases import Release
 from omc.stack import Environment
 from omc.store.location import StoreLocation
 

@@ -15,7 +15,7 @@ from omc.aws.pages import get_blob
 from omc.errors import AwsRefused, NotFound, Unknown
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definitions
-from omc.procedures.requests import DeployRequest
+from omc.model.requests import DeployRequest
 from omc.stack import Environment
 
 REFERENCE = re.compile(

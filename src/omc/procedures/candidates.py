@@ -14,8 +14,9 @@ from itertools import pairwise
 
 from omc.facts.candidates import is_revision_number
 from omc.facts.deployments import KEPT_DAYS, ROLLED_BACK, History
-from omc.facts.releases import Ledger, Release
+from omc.facts.releases import Ledger
 from omc.facts.services import EcsService
+from omc.model.releases import Release
 from omc.times import format_time
 
 

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, get_type_hints
 
-from omc.procedures.plan import Plan
+from omc.model.plan import Plan
+from omc.procedures.readings import without
+
+__all__ = ["PLANNERS", "planner", "request_type", "without"]
 
 PLANNERS: Mapping[str, str] = {
     "deploy": "omc.procedures.deploy:plan_deploy",

@@ -25,16 +25,16 @@ from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
+from omc.model.plan import Json, Plan, Risk
+from omc.model.requests import DeployRequest
 from omc.procedures import preflight
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy_changes import Change, changes_of
 from omc.procedures.deploy_steps import migrates, migrating, missing_migration, short, steps_of, watch_of
-from omc.procedures.plan import Json, Plan, Risk
 from omc.procedures.preconditions import images as of_images
 from omc.procedures.preconditions.images import MIGRATION, NAMED, NOT_ROLLED_BACK, PROCESSOR, SCHEMA
 from omc.procedures.preconditions.situation import Objection, Situation, Work, rolled
 from omc.procedures.preconditions.table import Verb
-from omc.procedures.requests import DeployRequest
 from omc.stack import Environment
 
 

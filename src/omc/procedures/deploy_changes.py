@@ -9,11 +9,11 @@ from omc.errors import Refused
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.images import WantedImages
 from omc.facts.services import EcsService, Services
+from omc.model.plan import Json, output_of
+from omc.model.requests import DeployRequest
 from omc.procedures.definition_changes import with_image
-from omc.procedures.plan import Json, output_of
 from omc.procedures.preconditions.services import rollout_of
 from omc.procedures.preflight import named_services, require_services, running_revision
-from omc.procedures.requests import DeployRequest
 from omc.stack import Environment, Service
 
 

@@ -10,11 +10,11 @@ from omc.facts.images import WantedImages, parse
 from omc.facts.incidents import OpenIncidents
 from omc.facts.releases import Ledger
 from omc.facts.services import EcsService
-from omc.procedures.bake import health_of
+from omc.judgement.bake import health_of
+from omc.model.plan import Json, Step, Undo, output_of
+from omc.model.requests import DeployRequest
 from omc.procedures.definition_changes import with_image
 from omc.procedures.deploy_changes import Change
-from omc.procedures.plan import Json, Step, Undo, output_of
-from omc.procedures.requests import DeployRequest
 from omc.redaction import without_secrets
 from omc.stack import Environment, Service
 

@@ -14,8 +14,9 @@ from omc.facts.services import Services
 from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import Change, ChangeAction
 from omc.infrastructure.planned_change import PlannedChange
-from omc.procedures.infrastructure_summary import DataLoss, Summary, approved_changes, detail, summary
-from omc.procedures.plan import Detail, Json, Plan, Risk, Step
+from omc.judgement.approved_changes import approved_changes
+from omc.model.plan import Detail, Json, Plan, Risk, Step
+from omc.procedures.infrastructure_summary import DataLoss, Summary, detail, summary
 from omc.procedures.postponed import postponed
 from omc.procedures.prices import sentences
 from omc.procedures.temporary import ends_early

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from omc.facts.beside_terraform import BesideTerraform, Extra
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.pending import Pending, PendingChange, Waits
-from omc.facts.releases import Ledger, Release
+from omc.facts.releases import Ledger
 from omc.facts.scaling import Scaling
 from omc.facts.services import EcsService, Services
 from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import Change, ChangeAction, Difference
 from omc.facts.trail import Author
+from omc.model.releases import Release
 from omc.procedures.infrastructure import NOTHING_TEMPORARY, OWNED
 from omc.procedures.temporary import named, scaled_by
 from omc.procedures.temporary import only as _only

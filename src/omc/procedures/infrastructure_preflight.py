@@ -18,8 +18,8 @@ from omc.facts.services import Services
 from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import ChangeAction
 from omc.infrastructure.planned_change import PlannedChange
+from omc.model.plan import Plan
 from omc.procedures import infrastructure, preflight
-from omc.procedures.plan import Plan
 from omc.procedures.preconditions.situation import Situation, Work
 from omc.procedures.preconditions.table import Verb
 from omc.procedures.temporary import service_of

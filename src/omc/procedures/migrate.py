@@ -18,9 +18,9 @@ from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
+from omc.model.plan import Plan, Risk
 from omc.procedures import preflight
 from omc.procedures.deploy_steps import migration_step, missing_migration
-from omc.procedures.plan import Plan, Risk
 from omc.procedures.preconditions.situation import Situation, Work
 from omc.procedures.preconditions.table import Verb
 from omc.stack import Environment, Service

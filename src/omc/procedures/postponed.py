@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from omc.checks.maintenance import next_time
 from omc.facts.pending import Pending, Waits
 from omc.facts.terraform_json import Change, ChangeAction, Difference
+from omc.judgement.maintenance_windows import next_time
 from omc.stack import Environment
 
 WINDOW: Mapping[str, frozenset[str]] = {

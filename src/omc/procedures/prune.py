@@ -18,12 +18,12 @@ from omc.facts.registered import Registered
 from omc.facts.releases import Ledger
 from omc.facts.scope import Scope
 from omc.facts.services import Services
+from omc.model.plan import Plan, Risk, Step
+from omc.model.requests import PruneRequest
 from omc.procedures import preflight
 from omc.procedures.candidates import candidates, last_good
-from omc.procedures.plan import Plan, Risk, Step
 from omc.procedures.preconditions.situation import Situation, Work
 from omc.procedures.preconditions.table import Verb
-from omc.procedures.requests import PruneRequest
 from omc.stack import Environment
 
 

@@ -17,9 +17,9 @@ from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
+from omc.model.plan import Plan, Risk, Step
 from omc.procedures import preflight
 from omc.procedures.deploy_steps import digests_of
-from omc.procedures.plan import Plan, Risk, Step
 from omc.procedures.preconditions.situation import Situation, rolled
 from omc.procedures.preconditions.table import Verb
 from omc.stack import Environment

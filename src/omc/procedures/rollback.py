@@ -22,16 +22,16 @@ from omc.facts.requirements import CandidateNeeds, Requirements
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.subnets import Subnets
+from omc.model.plan import Json, Plan, Risk, Step, output_of
+from omc.model.requests import RollbackRequest
 from omc.procedures import preflight
 from omc.procedures.candidates import Candidate, candidates, last_rollback, reach, stays
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy_steps import ROLL_DEADLINE, digests_of
-from omc.procedures.plan import Json, Plan, Risk, Step, output_of
 from omc.procedures.preconditions.images import NOT_ROLLED_BACK, SCHEMA, VERIFIED
 from omc.procedures.preconditions.situation import Objection, Situation, Work, rolled
 from omc.procedures.preconditions.table import Verb
 from omc.procedures.preconditions.tasks import IMAGES
-from omc.procedures.requests import RollbackRequest
 from omc.procedures.rollback_ways import (
     ServiceRollback,
     chosen_services,

@@ -9,13 +9,14 @@ from omc.errors import Refused, WrongUse
 from omc.facts.candidates import Candidates, is_revision_number, named_revision
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.deployments import ROLLED_BACK, History, ServiceDeployment
-from omc.facts.releases import Ledger, Release
+from omc.facts.releases import Ledger
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService
+from omc.model.plan import Json, canonical, output_of
+from omc.model.releases import Release
+from omc.model.requests import RollbackRequest
 from omc.procedures import preflight
 from omc.procedures.candidates import Candidate, candidates, last_good, last_release, reach
-from omc.procedures.plan import Json, canonical, output_of
-from omc.procedures.requests import RollbackRequest
 from omc.redaction import REDACTED
 from omc.stack import Environment, Service
 

@@ -23,8 +23,8 @@ from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
+from omc.model.plan import Json, Plan, Risk, Step, Undo, output_of
 from omc.procedures import preflight
-from omc.procedures.plan import Json, Plan, Risk, Step, Undo, output_of
 from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
 from omc.procedures.preconditions.situation import Objection, Situation, Work
 from omc.procedures.preconditions.table import Verb

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from omc.facts.releases import Release, ReleasedService
+from omc.model.releases import Release, ReleasedService
 from omc.store.models import Base, Document, Run
 from omc.store.opened import Store
 

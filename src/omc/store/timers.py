@@ -1,13 +1,17 @@
-"""The table of timers, read: what is to be done later, and the ways back on which ECS was told to heed no alarm."""
+"""The table of timers: what is to be done later; and the ways back on which ECS was told to heed no alarm."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from omc.errors import WrongUse
+from omc.store.ids import as_typed, unused_id
 from omc.store.models import Run, StepRow, Timer
+from omc.store.opened import Store
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -46,3 +50,54 @@ def steps_with_alarms_off(session: Session, environment: str) -> list[tuple[Run,
         .order_by(Run.created_at.desc(), StepRow.number.desc())
     )
     return [(run, step) for run, step in session.execute(query) if (step.checkpoint or {}).get("alarms")]
+
+
+def set_timer(
+    store: Store,
+    environment: str,
+    procedure: str,
+    request: Mapping[str, Any],
+    due_at: datetime,
+    *,
+    why: str,
+    actor: str,
+    made_by: str | None = None,
+) -> Timer:
+    """Have ``procedure`` done for ``request`` from ``due_at`` on. ``made_by`` is the run that it belongs to; asking
+    twice for the same of the same run gives the one timer that there is."""
+    with store.transaction(actor) as transaction:
+        session = transaction.session
+        if made_by is not None:
+            there = session.execute(
+                select(Timer).where(Timer.made_by == made_by, Timer.procedure == procedure, Timer.state == PENDING)
+            ).scalars()
+            for timer in there:
+                if timer.request == request:
+                    return timer
+        timer = Timer(
+            id=unused_id(session, transaction.at),
+            environment=environment,
+            procedure=procedure,
+            request=dict(request),
+            why=why,
+            due_at=due_at,
+            actor=actor,
+            made_by=made_by,
+            state=PENDING,
+        )
+        session.add(timer)
+        transaction.record("timer.set", timer)
+        return timer
+
+
+def cancel(store: Store, timer_id: str, actor: str) -> Timer:
+    """It will not be done."""
+    with store.transaction(actor) as transaction:
+        timer = transaction.session.get(Timer, as_typed(timer_id), with_for_update=True)
+        if timer is None:
+            raise WrongUse(f"There is no run and no timer {timer_id}. See: omc runs list")
+        if timer.state != PENDING:
+            raise WrongUse(f"The timer {timer.id} is {timer.state} already.")
+        timer.state, timer.cancelled_by = CANCELLED, actor
+        transaction.record("timer.cancelled", timer)
+        return timer

@@ -10,7 +10,7 @@ from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.facts.definitions import describe_definition
-from omc.procedures.plan import Json
+from omc.model.plan import Json
 from omc.stack import Environment
 
 

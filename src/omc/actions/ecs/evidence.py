@@ -9,12 +9,12 @@ from typing import Any
 
 from omc.actions.action import Context
 from omc.actions.ecs.run_task import message_of
-from omc.checks.task_causes import Cause, cause_of, is_failure
 from omc.errors import OmcError
 from omc.facts.rollouts import Rollout
 from omc.facts.task_logs import last_lines_if_readable
 from omc.facts.tasks import StoppedTask, read_stopped_tasks
-from omc.procedures.plan import Json
+from omc.judgement.task_causes import Cause, cause_of, is_failure
+from omc.model.plan import Json
 
 EVENTS = 25
 CLOCKS = timedelta(seconds=5)

@@ -16,8 +16,8 @@ from typing import Any
 from omc.actions.action import Action, Context, Interrupted, Outcome, Verdict, register
 from omc.facts.definitions import NEWEST, RUN_TAG, STEP_TAG, describe_definition, describe_definitions
 from omc.facts.services import short_name
+from omc.model.plan import Json, canonical
 from omc.output import shell_word
-from omc.procedures.plan import Json, canonical
 from omc.redaction import REDACTED, restored
 from omc.stack import Environment
 

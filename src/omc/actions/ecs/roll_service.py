@@ -29,7 +29,7 @@ from omc.facts.deployments import describe_deployments, list_deployments
 from omc.facts.rollouts import Rollout, read_rollout
 from omc.facts.services import describe_service, short_name
 from omc.facts.tasks import list_running_tasks
-from omc.procedures.plan import Json
+from omc.model.plan import Json
 from omc.stack import Environment
 
 CONFIGURATION = ("maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "alarms")

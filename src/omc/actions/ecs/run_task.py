@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
-from omc.checks.task_causes import cause_of
 from omc.errors import AwsRefused
 from omc.facts.services import short_name
 from omc.facts.task_logs import last_lines_if_readable
 from omc.facts.tasks import Container, StoppedTask, tasks_started_by
+from omc.judgement.task_causes import cause_of
+from omc.model.plan import Json
 from omc.output import shell_line
-from omc.procedures.plan import Json
 from omc.stack import Environment
 
 SCHEMA = re.compile(r"schema is at version (\d+)(?:.*?code (?:of |for )?version (\d+) (?:or|and) newer)?")

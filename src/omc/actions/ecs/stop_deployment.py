@@ -19,7 +19,7 @@ from omc.actions.ecs.verdict import Expected, all_healthy, judge
 from omc.errors import AwsRefused
 from omc.facts.deployments import ROLLED_BACK, describe_deployments
 from omc.facts.rollouts import read_rollout
-from omc.procedures.plan import Json
+from omc.model.plan import Json
 from omc.stack import Environment
 
 OVER = frozenset({"ConflictException", "ServiceDeploymentNotFoundException"})

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from omc.actions.action import Verdict
-from omc.checks.service_kinds import unsupported
 from omc.facts.rollouts import Rollout
 from omc.facts.tasks import RunningTask
+from omc.judgement.service_kinds import unsupported
 
 
 @dataclass(frozen=True, slots=True)

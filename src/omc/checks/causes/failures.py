@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from omc.checks.causes.words import ReportedError, last_error, most_telling, shortened
-from omc.checks.task_causes import FIRST_SIGNAL, exit_meaning
 from omc.facts.followup.last_words import LastWords, RevisionDetails
 from omc.facts.log_errors import error_of
 from omc.facts.tasks import Container, StoppedTask
+from omc.judgement.task_causes import FIRST_SIGNAL, exit_meaning
 
 IMAGE, SECRET, LOG_GROUP, COMMAND, ROLE = "image", "secret", "log-group", "command", "role"
 ADDRESS, CAPACITY, PROCESSOR, START = "address", "capacity", "processor", "start"

@@ -16,12 +16,12 @@ from omc.checks.causes.words import Kind, ReportedError
 from omc.checks.finding import Evidence, Level, Procedure
 from omc.checks.runbook import DEPLOYMENT, DEPLOYMENTS, TASKS_RESTARTING
 from omc.checks.services import is_rolling_back
-from omc.checks.task_causes import is_failure
 from omc.checks.tasks import healed, spells
 from omc.facts.followup.data_stores import DataStores
 from omc.facts.followup.last_words import LastWords
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.tasks import StoppedTask, StoppedTasks
+from omc.judgement.task_causes import is_failure
 from omc.times import format_duration
 
 SHOWN = 3

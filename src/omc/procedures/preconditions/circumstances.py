@@ -8,6 +8,7 @@ from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.incidents import OpenIncidents
 from omc.incidents.severities import SEVERITIES
+from omc.judgement.alarms import is_firing
 from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import (
     APPLY,
@@ -82,13 +83,6 @@ def deployment_alarms(now: Situation) -> Iterator[Objection]:
                 f"ECS will not roll {service.name} back for any alarm: {_listed('alarm', names)} already, and then "
                 "it heeds none of the service's deployment alarms."
             )
-
-
-def is_firing(name: str, alarms: Alarms, environment: Environment) -> bool:
-    """Whether an alarm of the environment's is in ALARM and tells somebody."""
-    found = next((alarm for alarm in alarms.alarms if alarm.name == name), None)
-    ours = name.startswith(environment.alarm_prefix)
-    return bool(found and ours and found.state == "ALARM" and found.acts)
 
 
 def _listed(what: str, names: list[str]) -> str:

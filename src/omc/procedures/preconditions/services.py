@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from omc.checks.service_kinds import unsupported
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.scaling import Scaling
 from omc.facts.services import Deployment, EcsService, Services
+from omc.judgement.service_kinds import unsupported
 from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import (
     APPLY,
