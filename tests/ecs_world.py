@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from localcloud import assemble
 from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
-from localcloud.services import ecr
+from localcloud.services.ecr import images as ecr
 
 T = TypeVar("T")
 Clients = Callable[..., Any]

@@ -14,6 +14,7 @@ import os
 import pkgutil
 from typing import TYPE_CHECKING, Any
 
+import localcloud.faults.page  # registers itself
 import localcloud.services
 from localcloud.core.cloud import Cloud, Component, Settings
 from localcloud.core.processes import Supervisor
@@ -24,7 +25,7 @@ from localcloud.front.faults import Faults
 from localcloud.front.identity import Identity
 from localcloud.front.server import Server
 from localcloud.services.cloudwatch import Metrics
-from localcloud.services.ecr import Images
+from localcloud.services.ecr.images import Images
 from localcloud.services.ecs import Clusters
 from localcloud.services.elasticache import Caches
 from localcloud.services.elbv2 import LoadBalancers

@@ -297,7 +297,8 @@ def push(provided: argparse.Namespace) -> None:
     import boto3
     from botocore.exceptions import ClientError
 
-    from localcloud.services import ecr
+    from localcloud.core.images import ImageError
+    from localcloud.services.ecr import images as ecr
 
     state = _state(provided)
     cloud = _running(state)
@@ -323,7 +324,7 @@ def push(provided: argparse.Namespace) -> None:
         raise Failure(
             f"ECR refused the image for {provided.repository}: {problem.response['Error']['Message']}"
         ) from problem
-    except ecr.ImageError as problem:
+    except ImageError as problem:
         raise Failure(str(problem)) from problem
     print(pushed.digest)
 

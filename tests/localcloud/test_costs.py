@@ -21,13 +21,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecs_world import WAITER, build, cloud_at, until
+from localcloud.core import billing
+from localcloud.core.billing import Item
 from localcloud.core.cloud import Cloud
 from localcloud.front.identity import Identity
 from localcloud.services.cloudwatch import Metrics
 from localcloud.services.costs import Costs, anomalies, component, expressions, forecast, metering, periods, prices
 from localcloud.services.costs.component import hours
 from localcloud.services.costs.expressions import Location
-from localcloud.services.costs.ledger import Item, Ledger, Line
+from localcloud.services.costs.ledger import Ledger, Line
 from localcloud.services.costs.sums import Sum, decimal
 from support.requests import private
 
@@ -105,7 +107,7 @@ def test_an_hour_of_a_task_costs_its_cpu_and_memory(cloud: Cloud, aws: Clients, 
         ("APS2-Fargate-GB-Hours", int(task["memory"]) / 1024),
     ):
         assert after[usage_type][0] - before[usage_type][0] == pytest.approx(size)
-        price = prices.table()[metering.ECS, usage_type].usd
+        price = prices.table()[billing.ECS, usage_type].usd
         assert after[usage_type][1] - before[usage_type][1] == pytest.approx(size * price)
 
     world.ecs.stop_task(cluster="rehearsal", task=arn)
@@ -125,7 +127,7 @@ def used(costs: Costs) -> dict[str, tuple[float, float]]:
 
 def test_a_short_task_pays_for_a_minute() -> None:
     began = datetime(2026, 3, 1, 10, 59, 50, tzinfo=UTC)
-    paid = metering.UsageRecord(1.0, 2.0, began, began + timedelta(seconds=5), ())
+    paid = billing.UsageRecord(1.0, 2.0, began, began + timedelta(seconds=5), ())
     charged = sum(paid.hours(start, end) for _, start, end in hours(began - HOUR, began + HOUR))
     assert charged == pytest.approx(60 / 3600)
 
@@ -156,7 +158,7 @@ def test_what_exists_is_charged_and_what_is_gone_is_not(cloud: Cloud, aws: Clien
     aws("logs").create_log_stream(logGroupName="/shop", logStreamName="one")
     event = {"timestamp": int(cloud.now().timestamp() * 1000), "message": "x" * 974}
     aws("logs").put_log_events(logGroupName="/shop", logStreamName="one", logEvents=[event])
-    costs.nat_bytes(3 << 30)
+    costs.count(billing.Item(billing.EC2_OTHER, "APS2-NatGateway-Bytes", "NatGateway"), 3.0)
     costs.meter(began + 2 * HOUR)
     more = {name: used(costs)[name][0] - before.get(name, (0.0, 0.0))[0] for name in used(costs)}
     month = sum((end - begin) / HOUR / in_month(hour) for hour, begin, end in hours(began, began + 2 * HOUR))
@@ -250,7 +252,7 @@ def in_month(at: datetime) -> float:
 def test_the_ledger_survives_a_kill(tmp_path: Path) -> None:
     source = (
         "import os, sys\nfrom pathlib import Path\nfrom datetime import datetime, UTC\n"
-        "from localcloud.services.costs.ledger import Item, Ledger, Line\n"
+        "from localcloud.core.billing import Item\nfrom localcloud.services.costs.ledger import Ledger, Line\n"
         "ledger = Ledger(Path(sys.argv[1]))\n"
         "ledger.add([Line(datetime(2026, 3, 1, tzinfo=UTC), Item('S', 'U'), 2.0, 0.5)], {'calls': '7'})\n"
         "os.kill(os.getpid(), 9)\n"

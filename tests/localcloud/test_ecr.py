@@ -19,8 +19,9 @@ from botocore.exceptions import ClientError
 
 from ecs_world import SERVER, WAITER, app
 from localcloud.core.cloud import Cloud
-from localcloud.services import ecr
-from localcloud.services.ecr import ImageConfig, ImageError, Images, read_dockerfile
+from localcloud.core.images import ImageConfig, ImageError
+from localcloud.services.ecr import images as ecr
+from localcloud.services.ecr.images import Images, read_dockerfile
 
 Clients = Callable[..., Any]
 

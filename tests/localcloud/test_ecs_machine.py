@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from ecs_world import World, build, until
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
-from localcloud.services import ecr
+from localcloud.services.ecr import images as ecr
 from localcloud.services.ecs import Clusters
 from localcloud.services.ecs.model import STARTING, Status
 

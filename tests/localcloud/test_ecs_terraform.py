@@ -13,7 +13,7 @@ import pytest
 from ecs_world import SERVER, Clients, app, until
 from localcloud.core.cloud import Cloud
 from localcloud.front.identity import Identity
-from localcloud.services import ecr
+from localcloud.services.ecr import images as ecr
 from omc import terraform as tf
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]

@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.core.cloud import Cloud
+from localcloud.core.flow import FlowRecord
 from localcloud.services.logs import Logs
-from localcloud.services.logs.flow import FlowRecord
 from localcloud.services.logs.flow_delivery import publish
 
 Clients = Callable[..., Any]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.services.logs.flow import FlowRecord, insights_fields, line
+from localcloud.core.flow import FlowRecord, insights_fields, line
 from localcloud.services.logs.insights.syntax import QueryError
 from localcloud.services.logs.insights.translate import translate
 from localcloud.services.logs.worker import Worker

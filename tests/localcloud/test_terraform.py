@@ -26,7 +26,7 @@ from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.core.snapshot import Snapshots
 from localcloud.front.identity import Identity
-from localcloud.services import ecr
+from localcloud.services.ecr import images as ecr
 from omc.terraform import Terraform, find_terraform
 from support.stack import eventually
 

@@ -19,8 +19,8 @@ from botocore.exceptions import ClientError
 from localcloud.backends.blackhole import BlackHole
 from localcloud.core import network
 from localcloud.core.cloud import Cloud
+from localcloud.core.network import ADDRESS_VARIABLE
 from localcloud.services.vpc import Network
-from localcloud.services.vpc.clients import VARIABLE
 from support.stack import eventually
 
 pytestmark = pytest.mark.cloud
@@ -73,7 +73,7 @@ class Client:
     """A process that a task runs, or an operator's where no address is given."""
 
     def __init__(self, place: tuple[str, int], address: str = "") -> None:
-        environment = {**os.environ, **({VARIABLE: address} if address else {})}
+        environment = {**os.environ, **({ADDRESS_VARIABLE: address} if address else {})}
         self.process = subprocess.Popen(
             [sys.executable, "-c", CLIENT, place[0], str(place[1])],
             env=environment,

@@ -16,7 +16,7 @@ from backend.logs import JsonFormatter
 from backend.migrate import FILES, NEEDED, oldest_code
 from backend.prices import quote
 from backend.settings import MigrationSettings, Settings, SettingsError, from_environment
-from localcloud.services.ecr import read_dockerfile
+from localcloud.services.ecr.images import read_dockerfile
 
 APPS = Path(__file__).parents[2] / "apps"
 ENVIRONMENT = {"POSTGRES_SERVER": "db", "POSTGRES_PASSWORD": "s3cret", "SECRET_KEY": "k3y"}

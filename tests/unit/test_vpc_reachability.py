@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.services.vpc.flows import Flows, Moved
+from localcloud.core.connections import Connection, Moved
+from localcloud.services.vpc.flows import Flows
 from localcloud.services.vpc.reachability import (
-    Connection,
     Entry,
     Group,
     Interface,

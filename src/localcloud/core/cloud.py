@@ -115,15 +115,20 @@ class Cloud:
     stopping: threading.Event = field(default_factory=threading.Event)
     changed: threading.Event = field(default_factory=threading.Event)
     """Set whenever state that belongs in the snapshot may have changed."""
+    _attached: dict[type[Any], Component] = field(default_factory=dict)
     _components: dict[type[Any], Any] = field(default_factory=dict)
     _threads: list[threading.Thread] = field(default_factory=list)
     _loops: dict[str, LoopHealth] = field(default_factory=dict)
 
     def attach(self, component: Component) -> None:
-        self._components[type(component)] = component
+        """Found from now on by its class, and by each interface (base class) that it offers."""
+        self._attached[type(component)] = component
+        for kind in type(component).__mro__[:-1]:
+            self._components[kind] = component
 
     def part(self, kind: type[C]) -> C:
-        """The component of this class; ``KeyError`` where it isn't attached (a test that needs less of the cloud)."""
+        """The component of this class or interface; ``KeyError`` where none is attached, as in a
+        test that needs less of the cloud."""
         found: C = self._components[kind]
         return found
 
@@ -131,7 +136,7 @@ class Cloud:
         return kind in self._components
 
     def components(self) -> list[Component]:
-        return list(self._components.values())
+        return list(self._attached.values())
 
     def now(self) -> datetime:
         """Real time: rehearsals are quick because periods are short, not because time is bent."""

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
 
+ADDRESS_VARIABLE = "LOCALCLOUD_ADDRESS"
+"""The environment variable with a task's address in the VPC: by it the network knows whose connections these are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interface:
     """A network interface that a service holds in a subnet."""

@@ -6,19 +6,23 @@ Three kinds of entry, looked up by botocore's service and operation names (``"ec
 * ``mend`` — moto answers; we receive its parsed answer and return it corrected.
 * neither — moto alone, where moto is trusted with it (``TRUSTED``, in ``localcloud.front``).
 
-Before any of them, an operation's ``rule``s refuse what AWS refuses (``localcloud.services.rules``).
+Beside these a service registers what a call touches (``resources``, for policies), the pages that it has for the
+cloud's own clients (``page``) and what of it costs (``billable``).
+
+Before any of them, an operation's ``rule``s refuse what AWS refuses (each service's ``rules``).
 
 Nothing here knows HTTP; ``localcloud.front`` parses, calls and serialises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
+    from localcloud.core.billing import Charge
     from localcloud.core.cloud import Cloud
 
 Answer: TypeAlias = Mapping[str, Any]
@@ -69,9 +73,37 @@ class Operation:
 
 Rule: TypeAlias = "Callable[[Cloud, Call], None]"
 
+Billable: TypeAlias = "Callable[[Cloud], Iterable[Charge]]"
+ResourceReader: TypeAlias = "Callable[[Cloud, Call], Iterable[str]]"
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """What was asked of a page under ``/_localcloud/``."""
+
+    method: str
+    path: str
+    query: str
+    body: bytes
+
+
+Page: TypeAlias = "Callable[[Cloud, PageRequest], Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredPage:
+    """A page, and whether its address is signed itself: then it wants no token and answers bytes, not JSON."""
+
+    answer: Page
+    signed: bool
+
+
 OPERATIONS: dict[tuple[str, str], Operation] = {}
 MENDS: dict[tuple[str, str], ResponsePatch] = {}
 RULES: dict[tuple[str, str], list[Rule]] = {}
+RESOURCES: dict[str, ResourceReader] = {}
+PAGES: dict[str, RegisteredPage] = {}
+BILLABLE: list[Billable] = []
 
 
 def operation(service: str, name: str, *, locked: bool = True) -> Callable[[Handler], Handler]:
@@ -110,3 +142,36 @@ def rule(service: str, *names: str) -> Callable[[Rule], Rule]:
         return function
 
     return register
+
+
+def resources(service: str) -> Callable[[ResourceReader], ResourceReader]:
+    """Register the function below to give the ARNs that a call of this service touches. Under the cloud's lock."""
+
+    def register(reader: ResourceReader) -> ResourceReader:
+        if service in RESOURCES:
+            raise RuntimeError(f"the resources of {service} are read twice")
+        RESOURCES[service] = reader
+        return reader
+
+    return register
+
+
+def page(name: str, *, signed: bool = False) -> Callable[[Page], Page]:
+    """Register the function below to answer ``/_localcloud/NAME`` with what becomes JSON.
+
+    ``signed``: its addresses (``/_localcloud/NAME/…``) carry a signature of their own; it answers GET with bytes.
+    """
+
+    def register(function: Page) -> Page:
+        if name in PAGES:
+            raise RuntimeError(f"there are two pages {name}")
+        PAGES[name] = RegisteredPage(function, signed)
+        return function
+
+    return register
+
+
+def billable(function: Billable) -> Billable:
+    """Register the function below to say what of a service exists now and costs. It runs under the cloud's lock."""
+    BILLABLE.append(function)
+    return function

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from localcloud.backends import outside, tools
+from localcloud.core.network import ADDRESS_VARIABLE
 from localcloud.core.processes import Process, Supervisor
 from localcloud.core.registry import AwsError
 from localcloud.faults import developer
@@ -22,7 +23,6 @@ from localcloud.services.ecs.model import Status, Task
 from localcloud.services.elasticache import Caches
 from localcloud.services.rds import Databases
 from localcloud.services.vpc import Network
-from localcloud.services.vpc.clients import VARIABLE
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -148,7 +148,7 @@ def keep_surge(cloud: Cloud, memory: Memory) -> None:
     if task is not None and task.interface is not None:
         memory["task"] = task.id
         words = ["download", listen[0], str(listen[1]), str(memory["bytes_per_second"])]
-        _spawn(cloud, WORKER, words, {VARIABLE: task.interface.address})
+        _spawn(cloud, WORKER, words, {ADDRESS_VARIABLE: task.interface.address})
 
 
 def stop_surge(cloud: Cloud, memory: Memory) -> None:  # noqa: ARG001

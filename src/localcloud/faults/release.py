@@ -10,7 +10,7 @@ from localcloud.faults import releasing
 from localcloud.faults.catalogue import Fault, Memory, Setting
 from localcloud.faults.releasing import SERVICE, Definition
 from localcloud.faults.values import choice, number
-from localcloud.services.ecr import REFERENCE
+from localcloud.services.ecr.images import REFERENCE
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud

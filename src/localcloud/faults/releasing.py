@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core.images import ImageError
 from localcloud.core.registry import AwsError
 from localcloud.faults import developer
 from localcloud.faults.catalogue import Memory, Setting
-from localcloud.services import ecr
-from localcloud.services.ecr import REFERENCE, ImageError, Images
+from localcloud.services.ecr import images as ecr
+from localcloud.services.ecr.images import REFERENCE, Images
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud

@@ -1,5 +1,7 @@
 """What a call touches, as ARNs, for the services whose requests name it plainly; after AWS's authorization reference.
 
+A service of our own registers its reader (``registry.resources``).
+
 What isn't here is not known, and then a statement's Resource isn't evaluated. Better that than a guess: a wrong one
 would refuse what AWS allows.
 """
@@ -10,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from localcloud.core.cloud import partition_of
+from localcloud.core.registry import RESOURCES
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -37,15 +40,15 @@ def resources_of(cloud: Cloud, call: Call) -> tuple[str, ...] | None:
     """The ARNs, each of which must be allowed; ``*`` where the action knows no resources; None: not known here."""
     if call.operation in EVERYTHING.get(call.service, ()):
         return ("*",)
-    reader = READERS.get(call.service)
+    reader = READERS.get(call.service) or RESOURCES.get(call.service)
     return (tuple(reader(cloud, call)) or None) if reader else None
 
 
-def _arn(call: Call, rest: str) -> str:
+def arn(call: Call, rest: str) -> str:
     return f"arn:{partition_of(call.region)}:{call.service}:{call.region}:{call.account}:{rest}"
 
 
-def _given(call: Call, *names: str) -> Iterator[str]:
+def values_of(call: Call, *names: str) -> Iterator[str]:
     """The values of these parameters, those of a list one by one."""
     for name in names:
         value = call.params.get(name)
@@ -54,7 +57,7 @@ def _given(call: Call, *names: str) -> Iterator[str]:
 
 def _s3(cloud: Cloud, call: Call) -> Iterator[str]:
     every = f"arn:{cloud.settings.partition}:s3:::"
-    for bucket in _given(call, "Bucket"):
+    for bucket in values_of(call, "Bucket"):
         key = call.params.get("Key")
         yield f"{every}{bucket}/{key}" if key else f"{every}{bucket}"
 
@@ -63,18 +66,18 @@ def _logs(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001
     """A log group is judged as ``…:log-group:NAME:log-stream:``, which ``log-group:NAME:*`` fits and ``NAME`` doesn't;
     only its tags are judged without."""
     if call.operation == "DescribeLogGroups":
-        yield _arn(call, "log-group::log-stream:")
+        yield arn(call, "log-group::log-stream:")
     if call.operation in ("DescribeLogGroups", "PutQueryDefinition"):  # they name groups and aren't judged by them
         return
-    yield from _given(call, "resourceArn")
+    yield from values_of(call, "resourceArn")
     stream = call.params.get("logStreamName", "")
-    names = _given(call, "logGroupName", "logGroupNames", "logGroupIdentifier", "logGroupIdentifiers")
+    names = values_of(call, "logGroupName", "logGroupNames", "logGroupIdentifier", "logGroupIdentifiers")
     for name in names:
-        yield _arn(call, f"log-group:{name.rpartition(':log-group:')[2].removesuffix(':*')}:log-stream:{stream}")
+        yield arn(call, f"log-group:{name.rpartition(':log-group:')[2].removesuffix(':*')}:log-stream:{stream}")
 
 
 def _secretsmanager(cloud: Cloud, call: Call) -> Iterator[str]:
-    for provided in _given(call, "SecretId"):
+    for provided in values_of(call, "SecretId"):
         yield secret(cloud, provided, call.region)
 
 
@@ -88,7 +91,7 @@ def secret(cloud: Cloud, provided: str, region: str) -> str:
 def _ssm(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001
     """Parameters, without the version or label behind their names."""
     if call.operation.endswith(("Parameter", "Parameters", "ParameterHistory", "ParameterVersion")):
-        for name in _given(call, "Name", "Names"):
+        for name in values_of(call, "Name", "Names"):
             yield parameter(name, call.region, call.account)
 
 
@@ -99,67 +102,37 @@ def parameter(name: str, region: str, account: str) -> str:
 
 
 def _sqs(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001
-    for name in _given(call, "QueueUrl", "QueueName"):
-        yield _arn(call, name.rpartition("/")[2])
+    for name in values_of(call, "QueueUrl", "QueueName"):
+        yield arn(call, name.rpartition("/")[2])
 
 
 def _sns(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001
-    yield from _given(call, "TopicArn", "ResourceArn")
+    yield from values_of(call, "TopicArn", "ResourceArn")
     if call.operation == "CreateTopic":
-        yield from (_arn(call, name) for name in _given(call, "Name"))
+        yield from (arn(call, name) for name in values_of(call, "Name"))
 
 
 def _ecr(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001
-    names = list(_given(call, "repositoryName", "repositoryNames"))
+    names = list(values_of(call, "repositoryName", "repositoryNames"))
     if call.operation == "DescribeRepositories" and not names:
         names = ["*"]
-    yield from (_arn(call, f"repository/{name}") for name in names)
-    yield from _given(call, "resourceArn")
+    yield from (arn(call, f"repository/{name}") for name in names)
+    yield from values_of(call, "resourceArn")
 
 
 def _kms(cloud: Cloud, call: Call) -> Iterator[str]:
     """A key, also where an alias names it."""
-    for provided in _given(call, "KeyId"):
+    for provided in values_of(call, "KeyId"):
         name = provided.rpartition(":")[2]
         if not name.startswith("alias/"):
-            yield provided if provided.startswith("arn:") else _arn(call, f"key/{provided}")
+            yield provided if provided.startswith("arn:") else arn(call, f"key/{provided}")
             continue
         keys = cloud.moto("kms", call.region).keys.values()
         yield from (str(key.arn) for key in keys if name in key.aliases)
 
 
-def _ecs(cloud: Cloud, call: Call) -> Iterator[str]:
-    cluster = str(call.params.get("cluster") or "default").rpartition("/")[2]
-    match call.operation:
-        case "DescribeClusters":
-            names = list(_given(call, "clusters")) or ["default"]
-            yield from (_arn(call, f"cluster/{name.rpartition('/')[2]}") for name in names)
-        case "UpdateCluster" | "UpdateClusterSettings" | "DeleteCluster" | "PutClusterCapacityProviders":
-            yield _arn(call, f"cluster/{cluster}")
-        case "CreateService" | "UpdateService" | "DeleteService" | "DescribeServices" | "ListServiceDeployments":
-            for name in _given(call, "serviceName", "service", "services"):
-                yield _arn(call, f"service/{cluster}/{name.rpartition('/')[2]}")
-        case "DescribeTasks" | "StopTask" | "ExecuteCommand":
-            if call.operation == "ExecuteCommand":
-                yield _arn(call, f"cluster/{cluster}")
-            for name in _given(call, "tasks", "task"):
-                yield _arn(call, f"task/{cluster}/{name.rpartition('/')[2]}")
-        case "RunTask":
-            from localcloud.services.ecs import Clusters
-            from localcloud.services.ecs.lookup import find_definition
-
-            for name in _given(call, "taskDefinition"):  # of a family alone, the newest revision
-                found = find_definition(cloud.part(Clusters), name)
-                yield found.arn if found else _arn(call, f"task-definition/{name.rpartition('/')[2]}")
-        case "TagResource" | "UntagResource" | "ListTagsForResource":
-            yield from _given(call, "resourceArn")
-        case _:
-            pass
-
-
 READERS: Mapping[str, Callable[[Cloud, Call], Iterator[str]]] = {
     "ecr": _ecr,
-    "ecs": _ecs,
     "kms": _kms,
     "logs": _logs,
     "s3": _s3,

@@ -1,8 +1,8 @@
 """What is refused before anybody looks at what is asked for: the same for our handlers and for moto, in one place.
 
 Three parts, in AWS's order: what the operation's model says (``constraints``), counts that would cost this machine more
-than any caller may, and the rules of AWS's own that no model has (``registry.RULES``; ``localcloud.services.rules``
-holds them, by service). Which error code a service has for what its model forbids is in ``CODES``.
+than any caller may, and the rules of AWS's own that no model has (``registry.RULES``; each service's ``rules``
+hold them). Which error code a service has for what its model forbids is in ``CODES``.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.backends import certificates, exchange
 from localcloud.backends.exchange import Behaviour
+from localcloud.core.connections import VpcNetwork
 from localcloud.core.processes import Supervisor
-from localcloud.services.vpc import Network
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud, Settings
@@ -92,7 +92,7 @@ class Exchange:
         if self._process is not None:
             log.warning("the exchange's program ended with %s and is started again", self._process.poll())
         settings = self._settings
-        own_port = port(settings) + (GATED_SHIFT if self._cloud.has(Network) else 0)
+        own_port = port(settings) + (GATED_SHIFT if self._cloud.has(VpcNetwork) else 0)
         certificate = certificates.server(settings.state, "exchange", [settings.exchange_address])
         self._process = self._cloud.part(Supervisor).spawn(
             "exchange",
@@ -104,9 +104,9 @@ class Exchange:
             cwd=self._folder,
             output=self._folder / "exchange.log",
         )
-        if self._cloud.has(Network):
+        if self._cloud.has(VpcNetwork):
             # Tasks get there only where the VPC's rules and routes let them out.
-            self._cloud.part(Network).open(
+            self._cloud.part(VpcNetwork).open(
                 "exchange",
                 destination=PUBLIC_ADDRESS,
                 port=443,

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core.interfaces import MetricSink, TopicPublisher
 from localcloud.core.registry import AwsError, Call, operation
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Post:
     due: float = 0.0
 
 
-class Topics:
+class Topics(TopicPublisher):
     """The component: HTTP deliveries that wait, and the metrics."""
 
     name = "messaging"
@@ -70,6 +71,11 @@ class Topics:
 
     def stop(self) -> None:
         """Nothing runs outside of the loops."""
+
+    def publish(self, topic_arn: str, message: str, *, subject: str | None = None) -> str | None:
+        if self._cloud is None:
+            raise RuntimeError("topics are not started")
+        return publish(self._cloud, topic_arn, message, subject=subject)
 
     def queue(self, post: Post) -> None:
         """Have it sent soon. Call under the cloud's lock."""
@@ -206,11 +212,9 @@ def _send(post: Post) -> str | None:
 
 def count(cloud: Cloud, topic_arn: str, *, published: int | None = None, delivered: int = 0, failed: int = 0) -> None:
     """The metrics of a topic, as AWS/SNS has them; ``published`` is the size of a message in bytes."""
-    from localcloud.services.cloudwatch import Metrics
-
-    if not cloud.has(Metrics):
+    if not cloud.has(MetricSink):
         return
-    metrics, topic = cloud.part(Metrics), {"TopicName": topic_arn.rsplit(":", 1)[-1]}
+    metrics, topic = cloud.part(MetricSink), {"TopicName": topic_arn.rsplit(":", 1)[-1]}
     if published is not None:
         metrics.put("AWS/SNS", "NumberOfMessagesPublished", topic, 1, unit="Count")
         metrics.put("AWS/SNS", "PublishSize", topic, published, unit="Bytes")
@@ -221,16 +225,14 @@ def count(cloud: Cloud, topic_arn: str, *, published: int | None = None, deliver
 
 def measure_queues(cloud: Cloud) -> None:
     """The depth of every queue, as AWS/SQS has it."""
-    from localcloud.services.cloudwatch import Metrics
-
-    if not cloud.has(Metrics):
+    if not cloud.has(MetricSink):
         return
     with cloud.lock:
         depths = [
             (name, len(queue.messages), int(queue.approximate_number_of_messages_not_visible))
             for name, queue in cloud.moto("sqs").queues.items()
         ]
-    metrics = cloud.part(Metrics)
+    metrics = cloud.part(MetricSink)
     for name, visible, in_flight in depths:
         for metric, number in (("Visible", visible), ("NotVisible", in_flight)):
             metrics.put("AWS/SQS", f"ApproximateNumberOfMessages{metric}", {"QueueName": name}, number, unit="Count")

@@ -8,12 +8,11 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from localcloud.services.ecs import Clusters, calls
-from localcloud.services.ecs.model import Service, Status
+from localcloud.core import calls
+from localcloud.core.interfaces import AlarmNotice, MetricSink, ScalableServices, ServiceCounts
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
-    from localcloud.services.cloudwatch.alarms import Notice
 
 from localcloud.services.autoscaling.policy import (
     DEFAULT_COOLDOWN,
@@ -46,11 +45,9 @@ class Autoscaling:
         return self._cloud
 
     def start(self, cloud: Cloud) -> None:
-        from localcloud.services.cloudwatch import Metrics
-
         self._cloud = cloud
-        if cloud.has(Metrics):
-            cloud.part(Metrics).on_action(f"arn:{cloud.settings.partition}:autoscaling:", self.act)
+        if cloud.has(MetricSink):
+            cloud.part(MetricSink).on_action(f"arn:{cloud.settings.partition}:autoscaling:", self.act)
         cloud.loop("autoscaling", 1.0, self.follow)
 
     def dump(self) -> object:
@@ -62,11 +59,9 @@ class Autoscaling:
     def stop(self) -> None:
         """Nothing runs."""
 
-    def service(self, resource: str) -> Service | None:
-        """The ECS service that a resource id names, while it is active."""
-        clusters = self.cloud.part(Clusters)
-        found = clusters.state.services.get(clusters.names.arn(resource))
-        return found if found is not None and found.status == "ACTIVE" else None
+    def service(self, resource: str) -> ServiceCounts | None:
+        """Of the ECS service that a resource id names, while it is active."""
+        return self.cloud.part(ScalableServices).counts(resource)
 
     def follow(self) -> None:
         """Keep counts within their limits, and see how activities ended."""
@@ -85,9 +80,9 @@ class Autoscaling:
         if service is None:
             return
         if service.desired < target.minimum and not target.suspended.get("DynamicScalingOutSuspended"):
-            self._set(target, service, target.minimum, f"minimum capacity was set to {target.minimum}", now)
+            self._set(target, target.minimum, f"minimum capacity was set to {target.minimum}", now)
         elif service.desired > target.maximum and not target.suspended.get("DynamicScalingInSuspended"):
-            self._set(target, service, target.maximum, f"maximum capacity was set to {target.maximum}", now)
+            self._set(target, target.maximum, f"maximum capacity was set to {target.maximum}", now)
 
     def _follow(self, activity: Activity, now: datetime) -> None:
         service = self.service(activity.resource)
@@ -97,16 +92,14 @@ class Autoscaling:
         elif service.desired != activity.wanted:
             activity.status, activity.ended_at = "Overridden", now
             activity.message = f"Desired count was set to {service.desired} in the meantime."
-        else:
-            tasks = self.cloud.part(Clusters).tasks_of(service)
-            if sum(task.wanted and task.status is Status.RUNNING for task in tasks) == activity.wanted:
-                activity.status, activity.ended_at = "Successful", now
-                activity.message = (
-                    f"Successfully set desired count to {activity.wanted}. Change successfully fulfilled by ecs."
-                )
+        elif service.running == activity.wanted:
+            activity.status, activity.ended_at = "Successful", now
+            activity.message = (
+                f"Successfully set desired count to {activity.wanted}. Change successfully fulfilled by ecs."
+            )
         self.cloud.touch()
 
-    def _set(self, target: ScalableTarget, service: Service, count: int, cause: str, now: datetime) -> None:
+    def _set(self, target: ScalableTarget, count: int, cause: str, now: datetime) -> None:
         message = f"Successfully set desired count to {count}. Waiting for change to be fulfilled by ecs."
         description = f"Setting desired count to {count}."
         activity = Activity(str(uuid.uuid4()), target.resource, description, cause, now, count, message=message)
@@ -114,11 +107,11 @@ class Autoscaling:
             if earlier.resource == target.resource and earlier.status == "InProgress":
                 earlier.status, earlier.ended_at = "Overridden", now
         self.state.activities.insert(0, activity)
-        self.cloud.part(Clusters).set_desired(service, count)
+        self.cloud.part(ScalableServices).set_desired_count(target.resource, count)
 
     # -- acting on alarms -----------------------------------------------------------------------------------------
 
-    def act(self, notice: Notice) -> None:
+    def act(self, notice: AlarmNotice) -> None:
         """CloudWatch invokes a policy: one of its alarms is in ALARM (told again each minute while it is)."""
         if notice.new_state != "ALARM":
             return
@@ -137,7 +130,7 @@ class Autoscaling:
             decision = (self._out if high else self._in)(policy, target, service, value)
             self._record(target, service, decision, cause)
 
-    def _out(self, policy: Policy, target: ScalableTarget, service: Service, value: float) -> Decision:
+    def _out(self, policy: Policy, target: ScalableTarget, service: ServiceCounts, value: float) -> Decision:
         if target.suspended.get("DynamicScalingOutSuspended"):
             return Decision()
         now = self.cloud.now()
@@ -150,7 +143,7 @@ class Autoscaling:
             target.out_cooldown = float(policy.configuration.get("ScaleOutCooldown", DEFAULT_COOLDOWN))
         return decision
 
-    def _in(self, policy: Policy, target: ScalableTarget, service: Service, value: float) -> Decision:
+    def _in(self, policy: Policy, target: ScalableTarget, service: ServiceCounts, value: float) -> Decision:
         if target.suspended.get("DynamicScalingInSuspended") or policy.configuration.get("DisableScaleIn"):
             return Decision()
         now = self.cloud.now()
@@ -177,10 +170,10 @@ class Autoscaling:
         found = calls.ask(self.cloud, "cloudwatch", "DescribeAlarms", params, PRINCIPAL)["MetricAlarms"]
         return _value_in(found[0].get("StateReasonData", "")) if found else None
 
-    def _record(self, target: ScalableTarget, service: Service, decision: Decision, cause: str) -> None:
+    def _record(self, target: ScalableTarget, service: ServiceCounts, decision: Decision, cause: str) -> None:
         now = self.cloud.now()
         if decision.count is not None:
-            self._set(target, service, decision.count, cause, now)
+            self._set(target, decision.count, cause, now)
         elif decision.code:
             last = next((a for a in self.state.activities if a.resource == target.resource), None)
             if (
@@ -222,6 +215,6 @@ def _value_in(reason_data: str) -> float | None:
     return float(points[-1]) if points else None
 
 
-def _latest_value(notice: Notice) -> float:
+def _latest_value(notice: AlarmNotice) -> float:
     value = _value_in(notice.reason_data)
     return float(notice.alarm.get("Threshold", 0.0)) if value is None else value

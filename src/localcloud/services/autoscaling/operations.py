@@ -6,9 +6,8 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core import paging
+from localcloud.core import calls, paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
-from localcloud.services.ecs import calls
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from localcloud.services import messaging
+from localcloud.core.interfaces import MetricSink, TopicPublisher
 from localcloud.services.cloudwatch import messages
 from localcloud.services.cloudwatch.alarms import Alarms, Notice
 from localcloud.services.cloudwatch.statistics import Summary
@@ -29,7 +29,7 @@ Action = Callable[[Notice], None]
 """Carries out an action; raises where it can't. Called with no lock held."""
 
 
-class Metrics:
+class Metrics(MetricSink):
     """CloudWatch. ``put`` and ``put_values`` may be called from any thread, at any time, and cost microseconds."""
 
     name = "cloudwatch"
@@ -113,6 +113,13 @@ class Metrics:
             summary = Summary.of(Counter(map(float, values)))
             self.store.put(Metric.of(namespace, name, dimensions), unit, moment, summary)
 
+    def taken(
+        self, namespace: str, name: str, dimensions: Mapping[str, str], start: int, end: int
+    ) -> tuple[float, float]:
+        series = Metric.of(namespace, name, dimensions)
+        found = self.store.read(series, start=start, end=end, period=1, published=False).values()
+        return sum(summary.total for summary in found), sum(summary.count for summary in found)
+
     def on_action(self, prefix: str, action: Action) -> None:
         """Have ``action`` carry out the alarm actions whose ARN begins with ``prefix``.
 
@@ -183,7 +190,8 @@ class Metrics:
         region = notice.action.split(":")[3]
         text = messages.message(notice, self._cloud.settings.account, region)
         subject = messages.subject(notice, region)
-        if messaging.publish(self._cloud, notice.action, text, subject=subject) is None:
+        topics = self._cloud.part(TopicPublisher)
+        if topics.publish(notice.action, text, subject=subject) is None:
             return f"Topic {notice.action} does not exist", text
         return None, text
 

@@ -15,8 +15,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core.billing import CLOUDWATCH, ELB, GIB, Charge, Item, Rate
+from localcloud.core.interfaces import CostCounter, LogSink
+from localcloud.core.registry import PageRequest, page
+from localcloud.front.call_log import CallLog
 from localcloud.services.costs import metering, prices, seeding
-from localcloud.services.costs.ledger import Item, Ledger, Line
+from localcloud.services.costs.ledger import Ledger, Line
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -26,11 +30,11 @@ log = logging.getLogger(__name__)
 EVERY = 15.0
 CALLS = "calls"
 """The ledger's note of the last call that was charged."""
-GB = metering.GIB
+GB = GIB
 """AWS bills gigabytes of 2^30 bytes."""
 
 
-class Costs:
+class Costs(CostCounter):
     """What the cloud costs. ``count`` is the joint for whoever sees usage that can't be read off what exists."""
 
     name = "costs"
@@ -68,10 +72,6 @@ class Costs:
         with self._lock:
             self._counted[item] += quantity  # type: ignore[assignment] # a Counter of floats
 
-    def nat_bytes(self, amount: int, tags: tuple[tuple[str, str], ...] = ()) -> None:
-        """Bytes that went through a NAT gateway, either way. Called by whoever sees flows (``services.vpc``)."""
-        self.count(Item(metering.EC2_OTHER, "APS2-NatGateway-Bytes", "NatGateway", tags), amount / GB)
-
     def seed(self, body: bytes) -> None:
         """Take an invented history (see ``seeding``). ``AwsError`` where it can't be understood."""
         history = seeding.read(body, self._require().now())
@@ -99,11 +99,11 @@ class Costs:
             if begin is None or at <= begin:
                 return
             with cloud.lock:
-                tasks, rates = metering.tasks(cloud), metering.rates(cloud)
+                charges = metering.charges(cloud)
                 balancers = metering.balancers(cloud)
             lines = list[Line]()
             for hour, start, end in hours(begin, at):
-                lines += [self._line(hour, item, used) for item, used in _existing(rates, tasks, start, end) if used]
+                lines += [self._line(hour, item, used) for item, used in _existing(charges, start, end) if used]
             last = at.replace(minute=0, second=0, microsecond=0)
             notes, happened = self._happened(balancers, begin, at)
             lines += [self._line(last, item, quantity) for item, quantity in happened if quantity]
@@ -114,9 +114,6 @@ class Costs:
         self, balancers: Iterable[tuple[str, tuple[tuple[str, str], ...]]], begin: datetime, end: datetime
     ) -> tuple[dict[str, str], list[tuple[Item, float]]]:
         """What was counted since the last turn, and what to note of how far that was."""
-        from localcloud.front.call_log import CallLog
-        from localcloud.services.logs import Logs
-
         cloud, notes = self._require(), dict[str, str]()
         with self._lock:
             counted, self._counted = self._counted, Counter()
@@ -125,13 +122,13 @@ class Costs:
             last, calls = cloud.part(CallLog).counts(int(self.ledger.note(CALLS) or 0))
             notes[CALLS] = str(last)
             happened += [(metering.REQUESTS[key], float(calls[key])) for key in calls.keys() & metering.REQUESTS.keys()]
-        if cloud.has(Logs):
-            ingested = cloud.part(Logs).ingested
-            item = Item(metering.CLOUDWATCH, "APS2-DataProcessing-Bytes", "PutLogEvents")
+        if cloud.has(LogSink):
+            ingested = cloud.part(LogSink).ingested
+            item = Item(CLOUDWATCH, "APS2-DataProcessing-Bytes", "PutLogEvents")
             happened.append((item, (ingested - self._ingested) / GB))
             self._ingested = ingested
         for name, tags in balancers:
-            item = Item(metering.ELB, "APS2-LCUUsage", "LoadBalancing:Application", tags)
+            item = Item(ELB, "APS2-LCUUsage", "LoadBalancing:Application", tags)
             happened.append((item, metering.capacity(cloud, name, begin, end)))
         return notes, happened
 
@@ -148,6 +145,15 @@ class Costs:
         return self._cloud
 
 
+@page("costs")
+def costs_page(cloud: Cloud, request: PageRequest) -> Any:
+    """How the metering is; POST gives an invented history (see ``seeding``)."""
+    costs = cloud.part(Costs)
+    if request.method == "POST":
+        costs.seed(request.body)
+    return costs.status()
+
+
 def hours(begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime, datetime]]:
     """An interval cut at the full hours: the hour, and the part of it that lies in the interval."""
     while begin < end:
@@ -157,16 +163,15 @@ def hours(begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime, 
         begin = until
 
 
-def _existing(
-    rates: Iterable[metering.Rate], tasks: Iterable[metering.UsageRecord], begin: datetime, end: datetime
-) -> Iterator[tuple[Item, float]]:
+def _existing(charges: Iterable[Charge], begin: datetime, end: datetime) -> Iterator[tuple[Item, float]]:
     """What exists, for an interval within one hour. A monthly price is paid in equal hours of its month."""
     length = (end - begin).total_seconds() / 3600
     month = 24 * calendar.monthrange(begin.year, begin.month)[1]
-    for rate in rates:
-        yield rate.item, rate.amount * length / (month if rate.monthly else 1)
-    for paid in tasks:
-        cpu, memory = metering.task_items(paid)
-        used = paid.hours(begin, end)
-        yield cpu, paid.cpus * used
-        yield memory, paid.gib * used
+    for charge in charges:
+        if isinstance(charge, Rate):
+            yield charge.item, charge.amount * length / (month if charge.monthly else 1)
+            continue
+        cpu, memory = metering.task_items(charge)
+        used = charge.hours(begin, end)
+        yield cpu, charge.cpus * used
+        yield memory, charge.gib * used

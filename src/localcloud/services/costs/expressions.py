@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from localcloud.core.billing import Item
 from localcloud.core.registry import AwsError
-from localcloud.services.costs.ledger import Item
 from localcloud.services.costs.periods import invalid
 
 Wanted: TypeAlias = "Callable[[Item], bool]"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from localcloud.core.billing import Item
+
 HOUR = 3600
 SCHEMA = """
 create table if not exists usage(
@@ -21,17 +23,6 @@ create table if not exists notes(name text primary key, value text not null);
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """What a line of the bill is for."""
-
-    service: str
-    usage_type: str
-    operation: str = ""
-    tags: tuple[tuple[str, str], ...] = ()
-    """Sorted by key. Every tag counts as activated for cost allocation."""
-
-
-@dataclass(frozen=True, slots=True)
 class Line:
     """What was used of an item in one hour."""
 
@@ -40,14 +31,6 @@ class Line:
     quantity: float
     cost: float
     """USD."""
-
-
-def tags_of(tags: Iterable[Mapping[str, str]] | Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
-    """Tags in any of the shapes that services keep them in."""
-    if isinstance(tags, Mapping):
-        return tuple(sorted(tags.items()))
-    pairs = ((tag.get("Key", tag.get("key", "")), tag.get("Value", tag.get("value", ""))) for tag in tags or ())
-    return tuple(sorted((str(key), str(value)) for key, value in pairs))
 
 
 class Ledger:

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from localcloud.core.billing import Item, tags_of
 from localcloud.core.registry import AwsError
 from localcloud.services.costs import prices
-from localcloud.services.costs.ledger import Item, Line, tags_of
+from localcloud.services.costs.ledger import Line
 
 MAX_DAYS = 425
 """Days; Cost Explorer looks back 14 months."""

@@ -17,11 +17,11 @@ from localcloud.services.ecs.model import (
 )
 
 if TYPE_CHECKING:
-    from localcloud.services.ecs.engine import Clusters
+    from localcloud.services.ecs.records import Records
 
 
 def new_task(
-    clusters: Clusters, definition: TaskDefinition, cluster: str, spec: Mapping[str, Any], group: str, now: datetime
+    clusters: Records, definition: TaskDefinition, cluster: str, spec: Mapping[str, Any], group: str, now: datetime
 ) -> Task:
     """A task in PROVISIONING, not yet added."""
     task_id = new_task_id()
@@ -62,7 +62,7 @@ def task_size(definition: TaskDefinition, overrides: Mapping[str, Any]) -> tuple
     )
 
 
-def service_task(clusters: Clusters, service: Service, deployment: Deployment, now: datetime) -> Task:
+def service_task(clusters: Records, service: Service, deployment: Deployment, now: datetime) -> Task:
     """A task for a deployment of a service, with its places in the service's target groups."""
     spec: dict[str, Any] = {
         key: deployment.revision.spec[key]

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localcloud.backends import certificates
+from localcloud.core.images import Image, ImageError, ImageStore
+from localcloud.core.network import ADDRESS_VARIABLE
 from localcloud.front.policies import why_role_may_not
 from localcloud.front.resources import parameter, secret
-from localcloud.services.ecr import Image, ImageError, Images
 from localcloud.services.ecs.output import Output, Reader, destination
-from localcloud.services.vpc.clients import VARIABLE as OWN_ADDRESS
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -106,7 +106,7 @@ def launch(cloud: Cloud, output: Output, request: Request) -> Outcome:
 
 def _pull(cloud: Cloud, container: ContainerRequest) -> Image:
     try:
-        return cloud.part(Images).resolve(container.image)
+        return cloud.part(ImageStore).resolve(container.image)
     except ImageError as error:
         raise StartError(
             f"CannotPullContainerError: pull image manifest has been retried 1 time(s): {error}",
@@ -263,7 +263,7 @@ def _environment(
         # A container has the port to itself; here the task's address stands for that, so it must bind only there.
         "HOST": settings.real_address(request.address),
         # By this the network knows whose connections these are.
-        OWN_ADDRESS: request.address,
+        ADDRESS_VARIABLE: request.address,
     }
     mappings = definition.get("portMappings", ())
     port = merged.get("PORT") or (str(mappings[0]["containerPort"]) if mappings else "")

@@ -10,7 +10,7 @@ from localcloud.core.registry import AwsError
 from localcloud.services.ecs.model import Cluster, Service, Task, TaskDefinition
 
 if TYPE_CHECKING:
-    from localcloud.services.ecs.engine import Clusters
+    from localcloud.services.ecs.records import Records
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def cluster_name(provided: str | None) -> str:
     return (provided or "default").rsplit("/", 1)[-1]
 
 
-def find_cluster(clusters: Clusters, provided: str | None) -> Cluster | None:
+def find_cluster(clusters: Records, provided: str | None) -> Cluster | None:
     name = cluster_name(provided)
     found = clusters.state.clusters.get(name)
     if found is None or (provided and provided.startswith("arn:") and provided != found.arn):
@@ -35,19 +35,19 @@ def find_cluster(clusters: Clusters, provided: str | None) -> Cluster | None:
     return found
 
 
-def cluster(clusters: Clusters, provided: str | None) -> Cluster:
+def cluster(clusters: Records, provided: str | None) -> Cluster:
     found = find_cluster(clusters, provided)
     if found is None or found.status != "ACTIVE":
         raise AwsError("ClusterNotFoundException", "Cluster not found.")
     return found
 
 
-def find_service(clusters: Clusters, in_cluster: Cluster, provided: str) -> Service | None:
+def find_service(clusters: Records, in_cluster: Cluster, provided: str) -> Service | None:
     name = provided.rsplit("/", 1)[-1]
     return clusters.state.services.get(clusters.names.arn("service", in_cluster.name, name))
 
 
-def service(clusters: Clusters, in_cluster: Cluster, provided: str) -> Service:
+def service(clusters: Records, in_cluster: Cluster, provided: str) -> Service:
     """A service that was not deleted."""
     found = find_service(clusters, in_cluster, provided)
     if found is None:
@@ -57,7 +57,7 @@ def service(clusters: Clusters, in_cluster: Cluster, provided: str) -> Service:
     return found
 
 
-def find_definition(clusters: Clusters, provided: str) -> TaskDefinition | None:
+def find_definition(clusters: Records, provided: str) -> TaskDefinition | None:
     """By ARN, ``family:revision`` (of any status) or ``family`` (its latest ACTIVE revision)."""
     words = provided.rsplit("/", 1)[-1] if provided.startswith("arn:") else provided
     family, _, revision = words.partition(":")
@@ -67,7 +67,7 @@ def find_definition(clusters: Clusters, provided: str) -> TaskDefinition | None:
     return next((known[number] for number in sorted(known, reverse=True) if known[number].active), None)
 
 
-def usable_definition(clusters: Clusters, provided: str) -> TaskDefinition:
+def usable_definition(clusters: Records, provided: str) -> TaskDefinition:
     """A definition that new tasks may use."""
     found = find_definition(clusters, provided)
     if found is None:
@@ -77,7 +77,7 @@ def usable_definition(clusters: Clusters, provided: str) -> TaskDefinition:
     return found
 
 
-def find_task(clusters: Clusters, in_cluster: Cluster, provided: str) -> Task | None:
+def find_task(clusters: Records, in_cluster: Cluster, provided: str) -> Task | None:
     return clusters.state.tasks.get(clusters.names.arn("task", in_cluster.name, provided.rsplit("/", 1)[-1]))
 
 

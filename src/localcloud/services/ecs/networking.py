@@ -12,13 +12,14 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core.interfaces import TargetGroups
 from localcloud.core.network import listening
 from localcloud.services.ecs.launch import ContainerRequest, Request
 from localcloud.services.ecs.model import Interface, Task
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
-    from localcloud.services.ecs.engine import Clusters
+    from localcloud.services.ecs.records import Records
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +61,9 @@ def attach(cloud: Cloud, task: Task) -> None:
 
 def _emptiest(cloud: Cloud, task: Task, subnets: list[str]) -> str:
     """Tasks of a service are spread over its subnets."""
-    from localcloud.services.ecs.engine import Clusters
+    from localcloud.services.ecs.records import Records
 
-    siblings = cloud.part(Clusters).live[task.service].values() if cloud.has(Clusters) else []
+    siblings = cloud.part(Records).live[task.service].values() if cloud.has(Records) else []
     taken = [other.interface.subnet for other in siblings if other.interface and other.wanted]
     return min(subnets, key=lambda subnet: (taken.count(subnet), subnets.index(subnet)))
 
@@ -90,13 +91,11 @@ def detach(cloud: Cloud, task: Task) -> None:
 
 
 def join_targets(cloud: Cloud, task: Task) -> None:
-    from localcloud.services.elbv2 import LoadBalancers
-
-    if not cloud.has(LoadBalancers) or task.interface is None:
+    if not cloud.has(TargetGroups) or task.interface is None:
         return
     for target in task.targets:
         try:
-            cloud.part(LoadBalancers).register(target.group, task.interface.address, target.port)
+            cloud.part(TargetGroups).register(target.group, task.interface.address, target.port)
         except Exception:
             log.exception("could not register %s in %s", task.interface.address, target.group)
             continue
@@ -104,15 +103,13 @@ def join_targets(cloud: Cloud, task: Task) -> None:
 
 
 def leave_targets(cloud: Cloud, task: Task) -> None:
-    from localcloud.services.elbv2 import LoadBalancers
-
-    if not cloud.has(LoadBalancers) or task.interface is None:
+    if not cloud.has(TargetGroups) or task.interface is None:
         return
     for target in task.targets:
         if not target.registered:
             continue
         try:
-            cloud.part(LoadBalancers).deregister(target.group, task.interface.address, target.port)
+            cloud.part(TargetGroups).deregister(target.group, task.interface.address, target.port)
         except Exception:
             log.exception("could not deregister %s from %s", task.interface.address, target.group)
             target.state = ""
@@ -141,7 +138,7 @@ def take_states(task: Task, seen: Mapping[str, Mapping[tuple[str, int], tuple[st
 # --- what a start needs
 
 
-def launch_request(clusters: Clusters, task: Task) -> Request:
+def launch_request(clusters: Records, task: Task) -> Request:
     """Everything about the task that a worker thread needs to start it."""
     definition = clusters.definition(task.task_definition)
     overrides = {
@@ -165,7 +162,7 @@ def launch_request(clusters: Clusters, task: Task) -> Request:
     return Request(task.id, task.arn, address, definition.family, tuple(requests), role)
 
 
-def _settled_digests(clusters: Clusters, task: Task) -> dict[str, str]:
+def _settled_digests(clusters: Records, task: Task) -> dict[str, str]:
     """All tasks of a service revision run one digest, even if the tag moves meanwhile ("version consistency")."""
     service = clusters.state.services.get(task.service)
     deployment = next((d for d in service.deployments if d.id == task.deployment), None) if service else None
@@ -175,7 +172,7 @@ def _settled_digests(clusters: Clusters, task: Task) -> dict[str, str]:
     return {image["containerName"]: image["imageDigest"] for image in images}
 
 
-def settle_digests(clusters: Clusters, task: Task) -> None:
+def settle_digests(clusters: Records, task: Task) -> None:
     """The first task of a revision settles which digests it runs."""
     service = clusters.state.services.get(task.service)
     deployment = next((d for d in service.deployments if d.id == task.deployment), None) if service else None

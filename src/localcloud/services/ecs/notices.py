@@ -12,24 +12,25 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from localcloud.services.ecs import calls, shapes
+from localcloud.core import calls
+from localcloud.services.ecs import shapes
 from localcloud.services.ecs.model import Service, Task
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
-    from localcloud.services.ecs.engine import Clusters
+    from localcloud.services.ecs.records import Records
 
 log = logging.getLogger(__name__)
 
 
-def task_changed(clusters: Clusters, task: Task) -> None:
+def task_changed(clusters: Records, task: Task) -> None:
     if _rules(clusters.cloud):
         detail = shapes.task(clusters, task)
         _emit(clusters, "ECS Task State Change", [task.arn], detail)
 
 
 def deployment_changed(
-    clusters: Clusters, service: Service, kind: str, event: str, deployment: str, reason: str
+    clusters: Records, service: Service, kind: str, event: str, deployment: str, reason: str
 ) -> None:
     if _rules(clusters.cloud):
         detail = {
@@ -48,7 +49,7 @@ def _rules(cloud: Cloud) -> dict[str, Any]:
     return rules
 
 
-def _emit(clusters: Clusters, detail_type: str, resources: list[str], detail: dict[str, Any]) -> None:
+def _emit(clusters: Records, detail_type: str, resources: list[str], detail: dict[str, Any]) -> None:
     cloud = clusters.cloud
     event = {
         "version": "0",

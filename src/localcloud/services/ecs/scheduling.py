@@ -32,14 +32,14 @@ from localcloud.services.ecs.scheduler import (
 )
 
 if TYPE_CHECKING:
-    from localcloud.services.ecs.engine import Clusters
+    from localcloud.services.ecs.records import Records
 
 SETTLE_SECONDS: Final = 5.0
 """How long a task that nothing checks (no target group, no health check) must run to count as healthy. ECS doesn't
 say; without it a task that dies at once would complete its deployment."""
 
 
-def schedule(clusters: Clusters, service: Service, now: datetime) -> bool:
+def schedule(clusters: Records, service: Service, now: datetime) -> bool:
     """Bring one service a turn closer to what is wanted; True when it needs no further look until something changes."""
     if service.status == "INACTIVE":
         return True
@@ -135,7 +135,7 @@ def _deployment(service: Service, deployment: str) -> Deployment | None:
     return next((found for found in service.deployments if found.id == deployment), None)
 
 
-def _stop(clusters: Clusters, service: Service, stops: Sequence[Stop], now: datetime) -> None:
+def _stop(clusters: Records, service: Service, stops: Sequence[Stop], now: datetime) -> None:
     if not stops:
         return
     named = []
@@ -164,7 +164,7 @@ def _say_unhealthy(service: Service, task: Task, reason: str, now: datetime) -> 
     add_event(service, message, now)
 
 
-def _start(clusters: Clusters, service: Service, count: int, now: datetime) -> None:
+def _start(clusters: Records, service: Service, count: int, now: datetime) -> None:
     if count <= 0:
         return
     named = []
@@ -175,7 +175,7 @@ def _start(clusters: Clusters, service: Service, count: int, now: datetime) -> N
     add_event(service, f"(service {service.name}) has started {count} tasks: {' '.join(named)}.", now)
 
 
-def _retire(clusters: Clusters, service: Service) -> None:
+def _retire(clusters: Records, service: Service) -> None:
     """A replaced deployment without running tasks is INACTIVE and no longer described."""
     used = {task.deployment for task in clusters.tasks_of(service) if task.wanted}
     kept = [deployment for deployment in service.deployments if deployment.primary or deployment.id in used]
@@ -184,7 +184,7 @@ def _retire(clusters: Clusters, service: Service) -> None:
         clusters.cloud.touch()
 
 
-def _judge(clusters: Clusters, service: Service, decided: Plan, now: datetime) -> None:
+def _judge(clusters: Records, service: Service, decided: Plan, now: datetime) -> None:
     deployment = service.primary
     if deployment.rollout is not Rollout.IN_PROGRESS:
         return
@@ -212,7 +212,7 @@ def _judge(clusters: Clusters, service: Service, decided: Plan, now: datetime) -
         clusters.cloud.touch()
 
 
-def _events(clusters: Clusters, service: Service, decided: Plan, now: datetime) -> None:
+def _events(clusters: Records, service: Service, decided: Plan, now: datetime) -> None:
     if decided.steady and not service.steady:
         add_event(service, f"(service {service.name}) has reached a steady state.", now)
         clusters.cloud.touch()

@@ -26,14 +26,14 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
 from localcloud.backends import tools
+from localcloud.core.connections import VpcNetwork
+from localcloud.core.interfaces import LogSink
+from localcloud.core.network import ADDRESS_VARIABLE
 from localcloud.core.processes import Supervisor
 from localcloud.services.ecs import session_messages as messages
 from localcloud.services.ecs.session_channel import Channel
 from localcloud.services.ecs.session_messages import BadFrame, Message, PayloadType
 from localcloud.services.ecs.session_terminal import Terminal
-from localcloud.services.logs import Logs
-from localcloud.services.vpc import Network
-from localcloud.services.vpc.clients import VARIABLE as OWN_ADDRESS
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -184,11 +184,11 @@ class Sessions:
     @contextmanager
     def _address(self, place: SessionTarget) -> Iterator[str]:
         """The task's real address, known to the VPC while the session lasts; empty where there is none."""
-        address = place.environment.get(OWN_ADDRESS, "")
-        if self._cloud is None or not address or not self._cloud.has(Network):
+        address = place.environment.get(ADDRESS_VARIABLE, "")
+        if self._cloud is None or not address or not self._cloud.has(VpcNetwork):
             yield ""
             return
-        with self._cloud.part(Network).bound(address) as source:
+        with self._cloud.part(VpcNetwork).bound(address) as source:
             yield source
 
     def _run(self, connection: ServerConnection, channel: Channel, session: Session, source: str) -> str:
@@ -224,11 +224,11 @@ class Sessions:
 
     def _record(self, session: Session, seen: bytearray) -> None:
         """Keep what the session showed, what was typed among it, in a log stream named as the session."""
-        if session.place.log_group and self._cloud is not None and self._cloud.has(Logs):
+        if session.place.log_group and self._cloud is not None and self._cloud.has(LogSink):
             text = seen.decode(errors="replace")
             at = int(self._cloud.now().timestamp() * 1000)
             parts = [text[n : n + EVENT_CHARACTERS] for n in range(0, len(text), EVENT_CHARACTERS)]
-            self._cloud.part(Logs).put(session.place.log_group, session.id, [(at, part) for part in parts])
+            self._cloud.part(LogSink).put(session.place.log_group, session.id, [(at, part) for part in parts])
 
     @staticmethod
     def _handshake(connection: ServerConnection, channel: Channel) -> str:

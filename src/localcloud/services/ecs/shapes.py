@@ -10,7 +10,7 @@ from localcloud.services.ecs import model
 from localcloud.services.ecs.model import STARTING, Status
 
 if TYPE_CHECKING:
-    from localcloud.services.ecs.engine import Clusters
+    from localcloud.services.ecs.records import Records
 
 
 def _given(shape: Mapping[str, Any]) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def _given(shape: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in shape.items() if value is not None and value != ""}
 
 
-def cluster(clusters: Clusters, record: model.Cluster, include: Iterable[str] = ()) -> dict[str, Any]:
+def cluster(clusters: Records, record: model.Cluster, include: Iterable[str] = ()) -> dict[str, Any]:
     services = [s for s in clusters.state.services.values() if s.cluster == record.name and s.status != "INACTIVE"]
     tasks = [t for group in clusters.live.values() for t in group.values() if t.cluster == record.name]
     shape: dict[str, Any] = {
@@ -54,7 +54,7 @@ def _counts(tasks: Iterable[model.Task]) -> tuple[Counter[str], Counter[str]]:
     return running, pending
 
 
-def service(clusters: Clusters, record: model.Service, include: Iterable[str] = ()) -> dict[str, Any]:
+def service(clusters: Records, record: model.Service, include: Iterable[str] = ()) -> dict[str, Any]:
     running, pending = _counts(clusters.tasks_of(record))
     spec = record.spec
     shape: dict[str, Any] = {
@@ -105,7 +105,7 @@ def service(clusters: Clusters, record: model.Service, include: Iterable[str] = 
     return _given(shape)
 
 
-def _role(clusters: Clusters, spec: Mapping[str, Any]) -> str | None:
+def _role(clusters: Records, spec: Mapping[str, Any]) -> str | None:
     if not spec.get("loadBalancers"):
         return None
     names, role = clusters.names, "role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
@@ -147,7 +147,7 @@ def _resolved_platform(spec: Mapping[str, Any]) -> str:
     return "1.4.0" if version == "LATEST" else version
 
 
-def task(clusters: Clusters, record: model.Task, include: Iterable[str] = ()) -> dict[str, Any]:
+def task(clusters: Records, record: model.Task, include: Iterable[str] = ()) -> dict[str, Any]:
     spec = record.spec
     strategy = spec.get("capacityProviderStrategy") or []
     definition = clusters.definition(record.task_definition).body
@@ -261,7 +261,7 @@ def _agents(record: model.Task, container: model.Container) -> list[dict[str, An
 # --- service deployments and revisions
 
 
-def service_deployment(clusters: Clusters, owner: model.Service, record: model.ServiceDeployment) -> dict[str, Any]:
+def service_deployment(clusters: Records, owner: model.Service, record: model.ServiceDeployment) -> dict[str, Any]:
     running, pending = _counts(clusters.tasks_of(owner))
     by_revision = {deployment.revision.arn: deployment for deployment in owner.deployments}
 
@@ -307,7 +307,7 @@ def service_deployment(clusters: Clusters, owner: model.Service, record: model.S
 
 
 def service_deployment_brief(
-    clusters: Clusters, owner: model.Service, record: model.ServiceDeployment
+    clusters: Records, owner: model.Service, record: model.ServiceDeployment
 ) -> dict[str, Any]:
     return _given(
         {
@@ -324,7 +324,7 @@ def service_deployment_brief(
     )
 
 
-def service_revision(clusters: Clusters, owner: model.Service, record: model.Revision) -> dict[str, Any]:
+def service_revision(clusters: Records, owner: model.Service, record: model.Revision) -> dict[str, Any]:
     shape = {
         "serviceRevisionArn": record.arn,
         "serviceArn": owner.arn,

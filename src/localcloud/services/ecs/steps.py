@@ -16,10 +16,10 @@ from localcloud.services.ecs.model import DEFAULT_STOP_TIMEOUT, Status, StopCode
 from localcloud.services.ecs.running import Running
 
 if TYPE_CHECKING:
-    from localcloud.services.ecs.engine import Clusters
+    from localcloud.services.ecs.records import Records
 
 
-def step(clusters: Clusters, task: Task, now: datetime) -> None:
+def step(clusters: Records, task: Task, now: datetime) -> None:
     """Let a task take the one step that is due."""
     running = clusters.running.get(task.arn)
     due = next_step(
@@ -64,7 +64,7 @@ def step(clusters: Clusters, task: Task, now: datetime) -> None:
                 del clusters.moving[task.arn]
 
 
-def _to(clusters: Clusters, task: Task, status: Status) -> None:
+def _to(clusters: Records, task: Task, status: Status) -> None:
     task.status = status
     task.version += 1
     if task.service:
@@ -73,7 +73,7 @@ def _to(clusters: Clusters, task: Task, status: Status) -> None:
     clusters.announce_task(task)
 
 
-def _attach(clusters: Clusters, task: Task) -> None:
+def _attach(clusters: Records, task: Task) -> None:
     try:
         networking.attach(clusters.cloud, task)
     except networking.NoAddress as error:
@@ -88,7 +88,7 @@ def _attach(clusters: Clusters, task: Task) -> None:
     _to(clusters, task, Status.PENDING)
 
 
-def _launch(clusters: Clusters, task: Task) -> None:
+def _launch(clusters: Records, task: Task) -> None:
     request = networking.launch_request(clusters, task)
     task.launching = True
     output = clusters.output
@@ -100,7 +100,7 @@ def _launch(clusters: Clusters, task: Task) -> None:
     clusters.later(work)
 
 
-def _launched(clusters: Clusters, task: Task, outcome: launch.Outcome) -> None:
+def _launched(clusters: Records, task: Task, outcome: launch.Outcome) -> None:
     task.launching = False
     task.launched = True
     task.pull_started_at, task.pull_stopped_at = outcome.pull_started_at, outcome.pull_stopped_at
@@ -127,7 +127,7 @@ def _launched(clusters: Clusters, task: Task, outcome: launch.Outcome) -> None:
             clusters.watches.add(Watch.of(task.arn, defined, started_now, address, clusters.cloud.now().timestamp()))
 
 
-def _end(clusters: Clusters, task: Task) -> None:
+def _end(clusters: Records, task: Task) -> None:
     running = clusters.running.get(task.arn)
     if running is None or not running.alive():
         return
@@ -149,7 +149,7 @@ def _end(clusters: Clusters, task: Task) -> None:
     clusters.end_later(work)
 
 
-def _finish(clusters: Clusters, task: Task, now: datetime) -> None:
+def _finish(clusters: Records, task: Task, now: datetime) -> None:
     task.stopped_at = now
     task.execution_stopped_at = task.execution_stopped_at or now
     for container in task.containers:
@@ -162,7 +162,7 @@ def _finish(clusters: Clusters, task: Task, now: datetime) -> None:
     _to(clusters, task, Status.STOPPED)
 
 
-def _say_of_targets(clusters: Clusters, task: Task, what: str, now: datetime) -> None:
+def _say_of_targets(clusters: Records, task: Task, what: str, now: datetime) -> None:
     service = clusters.state.services.get(task.service)
     if service is None:
         return

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from localcloud.core.interfaces import TargetGroups
+
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
@@ -17,11 +19,9 @@ States = dict[str, dict[tuple[str, int], tuple[str, str]]]
 
 def states(cloud: Cloud, groups: Iterable[str]) -> States:
     """The targets of these groups. A group that can't be read has none: it may be deleted already."""
-    from localcloud.services.elbv2 import LoadBalancers
-
-    if not cloud.has(LoadBalancers):
+    if not cloud.has(TargetGroups):
         return {}
-    balancers = cloud.part(LoadBalancers)
+    balancers = cloud.part(TargetGroups)
     found: States = {}
     for group in groups:
         try:

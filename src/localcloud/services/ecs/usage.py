@@ -13,12 +13,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from localcloud.core.interfaces import MetricSink
 from localcloud.services.ecs.model import STARTING, Service, Status, Task
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
     from localcloud.core.processes import Entry
-    from localcloud.services.ecs.engine import Clusters
+    from localcloud.services.ecs.records import Records
     from localcloud.services.ecs.running import Running
 
 log = logging.getLogger(__name__)
@@ -30,12 +31,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def start(cloud: Cloud, clusters: Clusters) -> None:
+def start(cloud: Cloud, clusters: Records) -> None:
     cloud.loop("ecs-usage", MEASURE_SECONDS, lambda: measure(clusters))
     cloud.loop("ecs-metrics", PUBLISH_SECONDS, lambda: publish(clusters))
 
 
-def measure(clusters: Clusters) -> None:
+def measure(clusters: Records) -> None:
     """Read what each task uses now; end each container above its hard limit, and all of a task above its size."""
     from localcloud.core.processes import Supervisor
 
@@ -61,7 +62,7 @@ def measure(clusters: Clusters) -> None:
             clusters.cloud.part(Supervisor).end(running.started[name].process, 0.0)
 
 
-def _hard_limits(clusters: Clusters, task: Task) -> dict[str, int]:
+def _hard_limits(clusters: Records, task: Task) -> dict[str, int]:
     """Bytes that each container may use, by name; those without a limit of their own (``memory``) aren't in it."""
     defined = {each["name"]: each.get("memory") for each in clusters.definition(task.task_definition).containers}
     overrides = (task.spec.get("overrides") or {}).get("containerOverrides") or ()
@@ -98,14 +99,12 @@ def _measure_one(running: Running, sessions: dict[int, list[Entry]]) -> dict[str
     return containers
 
 
-def publish(clusters: Clusters) -> None:
+def publish(clusters: Records) -> None:
     """One sample a task for utilisation, one a service and cluster for counts."""
-    from localcloud.services.cloudwatch import Metrics
-
     cloud = clusters.cloud
-    if not cloud.has(Metrics):
+    if not cloud.has(MetricSink):
         return
-    metrics = cloud.part(Metrics)
+    metrics = cloud.part(MetricSink)
     with cloud.lock:
         services = [
             (service, clusters.tasks_of(service))
@@ -138,7 +137,7 @@ def publish(clusters: Clusters) -> None:
             metrics.put("ECS/ContainerInsights", name, {"ClusterName": cluster}, float(count), unit="Count")
 
 
-def _totals(clusters: Clusters) -> dict[str, dict[str, int]]:
+def _totals(clusters: Records) -> dict[str, dict[str, int]]:
     totals: dict[str, dict[str, int]] = defaultdict(lambda: {"TaskCount": 0, "ServiceCount": 0})
     for tasks in clusters.live.values():
         for task in tasks.values():

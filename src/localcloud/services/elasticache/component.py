@@ -20,12 +20,13 @@ from localcloud.backends import certificates, valkey
 from localcloud.backends.haproxy import Haproxy, HaproxyError, TlsListener, tls_configuration
 from localcloud.backends.valkey import Server, ValkeyError
 from localcloud.core import network
+from localcloud.core.connections import VpcNetwork
+from localcloud.core.interfaces import LogSink, MetricSink
 from localcloud.core.processes import Process, Supervisor
 from localcloud.core.windows import in_window
 from localcloud.services.elasticache import measure
 from localcloud.services.elasticache.model import Group, Member, ParameterGroup, max_memory
 from localcloud.services.elasticache.parameters import server_settings
-from localcloud.services.vpc import Network
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -329,7 +330,7 @@ class Caches:
         if not wanted:
             cloud.part(Supervisor).end_all(proxy.processes(), grace=1.0)
             return
-        port = group.tls_port if cloud.has(Network) else group.port
+        port = group.tls_port if cloud.has(VpcNetwork) else group.port
         text = tls_configuration(
             [
                 TlsListener(
@@ -345,9 +346,9 @@ class Caches:
         configuration = proxy.folder / "haproxy.cfg"
         if not (proxy.running() and configuration.read_text() == text):
             proxy.apply(cloud.part(Supervisor), text)
-        if cloud.has(Network):
+        if cloud.has(VpcNetwork):
             for name, interface, _ in wanted:
-                cloud.part(Network).open(
+                cloud.part(VpcNetwork).open(
                     f"cache {group.id} {name}",
                     destination=interface.address,
                     port=group.port,
@@ -375,10 +376,8 @@ class Caches:
     # -- metrics and logs -----------------------------------------------------------------------------------------
 
     def _publish(self) -> None:
-        from localcloud.services.cloudwatch import Metrics
-
         cloud = self._require()
-        if not cloud.has(Metrics):
+        if not cloud.has(MetricSink):
             return
         for group in list(self.groups.values()):
             for member in list(group.members):
@@ -391,14 +390,12 @@ class Caches:
                         {"CacheClusterId": member.id},
                         {"CacheClusterId": member.id, "CacheNodeId": "0001"},
                     ):
-                        cloud.part(Metrics).put("AWS/ElastiCache", name, dimensions, value, unit=unit)
+                        cloud.part(MetricSink).put("AWS/ElastiCache", name, dimensions, value, unit=unit)
 
     def _deliver_logs(self) -> None:
         """The slow log and the engine log, to the log groups that the group names."""
-        from localcloud.services.logs import Logs
-
         cloud = self._require()
-        if not cloud.has(Logs):
+        if not cloud.has(LogSink):
             return
         for group in list(self.groups.values()):
             for each in group.settings.get("LogDeliveryConfigurations") or ():
@@ -409,7 +406,7 @@ class Caches:
                     form = each.get("LogFormat", "json")
                     read = self._slow_log if each.get("LogType") == "slow-log" else self._engine_log
                     stream = f"{member.id}/0001"
-                    cloud.part(Logs).put(details["LogGroup"], stream, read(group, member, form))
+                    cloud.part(LogSink).put(details["LogGroup"], stream, read(group, member, form))
 
     def _engine_log(self, group: Group, member: Member, form: str) -> list[tuple[int, str]]:
         """Lines of the server's own log that are new since the last look."""
@@ -433,9 +430,9 @@ class Caches:
 
     def _close_gates(self, group: Group, names: Iterable[str]) -> None:
         cloud = self._require()
-        if cloud.has(Network):
+        if cloud.has(VpcNetwork):
             for name in names:
-                cloud.part(Network).close(f"cache {group.id} {name}")
+                cloud.part(VpcNetwork).close(f"cache {group.id} {name}")
 
     # -- inner ----------------------------------------------------------------------------------------------------
 

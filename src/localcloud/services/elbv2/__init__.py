@@ -6,7 +6,6 @@ about targets and mends moto's answers about the rest.
 
 from localcloud.services.elbv2 import operations as _operations
 from localcloud.services.elbv2.component import LoadBalancers
-from localcloud.services.elbv2.targets import TargetState
 
-__all__ = ["LoadBalancers", "TargetState"]
+__all__ = ["LoadBalancers"]
 _ = _operations  # imported for its registrations

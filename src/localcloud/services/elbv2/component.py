@@ -20,6 +20,7 @@ from localcloud.backends import certificates
 from localcloud.backends.haproxy import Haproxy, HaproxyError
 from localcloud.backends.log_pipe import LogPipe
 from localcloud.core import network
+from localcloud.core.interfaces import MetricSink, TargetGroups, TargetState
 from localcloud.core.network import Interface
 from localcloud.core.processes import Supervisor
 from localcloud.services.elbv2 import configuration, plan, traffic
@@ -27,7 +28,7 @@ from localcloud.services.elbv2.configuration import Server, server_name
 from localcloud.services.elbv2.paths import Paths
 from localcloud.services.elbv2.plan import Balancer, Group, certified_names
 from localcloud.services.elbv2.probes import probe
-from localcloud.services.elbv2.targets import TIMED_OUT, Target, TargetState, routed
+from localcloud.services.elbv2.targets import TIMED_OUT, Target, routed
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -61,7 +62,7 @@ class Running:
     failed_at: float = 0.0
 
 
-class LoadBalancers:
+class LoadBalancers(TargetGroups):
     """The component. Its own lock guards targets; it is never held while waiting, probing or talking to HAProxy."""
 
     name = "elbv2"
@@ -462,11 +463,9 @@ class LoadBalancers:
         self._log.close()
 
     def _publish(self) -> None:
-        from localcloud.services.cloudwatch import Metrics
-
-        if self._cloud is None or not self._cloud.has(Metrics):
+        if self._cloud is None or not self._cloud.has(MetricSink):
             return
-        metrics, now = self._cloud.part(Metrics), time.monotonic()
+        metrics, now = self._cloud.part(MetricSink), time.monotonic()
         if now - self._requests_at >= PUBLISH_REQUESTS:
             self._requests_at = now
             with self._lock:

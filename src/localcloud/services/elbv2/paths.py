@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from localcloud.backends.blackhole import BlackHole
+from localcloud.core.connections import Connection, Moved, VpcNetwork
 from localcloud.core.network import Interface
 from localcloud.services.elbv2.configuration import server_of
 from localcloud.services.elbv2.traffic import Request
-from localcloud.services.vpc import Network
-from localcloud.services.vpc.flows import Moved
-from localcloud.services.vpc.reachability import Connection
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -37,9 +35,9 @@ class Paths:
 
     def open(self, source: str, target: str, port: int) -> bool:
         """Whether a new connection from this interface's address gets to the target. True for targets elsewhere."""
-        if not self._cloud.has(Network):
+        if not self._cloud.has(VpcNetwork):
             return True
-        network = self._cloud.part(Network)
+        network = self._cloud.part(VpcNetwork)
         return not network.knows(target) or network.judge(Connection(source, target, ANY_PORT, port)).allowed
 
     def closed(self, source: str, targets: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
@@ -60,22 +58,22 @@ class Paths:
 
     def probed(self, source: str, target: str, port: int, own_port: int, *, reached: bool) -> None:
         """A health check was made, or dropped on its way."""
-        if not self._cloud.has(Network) or not self._cloud.part(Network).knows(target):
+        if not self._cloud.has(VpcNetwork) or not self._cloud.part(VpcNetwork).knows(target):
             return
         connection = Connection(source, target, own_port or ANY_PORT, port)
         if not reached:
-            self._cloud.part(Network).rejected(connection)
+            self._cloud.part(VpcNetwork).rejected(connection)
         elif own_port:
-            self._cloud.part(Network).flowed(connection, moved(PROBE_REQUEST, PROBE_ANSWER))
+            self._cloud.part(VpcNetwork).flowed(connection, moved(PROBE_REQUEST, PROBE_ANSWER))
 
     def served(self, requests: Iterable[Request], interfaces: Callable[[str], Sequence[Interface]]) -> None:
         """Requests that were answered: from the client to the load balancer, and on to the target.
 
         ``interfaces`` gives those of a load balancer by its dimension.
         """
-        if not self._cloud.has(Network):
+        if not self._cloud.has(VpcNetwork):
             return
-        network, real = self._cloud.part(Network), self._cloud.settings.real_address
+        network, real = self._cloud.part(VpcNetwork), self._cloud.settings.real_address
         for request in requests:
             held = interfaces(request.balancer)
             entry = next((each.address for each in held if real(each.address) == request.own), "")

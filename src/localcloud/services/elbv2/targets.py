@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from localcloud.core.interfaces import TargetState
+
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
@@ -32,18 +34,6 @@ class HealthCheck:
             if first.isdigit() and int(first) <= code <= int(last or first):
                 return True
         return False
-
-
-@dataclass(frozen=True, slots=True)
-class TargetState:
-    """What DescribeTargetHealth says about one target."""
-
-    address: str
-    port: int
-    state: str
-    """initial, healthy, unhealthy, draining, unused."""
-    reason: str = ""
-    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)

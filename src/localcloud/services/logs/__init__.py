@@ -4,7 +4,7 @@
 the API's operations.
 """
 
-from localcloud.services.logs import events, filters_api, flow_delivery, groups, insights_api, live_tail
+from localcloud.services.logs import events, filters_api, flow_api, groups, insights_api, live_tail
 from localcloud.services.logs.component import Logs
 
-__all__ = ["Logs", "events", "filters_api", "flow_delivery", "groups", "insights_api", "live_tail"]
+__all__ = ["Logs", "events", "filters_api", "flow_api", "groups", "insights_api", "live_tail"]

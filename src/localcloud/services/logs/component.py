@@ -11,11 +11,13 @@ import pickle
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core.interfaces import LogSink, MetricSink
 from localcloud.core.processes import Supervisor
+from localcloud.services.logs import flow_delivery
 from localcloud.services.logs.definitions import Group, ResourcePolicy, SavedQuery, Stream
 from localcloud.services.logs.live_sessions import Sessions
 from localcloud.services.logs.metric_filters import MetricEmitter, Publish
@@ -26,6 +28,7 @@ from localcloud.services.logs.work import WorkerProcess, WorkFailed
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
+    from localcloud.core.flow import FlowRecord
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ SEAL_EVERY = 0.5
 EXPIRE_EVERY = 60.0
 
 
-class Logs:
+class Logs(LogSink):
     """CloudWatch Logs of one cloud. ``put`` is the joint for everybody who writes logs."""
 
     name = "logs"
@@ -98,6 +101,10 @@ class Logs:
             self.store_events(group, stream, events)
         except OSError as error:
             log.warning("%d log events for %s were dropped: %s", len(events), group, error)
+
+    def put_flows(self, resources: Collection[str], records: Sequence[FlowRecord]) -> None:
+        if self._cloud is not None:
+            flow_delivery.publish(self._cloud, resources, records)
 
     def store_events(self, group: str, stream: str, events: Sequence[tuple[int, str]]) -> None:
         """As ``put``, but raises ``OSError`` where the events can't be written."""
@@ -213,9 +220,7 @@ class Logs:
         """``Metrics.put``, or None in a cloud without metrics."""
         if self._cloud is None:
             return None
-        from localcloud.services.cloudwatch import Metrics
-
-        return self._cloud.part(Metrics).put if self._cloud.has(Metrics) else None
+        return self._cloud.part(MetricSink).put if self._cloud.has(MetricSink) else None
 
 
 def now() -> int:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from localcloud.core.cloud import Cloud
+from localcloud.core.flow import DEFAULT_FORMAT, insights_fields
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.logs.component import now
 from localcloud.services.logs.definitions import DAY, Group
-from localcloud.services.logs.flow import DEFAULT_FORMAT, insights_fields
 from localcloud.services.logs.insights.translate import FLOW_LINE
 from localcloud.services.logs.patterns import MISSING, parse_json
 from localcloud.services.logs.reader import FAR, Page, Question

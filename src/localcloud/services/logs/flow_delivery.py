@@ -1,7 +1,6 @@
 """Where VPC flow log records go: the flow logs that EC2 knows, matched with log groups.
 
-``publish`` is the joint for whoever sees flows. moto keeps the flow logs' definitions, and looks for their groups
-among its own, which has none; ``DescribeFlowLogs`` is corrected here.
+Whoever sees flows calls ``Logs.put_flows``. moto keeps the flow logs' definitions.
 """
 
 from __future__ import annotations
@@ -9,11 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from localcloud.core.registry import Answer, Call, patch_response
-from localcloud.services.logs.component import Logs
-from localcloud.services.logs.flow import DEFAULT_FORMAT, FlowRecord, line, stream
+from localcloud.core.flow import DEFAULT_FORMAT, FlowRecord, line, stream
+from localcloud.core.interfaces import LogSink
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -41,7 +39,7 @@ def destinations(cloud: Cloud) -> list[Destination]:
         return [
             Destination(flow.resource_id, group, flow.log_format or DEFAULT_FORMAT, flow.traffic_type)
             for flow in flows
-            if (group := _group(flow.log_group_name, flow.log_destination)) is not None
+            if (group := group_of(flow.log_group_name, flow.log_destination)) is not None
         ]
 
 
@@ -50,7 +48,7 @@ def publish(cloud: Cloud, resources: Collection[str], records: Sequence[FlowReco
 
     The events' time is the end of each record's interval.
     """
-    logs = cloud.part(Logs)
+    logs = cloud.part(LogSink)
     for destination in destinations(cloud):
         if destination.resource not in resources:
             continue
@@ -62,24 +60,7 @@ def publish(cloud: Cloud, resources: Collection[str], records: Sequence[FlowReco
             logs.put(destination.group, name, events)
 
 
-@patch_response("ec2", "DescribeFlowLogs")
-def describe_flow_logs(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
-    """Whether delivery works depends on our groups."""
-    logs = cloud.part(Logs)
-    for flow in answer.get("FlowLogs", []):
-        group = _group(flow.get("LogGroupName"), flow.get("LogDestination"))
-        if group is None:
-            continue
-        if group in logs.groups:
-            flow["DeliverLogsStatus"] = "SUCCESS"
-            flow.pop("DeliverLogsErrorMessage", None)
-        else:
-            flow["DeliverLogsStatus"] = "FAILED"
-            flow["DeliverLogsErrorMessage"] = "Access error"
-    return answer
-
-
-def _group(name: str | None, destination: str | None) -> str | None:
+def group_of(name: str | None, destination: str | None) -> str | None:
     """The log group's name; None for a flow log that delivers elsewhere (S3)."""
     if name:
         return name

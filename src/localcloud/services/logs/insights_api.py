@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from localcloud.core.cloud import Cloud
+from localcloud.core.flow import DEFAULT_FORMAT, insights_fields
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.logs.component import now
 from localcloud.services.logs.definitions import Group, SavedQuery
-from localcloud.services.logs.flow import DEFAULT_FORMAT, insights_fields
 from localcloud.services.logs.flow_delivery import destinations
 from localcloud.services.logs.insights.syntax import QueryError
 from localcloud.services.logs.insights.translate import translate

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from localcloud.backends.databases import DatabaseInstance, DatabaseServers
 from localcloud.services.pi import sampler
 from localcloud.services.pi.store import Store
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
-    from localcloud.services.rds.model import Instance
 
 log = logging.getLogger(__name__)
 
@@ -64,13 +64,11 @@ class Insights:
 
     def step(self) -> None:
         """Give each running instance that has none a watcher."""
-        from localcloud.services.rds import Databases
-
         cloud = self._cloud
-        if cloud is None or not cloud.has(Databases):
+        if cloud is None or not cloud.has(DatabaseServers):
             return
         self._watchers = {name: each for name, each in self._watchers.items() if each.is_alive()}
-        for instance in cloud.part(Databases).running():
+        for instance in cloud.part(DatabaseServers).running():
             name = instance.record["DbiResourceId"]
             if name in self._watchers or not instance.record["PerformanceInsightsEnabled"]:
                 continue
@@ -78,10 +76,8 @@ class Insights:
             self._watchers[name] = watcher
             watcher.start()
 
-    def _watch(self, cloud: Cloud, instance: Instance) -> None:
-        from localcloud.services.rds import Databases
-
-        databases = cloud.part(Databases)
+    def _watch(self, cloud: Cloud, instance: DatabaseInstance) -> None:
+        databases = cloud.part(DatabaseServers)
         try:
             with sampler.watching(databases.server(instance.identifier)) as request:
                 self._last_problem.pop(instance.identifier, None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from localcloud.backends.databases import DatabaseServers
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.pi import queries
 from localcloud.services.pi.catalogue import COUNTERS, GROUPS, LOADS
@@ -25,13 +26,11 @@ def _resource(cloud: Cloud, call: Call) -> str:
     AWS knows the instances that have Performance Insights on, by their DbiResourceId and by nothing else; all others,
     the instance's own identifier included, are a resource that this account has no right to.
     """
-    from localcloud.services.rds import Databases
-
     kind, identifier = call.params["ServiceType"], call.params["Identifier"]
     if kind not in ("RDS", "DOCDB"):
         raise queries.constraint("serviceType")
     with cloud.lock:
-        instance = cloud.part(Databases).by_resource_id(identifier)
+        instance = cloud.part(DatabaseServers).by_resource_id(identifier)
         known = instance is not None and kind == "RDS" and instance.record["PerformanceInsightsEnabled"]
     if not known:
         message = f"The resource {identifier} for service type {kind} is not authorized for this account"

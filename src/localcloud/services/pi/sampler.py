@@ -17,11 +17,11 @@ import psycopg
 from psycopg.rows import dict_row
 
 from localcloud.backends import sockets
+from localcloud.backends.databases import Size
 from localcloud.backends.postgres import ADMINISTRATOR, Server
 from localcloud.core.processes import Process
 from localcloud.services.pi.catalogue import COUNTERS
 from localcloud.services.pi.statements import Statement
-from localcloud.services.rds.model import Size
 
 NAME = "localcloud performance insights"
 """The ``application_name`` of the connection."""

@@ -22,14 +22,16 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from localcloud.backends import certificates, postgres
+from localcloud.backends.databases import DatabaseServers
 from localcloud.backends.postgres import PostgresError, Server
 from localcloud.core import network
+from localcloud.core.connections import VpcNetwork
+from localcloud.core.interfaces import LogSink, MetricSink
 from localcloud.core.processes import Process, Supervisor
 from localcloud.core.windows import in_window
-from localcloud.services.rds import measure, parameters, secret
+from localcloud.services.rds import measure, parameters, secret, snapshot_records
 from localcloud.services.rds.model import Instance, settle_zones
 from localcloud.services.rds.parameters import ParameterGroup
-from localcloud.services.vpc import Network
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -42,7 +44,7 @@ START_SECONDS = 20.0
 EVENTS_KEPT = 2_000
 
 
-class Databases:
+class Databases(DatabaseServers):
     """The component. Its records are guarded by the cloud's lock."""
 
     name = "rds"
@@ -306,13 +308,11 @@ class Databases:
 
     def _back_up(self, instance: Instance) -> None:
         """The first automated snapshot, which AWS takes right after the creation."""
-        from localcloud.services.rds import snapshots
-
         with self._lock():
             self.tell(instance.identifier, "Backing up DB instance", "backup")
             stamp = f"{self._now():%Y-%m-%d-%H-%M}"
             name = f"rds:{instance.identifier}-{stamp}"
-            record = snapshots.new(instance, name, "automated", self._now())
+            record = snapshot_records.new(instance, name, "automated", self._now())
             self.snapshots[name] = record
         self.take_snapshot(instance, record)
         with self._lock():
@@ -321,9 +321,7 @@ class Databases:
 
     def take_snapshot(self, instance: Instance, record: dict[str, Any]) -> None:
         """Copy the instance's files into the snapshot that this record stands for."""
-        from localcloud.services.rds import snapshots
-
-        target = self._state / "rds-snapshots" / snapshots.folder_name(record)
+        target = self._state / "rds-snapshots" / snapshot_records.folder_name(record)
         server = self._server(instance)
         if self._lives(instance):
             postgres.copy_to(self._supervisor(), server, target)
@@ -337,11 +335,9 @@ class Databases:
             self._touch()
 
     def _delete(self, instance: Instance) -> None:
-        from localcloud.services.rds import snapshots
-
         if instance.final_snapshot:
             with self._lock():
-                record = snapshots.new(instance, instance.final_snapshot, "manual", self._now())
+                record = snapshot_records.new(instance, instance.final_snapshot, "manual", self._now())
                 self.snapshots[instance.final_snapshot] = record
             self.take_snapshot(instance, record)
         self._end(instance)
@@ -360,11 +356,9 @@ class Databases:
             self._processes.pop(instance.identifier, None)
 
     def remove_snapshot(self, name: str) -> None:
-        from localcloud.services.rds import snapshots
-
         record = self.snapshots.pop(name)
         self.tags.pop(record["DBSnapshotArn"], None)
-        shutil.rmtree(self._state / "rds-snapshots" / snapshots.folder_name(record), ignore_errors=True)
+        shutil.rmtree(self._state / "rds-snapshots" / snapshot_records.folder_name(record), ignore_errors=True)
 
     # -- the real server ------------------------------------------------------------------------------------------
 
@@ -380,7 +374,7 @@ class Databases:
         instance.log_offset = min(instance.log_offset, server.log.stat().st_size if server.log.exists() else 0)
         self._processes[instance.identifier] = postgres.start(self._supervisor(), server)
         if self._cloud and server.gated:
-            self._cloud.part(Network).open(
+            self._cloud.part(VpcNetwork).open(
                 _gate(instance),
                 destination=instance.interface.address,
                 port=server.port,
@@ -415,8 +409,8 @@ class Databases:
             postgres.reload(self._processes.get(instance.identifier, ()))
 
     def _end(self, instance: Instance) -> None:
-        if self._cloud and self._cloud.has(Network):
-            self._cloud.part(Network).close(_gate(instance))
+        if self._cloud and self._cloud.has(VpcNetwork):
+            self._cloud.part(VpcNetwork).close(_gate(instance))
         self._supervisor().end_all(self._processes.pop(instance.identifier, ()), grace=20.0)
         self._measure.forget(instance.identifier)
 
@@ -428,38 +422,34 @@ class Databases:
         if self._cloud is None:
             raise PostgresError("the cloud has not started yet")
         address = self._cloud.settings.real_address(instance.interface.address)
-        port, gated = instance.record["DbInstancePort"], self._cloud.has(Network)
+        port, gated = instance.record["DbInstancePort"], self._cloud.has(VpcNetwork)
         return Server(instance.identifier, instance.folder(self._state), address, port, gated)
 
     # -- metrics and logs -----------------------------------------------------------------------------------------
 
     def _publish(self) -> None:
-        from localcloud.services.cloudwatch import Metrics
-
         cloud = self._cloud
-        if cloud is None or not cloud.has(Metrics):
+        if cloud is None or not cloud.has(MetricSink):
             return
         for instance in self.running():
             processes = self.processes(instance.identifier)
             taken = self._measure.take(self._server(instance), processes, instance.size, instance.record)
             dimensions = {"DBInstanceIdentifier": instance.identifier}
             for name, value, unit in taken:
-                cloud.part(Metrics).put("AWS/RDS", name, dimensions, value, unit=unit)
+                cloud.part(MetricSink).put("AWS/RDS", name, dimensions, value, unit=unit)
             if instance.record["BackupRetentionPeriod"]:
                 with cloud.lock:
                     instance.record["LatestRestorableTime"] = cloud.now() - timedelta(minutes=5)
 
     def _export_logs(self) -> None:
-        from localcloud.services.logs import Logs
-
         cloud = self._cloud
-        if cloud is None or not cloud.has(Logs):
+        if cloud is None or not cloud.has(LogSink):
             return
         for instance in list(self.instances.values()):
             if "postgresql" in instance.record.get("EnabledCloudwatchLogsExports", ()):
                 events, instance.log_offset = measure.log_events(self._server(instance).log, instance.log_offset)
                 group = f"/aws/rds/instance/{instance.identifier}/postgresql"
-                cloud.part(Logs).put(group, f"{instance.identifier}.0", events)
+                cloud.part(LogSink).put(group, f"{instance.identifier}.0", events)
 
     # -- inner ----------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,10 @@ import psycopg
 from psycopg.rows import dict_row
 
 from localcloud.backends import postgres
+from localcloud.backends.databases import Size
 from localcloud.backends.postgres import Server
 from localcloud.core.processes import Process
-from localcloud.services.rds.model import GIB, Size
+from localcloud.services.rds.model import GIB
 
 EVERY = 5.0
 """Seconds between samples. RDS publishes each minute; alarms with AWS's short periods of 10 s need one in each."""

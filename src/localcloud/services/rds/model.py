@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localcloud.backends.databases import Size
 from localcloud.core.network import Interface
 from localcloud.core.registry import AwsError
 
@@ -22,15 +23,6 @@ _MEMORY_GIB = {
     "r": {"large": 16, "xlarge": 32, "2xlarge": 64, "4xlarge": 128, "8xlarge": 256, "12xlarge": 384, "16xlarge": 512},
 }
 """Memory by family and size (RDS user guide, hardware specifications of instance classes)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """What an instance class stands for."""
-
-    vcpus: int
-    memory: int
-    """Bytes."""
 
 
 def size_of(instance_class: str) -> Size:

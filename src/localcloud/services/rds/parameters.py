@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.backends import postgres
+from localcloud.backends.databases import Size
 from localcloud.core.registry import AwsError
-from localcloud.services.rds.model import Size
 
 _OURS = frozenset(
     {

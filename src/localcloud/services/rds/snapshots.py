@@ -3,59 +3,16 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core import paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
+from localcloud.services.rds import operations
 from localcloud.services.rds.component import Databases
-from localcloud.services.rds.model import Instance
+from localcloud.services.rds.snapshot_records import folder_name, new
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
-
-_FROM_INSTANCE = (
-    "AllocatedStorage",
-    "AvailabilityZone",
-    "DbiResourceId",
-    "Engine",
-    "EngineVersion",
-    "InstanceCreateTime",
-    "KmsKeyId",
-    "LicenseModel",
-    "MasterUsername",
-    "StorageType",
-)
-
-
-def new(instance: Instance, name: str, kind: str, at: datetime) -> dict[str, Any]:
-    """The record of a snapshot that is about to be taken. ``kind``: automated or manual."""
-    record = {key: instance.record[key] for key in _FROM_INSTANCE if instance.record.get(key) is not None}
-    tags = instance.record["TagList"] if instance.record.get("CopyTagsToSnapshot") else []
-    return record | {
-        "DBSnapshotIdentifier": name,
-        "DBInstanceIdentifier": instance.identifier,
-        "DBSnapshotArn": instance.arn.replace(":db:", ":snapshot:").rpartition(":")[0] + f":{name}",
-        "SnapshotType": kind,
-        "Status": "creating",
-        "PercentProgress": 0,
-        "Encrypted": instance.record["StorageEncrypted"],
-        "IAMDatabaseAuthenticationEnabled": instance.record["IAMDatabaseAuthenticationEnabled"],
-        "OptionGroupName": instance.record["OptionGroupMemberships"][0]["OptionGroupName"],
-        "Port": instance.record["DbInstancePort"],
-        "VpcId": instance.record["DBSubnetGroup"]["VpcId"],
-        "OriginalSnapshotCreateTime": at,
-        "SnapshotCreateTime": at,
-        "SnapshotTarget": "region",
-        "SnapshotDatabaseTime": at,
-        "DedicatedLogVolume": False,
-        "TagList": [dict(tag) for tag in tags],
-        "DBName": instance.record.get("DBName"),
-    }
-
-
-def folder_name(record: dict[str, Any]) -> str:
-    return str(record["DBSnapshotIdentifier"]).replace(":", "_")
 
 
 def _shown(record: dict[str, Any]) -> dict[str, Any]:
@@ -139,8 +96,6 @@ def describe_attributes(cloud: Cloud, call: Call) -> Answer:
 
 @operation("rds", "RestoreDBInstanceFromDBSnapshot")
 def restore(cloud: Cloud, call: Call) -> Answer:
-    from localcloud.services.rds import operations
-
     databases = cloud.part(Databases)
     if "DBSnapshotIdentifier" not in call.params:
         raise AwsError("InvalidParameterCombination", "localcloud restores from a DBSnapshotIdentifier only.")

@@ -13,10 +13,9 @@ import threading
 import time
 from pathlib import Path
 
+from localcloud.core.network import ADDRESS_VARIABLE
 from localcloud.core.processes import read_entry, variable_of
 
-VARIABLE = "LOCALCLOUD_ADDRESS"
-"""The environment variable with a task's address in the VPC."""
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
 _NLM_F_REQUEST = 1
@@ -62,7 +61,7 @@ class Clients:
             return ""
         if known and known[0] == entry.started_at:
             return known[1]
-        address = variable_of(pid, VARIABLE)
+        address = variable_of(pid, ADDRESS_VARIABLE)
         if not address and entry.parent > 1:
             # One that was started with an empty environment is still its parent's.
             address = self._address_of(entry.parent)

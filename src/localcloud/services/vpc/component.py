@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localcloud.backends.gate import Gate
+from localcloud.core.connections import Connection, Moved, Verdict, VpcNetwork
+from localcloud.core.interfaces import LogSink
 from localcloud.core.processes import Supervisor
-from localcloud.services.logs import Logs, flow_delivery
 from localcloud.services.vpc import facts, nat
 from localcloud.services.vpc.clients import Clients
 from localcloud.services.vpc.firewall import FirewallProcess
-from localcloud.services.vpc.flows import Flows, Moved
-from localcloud.services.vpc.reachability import Connection, Verdict, VpcSnapshot, judge
+from localcloud.services.vpc.flows import Flows
+from localcloud.services.vpc.reachability import VpcSnapshot, judge
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -56,7 +57,7 @@ class Tracked:
     moved: Moved
 
 
-class Network:
+class Network(VpcNetwork):
     """The component. It keeps nothing over a restart: rules are EC2's, connections end with the cloud."""
 
     name = "network"
@@ -256,13 +257,13 @@ class Network:
             records = self._flows.take(cloud.settings.account)
             counted, self._nat = self._nat, defaultdict(Counter)
             active = Counter(each.verdict.nat for each in self._tracked.values() if each.verdict.nat)
-        if cloud.has(Logs):
+        if cloud.has(LogSink):
             # An interface may outlive its subnet for a moment while a VPC is destroyed.
             subnets = {each.id: world.subnets.get(each.subnet) for each in world.interfaces.values()}
             for interface, flows in records.items():
                 if subnet := subnets.get(interface):
                     named = [nat.placed(record, subnet) for record in flows]
-                    flow_delivery.publish(cloud, {interface, subnet.id, subnet.vpc}, named)
+                    cloud.part(LogSink).put_flows({interface, subnet.id, subnet.vpc}, named)
         nat.publish(cloud, world, counted, active)
 
     def _require(self) -> Cloud:

@@ -8,41 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from localcloud.services.logs.flow import FlowRecord
-from localcloud.services.vpc.reachability import Connection, NextHop, Verdict
+from localcloud.core.connections import Connection, Moved, NextHop, Verdict
+from localcloud.core.flow import FlowRecord
 
-HEADERS = 52
-"""Bytes of IP and TCP headers on each packet (20 + 20, and 12 of time stamps), which flow logs count."""
 SYN = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """Bytes of payload and packets, each way."""
-
-    sent: int = 0
-    """By whoever opened the connection."""
-    received: int = 0
-    packets_sent: int = 0
-    packets_received: int = 0
-
-    def since(self, before: Moved) -> Moved:
-        return Moved(
-            max(0, self.sent - before.sent),
-            max(0, self.received - before.received),
-            max(0, self.packets_sent - before.packets_sent),
-            max(0, self.packets_received - before.packets_received),
-        )
-
-    @property
-    def bytes_sent(self) -> int:
-        """With headers."""
-        return self.sent + HEADERS * self.packets_sent
-
-    @property
-    def bytes_received(self) -> int:
-        """With headers."""
-        return self.received + HEADERS * self.packets_received
 
 
 @dataclass(slots=True)

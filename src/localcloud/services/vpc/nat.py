@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from localcloud.services.costs.ledger import tags_of
-from localcloud.services.logs.flow import FlowRecord
-from localcloud.services.vpc.flows import Moved
+from localcloud.core.billing import EC2_OTHER, GIB, Item, tags_of
+from localcloud.core.connections import Moved
+from localcloud.core.flow import FlowRecord
+from localcloud.core.interfaces import CostCounter, MetricSink
 from localcloud.services.vpc.reachability import Subnet, VpcSnapshot
 
 if TYPE_CHECKING:
@@ -50,22 +51,20 @@ def counts(moved: Moved) -> dict[str, int]:
 
 def publish(cloud: Cloud, world: VpcSnapshot, counted: Mapping[str, Counter[str]], active: Mapping[str, int]) -> None:
     """An interval's metrics of every NAT gateway that is there, and the charge for the bytes that it processed."""
-    from localcloud.services.cloudwatch import Metrics
-    from localcloud.services.costs import Costs
-
     for identifier, gateway in world.nats.items():
         if not gateway.available:
             continue
         held = counted.get(identifier, Counter())
-        if cloud.has(Metrics):
-            put = cloud.part(Metrics).put
+        if cloud.has(MetricSink):
+            put = cloud.part(MetricSink).put
             dimensions = {"NatGatewayId": identifier}
             for name, unit in UNITS.items():
                 put(NAMESPACE, name, dimensions, float(held[name]), unit=unit)
             put(NAMESPACE, "ActiveConnectionCount", dimensions, float(active.get(identifier, 0)), unit="Count")
         moved = held["BytesInFromSource"] + held["BytesInFromDestination"]
-        if moved and cloud.has(Costs):
-            cloud.part(Costs).nat_bytes(moved, _tags(cloud, identifier))
+        if moved and cloud.has(CostCounter):
+            item = Item(EC2_OTHER, "APS2-NatGateway-Bytes", "NatGateway", _tags(cloud, identifier))
+            cloud.part(CostCounter).count(item, moved / GIB)
 
 
 def _tags(cloud: Cloud, identifier: str) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
-TCP = 6
+from localcloud.core.connections import Connection, NextHop, Verdict
+
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17}
 ANY = "-1"
 
@@ -97,45 +98,6 @@ class VpcSnapshot:
     groups: Mapping[str, Group] = field(default_factory=dict)
     subnets: Mapping[str, Subnet] = field(default_factory=dict)
     nats: Mapping[str, Nat] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """The first packet of a connection. Addresses are the VPC's, or public ones."""
-
-    source: str
-    destination: str
-    source_port: int
-    port: int
-    protocol: int = TCP
-
-    def reply(self) -> Connection:
-        """The packet that answers it."""
-        return Connection(self.destination, self.source, self.port, self.source_port, self.protocol)
-
-
-@dataclass(frozen=True, slots=True)
-class NextHop:
-    """What an interface sees of a connection: one direction of it, let through or rejected there."""
-
-    interface: str
-    outbound: bool
-    """Leaves the interface."""
-    packet: Connection
-    reply: bool
-    accepted: bool
-    behind: Connection | None = None
-    """Source and destination before a NAT gateway changed one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    allowed: bool
-    hops: tuple[NextHop, ...]
-    reason: str = ""
-    """Why not, in one sentence."""
-    nat: str = ""
-    """The NAT gateway that it goes through."""
 
 
 def judge(world: VpcSnapshot, connection: Connection) -> Verdict:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from localcloud.services.logs.flow import DEFAULT_FIELDS
+from localcloud.core.flow import DEFAULT_FIELDS
 from localcloud.services.logs.insights.functions import (
     AGGREGATES,
     EVENTS_ONLY,

@@ -18,12 +18,13 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core import paging
+from localcloud.core.images import Image, ImageConfig, ImageError, ImageStore
 from localcloud.core.registry import Answer, AwsError, Call, operation, patch_response
 
 if TYPE_CHECKING:
@@ -41,34 +42,6 @@ IGNORED_NAMES = frozenset(
     {".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "node_modules", ".DS_Store"}
 )
 IGNORED_SUFFIXES = (".pyc", ".pyo", ".egg-info")
-
-
-class ImageError(Exception):
-    """An image can't be built or found; the message is one sentence with the way out."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageConfig:
-    """What a container of this image starts with, as in the OCI image configuration."""
-
-    command: tuple[str, ...] = ()
-    entrypoint: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    exposed_ports: tuple[int, ...] = ()
-    working_directory: str = "/"
-    user: str = ""
-    architecture: str = "amd64"
-    """The processor that it is built for."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """One image in the store: its digest, its unpacked folder, its configuration."""
-
-    digest: str
-    folder: Path
-    config: ImageConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +308,7 @@ REFERENCE = re.compile(
 )
 
 
-class Images:
+class Images(ImageStore):
     """From a repository and a tag or digest to the folder of that image. All of its state is ECR's and the disk's."""
 
     name = "images"

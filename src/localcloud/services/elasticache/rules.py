@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from localcloud.core import window_rules
 from localcloud.core.registry import AwsError, Call, rule
 from localcloud.services.elasticache.component import Caches
-from localcloud.services.rules import windows
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -34,7 +34,7 @@ def check_windows(cloud: Cloud, call: Call) -> None:
     now = known.settings if known and call.operation == "ModifyReplicationGroup" else {}
     before = (now["PreferredMaintenanceWindow"], now["SnapshotWindow"]) if now else ()
     maintenance, snapshot = params.get("PreferredMaintenanceWindow"), params.get("SnapshotWindow")
-    windows.check(maintenance, snapshot, "snapshot window", LEAST_WINDOW, before)
+    window_rules.check(maintenance, snapshot, "snapshot window", LEAST_WINDOW, before)
 
 
 @rule("elasticache", *GROUP)

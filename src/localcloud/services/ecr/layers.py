@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
-from localcloud.core.registry import Answer, AwsError, Call, operation
+from localcloud.core.registry import Answer, AwsError, Call, PageRequest, operation, page
 from localcloud.front.identity import Identity
-from localcloud.services.ecr import Images, digest_of, files_of, image_root, pack, repository_of
+from localcloud.services.ecr.images import Images, digest_of, files_of, image_root, pack, repository_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +57,12 @@ def get_download_url_for_layer(cloud: Cloud, call: Call) -> Answer:
             f"The layer with digest '{digest}' {where} is not associated with an image and may be cleaned up.",
         )
     raise AwsError("LayersNotFoundException", f"The layer with digest '{digest}' does not exist {where}")
+
+
+@page("layers", signed=True)
+def layers_page(cloud: Cloud, request: PageRequest) -> bytes:
+    """What GetDownloadUrlForLayer's addresses lead to."""
+    return download(cloud, request.path, request.query)
 
 
 def download(cloud: Cloud, path: str, query: str) -> bytes:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from localcloud.core import window_rules
 from localcloud.core.registry import AwsError, Call, rule
 from localcloud.services.rds.component import Databases
-from localcloud.services.rules import windows
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -60,7 +60,7 @@ def check_windows(cloud: Cloud, call: Call) -> None:
     now = _before(cloud, params) if call.operation == "ModifyDBInstance" else {}
     before = (now["PreferredMaintenanceWindow"], now["PreferredBackupWindow"]) if now else ()
     maintenance, backup = params.get("PreferredMaintenanceWindow"), params.get("PreferredBackupWindow")
-    windows.check(maintenance, backup, "backup window", LEAST_WINDOW, before)
+    window_rules.check(maintenance, backup, "backup window", LEAST_WINDOW, before)
 
 
 @rule("rds", *INSTANCE)
