@@ -18,7 +18,7 @@ from omc.facts.alarms import Alarm, Alarms
 from omc.facts.deviations import deviations
 from omc.facts.expected import Expected, Thing, read_expected, things_of
 from omc.facts.expected_without_state import without_state
-from omc.facts.found import Found, read_found
+from omc.facts.found import Found, Listed, read_found, read_listed
 from omc.facts.listeners import Listeners
 from omc.facts.load_balancers import LoadBalancers, TargetGroups
 from omc.facts.pending import Pending
@@ -407,7 +407,8 @@ def _read(answers: dict[tuple[str, str], Any], expected: Expected, facts: dict[s
         "pending": Pending(()),
         **facts,
     }
-    return read_found(FakeGateway(answers, STAGING), STAGING, StoreLocation(), expected, **known)  # type: ignore[arg-type]
+    aws: Any = FakeGateway(answers, STAGING)
+    return read_found(aws, STAGING, StoreLocation(), expected, read_listed(aws, expected), **known)
 
 
 FORWARD = {"Type": "forward", "Order": 1, "TargetGroupArn": world.group("backend")}
@@ -570,6 +571,23 @@ EMPTY = {
     "get_web_acl_for_resource": {},
     "describe_services": {"services": [], "failures": []},
 }
+
+
+@pytest.mark.parametrize(("kind", "answers", "facts"), ANSWERS)
+def test_what_rests_on_no_other_fact_is_listed_before_others_are_read(
+    kind: str, answers: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    expected = Expected((Thing(kind, world.HEALTHY[kind]),), written=WRITTEN)
+    aws: Any = FakeGateway(answers, STAGING)
+    early = read_listed(aws, expected)
+    assert [kind in types for types in early.answers] == ([] if facts else [True])
+    assert [problem for _, problem in early.answers.values() if problem] == []
+
+
+def test_without_a_state_nothing_is_listed_before_others_are_read() -> None:
+    gateway: Any = FakeGateway({}, STAGING)
+    expected = Expected((Thing("aws_sns_topic", world.HEALTHY["aws_sns_topic"]),))
+    assert read_listed(gateway, expected) == Listed({})
 
 
 @pytest.mark.parametrize("kind", list(world.HEALTHY))

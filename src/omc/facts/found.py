@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from omc.aws.calls import parallel_map
+from omc.aws.calls import parallel_map, record
 from omc.aws.gateway import Gateway
 from omc.errors import AccessDenied, BadAnswer, OmcError
 from omc.facts.alarms import Alarms
-from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads, reads_in
 from omc.facts.expected import Expected, Thing
 from omc.facts.expected_without_state import without_state
 from omc.facts.listeners import Listeners
-from omc.facts.listings import LISTINGS, Facts, Listing, NotRead
+from omc.facts.listings import LISTINGS, OF_FACTS, Facts, Listing, NotRead
 from omc.facts.load_balancers import LoadBalancers, TargetGroups
 from omc.facts.pending import Pending
 from omc.facts.services import Services
@@ -46,12 +46,33 @@ class Found:
     reading: Reading = NO_READING
 
 
+Types = tuple[str, ...]
+Answer = tuple[Sequence[Thing], NotListed | None]
+NO_FACTS = Facts(None, None, None, None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The listings that rest on no other fact, by their types. They are asked while others are still being read."""
+
+    answers: Mapping[Types, Answer]
+    reading: Reading = NO_READING
+
+
+@reads_in(2)
+def read_listed(aws: Gateway, expected: Expected) -> Listed:
+    """Of what Terraform's state expects; without one, what is expected is only known by other facts."""
+    rows = [row for row in LISTINGS if row[1] not in OF_FACTS]
+    return Listed(_answers(aws, NO_FACTS, expected.things if expected.is_states else (), rows))
+
+
 @reads
 def read_found(
     aws: Gateway,
     environment: Environment,
     place: StoreLocation,
     expected: Expected,
+    listed: Listed,
     alarms: Alarms | None,
     balancers: LoadBalancers | None,
     groups: TargetGroups | None,
@@ -59,29 +80,41 @@ def read_found(
     services: Services | None,
     pending: Pending | None,
 ) -> Found:
-    """The listings of the expected kinds side by side, but for what other facts have listed already."""
+    """The listings of the expected kinds, but for what other facts have listed already."""
     wanted, number = expected.things, 0
     if not expected.is_states:
         release = _last_release(place, environment)
         number = release.number if release else 0
         wanted = without_state(environment, services, alarms, release)
     facts = Facts(alarms, balancers, groups, listeners, services, pending)
-    by_type: dict[str, list[Thing]] = {}
-    for thing in wanted:
-        by_type.setdefault(thing.type, []).append(thing)
-    requested = [row for row in LISTINGS if any(kind in by_type for kind in row[0])]
-    answers = parallel_map(lambda row: _asked(aws, facts, by_type, *row), requested)
+    for call in listed.reading.calls:
+        record(call)
+    rest = [row for row in LISTINGS if row[0] not in listed.answers]
+    answers = {**listed.answers, **_answers(aws, facts, wanted, rest)}
+    ordered = [answers[types] for types, _ in LISTINGS if types in answers]
     return Found(
         wanted,
-        tuple(thing for things, _ in answers for thing in things),
-        tuple(problem for _, problem in answers if problem),
+        tuple(thing for things, _ in ordered for thing in things),
+        tuple(problem for _, problem in ordered if problem),
         number,
     )
 
 
+def _answers(
+    aws: Gateway, facts: Facts, wanted: Sequence[Thing], rows: Sequence[tuple[Types, Listing]]
+) -> dict[Types, Answer]:
+    """Those of ``rows`` that are of expected kinds, side by side."""
+    by_type: dict[str, list[Thing]] = {}
+    for thing in wanted:
+        by_type.setdefault(thing.type, []).append(thing)
+    requested = [row for row in rows if any(kind in by_type for kind in row[0])]
+    answers = parallel_map(lambda row: _asked(aws, facts, by_type, *row), requested)
+    return {types: answer for (types, _), answer in zip(requested, answers, strict=True)}
+
+
 def _asked(
-    aws: Gateway, facts: Facts, by_type: Mapping[str, list[Thing]], types: tuple[str, ...], listing: Listing
-) -> tuple[list[Thing], NotListed | None]:
+    aws: Gateway, facts: Facts, by_type: Mapping[str, list[Thing]], types: Types, listing: Listing
+) -> Answer:
     try:
         return list(listing(aws, [thing for kind in types for thing in by_type.get(kind, ())], facts)), None
     except NotRead:

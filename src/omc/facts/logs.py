@@ -12,7 +12,7 @@ from omc.aws.batches import batches
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import BadAnswer, NotFound, Unreachable
-from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads_in
 from omc.facts.log_errors import ERROR_PATTERN, error_of, is_cut_off, is_rest_of_a_line, without_escapes
 from omc.facts.log_shapes import fingerprint
 from omc.facts.scope import Scope
@@ -77,7 +77,7 @@ class _Answer:
     missing: tuple[str, ...] = ()
 
 
-@reads
+@reads_in(4)
 def read_recent_errors(aws: Gateway, environment: Environment, scope: Scope) -> RecentErrors:
     """One query for fifty log groups. A missing log group is told, and doesn't hide the others' errors."""
     logs = aws.client("logs")

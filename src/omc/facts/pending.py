@@ -14,7 +14,7 @@ from typing import Any
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound
-from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads_in
 from omc.facts.differences import ABSENT, differences, path_text
 from omc.facts.terraform_json import Difference
 from omc.facts.trail import NOBODY, Author, Trail
@@ -113,7 +113,7 @@ class Pending:
     reading: Reading = NO_READING
 
 
-@reads
+@reads_in(2)
 def read_pending(aws: Gateway, environment: Environment) -> Pending:
     """The database, the cache with its members, and AWS's maintenance of both; CloudTrail where something waits."""
     parts = parallel_map(lambda read: read(aws, environment), [_database, _cache])
@@ -187,7 +187,15 @@ def _cache(aws: Gateway, environment: Environment) -> Pending:
     resource, window, members = f"the cache {name}", "", payload.get("MemberClusters") or ()
     changes: list[PendingChange] = []
     groups: dict[str, Any] = {}
-    for page in client.get_paginator("describe_cache_clusters").paginate():
+
+    def clusters() -> list[Any]:
+        return list(client.get_paginator("describe_cache_clusters").paginate())
+
+    def updates() -> list[Any]:
+        return list(client.get_paginator("describe_update_actions").paginate(ReplicationGroupIds=[name]))
+
+    pages, wanted = parallel_map(lambda ask: ask(), (clusters, updates))
+    for page in pages:
         for member in page["CacheClusters"]:
             if member["CacheClusterId"] not in members:
                 continue
@@ -202,7 +210,7 @@ def _cache(aws: Gateway, environment: Environment) -> Pending:
     changes += _waiting(resource, name, window, payload["Status"], payload["PendingModifiedValues"], now)
     actions = [
         action
-        for page in client.get_paginator("describe_update_actions").paginate(ReplicationGroupIds=[name])
+        for page in wanted
         for each in page["UpdateActions"]
         for action in _update(resource, window, each)
     ]

@@ -14,7 +14,7 @@ from typing import Any
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.errors import AccessDenied, NotFound, OmcError
-from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.collector import NO_READING, Reading, reads_in
 from omc.facts.definitions import Definition, describe_definitions
 from omc.facts.services import Services
 from omc.facts.tasks import RunningTask, running_tasks_of
@@ -80,14 +80,34 @@ class SecretsInUse:
     reading: Reading = NO_READING
 
 
-@reads
+@reads_in(4)
 def read_secrets_in_use(aws: Gateway, environment: Environment, services: Services) -> SecretsInUse:
     """The tasks of each service, their revisions, each secret once, and the database's managed master secret.
 
     A secret that can't be read is one that isn't known; it leaves the others alone.
     """
-    names = [service.name for service in services.services]
-    listed = running_tasks_of(aws, names)
+    answers: tuple[Any, Any] = tuple(
+        parallel_map(lambda ask: ask(), (lambda: _uses_of(aws, services), lambda: _master_secret(aws, environment)))
+    )
+    uses: dict[str, list[SecretUse]] = answers[0]
+    master: str | UnreadableSecret | None = answers[1]
+    secrets: dict[str, Secret] = {}
+    unreadable: dict[str, UnreadableSecret] = {}
+    wanted = list(uses)
+    if isinstance(master, UnreadableSecret):
+        unreadable[f"the master secret of {environment.database}"] = master
+    elif master and master not in uses:
+        wanted.append(master)
+    for arn, found in zip(wanted, parallel_map(lambda arn: _described(aws, arn), wanted), strict=True):
+        if isinstance(found, Secret):
+            secrets[arn] = found
+        else:
+            unreadable[arn] = found
+    return SecretsInUse(secrets, {arn: tuple(some) for arn, some in uses.items()}, unreadable)
+
+
+def _uses_of(aws: Gateway, services: Services) -> dict[str, list[SecretUse]]:
+    listed = running_tasks_of(aws, [service.name for service in services.services])
     tasks = {name: [task for task in some if task.status != "STOPPED"] for name, some in listed.items()}
     revisions = sorted({task.task_definition for some in tasks.values() for task in some})
     definitions = describe_definitions(aws, revisions)
@@ -96,21 +116,7 @@ def read_secrets_in_use(aws: Gateway, environment: Environment, services: Servic
         for task in running:
             for arn, use in _uses(service, task, definitions.get(task.task_definition)):
                 uses.setdefault(arn, []).append(use)
-    secrets: dict[str, Secret] = {}
-    unreadable: dict[str, UnreadableSecret] = {}
-    wanted = list(uses)
-    try:
-        master = _master_secret(aws, environment)
-    except OmcError as error:
-        unreadable[f"the master secret of {environment.database}"] = _unreadable(error)
-    else:
-        wanted += [master] if master and master not in uses else []
-    for arn, found in zip(wanted, parallel_map(lambda arn: _described(aws, arn), wanted), strict=True):
-        if isinstance(found, Secret):
-            secrets[arn] = found
-        else:
-            unreadable[arn] = found
-    return SecretsInUse(secrets, {arn: tuple(some) for arn, some in uses.items()}, unreadable)
+    return uses
 
 
 def _uses(service: str, task: RunningTask, definition: Definition | None) -> Iterator[tuple[str, SecretUse]]:
@@ -135,12 +141,14 @@ def secret_of(reference: str) -> str | None:
     return None
 
 
-def _master_secret(aws: Gateway, environment: Environment) -> str | None:
+def _master_secret(aws: Gateway, environment: Environment) -> str | UnreadableSecret | None:
     """Of the database, where RDS manages it."""
     try:
         answer = aws.client("rds").describe_db_instances(DBInstanceIdentifier=environment.database)
     except NotFound:
         return None
+    except OmcError as error:
+        return _unreadable(error)
     records: list[Mapping[str, Any]] = [dict(instance) for instance in answer["DBInstances"]]
     return next((each["MasterUserSecret"]["SecretArn"] for each in records if each.get("MasterUserSecret")), None)
 

@@ -7,7 +7,7 @@ already is taken from there.
 from omc.facts.listings import alerts, entrance, network, safety, services
 from omc.facts.listings.common import Facts, Listing, NotRead
 
-__all__ = ["LISTINGS", "Facts", "Listing", "NotRead"]
+__all__ = ["LISTINGS", "OF_FACTS", "Facts", "Listing", "NotRead"]
 
 LISTINGS: tuple[tuple[tuple[str, ...], Listing], ...] = (
     (("aws_lb",), entrance.balancers),
@@ -38,3 +38,11 @@ LISTINGS: tuple[tuple[tuple[str, ...], Listing], ...] = (
     (("aws_s3_bucket",), safety.buckets),
 )
 """Types, and what tells of them."""
+
+OF_FACTS: frozenset[Listing] = frozenset(
+    {
+        *(entrance.balancers, entrance.target_groups, entrance.listeners, entrance.rules),
+        *(services.services, alerts.alarms, safety.databases, safety.caches),
+    }
+)
+"""Those that take something from other facts; the others rest on AWS's answers alone."""
