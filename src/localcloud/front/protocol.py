@@ -29,11 +29,13 @@ from moto.core.utils import get_service_model
 from werkzeug.datastructures import Headers
 
 from localcloud.core.registry import AwsError
-from localcloud.front import cbor, event_stream
+from localcloud.front import cbor, event_stream, moto_parts
 from localcloud.front.trusted import SERVICES, SIGNING_NAMES
 
 if TYPE_CHECKING:
     from moto.core.model import OperationModel
+
+moto_parts.install()
 
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(\d{8})/([^/]*)/([^/]*)/aws4_request")
 CBOR_PATH = re.compile(r"^/service/(?P<prefix>[^/]+)/operation/(?P<operation>[A-Za-z0-9]+)$")

@@ -89,7 +89,7 @@ def version() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and exit: 0 fine, 1 no, 2 wrong use, 3 not known, 130 interrupted; a change has more."""
-    gc.set_threshold(100_000, 20, 20)  # a command makes many objects once and ends; looking for garbage costs 50 ms
+    gc.set_threshold(300_000, 20, 20)  # a command makes many objects once and ends; looking for garbage costs 50 ms
     try:
         with reraise_interrupts():
             words = sys.argv[1:] if arguments is None else list(arguments)

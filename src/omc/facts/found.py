@@ -112,9 +112,7 @@ def _answers(
     return {types: answer for (types, _), answer in zip(requested, answers, strict=True)}
 
 
-def _asked(
-    aws: Gateway, facts: Facts, by_type: Mapping[str, list[Thing]], types: Types, listing: Listing
-) -> Answer:
+def _asked(aws: Gateway, facts: Facts, by_type: Mapping[str, list[Thing]], types: Types, listing: Listing) -> Answer:
     try:
         return list(listing(aws, [thing for kind in types for thing in by_type.get(kind, ())], facts)), None
     except NotRead:

@@ -209,10 +209,7 @@ def _cache(aws: Gateway, environment: Environment) -> Pending:
     now = {**payload, "AutomaticFailoverStatus": payload.get("AutomaticFailover")}
     changes += _waiting(resource, name, window, payload["Status"], payload["PendingModifiedValues"], now)
     actions = [
-        action
-        for page in wanted
-        for each in page["UpdateActions"]
-        for action in _update(resource, window, each)
+        action for page in wanted for each in page["UpdateActions"] for action in _update(resource, window, each)
     ]
     cache = {**payload, "SecurityGroups": list(groups.values())}
     return Pending(tuple(dict.fromkeys(changes)), tuple(dict.fromkeys(actions)), cache=cache)

@@ -86,11 +86,14 @@ def read_secrets_in_use(aws: Gateway, environment: Environment, services: Servic
 
     A secret that can't be read is one that isn't known; it leaves the others alone.
     """
-    answers: tuple[Any, Any] = tuple(
-        parallel_map(lambda ask: ask(), (lambda: _uses_of(aws, services), lambda: _master_secret(aws, environment)))
-    )
-    uses: dict[str, list[SecretUse]] = answers[0]
-    master: str | UnreadableSecret | None = answers[1]
+
+    def of_tasks() -> Any:
+        return _uses_of(aws, services)
+
+    def of_database() -> Any:
+        return _master_secret(aws, environment)
+
+    uses, master = parallel_map(lambda ask: ask(), (of_tasks, of_database))
     secrets: dict[str, Secret] = {}
     unreadable: dict[str, UnreadableSecret] = {}
     wanted = list(uses)
