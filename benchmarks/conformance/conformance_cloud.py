@@ -96,7 +96,7 @@ def _recording(answer: Callable[..., Any], answers: Path) -> Callable[..., Any]:
 
 
 def main(folder: Path, answers: Path) -> None:
-    assemble.service_modules()
+    assemble.load_services()
     for trust in SERVICES.values():
         if trust.package:
             _routes(trust.package)

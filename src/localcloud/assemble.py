@@ -1,8 +1,6 @@
-"""The whole cloud put together: every service imported (so that its operations register), every component attached.
+"""The whole cloud put together: every service imported (so that it registers what it has), every component attached.
 
-A module under ``localcloud.services`` says what to attach in ``COMPONENTS``, a tuple of component classes; each is made
-with what its constructor asks for by name: ``settings``, or ``state`` (the folder). The cloud as a program is in
-``program``.
+The cloud as a program is in ``program``.
 """
 
 from __future__ import annotations
@@ -12,50 +10,28 @@ import inspect
 import logging
 import os
 import pkgutil
-from typing import TYPE_CHECKING, Any
 
 import localcloud.faults.page  # registers itself
 import localcloud.services
 from localcloud.core.cloud import Cloud, Component, Settings
 from localcloud.core.processes import Supervisor
+from localcloud.core.registry import component_classes
 from localcloud.core.snapshot import Snapshots, forget_instances
-from localcloud.faults.component import StackFaults
 from localcloud.front.call_log import CallLog
 from localcloud.front.faults import Faults
 from localcloud.front.identity import Identity
 from localcloud.front.server import Server
-from localcloud.services.cloudwatch import Metrics
-from localcloud.services.ecr.images import Images
-from localcloud.services.ecs import Clusters
-from localcloud.services.elasticache import Caches
-from localcloud.services.elbv2 import LoadBalancers
-from localcloud.services.logs import Logs
-from localcloud.services.rds import Databases
-from localcloud.services.vpc import Network
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 # No machine image is ever started here, and moto's 500 of them cost most of a snapshot.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 log = logging.getLogger(__name__)
 
-ORDER = (Supervisor, Metrics, Logs, Network, Images, LoadBalancers, Databases, Caches, Clusters)
-"""Components that others lean on start first and stop last; those of ``COMPONENTS`` follow in their modules' order,
-then the faults, which break them."""
 
-
-def service_modules() -> list[ModuleType]:
-    """Every module of every service, imported."""
-    found = pkgutil.walk_packages(localcloud.services.__path__, "localcloud.services.")
-    return [importlib.import_module(info.name) for info in found]
-
-
-def component_classes() -> list[type[Any]]:
-    """What to attach, in the order of starting."""
-    more = [kind for module in service_modules() for kind in getattr(module, "COMPONENTS", ())]
-    return list(dict.fromkeys((*ORDER, *more, StackFaults)))
+def load_services() -> None:
+    """Import every module of every service, so that what it has registers itself."""
+    for info in pkgutil.walk_packages(localcloud.services.__path__, "localcloud.services."):
+        importlib.import_module(info.name)
 
 
 def assemble(settings: Settings, access_key_id: str, secret_access_key: str) -> Cloud:
@@ -66,7 +42,9 @@ def assemble(settings: Settings, access_key_id: str, secret_access_key: str) -> 
         Identity(access_key_id, secret_access_key),
         CallLog(settings.state / "calls.sqlite"),
         Faults(),
+        Supervisor(settings.state),
     ]
+    load_services()
     for kind in component_classes():
         wanted = inspect.signature(kind).parameters
         provided = {"settings": settings, "state": settings.state}

@@ -575,7 +575,5 @@ def test_a_span_covers_what_was_asked_and_no_period_more(seconds: int, age: int)
     assert span.slots <= 1200
 
 
-def test_the_component_is_part_of_every_cloud() -> None:
-    from localcloud.assemble import component_classes
-
-    assert Insights in component_classes()
+def test_the_component_is_part_of_every_cloud(shared_cloud: Cloud) -> None:
+    assert shared_cloud.has(Insights)

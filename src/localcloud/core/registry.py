@@ -7,7 +7,7 @@ Three kinds of entry, looked up by botocore's service and operation names (``"ec
 * neither — moto alone, where moto is trusted with it (``TRUSTED``, in ``localcloud.front``).
 
 Beside these a service registers what a call touches (``resources``, for policies), the pages that it has for the
-cloud's own clients (``page``) and what of it costs (``billable``).
+cloud's own clients (``page``), what of it costs (``billable``), and what of it lives (``component``).
 
 Before any of them, an operation's ``rule``s refuse what AWS refuses (each service's ``rules``).
 
@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from localcloud.core.billing import Charge
@@ -104,6 +104,9 @@ RULES: dict[tuple[str, str], list[Rule]] = {}
 RESOURCES: dict[str, ResourceReader] = {}
 PAGES: dict[str, RegisteredPage] = {}
 BILLABLE: list[Billable] = []
+COMPONENTS: dict[type[Any], int] = {}
+
+K = TypeVar("K")
 
 
 def operation(service: str, name: str, *, locked: bool = True) -> Callable[[Handler], Handler]:
@@ -175,3 +178,20 @@ def billable(function: Billable) -> Billable:
     """Register the function below to say what of a service exists now and costs. It runs under the cloud's lock."""
     BILLABLE.append(function)
     return function
+
+
+def component(*, order: int = 100) -> Callable[[type[K]], type[K]]:
+    """Register the class below to be attached to each cloud, made with what its constructor asks for by name:
+    ``settings``, or ``state`` (the folder). What others lean on has a small ``order``: it starts first and stops last.
+    """
+
+    def register(kind: type[K]) -> type[K]:
+        COMPONENTS[kind] = order
+        return kind
+
+    return register
+
+
+def component_classes() -> list[type[Any]]:
+    """What to attach, in the order of starting."""
+    return sorted(COMPONENTS, key=lambda kind: (COMPONENTS[kind], kind.__module__, kind.__qualname__))

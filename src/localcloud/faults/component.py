@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import AwsError
+from localcloud.core.registry import AwsError, component
 from localcloud.faults.catalogue import Fault, Memory, all_faults
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class ActiveFault:
     """Why it could not be kept up at the last try; empty where it could."""
 
 
+@component(order=200)
 class StackFaults:
     """Starts, keeps and stops the faults of the catalogue."""
 

@@ -15,6 +15,7 @@ from localcloud.backends import certificates, exchange
 from localcloud.backends.exchange import Behaviour
 from localcloud.core.connections import VpcNetwork
 from localcloud.core.processes import Supervisor
+from localcloud.core.registry import component
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud, Settings
@@ -41,6 +42,7 @@ def url(settings: Settings) -> str:
     return f"https://{settings.exchange_address}{shifted}"
 
 
+@component()
 class Exchange:
     """Keeps the program running. How it behaves is on disk, and normal again after each start of the cloud."""
 
@@ -114,6 +116,3 @@ class Exchange:
                 at=settings.exchange_address,
                 wait=False,
             )
-
-
-COMPONENTS = (Exchange,)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core.interfaces import MetricSink, TopicPublisher
-from localcloud.core.registry import AwsError, Call, operation
+from localcloud.core.registry import AwsError, Call, component, operation
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -49,6 +49,7 @@ class Post:
     due: float = 0.0
 
 
+@component(order=5)
 class Topics(TopicPublisher):
     """The component: HTTP deliveries that wait, and the metrics."""
 
@@ -278,6 +279,3 @@ def _attributes(provided: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str
             value = base64.b64encode(attribute.get("BinaryValue") or b"").decode()
         attributes[name] = {"Type": attribute["DataType"], "Value": value}
     return attributes
-
-
-COMPONENTS = (Topics,)

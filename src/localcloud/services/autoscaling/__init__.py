@@ -8,5 +8,4 @@ actions, step scaling and predictive scaling are refused.
 from localcloud.services.autoscaling import operations
 from localcloud.services.autoscaling.component import Autoscaling
 
-COMPONENTS = (Autoscaling,)
-__all__ = ["COMPONENTS", "Autoscaling", "operations"]
+__all__ = ["Autoscaling", "operations"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core import calls
 from localcloud.core.interfaces import AlarmNotice, MetricSink, ScalableServices, ServiceCounts
+from localcloud.core.registry import component
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -29,6 +30,7 @@ from localcloud.services.autoscaling.policy import (
 )
 
 
+@component()
 class Autoscaling:
     """Scalable targets and policies; guarded by ``cloud.lock``."""
 

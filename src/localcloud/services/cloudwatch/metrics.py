@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core.interfaces import MetricSink, TopicPublisher
+from localcloud.core.registry import component
 from localcloud.services.cloudwatch import messages
 from localcloud.services.cloudwatch.alarms import Alarms, Notice
 from localcloud.services.cloudwatch.statistics import Summary
@@ -29,6 +30,7 @@ Action = Callable[[Notice], None]
 """Carries out an action; raises where it can't. Called with no lock held."""
 
 
+@component(order=10)
 class Metrics(MetricSink):
     """CloudWatch. ``put`` and ``put_values`` may be called from any thread, at any time, and cost microseconds."""
 

@@ -8,5 +8,4 @@ Reservations, savings plans, credits, tax, cost categories and the free tier don
 from localcloud.services.costs import budgets, explorer
 from localcloud.services.costs.component import Costs
 
-COMPONENTS = (Costs,)
-__all__ = ["COMPONENTS", "Costs", "budgets", "explorer"]
+__all__ = ["Costs", "budgets", "explorer"]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core.billing import CLOUDWATCH, ELB, GIB, Charge, Item, Rate
 from localcloud.core.interfaces import CostCounter, LogSink
-from localcloud.core.registry import PageRequest, page
+from localcloud.core.registry import PageRequest, component, page
 from localcloud.front.call_log import CallLog
 from localcloud.services.costs import metering, prices, seeding
 from localcloud.services.costs.ledger import Ledger, Line
@@ -34,6 +34,7 @@ GB = GIB
 """AWS bills gigabytes of 2^30 bytes."""
 
 
+@component()
 class Costs(CostCounter):
     """What the cloud costs. ``count`` is the joint for whoever sees usage that can't be read off what exists."""
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core import paging
 from localcloud.core.images import Image, ImageConfig, ImageError, ImageStore
-from localcloud.core.registry import Answer, AwsError, Call, operation, patch_response
+from localcloud.core.registry import Answer, AwsError, Call, component, operation, patch_response
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -308,6 +308,7 @@ REFERENCE = re.compile(
 )
 
 
+@component(order=40)
 class Images(ImageStore):
     """From a repository and a tag or digest to the folder of that image. All of its state is ECR's and the disk's."""
 

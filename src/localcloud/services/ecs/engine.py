@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.core.interfaces import LogSink
+from localcloud.core.registry import component
 from localcloud.services.ecs import networking, notices
 from localcloud.services.ecs.health import Watch
 from localcloud.services.ecs.model import (
@@ -43,6 +44,7 @@ DOWN_GRACE: Final = 10.0
 """Seconds that tasks get when the whole cloud goes down."""
 
 
+@component(order=80)
 class Clusters(Records):
     """All of ECS. ``state`` is guarded by ``cloud.lock``; so are the indexes over it."""
 

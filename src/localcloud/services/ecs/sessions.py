@@ -30,6 +30,7 @@ from localcloud.core.connections import VpcNetwork
 from localcloud.core.interfaces import LogSink
 from localcloud.core.network import ADDRESS_VARIABLE
 from localcloud.core.processes import Supervisor
+from localcloud.core.registry import component
 from localcloud.services.ecs import session_messages as messages
 from localcloud.services.ecs.session_channel import Channel
 from localcloud.services.ecs.session_messages import BadFrame, Message, PayloadType
@@ -83,6 +84,7 @@ class Session:
     place: SessionTarget
 
 
+@component()
 class Sessions:
     """Grants sessions and serves them."""
 
@@ -323,6 +325,3 @@ def _drain(connection: ServerConnection, channel: Channel) -> None:
     deadline = time.monotonic() + DRAIN_SECONDS
     while not channel.drained(0.0) and time.monotonic() < deadline:
         _incoming(connection, channel)
-
-
-COMPONENTS = (Sessions,)

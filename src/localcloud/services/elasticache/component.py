@@ -23,6 +23,7 @@ from localcloud.core import network
 from localcloud.core.connections import VpcNetwork
 from localcloud.core.interfaces import LogSink, MetricSink
 from localcloud.core.processes import Process, Supervisor
+from localcloud.core.registry import component
 from localcloud.core.windows import in_window
 from localcloud.services.elasticache import measure
 from localcloud.services.elasticache.model import Group, Member, ParameterGroup, max_memory
@@ -38,6 +39,7 @@ START_SECONDS = 20.0
 EVENTS_KEPT = 1_000
 
 
+@component(order=70)
 class Caches:
     """The component. Its records are guarded by the cloud's lock."""
 

@@ -23,6 +23,7 @@ from localcloud.core import network
 from localcloud.core.interfaces import MetricSink, TargetGroups, TargetState
 from localcloud.core.network import Interface
 from localcloud.core.processes import Supervisor
+from localcloud.core.registry import component
 from localcloud.services.elbv2 import configuration, plan, traffic
 from localcloud.services.elbv2.configuration import Server, server_name
 from localcloud.services.elbv2.paths import Paths
@@ -62,6 +63,7 @@ class Running:
     failed_at: float = 0.0
 
 
+@component(order=50)
 class LoadBalancers(TargetGroups):
     """The component. Its own lock guards targets; it is never held while waiting, probing or talking to HAProxy."""
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core.interfaces import LogSink, MetricSink
 from localcloud.core.processes import Supervisor
+from localcloud.core.registry import component
 from localcloud.services.logs import flow_delivery
 from localcloud.services.logs.definitions import Group, ResourcePolicy, SavedQuery, Stream
 from localcloud.services.logs.live_sessions import Sessions
@@ -36,6 +37,7 @@ SEAL_EVERY = 0.5
 EXPIRE_EVERY = 60.0
 
 
+@component(order=20)
 class Logs(LogSink):
     """CloudWatch Logs of one cloud. ``put`` is the joint for everybody who writes logs."""
 

@@ -7,7 +7,5 @@ answers AWS's calls.
 from localcloud.services.pi import operations as _operations
 from localcloud.services.pi.component import Insights
 
-COMPONENTS = (Insights,)
-
-__all__ = ["COMPONENTS", "Insights"]
+__all__ = ["Insights"]
 _ = _operations  # imported for its registrations

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from localcloud.backends.databases import DatabaseInstance, DatabaseServers
+from localcloud.core.registry import component
 from localcloud.services.pi import sampler
 from localcloud.services.pi.store import Store
 
@@ -29,6 +30,7 @@ COUNTERS_EVERY = 10
 PRUNE_EVERY = 300.0
 
 
+@component()
 class Insights:
     """The component. The store has a lock of its own."""
 

@@ -28,6 +28,7 @@ from localcloud.core import network
 from localcloud.core.connections import VpcNetwork
 from localcloud.core.interfaces import LogSink, MetricSink
 from localcloud.core.processes import Process, Supervisor
+from localcloud.core.registry import component
 from localcloud.core.windows import in_window
 from localcloud.services.rds import measure, parameters, secret, snapshot_records
 from localcloud.services.rds.model import Instance, settle_zones
@@ -44,6 +45,7 @@ START_SECONDS = 20.0
 EVENTS_KEPT = 2_000
 
 
+@component(order=60)
 class Databases(DatabaseServers):
     """The component. Its records are guarded by the cloud's lock."""
 

@@ -2,7 +2,4 @@
 
 from localcloud.services.vpc.component import Network
 
-COMPONENTS = (Network,)
-"""What ``assemble`` attaches."""
-
 __all__ = ["Network"]

@@ -25,6 +25,7 @@ from localcloud.backends.gate import Gate
 from localcloud.core.connections import Connection, Moved, Verdict, VpcNetwork
 from localcloud.core.interfaces import LogSink
 from localcloud.core.processes import Supervisor
+from localcloud.core.registry import component
 from localcloud.services.vpc import facts, nat
 from localcloud.services.vpc.clients import Clients
 from localcloud.services.vpc.firewall import FirewallProcess
@@ -57,6 +58,7 @@ class Tracked:
     moved: Moved
 
 
+@component(order=30)
 class Network(VpcNetwork):
     """The component. It keeps nothing over a restart: rules are EC2's, connections end with the cloud."""
 
