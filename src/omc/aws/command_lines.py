@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from omc.aws.calls import Call
+from omc.aws.models import ModelLoader
 from omc.output import shell_line
 
 if TYPE_CHECKING:
@@ -80,7 +81,6 @@ def _dashed(name: str) -> str:
 
 @cache
 def _loader() -> Any:
-    from omc.aws.models import ModelLoader
 
     return ModelLoader()
 

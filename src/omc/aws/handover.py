@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from omc.errors import OmcError
+
 if TYPE_CHECKING:
     from omc.aws.gateway import Gateway
 
@@ -75,8 +77,6 @@ def _served(gateway: Gateway) -> dict[str, str]:
 
 def _serve(gateway: Gateway) -> dict[str, str]:
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-    from omc.errors import OmcError
 
     word = secrets.token_urlsafe(32)
 

@@ -17,6 +17,7 @@ from omc.facts.expected_kinds import KINDS, Field
 from omc.facts.found import Found
 from omc.facts.services import Services
 from omc.facts.temporary import Temporary, read_temporary
+from omc.facts.terraform_values import group_name
 from omc.facts.trail import NOBODY, Author, Trail
 from omc.stack import Environment
 from omc.store.location import StoreLocation
@@ -166,7 +167,6 @@ def counts_below(found: Found, services: Services, environment: Environment) -> 
 
 def _in_pairs(services: Services | None) -> frozenset[str]:
     """Names of the target groups of services that are deployed by moving requests from one group to another."""
-    from omc.facts.terraform_values import group_name
 
     if services is None:
         return frozenset()

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
+from sqlalchemy import func, select
+
 from omc.facts.collector import NO_READING, Reading, reads
+from omc.store.database import look_into, schema_of
 from omc.store.location import StoreLocation, parts_of
+from omc.store.models import WorkerRow
 
 LOOPBACK = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
@@ -51,10 +55,6 @@ def read_record_store(place: StoreLocation) -> RecordStore:
     shared = place.url is not None and host not in LOOPBACK and not host.startswith("/")
     if not place.exists:
         return RecordStore(place.label, shared, has_begun=False, sslmode=mode)
-    from sqlalchemy import func, select
-
-    from omc.store.database import look_into, schema_of
-    from omc.store.models import WorkerRow
 
     with look_into(place) as store:
         schema, newest = schema_of(store)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from omc.errors import Unreachable, WrongUse
 from omc.local.cloud import LocalCloudError
+from omc.stack.section import did_you_mean
 
 if TYPE_CHECKING:
     from omc.local.cloud import LocalEndpoint
@@ -59,8 +60,6 @@ def start(reach: LocalEndpoint, name: str, settings: Mapping[str, str]) -> Fault
     fault = _known(known, name)
     for key in settings:
         if key not in fault.settings:
-            from omc.stack.section import did_you_mean
-
             its = f"Its settings: {', '.join(fault.settings)}." if fault.settings else "It has none."
             raise WrongUse(f'The fault {name} has no setting "{key}".{did_you_mean(key, list(fault.settings))} {its}')
     payload = _ask(reach, {"start": name, "settings": dict(settings)})
@@ -75,8 +74,6 @@ def stop(reach: LocalEndpoint, name: str) -> bool:
 
 def _known(known: Mapping[str, Fault], name: str) -> Fault:
     if name not in known:
-        from omc.stack.section import did_you_mean
-
         raise WrongUse(
             f'There is no fault "{name}".{did_you_mean(name, list(known))} All of them: omc local fault list'
         )

@@ -22,18 +22,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omc import terraform as tf
+from omc.aws.gateway import Gateway, access_to
+from omc.checks.finding import Level
+from omc.checks.judge import judge
+from omc.checks.load_balancing import targets
+from omc.checks.services import services_running
 from omc.errors import WrongUse
+from omc.facts.alarms import read_alarms
+from omc.facts.collector import collect
+from omc.facts.scope import Scope
 from omc.infrastructure.roots import backend, copy_sources, locked, state_bucket
 from omc.interrupts import reraise_interrupts
 from omc.local import cloud
 from omc.local.migration import migrate
+from omc.stack import Environment
 from omc.stack.model import LOCAL_ROOT
 from omc.store import embedded
 from omc.store.location import LOCAL_FOLDER
 
 if TYPE_CHECKING:
     from omc.progress import Progress
-    from omc.stack import Environment, Stack
+    from omc.stack import Stack
 
 SETTLE_TIMEOUT = 300.0
 ALARMS_TIMEOUT = 60.0
@@ -331,14 +340,6 @@ def settle(environment: Environment, progress: Progress) -> None:
 
     These are two of the morning check's questions, asked again and again.
     """
-    from omc.aws.gateway import Gateway, access_to
-    from omc.checks.finding import Level
-    from omc.checks.judge import judge
-    from omc.checks.load_balancing import targets
-    from omc.checks.services import services_running
-    from omc.facts.collector import collect
-    from omc.facts.scope import Scope
-    from omc.stack import Environment
 
     gateway = Gateway(environment, access_to(environment))
     checks = (services_running, targets)
@@ -363,8 +364,6 @@ def quiet(environment: Environment, progress: Progress) -> None:
 
     They may ring for a reason, as after the start of a cloud in which a fault is in force, so this refuses nothing.
     """
-    from omc.aws.gateway import Gateway, access_to
-    from omc.facts.alarms import read_alarms
 
     gateway = Gateway(environment, access_to(environment))
     gateway.log_in()

@@ -8,10 +8,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from omc.aws.gateway import Gateway, access_to
+from omc.facts.definitions import newest_migration
+from omc.facts.task_logs import last_lines_if_readable
 from omc.local.cloud import LocalCloudError
 
 if TYPE_CHECKING:
-    from omc.aws.gateway import Gateway
     from omc.stack import Environment, Service
 
 TIMEOUT = 300.0
@@ -20,7 +22,6 @@ TIMEOUT = 300.0
 
 def migrate(environment: Environment) -> None:
     """Run the migration of each service that has one and wait for its end. Raises ``LocalCloudError`` if it fails."""
-    from omc.aws.gateway import Gateway, access_to
 
     gateway = Gateway(environment, access_to(environment), writes=True)
     for service in environment.services:
@@ -29,8 +30,6 @@ def migrate(environment: Environment) -> None:
 
 
 def _run(gateway: Gateway, service: Service) -> None:
-    from omc.facts.definitions import newest_migration
-    from omc.facts.task_logs import last_lines_if_readable
 
     ecs, cluster = gateway.client("ecs"), gateway.environment.cluster
     definition = newest_migration(gateway, service)

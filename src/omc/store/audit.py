@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event, insert, inspect, select, text
 
+from omc import store
 from omc.store.models import Base, Event, Run, WorkerRow, text_of
 from omc.store.redaction import plain, sentence_of, without_secrets
 
@@ -43,8 +44,6 @@ def _recorded() -> list[type[Base]]:
     """The tables whose every row is in the record: all but the record itself and the workers."""
     from importlib import import_module
     from pkgutil import iter_modules
-
-    from omc import store
 
     for module in iter_modules(store.__path__):  # a module of the store may have a table of its own
         if not module.ispkg:

@@ -12,9 +12,11 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, ProgrammingError
 
 from omc.progress import note_if_slow
+from omc.store import migrations
 from omc.store.clock import DatabaseClock
 from omc.store.embedded import DATABASE, USER, Server, StoreError, libpq_variables
 from omc.store.location import StoreLocation, parts_of
+from omc.store.migrations import newest
 from omc.store.opened import Store
 
 MIGRATION_LOCK = 0x6F6D63_01
@@ -75,7 +77,6 @@ def _looked_at(place: StoreLocation, url: URL) -> Iterator[Store]:
 
 def schema_of(store: Store) -> tuple[str | None, str]:
     """The store's schema and this code's; None where it has no tables yet."""
-    from omc.store.migrations import newest
 
     with store._plainly():
         return _version(store), newest()
@@ -130,7 +131,6 @@ def _parsed(text_of_url: str) -> URL:
 
 def migrate(store: Store) -> None:
     """Bring the schema up to date, one process at a time. A schema that is newer than this code is refused."""
-    from omc.store.migrations import newest
 
     head = newest()
     with store._plainly():
@@ -173,8 +173,6 @@ def _upgrade(connection: Any, head: str) -> None:
 
     from alembic import command
     from alembic.config import Config
-
-    from omc.store import migrations
 
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
