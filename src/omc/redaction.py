@@ -15,7 +15,7 @@ from typing import Any
 
 from omc.secret_names import is_secret_name
 from omc.secret_prose import begins_sentence, is_of_a_parser, is_state
-from omc.secret_shapes import HEADER, IN_PLACE, SHAPES, in_commands, in_words
+from omc.secret_shapes import HEADER, IN_PLACE, SHAPES, compiled, in_commands, in_words
 
 REDACTED = "[redacted]"
 _BEGUN = REDACTED[:-1]
@@ -75,14 +75,14 @@ _OTHER_FIELD = (
     rf"{_QUOTE}\w{{1,40}}{_SIGN}(?:\\{{0,7}}[\"'][^\"'\\]{{0,100}}\\{{0,7}}[\"']|[^\s,;\"'\\(){{}}<>]{{1,100}}"
     r"|[^\r\n\"'\\{}]{0,100}(?=\r?\n))"
 )
-_PAIR = re.compile(
+_PAIR = (
     rf"{_NAME_FIELD}{_SIGN}"
     r"(?:\\{0,7}[\"'](?P<name>[^\"'\\]{1,200})\\{0,7}[\"']|(?P<other>[^\s\"'\\,;:=<>(){}]{1,200}))"
     rf"{_BETWEEN}(?:{_OTHER_FIELD}{_BETWEEN}){{0,2}}?{_QUOTE}{_VALUE_FIELD}{_SIGN}"
 )
 """A name and its value as two fields: ``{"name": "DB_PASSWORD", "value": ``, ``ParameterKey=Password,ParameterValue=``,
 ``- name: DB_PASSWORD`` with ``value: `` on the next line, ``<add key="Password" value=``."""
-_VALUE_FIRST = re.compile(
+_VALUE_FIRST = (
     rf"(?P<start>{_QUOTE}{_VALUE_FIELD}{_SIGN})"
     r"(?P<value>\\{0,7}\"[^\"\\]{0,4000}\\{0,7}\"|'[^'\\\r\n]{0,400}'|[^\s\"'\\,;<>(){}]{1,400})"
     rf"(?P<end>{_BETWEEN}{_QUOTE}{_NAME_FIELD}{_SIGN}{_QUOTE}(?P<name>[^\s\"'\\,;:=<>(){{}}]{{1,200}}))"
@@ -245,14 +245,14 @@ def _masked(text: str, replace: Callable[[str], str]) -> str:
     lower = text.lower()
     for word, whole in IN_PLACE:
         if word in lower:
-            text = whole.sub(lambda match: _whole(match, replace), text)
+            text = compiled(whole).sub(lambda match: _whole(match, replace), text)
     text = in_commands(text, lambda match: _whole(match, replace))
     if "value" in lower:
-        of_a_pair = {match.end() for match in _PAIR.finditer(text)}
-        text = _VALUE_FIRST.sub(
+        of_a_pair = {match.end() for match in compiled(_PAIR).finditer(text)}
+        text = compiled(_VALUE_FIRST).sub(
             lambda match: match[0] if match.end("start") in of_a_pair else _whole(match, replace), text
         )
-        text = _values_after(_PAIR, _VALUE, text, replace)
+        text = _values_after(compiled(_PAIR), _VALUE, text, replace)
     for name, value in (
         (_NAME, _VALUE),
         (_OPTION, _VALUE),

@@ -10,8 +10,16 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 Replace = Callable[[str], str]
+
+
+@cache
+def compiled(pattern: str | re.Pattern[str]) -> re.Pattern[str]:
+    """A pattern that few texts need, when the first one does: compiling all takes a tenth of a command's start."""
+    return re.compile(pattern)
+
 
 SHAPES: tuple[re.Pattern[str], ...] = tuple(
     re.compile(pattern)
@@ -55,62 +63,48 @@ HEADER = re.compile(
 )
 """A header's whole value, which may be several words, and quoted parameters as Digest and OAuth have them."""
 
-IN_PLACE: tuple[tuple[str, re.Pattern[str]], ...] = (
+IN_PLACE: tuple[tuple[str, str | re.Pattern[str]], ...] = (
     ("authori", HEADER),
     ("cookie", HEADER),
     # A password with spaces in an ADO or JDBC connection string.
-    (";", re.compile(r"(?i)(?P<start>;[ ]{0,4}(?:password|pwd)[ ]{0,4}=[ ]{0,4})(?P<value>[^;\"'\s][^;\"'\r\n]*+)")),
+    (";", r"(?i)(?P<start>;[ ]{0,4}(?:password|pwd)[ ]{0,4}=[ ]{0,4})(?P<value>[^;\"'\s][^;\"'\r\n]*+)"),
     # What proves that somebody knows a password, in a header whose name isn't there.
     (
         "=",
-        re.compile(
-            r"(?i)(?P<start>\b(?:response(?==\\{0,7}[\"']?[0-9a-f]{32})|(?:oauth_)?signature|mac)=\\{0,7}[\"']?)"
-            r"(?P<value>[\w+/=%-]{24,}+)"
-        ),
+        r"(?i)(?P<start>\b(?:response(?==\\{0,7}[\"']?[0-9a-f]{32})|(?:oauth_)?signature|mac)=\\{0,7}[\"']?)"
+        r"(?P<value>[\w+/=%-]{24,}+)",
     ),
     # SQL: ``PASSWORD 'x'``, ``IDENTIFIED WITH plugin BY "x"``, ``PASSWORD $$x$$``, ``SET PASSWORD FOR u = 'x'``.
     (
         "password",
-        re.compile(
-            r"(?i)(?P<start>\bpassword(?:\s{1,4}=\s{0,4}|\s{1,4}|\s{0,4}\(\s{0,4})"
-            rf"|\bset\s{{1,4}}password\s{{1,4}}for\s{{1,4}}\S{{1,200}}\s{{0,4}}=\s{{0,4}})(?P<value>{_SQL_TEXT})"
-        ),
+        r"(?i)(?P<start>\bpassword(?:\s{1,4}=\s{0,4}|\s{1,4}|\s{0,4}\(\s{0,4})"
+        rf"|\bset\s{{1,4}}password\s{{1,4}}for\s{{1,4}}\S{{1,200}}\s{{0,4}}=\s{{0,4}})(?P<value>{_SQL_TEXT})",
     ),
     (
         "identified",
-        re.compile(
-            r"(?i)(?P<start>\bidentified\s{1,4}(?:with\s{1,4}\S{1,80}\s{1,4})?(?:by|as)\s{1,4}(?:values\s{1,4}|password\s{1,4})?)"
-            rf"(?P<value>{_SQL_TEXT})"
-        ),
+        r"(?i)(?P<start>\bidentified\s{1,4}(?:with\s{1,4}\S{1,80}\s{1,4})?(?:by|as)\s{1,4}(?:values\s{1,4}|password\s{1,4})?)"
+        rf"(?P<value>{_SQL_TEXT})",
     ),
     (
         "identified",
-        re.compile(
-            r"(?i)(?P<start>\b(?:create|alter)\s{1,4}user\s{1,4}\S{1,100}\s{1,4}identified\s{1,4}by\s{1,4})"
-            r"(?P<value>[^\s;\"'\[]++)"
-        ),
+        r"(?i)(?P<start>\b(?:create|alter)\s{1,4}user\s{1,4}\S{1,100}\s{1,4}identified\s{1,4}by\s{1,4})"
+        r"(?P<value>[^\s;\"'\[]++)",
     ),
     # The password of a database's or a broker's URL that begins like a port: no scheme of theirs has an @ behind one.
     (
         "://",
-        re.compile(
-            r"(?i)(?P<start>\b(?:postgres(?:ql)?|mysql|mariadb|rediss?|valkeys?|amqps?|mongodb|mssql|sqlserver|oracle|"
-            r"clickhouse|kafka|nats|mqtts?|smtps?|ldaps?|jdbc)(?:\+\w{1,20})?://)"
-            r"(?P<value>[^\s:/?#@\"'<>\\]{0,200}:\d{1,5}[/#?](?:[^\s\"'<>\\?]|\?(?!\w{1,40}=)){0,400})(?=@[^\s@])"
-        ),
+        r"(?i)(?P<start>\b(?:postgres(?:ql)?|mysql|mariadb|rediss?|valkeys?|amqps?|mongodb|mssql|sqlserver|oracle|"
+        r"clickhouse|kafka|nats|mqtts?|smtps?|ldaps?|jdbc)(?:\+\w{1,20})?://)"
+        r"(?P<value>[^\s:/?#@\"'<>\\]{0,200}:\d{1,5}[/#?](?:[^\s\"'<>\\?]|\?(?!\w{1,40}=)){0,400})(?=@[^\s@])",
     ),
     # ``machine host login user password x`` of a .netrc.
     (
         "machine",
-        re.compile(
-            r"(?P<start>\bmachine\s{1,4}\S{1,200}\s{1,8}login\s{1,4}\S{1,200}\s{1,8}password\s{1,4})(?P<value>\S++)"
-        ),
+        r"(?P<start>\bmachine\s{1,4}\S{1,200}\s{1,8}login\s{1,4}\S{1,200}\s{1,8}password\s{1,4})(?P<value>\S++)",
     ),
     (
         "htpasswd",
-        re.compile(
-            r"(?P<start>\bhtpasswd\s{1,4}-[a-zA-Z]{0,4}b[a-zA-Z]{0,4}(?:\s{1,4}[^\s\"']{1,200}){2}\s{1,4})(?P<value>[^\s\"']++)"
-        ),
+        r"(?P<start>\bhtpasswd\s{1,4}-[a-zA-Z]{0,4}b[a-zA-Z]{0,4}(?:\s{1,4}[^\s\"']{1,200}){2}\s{1,4})(?P<value>[^\s\"']++)",
     ),
 )
 """What is masked behind its ``start``, where the text, in lower case, holds the word: most texts hold none."""
@@ -120,7 +114,7 @@ IN_PLACE: tuple[tuple[str, re.Pattern[str]], ...] = (
 class _Words:
     """Options that are no secret's name, but take one when they are words of these programs."""
 
-    programs: re.Pattern[str]
+    programs: str
     option: str
     """The next word is the secret."""
     attached: str
@@ -129,12 +123,12 @@ class _Words:
     """What separates a user from the password in it; empty: there is none."""
 
     @property
-    def text(self) -> re.Pattern[str]:
+    def text(self) -> str:
         begin = "|".join(
             [*([rf"(?:{self.option})[\"']?,?[ \t]{{1,4}}"] if self.option else []), *filter(None, [self.attached])]
         )
         user = rf"[^\s\"'{self.pair}]{{0,200}}[{self.pair}](?!//)" if self.pair else ""
-        return re.compile(
+        return (
             rf"(?<![\w\-./])(?P<start>(?:{begin})(?P<quote>\\{{0,7}}[\"'])?{user})"
             r"(?P<value>(?(quote)[^\"'\\\r\n]{1,400}|[^\s\"'\\,)\]}]++))"
         )
@@ -142,7 +136,7 @@ class _Words:
 
 def _of(programs: str, option: str, attached: str, pair: str = "") -> _Words:
     spaced = programs.replace(" ", "[\"',\\s]{1,6}")  # a list of words has quotes and commas
-    return _Words(re.compile(rf"(?<![\w.\-])(?:{spaced})(?![\w\-.])"), option, attached, pair)
+    return _Words(rf"(?<![\w.\-])(?:{spaced})(?![\w\-.])", option, attached, pair)
 
 
 COMMANDS: tuple[_Words, ...] = (
@@ -164,9 +158,8 @@ COMMANDS: tuple[_Words, ...] = (
     _of("snmp(?:get|walk|set|bulkwalk|table)", r"-[AXc]", r"-[AXc]"),
     _of("openssl", "", r"pass:"),
 )
-_ANY_PROGRAM = re.compile("|".join(row.programs.pattern for row in COMMANDS))
+_ANY_PROGRAM = "|".join(row.programs for row in COMMANDS)
 _ANY_OPTION = re.compile(r"(?<=[\s\"'])--?[a-zA-Z]|pass:")
-_IN_TEXT = tuple((row.programs, row.text) for row in COMMANDS)
 _NEXT_COMMAND = re.compile(r"[\r\n]|(?<=\s)(?:\|\|?|&&?|;)(?=\s)|;(?=\s)")
 LONGEST_COMMAND = 500
 """Characters from a program to its option."""
@@ -174,10 +167,12 @@ LONGEST_COMMAND = 500
 
 def in_commands(text: str, masked: Callable[[re.Match[str]], str]) -> str:
     """The text with the secrets of command lines masked, which no name precedes: ``curl -u user:x``, ``mysql -px``."""
-    if _ANY_OPTION.search(text) is None or _ANY_PROGRAM.search(text) is None:
+    if _ANY_OPTION.search(text) is None or compiled(_ANY_PROGRAM).search(text) is None:
         return text
-    for programs, pattern in _IN_TEXT:
-        text = _in_command(text, [found.end() for found in programs.finditer(text)], pattern, masked)
+    for row in COMMANDS:
+        programs = [found.end() for found in compiled(row.programs).finditer(text)]
+        if programs:
+            text = _in_command(text, programs, compiled(row.text), masked)
     return text
 
 
@@ -190,14 +185,14 @@ def _in_command(
             return match[0]
         return match[0] if _NEXT_COMMAND.search(text, programs[at], match.start()) else masked(match)
 
-    return pattern.sub(within, text) if programs else text
+    return pattern.sub(within, text)
 
 
 def in_words(words: Sequence[str], at: int) -> int | None:
     """From which character on the word at this place of a command's words is a secret; None where it isn't one."""
     before = " ".join(words[:at])[-LONGEST_COMMAND:]
     for row in COMMANDS:
-        if not row.programs.search(before):
+        if not compiled(row.programs).search(before):
             continue
         begin = 0 if at and row.option and re.fullmatch(row.option, words[at - 1]) else None
         if begin is None and row.attached and (found := re.match(row.attached, words[at])):

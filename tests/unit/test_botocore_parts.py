@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore import useragent
 from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.hooks import EVENT_ALIASES, EventAliaser, HierarchicalEmitter
 from botocore.utils import parse_timestamp
@@ -79,3 +80,11 @@ def test_seconds_are_read_in_utc_and_nonsense_is_refused() -> None:
     assert moment(1764468000) == datetime.fromtimestamp(1764468000, UTC)
     with pytest.raises(ValueError, match="nonsense"):
         moment("nonsense")
+
+
+@pytest.mark.parametrize("name", ["botocore", "md/x y", "a#b", "", "Ω", "omc/1.2.3", "+1", "x" * 300])
+@pytest.mark.parametrize("allow_hash", [True, False])
+def test_a_name_in_the_user_agent_is_botocores(name: str, allow_hash: bool) -> None:
+    remembered: Any = useragent.sanitize_user_agent_string_component
+    for _ in range(2):
+        assert remembered(name, allow_hash=allow_hash) == remembered.__wrapped__(name, allow_hash=allow_hash)

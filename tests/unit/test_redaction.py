@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -254,3 +256,14 @@ def test_masking_a_secret_among_any_text_is_final(secret: str, before: str, afte
 )
 def test_masking_takes_time_in_proportion_to_the_length(part: str) -> None:
     assert growth(mask, part) < 150  # 20 in proportion, 400 by the square
+
+
+def test_patterns_that_few_texts_need_are_not_compiled_before_one_does() -> None:
+    program = (
+        "from omc.redaction import mask\nfrom omc.secret_shapes import compiled\n"
+        "mask('The service backend runs 2 of 2 tasks (24 findings, all ok).')\n"
+        "before = compiled.cache_info().currsize\n"
+        "print(before, mask('curl -u me:hunter22 https://x'), compiled.cache_info().currsize > before)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said == "0 curl -u me:[redacted] https://x True\n"

@@ -1,12 +1,13 @@
-"""Two parts of botocore's in a quicker form. Each says the same as botocore's own, which a test holds it against."""
+"""Parts of botocore's in a quicker form. Each says the same as botocore's own, which a test holds it against."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
+from botocore import useragent
 from botocore.handlers import BUILTIN_HANDLERS, REGISTER_FIRST, REGISTER_LAST
 from botocore.hooks import EVENT_ALIASES, BaseEventHooks, EventAliaser, HierarchicalEmitter
 from botocore.utils import parse_timestamp
@@ -14,6 +15,11 @@ from botocore.utils import parse_timestamp
 _ORDER = {old: number for number, old in enumerate(EVENT_ALIASES)}
 _BOTOCORES: Any = EventAliaser(HierarchicalEmitter())
 _DOTTED = tuple(old for old in EVENT_ALIASES if "." in old)
+
+
+if not hasattr(useragent.sanitize_user_agent_string_component, "cache_info"):
+    # For every call botocore writes the same fourteen names into its user agent, letter by letter, twice.
+    useragent.sanitize_user_agent_string_component = lru_cache(512)(useragent.sanitize_user_agent_string_component)
 
 
 class Events(EventAliaser):
