@@ -164,8 +164,8 @@ def terraform(tmp_path: Path, cloud: Cloud) -> Callable[..., subprocess.Complete
             check=False,
         )
 
-    begun = run("init", "-input=false", *found.init_arguments())
-    assert begun.returncode == 0, begun.stderr
+    started = run("init", "-input=false", *found.init_arguments())
+    assert started.returncode == 0, started.stderr
     return run
 
 

@@ -147,8 +147,8 @@ def terraform(tmp_path: Path, environment: dict[str, str]) -> Command:
             check=False,
         )
 
-    begun = run("init", "-input=false", *found.init_arguments())
-    assert begun.returncode == 0, begun.stderr
+    started = run("init", "-input=false", *found.init_arguments())
+    assert started.returncode == 0, started.stderr
     return run
 
 

@@ -230,8 +230,8 @@ def test_rds_rotates_its_master_password_by_the_clock(database: Database) -> Non
         "rds",
     )
     assert "RotationLambdaARN" not in payload
-    begun = payload.get("LastRotatedDate") or payload["CreatedDate"]
-    assert abs(payload["NextRotationDate"] - begun - timedelta(days=7)) < timedelta(minutes=1)
+    started = payload.get("LastRotatedDate") or payload["CreatedDate"]
+    assert abs(payload["NextRotationDate"] - started - timedelta(days=7)) < timedelta(minutes=1)
 
     rules = {"ScheduleExpression": "rate(4 hours)"}
     secrets.rotate_secret(SecretId=arn, RotationRules=rules, RotateImmediately=False)

@@ -175,13 +175,13 @@ def settle(world: World, *, allowed: bool) -> None:
 def test_the_rule_decides_about_new_connections_and_leaves_those_that_stand(world: World) -> None:
     world.allow()
     settle(world, allowed=True)
-    standing = world.client(world.task.address)
+    current = world.client(world.task.address)
     # The server sees the task's own address, not that of whatever stands between.
-    assert standing.hears() == world.cloud.settings.real_address(world.task.address)
+    assert current.hears() == world.cloud.settings.real_address(world.task.address)
 
     world.forbid()
     settle(world, allowed=False)
-    assert standing.hears() == world.cloud.settings.real_address(world.task.address)
+    assert current.hears() == world.cloud.settings.real_address(world.task.address)
     # Somebody on this machine who is no task's process isn't in the VPC, and comes through.
     assert world.client().hears() == "127.0.0.1"
 

@@ -143,7 +143,7 @@ def test_a_run_comes_to_an_end_that_is_true(
     if move.verdict is Verdict.ROLLED_BACK and back:
         assert all(mark.verdict is Verdict.SUCCEEDED for mark in back)
     over = {each.name for each in back if each.verdict in (Verdict.SUCCEEDED, Verdict.SUPERSEDED)}
-    standing = {
+    current = {
         mark.name: mark.verdict is Verdict.SUCCEEDED
         for mark in marks
         if mark.performed
@@ -151,9 +151,9 @@ def test_a_run_comes_to_an_end_that_is_true(
         and mark.name not in over | ({"s0"} if looks else set())
     }
     if move.verdict is not Verdict.SUCCEEDED:
-        assert said_of(move.sentence, "Still done: ") == [name for name, whole in standing.items() if whole]
-        begun = said_of(move.sentence, "Begun, and there at least in part: ")
-        assert begun == [name for name, whole in standing.items() if not whole]
+        assert said_of(move.sentence, "Still done: ") == [name for name, whole in current.items() if whole]
+        started = said_of(move.sentence, "Begun, and there at least in part: ")
+        assert started == [name for name, whole in current.items() if not whole]
     if "Nothing was changed" in move.sentence:
-        assert not standing
+        assert not current
         assert not any(mark.cut_short for mark in marks if not (looks and mark.name == "s0"))

@@ -36,7 +36,7 @@ def healed(healthy: Stack) -> Iterator[Callable[[], None]]:
     tags = cloudwatch.list_tags_for_resource(ResourceARN=alarms[ALARM]["AlarmArn"])["Tags"]
     service = ecs.describe_services(cluster=CLUSTER, services=["frontend"])["services"][0]
     limits = {"MinCapacity": 2, "MaxCapacity": 10}
-    goes_on = dict.fromkeys(
+    continues = dict.fromkeys(
         ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"), False
     )
 
@@ -45,7 +45,7 @@ def healed(healthy: Stack) -> Iterator[Callable[[], None]]:
         cloudwatch.put_metric_alarm(**_settings(alarms[f"{CLUSTER}-alb-elb-5xx"]))
         cloudwatch.enable_alarm_actions(AlarmNames=[f"{CLUSTER}-rds-no-data"])
         healthy.client("events").enable_rule(Name=RULE)
-        healthy.client("application-autoscaling").register_scalable_target(**TARGET, **limits, SuspendedState=goes_on)
+        healthy.client("application-autoscaling").register_scalable_target(**TARGET, **limits, SuspendedState=continues)
         configuration = {"alarms": service["deploymentConfiguration"]["alarms"]}
         ecs.update_service(cluster=CLUSTER, service="frontend", deploymentConfiguration=configuration)
         healthy.client("logs").put_retention_policy(logGroupName=GROUP, retentionInDays=365)

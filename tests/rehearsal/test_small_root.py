@@ -79,11 +79,11 @@ def begin(lane: Lane, folder: Path, note: str) -> tuple[subprocess.Popen[str], s
         text=True,
     )
 
-    def begun() -> bool:
+    def started() -> bool:
         assert process.poll() is None, process.communicate()
         return (folder / "begun").exists()
 
-    until("Terraform is in the middle", begun, 400)
+    until("Terraform is in the middle", started, 400)
     runs = lane.omc("runs", "list", "--env", lane.name, "--output", "json").json["runs"]
     return process, str(runs[0]["run"])
 

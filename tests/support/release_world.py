@@ -152,7 +152,7 @@ def facts(**more: Any) -> dict[str, Any]:
         "deployed": DeployedImages({}),
         "incidents": OpenIncidents(()),
         "quotas": Quotas(64.0, {"backend": 0.25, "frontend": 0.25}, 1.0),
-        "standing": StandingImages({}),
+        "current": StandingImages({}),
         "active": ActiveRun(),
     }
     return healthy | more

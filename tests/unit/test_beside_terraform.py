@@ -547,7 +547,7 @@ def test_what_stands_beside_is_drift_and_what_was_not_asked_is_said() -> None:
 def test_a_revision_is_named_by_its_release_or_as_one_that_nobody_knows() -> None:
     services = Services((world.service("backend", 9),), ())
     limits = Scaling((ScalableTarget("backend", 2, 10, False, ()),))
-    known = replace(plan(), standing={"a": {"family": "ohmycoins-backend", "revision": 9}})
+    known = replace(plan(), current={"a": {"family": "ohmycoins-backend", "revision": 9}})
     assert list(not_as_deployed(known, services, limits, None)) == []
     [message] = not_as_deployed(plan(), services, limits, Ledger(()))
     assert (
@@ -564,7 +564,7 @@ def test_a_revision_is_named_by_its_release_or_as_one_that_nobody_knows() -> Non
 
 def test_limits_that_can_not_be_read_are_unknown_and_not_absent() -> None:
     services = Services((world.service("backend", 9, desired=12),), ())
-    known = replace(plan(), standing={"a": {"family": "ohmycoins-backend", "revision": 9}})
+    known = replace(plan(), current={"a": {"family": "ohmycoins-backend", "revision": 9}})
     assert list(not_as_deployed(known, services, None, None)) == []
     assert not_known(Scaling, "not allowed.") == (
         "whether the services' counts are within their autoscalers' limits: not allowed."
@@ -574,6 +574,6 @@ def test_limits_that_can_not_be_read_are_unknown_and_not_absent() -> None:
 
 def test_a_count_outside_of_the_limits_is_told() -> None:
     services = Services((world.service("backend", 9, desired=12),), ())
-    known = replace(plan(), standing={"a": {"family": "ohmycoins-backend", "revision": 9}})
+    known = replace(plan(), current={"a": {"family": "ohmycoins-backend", "revision": 9}})
     [message] = not_as_deployed(known, services, Scaling((ScalableTarget("backend", 2, 10, True, ()),)), None)
     assert "backend wants 12 tasks, outside of its autoscaler's limits 2-10" in message

@@ -765,8 +765,8 @@ def test_what_is_told(expected: Story) -> None:
 def test_nothing_that_was_found_is_lost(expected: Story) -> None:
     found = run(expected.findings, expected.facts)
     kept = {each.sentence for finding in found for each in (finding, *finding.explains)}
-    folded = {one.text for finding in found for one in finding.evidence}
-    assert {each.sentence for each in expected.findings} <= kept | folded
+    normalised = {one.text for finding in found for one in finding.evidence}
+    assert {each.sentence for each in expected.findings} <= kept | normalised
 
 
 def test_what_several_checks_see_of_one_service_is_one_finding() -> None:

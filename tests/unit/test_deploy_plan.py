@@ -271,8 +271,8 @@ def test_another_stacks_alarm_is_none_of_our_business() -> None:
 
 
 def test_a_deployment_under_way_is_not_run_over() -> None:
-    goes_on = History({"backend": (world.deployed("ohmycoins-backend:8", 0, "IN_PROGRESS"),)})
-    assert "A deployment of ohmycoins-backend:8 to backend is in progress" in plan(history=goes_on).refusals[0]
+    continues = History({"backend": (world.deployed("ohmycoins-backend:8", 0, "IN_PROGRESS"),)})
+    assert "A deployment of ohmycoins-backend:8 to backend is in progress" in plan(history=continues).refusals[0]
 
 
 def test_scaled_to_zero_can_not_be_verified() -> None:

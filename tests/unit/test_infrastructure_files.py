@@ -17,7 +17,7 @@ from omc import terraform as tf
 from omc.errors import WrongUse
 from omc.infrastructure import plans, reverts
 from omc.infrastructure.roots import Root, copy_sources
-from omc.infrastructure.variables import as_environment, require_known, standing
+from omc.infrastructure.variables import as_environment, current_variables, require_known
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def test_what_stands_is_kept() -> None:
             },
         ]
     }
-    assert standing(state) == {"images": {"backend": "r@sha256:1"}, "certificate_arn": "arn:aws:acm:x"}
-    assert standing({}) == {}
+    assert current_variables(state) == {"images": {"backend": "r@sha256:1"}, "certificate_arn": "arn:aws:acm:x"}
+    assert current_variables({}) == {}
 
 
 def test_a_name_stands_with_what_it_needs() -> None:
@@ -83,7 +83,7 @@ def test_a_name_stands_with_what_it_needs() -> None:
 
     url = {"stack": {"value": {"load_balancer": {"url": "https://app.example.com"}}}}
     listener = made("aws_lb_listener", "https", certificate_arn="arn:aws:acm:x")
-    assert standing({"outputs": url, "resources": [listener]}) == {
+    assert current_variables({"outputs": url, "resources": [listener]}) == {
         "certificate_arn": "arn:aws:acm:x",
         "domain_name": "app.example.com",
     }
@@ -93,9 +93,9 @@ def test_a_name_stands_with_what_it_needs() -> None:
         made("aws_route53_record", "name", zone_id="Z1"),
         made("aws_route53_record", "proof", zone_id="Z1"),
     ]
-    assert standing({"outputs": url, "resources": own}) == {"domain_name": "app.example.com", "zone_id": "Z1"}
+    assert current_variables({"outputs": url, "resources": own}) == {"domain_name": "app.example.com", "zone_id": "Z1"}
     plain = {"stack": {"value": {"load_balancer": {"url": "http://lb.example.com"}}}}
-    assert standing({"outputs": plain, "resources": []}) == {}
+    assert current_variables({"outputs": plain, "resources": []}) == {}
 
 
 class Planning(Root):
@@ -120,8 +120,8 @@ def images_planned(root: Path, monkeypatch: pytest.MonkeyPatch, image: str, **mo
     """The images that Terraform is given where the state has ``image`` for the backend; empty: it has none."""
     definition = {"container_definitions": json.dumps([{"image": image}])}
     task = {"mode": "managed", "type": "aws_ecs_task_definition", "name": "this", "module": 'module.service["backend"]'}
-    standing = {"resources": [{**task, "instances": [{"attributes": definition}]}]} if image else {}
-    monkeypatch.setattr(Planning, "standing", standing)
+    current = {"resources": [{**task, "instances": [{"attributes": definition}]}]} if image else {}
+    monkeypatch.setattr(Planning, "standing", current)
     monkeypatch.setattr(Planning, "given", {})
     made = Planning("staging", root, root, "bucket", {}, (), tf.Terraform(Path("terraform"), None))
     plans.make(made, more.pop("given", {}), lambda _: None, **more)

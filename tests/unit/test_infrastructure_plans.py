@@ -53,7 +53,7 @@ def saved(record: Mapping[str, Any], **otherwise: Any) -> SavedPlan:
         drift=changes(record.get("resource_drift")),
         outputs=(),
         managed=167,
-        standing=values_of(record["prior_state"]["values"]["root_module"], KEPT_KINDS)
+        current=values_of(record["prior_state"]["values"]["root_module"], KEPT_KINDS)
         if "prior_state" in record
         else {},
         variables={},
@@ -240,7 +240,7 @@ def test_what_runs_by_a_deployment_is_said_to_stay() -> None:
     deployment = Deployment("d", "PRIMARY", "COMPLETED", "", 2, 2, 0, 0, "ohmycoins-backend:41", at, at)
     service = EcsService("backend", "ACTIVE", 2, 2, 0, "ohmycoins-backend:41", (deployment,), ())
     notes = apply(ASKED, STAGING, MIXED, Services((service,))).notes
-    own = MIXED.standing[f"{BACKEND}.aws_ecs_task_definition.this"]["revision"]
+    own = MIXED.current[f"{BACKEND}.aws_ecs_task_definition.this"]["revision"]
     assert (
         f"backend runs ohmycoins-backend:41, Terraform registered ohmycoins-backend:{own}: deployments and rollbacks "
         "decide which one runs, and the apply leaves it."
@@ -320,7 +320,7 @@ def test_what_was_left_half_made_is_made_again() -> None:
 
 
 def test_the_cost_is_the_sum_of_what_is_known() -> None:
-    cost = monthly(MIXED.changes, MIXED.standing)
+    cost = monthly(MIXED.changes, MIXED.current)
     hours = 730
     nat, address = hours * 0.059, hours * 0.005
     database = hours * (0.051 - 0.025)

@@ -43,8 +43,8 @@ def commands_in(text: str) -> Iterator[list[str]]:
         names = root.list_commands(click.Context(root))
         if words[0] in NEARLY or (words[0] == "runs" and set(words[1:2]) & AFTER_RUNS):
             continue
-        meant = difflib.get_close_matches(words[0], names, cutoff=0.8)
-        if meant or any(word.startswith("--") for word in words):
+        intended = difflib.get_close_matches(words[0], names, cutoff=0.8)
+        if intended or any(word.startswith("--") for word in words):
             yield words
 
 

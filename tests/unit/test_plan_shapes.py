@@ -58,7 +58,7 @@ def saved(*listed: dict[str, Any], **document: Any) -> SavedPlan:
         drift=changes(document.get("resource_drift")),
         outputs=tuple(document.get("output_changes", {})),
         managed=10,
-        standing={},
+        current={},
         variables={},
         changed_sources=(),
         state_serial=7,

@@ -251,7 +251,7 @@ BROKEN: Mapping[str, Broken] = {
     ),
     IMAGES: Broken(
         "no longer in the registry",
-        {"standing": StandingImages(GONE), "found": world.candidates(OLD, NOW, FRONTEND, gone=("a", "b"))},
+        {"current": StandingImages(GONE), "found": world.candidates(OLD, NOW, FRONTEND, gone=("a", "b"))},
     ),
     "the secrets, parameters, log groups and roles of new tasks exist": Broken(
         "The secret x does not exist", {"requirements": Requirements(NO_SECRETS), "needs": CandidateNeeds(NO_SECRETS)}

@@ -136,10 +136,10 @@ def test_a_task_costs_what_its_service_makes_of_it(service: Any, why: str) -> No
 
 
 def test_more_tasks_of_the_same_size_cost_more() -> None:
-    standing = {"m.aws_ecs_task_definition.this": TASK}
+    current = {"m.aws_ecs_task_definition.this": TASK}
     change = {"actions": ["update"], "before": {"desired_count": 2}, "after": {"desired_count": 5}}
     record = {"address": "m.aws_ecs_service.this", "mode": "managed", "type": "aws_ecs_service", "change": change}
-    assert monthly(changes([record]), standing).usd == pytest.approx(3 * HOURS * X86)
+    assert monthly(changes([record]), current).usd == pytest.approx(3 * HOURS * X86)
     assert monthly(changes([record]), {}).unknown == ("m.aws_ecs_service.this",)
 
 

@@ -226,5 +226,5 @@ def test_of_a_revision_that_was_not_asked_for_it_is_not_said_that_it_is_gone(
 )
 def test_a_release_is_called_verified_only_if_it_was(proof: dict[str, Any], is_rollback: bool, expected: str) -> None:
     release = world.release(1, 1, 7, 3, proof=proof, is_rollback=is_rollback)
-    assert release.standing == expected
+    assert release.status == expected
     assert release.is_verified is (expected == "verified")

@@ -211,8 +211,8 @@ def _complete(fault: Fault, provided: Mapping[str, Any]) -> dict[str, str]:
     for key, value in provided.items():
         if key not in fault.settings:
             known = ", ".join(fault.settings) or "none"
-            meant = _meant(key, fault.settings)
-            raise AwsError("ValidationError", f"{fault.name} has no setting {key!r}.{meant} Its settings: {known}.")
+            intended = _meant(key, fault.settings)
+            raise AwsError("ValidationError", f"{fault.name} has no setting {key!r}.{intended} Its settings: {known}.")
         if not isinstance(value, str):
             raise AwsError("ValidationError", f"The setting {key} of {fault.name} is a string, not {value!r}.")
     return {key: setting.default for key, setting in fault.settings.items()} | dict(provided)

@@ -195,7 +195,7 @@ def _true_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest | No
         else:
             result = protocol.serialise(wire, _handled(ours.handler, cloud, call))
     elif key in STANDING and request is not None:
-        return moto_calls.standing(cloud, wire, request, call.params)
+        return moto_calls.existing(cloud, wire, request, call.params)
     else:
         with cloud.lock:
             result = _moto_answer(cloud, wire, call, request)
@@ -204,14 +204,14 @@ def _true_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest | No
 
 
 def _moto_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest | None) -> HttpAnswer:
-    mend = MENDS.get((call.service, call.operation))
+    patch = MENDS.get((call.service, call.operation))
     if wire.protocol == "cbor" or request is None:
         plain = moto_calls.ask(cloud, call.service, call.operation, call.params, call.region)
-        return protocol.serialise(wire, _handled(mend, cloud, call, plain) if mend else plain)
+        return protocol.serialise(wire, _handled(patch, cloud, call, plain) if patch else plain)
     answered = moto_calls.passed_on(cloud, wire, request, call.params)
-    if mend is None or answered.status >= 300:
+    if patch is None or answered.status >= 300:
         return answered
-    return protocol.serialise(wire, _handled(mend, cloud, call, moto_calls.parsed(wire, answered)))
+    return protocol.serialise(wire, _handled(patch, cloud, call, moto_calls.parsed(wire, answered)))
 
 
 def _require_savable(cloud: Cloud, package: str | None, call: Call) -> None:

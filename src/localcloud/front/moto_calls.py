@@ -110,7 +110,7 @@ _standing: OrderedDict[tuple[str, str, bytes], HttpAnswer] = OrderedDict()
 _standing_lock = threading.Lock()
 
 
-def standing(cloud: Cloud, wire: Wire, request: HttpRequest, params: Mapping[str, Any]) -> HttpAnswer:
+def existing(cloud: Cloud, wire: Wire, request: HttpRequest, params: Mapping[str, Any]) -> HttpAnswer:
     """moto's answer to a question about what never changes (``trusted.STANDING``): each is asked once, one at a time,
     and never under ``cloud.lock``."""
     question = (wire.service, str(wire.operation.name), json.dumps(params, sort_keys=True, default=str).encode())

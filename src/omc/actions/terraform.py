@@ -271,14 +271,14 @@ def _failed(context: Context, events: _Events, error: tf.TerraformError) -> OmcE
 
 def _cancelled(context: Context, events: _Events, error: tf.TerraformError | None = None) -> Interrupted:
     """What an apply comes to that was cancelled before Terraform had finished."""
-    begun = bool(events.done or events.broken or context.state.get("rest"))
+    started = bool(events.done or events.broken or context.state.get("rest"))
     middle = f" Not finished: {', '.join(events.broken)} ({error.message})." if events.broken and error else ""
     message = f"cancelled while Terraform applied.{middle} {events.summary}. {_next(context)}"
     return Interrupted(
         Verdict.CANCELLED,
-        message if begun else "cancelled before Terraform changed anything.",
+        message if started else "cancelled before Terraform changed anything.",
         events.evidence,
-        has_begun=begun,
+        has_begun=started,
     )
 
 

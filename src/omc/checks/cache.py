@@ -28,7 +28,7 @@ WITHIN = 3
 """Minutes in which that happens."""
 SPAN = timedelta(minutes=5)
 """Minutes that lie further apart say nothing of each other: figures are missing between them."""
-LEAST = 20.0
+MIN_ITEMS = 20.0
 """Items. A few come and go by themselves."""
 FELT = timedelta(minutes=3)
 """So long after the minute in which a cache was emptied it is still felt."""
@@ -128,7 +128,7 @@ def _lost(minutes: Sequence[CacheMinute], number: int) -> Emptied | None:
     near = [each for each in minutes[max(0, number - WITHIN) : number] if minute.at - each.at <= SPAN]
     before = max((each.most for each in near), default=0.0)
     left = before * (1 - LOST)
-    if before < LEAST or minute.least > left or minutes[number - 1].most <= left:
+    if before < MIN_ITEMS or minute.least > left or minutes[number - 1].most <= left:
         return None
     peak = max(at for at, each in enumerate(near) if each.most == before)
     went = sum(each.removed for each in (*near[peak:], minute))

@@ -44,8 +44,8 @@ class _Known:
     def meant_for(self, arn: str) -> str:
         """The service whose group it is by omc.toml, or that registers with it; else empty."""
         name = self.group(arn)
-        meant = next((one.name for one in self.environment.services if one.target_group == name), "")
-        return meant or next((one.name for one in self.owners(arn)), "")
+        intended = next((one.name for one in self.environment.services if one.target_group == name), "")
+        return intended or next((one.name for one in self.owners(arn)), "")
 
     def group(self, arn: str) -> str:
         found = self.groups.get(arn)
@@ -189,14 +189,14 @@ def _of_forward(action: Action, which: str, known: _Known) -> Iterator[tuple[Lev
             continue
         if any(target.state != "draining" for target in found.targets):
             continue
-        meant, owners = known.meant_for(arn), known.owners(arn)
-        if owners or (meant and meant not in known.by_name):
+        intended, owners = known.meant_for(arn), known.owners(arn)
+        if owners or (intended and intended not in known.by_name):
             continue  # the service is scaled to zero, fails to start or is gone, which is told as that
-        if meant and known.by_name[meant].desired == 0:
+        if intended and known.by_name[intended].desired == 0:
             continue
         weight = dict(action.groups)[arn]
         share = f" {100 * weight / total:.0f} % of" if len(action.receivers) > 1 else ""
-        whom = f"with which {meant} doesn't register" if meant else "with which no service registers"
+        whom = f"with which {intended} doesn't register" if intended else "with which no service registers"
         yield (
             Level.FAIL,
             f"{which} leads to the target group {known.group(arn)}, {whom} and which has no target:{share} its "
@@ -222,8 +222,8 @@ def _of_redirect(
 def _of_service(service: EcsService, known: _Known) -> Iterator[_Problem]:
     """A service that registers with target groups of which none gets a request."""
     groups = [*service.target_groups, *service.alternates.values()]
-    meant = {one.name: one.target_group for one in known.environment.services}
-    by_name = [arn for arn, found in known.groups.items() if found.group.name == meant.get(service.name)]
+    intended = {one.name: one.target_group for one in known.environment.services}
+    by_name = [arn for arn, found in known.groups.items() if found.group.name == intended.get(service.name)]
     groups = groups or by_name
     led = known.listeners.leads_to
     if not groups or any(arn in led for arn in groups):

@@ -184,7 +184,7 @@ def error_rate(traffic: Traffic, metrics: MetricsAge, environment: Environment, 
     )
 
 
-def _ended(traffic: Traffic, high: Sequence[Minute], percent: float, enough: int, now: datetime) -> datetime | None:
+def _ended(traffic: Traffic, high: Sequence[Minute], percent: float, is_enough: int, now: datetime) -> datetime | None:
     """When the newest bad minute was over: where whole minutes with answers came after it, so many or more, and none of
     them bad; or where nothing at all was answered for long. None while it goes on."""
     if not high:
@@ -194,7 +194,7 @@ def _ended(traffic: Traffic, high: Sequence[Minute], percent: float, enough: int
     whole = [minute for minute in later if minute.at + MINUTE <= now]
     if any(minute.percent > percent for minute in later):
         return None
-    if len(whole) >= enough or (not later and now - end >= NO_ANSWERS):
+    if len(whole) >= is_enough or (not later and now - end >= NO_ANSWERS):
         return end
     return None
 

@@ -113,7 +113,7 @@ def _before_rotation(secret: Secret, uses: tuple[SecretUse, ...]) -> list[Secret
     rotated = secret.last_rotated
     if rotated is None:
         return []
-    return [use for use in uses if (begun := use.created or use.started) and begun < rotated]
+    return [use for use in uses if (started := use.created or use.started) and started < rotated]
 
 
 def _services(uses: tuple[SecretUse, ...]) -> str:

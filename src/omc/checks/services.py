@@ -114,7 +114,7 @@ def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tup
         if not is_rolled_by_ecs(service):
             return Level.WARN, f"Its deployments are not judged here: {unsupported(service)}"
         return Level.UNKNOWN, "ECS tells of no deployment of it, so it is not known whether the last one went well."
-    revision, begun = primary.task_definition, format_time(primary.created, environment.time_zone)
+    revision, started = primary.task_definition, format_time(primary.created, environment.time_zone)
     others = [deployment for deployment in service.deployments if deployment is not primary and deployment.running]
     reason = f" {primary.rollout_reason.rstrip('.')}." if primary.rollout_reason else ""
     if primary.rollout == "FAILED":
@@ -131,7 +131,7 @@ def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tup
         return Level.WARN, f"The deployment of {revision} has been in progress for {since}; {progress}."
     if _rolled_back(service, primary, scope):
         return Level.WARN, f"A deployment failed and was rolled back; {revision} runs.{reason}"
-    return Level.OK, f"{revision} is deployed, since {begun}."
+    return Level.OK, f"{revision} is deployed, since {started}."
 
 
 def _begun(service: EcsService) -> datetime | None:

@@ -85,13 +85,13 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
         return None
     if not service.desired:
         return tasks[0].stopped if scope.now - tasks[0].stopped > SOONEST else None  # none is wanted, so none fails
-    begun = min((each.created for each in service.deployments), default=None)
-    if begun and tasks[0].stopped < begun - HEALED:
+    started = min((each.created for each in service.deployments), default=None)
+    if started and tasks[0].stopped < started - HEALED:
         return tasks[0].stopped  # of a time before all that goes on
     failed = {task.task_definition for task in tasks}
     for each in service.deployments:
-        goes_on = each.rollout in ("IN_PROGRESS", "FAILED") and each.task_definition in failed
-        if (goes_on or is_rolling_back(each)) and tasks[0].stopped >= each.created - HEALED:
+        continues = each.rollout in ("IN_PROGRESS", "FAILED") and each.task_definition in failed
+        if (continues or is_rolling_back(each)) and tasks[0].stopped >= each.created - HEALED:
             return None
     current = {deployment.task_definition for deployment in service.deployments} or {service.task_definition}
     mine = [task for task in tasks if task.task_definition in current]

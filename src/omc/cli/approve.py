@@ -73,14 +73,14 @@ def approve(
             glass = approvals.BreakGlass(break_glass, incident)
         run = approvals.approve(store, run.id, actor, environment.approvals, break_glass=glass, plan_hash=plan_hash)
         with store.reading() as session:
-            standing = approvals.valid_approvals(session, run, store.now())
+            current = approvals.valid_approvals(session, run, store.now())
             working = bool(alive(session))
     if glass:
         message = f"BREAK-GLASS: {actor.words} let {run.id} go ahead without its {run.approvals_needed} approvals"
         echo(line(f"{message} in incident {glass.incident}. This is in the record."), err=True)
     if run.state == State.AWAITING:
-        echo(line(f"{run.id}: approved by {actor.words}. {approvals.in_words(run, standing)}"))
+        echo(line(f"{run.id}: approved by {actor.words}. {approvals.in_words(run, current)}"))
         return
     more = "A worker performs it." if working else f"Whoever waits for it goes on; else: omc runs resume {run.id}"
-    by = ", ".join(each.known or each.by for each in standing)
+    by = ", ".join(each.known or each.by for each in current)
     echo(line(f"{run.id} may begin: approved by {by}. {more}"))

@@ -52,13 +52,15 @@ def verify(context: click.Context, env: str | None, expect: str | None, inside: 
     from omc.store.location import locate_store
 
     stack = load(context.obj)
-    meant = list(stack.environments.values()) if env is None else [environment_of(stack, env)]
-    places = places_meant(stack, None) if env is None else [locate_store(stack, meant[0])]
+    intended = list(stack.environments.values()) if env is None else [environment_of(stack, env)]
+    places = places_meant(stack, None) if env is None else [locate_store(stack, intended[0])]
     if expect and len(places) != 1:
         raise WrongUse("--expect is about one record: say whose with --env.")
     documents = []
     for place in places:
-        around = [] if inside else [environment for environment in meant if locate_store(stack, environment) == place]
+        around = (
+            [] if inside else [environment for environment in intended if locate_store(stack, environment) == place]
+        )
         document = _verified(place, around, expect)
         documents += [document] if document else []
     broken = any(document["problems"] for document in documents)

@@ -61,14 +61,14 @@ def _who(run: Run) -> str:
 def conflict_message(run: Run, now: datetime) -> str:
     """Why no other change may begin. ``now``: by the store's clock."""
     since, heard = run.started_at or run.created_at, heard_of(run, now)
-    begun = (
+    started = (
         f"{run.environment} is being changed already: {run.id} ({run.title}) by {run.actor} since "
         f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     )
     if not heard.is_active:
-        return f"{begun} is not at its end. {heard.sentence}. Or end it: omc runs cancel {run.id}"
+        return f"{started} is not at its end. {heard.sentence}. Or end it: omc runs cancel {run.id}"
     return (
-        f"{begun} is {run.state}. Wait for it (omc runs show {run.id}), go on "
+        f"{started} is {run.state}. Wait for it (omc runs show {run.id}), go on "
         f"with it (omc runs resume {run.id}) or end it (omc runs cancel {run.id})."
     )
 

@@ -202,10 +202,10 @@ def _itself(page: Mapping[str, Any]) -> Iterator[DependencyReport]:
 
 def _of_page(page: Mapping[str, Any]) -> Iterator[DependencyReport]:
     for key, value in page.items():
-        folded = _folded(key)
-        if folded in PARTS or folded in LOOSE or folded in FAILURES:
-            yield from _parts(value, "", is_loose=folded in LOOSE, have_failed=folded in FAILURES, depth=1)
-        elif folded in ITSELF or folded in NOT_A_STATE:
+        normalised = _normalised(key)
+        if normalised in PARTS or normalised in LOOSE or normalised in FAILURES:
+            yield from _parts(value, "", is_loose=normalised in LOOSE, have_failed=normalised in FAILURES, depth=1)
+        elif normalised in ITSELF or normalised in NOT_A_STATE:
             continue
         elif isinstance(value, bool):
             if KNOWN.fullmatch(SAYS_SO.sub("", key)) or (SAYS_SO.search(key) and SAYS_SO.sub("", key)):
@@ -249,7 +249,7 @@ def _one(name: str, value: Any, *, depth: int) -> Iterator[DependencyReport]:
         inner = [
             payload
             for key, part in value.items()
-            if _folded(key) in PARTS
+            if _normalised(key) in PARTS
             for payload in _parts(part, f"{name}/", is_loose=False, have_failed=False, depth=depth + 1)
         ]
         if inner:
@@ -272,7 +272,7 @@ def _state(value: Any) -> tuple[State, str, str] | None:
     if not isinstance(value, str):
         return None
     word, _, rest = value[: 2 * TEXT].strip().partition(":")
-    state = STATES.get(_folded(word))
+    state = STATES.get(_normalised(word))
     return (state, word.strip(), rest.strip()) if state else None
 
 
@@ -281,7 +281,7 @@ def _detail(value: Mapping[str, Any]) -> str:
         payload = value.get(key)
         if isinstance(payload, dict):
             payload = next((payload[key] for key in DETAIL_KEYS if isinstance(payload.get(key), str)), None)
-        if isinstance(payload, str) and payload.strip() and _folded(payload) not in STATES:
+        if isinstance(payload, str) and payload.strip() and _normalised(payload) not in STATES:
             return " ".join(payload.split())[:TEXT]
     return ""
 
@@ -316,5 +316,5 @@ def _name(name: str) -> str:
     return " ".join(name.split())[:60]
 
 
-def _folded(word: object) -> str:
+def _normalised(word: object) -> str:
     return re.sub(r"[\s-]+", "_", str(word).strip().lower())

@@ -44,7 +44,7 @@ class SavedPlan:
     """Outputs that change."""
     managed: int
     """Resources that the state holds now."""
-    standing: Mapping[str, Mapping[str, Any]]
+    current: Mapping[str, Mapping[str, Any]]
     """Values of the kept kinds, by address."""
     variables: Mapping[str, Any]
     """What it was planned with, without sensitive ones and what holds a secret by its name or shape, since a run keeps
@@ -106,7 +106,7 @@ def saved_plan(root: Root, path: Path) -> SavedPlan:
         managed=sum(
             len(resource["instances"]) for resource in state.get("resources", ()) if resource["mode"] == "managed"
         ),
-        standing=values_of(prior, KEPT_KINDS),
+        current=values_of(prior, KEPT_KINDS),
         variables=_variables(document),
         changed_sources=tuple(changed_sources(plan, root.folder)),
         state_serial=int(state.get("serial", 0)),

@@ -103,12 +103,12 @@ def group_errors(rows: Iterable[Mapping[str, str]]) -> tuple[ErrorGroup, ...]:
     times: dict[tuple[str, str], list[datetime]] = {}
     rows = [{**row, "@message": mask(without_escapes(row.get("@message", "")))} for row in rows]
     explained = {row.get("@logStream") for row in rows if row.get("@message", "").strip() != TRACEBACK}
-    begun = {_stream_and_second(row) for row in rows if is_cut_off(row.get("@message", ""))}
+    started = {_stream_and_second(row) for row in rows if is_cut_off(row.get("@message", ""))}
     for row in rows:
         message = row.get("@message", "")
         if message.strip() == TRACEBACK and row.get("@logStream") in explained:
             continue
-        if is_rest_of_a_line(message) and _stream_and_second(row) in begun:
+        if is_rest_of_a_line(message) and _stream_and_second(row) in started:
             continue  # its beginning has been counted
         error = error_of(message)
         if error is None:
@@ -134,12 +134,12 @@ def group_errors(rows: Iterable[Mapping[str, str]]) -> tuple[ErrorGroup, ...]:
 
 def _resumed(times: list[datetime]) -> datetime:
     newest_first = sorted(times, reverse=True)
-    begun = newest_first[0]
+    started = newest_first[0]
     for at in newest_first:
-        if begun - at > PAUSE:
+        if started - at > PAUSE:
             break
-        begun = at
-    return begun
+        started = at
+    return started
 
 
 def _stream_and_second(row: Mapping[str, str]) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from typing import Any
 from omc import terraform as tf
 from omc.errors import WrongUse
 from omc.infrastructure.roots import Root
-from omc.infrastructure.variables import as_environment, declared, require_known, standing
+from omc.infrastructure.variables import as_environment, current_variables, declared, require_known
 
 KEPT_SECONDS = 7 * 86_400.0
 """A plan this old would be stale anyway."""
@@ -109,7 +109,9 @@ def make(
     _drop_old(root.plans)
     root.prepare()
     known = declared(root.folder)
-    kept = {name: value for name, value in {**(first or {}), **standing(root.state())}.items() if name in known}
+    kept = {
+        name: value for name, value in {**(first or {}), **current_variables(root.state())}.items() if name in known
+    }
     variables = kept | dict(provided)
     require_known(root.folder, variables, root.var_files)
     # Files stand above the environment, in which Terraform finds the other variables.

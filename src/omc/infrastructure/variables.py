@@ -82,7 +82,7 @@ def require_known(folder: Path, provided: Mapping[str, Any], var_files: Sequence
             )
 
 
-def standing(state: Mapping[str, Any]) -> dict[str, Any]:
+def current_variables(state: Mapping[str, Any]) -> dict[str, Any]:
     """What the state says of the variables that may stand in no file: the images that Terraform knows, the name.
 
     A certificate that Terraform made itself is no variable: given as one, it would be taken away again.

@@ -33,7 +33,7 @@ from omc.procedures.deploy_changes import Change, changes_of
 from omc.procedures.deploy_steps import migrates, migrating, missing_migration, short, steps_of, watch_of
 from omc.procedures.preconditions import images as of_images
 from omc.procedures.preconditions.images import MIGRATION, NAMED, NOT_ROLLED_BACK, PROCESSOR, SCHEMA
-from omc.procedures.preconditions.situation import Objection, Situation, Work, rolled
+from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation, rolled
 from omc.procedures.preconditions.table import Verb
 from omc.stack import Environment
 
@@ -55,7 +55,7 @@ def plan_deploy(
     deployed: DeployedImages,
     incidents: OpenIncidents,
     quotas: Quotas,
-    standing: StandingImages,
+    current: StandingImages,
     active: ActiveRun,
 ) -> Plan:
     """The plan of ``omc deploy``."""
@@ -74,7 +74,7 @@ def plan_deploy(
             services=services,
             history=history,
             requirements=requirements,
-            images=standing,
+            images=current,
             subnets=subnets,
             connections=connections,
             quotas=quotas,
@@ -103,12 +103,12 @@ def plan_deploy(
     )
 
 
-def _work(request: DeployRequest, work: list[Change], definitions: Definitions) -> Iterator[Work]:
+def _work(request: DeployRequest, work: list[Change], definitions: Definitions) -> Iterator[OngoingWork]:
     """What starts: the new tasks, and those of migrations that have a family of their own."""
     for change in work:
         yield rolled(change.running, change.new)
         if migrates(request, change) and change.service.migrate_family and (task := migrating(change, definitions)):
-            yield Work(change.running, task)
+            yield OngoingWork(change.running, task)
 
 
 def _own(

@@ -239,7 +239,7 @@ def _deployed(plan: SavedPlan, services: Services) -> Iterator[str]:
     """Where what runs isn't what Terraform registered: said, since a reader would expect the apply to change it."""
     registered = {
         address.rpartition(".aws_ecs_task_definition.this")[0]: values
-        for address, values in plan.standing.items()
+        for address, values in plan.current.items()
         if address.endswith(".aws_ecs_task_definition.this")
     }
     changed = {

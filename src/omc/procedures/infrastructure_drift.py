@@ -120,7 +120,7 @@ def not_as_deployed(
 
     ``scaling`` is None where it could not be read; ``not_known`` says what that leaves open.
     """
-    known = {f"{values.get('family')}:{values.get('revision')}" for values in plan.standing.values()}
+    known = {f"{values.get('family')}:{values.get('revision')}" for values in plan.current.values()}
     for service in services.services:
         target = scaling.of(service.name) if scaling else None
         if target and not target.minimum <= service.desired <= target.maximum:
@@ -156,7 +156,7 @@ def releases_that_run(services: Services, ledger: Ledger | None, environment: En
             at = format_time(release.verified, environment.time_zone)
             yield (
                 f"{service.name} runs {service.task_definition}: omc's release {release.number} by {release.who}, "
-                f"{release.standing} {at} (run {release.run})."
+                f"{release.status} {at} (run {release.run})."
             )
 
 
@@ -187,19 +187,19 @@ def _of_plan(plan: SavedPlan) -> Drift:
         if rest or not both:
             not_applied.append(_only(change, rest) if both else change)
     intended: list[Change] = []
-    filled_in: list[Change] = []
+    computed: list[Change] = []
     for change in plan.drift:
         owned = [one for one in change.differences if one.path in OWNED.get(change.kind, ())]
         if owned:
             intended.append(_only(change, owned))
         rest = [one for one in change.differences if one not in owned]
         if rest and change.address not in changed:
-            filled_in.append(_only(change, rest))
+            computed.append(_only(change, rest))
     return Drift(
         outside=tuple(outside),
         not_applied=tuple(not_applied),
         intended=tuple(intended),
-        computed=tuple(filled_in),
+        computed=tuple(computed),
     )
 
 

@@ -131,7 +131,7 @@ def summary(plan: SavedPlan) -> Summary:
     return Summary(
         changes=plan.changes,
         losses=tuple(losses),
-        cost=monthly(plan.changes, plan.standing, plan.region),
+        cost=monthly(plan.changes, plan.current, plan.region),
         outputs=plan.outputs,
         fingerprint=fingerprint(_bound_plan(plan)),
         output_values=plan.output_values,

@@ -97,7 +97,7 @@ class CostEstimator:
 Values = Mapping[str, Any]
 
 
-def monthly(changes: tuple[Change, ...], standing: Mapping[str, Values], region: str = "") -> Cost:
+def monthly(changes: tuple[Change, ...], current: Mapping[str, Values], region: str = "") -> Cost:
     """The cost of all changes together. ``standing`` has the services, whose task count a task's size is charged by.
 
     ``region`` is where the stack is, if that is known: of another than the table's no price is known.
@@ -107,7 +107,7 @@ def monthly(changes: tuple[Change, ...], standing: Mapping[str, Values], region:
     unknown: dict[str, str] = {}
     by_use: set[str] = set()
     left_out: list[str] = []
-    after = {**standing, **{change.address: change.after for change in changes}}
+    after = {**current, **{change.address: change.after for change in changes}}
     for change in changes:
         if change.kind in FREE or change.does in {ChangeAction.FORGET, ChangeAction.KEEP}:
             continue
@@ -121,7 +121,7 @@ def monthly(changes: tuple[Change, ...], standing: Mapping[str, Values], region:
                 raise NotKnownError
             _require_region(region, change)
             then = price(bill, _with_tasks(change, change.after, after, changes)) if change.after else 0.0
-            now = price(old, _with_tasks(change, change.before, standing, changes)) if change.before else 0.0
+            now = price(old, _with_tasks(change, change.before, current, changes)) if change.before else 0.0
         except NotKnownError as error:
             unknown[change.address] = str(error)
             continue
@@ -206,13 +206,13 @@ def _require_region(region: str, change: Change) -> None:
                 raise NotKnownError(f"the prices are those of {table_region()}, and it is in {one}")
 
 
-def _with_tasks(change: Change, values: Values, standing: Mapping[str, Values], changes: tuple[Change, ...]) -> Values:
+def _with_tasks(change: Change, values: Values, current: Mapping[str, Values], changes: tuple[Change, ...]) -> Values:
     """The values with what its module says: of a task definition the service that runs it, of a service its task."""
     if change.kind not in _TASKS:
         return values
     other = next(kind for kind in _TASKS if kind != change.kind)
     module = change.address.rpartition(f".{change.kind}.")[0]
-    found = [one for address, one in standing.items() if address.rpartition(f".{other}.")[0] == module and one]
+    found = [one for address, one in current.items() if address.rpartition(f".{other}.")[0] == module and one]
     if change.kind == "aws_ecs_task_definition":
         return {**values, "service": found[0] if found else None}
     if any(one.kind == other and one.address.rpartition(f".{other}.")[0] == module for one in changes):

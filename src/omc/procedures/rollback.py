@@ -29,7 +29,7 @@ from omc.procedures.candidates import Candidate, candidates, last_rollback, reac
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy_steps import ROLL_DEADLINE, digests_of
 from omc.procedures.preconditions.images import NOT_ROLLED_BACK, SCHEMA, VERIFIED
-from omc.procedures.preconditions.situation import Objection, Situation, Work, rolled
+from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation, rolled
 from omc.procedures.preconditions.table import Verb
 from omc.procedures.preconditions.tasks import IMAGES
 from omc.procedures.rollback_ways import (
@@ -112,9 +112,9 @@ def plan_rollback(
     )
 
 
-def _work(way: ServiceRollback, history: History, found: Candidates) -> Work:
+def _work(way: ServiceRollback, history: History, found: Candidates) -> OngoingWork:
     starts = _starts(way, history, found)
-    return Work(way.running, starts) if way.continues else rolled(way.running, starts)
+    return OngoingWork(way.running, starts) if way.continues else rolled(way.running, starts)
 
 
 def _starts(way: ServiceRollback, history: History, found: Candidates) -> Definition | None:
@@ -227,18 +227,18 @@ def _roll(way: ServiceRollback, environment: Environment) -> Step:
     )
 
 
-def _stop(way: ServiceRollback, goes_on: ServiceDeployment, environment: Environment) -> Step:
+def _stop(way: ServiceRollback, continues: ServiceDeployment, environment: Environment) -> Step:
     return Step(
         name=_name(way),
         action="ecs.stop_deployment",
         arguments={
             "service": way.service.name,
-            "service_deployment": goes_on.arn,
-            "failing": goes_on.task_definition,
+            "service_deployment": continues.arn,
+            "failing": continues.task_definition,
             "settle_seconds": environment.settle_seconds,
         },
-        title=f"Stop the deployment of {goes_on.task_definition} to {way.service.name}; ECS rolls it back",
-        before=goes_on.task_definition,
+        title=f"Stop the deployment of {continues.task_definition} to {way.service.name}; ECS rolls it back",
+        before=continues.task_definition,
         after="what ran before",
         deadline=ROLL_DEADLINE,
     )
@@ -302,7 +302,7 @@ def _told(
     when = format_time(candidate.verified, environment.time_zone)
     known = f"ECS completed it {when}"
     if candidate.release:
-        known = f"{candidate.release.standing} {when}, release {candidate.release.number}"
+        known = f"{candidate.release.status} {when}, release {candidate.release.number}"
         if candidate.watched and candidate.release.is_rollback:
             known = f"gone back to {when}, release {candidate.release.number}, and watched when it was released"
     parts = [

@@ -87,10 +87,10 @@ def ways_back(
     release = last_release(running, ledger) if together and not request.to else None
     for service in chosen:
         name = service.name
-        now, goes_on = definitions.running[name], history.under_way(name)
+        now, continues = definitions.running[name], history.under_way(name)
         if in_flight and not request.to:
-            if goes_on is not None:
-                yield _stopped(service, known[name], now, goes_on, history, environment)
+            if continues is not None:
+                yield _stopped(service, known[name], now, continues, history, environment)
             continue
         listed = candidates(name, now.name, history, ledger, scope.now)
         target = _target(request, service, listed, release)
@@ -123,18 +123,18 @@ def _stopped(
     service: Service,
     running: EcsService,
     now: Definition,
-    goes_on: ServiceDeployment,
+    continues: ServiceDeployment,
     history: History,
     environment: Environment,
 ) -> ServiceRollback:
-    if goes_on.status in ROLLED_BACK:
-        raise Refused(f"The deployment of {goes_on.task_definition} to {service.name} is being rolled back already.")
+    if continues.status in ROLLED_BACK:
+        raise Refused(f"The deployment of {continues.task_definition} to {service.name} is being rolled back already.")
     if not any(deployment.left for deployment in history.of[service.name]):
         raise Refused(
             f"{service.name} can't go back: of the deployments that were read none was completed, so nothing is known "
             f"good. {reach(running, history, environment.time_zone)}"
         )
-    return ServiceRollback(service, running, now, None, goes_on, None)
+    return ServiceRollback(service, running, now, None, continues, None)
 
 
 def _target(request: RollbackRequest, service: Service, listed: list[Candidate], release: Release | None) -> str | None:

@@ -26,7 +26,7 @@ from omc.facts.subnets import Subnets
 from omc.model.plan import Json, Plan, Risk, Step, Undo, output_of
 from omc.procedures import preflight
 from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
-from omc.procedures.preconditions.situation import Objection, Situation, Work
+from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
 from omc.procedures.preconditions.tasks import CONNECTIONS
 from omc.stack import Environment, Service
@@ -76,7 +76,7 @@ def scale(
     subnets: Subnets,
     quotas: Quotas,
     requirements: Requirements,
-    standing: StandingImages,
+    current: StandingImages,
     alarms: Alarms,
     incidents: OpenIncidents,
     active: ActiveRun,
@@ -95,10 +95,10 @@ def scale(
         Situation(
             environment=environment,
             scope=scope,
-            work=(Work(service, definitions.running.get(service.name), more),),
+            work=(OngoingWork(service, definitions.running.get(service.name), more),),
             services=services,
             requirements=requirements,
-            images=standing,
+            images=current,
             subnets=subnets,
             # Where the limit is known, the sum above is the judgement: it counts what the autoscaler may make of it.
             connections=connections if connections.limit is None else None,

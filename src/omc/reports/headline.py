@@ -96,8 +96,8 @@ def label(finding: Finding) -> str:
 def _likely_cause(finding: Finding) -> tuple[bool, int, int, datetime]:
     kind = finding.place.partition("/")[0]
     depth = CAUSES_FIRST.index(kind if kind in CAUSES_FIRST else "")
-    begun = finding.since or datetime.max.replace(tzinfo=UTC)
-    return finding.check in SYMPTOMS, -len(finding.explains), depth, begun
+    started = finding.since or datetime.max.replace(tzinfo=UTC)
+    return finding.check in SYMPTOMS, -len(finding.explains), depth, started
 
 
 def _about_users(finding: Finding) -> bool:

@@ -109,7 +109,7 @@ def _engine(place: StoreLocation, url: URL, settings: str) -> Engine:
 
 def _connect_as_meant(place: StoreLocation) -> Callable[..., Any]:
     def connect(dialect: Any, record: Any, arguments: Any, options: Any) -> Any:  # noqa: ARG001 - SQLAlchemy's signature
-        with libpq_variables(meant=place.folder is None):
+        with libpq_variables(intended=place.folder is None):
             return dialect.connect(*arguments, **options)
 
     return connect

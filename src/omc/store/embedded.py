@@ -61,7 +61,7 @@ _LIBPQ = threading.RLock()
 
 
 @contextmanager
-def libpq_variables(*, meant: bool) -> Iterator[None]:
+def libpq_variables(*, intended: bool) -> Iterator[None]:
     """Connect with the shell's variables of libpq, where they are meant for this database, or without them.
 
     libpq takes what a connection doesn't say from ``PGPASSWORD``, ``PGSERVICE``, ``PGOPTIONS``, ``PGCHANNELBINDING``
@@ -69,7 +69,7 @@ def libpq_variables(*, meant: bool) -> Iterator[None]:
     were that one, and the definition that ``PGSERVICE`` names can't even be overruled by what a connection says.
     """
     with _LIBPQ:
-        kept = {} if meant else {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PG")}
+        kept = {} if intended else {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PG")}
         try:
             yield
         finally:
@@ -414,7 +414,7 @@ def connect(data: Path, database: str = "postgres") -> Iterator[psycopg.Connecti
     handle = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
     try:
         short = len(os.fsencode(data)) <= LONGEST_SOCKET_FOLDER
-        with libpq_variables(meant=False):
+        with libpq_variables(intended=False):
             opened = psycopg.connect(
                 host=str(data) if short else f"/proc/self/fd/{handle}",
                 port=5432,

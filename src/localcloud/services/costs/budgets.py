@@ -151,10 +151,10 @@ def describe_performance_history(cloud: Cloud, call: Call) -> Answer:
 
 def _earlier(budget: Mapping[str, Any], now: datetime) -> Iterator[Period]:
     """The periods up to the present one, the oldest first, from the first that the budget was in force in."""
-    begun = _utc(budget["TimePeriod"]["Start"])
+    started = _utc(budget["TimePeriod"]["Start"])
     found = [current(budget, now)]
     if budget["TimeUnit"] != "CUSTOM":
         most = DAYS_SHOWN if budget["TimeUnit"] == "DAILY" else PERIODS_SHOWN
-        while len(found) < most and found[-1].start > begun:
+        while len(found) < most and found[-1].start > started:
             found.append(current(budget, found[-1].start - timedelta(seconds=1)))
     yield from reversed(found)

@@ -99,10 +99,10 @@ def plan(view: ServiceView) -> Plan:
 
     healthy_mine = sum(task.healthy for task in mine)
     not_needed = len(old) - max(0, view.desired - healthy_mine)
-    in_the_way = missing - room  # there is no room to start: something old must go first
-    leaving = _leaving(old, max(not_needed, in_the_way), healthy_mine, least)
+    obstacle = missing - room  # there is no room to start: something old must go first
+    leaving = _leaving(old, max(not_needed, obstacle), healthy_mine, least)
     stops += [Stop(task.id, scaling) for task in leaving]
-    stuck = in_the_way > 0 and not stops and start == 0 and healthy_mine == len(mine)
+    stuck = obstacle > 0 and not stops and start == 0 and healthy_mine == len(mine)
     steady = not stops and not old and len(mine) == healthy_mine == view.desired
     return Plan(start, tuple(stops), steady, stuck)
 

@@ -21,9 +21,9 @@ def follow_up(findings: Iterable[Finding]) -> tuple[Callable[..., Any], ...]:
     found = tuple(findings)
     if not any(map(_is_or_was_wrong, found)):
         return ()
-    from omc.checks.causes.questions import follow_up as asked
+    from omc.checks.causes.questions import follow_up as questions_for
 
-    return asked(found)
+    return questions_for(found)
 
 
 def explained(
@@ -36,9 +36,9 @@ def explained(
     )
     if not any(map(_is_or_was_wrong, found)):
         return found
-    from omc.checks.causes.explain import explained as folded
+    from omc.checks.causes.explain import explained as explained_findings
 
-    return folded(found, readings, provided)
+    return explained_findings(found, readings, provided)
 
 
 def _is_or_was_wrong(finding: Finding) -> bool:

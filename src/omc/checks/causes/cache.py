@@ -122,7 +122,7 @@ def _too_small(situation: Situation, store: Store, logged_errors: list[LoggedErr
     keys = f"; it threw out {evicted:,.0f} keys in the last 5 minutes" if evicted else ""
     sentence = f"The cache is too small: {used:.0f} % of the memory of {store.size} is in use{keys}."
     evidence = (Evidence(f"DatabaseMemoryUsagePercentage {used:.0f} %, Evictions {evicted:,.0f}", reading_of(gauges)),)
-    begun = next((at for at, value in (gauges.cache.get("Evictions", ()) if gauges else ()) if value), None)
+    started = next((at for at, value in (gauges.cache.get("Evictions", ()) if gauges else ()) if value), None)
     return _cause(
         situation,
         "too-small",
@@ -130,7 +130,7 @@ def _too_small(situation: Situation, store: Store, logged_errors: list[LoggedErr
         sentence,
         full,
         evidence=evidence,
-        since=begun,
+        since=started,
         procedure=CACHE_HIT_RATE,
         level=Level.FAIL if full else Level.WARN,
     )

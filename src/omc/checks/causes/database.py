@@ -216,7 +216,7 @@ def _lock(situation: Situation, store: Store, logged_errors: list[LoggedError]) 
         evidence.append(
             Evidence(f"to end the holder, in the database: SELECT pg_terminate_backend({holder})", reading_of(log))
         )
-    begun = min((wait.at for wait in lock_waits), default=None)
+    started = min((wait.at for wait in lock_waits), default=None)
     return _cause(
         situation,
         "locked",
@@ -224,7 +224,7 @@ def _lock(situation: Situation, store: Store, logged_errors: list[LoggedError]) 
         sentence,
         _of(logged_errors, Kind.LOCK, Kind.TIMEOUT),
         evidence=tuple(evidence),
-        since=begun,
+        since=started,
     )
 
 
@@ -398,8 +398,8 @@ def _frozen(situation: Situation, store: Store, logged_errors: list[LoggedError]
     silent = still(situation, logged_errors, Kind.TIMEOUT)
     load = situation.fact(DatabaseLoad)
     newest = load.newest if load else None
-    begun = _begin(silent)
-    if not silent or begun is None or (newest and newest > begun + ALIVE):
+    started = _begin(silent)
+    if not silent or started is None or (newest and newest > started + ALIVE):
         return None
     is_silent = bool(load and not load.is_off and (newest is None or situation.scope.now - newest > SILENT))
     quiet = ""
@@ -420,7 +420,7 @@ def _frozen(situation: Situation, store: Store, logged_errors: list[LoggedError]
     if not is_silent and not is_judged:
         unread = "network ACLs and routes were not read: aws ec2 describe-network-acls; aws ec2 describe-route-tables"
         evidence = (*evidence, Evidence(unread, NO_READING))
-    since = max(begun, newest) if newest and is_silent else begun
+    since = max(started, newest) if newest and is_silent else started
     return _cause(situation, "hangs", store, sentence, silent, evidence=evidence, since=since, is_direct=is_silent)
 
 

@@ -198,25 +198,25 @@ def _may_log(cause: Cause, finding: Finding, situation: Situation) -> bool:
 
 def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation) -> Iterator[Finding]:
     """A cause at a service whose tasks fail for what is wrong with a store is a station on that one's way."""
-    folded: set[int] = set()
+    normalised: set[int] = set()
     below: dict[int, list[Cause]] = {}
     for number, cause in enumerate(causes):
         deeper = next(
             (
                 other
                 for other in range(number)
-                if other not in folded and _brings_about(causes[other], cause, situation)
+                if other not in normalised and _brings_about(causes[other], cause, situation)
             ),
             None,
         )
         if deeper is not None:
-            folded.add(number)
+            normalised.add(number)
             below.setdefault(deeper, []).append(cause)
     for number, cause in enumerate(causes):
-        if number in folded:
+        if number in normalised:
             continue
         stations = below.get(number, [])
-        symptoms = [*taken[number], *(each for n in folded for each in taken[n] if causes[n] in stations)]
+        symptoms = [*taken[number], *(each for n in normalised for each in taken[n] if causes[n] in stations)]
         yield _finding(cause, stations, symptoms, situation)
 
 
@@ -233,7 +233,7 @@ def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:
 
 
 def _finding(cause: Cause, stations: Sequence[Cause], symptoms: Sequence[Finding], situation: Situation) -> Finding:
-    begun = [each for each in (cause.since, *(finding.since for finding in symptoms)) if each]
+    started = [each for each in (cause.since, *(finding.since for finding in symptoms)) if each]
     evidences = [Evidence(each.sentence, _reading(each)) for each in symptoms if each.sentence != cause.sentence]
     on_the_way = [
         Evidence(each.sentence, each.evidence[0].reading if each.evidence else NO_READING) for each in stations
@@ -247,7 +247,7 @@ def _finding(cause: Cause, stations: Sequence[Cause], symptoms: Sequence[Finding
         evidence=(*cause.evidence, *on_the_way, *evidences, *(Evidence(text, NO_READING) for text in situation.unread)),
         procedure=cause.procedure,
         place=cause.place,
-        since=cause.since or min(begun, default=None),
+        since=cause.since or min(started, default=None),
         ended=cause.ended,
         explains=tuple(each for each in symptoms if each.sentence != cause.sentence),
     )
@@ -299,12 +299,12 @@ def _is_below(deeper: Finding, finding: Finding, situation: Situation | None, al
 
 
 def _with_symptoms(finding: Finding, symptoms: Sequence[Finding], situation: Situation | None) -> Finding:
-    begun = [each.since for each in (finding, *symptoms) if each.since]
+    started = [each.since for each in (finding, *symptoms) if each.since]
     unread = [Evidence(text, NO_READING) for text in situation.unread] if situation else []
     return replace(
         finding,
         level=worst([finding, *symptoms]),
         evidence=(*finding.evidence, *(Evidence(each.sentence, _reading(each)) for each in symptoms), *unread),
-        since=min(begun, default=None),
+        since=min(started, default=None),
         explains=tuple(symptoms),
     )

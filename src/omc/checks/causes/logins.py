@@ -106,7 +106,7 @@ def _changed_by_hand(
 def _missed(secret: Secret, uses: tuple[SecretUse, ...]) -> list[SecretUse]:
     """Tasks that started before the secret was last rotated."""
     rotated = secret.last_rotated
-    return [use for use in uses if rotated and (begun := use.created or use.started) and begun < rotated]
+    return [use for use in uses if rotated and (started := use.created or use.started) and started < rotated]
 
 
 def _is_served(situation: Situation, services: Iterable[str]) -> bool:

@@ -60,8 +60,8 @@ def rollout_of(service: EcsService, history: History | None = None) -> Rollout:
     ECS leaves a deployment that failed as PRIMARY where it has none to go back to; what it replaced may still run
     beside it.
     """
-    if goes_on := history.under_way(service.name) if history else None:
-        return Rollout(goes_on.task_definition or "a revision", goes_on.status.lower().replace("_", " "))
+    if continues := history.under_way(service.name) if history else None:
+        return Rollout(continues.task_definition or "a revision", continues.status.lower().replace("_", " "))
     primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
     if primary is not None and primary.rollout == "FAILED":
         return Rollout(failed=primary)

@@ -36,7 +36,7 @@ class Objection:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class OngoingWork:
     """What a change does to one service."""
 
     service: EcsService
@@ -53,7 +53,7 @@ class Situation:
 
     environment: Environment
     scope: Scope
-    work: tuple[Work, ...] = ()
+    work: tuple[OngoingWork, ...] = ()
     names: tuple[str, ...] = ()
     """Services that must be there."""
     services: Services | None = None
@@ -69,6 +69,6 @@ class Situation:
     active: ActiveRun | None = None
 
 
-def rolled(service: EcsService, starts: Definition | None) -> Work:
+def rolled(service: EcsService, starts: Definition | None) -> OngoingWork:
     """A service whose tasks are all replaced, as many at a time as its deployment configuration lets run."""
-    return Work(service, starts, math.ceil(service.desired * (service.most_percent - 100) / 100))
+    return OngoingWork(service, starts, math.ceil(service.desired * (service.most_percent - 100) / 100))
