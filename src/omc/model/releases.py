@@ -55,7 +55,7 @@ class Release:
         return str(self.proof.get("doubt", "" if self.watched else "unwatched"))
 
     @property
-    def standing(self) -> str:
+    def status(self) -> str:
         """``verified``, or what is true instead: ``gone back to, unwatched``."""
         how = ["gone back to"] if self.is_rollback else []
         return ", ".join([*how, self.doubt]) if self.doubt else ", ".join([*how, "verified"])

@@ -20,7 +20,7 @@ from omc.facts.terraform_json import ChangeAction
 from omc.infrastructure.planned_change import PlannedChange
 from omc.model.plan import Plan
 from omc.procedures import infrastructure, preflight
-from omc.procedures.preconditions.situation import Situation, Work
+from omc.procedures.preconditions.situation import OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
 from omc.procedures.temporary import service_of
 from omc.stack import Environment
@@ -71,14 +71,14 @@ def plan_destroy(
     return _with(made, preflight.examine(Verb.DESTROY, now, request.override))
 
 
-def _changed(plan: SavedPlan, services: Services) -> Iterator[Work]:
+def _changed(plan: SavedPlan, services: Services) -> Iterator[OngoingWork]:
     """The services that stand and that the plan changes. One that it makes has no deployment to disturb."""
     changed = {
         service_of(change)
         for change in plan.changes
         if change.kind == "aws_ecs_service" and change.does in {ChangeAction.UPDATE, ChangeAction.REPLACE}
     }
-    yield from (Work(service) for service in services.services if service.name in changed)
+    yield from (OngoingWork(service) for service in services.services if service.name in changed)
 
 
 def _with(made: Plan, found: preflight.Found) -> Plan:

@@ -21,7 +21,7 @@ from omc.facts.subnets import Subnets
 from omc.model.plan import Plan, Risk
 from omc.procedures import preflight
 from omc.procedures.deploy_steps import migration_step, missing_migration
-from omc.procedures.preconditions.situation import Situation, Work
+from omc.procedures.preconditions.situation import OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
 from omc.stack import Environment, Service
 
@@ -43,7 +43,7 @@ def migrate(
     services: Services,
     definitions: Definitions,
     requirements: Requirements,
-    standing: StandingImages,
+    current: StandingImages,
     alarms: Alarms,
     subnets: Subnets,
     incidents: OpenIncidents,
@@ -59,10 +59,10 @@ def migrate(
         Situation(
             environment=environment,
             scope=scope,
-            work=tuple(Work(running, definition, more=1) for _, running, definition in chosen),
+            work=tuple(OngoingWork(running, definition, more=1) for _, running, definition in chosen),
             services=services,
             requirements=requirements,
-            images=standing,
+            images=current,
             subnets=subnets,
             alarms=alarms,
             incidents=incidents,

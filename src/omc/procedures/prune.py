@@ -22,7 +22,7 @@ from omc.model.plan import Plan, Risk, Step
 from omc.model.requests import PruneRequest
 from omc.procedures import preflight
 from omc.procedures.candidates import candidates, last_good
-from omc.procedures.preconditions.situation import Situation, Work
+from omc.procedures.preconditions.situation import OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
 from omc.stack import Environment
 
@@ -51,7 +51,7 @@ def plan_prune(
         Situation(
             environment=environment,
             scope=scope,
-            work=tuple(Work(service) for service in services.services),
+            work=tuple(OngoingWork(service) for service in services.services),
             names=tuple(service.name for service in environment.services),
             services=services,
             incidents=incidents,
@@ -122,7 +122,7 @@ def _in_service(services: Services, definitions: Definitions, history: History) 
     for service in services.services:
         for deployment in service.deployments:
             yield deployment.task_definition, "it is being deployed"
-        if goes_on := history.under_way(service.name):
-            yield from ((name, "it is in flight") for name in (goes_on.task_definition, goes_on.back_to) if name)
+        if continues := history.under_way(service.name):
+            yield from ((name, "it is in flight") for name in (continues.task_definition, goes_on.back_to) if name)
     running: Mapping[str, str] = {name: definition.name for name, definition in definitions.running.items()}
     yield from ((name, f"{service_name} runs it") for service_name, name in running.items())
