@@ -13,13 +13,10 @@ from typing import Any, NoReturn
 import click
 
 import omc
-from omc import value_classes
 from omc.cli.lazy import LazyGroup
 from omc.errors import OmcError
 from omc.interrupts import reraise_interrupts
 from omc.output import echo, line
-
-value_classes.install()
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("omc.cli.check", "check"),
