@@ -123,6 +123,6 @@ def _in_service(services: Services, definitions: Definitions, history: History) 
         for deployment in service.deployments:
             yield deployment.task_definition, "it is being deployed"
         if continues := history.under_way(service.name):
-            yield from ((name, "it is in flight") for name in (continues.task_definition, goes_on.back_to) if name)
+            yield from ((name, "it is in flight") for name in (continues.task_definition, continues.back_to) if name)
     running: Mapping[str, str] = {name: definition.name for name, definition in definitions.running.items()}
     yield from ((name, f"{service_name} runs it") for service_name, name in running.items())
