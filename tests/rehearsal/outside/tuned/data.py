@@ -221,7 +221,7 @@ STORIES = (
         "database-dead",
         _dead("rds"),
         "the database's processes are killed whenever they are back",
-        headline=r"database.*(restart|crash|recover|unavailable|down|answer|refuse|reach|shut)",
+        headline=r"database.*(restart|crash|recover|unavailable|down|answer|refuse|reach|shut|fail)",
         words=(r"backend",),
         never=(r"rollback",),
     ),
