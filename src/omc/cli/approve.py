@@ -7,6 +7,8 @@ import sys
 import click
 
 from omc.cli.options import INCIDENT_NUMBER, environment_option
+from omc.cli.table import has_colour, page, width_of
+from omc.errors import WrongUse
 from omc.output import echo, line
 
 
@@ -42,12 +44,10 @@ def approve(
     from omc.aws.gateway import Gateway, access_to
     from omc.cli import plan_report
     from omc.cli.stores import environment_of_run, store_of_run
-    from omc.cli.table import has_colour, page, width_of
     from omc.engine import approvals
     from omc.engine.actors import actor_of
     from omc.engine.transitions import State
     from omc.engine.worker import alive
-    from omc.errors import WrongUse
     from omc.model.plan import from_json
     from omc.stack import load
 

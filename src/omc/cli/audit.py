@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omc.cli.options import environment_option
+from omc.cli.table import Row, table, width_of
+from omc.errors import Altered, OmcError, WrongUse
 from omc.output import echo, line, markdown, table_row, to_json
 
 if TYPE_CHECKING:
@@ -47,7 +49,6 @@ def verify(context: click.Context, env: str | None, expect: str | None, inside: 
     omc audit verify --env production --expect 9b1c…
     """
     from omc.cli.stores import places_meant
-    from omc.errors import WrongUse
     from omc.stack import environment_of, load
     from omc.store.location import locate_store
 
@@ -104,7 +105,6 @@ def _verified(place: StoreLocation, environments: list[Environment], expect: str
 def _heads_outside(environments: list[Environment]) -> tuple[list[Head], list[str]]:
     """The heads that were kept in the environments, and why some could not be read."""
     from omc.aws.gateway import Gateway, access_to
-    from omc.errors import OmcError
     from omc.facts.record_heads import heads_in_bucket, heads_in_log_group
 
     heads: list[Head] = []
@@ -154,8 +154,6 @@ def show(context: click.Context, env: str | None, run_id: str | None, last: int,
     from sqlalchemy import select
 
     from omc.cli.stores import find_run, places_meant
-    from omc.cli.table import Row, table, width_of
-    from omc.errors import WrongUse
     from omc.stack import load
     from omc.store.database import open_store
     from omc.store.models import Event
@@ -195,7 +193,6 @@ def show(context: click.Context, env: str | None, run_id: str | None, last: int,
 
 def _body(event: Event) -> dict[str, Any]:
     """What the event says. ``Altered`` for one that omc did not write."""
-    from omc.errors import Altered
     from omc.store.audit import said_in
 
     try:

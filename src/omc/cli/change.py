@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from omc.cli.options import environment_option
+from omc.cli.table import has_colour, page, width_of
 from omc.errors import NothingToDo, OmcError, Refused, WrongUse
+from omc.interrupts import reraise_interrupts
 from omc.output import echo, line, to_json
 
 if TYPE_CHECKING:
@@ -148,7 +150,6 @@ def execute(
 def see_through(site: RunContext, run_id: str, actor: str, shown: Shown, *, wait: bool) -> int:
     """Be with a run until it has ended, performing it where nobody else does. Ctrl-C leaves it to be resumed."""
     from omc.engine.execution import Stale
-    from omc.interrupts import reraise_interrupts
 
     try:
         with reraise_interrupts():
@@ -258,7 +259,6 @@ class Shown:
 
     def plan(self, plan: Plan) -> None:
         from omc.cli import plan_report
-        from omc.cli.table import has_colour, page, width_of
         from omc.engine.planning import commands
 
         lines = commands(plan, self.site.environment)
@@ -297,7 +297,6 @@ class Shown:
     def run(self, run_id: str) -> int:
         """How the run ended, or what it waits for."""
         from omc.cli import run_report
-        from omc.cli.table import has_colour, width_of
         from omc.engine.run_history import run_details
 
         account = run_details(self.site.store, run_id)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from omc.cli.options import environment_names
+from omc.cli.table import has_colour
+from omc.errors import WrongUse
 from omc.output import echo, line, redraw, shell_word
 
 if TYPE_CHECKING:
@@ -148,7 +150,6 @@ def morning(
 
 def _environments(stack: Stack, names: str | None, every: bool) -> list[Environment]:
     """Those that are meant: by their names, the stack file's default, or all that aren't on this machine."""
-    from omc.errors import WrongUse
     from omc.stack import environment_of
 
     if every:
@@ -169,7 +170,6 @@ def _reports(
 ) -> list[Report]:
     """Of one environment whatever goes wrong ends the command; of several, it is that one's report."""
     from omc.aws.gateway import Gateway, access_to
-    from omc.errors import WrongUse
     from omc.reports import about, of_environments
     from omc.reports import morning as examined
 
@@ -190,7 +190,6 @@ def _reports(
 
 def only(environment: Environment, names: Sequence[str]) -> Environment:
     """The environment with only these of its services."""
-    from omc.errors import WrongUse
     from omc.stack.section import did_you_mean
 
     there = {service.name: service for service in environment.services}
@@ -215,7 +214,6 @@ def shown(
     """Reports in one of the three forms; with ``explain``, the aws commands that ask the same."""
     from omc.cli.report import as_json, as_markdown
     from omc.cli.screen import BRIEF, LINES, as_screen, width_of
-    from omc.cli.table import has_colour
 
     commands = [each for report in reports for each in _commands(report)] if explain else None
     if output == "json":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from omc.interrupts import reraise_interrupts
 from omc.output import echo
 
 
@@ -24,7 +25,6 @@ def demo(context: click.Context, keep: bool, state: Path | None) -> None:
     omc demo
     omc demo --keep     and look around in it afterwards
     """
-    from omc.interrupts import reraise_interrupts
     from omc.local import demo as story
     from omc.local.lifecycle import site_of
     from omc.progress import Progress

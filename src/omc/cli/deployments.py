@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omc.cli.options import environment_option
+from omc.cli.table import Row, table, width_of
 from omc.output import echo, markdown, table_row, to_json
 
 if TYPE_CHECKING:
@@ -160,7 +161,6 @@ def _of_release(release: Release, services: Services) -> Line:
 
 
 def _shown(lines: list[Line], reach: dict[str, str], environment: Environment, output: str) -> str:
-    from omc.cli.table import Row, table, width_of
     from omc.times import format_duration, format_time
 
     def served(line: Line) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from omc.cli.options import INCIDENT_NUMBER, environment_option
+from omc.cli.table import width_of
+from omc.errors import Unknown
 from omc.incidents.severities import SEVERITIES
 from omc.output import echo, line
 
@@ -95,7 +97,6 @@ def list_incidents(context: click.Context, env: str | None, everything: bool, ou
     omc incident list --env production --all --output markdown
     """
     from omc.cli import incident_report
-    from omc.cli.table import width_of
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import incidents_of
@@ -130,7 +131,6 @@ def show(context: click.Context, number: int, env: str | None, output: str) -> N
     omc incident show 3 --env production --output markdown
     """
     from omc.cli import incident_report
-    from omc.cli.table import width_of
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import incident_of, missing
@@ -212,7 +212,6 @@ def _actor(environment: Environment) -> Actor:
 
     from omc.aws.gateway import Gateway, access_to
     from omc.engine.actors import Actor, actor_of
-    from omc.errors import Unknown
 
     gateway = Gateway(environment, access_to(environment))
     try:

@@ -15,6 +15,7 @@ from omc.cli.change import approved_elsewhere, carry_out, change_options, overri
 from omc.cli.deploy import Images
 from omc.cli.options import environment_option
 from omc.cli.table import page
+from omc.errors import OmcError, Unknown, WrongUse
 from omc.output import echo, line
 
 if TYPE_CHECKING:
@@ -256,7 +257,6 @@ def drift(
     """
     from omc import terraform as tf
     from omc.cli import infra_report
-    from omc.errors import Unknown
     from omc.facts.infrastructure import saved_plan
     from omc.progress import note_if_slow
 
@@ -428,7 +428,6 @@ class _InfraSession:
     def recorded(self) -> tuple[Temporary, Ledger | None]:
         """What omc's own record knows: what was changed for a while, and the releases. A plan is also made where there
         is no record, or none that can be reached."""
-        from omc.errors import OmcError
         from omc.facts.releases import read_ledger
         from omc.facts.temporary import Temporary, read_temporary
         from omc.store.database import open_store
@@ -508,8 +507,6 @@ def _change(
         kept = desk.planned(root, variables, lock_wait, first_images=first_images, destroy=is_destroy)
     else:
         if variables:
-            from omc.errors import WrongUse
-
             raise WrongUse("--var and --plan exclude each other: a plan file holds the values that it was made with.")
         kept = plans.keep(file, root)
     request = PlannedChange(
@@ -544,7 +541,6 @@ def _summary(root: Root, file: Path) -> Summary:
 
 def _given(variables: tuple[str, ...]) -> dict[str, Any]:
     """``NAME=VALUE`` words; a value that is JSON of a list or a mapping is taken as such."""
-    from omc.errors import WrongUse
     from omc.infrastructure.variables import is_variable_name
 
     provided: dict[str, Any] = {}

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from omc.cli.lazy import LazyGroup
+from omc.errors import Unknown, WrongUse
+from omc.interrupts import reraise_interrupts
 from omc.output import echo, line
 
 if TYPE_CHECKING:
@@ -62,7 +64,6 @@ def up(context: click.Context, state: Path | None, apply: bool) -> None:
     omc local up --apply             after a change of the Terraform or of apps/
     omc local up --state /tmp/other  a second cloud beside the first
     """
-    from omc.interrupts import reraise_interrupts
     from omc.local import lifecycle
     from omc.progress import Progress
 
@@ -93,7 +94,6 @@ def down(context: click.Context, state: Path | None) -> None:
 @click.pass_context
 def status(context: click.Context, state: Path | None, output: str) -> None:
     """What runs: the endpoint, the loops, the tasks with their process ids. Exit code 3: nothing runs, or answers."""
-    from omc.errors import Unknown
     from omc.local import cloud
 
     place = site(context, state).state
@@ -111,7 +111,6 @@ def status(context: click.Context, state: Path | None, output: str) -> None:
 @click.pass_context
 def reset(context: click.Context, state: Path | None, force: bool, yes: bool) -> None:
     """Delete everything of the local cloud: its databases, logs, metrics, Terraform state."""
-    from omc.errors import WrongUse
     from omc.local import cloud, lifecycle
 
     place = site(context, state)

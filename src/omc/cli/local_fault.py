@@ -11,6 +11,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from omc.cli.local import STATE_OPTION, site
+from omc.cli.table import Row, has_colour, table, width_of
+from omc.errors import OmcError, WrongUse
 from omc.output import echo, line, table_row, to_json
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ def _reach(context: click.Context, state: Path | None) -> LocalEndpoint:
 
 def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The running cloud's faults, for the shell; nothing where none answers."""
-    from omc.errors import OmcError
     from omc.local import cloud, faults
     from omc.local.lifecycle import site_of
     from omc.stack import load
@@ -85,7 +86,6 @@ def start(context: click.Context, state: Path | None, name: str, settings: Seque
     omc local fault start crash-on-start
     omc local fault start dependency-timeout --set mode=slow --set seconds=3
     """
-    from omc.errors import WrongUse
     from omc.local import faults
 
     chosen: dict[str, str] = {}
@@ -112,7 +112,6 @@ def stop(context: click.Context, state: Path | None, name: str | None, every: bo
     omc local fault stop crash-on-start
     omc local fault stop --all
     """
-    from omc.errors import OmcError, WrongUse
     from omc.local import faults
     from omc.local.cloud import LocalCloudError
 
@@ -169,7 +168,6 @@ def _choices(it: Fault) -> tuple[str, ...]:
 
 
 def _table(found: Sequence[Fault], zone: str) -> str:
-    from omc.cli.table import Row, has_colour, table, width_of
 
     rows = [
         Row(

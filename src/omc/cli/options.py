@@ -7,11 +7,12 @@ import math
 import click
 from click.shell_completion import CompletionItem
 
+from omc.errors import OmcError
+
 
 def environment_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The stack file's environments, for the shell; nothing where it can't be read. The last of several, after a
     comma."""
-    from omc.errors import OmcError
     from omc.stack import load
 
     root = context.find_root()

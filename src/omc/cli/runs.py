@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from omc.cli.change import change_options
+from omc.cli.change import Shown, carry_out, change_options, see_through
 from omc.cli.options import environment_option
+from omc.cli.table import has_colour, width_of
+from omc.errors import WrongUse
 from omc.output import echo, line, to_json
 
 if TYPE_CHECKING:
@@ -46,7 +48,6 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
 
     from omc.cli import run_report
     from omc.cli.stores import places_meant
-    from omc.cli.table import width_of
     from omc.engine.heartbeats import heard_of
     from omc.engine.worker import alive
     from omc.stack import load
@@ -97,7 +98,6 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
     """
     from omc.cli import plan_report, run_report
     from omc.cli.stores import environment_of_run, store_of_run
-    from omc.cli.table import has_colour, width_of
     from omc.engine.heartbeats import heard_of
     from omc.engine.processes import shown
     from omc.engine.run_history import run_details
@@ -140,12 +140,10 @@ def resume(context: click.Context, run_id: str, env: str | None, wait: bool, out
     \b
     omc runs resume 0vqk3m7x
     """
-    from omc.cli.change import Shown, see_through
     from omc.cli.stores import environment_of_run, store_of_run
     from omc.engine import planning
     from omc.engine.actors import actor_of
     from omc.engine.transitions import State
-    from omc.errors import WrongUse
     from omc.procedures import catalogue
     from omc.stack import load
 
@@ -173,11 +171,9 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
     \b
     omc runs cancel 0vqk3m7x
     """
-    from omc.cli.change import Shown, see_through
     from omc.cli.stores import environment_of_run, store_where
     from omc.engine import journal, planning
     from omc.engine.transitions import State
-    from omc.errors import WrongUse
     from omc.procedures import catalogue
     from omc.stack import load
     from omc.store import timers
@@ -230,7 +226,6 @@ def undo(context: click.Context, /, run_id: str, **how: Any) -> None:
     omc runs undo 0vqk3m7x --dry-run
     omc runs undo 0vqk3m7x
     """
-    from omc.cli.change import carry_out
     from omc.cli.stores import store_of_run
     from omc.engine.journal import UNDO
     from omc.engine.undoing import UndoRequest

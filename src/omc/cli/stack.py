@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omc.cli.options import environment_option
+from omc.cli.table import Row, has_colour, table, width_of
 from omc.output import echo, line, to_json
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ def show(context: click.Context, env: str | None, output: str) -> None:
 
 
 def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
-    from omc.cli.table import Row, has_colour, table, width_of
     from omc.store.location import locate_store
 
     parts = [line(f"{stack.name}, from {stack.file}")]
@@ -161,7 +161,6 @@ def _thresholds(environment: Environment) -> list[tuple[str, object]]:
 
 
 def _on_call(stack: Stack) -> str:
-    from omc.cli.table import Row, table
 
     on_call = stack.on_call
     rows = [
