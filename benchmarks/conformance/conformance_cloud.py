@@ -33,7 +33,7 @@ from localcloud.front import dispatch, protocol, regions
 from localcloud.front.moto_calls import _routes
 from localcloud.front.protocol import HttpAnswer
 from localcloud.front.trusted import SERVICES
-from localcloud.services.exchange import Exchange
+from localcloud.services.outside_api import OutsideApi
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 KEY, SECRET = "FOOBARKEY", "FOOBARSECRET"
@@ -54,7 +54,7 @@ def serve(settings: Settings, answers: Path) -> None:
     logging.basicConfig(filename=settings.state / "server.log", level=logging.WARNING, force=True)
     regions.refuse_other = lambda *_: None
     regions.refuse_reaching = lambda *_: None
-    setattr(Exchange, "start", lambda *_: None)  # noqa: B010 — nothing here asks for prices
+    setattr(OutsideApi, "start", lambda *_: None)  # noqa: B010 — nothing here asks for prices
     dispatch.answer = _recording(dispatch.answer, answers)
     cloud = assemble.assemble(settings, KEY, SECRET)
     assemble.start(cloud)

@@ -74,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
         starting = command(name, run, text)
         starting.add_argument("--port", type=int, help=f"port of the endpoint (default {addresses.DEFAULT_PORT})")
         starting.add_argument("--region", help=f"home region (default {addresses.DEFAULT_REGION})")
+        starting.add_argument(
+            "--outside-api",
+            type=Path,
+            metavar="FILE",
+            help="a Python file with what an API outside of AWS answers",
+        )
     command("down", down, "Stop the cloud; its state stays.")
     command("status", status, "Say whether the cloud runs and how its parts do.").add_argument(
         "--json", action="store_true", help="as one JSON object"
@@ -359,14 +365,18 @@ def _home(provided: argparse.Namespace, state: Path) -> AddressBlock:
         raise Failure(f"Only {free >> 20} MB are free where {state} is; localcloud needs {least} MB. Make room first.")
     home = addresses.load(state)
     if home is None:
-        return addresses.create(
+        home = addresses.create(
             state, port=provided.port or addresses.DEFAULT_PORT, region=provided.region or addresses.DEFAULT_REGION
         )
     settings = home.settings
     for name, wanted, has in (("port", provided.port, settings.port), ("region", provided.region, settings.region)):
         if wanted is not None and wanted != has:
             raise Failure(f"The cloud in {state} has {name} {has}, for good; use `reset` to make one with {wanted}.")
-    return home
+    if provided.outside_api is None:
+        return home
+    if not provided.outside_api.is_file():
+        raise Failure(f"There is no file {provided.outside_api} to say what the API outside of AWS answers.")
+    return addresses.play(state, provided.outside_api)
 
 
 def _held(state: Path, holder: Holder) -> str:

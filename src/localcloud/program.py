@@ -16,7 +16,7 @@ from localcloud import assemble
 from localcloud.core.addresses import AddressBlock, write_private
 from localcloud.core.snapshot import SnapshotError
 from localcloud.front.identity import Identity
-from localcloud.services import exchange
+from localcloud.services import outside_api
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def run(home: AddressBlock, cloud_file: Path, stopped_file: Path) -> None:
             "secret_access_key": home.secret_access_key,
             "port_shift": settings.port_shift,
             "token": cloud.part(Identity).token,
-            "exchange_url": exchange.url(settings),
+            "outside_api_url": outside_api.url(settings),
             "pid": os.getpid(),
             "started_at": datetime.now(UTC).isoformat(),
             "state": str(settings.state),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import runpy
 import signal
 import socket
 import ssl
@@ -24,10 +25,11 @@ import httpx
 import psycopg
 import pytest
 
-from localcloud.backends import certificates, exchange, postgres, valkey
+from localcloud.backends import certificates, outside_api, postgres, valkey
 from localcloud.core.processes import Process, Supervisor
 
 APP = Path(__file__).parents[2] / "apps" / "backend"
+EXCHANGE = APP.parent / "exchange" / "quotes.py"
 PASSWORD = "correct horse"  # of a server that lives for this test run
 
 
@@ -737,13 +739,13 @@ def test_the_database_password_is_never_logged(migrated: dict[str, str]) -> None
 
 @dataclass(slots=True)
 class StandIn:
-    """localcloud's exchange as a process, without a cloud around it."""
+    """The exchange as localcloud plays it, without a cloud around it."""
 
     url: str
     behaviour: Path
 
     def behaves(self, mode: str, seconds: float = 0.0) -> None:
-        exchange.write_behaviour(self.behaviour, exchange.Behaviour(mode, seconds))
+        outside_api.write_behaviour(self.behaviour, outside_api.Behaviour(mode, seconds))
 
 
 @pytest.fixture
@@ -754,8 +756,8 @@ def stand_in(parts: Parts) -> Iterator[StandIn]:
     process = parts.supervisor.spawn(
         "exchange",
         [
-            *(sys.executable, exchange.__file__, parts.database.address, str(port)),
-            *(certificate.certificate, certificate.key, behaviour),
+            *(sys.executable, outside_api.__file__, parts.database.address, str(port)),
+            *(certificate.certificate, certificate.key, behaviour, EXCHANGE),
         ],
         env={},
         cwd=parts.state,
@@ -769,7 +771,7 @@ def test_the_exchanges_quotes_are_stored_and_shown(parts: Parts, migrated: dict[
     with serving(migrated | {"EXCHANGE_URL": stand_in.url}) as backend:
         backend.logs(message="prices stored")
         stored = {row["symbol"]: float(row["price"]) for row in backend.get("/api/v1/prices").json()}
-        assert set(stored) == set(exchange.BASE)
+        assert set(stored) == set(runpy.run_path(str(EXCHANGE))["BASE"])
         assert 90_000 < stored["BTC"] < 110_000
         answer = backend.get("/api/v1/quote/BTC")
         assert (answer.status_code, answer.json()["symbol"]) == (200, "BTC")

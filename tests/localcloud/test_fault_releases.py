@@ -1,4 +1,4 @@
-"""Faulty releases to a tiny service, and the exchange that hangs: combined, refused, kept up after a restart."""
+"""Faulty releases to a tiny service, and the API outside of AWS that hangs: combined, refused, kept up."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import pytest
 
 from ecs_world import WAITER, World, build, cloud_at, until
 from localcloud.backends import certificates
+from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
 from localcloud.core.registry import AwsError
 from localcloud.faults.component import StackFaults
-from localcloud.services import exchange
+from localcloud.services import outside_api
 
 pytestmark = pytest.mark.cloud
 
@@ -80,45 +81,64 @@ def test_a_release_that_cannot_be_made_leaves_nothing_behind(world: World) -> No
             }
         ),
     )
-    with pytest.raises(AwsError, match=r"Nothing was released to tiny: AccessDeniedException: .*developer-b"):
+    with pytest.raises(AwsError, match=r"Nothing was released to tiny: AccessDeniedException: .*developer"):
         faults.begin("crash-on-start", {"service": "tiny"})
     assert world.service("tiny")["taskDefinition"] == first
     assert world.ecs.list_task_definitions(familyPrefix="tiny")["taskDefinitionArns"] == [first]
     assert faults.status() == {"in_force": {}}
 
 
-def quotes(cloud: Cloud, timeout: float) -> bytes:
+def asked(cloud: Cloud, timeout: float) -> bytes:
     context = ssl.create_default_context(cafile=certificates.bundle(cloud.settings.state))
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
-    with opener.open(f"{exchange.url(cloud.settings)}/v1/quotes?symbols=BTC,XYZ", timeout=timeout) as answer:
+    with opener.open(f"{outside_api.url(cloud.settings)}/v1/anything", timeout=timeout) as answer:
         payload: bytes = answer.read()
         return payload
 
 
 def answers(cloud: Cloud) -> bool:
     try:
-        return b'"BTC"' in quotes(cloud, 1.0)
+        return b'"/v1/anything"' in asked(cloud, 1.0)
     except OSError:
         return False
 
 
-def test_the_exchange_hangs_again_after_the_cloud_was_down(tmp_path: Path) -> None:
+def test_the_api_outside_hangs_again_after_the_cloud_was_down(tmp_path: Path) -> None:
     with cloud_at(tmp_path / "state") as cloud:
         until(lambda: answers(cloud))
         cloud.part(StackFaults).begin("dependency-timeout", {})
         assert not answers(cloud)
     with cloud_at(tmp_path / "state") as cloud:
-        until(lambda: cloud.part(exchange.Exchange).behaviour().mode == "hang")
-        until(lambda: cloud.part(exchange.Exchange).status()["running"])
+        until(lambda: cloud.part(outside_api.OutsideApi).behaviour().mode == "hang")
+        until(lambda: cloud.part(outside_api.OutsideApi).status()["running"])
         assert not answers(cloud)
         cloud.part(StackFaults).end("dependency-timeout")
         until(lambda: answers(cloud))
 
 
-def test_the_exchange_is_started_again_when_its_program_ends(cloud: Cloud) -> None:
+def test_the_api_outside_is_started_again_when_its_program_ends(cloud: Cloud) -> None:
     until(lambda: answers(cloud))
-    process = cloud.part(exchange.Exchange)._process
+    process = cloud.part(outside_api.OutsideApi)._process
     assert process is not None
     process.send(9)
     until(lambda: process.poll() is not None)
     until(lambda: answers(cloud))
+
+
+def test_what_the_api_outside_answers_is_said_by_a_file(tmp_path: Path) -> None:
+    said = tmp_path / "answers.py"
+    said.write_text("def answer(path):\n    return 200, {'said': path.upper()}\n")
+    state = tmp_path / "state"
+    state.mkdir()
+    addresses.create(state)
+    addresses.play(state, said)
+    with cloud_at(state) as cloud:
+        until(lambda: _said(cloud))
+        assert json.loads(asked(cloud, 5.0)) == {"said": "/V1/ANYTHING"}
+
+
+def _said(cloud: Cloud) -> bool:
+    try:
+        return b"said" in asked(cloud, 1.0)
+    except OSError:
+        return False

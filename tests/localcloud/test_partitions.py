@@ -102,7 +102,7 @@ def test_load_balancers_and_gateways_of_any_vpc_have_addresses_that_nobody_else_
     is not given away again."""
     aws, settings = clients_of(elsewhere), elsewhere.settings
     ec2, elb = aws("ec2"), aws("elbv2")
-    real = [settings.address, settings.exchange_address]
+    real = [settings.address, settings.outside_address]
     for number, (whole, part) in enumerate(RANGES):
         vpc = ec2.create_vpc(CidrBlock=whole)["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=part)["Subnet"]["SubnetId"]

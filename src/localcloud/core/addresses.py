@@ -60,7 +60,13 @@ def load(state: Path) -> AddressBlock | None:
                 "start anew with `reset`."
             )
         settings = Settings(
-            state.resolve(), held["account"], held["region"], held["block"], held["port"], held["port_shift"]
+            state.resolve(),
+            held["account"],
+            held["region"],
+            held["block"],
+            held["port"],
+            held["port_shift"],
+            Path(held["outside_api"]) if held.get("outside_api") else None,
         )
         return AddressBlock(settings, held["access_key_id"], held["secret_access_key"])
     except FileNotFoundError:
@@ -100,6 +106,16 @@ def _settle(state: Path, block: int, port: int, region: str) -> AddressBlock:
             "secret_access_key": home.secret_access_key,
         },
     )
+    return home
+
+
+def play(state: Path, outside_api: Path) -> AddressBlock:
+    """From the next start on, the API outside of AWS answers as this Python file says."""
+    held = json.loads((state / SETTINGS).read_text())
+    write_private(state / SETTINGS, {**held, "outside_api": str(outside_api.resolve())})
+    home = load(state)
+    if home is None:
+        raise AddressError(f"{state} has no settings; start anew with `reset`.")
     return home
 
 

@@ -60,6 +60,8 @@ class Settings:
     """The AWS endpoint listens on http://127.(64+block).0.1:port."""
     port_shift: int
     """Added to ports below 1024 where this user may not listen on them; else 0."""
+    outside_api: Path | None = None
+    """A Python file that says what the API outside of AWS answers (``backends.outside_api``)."""
 
     @property
     def address(self) -> str:
@@ -83,8 +85,8 @@ class Settings:
         return f"127.{64 + self.block}.{third}.{fourth}"
 
     @property
-    def exchange_address(self) -> str:
-        """Where the exchange listens whose quotes the applications ask for; no subnet gives this one away."""
+    def outside_address(self) -> str:
+        """Where the API outside of AWS listens that the applications ask; no subnet gives this one away."""
         return f"127.{64 + self.block}.254.10"
 
     def real_port(self, port: int) -> int:

@@ -65,7 +65,7 @@ def free_address(cloud: Cloud, subnet_id: str) -> str:
 def listening(cloud: Cloud) -> set[str]:
     """The real addresses that somebody has. Of one VPC's 10.0.1.5 and another's 192.168.1.5 only one can listen, so no
     subnet gives away what any has given."""
-    found = {cloud.settings.address, cloud.settings.exchange_address}
+    found = {cloud.settings.address, cloud.settings.outside_address}
     for interface in cloud.moto("ec2").enis.values():
         held = [interface.private_ip_address, *(each["PrivateIpAddress"] for each in interface.private_ip_addresses)]
         found |= {cloud.settings.real_address(address) for address in held if address}

@@ -1,16 +1,16 @@
-"""Releases that come up and then do harm, and the exchange that the application depends on."""
+"""Releases that come up and then do harm, and the API outside of AWS that the application depends on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from localcloud.backends.exchange import Behaviour
+from localcloud.backends.outside_api import Behaviour
 from localcloud.faults import releasing
 from localcloud.faults.catalogue import Fault, Memory, Setting
 from localcloud.faults.releasing import SERVICE, Definition
 from localcloud.faults.values import choice, number
-from localcloud.services.exchange import Exchange
+from localcloud.services.outside_api import OutsideApi
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -60,13 +60,13 @@ def _dependency_timeout(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
 
 
 def _keep_dependency(cloud: Cloud, memory: Memory) -> None:
-    wanted, exchange = Behaviour(memory["mode"], memory["seconds"]), cloud.part(Exchange)
-    if exchange.behaviour() != wanted:
-        exchange.behave(wanted)
+    wanted, api = Behaviour(memory["mode"], memory["seconds"]), cloud.part(OutsideApi)
+    if api.behaviour() != wanted:
+        api.behave(wanted)
 
 
 def _stop_dependency(cloud: Cloud, _: Memory) -> None:
-    cloud.part(Exchange).behave(Behaviour())
+    cloud.part(OutsideApi).behave(Behaviour())
 
 
 FAULTS = (
@@ -109,13 +109,13 @@ FAULTS = (
     ),
     Fault(
         "dependency-timeout",
-        "The exchange that the backend asks for quotes stops answering.",
-        "/api/v1/quote/… is slow and answers 504, the log names the exchange, data_age_seconds grows; readiness stays.",
+        "The API outside of AWS that the application asks stops answering.",
+        "What needs it is slow and answers 504, the application's log names it, its data ages; readiness stays.",
         _dependency_timeout,
         _stop_dependency,
         {
             "mode": Setting("hang", "hang: no answer at all; slow: an answer after so many seconds; errors: 503"),
-            "seconds": Setting("1.5", "how slow; the backend waits 2 s"),
+            "seconds": Setting("1.5", "how slow, for slow"),
         },
         _keep_dependency,
     ),

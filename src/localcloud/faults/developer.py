@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
 ROLE = "AWSReservedSSO_Developer_5f1c0ffee0123456"
-SESSION = "developer-b"
-"""The session's name, which CloudTrail gives as the user: Developer B looks after the backend."""
+SESSION = "developer"
+"""The session's name, which CloudTrail gives as the user."""
 HOURS = 1
 
 

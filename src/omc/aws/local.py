@@ -52,7 +52,7 @@ def local_endpoint(state: Path) -> LocalEndpoint:
             secret_key=payload["secret_access_key"],
             port_shift=payload["port_shift"],
             token=payload.get("token", ""),
-            exchange_url=payload.get("exchange_url", ""),
+            exchange_url=payload.get("outside_api_url", ""),
         )
     except FileNotFoundError:
         raise Unreachable(f"No local cloud runs in {state}. Start one: omc local up") from None

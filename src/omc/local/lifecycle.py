@@ -141,7 +141,7 @@ def up(site: LocalStack, progress: Progress, *, apply: bool = False) -> Record:
             record = Record(mirror=record.mirror)
         site.write(record)
         began = time.monotonic()
-        cloud.ask(site.state, "up")
+        cloud.ask(site.state, "up", *_played(site))
         reach = cloud.local_endpoint(site.state)
         progress.note(f"The AWS endpoint answers on {reach.endpoint} ({time.monotonic() - began:.1f} s)")
         if record.phase is not Phase.APPLIED or apply:
@@ -296,6 +296,12 @@ def apply_root(
     tf.run(terraform, site.root, arguments, env=env, event=_reporter(progress))
     stack: dict[str, Any] = tf.outputs(terraform, site.root, env=env)["stack"]
     return stack
+
+
+def _played(site: LocalStack) -> list[str]:
+    """What the local cloud's API outside of AWS answers: the project's exchange, where it has one."""
+    quotes = site.project / "apps/exchange/quotes.py"
+    return ["--outside-api", str(quotes)] if quotes.is_file() else []
 
 
 def _variables(reach: cloud.LocalEndpoint) -> list[str]:

@@ -4,4 +4,4 @@ from importlib import import_module
 
 
 def begin() -> None:
-    import_module("exchange_rates")
+    import_module("package_that_is_missing")

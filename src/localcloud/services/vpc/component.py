@@ -2,7 +2,7 @@
 
 To put a gate before a server, when it listens (and outside of the cloud's lock, since it waits):
 
-    cloud.part(Network).open("exchange", destination="203.0.113.10", port=443, forward=("127.64.0.9", 20443))
+    cloud.part(Network).open("outside-api", destination="203.0.113.10", port=443, forward=("127.64.0.9", 20443))
 
 Clients then connect to what it returns, (real_address("203.0.113.10"), real_port(443)), and are judged as if they had
 connected to 203.0.113.10:443. The destination is a public address, or one of an interface in the VPC. Whoever isn't a

@@ -1,7 +1,7 @@
-"""The exchange outside of AWS that the backend asks for quotes, kept running: it stands for somebody else's API.
+"""An API outside of AWS that the applications ask, kept running: it stands for somebody else's.
 
 It listens on an address of the cloud's block that no subnet has, and stands there for a public address. What it answers
-and how it misbehaves is in ``localcloud.backends.exchange``.
+is a file's, which ``Settings.outside_api`` names; how it misbehaves is in ``localcloud.backends.outside_api``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localcloud.backends import certificates, exchange
-from localcloud.backends.exchange import Behaviour
+from localcloud.backends import certificates, outside_api
+from localcloud.backends.outside_api import Behaviour
 from localcloud.core.connections import VpcNetwork
 from localcloud.core.processes import Supervisor
 from localcloud.core.registry import component
@@ -37,20 +37,20 @@ GATED_SHIFT = 20_000
 
 
 def url(settings: Settings) -> str:
-    """What a backend is told in EXCHANGE_URL."""
+    """What an application is told."""
     shifted = f":{port(settings)}" if port(settings) != 443 else ""
-    return f"https://{settings.exchange_address}{shifted}"
+    return f"https://{settings.outside_address}{shifted}"
 
 
 @component()
-class Exchange:
+class OutsideApi:
     """Keeps the program running. How it behaves is on disk, and normal again after each start of the cloud."""
 
-    name = "exchange"
+    name = "outside-api"
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._folder = settings.state / "exchange"
+        self._folder = settings.state / "outside-api"
         self._cloud: Cloud | None = None
         self._process: Process | None = None
 
@@ -59,7 +59,7 @@ class Exchange:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._behaviour_file.unlink(missing_ok=True)
         self._keep()
-        cloud.loop("exchange", 1.0, self._keep)
+        cloud.loop("outside-api", 1.0, self._keep)
 
     def dump(self) -> object:
         """Nothing: a fault that changes the behaviour sets it again after a restart."""
@@ -79,10 +79,10 @@ class Exchange:
 
     def behave(self, behaviour: Behaviour) -> None:
         """From the next request on."""
-        exchange.write_behaviour(self._behaviour_file, behaviour)
+        outside_api.write_behaviour(self._behaviour_file, behaviour)
 
     def behaviour(self) -> Behaviour:
-        return exchange.read_behaviour(self._behaviour_file)
+        return outside_api.read_behaviour(self._behaviour_file)
 
     @property
     def _behaviour_file(self) -> Path:
@@ -92,27 +92,28 @@ class Exchange:
         if self._cloud is None or (self._process is not None and self._process.poll() is None):
             return
         if self._process is not None:
-            log.warning("the exchange's program ended with %s and is started again", self._process.poll())
+            log.warning("the program of the API outside ended with %s and is started again", self._process.poll())
         settings = self._settings
         own_port = port(settings) + (GATED_SHIFT if self._cloud.has(VpcNetwork) else 0)
-        certificate = certificates.server(settings.state, "exchange", [settings.exchange_address])
+        certificate = certificates.server(settings.state, "outside-api", [settings.outside_address])
         self._process = self._cloud.part(Supervisor).spawn(
-            "exchange",
+            "outside-api",
             [
-                *(sys.executable, exchange.__file__, settings.exchange_address, str(own_port)),
+                *(sys.executable, outside_api.__file__, settings.outside_address, str(own_port)),
                 *(certificate.certificate, certificate.key, self._behaviour_file),
+                *((settings.outside_api,) if settings.outside_api else ()),
             ],
             env={"LANG": "C.UTF-8"},
             cwd=self._folder,
-            output=self._folder / "exchange.log",
+            output=self._folder / "outside-api.log",
         )
         if self._cloud.has(VpcNetwork):
             # Tasks get there only where the VPC's rules and routes let them out.
             self._cloud.part(VpcNetwork).open(
-                "exchange",
+                "outside-api",
                 destination=PUBLIC_ADDRESS,
                 port=443,
-                forward=(settings.exchange_address, own_port),
-                at=settings.exchange_address,
+                forward=(settings.outside_address, own_port),
+                at=settings.outside_address,
                 wait=False,
             )

@@ -1,26 +1,26 @@
-"""A stand-in for the exchange whose API the backend asks for quotes: a small HTTPS server, run as a program.
+"""A stand-in for somebody else's API: a small HTTPS server, run as a program.
 
-``GET /v1/quotes?symbols=BTC,ETH`` answers ``{"as_of": …, "quotes": [{"symbol": …, "price": …}]}``. How it behaves is in
-a file that it reads for each request, so that it can be made to hang, to be slow or to fail while it runs: what a
-client then sees is what a broken exchange would do to it. Only the standard library is imported: it starts at once.
+What it answers is said by a Python file from outside with a function ``answer(path) -> (status, JSON)``; without one it
+says what was asked. How it behaves is in a file that it reads for each request, so that it can be made to hang, to be
+slow or to fail while it runs: what a client then sees is what a broken API would do to it. Only the standard library is
+imported: it starts at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import math
-import random
+import runpy
 import signal
 import ssl
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from typing import TypeAlias
 
-BASE = {"BTC": 100_000, "ETH": 4_000, "SOL": 180, "XRP": 2.4, "ADA": 0.8, "DOGE": 0.2}
-"""US dollars around which the price of each coin swings."""
+Answers: TypeAlias = Callable[[str], tuple[int, object]]
 MODES = ("normal", "hang", "slow", "errors")
 LONGEST_REQUEST = 16 << 10
 IDLE = 75.0
@@ -50,25 +50,20 @@ def write_behaviour(file: Path, behaviour: Behaviour) -> None:
     fresh.replace(file)
 
 
-def price(symbol: str, moment: int) -> str:
-    """The price at a moment, seconds since 1970, with eight decimals."""
-    chance = random.Random(f"{symbol}:{moment}")  # noqa: S311 - a toy market
-    swing = 0.03 * math.sin(2 * math.pi * (moment / 2903 + len(symbol) * ord(symbol[0]) / 7))
-    return f"{BASE[symbol] * (1 + swing + chance.uniform(-0.001, 0.001)):.8f}"
+def echo(path: str) -> tuple[int, object]:
+    """What is answered where nobody said what the API answers."""
+    return 200, {"path": path, "at": int(time.time())}
 
 
-def quotes(path: str) -> tuple[int, object]:
-    """Status and body of the answer to a path."""
-    parts = urlsplit(path)
-    if parts.path != "/v1/quotes":
-        return 404, {"error": "there is /v1/quotes?symbols=BTC,ETH"}
-    moment = int(time.time())
-    wanted = ",".join(parse_qs(parts.query).get("symbols", [",".join(BASE)])).split(",")
-    known = [{"symbol": symbol, "price": price(symbol, moment)} for symbol in wanted if symbol in BASE]
-    return 200, {"as_of": moment, "quotes": known}
+def answers_of(file: Path | None) -> Answers:
+    """The function ``answer(path) -> (status, JSON)`` of a Python file."""
+    if file is None:
+        return echo
+    answers: Answers = runpy.run_path(str(file))["answer"]
+    return answers
 
 
-async def answer(file: Path, path: str, reader: asyncio.StreamReader) -> tuple[int, object] | None:
+async def answer(answers: Answers, file: Path, path: str, reader: asyncio.StreamReader) -> tuple[int, object] | None:
     """What to say; None where the client went away while it was kept waiting."""
     behaviour = read_behaviour(file)
     until = time.monotonic() + behaviour.seconds
@@ -78,18 +73,18 @@ async def answer(file: Path, path: str, reader: asyncio.StreamReader) -> tuple[i
             return None
         behaviour = read_behaviour(file)
     if behaviour.mode == "errors":
-        return 503, {"error": "the matching engine is not available"}
-    return quotes(path)
+        return 503, {"error": "not available"}
+    return answers(path)
 
 
-async def serve(file: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def serve(answers: Answers, file: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One connection: requests without bodies, one after the other."""
     try:
         while True:
             async with asyncio.timeout(IDLE):
                 request = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             method, path, _ = request.split("\r\n", 1)[0].split(" ", 2)
-            records = (405, {"error": "only GET"}) if method != "GET" else await answer(file, path, reader)
+            records = (405, {"error": "only GET"}) if method != "GET" else await answer(answers, file, path, reader)
             if records is None:
                 return
             status, body = records
@@ -107,19 +102,28 @@ async def serve(file: Path, reader: asyncio.StreamReader, writer: asyncio.Stream
         writer.close()
 
 
-async def run(address: str, port: int, certificate: Path, key: Path, file: Path) -> None:
+async def run(address: str, port: int, certificate: Path, key: Path, file: Path, answers: Answers) -> None:
     """Serve until SIGTERM."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     response = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, response.set)
     server = await asyncio.start_server(
-        lambda reader, writer: serve(file, reader, writer), address, port, ssl=context, limit=LONGEST_REQUEST
+        lambda reader, writer: serve(answers, file, reader, writer), address, port, ssl=context, limit=LONGEST_REQUEST
     )
     await response.wait()
     server.close()
 
 
 if __name__ == "__main__":
-    where, number, certificate_file, key_file, behaviour_file = sys.argv[1:]
-    asyncio.run(run(where, int(number), Path(certificate_file), Path(key_file), Path(behaviour_file)))
+    where, number, certificate_file, key_file, behaviour_file, *given = sys.argv[1:]
+    asyncio.run(
+        run(
+            where,
+            int(number),
+            Path(certificate_file),
+            Path(key_file),
+            Path(behaviour_file),
+            answers_of(Path(given[0]) if given else None),
+        )
+    )
