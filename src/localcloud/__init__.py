@@ -1,1 +1,1 @@
-"""localcloud: an AWS for this stack on one machine. It knows nothing of omc."""
+"""localcloud: an AWS for ECS stacks on one machine."""

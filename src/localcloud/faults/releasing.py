@@ -122,7 +122,7 @@ def _find(ecs: Any, service: str) -> Running:
                 payload = ecs.describe_task_definition(taskDefinition=found["taskDefinition"])
                 return Running(cluster, service, payload["taskDefinition"])
         names += [arn.rsplit("/", 1)[1] for arn in ecs.list_services(cluster=cluster, maxResults=100)["serviceArns"]]
-    there_are = f"There are {', '.join(sorted(names))}" if names else "There is none yet: omc local up"
+    there_are = f"There are {', '.join(sorted(names))}" if names else "There is none yet: deploy one first"
     raise AwsError("ValidationError", f"There is no ECS service {service!r}. {there_are}.")
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.core.interfaces import LogSink
 from localcloud.core.registry import component
-from localcloud.services.ecs import networking, notices
+from localcloud.services.ecs import networking, notices, usage
 from localcloud.services.ecs.health import Watch
 from localcloud.services.ecs.model import (
     KEEP_STOPPED_SECONDS,
@@ -30,6 +30,7 @@ from localcloud.services.ecs.output import Output
 from localcloud.services.ecs.records import Records
 from localcloud.services.ecs.scheduling import schedule
 from localcloud.services.ecs.steps import step
+from localcloud.services.ecs.targets import states
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -53,8 +54,6 @@ class Clusters(Records):
     # -- component ------------------------------------------------------------------------------------------------
 
     def start(self, cloud: Cloud) -> None:
-        from localcloud.services.ecs import usage
-
         self._cloud = cloud
         self._pool = ThreadPoolExecutor(max_workers=6, thread_name_prefix="ecs")
         # Ending waits for a grace period; it must not keep tasks from being started.
@@ -178,8 +177,6 @@ class Clusters(Records):
 
     def look_at_targets(self) -> None:
         """Ask the load balancers how the tasks' targets are."""
-        from localcloud.services.ecs.targets import states
-
         # One lock for both: a target that is deregistered in between would count as gone, not as draining.
         with self.cloud.lock:
             groups = {t.group for tasks in self.live.values() for task in tasks.values() for t in task.targets}
