@@ -79,6 +79,12 @@ def _resolve(module: str, name: str) -> Name | None:
     return None
 
 
+def _name_of(decorator: ast.expr) -> str:
+    """Of ``@reads`` and of ``@reads_in(2)``."""
+    named = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return named.id if isinstance(named, ast.Name) else ""
+
+
 @cache
 def readers() -> dict[Name, Name]:
     """The class of a fact to the function that reads it."""
@@ -86,7 +92,7 @@ def readers() -> dict[Name, Name]:
     for module in modules().values():
         for name, node in module.defines.items():
             if isinstance(node, ast.FunctionDef) and any(
-                isinstance(each, ast.Name) and each.id == "reads" for each in node.decorator_list
+                _name_of(each) in ("reads", "reads_in") for each in node.decorator_list
             ):
                 fact = _resolve(module.name, node.returns.id) if isinstance(node.returns, ast.Name) else None
                 assert fact is not None, f"{module.name}.{name} returns no class of omc's"
