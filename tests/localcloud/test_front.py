@@ -20,7 +20,7 @@ from botocore.config import Config
 from moto.core.utils import get_service_model
 
 from localcloud.core.cloud import Cloud
-from localcloud.core.registry import MENDS, OPERATIONS
+from localcloud.core.registry import OPERATIONS, RESPONSE_PATCHES
 from localcloud.front.identity import Identity
 from localcloud.front.trusted import SERVICES
 from support.requests import private
@@ -144,7 +144,7 @@ def test_what_moto_makes_up_is_never_left_to_it() -> None:
 
 
 def test_every_handler_answers_an_operation_that_aws_has(shared_cloud: Cloud) -> None:
-    for service, operation in [*OPERATIONS, *MENDS]:
+    for service, operation in [*OPERATIONS, *RESPONSE_PATCHES]:
         assert operation in get_service_model(service).operation_names
 
 

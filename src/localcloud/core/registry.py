@@ -3,7 +3,7 @@
 Three kinds of entry, looked up by botocore's service and operation names (``"ecs"``, ``"UpdateService"``):
 
 * ``operation`` — we answer it whole: parsed parameters in, a plain dict in the shape of botocore's model out.
-* ``mend`` — moto answers; we receive its parsed answer and return it corrected.
+* ``patch_response`` — moto answers; we receive its parsed answer and return it corrected.
 * neither — moto alone, where moto is trusted with it (``TRUSTED``, in ``localcloud.front``).
 
 Beside these a service registers what a call touches (``resources``, for policies), the pages that it has for the
@@ -99,7 +99,7 @@ class RegisteredPage:
 
 
 OPERATIONS: dict[tuple[str, str], Operation] = {}
-MENDS: dict[tuple[str, str], ResponsePatch] = {}
+RESPONSE_PATCHES: dict[tuple[str, str], ResponsePatch] = {}
 RULES: dict[tuple[str, str], list[Rule]] = {}
 RESOURCES: dict[str, ResourceReader] = {}
 PAGES: dict[str, RegisteredPage] = {}
@@ -125,9 +125,9 @@ def patch_response(service: str, name: str) -> Callable[[ResponsePatch], Respons
     """Register the function below to correct moto's answer to ``service.name`` (under the cloud's lock)."""
 
     def register(function: ResponsePatch) -> ResponsePatch:
-        if (service, name) in MENDS:
+        if (service, name) in RESPONSE_PATCHES:
             raise RuntimeError(f"{service}.{name} is mended twice")
-        MENDS[service, name] = function
+        RESPONSE_PATCHES[service, name] = function
         return function
 
     return register

@@ -1,7 +1,7 @@
 """The choke point: every AWS call passes here, once.
 
 Region, identity, permission, injected faults, what AWS would refuse (``validation``), who answers (our handler, moto
-with a mend, moto alone, or nobody), errors in AWS's own shape, the call log and the snapshot's dirty flag are all
+with a patch, moto alone, or nobody), errors in AWS's own shape, the call log and the snapshot's dirty flag are all
 decided in ``answer``. Nothing here returns a status of 500 or more, except a fault that was asked for.
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.exceptions import ServiceException
 from werkzeug.exceptions import HTTPException
 
-from localcloud.core.registry import MENDS, OPERATIONS, AwsError, Call
+from localcloud.core.registry import OPERATIONS, RESPONSE_PATCHES, AwsError, Call
 from localcloud.core.snapshot import Snapshots
 from localcloud.front import (
     failures,
@@ -204,7 +204,7 @@ def _true_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest | No
 
 
 def _moto_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest | None) -> HttpAnswer:
-    patch = MENDS.get((call.service, call.operation))
+    patch = RESPONSE_PATCHES.get((call.service, call.operation))
     if wire.protocol == "cbor" or request is None:
         plain = moto_calls.ask(cloud, call.service, call.operation, call.params, call.region)
         return protocol.serialise(wire, _handled(patch, cloud, call, plain) if patch else plain)

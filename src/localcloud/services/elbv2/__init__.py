@@ -1,7 +1,7 @@
 """Elastic Load Balancing: moto keeps the records; HAProxy, real probes and real counters make them true.
 
 ``component`` reconciles records with HAProxy processes and targets with probes; ``operations`` answers AWS's calls
-about targets and mends moto's answers about the rest.
+about targets and corrects moto's answers about the rest.
 """
 
 from localcloud.services.elbv2 import operations as _operations
