@@ -21,7 +21,7 @@ from botocore.session import Session
 SOURCE = Path(__file__).parents[2] / "src"
 TYPES = {"CloudWatchLogsClient": "logs"}
 """Types of parameters that are clients."""
-HANDED = "omc.procedures.pre"
+HANDED = ("omc.procedures.pre", "omc.judgement")
 """Modules whose functions get what the planners have read, and which the collector never asks for what they need."""
 NOT_OPERATIONS = frozenset({"meta", "exceptions", "can_paginate", "get_waiter", "close"})
 
