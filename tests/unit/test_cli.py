@@ -93,21 +93,6 @@ def test_the_morning_check_imports_no_database_and_nothing_else_that_it_rarely_n
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-@pytest.mark.parametrize(("code", "exits"), [(None, 0), (0, 0), (1, 1), (7, 7), ("text", 0)])
-def test_a_process_ends_with_its_code_when_threads_are_done_and_all_is_written(code: object, exits: int) -> None:
-    program = (
-        "import atexit, sys, threading, time\nimport omc.cli.main as m\n"
-        "def late():\n    time.sleep(0.2)\n    print('a thread')\n"
-        "def run(**_):\n    threading.Thread(target=late).start()\n    print('x' * 100_000)\n"
-        f"    print('an error', file=sys.stderr)\n    return {code!r}\n"
-        "atexit.register(lambda: print('at the end'))\nm.root.main = run\nm.main()"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == exits
-    assert done.stdout.split("\n") == ["x" * 100_000, "a thread", "at the end", ""]
-    assert done.stderr == "an error\n"
-
-
 @pytest.mark.parametrize(
     "command",
     [

@@ -3,11 +3,9 @@ one sentence and an exit code."""
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -122,27 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _say(_bug(error))
         code = BUG
     gc.freeze()  # the interpreter would look through 100,000 objects of botocore's for garbage before it ends: 0.1 s
-    code = code if isinstance(code, int) else 0
-    if arguments is None:
-        _end(code)
-    sys.exit(code)
-
-
-def _end(code: int) -> None:
-    """End the process once threads have ended, what was registered for the end is done and all output is out, without
-    taking every module apart: 15 ms. Returns where that fails; the usual end says why."""
-    wait_for_threads: Any = getattr(threading, "_shutdown", None)
-    finish: Any = getattr(atexit, "_run_exitfuncs", None)
-    if wait_for_threads is None or finish is None:
-        return
-    try:
-        wait_for_threads()
-        finish()
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError, KeyboardInterrupt):
-        return
-    os._exit(code & 0xFF)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _refuse_broken(words: Sequence[str]) -> None:
