@@ -99,6 +99,8 @@ LONGEST_NOTHING = 400
 """Characters of a value that may be none; what is longer is masked whatever it begins with."""
 _SPACES = re.compile(r"[ \t]{0,400}")
 _STYLE = re.compile(r"\x1b\[[\d;]{0,20}m")
+_EXCEPTION = re.compile(r"(?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z][A-Za-z]{3,60}(?:Error|Exception)[.,:;]?")
+"""In a line, what went wrong with a secret: ``DB_PASSWORD: AccessDeniedException``."""
 _OF_MANY = frozenset({"tokens", "cookies", "secrets", "credentials", "passwords", "keys"})
 """In a sentence they come before a colon; and a number behind them counts them."""
 _HARMLESS = re.compile(
@@ -343,6 +345,8 @@ def _says_nothing(match: re.Match[str], value: str) -> bool:
     name, sign = _name_of(match).lower(), match.groupdict().get("sign")
     if bare.isdigit():
         return name.endswith(tuple(_OF_MANY))
+    if sign is not None and sign.endswith(": ") and value == bare and _EXCEPTION.fullmatch(bare):
+        return True
     if is_state(bare) or (name == "token" and is_of_a_parser(match.string[: match.start()], bare)):
         return True
     if sign == ": " and value == bare:

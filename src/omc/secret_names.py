@@ -59,7 +59,7 @@ ABOUT_ONE = _words(
     types kind format algorithm encoding endpoint host port header headers field prefix suffix provider source process
     status state limit limits rate bucket issuer audience mode hint label config configuration options option
     description rules page usage validation verification manager store reset recovery window count set present exists
-    valid location url uri username user
+    valid location url uri username user error errors exception exceptions fault failure failures
     """
 )
 """As a name's last word: it is about a secret, and isn't one. A URL is looked at for what it carries."""

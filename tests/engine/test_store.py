@@ -263,6 +263,16 @@ def test_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         load(file)
 
 
+def test_a_folder_that_is_closed_to_us_holds_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what needs it says why it can't be opened, and what only may need it goes on."""
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", closed)
+    assert StoreLocation(folder=tmp_path).exists
+
+
 def test_a_command_without_a_record_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "omc.toml").write_text((ROOT / "omc.toml").read_text())
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OMC_"))}

@@ -88,6 +88,14 @@ def found(of: NetworkAcls) -> tuple[str, int, bool, bool] | None:
         (acls(app=(deny(10, DATA), *OPEN)), ("acl-app", 10, False, True)),
         (acls(app=(allow(100, first=1024, last=65535), allow(100, out=True))), None),
         (acls(app=(allow(100, first=443, last=443), allow(100, out=True))), ("acl-app", 0, False, True)),
+        # two rules that allow it together
+        (
+            acls(app=(allow(100, first=1024, last=40000), allow(110, first=40001, last=65535), allow(100, out=True))),
+            None,
+        ),
+        (acls((allow(100, "10.0.11.0/25"), allow(101, "10.0.11.128/25"), deny(32767), allow(100, out=True))), None),
+        # a rule that denies only what an earlier one has allowed
+        (acls(app=(allow(90, first=32768, last=50000), deny(95, first=40000, last=45000), *OPEN)), None),
     ],
 )
 def test_the_first_rule_that_matches_decides_in_each_direction(

@@ -99,6 +99,12 @@ def test_a_line_names_its_server(line: str, host: str, port: int) -> None:
     assert (found.host, found.port) == (host, port)
 
 
+def test_a_port_without_end_is_no_port() -> None:
+    found = reported_error(f'connection to server at "db", port {"9" * 5000} failed: timeout expired')
+    assert found is not None
+    assert (found.kind, found.port) == (Kind.TIMEOUT, 0)
+
+
 def test_of_many_lines_the_most_telling_counts_and_of_alike_ones_the_newest() -> None:
     lines = [
         "connection timeout expired",

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from omc.checks.expected import expected
+from omc.checks.expected import _plural, expected
 from omc.checks.finding import Finding, Level
 from omc.facts.alarms import Alarms
 from omc.facts.deviations import Count, Deviations, counts_below, deviations
@@ -171,6 +171,7 @@ CHANGED: list[tuple[str, Mapping[str, Any], Level, str]] = [
     ("aws_lb_listener", {"certificate_arn": "arn:aws:acm:x:1:certificate/c-2"}, FAIL, "certificate is certificate/c-2"),
     ("aws_lb_listener", {"ssl_policy": "ELBSecurityPolicy-2016-08"}, WARN, "TLS policy is ELBSecurityPolicy-2016-08"),
     ("aws_lb_listener_rule", {"action": world.forward("frontend")}, FAIL, "action is to ohmycoins-staging-frontend"),
+    ("aws_lb_listener_rule", {"action": [{"type": "authenticate-oidc", "order": 1}, {**world.forward("backend")[0], "order": 2}]}, FAIL, "action is authenticate-oidc, then to ohmycoins-staging-backend, not to ohmycoins-staging-backend"),
     ("aws_lb_listener_rule", {"condition": [{"path_pattern": [{"values": ["/x"]}]}]}, FAIL, "without path-pattern /api/* and with path-pattern /x"),
     ("aws_lb_listener_rule", {"priority": 500}, WARN, "priority is 500, not 10"),
     ("aws_ecs_service", {"alarms": []}, WARN, "deployment alarms are off, not ohmycoins-staging-backend-unhealthy"),
@@ -315,6 +316,8 @@ def test_a_threshold_below_which_it_rings_is_weaker_when_it_is_lower(operator: s
         ("aws_cloudwatch_metric_alarm", {"threshold": 64.0}),
         ("aws_lb_listener", {"default_action": [{"type": "forward", "forward": [{"target_group": [{"arn": world.group("frontend"), "weight": 1}]}]}]}),
         ("aws_lb_listener_rule", {"priority": "10"}),
+        ("aws_vpc_security_group_ingress_rule", {"ip_protocol": "6"}),
+        ("aws_vpc_security_group_ingress_rule", {"ip_protocol": "TCP", "security_group_rule_id": "sgr-new"}),
         ("aws_iam_role", {"assume_role_policy": json.loads(world.HEALTHY["aws_iam_role"]["assume_role_policy"])}),
         ("aws_iam_role", {"assume_role_policy": {"Statement": [{"Sid": "", "Effect": "Allow", "Action": ["sts:AssumeRole"], "Principal": {"Service": ["ecs-tasks.amazonaws.com"]}, "Condition": {"StringEquals": {"aws:SourceAccount": [world.ACCOUNT]}}}]}}),
     ],
@@ -336,7 +339,28 @@ def test_requests_that_a_deployment_moves_between_two_groups_are_its_business() 
     assert only(judged(moved, in_pairs=frozenset({blue, green}))).level is OK
 
 
+def test_the_weight_zero_is_a_weight() -> None:
+    """Users are moved from one group to the other, and nothing else is changed."""
+
+    def weighted(blue: int, green: int) -> list[dict[str, Any]]:
+        groups = [{"arn": world.group("blue"), "weight": blue}, {"arn": world.group("green"), "weight": green}]
+        return [{"type": "forward", "forward": [{"target_group": groups}]}]
+
+    wanted = world.found_instead("aws_lb_listener_rule", {"action": weighted(1, 0)})
+    there = world.found_instead("aws_lb_listener_rule", {"action": weighted(0, 1)})
+    finding = only(judged(there, wanted=wanted))
+    assert finding.level is FAIL
+    assert f"is to {world.NAME}-blue (0), {world.NAME}-green (1), not to {world.NAME}-blue (1)" in finding.sentence
+
+
 # Many at once
+
+
+def test_several_of_each_kind_are_told_in_english() -> None:
+    words = {_plural(kind.noun) for kind in KINDS}
+    assert {"load balancers", "target groups", "listeners' rules", "log groups", "scaling policies"} <= words
+    assert {"topics' policies", "NAT gateways", "autoscaling settings", "rules of the security group"} <= words
+    assert {"ECS clusters", "EventBridge rules", "flow logs", "targets of the EventBridge rule", "alarms"} <= words
 
 
 def test_many_of_one_kind_with_the_same_trouble_are_one_finding() -> None:

@@ -414,7 +414,11 @@ def test_a_sensitive_value_is_said_to_change_at_any_depth_and_never_shown(sides:
     marks = {f"{side}_sensitive": {"block": [{"value": True}]} for side in sides.split()}
     before, after = ({"block": [{"value": value, "size": 1}]} for value in ("hunter2", "correct horse"))
     assert lines(before, after, **marks) == ["block[0].value: (sensitive) → changed (sensitive)"]
-    assert lines(before, before, **marks) == []
+    remarked = {
+        "before": ["block[0].value: sensitive (its value stays) → NO LONGER sensitive"],
+        "after": ["block[0].value: not sensitive (its value stays) → sensitive"],
+    }
+    assert lines(before, before, **marks) == remarked.get(sides, []), "Terraform shows it at the next plan, or no more"
     whole = {f"{side}_sensitive": True for side in sides.split()}
     assert lines(before, after, **whole) == ['["(all of it)"]: (sensitive) → changed (sensitive)']
     assert lines(None, after, full=True, **whole) == ['["(all of it)"]: nothing → (sensitive)']

@@ -119,6 +119,12 @@ HARMLESS = (
     "ssh://git@github.com/x/y",
     "mail user@example.com",
     "commit 0123456789abcdef0123456789abcdef01234567",
+    "The secret of DB_PASSWORD: AccessDeniedException",
+    "JWT token: JsonWebTokenError: signature",
+    "ExpiredTokenException: Signature not yet current",
+    "NoCredentialsError: Unable to locate credentials",
+    "SecretNotFoundFault: backend/db",
+    "no secret: botocore.errorfactory.ResourceNotFoundException",
     "PWD=/root",
     f"password={REDACTED}",
 )

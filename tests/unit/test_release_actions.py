@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from omc.actions.action import Outcome, Verdict, action_named
+from omc.actions.cloudwatch import _quiet
 from omc.actions.ecs.roll_service import _alarms_on_again, _apply
 from omc.errors import AwsRefused
 from omc.facts.deployments import History
 from omc.facts.releases import Ledger
+from omc.judgement.bake import Readings
 from omc.procedures.candidates import candidates, last_good, last_release
 from support import release_world as world
 from support.fake_gateway import FakeGateway, context
@@ -26,6 +28,15 @@ BREAKER = {"enable": True, "rollback": True}
 SENT = {"maximumPercent": 200, "minimumHealthyPercent": 100, "deploymentCircuitBreaker": BREAKER}
 NOT_TAKEN = AwsRefused("ecs UpdateService was refused: bakeTimeInMinutes.", "InvalidParameterException")
 UPDATED = {"service": {"currentServiceDeployment": "new"}}
+
+
+def test_a_watch_says_how_many_tasks_failed_and_which_alarm_fires_still() -> None:
+    """Fewer than it takes for a release to be taken back are not none."""
+    assert _quiet(Readings(), 180) == "no alarm fired and no task failed for 180 s"
+    noisy = Readings(firing=("cpu-high",), failed_tasks={"backend": 1, "frontend": 0})
+    assert _quiet(noisy, 180) == (
+        "no further alarm fired (cpu-high did before) and 1 task of the new backend failed in 180 s"
+    )
 
 
 def ecs(record: Mapping[str, Any], update: Any = UPDATED) -> FakeGateway:

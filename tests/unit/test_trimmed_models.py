@@ -197,6 +197,16 @@ def test_models_of_the_users_own_are_whole(monkeypatch: pytest.MonkeyPatch, tmp_
     assert set(model.operation_names) == set(theirs["operations"])
 
 
+def test_a_home_that_is_closed_to_us_has_no_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As after ``sudo -u``, with the home of who was there before; botocore doesn't look there either."""
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", closed)
+    assert TrimmedModels(tmp_path).load_service_model("sts", MODEL)["operations"]
+
+
 def test_another_operation_brings_other_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder_of_this_version.cache_clear()

@@ -130,7 +130,7 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         return None
     if lacking:
         return Outcome(Verdict.FAILED, f"The release is not whole: {lacking[0]}.", evidence)
-    sentence, proof = _concluded(context, answers, found, passed, seconds, now)
+    sentence, proof = _concluded(context, answers, whole, found, passed, seconds, now)
     return Outcome(Verdict.SUCCEEDED, sentence, evidence | proof, {"proof": evidence | proof})
 
 
@@ -145,7 +145,7 @@ def _health(arguments: Mapping[str, Any]) -> Health | None:
 
 
 def _concluded(
-    context: Context, answers: Answers, found: Judged, passed: float, seconds: float, now: datetime
+    context: Context, answers: Answers, whole: Readings, found: Judged, passed: float, seconds: float, now: datetime
 ) -> tuple[str, dict[str, Json]]:
     """The sentence of a watch that found nothing against the release, and what it proves."""
     so_long, bad = f"for {seconds:.0f} s", found.state in (State.BETTER, State.UNHEALED)
@@ -160,14 +160,29 @@ def _concluded(
             else f"the load balancer's figures were read of {answers.whole_periods} whole minutes only, and a release "
             f"is verified by {WATCHED_MINUTES}"
         )
-        sentence = f"Unwatched: no alarm fired and no task failed {so_long}, but {figures}."
+        sentence = f"Unwatched: {_quiet(whole, seconds)}, but {figures}."
         return sentence, proof | {"doubt": "unwatched"}
     if found.state is State.UNCOMPARED:
-        return f"No alarm fired and no task failed {so_long}; {found.sentence}.", proof | {"doubt": "not compared"}
+        quiet = _quiet(whole, seconds)
+        return f"{quiet[:1].upper()}{quiet[1:]}; {found.sentence}.", proof | {"doubt": "not compared"}
     if context.environment.is_local and passed < LOCAL_WATCHED_SECONDS:
         least = f"a release is verified by {LOCAL_WATCHED_SECONDS:.0f} s at least"
         return f"Watched {so_long} only, and {least}: {found.sentence}.", proof | {"doubt": f"watched {so_long} only"}
     return f"Watched {so_long}: {found.sentence}.", proof | {"doubt": ""}
+
+
+def _quiet(whole: Readings, seconds: float) -> str:
+    """What alarms and tasks did in a watch that found nothing against the release: few failures are not none, and an
+    alarm that fired before may fire still."""
+    failed = [
+        f"{count} task{'s' * (count != 1)} of the new {name}"
+        for name, count in sorted(whole.failed_tasks.items())
+        if count
+    ]
+    alarms = f"no further alarm fired ({', '.join(whole.firing)} did before)" if whole.firing else "no alarm fired"
+    if failed:
+        return f"{alarms} and {' and '.join(failed)} failed in {seconds:.0f} s"
+    return f"{alarms} and no task failed for {seconds:.0f} s"
 
 
 def _is_watched(context: Context, answers: Answers, now: datetime) -> bool:

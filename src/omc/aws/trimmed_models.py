@@ -71,7 +71,7 @@ class TrimmedModels(ModelLoader):
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__()
         self._folder = folder or folder_of_this_version()
-        self._is_theirs = Path(self.CUSTOMER_DATA_PATH).is_dir()
+        self._is_theirs = os.path.isdir(self.CUSTOMER_DATA_PATH)  # noqa: PTH112 - Path's raises in a home of another
         self._kept: dict[str, Mapping[str, Any]] = {}
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:

@@ -297,11 +297,12 @@ def _author(one: Deviation, environment: Environment) -> str:
 
 
 def _plural(noun: str) -> str:
-    """``the rule of the security group``, ``the alarm`` as several."""
-    words = noun.removeprefix("the ").split(" ")
-    first = words[0]
-    words[0] = f"{first[:-1]}ies" if first.endswith(("cy", "ry")) else f"{first}s"
-    return " ".join(words)
+    """``rules of the security group``, ``load balancers``, ``listeners' rules``: the noun of a kind as several."""
+    thing, of, whole = noun.removeprefix("the ").partition(" of")
+    if of and not whole:  # ``the autoscaling of``, before a service's name
+        return f"{thing} settings"
+    thing = f"{thing[:-1]}ies" if thing.endswith(("cy", "ry")) else f"{thing}s"
+    return thing.replace("'s ", "s' ") + of + whole
 
 
 def _common(some: Sequence[_Judged]) -> str:

@@ -195,6 +195,9 @@ def _change(record: Mapping[str, Any], does: ChangeAction) -> Change:
     marks = change.get("before_sensitive"), change.get("after_sensitive")
     before = _sensed(change.get("before") or {}, *marks)
     after = _later(_sensed(change.get("after") or {}, *reversed(marks)), change.get("after_unknown"))
+    found = tuple(_found(does, before, after, change.get("replace_paths")))
+    if does is ChangeAction.UPDATE:
+        found += tuple(_remarked(change.get("before"), change.get("after"), *marks, found))
     importing = change.get("importing")
     deposed = record.get("deposed")
     return Change(
@@ -202,7 +205,7 @@ def _change(record: Mapping[str, Any], does: ChangeAction) -> Change:
         kind=str(record.get("type", "")),
         does=does,
         reason=record.get("action_reason") or "",
-        differences=tuple(_found(does, before, after, change.get("replace_paths"))),
+        differences=found,
         before=_masked(before),
         after=_masked(after),
         actions=tuple(change.get("actions") or ()),
@@ -231,6 +234,29 @@ def _found(does: ChangeAction, before: Any, after: Any, replace_paths: Any) -> I
     for force in sorted(forcing):
         if not any(_is_below(path, force.split(".")[0].split("[")[0]) for path in forced):
             yield Difference(force, "(its value)", "(another one, which the plan doesn't show)", True)
+
+
+def _remarked(old: Any, new: Any, was: Any, becomes: Any, found: tuple[Difference, ...]) -> Iterator[Difference]:
+    """Values that stay the same, and are sensitive from now on or no longer: Terraform changes a resource for no more
+    than that, and what was hidden will stand in each plan and output from then on."""
+    sides = (_marked((), old, was), _marked((), new, becomes))
+    for path in sorted(sides[0] ^ sides[1], key=path_text):
+        text = path_text(path)
+        if not any(_is_below(one.path, text) or _is_below(text, one.path) for one in found):
+            before, after = ("sensitive", "NO LONGER sensitive") if path in sides[0] else ("not sensitive", "sensitive")
+            yield Difference(text or "(all of it)", f"{before} (its value stays)", after)
+
+
+def _marked(path: tuple[str | int, ...], value: Any, mark: Any) -> set[tuple[str | int, ...]]:
+    """The paths of the values that are there and marked."""
+    if mark is True:
+        return {path} if value not in (None, "", [], {}) else set()
+    if isinstance(mark, Mapping) and isinstance(value, Mapping):
+        return {at for key, below in mark.items() for at in _marked((*path, key), value.get(key), below)}
+    if isinstance(mark, list) and isinstance(value, list):
+        pairs = zip(value, mark, strict=False)
+        return {at for place, pair in enumerate(pairs) for at in _marked((*path, place), *pair)}
+    return set()
 
 
 def _is_below(path: str, above: str) -> bool:

@@ -53,15 +53,18 @@ def group_name(arn: object) -> str:
 
 
 def action(values: Values, name: str) -> str | None:
-    """What a listener or a rule does with a request, in words: the last action decides."""
-    every = values.get(name)
+    """What a listener or a rule does with a request, in words: a login that comes before, then what the last decides."""
+    every = sorted(values.get(name) or (), key=lambda one: one.get("order") or 0)
     if not every:
         return None
-    last = max(every, key=lambda one: one.get("order") or 0)
+    return ", then ".join([*(str(one.get("type")) for one in every[:-1]), _last_action(every[-1])])
+
+
+def _last_action(last: Values) -> str:
     kind = str(last.get("type"))
     if kind == "forward":
         groups = block(last, "forward").get("target_group") or []
-        weights = {group_name(one.get("arn")): int(one.get("weight") or 1) for one in groups}
+        weights = {group_name(one.get("arn")): _weight(one.get("weight")) for one in groups}
         if not weights:
             return f"to {group_name(last.get('target_group_arn'))}"
         if len(weights) == 1:
@@ -74,6 +77,11 @@ def action(values: Values, name: str) -> str | None:
     if kind == "fixed-response":
         return f"a fixed answer with status {block(last, 'fixed_response').get('status_code')}"
     return kind
+
+
+def _weight(payload: Any) -> int:
+    """One where none is written; zero is a weight: that group gets nothing."""
+    return 1 if payload is None else int(payload)
 
 
 def conditions(values: Values) -> tuple[str, ...]:
@@ -178,11 +186,20 @@ def fewer(name: str) -> Callable[[Values, Values], bool]:
     return lambda expected, found: not set(expected.get(name) or ()) <= set(found.get(name) or ())
 
 
+_PROTOCOLS = {"all": "-1", "1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}
+
+
+def protocol_of(values: Values) -> str:
+    """As AWS answers, however the code has it: ``tcp`` for ``6`` and ``TCP``."""
+    protocol = str(values.get("ip_protocol")).lower()
+    return _PROTOCOLS.get(protocol, protocol)
+
+
 def rule_words(values: Values) -> str:
     low, high = values.get("from_port"), values.get("to_port")
-    everything = low in (None, -1) or str(values.get("ip_protocol")) == "-1"
+    protocol = protocol_of(values)
+    everything = low in (None, -1) or protocol == "-1"
     ports = "all ports" if everything else f"port {low}" if low == high else f"ports {low}-{high}"
-    protocol = str(values.get("ip_protocol"))
     way = "to" if values.get("egress") else "from"
     return f"{ports if protocol == '-1' else f'{protocol} {ports}'} {way} {other_side(values)}"
 
@@ -195,13 +212,13 @@ def other_side(values: Values) -> str:
 
 def rule_key(values: Values) -> Key:
     low, high = values.get("from_port"), values.get("to_port")
-    ports = (None, None) if low in (None, -1) or str(values.get("ip_protocol")) == "-1" else (low, high)
+    ports = (None, None) if low in (None, -1) or protocol_of(values) == "-1" else (low, high)
     names = ("cidr_ipv4", "cidr_ipv6", "prefix_list_id", "referenced_security_group_id")
     other = tuple(str(values.get(name) or "").rpartition("/")[2] or values.get(name) or "" for name in names[2:])
     return (
         bool(values.get("egress")),
         values.get("security_group_id"),
-        str(values.get("ip_protocol")),
+        protocol_of(values),
         *ports,
         *(values.get(name) or "" for name in names[:2]),
         *other,

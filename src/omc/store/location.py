@@ -30,8 +30,12 @@ class StoreLocation:
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever kept there, as far as can be told without asking."""
-        return self.url is not None or (self.folder is not None and (self.folder / "data").is_dir())
+        """Whether anything was ever kept there, as far as can be told without asking. A folder that is closed to us
+        holds somebody's: opening it says so."""
+        try:
+            return self.url is not None or (self.folder is not None and (self.folder / "data").is_dir())
+        except PermissionError:
+            return True
 
     @property
     def identity(self) -> str:

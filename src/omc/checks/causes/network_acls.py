@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 from omc.checks.causes.heard import LoggedError, about, heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
@@ -81,36 +82,46 @@ def _decided(acls: NetworkAcls, acl: str, is_egress: bool, peer: str, ports: tup
     """The walk over an ACL's rules. A rule for a part of the addresses or ports decides that part alone."""
     if acl not in acls.rules:
         return None
-    partly: Denial | None = None
-    is_partly_allowed = False
+    open_ = [_Part(ipaddress.ip_network(peer, strict=False), *ports)]
+    denying: AclRule | None = None
+    is_denied = is_allowed = False
     for rule in acls.rules[acl]:
         if rule.is_egress != is_egress or rule.protocol not in TCP:
             continue
-        share = _share(rule, peer, ports)
-        if share is None:
+        left = [rest for part in open_ for rest in _left(rule, part)]
+        if left == open_:
             continue
-        if rule.allows and share:
-            return partly
+        open_ = left
         if rule.allows:
-            is_partly_allowed = True
-            continue
-        partly = partly or Denial(acl, rule if rule.number < LAST else None, is_egress, ports, peer)
-        if share:
-            return replace(partly, is_whole=not is_partly_allowed)
-        partly = replace(partly, is_whole=False)
-    return replace(partly or Denial(acl, None, is_egress, ports, peer), is_whole=not is_partly_allowed)
+            is_allowed = True
+        elif not is_denied:
+            is_denied, denying = True, rule if rule.number < LAST else None
+    if not is_denied and not open_:
+        return None
+    return Denial(acl, denying, is_egress, ports, peer, is_whole=not is_allowed)
 
 
-def _share(rule: AclRule, peer: str, ports: tuple[int, int]) -> bool | None:
-    """Whether a rule is about all of these addresses and ports, or some of them; None: about none."""
-    theirs, ours = ipaddress.ip_network(rule.cidr, strict=False), ipaddress.ip_network(peer, strict=False)
-    if theirs.version != ours.version or not theirs.overlaps(ours):
-        return None
-    is_all_ports = rule.protocol in ("-1", "all")
-    if not is_all_ports and (rule.last < ports[0] or rule.first > ports[1]):
-        return None
-    holds_ports = is_all_ports or (rule.first <= ports[0] and rule.last >= ports[1])
-    return holds_ports and theirs.prefixlen <= ours.prefixlen
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Addresses and ports that no rule has decided yet."""
+
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network
+    first: int
+    last: int
+
+
+def _left(rule: AclRule, part: _Part) -> list[_Part]:
+    """What a rule leaves undecided of a part."""
+    theirs: Any = ipaddress.ip_network(rule.cidr, strict=False)
+    ours: Any = part.network
+    first, last = (0, 65535) if rule.protocol in ("-1", "all") else (rule.first, rule.last)
+    first, last = max(first, part.first), min(last, part.last)
+    if theirs.version != ours.version or not theirs.overlaps(ours) or first > last:
+        return [part]
+    inner = ours if theirs.prefixlen <= ours.prefixlen else theirs
+    rest = [replace(part, network=one) for one in ours.address_exclude(inner)]
+    rest += [_Part(inner, part.first, first - 1)] if part.first < first else []
+    return rest + ([_Part(inner, last + 1, part.last)] if last < part.last else [])
 
 
 def denied_paths(

@@ -171,7 +171,7 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
 )
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
 _SERVER = (
-    re.compile(r"connection to server at \"(?P<host>[\w.:-]+)\"(?: \([\w.:]+\))?, port (?P<port>\d+)"),
+    re.compile(r"connection to server at \"(?P<host>[\w.:-]+)\"(?: \([\w.:]+\))?, port (?P<port>\d{1,5})\b"),
     re.compile(r"connection to (?:host |server )?[\"']?(?P<host>[\w.-]+)[\"']?(?::|, port )(?P<port>\d{2,5})"),
     re.compile(r"connecting to (?:server )?(?P<host>[\w.-]+):(?P<port>\d{2,5})"),
     re.compile(r"\bhost[=:] ?[\"']?(?P<host>[\w.-]+)[\"']?[, ]+port[=:] ?[\"']?(?P<port>\d{2,5})"),
