@@ -118,6 +118,23 @@ def test_of_many_lines_the_most_telling_counts_and_of_alike_ones_the_newest() ->
     assert most_telling(["all is well"]) is None
 
 
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "WARN: SENTRY_DSN is not set",
+        "INFO LOG_LEVEL is not set, using INFO",
+        '{"level": "info", "message": "FEATURE_FLAGS is not set"}',
+        '{"level": 30, "msg": "could not resolve host metrics.example.com, going on without"}',
+    ],
+)
+def test_what_calls_itself_a_warning_is_not_what_a_task_failed_of(harmless: str) -> None:
+    found = most_telling([harmless, "Error: connect ECONNREFUSED 10.0.0.1:5432"])
+    assert found is not None
+    assert found.kind is Kind.REFUSED
+    alone = most_telling([harmless])
+    assert alone is not None, "where nothing else tells anything it counts"
+
+
 def test_the_last_error_or_else_the_last_line() -> None:
     error = json.dumps({"level": "ERROR", "message": "licence has run out"})
     assert last_error([error, '{"level": "INFO", "message": "bye"}']) == "licence has run out"

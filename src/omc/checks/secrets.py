@@ -71,7 +71,10 @@ def _judged(secret: Secret, uses: tuple[SecretUse, ...], environment: Environmen
                 Level.FAIL,
                 f"It was rotated, and {_tasks(surely)} started before: what they hold is no longer valid.",
             )
-        return Level.WARN, f"It was rotated while {_tasks(held)} was starting, which may hold the old value."
+        return (
+            Level.WARN,
+            f"It was rotated while {_tasks(held)} {'was' if len({use.task for use in held}) == 1 else 'were'} starting, which may hold the old value.",
+        )
     if not secret.rotates:
         return Level.OK, "It is not rotated by itself, and no running task relies on it."
     due, soon = _due(secret.next_rotation, environment, scope)
@@ -79,7 +82,7 @@ def _judged(secret: Secret, uses: tuple[SecretUse, ...], environment: Environmen
         return Level.OK, f"No running task relies on it. {due}"
     if soon:
         return Level.WARN, f"{due} {_tasks(uses)} will hold the old value then: restart {services} right after it."
-    return Level.OK, f"{due} After it, {services} needs a restart."
+    return Level.OK, f"{due} After it, {services} need{'' if ' and ' in services else 's'} a restart."
 
 
 def _begun(secret: Secret, uses: tuple[SecretUse, ...]) -> datetime | None:

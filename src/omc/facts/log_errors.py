@@ -95,6 +95,14 @@ def error_of(line: str) -> str | None:
     return None if found is None else without_escapes(found).strip()
 
 
+def is_below_error(line: str) -> bool:
+    """Whether a line's own level says that it reports no error; not so where it has none."""
+    text = without_escapes(line.encode("utf-8", "replace").decode())
+    record = _json_object(text)
+    judged = next(_levels_of_text(text), None) if record is None else _level_of(record)
+    return judged is False
+
+
 def without_escapes(text: str) -> str:
     """Without what colours a terminal or moves its cursor, also where a logger has written the escape character out:
     two lines that differ only in it are the same."""

@@ -53,7 +53,7 @@ def group_name(arn: object) -> str:
 
 
 def action(values: Values, name: str) -> str | None:
-    """What a listener or a rule does with a request, in words: a login that comes before, then what the last decides."""
+    """What a listener or a rule does with a request, in words: a login that comes before, then what comes last."""
     every = sorted(values.get(name) or (), key=lambda one: one.get("order") or 0)
     if not every:
         return None

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from omc.facts.log_errors import error_of
+from omc.facts.log_errors import error_of, is_below_error
 
 ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|"
@@ -200,8 +200,10 @@ def reported_error(line: str) -> ReportedError | None:
 
 
 def most_telling(lines: Iterable[str]) -> ReportedError | None:
-    """Of what a task said last: the line that tells most, the newest of those that tell alike."""
-    found = [each for line in lines if (each := reported_error(line))]
+    """Of what a task said last: the line that tells most, the newest of those that tell alike. A line that calls itself
+    a warning or less counts where no other tells anything: ``INFO SENTRY_DSN is not set`` ends no task."""
+    told = [(line, each) for line in lines if (each := reported_error(line))]
+    found = [each for line, each in told if not is_below_error(line)] or [each for _, each in told]
     return min(reversed(found), key=lambda each: _RANK[each.kind], default=None)
 
 
