@@ -83,7 +83,7 @@ def said(found: Iterable[Finding]) -> list[tuple[Level, str]]:
         ({"running": 1, "pending": 0}, FAIL, "1 of 2 tasks run, and none is starting."),
         ({"running": 0, "pending": 2}, FAIL, "0 of 2 tasks run, 2 more are starting."),
         ({"running": 2, "desired": 4, "pending": 2}, WARN, "2 of 4 tasks run, 2 more are starting."),
-        ({"running": 2, "desired": 4, "pending": 1}, FAIL, "2 of 4 tasks run, 1 more are starting."),
+        ({"running": 2, "desired": 4, "pending": 1}, FAIL, "2 of 4 tasks run, 1 more is starting."),
         ({"running": 3, "desired": 2}, OK, "3 of 2 tasks run."),
         ({"running": 0, "desired": 0}, WARN, "Scaled to zero (desired 0), below its minimum of 2: it serves nobody."),
         ({"running": 1, "desired": 1}, WARN, "1 of 1 tasks run, fewer than its minimum of 2."),
@@ -424,12 +424,12 @@ def group(*states: str, name: str = "ohmycoins-staging-backend", is_used: bool =
         (
             group("healthy", "draining"),
             WARN,
-            "1 of 1 targets are healthy (1 more draining), but 2 tasks of its service run: 1 of them get no request.",
+            "1 of 1 targets are healthy (1 more draining), but 2 tasks of its service run: 1 of them gets no request.",
         ),
         (
             group("healthy"),
             WARN,
-            "1 of 1 targets are healthy, but 2 tasks of its service run: 1 of them get no request.",
+            "1 of 1 targets are healthy, but 2 tasks of its service run: 1 of them gets no request.",
         ),
         (group("healthy", "unhealthy"), FAIL, "1 of 2 targets are healthy; 1 unhealthy: Target.unhealthy."),
         (group("healthy", "initial"), WARN, "1 of 2 targets are healthy; 1 initial: Target.initial."),

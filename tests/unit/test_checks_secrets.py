@@ -85,6 +85,13 @@ def judged(secret: Secret, *uses: SecretUse) -> Finding:
             "while 1 task of backend was starting, which may hold the old value",
         ),
         (replace(ROTATING, last_rotated=ago(seconds=10)), (use(None),), WARN, "was starting, which may hold"),
+        (
+            replace(ROTATING, last_rotated=ago(seconds=10)),
+            (use(None), use(None, task="t2")),
+            WARN,
+            "2 .* were starting",
+        ),
+        (ROTATING, (use(ago(days=1)), use(ago(days=1), service="web")), OK, "backend and web need a restart"),
         (replace(QUIET, last_rotated=ago(hours=1)), (use(ago(hours=2)),), FAIL, "started before"),
         (replace(QUIET, last_rotated=ago(hours=3)), (use(ago(hours=2)),), OK, "no secret that is rotated by itself"),
         (

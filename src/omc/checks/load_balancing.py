@@ -65,7 +65,7 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
                 Level.WARN,
                 (
                     f"{sentence.rstrip('.')}, but {running} tasks of its service run: "
-                    f"{running - staying} of them get no request."
+                    f"{running - staying} of them get{'s' * (running - staying == 1)} no request."
                 ),
             )
         yield Finding(

@@ -71,10 +71,8 @@ def _judged(secret: Secret, uses: tuple[SecretUse, ...], environment: Environmen
                 Level.FAIL,
                 f"It was rotated, and {_tasks(surely)} started before: what they hold is no longer valid.",
             )
-        return (
-            Level.WARN,
-            f"It was rotated while {_tasks(held)} {'was' if len({use.task for use in held}) == 1 else 'were'} starting, which may hold the old value.",
-        )
+        were = "was" if len({use.task for use in held}) == 1 else "were"
+        return Level.WARN, f"It was rotated while {_tasks(held)} {were} starting, which may hold the old value."
     if not secret.rotates:
         return Level.OK, "It is not rotated by itself, and no running task relies on it."
     due, soon = _due(secret.next_rotation, environment, scope)

@@ -67,7 +67,9 @@ def _running(service: EcsService, limits: Service) -> tuple[Level, str]:
             return Level.OK, "Scaled to zero."
         return Level.WARN, f"Scaled to zero (desired 0), below its minimum of {limits.minimum}: it serves nobody."
     if running < desired:
-        starting = f", {pending} more are starting" if pending else ", and none is starting"
+        starting = (
+            f", {pending} more {'is' if pending == 1 else 'are'} starting" if pending else ", and none is starting"
+        )
         if running >= limits.minimum and running + pending >= desired:
             return Level.WARN, f"{tasks}{starting}."
         return Level.FAIL, f"{tasks}{starting}."
