@@ -424,6 +424,12 @@ def test_a_sensitive_value_is_said_to_change_at_any_depth_and_never_shown(sides:
     assert lines(None, after, full=True, **whole) == ['["(all of it)"]: nothing → (sensitive)']
 
 
+def test_an_output_that_is_sensitive_no_longer_is_shown() -> None:
+    sides = {"before": "hunter2", "after": "hunter2", "before_sensitive": True, "after_sensitive": False}
+    [found] = outputs({"url": {"actions": ["update"], "after_unknown": False, **sides}})
+    assert (found.path, found.before, found.after) == ("url", "sensitive (its value stays)", "NO LONGER sensitive")
+
+
 def test_a_new_rule_is_shown_without_being_asked_for_and_everything_with_full() -> None:
     rule = {"cidr_ipv4": "0.0.0.0/0", "from_port": 22, "description": None}
     assert lines(None, rule, kind="aws_vpc_security_group_ingress_rule") == [

@@ -154,7 +154,8 @@ def outputs(listed: Any) -> tuple[Difference, ...]:
         marks = [{name: payload.get(side)} for side in ("before_sensitive", "after_sensitive")]
         before = _sensed(old, *marks)
         after = _later(_sensed(new, *marks), {name: payload.get("after_unknown")})
-        found += [Difference(path_text(path), one, other) for path, one, other in differences(before, after)]
+        changed = tuple(Difference(path_text(path), one, other) for path, one, other in differences(before, after))
+        found += [*changed, *(_remarked(old, new, *marks, changed) if old and new else ())]
     return tuple(found)
 
 
