@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from omc.secret_names import is_secret_name
+from omc.secret_names import ENDINGS, is_secret_name
 from omc.secret_prose import begins_sentence, is_of_a_parser, is_state
 from omc.secret_shapes import HEADER, IN_PLACE, SHAPES, compiled, in_commands, in_words
 
@@ -101,6 +101,8 @@ _SPACES = re.compile(r"[ \t]{0,400}")
 _STYLE = re.compile(r"\x1b\[[\d;]{0,20}m")
 _EXCEPTION = re.compile(r"(?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z][A-Za-z]{3,60}(?:Error|Exception)[.,:;]?")
 """In a line, what went wrong with a secret: ``DB_PASSWORD: AccessDeniedException``."""
+_USERS = frozenset({"user", "username"})
+"""Beside one of them, ``pass`` is a password."""
 _OF_MANY = frozenset({"tokens", "cookies", "secrets", "credentials", "passwords", "keys"})
 """In a sentence they come before a colon; and a number behind them counts them."""
 _HARMLESS = re.compile(
@@ -155,9 +157,15 @@ def _walk(value: Any, key: str, path: tuple[str, ...], replace: Replace) -> Any:
     if isinstance(value, Mapping):
         names = _names_in(value)
         below = (*path, *names.values())
+        has_user = any(str(name).lower() in _USERS for name in value)
         return {
             _field(name): _walk(
-                item, _named_beside(str(name), names) or _inherited(key, str(name)), (*below, str(name)), replace
+                item,
+                "password"
+                if has_user and str(name).lower() in ENDINGS
+                else _named_beside(str(name), names) or _inherited(key, str(name)),
+                (*below, str(name)),
+                replace,
             )
             for name, item in value.items()
         }

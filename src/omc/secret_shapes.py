@@ -74,6 +74,12 @@ IN_PLACE: tuple[tuple[str, str | re.Pattern[str]], ...] = (
         r"(?i)(?P<start>\b(?:response(?==\\{0,7}[\"']?[0-9a-f]{32})|(?:oauth_)?signature|mac)=\\{0,7}[\"']?)"
         r"(?P<value>[\w+/=%-]{24,}+)",
     ),
+    # ``user=bob pass=x``: alone, ``pass`` may be the result of a test.
+    (
+        "pass",
+        r"(?i)(?P<start>\b(?:user(?:name)?|login|uid)\\{0,7}[\"']?\s{0,2}[:=]\s{0,2}\\{0,7}[\"']?[^\s\"'\\,;&:=]{1,100}"
+        r"\\{0,7}[\"']?[\s,;&]{1,4}\\{0,7}[\"']?pass\\{0,7}[\"']?\s{0,2}[:=]\s{0,2}\\{0,7}[\"']?)(?P<value>[^\s\"'\\,;&}]++)",
+    ),
     # SQL: ``PASSWORD 'x'``, ``IDENTIFIED WITH plugin BY "x"``, ``PASSWORD $$x$$``, ``SET PASSWORD FOR u = 'x'``.
     (
         "password",

@@ -23,6 +23,10 @@ def _words(text: str) -> list[str]:
 
 
 SECRETS = (
+    f"login failed: user=bob pass={CANARY}",
+    f'{{"user": "bob", "pass": "{CANARY}"}}',
+    f'cut off {{"username":"bob","pass":"{CANARY}',
+    f"user: bob, pass: {CANARY}",
     f"postgres://user:{CANARY}@host:5432/db",
     f"postgres://user:{CANARY}/x@y#z%{CANARY}@host/db",
     f"redis://:{CANARY}@cache:6379/0",
@@ -120,6 +124,8 @@ HARMLESS = (
     "mail user@example.com",
     "commit 0123456789abcdef0123456789abcdef01234567",
     "The secret of DB_PASSWORD: AccessDeniedException",
+    "12 tests, pass: 11, fail: 1",
+    '{"suite": "login", "pass": 11}',
     "JWT token: JsonWebTokenError: signature",
     "ExpiredTokenException: Signature not yet current",
     "NoCredentialsError: Unable to locate credentials",

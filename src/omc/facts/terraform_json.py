@@ -155,7 +155,7 @@ def outputs(listed: Any) -> tuple[Difference, ...]:
         before = _sensed(old, *marks)
         after = _later(_sensed(new, *marks), {name: payload.get("after_unknown")})
         changed = tuple(Difference(path_text(path), one, other) for path, one, other in differences(before, after))
-        found += [*changed, *(_remarked(old, new, *marks, changed) if old and new else ())]
+        found += [*changed, *(_remarked(old, new, marks[0], marks[1], changed) if old and new else ())]
     return tuple(found)
 
 
