@@ -275,7 +275,9 @@ def test_they_are_read_of_the_whole_vpc_with_the_subnets_that_matter() -> None:
             "NetworkAcls": [
                 {
                     "NetworkAclId": "acl-1",
-                    "Associations": [{"SubnetId": name} for name in ("subnet-app", "subnet-data", "subnet-edge")],
+                    "Associations": [
+                        {"SubnetId": name} for name in ("subnet-app", "subnet-data", "subnet-edge", "subnet-six")
+                    ],
                     "Entries": [
                         {**entry, "RuleNumber": 32767, "Protocol": "-1"},
                         {**entry, "PortRange": {"From": 5432, "To": 5432}},
@@ -295,6 +297,7 @@ def test_they_are_read_of_the_whole_vpc_with_the_subnets_that_matter() -> None:
                 {"SubnetId": name, "CidrBlock": cidr, "VpcId": "vpc-1"}
                 for name, cidr in (("subnet-app", APP), ("subnet-data", DATA), ("subnet-edge", "10.0.1.0/24"))
             ]
+            + [{"SubnetId": "subnet-six", "Ipv6CidrBlockAssociationSet": [], "VpcId": "vpc-1"}]
         },
         ("elasticache", "describe_cache_subnet_groups"): {
             "CacheSubnetGroups": [{"Subnets": [{"SubnetIdentifier": "subnet-data"}]}]

@@ -590,6 +590,15 @@ def test_without_a_state_nothing_is_listed_before_others_are_read() -> None:
     assert read_listed(gateway, expected) == Listed({})
 
 
+def test_a_route_whose_gateway_is_gone_leads_nowhere() -> None:
+    route = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole"}
+    answers: dict[tuple[str, str], Any] = {
+        ("ec2", "describe_route_tables"): {"RouteTables": [{"RouteTableId": "rtb-1", "Routes": [route]}]}
+    }
+    [found] = deviations(listed(answers, "aws_route"))
+    assert found.is_missing
+
+
 @pytest.mark.parametrize("kind", list(world.HEALTHY))
 def test_empty_answers_are_things_that_are_gone(kind: str) -> None:
     services = {"sns": "sns", "sqs": "sqs"}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from omc.engine import processes
-from omc.engine.heartbeats import LEASE, conflict_message, heard_of
+from omc.engine.heartbeats import LEASE, conflict_message, status_of
 from omc.store.models import Run
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -51,7 +51,7 @@ RESUME = "omc runs resume 0vqk3m7x --env staging"
 )
 def test_running_is_what_was_heard_of(state: str, holder: str | None, silent: float, shown: str, expected: str) -> None:
     found = run(state, HOLDERS[holder], silent)
-    heard = heard_of(found, NOW)
+    heard = status_of(found, NOW)
     assert heard.state == shown
     assert (expected in heard.sentence) if expected else heard.is_active
     if state in ("running", "undoing", "ready"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from omc.cli.table import Row, table
 from omc.cli.wording import leaves, short
-from omc.engine.heartbeats import LoggedError
+from omc.engine.heartbeats import RunStatus
 from omc.engine.run_history import RunDetails
 from omc.engine.transitions import State
 from omc.model.plan import from_json
@@ -47,7 +47,7 @@ def heading(title: str, environment: str) -> str:
     return title if named else f"{title}, {environment}"
 
 
-def as_table(account: RunDetails, zone: str, heard: LoggedError | None = None, *, width: int, colour: bool) -> str:
+def as_table(account: RunDetails, zone: str, heard: RunStatus | None = None, *, width: int, colour: bool) -> str:
     """The run and each step with times, verdict and evidence."""
     run = account.run
     facts = [
@@ -114,14 +114,14 @@ def approval_in_words(approval: Approval, zone: str) -> str:
     return message + (", lost: the plan was stale" if approval.lost_at else "")
 
 
-def verdict_line(run: Run, heard: LoggedError | None = None, *, colour: bool) -> str:
+def verdict_line(run: Run, heard: RunStatus | None = None, *, colour: bool) -> str:
     """How it ended, or where it is."""
     word = heard.state if heard else run.verdict or run.state
     shown = style(word.upper(), fg=COLOURS.get(word), bold=True) if colour else word.upper()
     return f"{shown}: {line(run.sentence)}" if run.sentence else f"{shown}."
 
 
-def as_document(account: RunDetails, heard: LoggedError | None = None) -> dict[str, Any]:
+def as_document(account: RunDetails, heard: RunStatus | None = None) -> dict[str, Any]:
     """For programs. Keys are added, never renamed; times are ISO 8601 in UTC."""
     run = account.run
     return {
@@ -181,14 +181,14 @@ def as_document(account: RunDetails, heard: LoggedError | None = None) -> dict[s
     }
 
 
-def _heard(heard: LoggedError | None) -> dict[str, Any]:
+def _heard(heard: RunStatus | None) -> dict[str, Any]:
     """Whether somebody performs it just now, and what to do where nobody does."""
     if heard is None:
         return {}
     return {"goes_on": heard.is_active, "heard_of_at": iso(heard.at), "what_to_do": heard.sentence}
 
 
-def as_markdown(account: RunDetails, zone: str, heard: LoggedError | None = None) -> str:
+def as_markdown(account: RunDetails, zone: str, heard: RunStatus | None = None) -> str:
     """For a ticket."""
     run = account.run
     lines = [
@@ -215,7 +215,7 @@ def as_markdown(account: RunDetails, zone: str, heard: LoggedError | None = None
 
 
 def runs_table(
-    runs: Sequence[Run], timers: Sequence[Timer], zone: str, heard: Mapping[str, LoggedError], *, width: int
+    runs: Sequence[Run], timers: Sequence[Timer], zone: str, heard: Mapping[str, RunStatus], *, width: int
 ) -> str:
     """Runs, the newest first, and below them the timers that are to come."""
     parts = []
@@ -248,7 +248,7 @@ def runs_table(
     return "\n\n".join(parts)
 
 
-def runs_markdown(runs: Sequence[Run], timers: Sequence[Timer], zone: str, heard: Mapping[str, LoggedError]) -> str:
+def runs_markdown(runs: Sequence[Run], timers: Sequence[Timer], zone: str, heard: Mapping[str, RunStatus]) -> str:
     lines = ["| run | environment | state | planned | by | |", "|---|---|---|---|---|---|"]
     for run in runs:
         state = ". ".join(part for part in (heard[run.id].state, heard[run.id].sentence) if part)
@@ -263,7 +263,7 @@ def runs_markdown(runs: Sequence[Run], timers: Sequence[Timer], zone: str, heard
     return "\n".join(lines)
 
 
-def runs_document(runs: Sequence[Run], timers: Sequence[Timer], heard: Mapping[str, LoggedError]) -> dict[str, Any]:
+def runs_document(runs: Sequence[Run], timers: Sequence[Timer], heard: Mapping[str, RunStatus]) -> dict[str, Any]:
     return {
         "runs": [
             {

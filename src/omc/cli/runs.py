@@ -14,7 +14,7 @@ from omc.output import echo, line, to_json
 
 if TYPE_CHECKING:
     from omc.engine.actors import Actor
-    from omc.engine.heartbeats import LoggedError
+    from omc.engine.heartbeats import RunStatus
     from omc.stack import Environment, Stack
     from omc.store.opened import Store
 
@@ -48,7 +48,7 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
 
     from omc.cli import run_report
     from omc.cli.stores import places_meant
-    from omc.engine.heartbeats import heard_of
+    from omc.engine.heartbeats import status_of
     from omc.engine.worker import alive
     from omc.stack import load
     from omc.store import timers as timed
@@ -57,14 +57,14 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
 
     stack = load(context.obj)
     found: list[Run] = []
-    heard: dict[str, LoggedError] = {}
+    heard: dict[str, RunStatus] = {}
     to_come = []
     workers = 0
     for place in places_meant(stack, env):
         with open_store(place) as store, store.reading() as session:
             query = select(Run).order_by(Run.created_at.desc()).limit(last)
             here = list(session.execute(query if env is None else query.where(Run.environment == env)).scalars())
-            heard |= {run.id: heard_of(run, store.now()) for run in here}
+            heard |= {run.id: status_of(run, store.now()) for run in here}
             found += here
             to_come += timed.pending(session, None if env is None else [env])
             workers += len(alive(session))
@@ -98,7 +98,7 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
     """
     from omc.cli import plan_report, run_report
     from omc.cli.stores import environment_of_run, store_of_run
-    from omc.engine.heartbeats import heard_of
+    from omc.engine.heartbeats import status_of
     from omc.engine.processes import shown
     from omc.engine.run_history import run_details
     from omc.engine.transitions import State
@@ -108,7 +108,7 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
     stack = load(context.obj)
     with store_of_run(stack, env, run_id) as (store, run):
         account = run_details(store, run.id)
-        heard = heard_of(account.run, store.now())
+        heard = status_of(account.run, store.now())
     plan, environment = from_json(account.run.plan), environment_of_run(stack, account.run)
     if output == "json":
         echo(to_json(run_report.as_document(account, heard)))

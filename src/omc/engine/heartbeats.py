@@ -20,7 +20,7 @@ from omc.times import format_duration
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedError:
+class RunStatus:
     """What is true of a run at one moment."""
 
     state: str
@@ -35,22 +35,22 @@ class LoggedError:
         return not self.sentence
 
 
-def heard_of(run: Run, now: datetime) -> LoggedError:
+def status_of(run: Run, now: datetime) -> RunStatus:
     """``now``: by the store's clock, as the lease is."""
     if run.state not in ACTIVE:
-        return LoggedError(run.verdict or run.state)
+        return RunStatus(run.verdict or run.state)
     resume = f"omc runs resume {run.id} --env {run.environment}"
     if run.holder is None or run.lease_until is None:
         if run.state == State.READY:
-            return LoggedError(run.state, f"Nobody has begun with it. Begin: {resume}")
-        return LoggedError("left", f"Nobody performs it: its process let it go. Go on with it: {resume}")
+            return RunStatus(run.state, f"Nobody has begun with it. Begin: {resume}")
+        return RunStatus("left", f"Nobody performs it: its process let it go. Go on with it: {resume}")
     at = run.lease_until - timedelta(seconds=LEASE)
     if processes.is_known_dead(run.holder):
-        return LoggedError("dead", f"{_who(run)} has ended without it. Take it over with: {resume}", at)
+        return RunStatus("dead", f"{_who(run)} has ended without it. Take it over with: {resume}", at)
     if run.lease_until <= now:
         silent = format_duration(now - at)
-        return LoggedError("silent", f"{_who(run)} was not heard of for {silent}. Take it over with: {resume}", at)
-    return LoggedError(run.state, at=at)
+        return RunStatus("silent", f"{_who(run)} was not heard of for {silent}. Take it over with: {resume}", at)
+    return RunStatus(run.state, at=at)
 
 
 def _who(run: Run) -> str:
@@ -60,7 +60,7 @@ def _who(run: Run) -> str:
 
 def conflict_message(run: Run, now: datetime) -> str:
     """Why no other change may begin. ``now``: by the store's clock."""
-    since, heard = run.started_at or run.created_at, heard_of(run, now)
+    since, heard = run.started_at or run.created_at, status_of(run, now)
     started = (
         f"{run.environment} is being changed already: {run.id} ({run.title}) by {run.actor} since "
         f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,7 +1,7 @@
 """From functions to the facts they need: each read once, side by side, with the calls it rests on.
 
 A function, be it a check or a reader, names what it needs by its parameters' types. What can't be read becomes
-``Unreadable`` and everything that needs it is not known; nothing else suffers. A function that can do without a fact
+``Unavailable`` and everything that needs it is not known; nothing else suffers. A function that can do without a fact
 says so by ``Fact | None``, and gets None where it could not be read.
 """
 
@@ -46,7 +46,7 @@ class Unavailable:
 
 
 Readings = Mapping[type, Any]
-"""Each fact's type to the fact, or to ``Unreadable``."""
+"""Each fact's type to the fact, or to ``Unavailable``."""
 
 _READERS: dict[type, Callable[..., Any]] = {}
 _ROUNDS: dict[type, int] = {}
@@ -99,7 +99,7 @@ def _dependencies(function: Callable[..., Any]) -> Mapping[str, tuple[Any, bool]
 
 
 def collect(functions: Iterable[Callable[..., Any]], known: Mapping[type, Any]) -> Readings:
-    """All that ``functions`` need and that isn't ``given``, read side by side.
+    """All that ``functions`` need and that isn't ``known``, read side by side.
 
     Every fact has a thread of its own, which first waits for the facts that its reader needs; so a chain of facts
     takes as long as its own calls, whatever else goes on. ``WrongUse`` (another account's credentials) ends all of it.

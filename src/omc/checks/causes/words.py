@@ -202,8 +202,8 @@ def reported_error(line: str) -> ReportedError | None:
 def most_telling(lines: Iterable[str]) -> ReportedError | None:
     """Of what a task said last: the line that tells most, the newest of those that tell alike. A line that calls itself
     a warning or less counts where no other tells anything: ``INFO SENTRY_DSN is not set`` ends no task."""
-    told = [(line, each) for line in lines if (each := reported_error(line))]
-    found = [each for line, each in told if not is_below_error(line)] or [each for _, each in told]
+    telling = [(line, each) for line in lines if (each := reported_error(line))]
+    found = [each for line, each in telling if not is_below_error(line)] or [each for _, each in telling]
     return min(reversed(found), key=lambda each: _RANK[each.kind], default=None)
 
 

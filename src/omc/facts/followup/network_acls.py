@@ -94,7 +94,7 @@ def read_network_acls(
             {
                 one["SubnetId"]: SubnetAcl(one["SubnetId"], one["CidrBlock"], in_force[one["SubnetId"]])
                 for one in subnets
-                if one["SubnetId"] in in_force
+                if one["SubnetId"] in in_force and one.get("CidrBlock")  # an IPv6-only subnet has none
             },
             stores.database.subnets,
             cache,

@@ -64,5 +64,7 @@ def routes(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # no
     for page in aws.client("ec2").get_paginator("describe_route_tables").paginate(Filters=tables):
         for table in page["RouteTables"]:
             for one in table.get("Routes") or ():
+                if one.get("State") == "blackhole":  # what it leads to is gone: it leads nowhere
+                    continue
                 values: Values = {name: one.get(theirs) for name, theirs in names.items()}
                 yield Thing("aws_route", {"route_table_id": table["RouteTableId"], **values})
