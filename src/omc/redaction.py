@@ -39,7 +39,9 @@ _LONG = (
     r"|\$(?P<tag>\w{0,40})\$[\s\S]{1,500}?\$(?P=tag)\$|<!\[CDATA\[[^\]]*+"
 )
 """Triple quotes, a shell's and Terraform's ``<<END``, PostgreSQL's dollars, XML's CDATA."""
-_VALUE = re.compile(rf"{_ESCAPED}|{_LONG}|{_QUOTED}|{_BARE}", re.DOTALL)
+_LIST = r"(?:(?<==)|(?<== ))\[\s*+(?:(?:\"[^\"\n]*+\"|'[^'\n]*+')\s*+,?\s*+)++\]"
+"""``passwords = ["one", "two"]``, as tfvars and TOML write it."""
+_VALUE = re.compile(rf"{_ESCAPED}|{_LONG}|{_QUOTED}|{_LIST}|{_BARE}", re.DOTALL)
 _BLOCK = re.compile(r"[|>](?:[+-]?\d?|\d[+-])[ \t]{0,20}(?:#[^\r\n\\]{0,200})?(?P<end>\r?\n|(?:\\{1,7}r)?\\{1,7}n)")
 """YAML's ``password: |``: its value are the lines below that stand further right."""
 _COLOURS = r"(?:\x1b\[[\d;]{0,20}m){0,3}"

@@ -112,6 +112,9 @@ FIELDS = (
     f'<setting name="SmtpPassword" serializeAs="String"><value>{CANARY}</value></setting>',
 )
 BLOCKS = (
+    f'passwords = ["{CANARY}", "{CANARY}"]',
+    f'api_tokens = [\n  "{CANARY}",\n  "{CANARY}",\n]\nname = "x"',
+    f"passwords=['{CANARY}','{CANARY}'] and more",
     f"password: |\n  {CANARY}\n  {CANARY}\nnext: x",
     f"password: >-\n  {CANARY}\n\n  {CANARY}\n",
     f"db:\n  password: |2-\n      {CANARY}\n  user: x",
@@ -256,6 +259,7 @@ def test_masking_shuffled_parts_of_forms_is_final(parts: list[str]) -> None:
         ),
         *('authorization: a="', "response=", "postgres://a:1/", "postgres://a:1/b@", "machine a login b password "),
         *("<key>password</key>", "<name>", "set password for ", "password: is ", "token: ", "unexpected token: "),
+        *("passwords = [", 'passwords = ["', 'passwords = ["a", ', "tokens=['a' "),
         *("name", "value", "nameKey", "password: |\\n", "| ", "$$", "password $$", "redis-cli -a ", "docker login -p "),
     ],
 )
