@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from omc.aws.gateway import Gateway, access_to
-from omc.checks.causes.paths import closed_side, groups_of
+from omc.checks.causes.paths import closed_side
 from omc.checks.causes.questions import QUESTIONS
 from omc.facts.collector import Unavailable, collect
 from omc.facts.followup.data_stores import DataStores
@@ -47,8 +47,8 @@ def test_what_is_asked_once_something_is_wrong_can_be_read(healthy: Stack) -> No
     backend = next(service for service in found[Services].services if service.name == "backend")
     frontend = next(service for service in found[Services].services if service.name == "frontend")
     for store in (stores.database, stores.cache):
-        assert closed_side(found[GroupRules], groups_of(backend), store.groups, store.port) == ""
-        assert closed_side(found[GroupRules], groups_of(frontend), store.groups, store.port) == store.groups[0]
+        assert closed_side(found[GroupRules], backend.security_groups, store.groups, store.port) == ""
+        assert closed_side(found[GroupRules], frontend.security_groups, store.groups, store.port) == store.groups[0]
     payload = found[LastWords].revisions[backend.task_definition]
     assert payload.variables["backend"]["POSTGRES_SERVER"] == stores.database.host
     assert exit_codes(gateway, payload.images["backend"])[2] == "its settings are wrong or missing", (

@@ -39,8 +39,8 @@ ENDPOINTS: Final = "endpoints"
 def operations() -> Mapping[str, frozenset[str]]:
     """By service, botocore's names of all that any command sends."""
     found: dict[str, set[str]] = {}
-    for message in (*COMMANDS.values(), KEEPING):
-        for service, *names in (row.split() for row in message.strip().splitlines()):
+    for table in (*COMMANDS.values(), KEEPING):
+        for service, *names in (row.split() for row in table.strip().splitlines()):
             found.setdefault(service, set()).update(names)
     for service, name in (*IDENTITY, *SENT_BY_BOTOCORE):
         found.setdefault(service, set()).add(name)
@@ -54,8 +54,8 @@ def folder_of_this_version() -> Path | None:
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         if not root.is_absolute():
             return None
-        message = json.dumps([EDITION, sorted((name, *sorted(some)) for name, some in operations().items())])
-        digest = hashlib.sha256(message.encode()).hexdigest()[:12]
+        what = json.dumps([EDITION, sorted((name, *sorted(some)) for name, some in operations().items())])
+        digest = hashlib.sha256(what.encode()).hexdigest()[:12]
         folder = root / "omc" / f"botocore-{botocore.__version__}-{digest}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         about = folder.stat()
@@ -132,7 +132,7 @@ class TrimmedModels(ModelLoader):
             with suppress(DataNotFoundError):
                 kept[name] = super().load_service_model(service, name)
         if found := kept.get("paginators-1"):
-            some = {operation: payload for operation, payload in found["pagination"].items() if operation in wanted}
+            some = {operation: pages for operation, pages in found["pagination"].items() if operation in wanted}
             kept["paginators-1"] = {"pagination": some}
         return kept
 
@@ -140,10 +140,10 @@ class TrimmedModels(ModelLoader):
         whole, _ = super().load_data_with_path(ENDPOINTS)
         names = set(SERVICES)
         for service in SERVICES:
-            payload = super().load_service_model(service, MODEL)["metadata"]
-            names |= {payload["endpointPrefix"], payload.get("signingName", "")}
+            metadata = super().load_service_model(service, MODEL)["metadata"]
+            names |= {metadata["endpointPrefix"], metadata.get("signingName", "")}
         partitions = [
-            {**one, "services": {name: response for name, response in one["services"].items() if name in names}}
+            {**one, "services": {name: endpoints for name, endpoints in one["services"].items() if name in names}}
             for one in whole["partitions"]
         ]
         return {ENDPOINTS: {**whole, "partitions": partitions}}

@@ -141,8 +141,8 @@ def _refused_by_the_machine(error: OSError) -> str:
     where = f" on {error.filename}" if error.filename else ""
     return (
         f"This machine refused{where}: {(error.strerror or '').lower()}. Nothing more was done. "
-        f"Put that right and run the "
-        f"command again; a change that had begun goes on with omc runs resume. ({_place(error)})"
+        "Put that right and run the command again; a change that had begun goes on with omc runs resume. "
+        f"({_place(error)})"
     )
 
 

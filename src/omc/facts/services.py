@@ -91,6 +91,16 @@ class EcsService:
     configuration: Mapping[str, Any] = field(default_factory=dict)
     """``deploymentConfiguration`` as ECS answers it."""
 
+    @property
+    def subnets(self) -> tuple[str, ...]:
+        """Where its tasks are put."""
+        return tuple(self.network.get("awsvpcConfiguration", {}).get("subnets", ()))
+
+    @property
+    def security_groups(self) -> tuple[str, ...]:
+        """Of its tasks."""
+        return tuple(self.network.get("awsvpcConfiguration", {}).get("securityGroups", ()))
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

@@ -33,10 +33,7 @@ class Subnets:
 @reads
 def read_subnets(aws: Gateway, services: Services) -> Subnets:
     """One call for all of them."""
-    wanted = {
-        service.name: tuple(service.network.get("awsvpcConfiguration", {}).get("subnets", ()))
-        for service in services.services
-    }
+    wanted = {service.name: service.subnets for service in services.services}
     ids = sorted({identifier for subnets in wanted.values() for identifier in subnets})
     if not ids:
         return Subnets({})

@@ -82,7 +82,7 @@ class Metrics(MetricSink):
             raise RuntimeError("the metric store is not open yet: Metrics.start was not called")
         return self._store
 
-    # Joints
+    # Public API
 
     def put(
         self,

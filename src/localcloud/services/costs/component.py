@@ -66,7 +66,7 @@ class Costs(CostCounter):
             self.meter(self._cloud.now())
         self.ledger.close()
 
-    # -- joints
+    # -- public API
 
     def count(self, item: Item, quantity: float) -> None:
         """Usage that was seen, in the unit of its price. From any thread; charged at the next turn."""

@@ -101,7 +101,7 @@ class Caches:
             ]
             self._cloud.part(Supervisor).end_all(ending, grace=5.0)
 
-    # -- joints ---------------------------------------------------------------------------------------------------
+    # -- public API -----------------------------------------------------------------------------------------------
 
     def server(self, member_id: str) -> Server:
         """The real server of a member; ``KeyError`` where there is no such member."""

@@ -126,7 +126,7 @@ class LoadBalancers(TargetGroups):
         if self._cloud:
             self._paths.close()
 
-    # -- joints ---------------------------------------------------------------------------------------------------
+    # -- public API -----------------------------------------------------------------------------------------------
 
     def register(self, target_group_arn: str, address: str, port: int, *, by_call: bool = False) -> None:
         """Register a target by its VPC address. One that is draining, or new, begins as ``initial``.

@@ -93,7 +93,7 @@ class Databases(DatabaseServers):
             ending = [process for processes in self._processes.values() for process in processes]
             self._cloud.part(Supervisor).end_all(ending, grace=10.0)
 
-    # -- joints ---------------------------------------------------------------------------------------------------
+    # -- public API -----------------------------------------------------------------------------------------------
 
     def server(self, identifier: str) -> Server:
         """The real server of an instance; ``KeyError`` where there is no such instance."""

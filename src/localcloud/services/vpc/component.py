@@ -99,7 +99,7 @@ class Network(VpcNetwork):
         """For the cloud's status: every gate, and how many connections of tasks are open through them."""
         return {"gates": self._keeper.shown(), "connections": len(self._tracked)}
 
-    # -- joints ---------------------------------------------------------------------------------------------------
+    # -- public API -----------------------------------------------------------------------------------------------
 
     def open(
         self,

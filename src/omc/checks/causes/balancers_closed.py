@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.network_acls import cause_of, denial, way_back
-from omc.checks.causes.paths import CLOSINGS, changed_by
+from omc.checks.causes.paths import CLOSINGS, changed_by, covers_port
 from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Evidence, Level
 from omc.checks.runbook import USERS_CANT_REACH
@@ -61,13 +61,7 @@ def _lets_nobody_in(rules: GroupRules, groups: Sequence[str], port: int) -> bool
     """Whether no rule of the groups is about the port, whoever it lets in; not known where one wasn't read."""
     if not groups or not set(groups) <= set(rules.groups):
         return False
-    return not any(
-        not rule.is_egress
-        and rule.group in groups
-        and rule.protocol in ("tcp", "6", "-1", "all")
-        and (rule.protocol in ("-1", "all") or rule.first <= port <= rule.last or rule.first == -1)
-        for rule in rules.rules
-    )
+    return not any(not rule.is_egress and rule.group in groups and covers_port(rule, port) for rule in rules.rules)
 
 
 def _closed(situation: Situation, name: str, groups: Sequence[str], port: int) -> Cause:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
-from omc.checks.cache import FELT, NAME
+from omc.checks.cache import FELT, NAME, PLACE
 from omc.checks.causes.heard import LoggedError, about, cause_at, heard, is_about, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.network_acls import denied_paths
@@ -22,7 +22,6 @@ from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.group_rules import GroupRules
 from omc.times import format_duration
 
-PLACE = "cache"
 WELL = frozenset({"available", "snapshotting", ""})
 LATELY = timedelta(minutes=15)
 """So long ago at most that a restart still explains an empty cache."""

@@ -147,13 +147,7 @@ def _slow(situation: Situation, store: Store, logged_errors: list[LoggedError]) 
     )
     if inside := _INSIDE.search(cut[0].message.line):
         sentence += f" It runs the function {inside[1]}()."
-    evidence = [
-        Evidence(
-            f"Performance Insights: {wait.sessions:.1f} sessions on {wait.kind}:{wait.event} in {wait.statement}",
-            reading_of(load),
-        )
-        for wait in own[:2]
-    ]
+    evidence = _of_waits(own, load)
     return _cause(situation, "slow", store, sentence, cut, evidence=evidence, procedure=DATABASE_TIMEOUT)
 
 
@@ -194,13 +188,7 @@ def _lock(situation: Situation, store: Store, logged_errors: list[LoggedError]) 
     elif long:
         session = f"{who[0].upper()}{who[1:]}" if who else "A session"
         sentence += f" {session} has been idle in its transaction for {long} and may hold it."
-    evidence = [
-        Evidence(
-            f"Performance Insights: {wait.sessions:.1f} sessions on {wait.kind}:{wait.event} in {wait.statement}",
-            reading_of(load),
-        )
-        for wait in waits[:2]
-    ]
+    evidence = _of_waits(waits, load)
     evidence += [
         Evidence(
             f"database log, {situation.when(wait.at)}: process {wait.process} ({wait.user}) waits for {wait.mode} "
@@ -242,6 +230,17 @@ def _lock_that_was(situation: Situation, store: Store, waits: Sequence[Wait], en
     message = f"Performance Insights: {waits[0].sessions:.1f} sessions on {waits[0].kind}:{waits[0].event} on average"
     evidence = (Evidence(message, reading_of(situation.fact(DatabaseLoad))),)
     return _cause(situation, "locked", store, text, (), evidence=evidence, ended=ended, level=Level.WARN)
+
+
+def _of_waits(waits: Sequence[Wait], load: DatabaseLoad | None) -> list[Evidence]:
+    """What Performance Insights shows of the two most."""
+    return [
+        Evidence(
+            f"Performance Insights: {wait.sessions:.1f} sessions on {wait.kind}:{wait.event} in {wait.statement}",
+            reading_of(load),
+        )
+        for wait in waits[:2]
+    ]
 
 
 def _holder(waits: list[LockWait]) -> tuple[int, str]:

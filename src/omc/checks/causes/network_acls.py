@@ -14,7 +14,7 @@ from typing import Any
 
 from omc.checks.causes.heard import LoggedError, about, heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
-from omc.checks.causes.paths import groups_of, uses
+from omc.checks.causes.paths import ACLS, uses
 from omc.checks.causes.words import Kind
 from omc.checks.finding import Evidence, Procedure
 from omc.facts.collector import NO_READING
@@ -29,10 +29,7 @@ ANSWERS = (32768, 60999)
 LAST = 32767
 """The number of the rule that denies what no other decides."""
 FIRST_FREE = 100
-WRITES = (
-    *("CreateNetworkAclEntry", "ReplaceNetworkAclEntry", "DeleteNetworkAclEntry"),
-    *("ReplaceNetworkAclAssociation", "CreateNetworkAcl", "DeleteNetworkAcl"),
-)
+WRITES = (*ACLS, "CreateNetworkAcl", "DeleteNetworkAcl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +162,7 @@ def _denied(situation: Situation, kind: str, store: Store, logged_errors: list[L
         return {}
     servers = acls.of(acls.database if kind == "database" else acls.cache)
     wanting = [service for service in services.services if _wants(service, store, situation, logged_errors)]
-    judged = {each.name: denial(acls, acls.of(subnets_of(each)), servers, store.port) for each in wanting}
+    judged = {each.name: denial(acls, acls.of(each.subnets), servers, store.port) for each in wanting}
     is_felt = bool(still(situation, logged_errors, Kind.TIMEOUT))
     return {name: what for name, what in judged.items() if what and (what.is_whole or is_felt)}
 
@@ -196,14 +193,9 @@ def cause_of(situation: Situation, what: Denial, begin: str) -> Cause:
     )
 
 
-def subnets_of(service: EcsService) -> tuple[str, ...]:
-    """Where its tasks are put."""
-    return tuple(service.network.get("awsvpcConfiguration", {}).get("subnets", ()))
-
-
 def _wants(service: EcsService, store: Store, situation: Situation, logged_errors: list[LoggedError]) -> bool:
     """It speaks of the store, or a security group's rule lets it there."""
-    rules, groups = situation.fact(GroupRules), groups_of(service)
+    rules, groups = situation.fact(GroupRules), service.security_groups
     if rules and groups and uses(service, groups, store, rules, situation, logged_errors):
         return True
     return any(each.service in ("", service.name) for each in logged_errors)

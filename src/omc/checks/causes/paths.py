@@ -45,7 +45,7 @@ def closed_paths(
         return
     shut: dict[str, list[str]] = {}
     for service in services.services:
-        groups = groups_of(service)
+        groups = service.security_groups
         if not groups or not uses(service, groups, store, rules, situation, logged_errors):
             continue
         closed = closed_side(rules, groups, store.groups, store.port)
@@ -54,7 +54,9 @@ def closed_paths(
     refused = _refused(situation, store, logged_errors)
     for closed, names in shut.items():
         who = " and ".join(names)
-        write = situation.changed(CLOSINGS, *store.groups, *(g for each in services.services for g in groups_of(each)))
+        write = situation.changed(
+            CLOSINGS, *store.groups, *(g for each in services.services for g in each.security_groups)
+        )
         evidence = [
             Evidence(f"no rule of {closed} lets {who} through to port {store.port}", reading_of(rules)),
             *situation.by_whom(write),
@@ -131,10 +133,6 @@ def is_shut_in(situation: Situation, rules: GroupRules, groups: tuple[str, ...],
     return closed in groups and sides == {closed}
 
 
-def groups_of(service: EcsService) -> tuple[str, ...]:
-    return tuple(service.network.get("awsvpcConfiguration", {}).get("securityGroups", ()))
-
-
 def closed_side(rules: GroupRules, from_groups: Iterable[str], to_groups: Iterable[str], port: int) -> str:
     """The group that has no rule for it: one of the sender's that doesn't let it out, or of the receiver's that
     doesn't let it in; empty where the path is open, or where the rules of one side aren't known."""
@@ -150,14 +148,19 @@ def closed_side(rules: GroupRules, from_groups: Iterable[str], to_groups: Iterab
     return ""
 
 
+def covers_port(rule: Rule, port: int) -> bool:
+    """Whether it is a rule for TCP to this port, whoever the peer is."""
+    if rule.protocol in ("tcp", "6"):
+        return rule.first == -1 or rule.first <= port <= rule.last
+    return rule.protocol in ("-1", "all")
+
+
 def opens(rule: Rule, port: int, peers: tuple[str, ...] = ()) -> bool:
     """Whether it lets one of the groups through; without any, whether it lets anybody.
 
     A rule by address is taken to hold the peer where it is of a private or any range: the peer's own address isn't
     known here."""
-    if rule.protocol not in ("tcp", "6", "-1", "all"):
-        return False
-    if rule.protocol in ("tcp", "6") and rule.first != -1 and not rule.first <= port <= rule.last:
+    if not covers_port(rule, port):
         return False
     if rule.peer:
         return rule.peer in peers or not peers

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from omc.checks.causes.heard import heard, is_about
 from omc.checks.causes.model import Cause, Situation, reading_of
-from omc.checks.causes.network_acls import cause_of, denial, subnets_of, way_back
-from omc.checks.causes.paths import CLOSINGS, changed_by, closed_side, groups_of, opens
+from omc.checks.causes.network_acls import cause_of, denial, way_back
+from omc.checks.causes.paths import CLOSINGS, changed_by, closed_side, opens
 from omc.checks.causes.places import place_of_finding, service_at
 from omc.checks.finding import Evidence, Level
 from omc.checks.runbook import DATABASE_TIMEOUT, SERVICE_UNHEALTHY
@@ -28,7 +28,7 @@ def closed_tasks(situation: Situation) -> Iterator[Cause]:
     rules, services = situation.fact(GroupRules), situation.fact(Services)
     ports = {service.name: service.port for service in situation.environment.services}
     for service in services.services if rules and services else ():
-        groups = groups_of(service)
+        groups = service.security_groups
         if rules is None or not groups or not set(groups) <= set(rules.groups):
             continue
         inbound = [rule for rule in rules.rules if not rule.is_egress and rule.group in groups]
@@ -45,7 +45,7 @@ def _denied(situation: Situation) -> Iterator[Cause]:
     for service in services.services if acls and services else ():
         if acls is None or not _is_missed(situation, service):
             continue
-        what = denial(acls, acls.of(acls.balancers), acls.of(subnets_of(service)), ports[service.name])
+        what = denial(acls, acls.of(acls.balancers), acls.of(service.subnets), ports[service.name])
         if what and what.is_whole:
             yield replace(
                 cause_of(situation, what, f"The load balancer can't reach {service.name}"),
@@ -60,7 +60,7 @@ def _denied(situation: Situation) -> Iterator[Cause]:
 def shut_in(situation: Situation, rules: GroupRules, service: EcsService) -> bool:
     """Whether the tasks' own groups let them out to neither store, though both would let them in. It takes a trouble
     with one of them, or that they speak of one."""
-    groups = groups_of(service)
+    groups = service.security_groups
     stores = [getattr(situation.stores, kind) for kind in STORES]
     closed = [closed_side(rules, groups, store.groups, store.port) for store in stores if store.groups]
     ill = any(

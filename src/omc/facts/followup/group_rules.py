@@ -45,11 +45,7 @@ def read_group_rules(
     aws: Gateway, stores: DataStores, services: Services, balancers: LoadBalancers | None
 ) -> GroupRules:
     """One call for all groups of load balancer, tasks, database and cache, a page of a thousand rules at a time."""
-    of_tasks = [
-        group
-        for service in services.services
-        for group in service.network.get("awsvpcConfiguration", {}).get("securityGroups", ())
-    ]
+    of_tasks = [group for service in services.services for group in service.security_groups]
     of_balancers = [
         group for one in (balancers.load_balancers if balancers else ()) for group in groups_of_balancer(balancers, one)
     ]

@@ -110,10 +110,10 @@ def read_database_load(aws: Gateway, stores: DataStores) -> DatabaseLoad:
 
     def read() -> DatabaseLoad:
         parts: list[Callable[[], Any]] = [waits, counters, lambda: by("db.application"), lambda: by("db.user")]
-        told_waits, told_counters, applications, users = parallel_map(lambda ask: ask(), parts)
-        values, times, above = _newest(told_counters)
+        load, measured, applications, users = parallel_map(lambda ask: ask(), parts)
+        values, times, above = _newest(measured)
         idle = _idle(applications, users, values.get(LONGEST_IDLE, 0.0))
-        return DatabaseLoad(_waits(told_waits), values, times, above, idle, max(times.values(), default=None))
+        return DatabaseLoad(_waits(load), values, times, above, idle, max(times.values(), default=None))
 
     return within(HALF, "the database's load in Performance Insights", read)
 

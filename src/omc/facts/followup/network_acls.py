@@ -67,11 +67,7 @@ def read_network_acls(
         for zone in (balancers.every.get(one.name, {}).get("AvailabilityZones") or () if balancers else ())
         if zone.get("SubnetId")
     )
-    of_tasks = [
-        subnet
-        for service in services.services
-        for subnet in service.network.get("awsvpcConfiguration", {}).get("subnets", ())
-    ]
+    of_tasks = [subnet for service in services.services for subnet in service.subnets]
     known = [*of_tasks, *of_balancers, *stores.database.subnets]
     if not known:
         return NetworkAcls()

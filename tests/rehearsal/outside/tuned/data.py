@@ -69,8 +69,7 @@ def _dead(world: World) -> Iterator[None]:
         # The local cloud gives a server up that dies at each start; somebody has to start it again.
         eventually("it is up or given up", lambda: _status(world) in ("available", "failed"), 120)
         if _status(world) == "failed":
-            world.aws("rds").start_db_instance(DBInstanceIdentifier=DATABASE)
-            eventually("it is available", lambda: _status(world) == "available", 120)
+            _start(world)
 
 
 @contextmanager
@@ -81,8 +80,12 @@ def _stopped_by_api(world: World) -> Iterator[None]:
         yield
     finally:
         eventually("it has stopped", lambda: _status(world) == "stopped", 120)
-        rds.start_db_instance(DBInstanceIdentifier=DATABASE)
-        eventually("it is available", lambda: _status(world) == "available", 120)
+        _start(world)
+
+
+def _start(world: World) -> None:
+    world.aws("rds").start_db_instance(DBInstanceIdentifier=DATABASE)
+    eventually("it is available", lambda: _status(world) == "available", 120)
 
 
 def _status(world: World) -> str:
