@@ -22,22 +22,10 @@ from omc.store import embedded
 from omc.store.database import open_store
 from omc.store.location import StoreLocation
 from omc.store.opened import Store, utc_now
+from support.commands import Done as Done
 from support.github import job_of
 
 TESTS = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 class Zygote:

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.commands import ROOT as ROOT
+from support.commands import Done as Done
+from support.commands import clean_env as clean_env
+from support.commands import run as run
+from support.waiting import eventually as eventually
+
 CLUSTER = "ohmycoins-staging"
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,26 +93,6 @@ class Stack:
 
     def check(self, *arguments: str) -> Done:
         return self.omc("check", "morning", "--env", "local", *arguments)
-
-
-def clean_env(**extra: str) -> dict[str, str]:
-    """This process's environment without anything that would lead a client elsewhere, or name somebody else."""
-    others = ("AWS_", "TF_", "OMC_", "GITHUB_")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(others) and k != "NO_COLOR"}
-    return kept | {"AWS_EC2_METADATA_DISABLED": "true"} | extra
-
-
-def run(command: list[str], env: dict[str, str], timeout: float, cwd: Path = ROOT) -> Done:
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
-    return Done(done.returncode, done.stdout, done.stderr)
-
-
-def eventually(what: str, ask: Callable[[], bool], within: float) -> None:
-    """Ask again and again until it is so; fail with what was waited for."""
-    deadline = time.monotonic() + within
-    while not ask():
-        assert time.monotonic() < deadline, f"not so within {within:.0f} s: {what}"
-        time.sleep(0.3)
 
 
 def wait_until_healthy(stack: Stack, within: float = 300) -> None:
