@@ -283,9 +283,9 @@ def count_transactions() -> None:
 def serve() -> None:
     """Fork a process of omc for each line of JSON on stdin: quick, since everything is imported already."""
     import omc.cli.audit
-    import omc.cli.run_report
     import omc.cli.runs
     import omc.engine.execution
+    import omc.engine.run_document
     import omc.engine.worker
     import omc.store.database  # noqa: F401
 

@@ -19,8 +19,9 @@ from omc.cli.check import Period
 from omc.cli.deploy import Length
 from omc.cli.incident import LEVEL
 from omc.cli.main import main, root
-from omc.cli.run_report import heading
-from omc.cli.table import Row, page, table
+from omc.cli.table import Row, table
+from omc.engine.run_document import heading
+from omc.output.gate import page
 
 REPOSITORY = Path(__file__).parents[2]
 HEAVY = ("botocore", "boto3", "rich", "sqlalchemy", "fastapi", "moto", "localcloud", "httpx")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from omc.cli import infra_report, plan_report
+from omc.cli import infra_report
 from omc.facts import differences as engine
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.services import Services
@@ -17,8 +17,10 @@ from omc.facts.terraform_json import ChangeAction, changes, extent, outputs
 from omc.infrastructure.planned_change import PlannedChange
 from omc.judgement.approved_changes import approved_changes, is_rest_of
 from omc.model.plan import Plan, Risk, from_json, to_json
+from omc.output import markdown, terminal
 from omc.procedures.infrastructure import PARTIAL, apply
 from omc.procedures.infrastructure_summary import details, headline, summary
+from omc.procedures.plan_document import plan_document
 from omc.stack import load
 
 STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
@@ -446,13 +448,13 @@ def test_what_is_kept_of_a_plan_shows_all_of_it_too() -> None:
     plan = planned(one(["update"], {"s": LONG + "a"}, {"s": LONG + "b"}), one(["create"], None, {"name": "q"}))
     again = from_json(json.loads(json.dumps(to_json(plan))))
     assert again == plan
-    short = plan_report.as_table(again, (), STAGING, width=160, colour=False)
-    whole = plan_report.as_table(again, (), STAGING, width=160, colour=False, full=True)
+    short = terminal.render(plan_document(again, (), STAGING))
+    whole = terminal.render(plan_document(again, (), STAGING, full=True))
     assert f"…{'x' * 30}a → …{'x' * 30}b" in short
     assert "1 more values of what is new, replaced or destroyed: --full" in short
     assert f"{LONG}a → {LONG}b" in whole
     assert "name: nothing → q" in whole
-    assert f"{LONG}a → {LONG}b" in plan_report.as_markdown(again, (), STAGING, full=True)
+    assert f"{LONG}a → {LONG}b" in markdown.render(plan_document(again, (), STAGING, full=True))
 
 
 @pytest.mark.parametrize(("olds", "news"), [(3_000, 3_000), (1, 5_000), (5_000, 1), (2_000, 500)])

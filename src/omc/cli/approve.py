@@ -7,7 +7,7 @@ import sys
 import click
 
 from omc.cli.options import INCIDENT_NUMBER, environment_option
-from omc.cli.table import has_colour, page, width_of
+from omc.cli.show import show
 from omc.errors import WrongUse
 from omc.output import echo, line
 
@@ -42,13 +42,13 @@ def approve(
     omc approve 0vqk3m7x --break-glass "users can't log in; nobody else is awake" --incident 42
     """
     from omc.aws.gateway import Gateway, access_to
-    from omc.cli import plan_report
     from omc.cli.stores import environment_of_run, store_of_run
     from omc.engine import approvals
     from omc.engine.actors import actor_of
     from omc.engine.transitions import State
     from omc.engine.worker import alive
     from omc.model.plan import from_json
+    from omc.procedures.plan_document import plan_document
     from omc.stack import load
 
     if (break_glass is None) != (incident is None):
@@ -62,7 +62,8 @@ def approve(
         actor = actor_of(Gateway(environment, access_to(environment)))
         if run.state == State.AWAITING and sys.stdin.isatty() and not yes:
             plan = from_json(run.plan)
-            page(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour(), full=full) + "\n")
+            show(plan_document(plan, (), environment, full=full), "table", page=True)
+            echo()
             click.confirm(
                 line(f"Approve {run.id}, asked for by {run.actor_known or run.actor}, as {actor.words}?"),
                 abort=True,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from omc.cli.options import environment_option
-from omc.cli.table import has_colour, page, width_of
+from omc.cli.show import show
 from omc.errors import NothingToDo, OmcError, Refused, WrongUse
 from omc.interrupts import reraise_interrupts
 from omc.output import echo, line, to_json
@@ -258,17 +258,15 @@ class Shown:
         self._document: dict[str, Any] = {}
 
     def plan(self, plan: Plan) -> None:
-        from omc.cli import plan_report
         from omc.engine.planning import commands
+        from omc.procedures.plan_document import plan_document
 
-        lines = commands(plan, self.site.environment)
-        self._document["plan"] = plan_report.as_document(plan, lines)
-        if self.output == "table":
-            environment = self.site.environment
-            text = plan_report.as_table(plan, lines, environment, width=width_of(), colour=has_colour(), full=self.full)
-            page(text + "\n")
-        elif self.output == "markdown":
-            echo(plan_report.as_markdown(plan, lines, self.site.environment, full=self.full) + "\n")
+        environment = self.site.environment
+        document = plan_document(plan, commands(plan, environment), environment, full=self.full)
+        self._document["plan"] = document.data
+        if self.output != "json":
+            show(document, self.output, page=self.output == "table")
+            echo()
         sys.stdout.flush()
 
     def end(self, code: int) -> int:
@@ -284,9 +282,10 @@ class Shown:
     def stale(self, run_id: str, sentence: str, plan: Plan | None) -> None:
         """A plan that no longer fits, and the one that would."""
         if self.output == "json":
-            from omc.cli import plan_report
+            from omc.procedures.plan_document import plan_document
 
-            self._document["stale"] = {"sentence": sentence, "plan": plan and plan_report.as_document(plan)}
+            now = plan and plan_document(plan, (), self.site.environment).data
+            self._document["stale"] = {"sentence": sentence, "plan": now}
             self.run(run_id)
             return
         if plan is not None:
@@ -296,19 +295,16 @@ class Shown:
 
     def run(self, run_id: str) -> int:
         """How the run ended, or what it waits for."""
-        from omc.cli import run_report
+        from omc.engine.run_document import exit_code_of, run_document
         from omc.engine.run_history import run_details
 
         account = run_details(self.site.store, run_id)
-        code = run_report.exit_code_of(account.run)
-        zone = self.site.environment.time_zone
+        code = exit_code_of(account.run)
+        document = run_document(account, self.site.environment.time_zone)
         if self.output == "json":
-            document = {**self._document, "run": run_report.as_document(account), "exit_code": code}
-            echo(to_json(document))
-        elif self.output == "markdown":
-            echo(run_report.as_markdown(account, zone))
+            echo(to_json({**self._document, "run": document.data, "exit_code": code}))
         else:
-            echo(run_report.as_table(account, zone, width=width_of(), colour=has_colour()))
+            show(document, self.output)
         return code
 
 

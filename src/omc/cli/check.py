@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from omc.cli.options import environment_names
-from omc.cli.table import has_colour
 from omc.errors import WrongUse
 from omc.output import echo, line, redraw, shell_word
+from omc.output.gate import has_colour
 
 if TYPE_CHECKING:
     from omc.cli.screen import Detail, Known

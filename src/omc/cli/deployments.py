@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omc.cli.options import environment_option
-from omc.cli.table import Row, table, width_of
-from omc.output import echo, markdown, table_row, to_json
+from omc.cli.table import Row, table
+from omc.output import echo, to_json
+from omc.output.gate import width_of
+from omc.output.markdown import escape as markdown
+from omc.output.markdown import table_row
 
 if TYPE_CHECKING:
     from omc.facts.deployments import History

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from omc.cli.options import INCIDENT_NUMBER, environment_option
-from omc.cli.table import width_of
 from omc.errors import Unknown
 from omc.incidents.severities import SEVERITIES
 from omc.output import echo, line
+from omc.output.gate import width_of
 
 if TYPE_CHECKING:
     from pathlib import Path

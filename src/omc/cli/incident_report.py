@@ -8,7 +8,9 @@ from typing import Any
 from omc.cli.table import Row, table
 from omc.incidents.events import Event, Noted, Opened, SeverityChanged, payload_to_json
 from omc.incidents.state import Incident
-from omc.output import line, markdown, table_row, to_json
+from omc.output import line, to_json
+from omc.output.markdown import escape as markdown
+from omc.output.markdown import table_row
 from omc.stack import Environment
 from omc.times import format_duration, format_time, iso
 

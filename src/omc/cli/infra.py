@@ -14,9 +14,9 @@ import click
 from omc.cli.change import approved_elsewhere, carry_out, change_options, override_option
 from omc.cli.deploy import Images
 from omc.cli.options import environment_option
-from omc.cli.table import page
 from omc.errors import OmcError, Unknown, WrongUse
 from omc.output import echo, line
+from omc.output.gate import page
 
 if TYPE_CHECKING:
     from omc.aws.gateway import Gateway

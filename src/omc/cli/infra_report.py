@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from omc.checks.maintenance import sentence
-from omc.cli.table import has_colour
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.terraform_json import Change
 from omc.facts.trail import Author
 from omc.infrastructure.planned_change import PlannedChange
 from omc.model.plan import Plan
-from omc.output import fenced, line, markdown, style, to_json
+from omc.output import line, to_json
+from omc.output.gate import has_colour, style
+from omc.output.markdown import escape as markdown
+from omc.output.markdown import fenced
 from omc.procedures.infrastructure_drift import Drift
 from omc.procedures.infrastructure_summary import detail_lines, details, document, headline, summary
 from omc.stack import Environment

@@ -10,7 +10,9 @@ from omc.cli.table import Row, table
 from omc.errors import OmcError, Unknown
 from omc.local.load_report import LoadReport, Part
 from omc.local.traffic import Outcome, Sample, Shape
-from omc.output import line, markdown, table_row, to_json
+from omc.output import line, to_json
+from omc.output.markdown import escape as markdown
+from omc.output.markdown import table_row
 from omc.times import format_time
 
 HEADER = ("requests", "per second", "well", "p50", "p95", "p99")

@@ -11,9 +11,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from omc.cli.local import STATE_OPTION, site
-from omc.cli.table import Row, has_colour, table, width_of
+from omc.cli.table import Row, table
 from omc.errors import OmcError, WrongUse
-from omc.output import echo, line, table_row, to_json
+from omc.output import echo, line, to_json
+from omc.output.gate import has_colour, width_of
+from omc.output.markdown import table_row
 
 if TYPE_CHECKING:
     from omc.local.cloud import LocalEndpoint

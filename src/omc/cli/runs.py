@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from omc.cli.change import Shown, carry_out, change_options, see_through
 from omc.cli.options import environment_option
-from omc.cli.table import has_colour, width_of
+from omc.cli.show import OUTPUT
+from omc.cli.show import show as show_document
 from omc.errors import WrongUse
-from omc.output import echo, line, to_json
+from omc.output import echo, line
 
 if TYPE_CHECKING:
     from omc.engine.actors import Actor
     from omc.engine.heartbeats import RunStatus
     from omc.stack import Environment, Stack
     from omc.store.opened import Store
-
-OUTPUT = click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
 
 
 @click.group()
@@ -46,9 +46,9 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
     """
     from sqlalchemy import select
 
-    from omc.cli import run_report
     from omc.cli.stores import places_meant
     from omc.engine.heartbeats import status_of
+    from omc.engine.run_document import runs_document
     from omc.engine.worker import alive
     from omc.stack import load
     from omc.store import timers as timed
@@ -69,18 +69,8 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
             to_come += timed.pending(session, None if env is None else [env])
             workers += len(alive(session))
     found.sort(key=lambda run: run.created_at, reverse=True)
-    found = found[:last]
     to_come.sort(key=lambda timer: timer.due_at)
-    zone = stack.time_zone
-    if output == "json":
-        echo(to_json(run_report.runs_document(found, to_come, heard) | {"workers": workers}))
-    elif output == "markdown":
-        echo(run_report.runs_markdown(found, to_come, zone, heard))
-    else:
-        echo(run_report.runs_table(found, to_come, zone, heard, width=width_of()))
-        if to_come and not workers:
-            where = ", ".join(f"omc worker --env {name}" for name in sorted({timer.environment for timer in to_come}))
-            echo(f"\nNo worker runs that would perform them. Start one: {where}")
+    show_document(runs_document(found[:last], to_come, stack.time_zone, heard, workers), output)
 
 
 @runs.command()
@@ -96,33 +86,22 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
     omc runs show 0vqk3m7x
     omc runs show 0vqk --output markdown
     """
-    from omc.cli import plan_report, run_report
-    from omc.cli.stores import environment_of_run, store_of_run
+    from omc.cli.stores import store_of_run
     from omc.engine.heartbeats import status_of
-    from omc.engine.processes import shown
+    from omc.engine.run_document import run_document
     from omc.engine.run_history import run_details
-    from omc.engine.transitions import State
     from omc.model.plan import from_json
+    from omc.output.document import Section
+    from omc.procedures.plan_document import plan_blocks
     from omc.stack import load
 
     stack = load(context.obj)
     with store_of_run(stack, env, run_id) as (store, run):
         account = run_details(store, run.id)
         heard = status_of(account.run, store.now())
-    plan, environment = from_json(account.run.plan), environment_of_run(stack, account.run)
-    if output == "json":
-        echo(to_json(run_report.as_document(account, heard)))
-    elif output == "markdown":
-        echo(run_report.as_markdown(account, stack.time_zone, heard))
-        echo("\n" + plan_report.as_markdown(plan, (), environment, full=full))
-    else:
-        echo(run_report.as_table(account, stack.time_zone, heard, width=width_of(), colour=has_colour()))
-        if not heard.is_active:
-            echo("\n" + line(heard.sentence))
-        elif account.run.holder and account.run.state != State.ENDED:
-            echo("\n" + line(f"{shown(account.run.holder)} performs it."))
-        echo("\nThe plan was\n")
-        echo(plan_report.as_table(plan, (), environment, width=width_of(), colour=has_colour(), full=full))
+    document = run_document(account, stack.time_zone, heard)
+    plan = Section("The plan was", plan_blocks(from_json(account.run.plan), (), full=full))
+    show_document(replace(document, blocks=(*document.blocks, plan)), output)
 
 
 @runs.command()

@@ -17,7 +17,8 @@ from typing import TextIO
 
 from omc.checks.finding import Finding, Level
 from omc.cli.table import COLOURS
-from omc.output import line, style
+from omc.output import line
+from omc.output.gate import style
 from omc.reports import Report
 from omc.reports.about import shown_name
 from omc.reports.headline import gist, headline, lead

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omc.cli.options import environment_option
-from omc.cli.table import Row, has_colour, table, width_of
+from omc.cli.table import Row, table
 from omc.output import echo, line, to_json
+from omc.output.gate import has_colour, width_of
 
 if TYPE_CHECKING:
     from datetime import datetime

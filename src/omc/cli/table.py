@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TextIO
 
-import click
-
-from omc.output import echo, line, printable, style
+from omc.output.gate import PIPED_WIDTH, style
+from omc.output.text import line
 
 LEAST_WIDTH = 30
 """Characters that the last column gets even on a narrow terminal."""
-PIPED_WIDTH = 160
-"""Characters of a line where nobody says how wide it may be."""
 COLOURS: Mapping[str, str] = {"ok": "green", "warn": "yellow", "fail": "red", "unknown": "magenta"}
 
 
@@ -26,27 +19,6 @@ class Row:
 
     cells: tuple[str, ...]
     below: tuple[str, ...] = ()
-
-
-def has_colour(stream: TextIO | None = None) -> bool:
-    """On a terminal that isn't dumb, unless NO_COLOR is set to anything (no-color.org)."""
-    stream = stream or sys.stdout
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def width_of(stream: TextIO | None = None) -> int:
-    stream = stream or sys.stdout
-    return shutil.get_terminal_size().columns if stream.isatty() else PIPED_WIDTH
-
-
-def page(text: str) -> None:
-    """Print it; on a terminal that it doesn't fit on, through the pager (``PAGER``, else less)."""
-    lines = text.count("\n") + 1
-    if sys.stdout.isatty() and sys.stdin.isatty() and lines >= shutil.get_terminal_size().lines:
-        os.environ.setdefault("LESS", "FRX")  # as git has it: what was read stays on the screen
-        click.echo_via_pager(f"{printable(text)}\n")
-    else:
-        echo(text)
 
 
 def table(rows: Sequence[Row], *, header: Sequence[str] = (), width: int | None = None, colour: bool = False) -> str:

@@ -1,8 +1,10 @@
-"""Nested values as text: a line for each leaf, and a short form of it."""
+"""Nested values as text and as a document's fields: a line for each leaf."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from omc.output.document import Field
 
 
 def leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
@@ -16,3 +18,11 @@ def short(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(short(item) for item in value) or "(none)"
     return "(none)" if value is None else str(value)
+
+
+def fields_of(value: Any) -> tuple[Field, ...]:
+    """A nested value as fields, one a leaf."""
+    return tuple(
+        Field(name, [short(item) for item in leaf] if isinstance(leaf, list) else short(leaf))
+        for name, leaf in leaves(value)
+    )

@@ -1,0 +1,35 @@
+"""The one place that prints a document, in the form that ``--output`` names."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from omc.output.gate import echo, has_colour, width_of
+from omc.output.gate import page as through_pager
+from omc.output.json import to_json
+
+if TYPE_CHECKING:
+    from omc.output.document import Document
+
+OUTPUT = click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+
+
+def show(document: Document, output: str, *, page: bool = False) -> None:
+    """Print it; with ``page``, through the pager where it doesn't fit on the terminal."""
+    (through_pager if page else echo)(rendered(document, output))
+
+
+def rendered(document: Document, output: str) -> str:
+    """The document as it is printed here: for a terminal as wide as this one, in colour where it has it."""
+    if output == "json":
+        return to_json(document.data)
+    if output == "markdown":
+        from omc.output import markdown
+
+        return markdown.render(document)
+    from omc.output import terminal
+
+    return terminal.render(document, width=width_of(), colour=has_colour(), wrap=sys.stdout.isatty())
