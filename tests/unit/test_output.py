@@ -20,6 +20,7 @@ from omc.cli.screen import Detail, as_screen
 from omc.cli.table import Row, table
 from omc.facts.collector import NO_READING
 from omc.output.markdown import escape, table_row
+from omc.redaction import mask
 from omc.reports import Report
 from omc.stack import load
 from support.shell import words_of
@@ -142,7 +143,7 @@ def test_a_report_in_markdown_has_the_same_shape_whatever_it_tells_of(text: str)
 def test_json_reads_back_and_holds_nothing_that_is_not_seen(text: str) -> None:
     shown = output.to_json({"text": text, "deep": [text]})
     assert not CONTROL.search(shown)
-    assert json.loads(shown)["text"] == output.mask(text)
+    assert json.loads(shown)["text"] == mask(text)
     assert not CONTROL.search(as_json([report_of(text)]))
 
 
