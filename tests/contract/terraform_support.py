@@ -16,7 +16,7 @@ from typing import Any
 
 from omc import terraform
 
-INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "infrastructure"
+INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "infrastructure/terraform"
 MODULES = sorted(path for path in (INFRASTRUCTURE / "modules").iterdir() if path.is_dir())
 ENVIRONMENTS = sorted(path for path in (INFRASTRUCTURE / "environments").iterdir() if path.is_dir())
 BOOTSTRAP = INFRASTRUCTURE / "bootstrap"
@@ -84,11 +84,11 @@ class Partition:
 
 
 class Workshop:
-    """A copy of ``infrastructure/`` in which Terraform may leave what it likes."""
+    """A copy of ``infrastructure/terraform`` in which Terraform may leave what it likes."""
 
     def __init__(self, folder: Path) -> None:
         self.terraform = terraform.find_terraform()
-        self.folder = folder / "infrastructure"
+        self.folder = folder / "infrastructure/terraform"
         shutil.copytree(INFRASTRUCTURE, self.folder, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
 
     def run(self, folder: Path, *arguments: str) -> str:

@@ -262,7 +262,7 @@ def _lane(
         MaxCapacity=3,
     )
     file = folder / name / "omc.toml"
-    root = file.parent / "infrastructure/environments/staging"
+    root = file.parent / "infrastructure/terraform/environments/staging"
     root.mkdir(parents=True)
     (root / "main.tf").write_text(TERRAFORM.format(lane=name))
     (root / "backend.tf").write_text(BACKEND)

@@ -170,7 +170,7 @@ def repository(stack: Stack, folder: Path) -> Iterator[Repository]:
     ignored = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan", "__pycache__", ".venv", ".*_cache")
     for name in ("infrastructure", "apps"):
         shutil.copytree(ROOT / name, checkout / name, ignore=ignored)
-    staging = checkout / "infrastructure/environments/staging"
+    staging = checkout / "infrastructure/terraform/environments/staging"
     exchange = json.loads((stack.state / "cloud.json").read_text())["outside_api_url"]
     values = (staging / "local.tfvars").read_text()
     (staging / "local.auto.tfvars").write_text(f'{values}\nexchange_url = "{exchange}"\n')

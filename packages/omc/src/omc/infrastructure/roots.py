@@ -1,0 +1,193 @@
+"""Where Terraform works for an environment: which folder, which files, whose state, whose credentials.
+
+``staging`` and ``production`` are worked on in the checkout's own ``infrastructure/terraform/environments``, with what Terraform
+downloads kept beside omc's plan files. The local cloud gets the staging root, in a copy of ``infrastructure/terraform``.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omc import terraform as tf
+from omc.aws.gateway import Gateway
+from omc.aws.handover import identity
+from omc.aws.local import LocalEndpoint, local_endpoint
+from omc.errors import WrongUse
+from omc.stack import Environment, Stack
+from omc.stack.model import LOCAL_ROOT
+
+SOURCES = "infrastructure/terraform"
+"""Where the Terraform stands in a checkout; a local cloud's copy has the same place in its state folder."""
+LOCK_FILE = ".terraform.lock.hcl"
+LEFT_OUT = (".terraform", "tests")
+NOT_THE_ENDPOINT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"})
+WORK_FOLDER = ".omc"
+"""Beside omc.toml; for a local cloud, its own state folder."""
+
+_PREPARED: set[tuple[Path, str]] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root module and all that Terraform must be told to work in it."""
+
+    name: str
+    """Its folder in ``infrastructure/terraform/environments``, and the first part of its state's key."""
+    folder: Path
+    plans: Path
+    """Where plan files are kept. They hold secrets: only the user may read them."""
+    bucket: str
+    """Of the state."""
+    env: Mapping[str, str]
+    var_files: tuple[str, ...]
+    """Beside ``terraform.tfvars``, which Terraform reads by itself."""
+    terraform: tf.Terraform
+    account: str = ""
+    region: str = ""
+    """Of the state's bucket; empty takes what ``backend.tf`` says."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Variables that stand above those of the files: what is of this machine in a local cloud."""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """More of the environment, for one purpose: variables, a mark."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return dict(self.env) | dict(self.extra)
+
+    def prepare(self) -> None:
+        """``terraform init``: about a second where the provider is at hand."""
+        arguments = [
+            "init",
+            "-no-color",
+            "-reconfigure",
+            *locked(self.terraform, self.folder),
+            *backend(self.bucket, self.region),
+        ]
+        tf.run(self.terraform, self.folder, arguments, env=self.environment)
+        _PREPARED.add((self.folder, self.bucket))
+
+    def ensure(self) -> None:
+        """``prepare``, unless this process has done so."""
+        if (self.folder, self.bucket) not in _PREPARED:
+            self.prepare()
+
+    def run(
+        self,
+        arguments: list[str],
+        event: Callable[[Mapping[str, Any]], None],
+        stop: Callable[[], bool] | None = None,
+    ) -> str:
+        return tf.run(self.terraform, self.folder, arguments, env=self.environment, event=event, stop=stop)
+
+    def state(self) -> dict[str, Any]:
+        """The state as it is now, secrets and all; empty where nothing was applied yet."""
+        return tf.state(self.terraform, self.folder, env=self.environment)
+
+
+def locked(terraform: tf.Terraform, folder: Path) -> list[str]:
+    """Of ``init`` in a root: the provider must be the one whose checksums are committed, in ``.terraform.lock.hcl``.
+    A root without that file has committed to none, and Terraform writes one.
+
+    OpenTofu takes its providers from a registry of its own, of which nothing is committed: there the lock is only
+    written.
+    """
+    is_committed = (folder / LOCK_FILE).is_file() and not terraform.executable.name.startswith("tofu")
+    return [*(["-lockfile=readonly"] if is_committed else []), *terraform.init_arguments()]
+
+
+def backend(bucket: str, region: str = "") -> list[str]:
+    return [f"-backend-config=bucket={bucket}", *([f"-backend-config=region={region}"] if region else [])]
+
+
+def state_bucket(stack: str, root: str, account: str) -> str:
+    """The bucket that bootstrap made in this account."""
+    return f"{stack}-{root}-tfstate-{account}"
+
+
+def copy_sources(source: Path, target: Path) -> None:
+    """Bring a copy of ``infrastructure/terraform`` up to date: what Terraform itself keeps there stays, files that went go.
+
+    Equal files are left alone, so that somebody who works in the copy just now isn't disturbed.
+    """
+    wanted = {
+        path.relative_to(source)
+        for path in source.rglob("*")
+        if path.is_file() and _is_source(path.relative_to(source))
+    }
+    for path in sorted(wanted):
+        if not (target / path).is_file() or not filecmp.cmp(source / path, target / path, shallow=False):
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / path, target / path)
+    for path in target.rglob("*"):
+        inside = path.relative_to(target)
+        # A lock that isn't among the sources is Terraform's own: a saved plan is applied with the one it was made with.
+        if path.is_file() and _is_source(inside) and inside not in wanted and inside.name != LOCK_FILE:
+            path.unlink()
+
+
+def endpoint_of(cloud: LocalEndpoint) -> dict[str, str]:
+    """Where Terraform finds a local cloud; not as whom. Its own chain heeds only the endpoint that is named for STS."""
+    place = {name: value for name, value in cloud.environment().items() if name not in NOT_THE_ENDPOINT}
+    return place | {"AWS_ENDPOINT_URL_STS": cloud.endpoint}
+
+
+def work_folder(stack: Stack, environment: Environment) -> Path:
+    """omc's own folder for an environment: a local cloud's state folder, else one beside the stack file."""
+    return (environment.local_state or stack.file.parent / WORK_FOLDER).absolute()
+
+
+def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
+    """The root of an environment, ready for ``prepare``.
+
+    ``project`` is the checkout that holds ``infrastructure/terraform``, ``work`` omc's own folder there (``work_folder``),
+    ``stack`` the stack's name. Raises ``WrongUse`` where the environment has no root, ``TerraformError`` where there
+    is no Terraform.
+    """
+    environment = aws.environment
+    name = LOCAL_ROOT if environment.is_local else environment.name
+    sources = project / SOURCES
+    if not (sources / "environments" / name).is_dir():
+        raise WrongUse(
+            f"There is no Terraform for {environment.name}: {sources / 'environments' / name} doesn't exist."
+        )
+    plans = work / "plans"
+    plans.mkdir(mode=0o700, parents=True, exist_ok=True)
+    plans.chmod(0o700)
+    if environment.local_state is not None:
+        found = local_endpoint(environment.local_state)
+        copy = work / SOURCES
+        copy_sources(sources, copy)
+        return Root(
+            name=name,
+            folder=copy / "environments" / name,
+            plans=plans,
+            bucket=state_bucket(stack, name, found.account),
+            env=endpoint_of(found) | identity(aws),
+            var_files=("local.tfvars",),
+            terraform=tf.find_terraform(),
+            account=found.account,
+            settings={"exchange_url": found.exchange_url},
+        )
+    account = str(aws.client("sts").get_caller_identity()["Account"])
+    env = {"AWS_REGION": environment.region, "TF_DATA_DIR": str(work / "terraform" / name)} | identity(aws)
+    return Root(
+        name=name,
+        folder=sources / "environments" / name,
+        plans=plans,
+        bucket=state_bucket(stack, name, account),
+        env=env,
+        var_files=(),
+        terraform=tf.find_terraform(),
+        account=account,
+        region=environment.region,
+        settings={"region": environment.region},
+    )
+
+
+def _is_source(path: Path) -> bool:
+    return not (set(path.parts) & set(LEFT_OUT) or ".tfstate" in path.name)

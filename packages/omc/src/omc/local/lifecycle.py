@@ -1,0 +1,399 @@
+"""A local cloud with the stack in it: start the cloud, push the images, apply the Terraform that AWS gets, wait.
+
+The first ``up`` applies; a later one finds everything in the cloud's own state and only waits until it is healthy.
+An apply that was killed left a cloud that nobody can vouch for, so it is started over; one that was interrupted
+in good order goes on where it was.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omc import terraform as tf
+from omc.aws.gateway import Gateway, access_to
+from omc.checks.finding import Level
+from omc.checks.judge import judge
+from omc.checks.load_balancing import targets
+from omc.checks.services import services_running
+from omc.errors import WrongUse
+from omc.facts.alarms import read_alarms
+from omc.facts.collector import collect
+from omc.facts.scope import Scope
+from omc.infrastructure.roots import SOURCES, backend, copy_sources, locked, state_bucket
+from omc.interrupts import reraise_interrupts
+from omc.local import cloud
+from omc.local.migration import migrate
+from omc.stack import Environment
+from omc.stack.model import LOCAL_ROOT
+from omc.store import embedded
+from omc.store.location import LOCAL_FOLDER
+
+if TYPE_CHECKING:
+    from omc.progress import Progress
+    from omc.stack import Stack
+
+SETTLE_TIMEOUT = 300.0
+ALARMS_TIMEOUT = 60.0
+"""Seconds that the alarms get: they ring while the stack comes up, and their periods here are of ten seconds."""
+"""Seconds for the tasks of a started cloud to become healthy: start, two passed health checks, with room."""
+
+SPACE = 500 * 2**20
+"""Bytes that a local cloud may need: two database clusters' files, logs and metrics of a day (seen: about 200 MiB)."""
+
+
+NEEDED_OF_BOOTSTRAP = {"aws_s3_bucket_versioning", "aws_ecr_repository"}
+"""Resource types of bootstrap that the images and the environment's root build on."""
+
+
+class Phase(StrEnum):
+    """How far the stack in a local cloud has come."""
+
+    NEW = "new"
+    APPLYING = "applying"
+    INTERRUPTED = "interrupted"
+    APPLIED = "applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What omc keeps of a local cloud, beside the cloud's own state."""
+
+    phase: Phase = Phase.NEW
+    mirror: str | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStack:
+    """One local cloud of one project: where its sources and its state are."""
+
+    project: Path
+    environment: Environment
+    """`local` of the stack file, with the state folder that is meant."""
+
+    @property
+    def state(self) -> Path:
+        if self.environment.local_state is None:
+            raise WrongUse(f"The environment {self.environment.name} is not a local one.")
+        return self.environment.local_state
+
+    @property
+    def record_file(self) -> Path:
+        return self.state / "stack.json"
+
+    @property
+    def sources(self) -> Path:
+        """The copy of ``infrastructure/terraform`` that Terraform works in, so that nothing is written into the checkout."""
+        return self.state / SOURCES
+
+    @property
+    def root(self) -> Path:
+        return self.sources / "environments" / LOCAL_ROOT
+
+    def read(self) -> Record:
+        try:
+            payload = json.loads(self.record_file.read_text())
+        except FileNotFoundError:
+            return Record()
+        except ValueError:
+            return Record(phase=Phase.APPLYING)
+        return Record(Phase(payload["phase"]), payload["mirror"], payload["images"], payload["outputs"])
+
+    def write(self, record: Record) -> None:
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = self.record_file.with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(record), indent=1))
+        fresh.replace(self.record_file)
+
+
+def site_of(stack: Stack, state: Path | None) -> LocalStack:
+    """The local cloud of a stack file; with ``state``, one in another folder than the file says."""
+    environment = stack.environments.get("local")
+    if environment is None or environment.local_state is None:
+        raise WrongUse(f"{stack.file} has no environment `local` with a `local_state` folder.")
+    return LocalStack(
+        stack.file.parent, replace(environment, local_state=(state or environment.local_state).absolute())
+    )
+
+
+def up(site: LocalStack, progress: Progress, *, apply: bool = False) -> Record:
+    """Bring the cloud and the stack in it up; returns what stands. ``apply`` applies again where it was applied."""
+    with _alone(site):
+        record = site.read()
+        if record.phase is Phase.NEW:
+            require_space(site.state)
+        if record.phase is Phase.APPLYING:
+            progress.note("The first apply was cut off half-way, so this local cloud is started over.")
+            reset(site)
+            record = Record(mirror=record.mirror)
+        site.write(record)
+        began = time.monotonic()
+        cloud.ask(site.state, "up", *_played(site))
+        reach = cloud.local_endpoint(site.state)
+        progress.note(f"The AWS endpoint answers on {reach.endpoint} ({time.monotonic() - began:.1f} s)")
+        if record.phase is not Phase.APPLIED or apply:
+            record = _apply(site, record, reach, progress)
+        with progress.step("Waiting for healthy tasks"):
+            settle(site.environment, progress)
+        with progress.step("Waiting for quiet alarms"):
+            quiet(site.environment, progress)
+        return record
+
+
+def url(site: LocalStack) -> str:
+    """Where a browser reaches the stack that was applied."""
+    shift = cloud.local_endpoint(site.state).port_shift
+    message = str(site.read().outputs["load_balancer"]["url"])
+    return f"{message}:{80 + shift}" if shift else message
+
+
+def down(site: LocalStack) -> str:
+    """Stop the cloud and whatever still works on it; returns what the cloud's command says.
+
+    omc's own database for it is ended too, unless a command uses it: then that one ends it.
+    """
+    tf.end_leftovers(site.sources)
+    embedded.end(site.state / LOCAL_FOLDER)
+    return cloud.ask(site.state, "down")
+
+
+def reset(site: LocalStack) -> str:
+    """Delete all of the cloud, running or not, and omc's record of it; returns what the cloud's command says."""
+    tf.end_leftovers(site.sources)
+    embedded.remove(site.state / LOCAL_FOLDER)
+    return cloud.ask(site.state, "reset", "--force")
+
+
+def push_image(site: LocalStack, folder: Path, repository: str) -> str:
+    """Push an app's folder as an image; returns its reference, pinned by digest."""
+    reach = cloud.local_endpoint(site.state)
+    digest = cloud.ask(site.state, "push", str(folder), "--repository", repository)
+    return f"{reach.account}.dkr.ecr.{reach.region}.amazonaws.com/{repository}@{digest.strip()}"
+
+
+def terraform_arguments(record: Record, reach: cloud.LocalEndpoint) -> dict[str, str]:
+    """The environment with which a plain ``terraform init`` and ``plan`` work in ``environments/staging``."""
+    mirror = [f"-plugin-dir={record.mirror}"] if record.mirror else []
+    images = json.dumps(dict(record.images), separators=(",", ":"))
+    return {
+        "TF_CLI_ARGS_init": " ".join([*mirror, *_backend(reach)]),
+        **{f"TF_CLI_ARGS_{verb}": " ".join(_variables(reach)) for verb in ("plan", "apply", "destroy")},
+        "TF_VAR_images": images,
+    }
+
+
+@contextmanager
+def _alone(site: LocalStack) -> Iterator[None]:
+    """Only one ``up`` at a time works on a state folder; the lock ends with its process."""
+    site.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (site.state / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise cloud.LocalCloudError(
+                f"Another `omc local up` works on {site.state}. Wait for it, or use another folder: --state DIR"
+            ) from error
+        yield
+
+
+def _apply(site: LocalStack, record: Record, reach: cloud.LocalEndpoint, progress: Progress) -> Record:
+    terraform = tf.find_terraform({"mirror": record.mirror} if record.mirror else None)
+    record = replace(record, mirror=str(terraform.mirror) if terraform.mirror else None)
+    first = record.phase is not Phase.APPLIED
+    site.write(replace(record, phase=Phase.APPLYING) if first else record)
+    try:
+        with reraise_interrupts():
+            copy_sources(site.project / SOURCES, site.sources)
+            with _bootstrap(site, terraform, reach, progress):
+                with progress.step("Pushing the images"):
+                    images = {
+                        service.name: push_image(
+                            site, site.project / "apps" / service.name, f"ohmycoins/{service.name}"
+                        )
+                        for service in site.environment.services
+                    }
+                with progress.step(f"Applying infrastructure/terraform/environments/{LOCAL_ROOT}"):
+                    outputs = apply_root(site, terraform, reach, images, progress)
+                with progress.step("Migrating the database"):
+                    migrate(site.environment)
+    except (KeyboardInterrupt, tf.TerraformError):
+        site.write(replace(record, phase=Phase.INTERRUPTED) if first else record)
+        raise
+    done = replace(record, phase=Phase.APPLIED, images=images, outputs=outputs)
+    site.write(done)
+    return done
+
+
+@contextmanager
+def _bootstrap(
+    site: LocalStack, terraform: tf.Terraform, reach: cloud.LocalEndpoint, progress: Progress
+) -> Iterator[None]:
+    """Apply bootstrap, and run the block as soon as the state bucket and the image repositories stand.
+
+    Terraform goes on watching the bucket's last settings for most of a minute, which nothing here has to wait for.
+    Bootstrap's own state can't be in the bucket that it makes: it stays beside the cloud.
+    """
+    folder = site.sources / "bootstrap"
+    env = reach.environment()
+    needed: set[str] = set()
+    planned = threading.Event()
+
+    def note(record: Mapping[str, Any]) -> None:
+        match record:
+            case {"type": "planned_change", "change": {"resource": {"resource_type": kind, "addr": address}}}:
+                if kind in NEEDED_OF_BOOTSTRAP:
+                    needed.add(address)
+            case {"type": "change_summary"}:
+                planned.set()
+            case {"type": "apply_complete", "hook": {"resource": {"addr": address}}}:
+                needed.discard(address)
+
+    tf.run(terraform, folder, ["init", "-no-color", *locked(terraform, folder)], env=env)
+    arguments = ["apply", "-auto-approve", f"-state={site.state / 'bootstrap.tfstate'}"]
+    arguments += [f"-var=environment={LOCAL_ROOT}", "-var=github_repository=example/oh-my-coins"]
+    arguments += ["-var=github_owner_id=1", "-var=github_repository_id=2"]
+    with ThreadPoolExecutor(1) as pool:
+        applied = pool.submit(tf.run, terraform, folder, arguments, env=env, event=note)
+        try:
+            with progress.step("Applying infrastructure/terraform/bootstrap until images and state have their place"):
+                while not applied.done() and (needed or not planned.is_set()):
+                    time.sleep(0.1)
+            if applied.done():
+                applied.result()
+            yield
+            with progress.step("Waiting for the rest of infrastructure/terraform/bootstrap"):
+                applied.result()
+        except BaseException:
+            tf.interrupt()
+            raise
+
+
+def apply_root(
+    site: LocalStack, terraform: tf.Terraform, reach: cloud.LocalEndpoint, images: Mapping[str, str], progress: Progress
+) -> dict[str, Any]:
+    """Apply the stack alone, where bootstrap and images stand; its outputs."""
+    env = reach.environment() | {"TF_VAR_images": json.dumps(dict(images))}
+    tf.run(
+        terraform,
+        site.root,
+        ["init", "-no-color", "-reconfigure", *locked(terraform, site.root), *_backend(reach)],
+        env=env,
+    )
+    arguments = ["apply", "-auto-approve", "-parallelism=20", *_variables(reach)]
+    tf.run(terraform, site.root, arguments, env=env, event=_reporter(progress))
+    stack: dict[str, Any] = tf.outputs(terraform, site.root, env=env)["stack"]
+    return stack
+
+
+def _played(site: LocalStack) -> list[str]:
+    """What the local cloud's API outside of AWS answers: the project's exchange, where it has one."""
+    quotes = site.project / "apps/exchange/quotes.py"
+    return ["--outside-api", str(quotes)] if quotes.is_file() else []
+
+
+def _variables(reach: cloud.LocalEndpoint) -> list[str]:
+    """What differs from staging in AWS: the timing, and an exchange that this machine plays."""
+    return ["-var-file=local.tfvars", f"-var=exchange_url={reach.exchange_url}"]
+
+
+def _backend(reach: cloud.LocalEndpoint) -> list[str]:
+    return backend(state_bucket("ohmycoins", LOCAL_ROOT, reach.account))
+
+
+def _reporter(progress: Progress) -> Callable[[Mapping[str, Any]], None]:
+    """Terraform's events as one waiting line: how many resources stand, and which one is waited for."""
+    done = 0
+    total = 0
+    under_way: dict[str, float] = {}
+
+    def report(record: Mapping[str, Any]) -> None:
+        nonlocal done, total
+        kind = record.get("type")
+        address = str(record.get("hook", {}).get("resource", {}).get("addr", ""))
+        if kind == "change_summary" and record.get("changes", {}).get("operation") == "plan":
+            total = sum(int(record["changes"].get(what, 0)) for what in ("add", "change", "remove"))
+        elif kind == "apply_start":
+            under_way[address] = time.monotonic()
+        elif kind in {"apply_complete", "apply_errored"}:
+            under_way.pop(address, None)
+            done += 1
+        else:
+            if not address:
+                return
+        if under_way:
+            oldest = min(under_way, key=under_way.__getitem__)
+            waited = time.monotonic() - under_way[oldest]
+            progress.waiting(f"{done} of {total} resources; waiting {waited:.0f} s for {oldest}")
+
+    return report
+
+
+def settle(environment: Environment, progress: Progress) -> None:
+    """Wait until each service runs what it wants and every target is healthy, or say what is not.
+
+    These are two of the morning check's questions, asked again and again.
+    """
+
+    gateway = Gateway(environment, access_to(environment))
+    checks = (services_running, targets)
+    deadline = time.monotonic() + SETTLE_TIMEOUT
+    while True:
+        provided = {Environment: environment, Scope: Scope(datetime.now(UTC), timedelta(hours=1))}
+        findings = judge(checks, collect(checks, provided | {Gateway: gateway}), provided)
+        missing = [f"{finding.subject}: {finding.sentence}" for finding in findings if finding.level is not Level.OK]
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            raise cloud.LocalCloudError(
+                f"The stack is up but not healthy after {SETTLE_TIMEOUT:.0f} s. {' '.join(missing)} "
+                "What it says of itself: omc check morning --env local"
+            )
+        progress.waiting(" ".join(missing))
+        time.sleep(0.5)
+
+
+def quiet(environment: Environment, progress: Progress) -> None:
+    """Wait until every alarm of the environment has its data and none rings; name those that do when the time is up.
+
+    They may ring for a reason, as after the start of a cloud in which a fault is in force, so this refuses nothing.
+    """
+
+    gateway = Gateway(environment, access_to(environment))
+    gateway.log_in()
+    deadline = time.monotonic() + ALARMS_TIMEOUT
+    while True:
+        ours = [each for each in read_alarms(gateway).alarms if each.name.startswith(environment.alarm_prefix)]
+        loud = [f"{each.name} is {each.state}" for each in ours if each.state != "OK"]
+        if not loud:
+            return
+        if time.monotonic() > deadline:
+            progress.note(f"After {ALARMS_TIMEOUT:.0f} s {', '.join(loud)}. Ask why: omc check morning --env local")
+            return
+        progress.waiting(", ".join(loud))
+        time.sleep(0.5)
+
+
+def require_space(folder: Path) -> None:
+    """Refuse to begin what the disk can't hold."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+    if free < SPACE:
+        raise cloud.LocalCloudError(
+            f"A local cloud needs {SPACE // 2**20} MiB of disk and {place} has {free // 2**20} MiB free. "
+            "Free some, or use another folder: --state DIR"
+        )
