@@ -18,14 +18,14 @@ SWEEP_ARGS ?=
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-$(VENV)/.installed: pyproject.toml requirements/dev.txt
+$(VENV)/.installed: pyproject.toml $(wildcard packages/*/pyproject.toml) requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("omc needs Python 3.11 or newer; this is %d.%d. Say which: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@command -v uv >/dev/null || test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
 	@UV=$$(command -v uv || echo $(BIN)/uv); \
 	echo "Installing the locked packages into $(VENV)"; \
 	$$UV pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt && \
-	$$UV pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$$UV pip install --quiet --python $(BIN)/python --no-deps --editable packages/localcloud --editable packages/omc
 	@touch $@
 
 install: $(VENV)/.installed ## the virtual environment, from the hashed lock
@@ -63,13 +63,14 @@ kill-sweep: install ## omc killed at every write and in every call of its change
 	@$(BIN)/python tests/killsweep/sweep.py $(SWEEP_ARGS)
 
 rehearse-outside: install ## faults by AWS's API, SQL and signals, and what the check says: docs/outside.md; STORIES="alarm database-dead" for a part
-	@PYTHONPATH=tests $(BIN)/python -m rehearsal.outside $(STORIES)
+	@PYTHONPATH=tests:packages/omc/tests $(BIN)/python -m rehearsal.outside $(STORIES)
 
 lock: install ## the hashed locks, made anew from pyproject.toml
 	@UV=$$(command -v uv || echo $(BIN)/uv); \
 	test -n "$$(command -v uv)" -o -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv; \
-	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml -o requirements/omc.txt; \
-	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 pyproject.toml --all-extras --group dev -o requirements/dev.txt; \
+	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 packages/omc/pyproject.toml -o requirements/omc.txt; \
+	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-package ecs-localcloud \
+		packages/omc/pyproject.toml packages/localcloud/pyproject.toml --all-extras --group dev -o requirements/dev.txt; \
 	for app in backend frontend; do \
 		$$UV --directory apps/$$app pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 			--constraints ../../requirements/dev.txt requirements.in -o requirements.txt; \

@@ -38,7 +38,8 @@ SHARED = {
     "contract/test_infrastructure": "infrastructure",
     "contract/test_runbook": "infrastructure",
 }
-"""Beginnings of paths below tests/, first match, to the group that runs in one process. Others: a group a file."""
+"""Beginnings of paths below a folder of tests, the first that fits, to the group that runs in one process.
+Others: one a file."""
 
 FRESH = "rehearsal/test_morning"
 """Rehearsals that want a stack in which nothing has failed within the hour: first in their group."""
@@ -47,7 +48,7 @@ LONGEST = (
     "changed stack",
     "stack",
     "releases",
-    "localcloud/test_terraform",
+    "cloud/test_terraform",
     "terraform tests",
     "demo",
     "apply killed",
@@ -57,8 +58,8 @@ LONGEST = (
 
 
 def place_of(nodeid: str) -> str:
-    """``rehearsal/test_demo`` of ``tests/rehearsal/test_demo.py::test_it``."""
-    return nodeid.partition("::")[0].removeprefix("tests/").removesuffix(".py")
+    """``rehearsal/test_demo`` of ``packages/omc/tests/rehearsal/test_demo.py::test_it``."""
+    return nodeid.partition("::")[0].rpartition("tests/")[2].removesuffix(".py")
 
 
 def group_of(nodeid: str) -> str:

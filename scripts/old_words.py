@@ -11,7 +11,7 @@ import tokenize
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("src", "benchmarks", "scripts")
+FOLDERS = ("packages/omc/src", "packages/localcloud/src", "benchmarks", "scripts")
 
 OLD = {
     "told": "response, record, message",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grimp
 
-SOURCE = Path(__file__).parents[2] / "src"
+SOURCE = Path(__file__).parents[2] / "packages/omc/src"
 CAUSES = "only explained when something is wrong, and then it is the larger half of the checks"
 DATABASE = "the morning check has no database to wait for, and SQLAlchemy takes longer to import than all else"
 REFUSED = "only wanted once AWS has refused or the set-up is wrong"

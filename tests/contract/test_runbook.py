@@ -161,7 +161,7 @@ def test_every_alarm_points_to_a_section_and_is_in_the_table_of_alarms() -> None
 def test_what_omc_points_to_is_there() -> None:
     mentions = {
         (path, link)
-        for path in (ROOT / "src" / "omc").rglob("*.py")
+        for path in (ROOT / "packages/omc/src/omc").rglob("*.py")
         for link in re.findall(r"\b([a-z-]+\.md#[a-z0-9-]+)", path.read_text())
     }
     assert mentions

@@ -18,7 +18,7 @@ from pathlib import Path
 from botocore import xform_name
 from botocore.session import Session
 
-SOURCE = Path(__file__).parents[2] / "src"
+SOURCE = Path(__file__).parents[2] / "packages/omc/src"
 TYPES = {"CloudWatchLogsClient": "logs"}
 """Types of parameters that are clients."""
 HANDED = ("omc.procedures.pre", "omc.judgement")

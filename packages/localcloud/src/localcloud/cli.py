@@ -155,7 +155,7 @@ def serve(provided: argparse.Namespace) -> None:
         from localcloud import program
     except ModuleNotFoundError as problem:
         missing = str(problem.name)
-        raise Failure(f"The package {missing} is missing; install the extra: pip install 'omc[local]'.") from problem
+        raise Failure(f"The package {missing} is missing: pip install ecs-localcloud") from problem
     try:
         program.run(home, state / CLOUD, state / STOPPED)
     except program.CannotStart as problem:

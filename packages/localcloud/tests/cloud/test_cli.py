@@ -255,7 +255,7 @@ def test_without_the_extra_it_says_what_to_install(state: Path) -> None:
     script = "import sys; sys.modules['cheroot'] = None; from localcloud.cli import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", script, "serve", "--state", str(state)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert "omc[local]" in sentence(run)
+    assert "pip install ecs-localcloud" in sentence(run)
 
 
 def test_a_full_disk_is_noticed_before_anything_is_written(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

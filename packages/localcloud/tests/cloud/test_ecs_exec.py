@@ -376,7 +376,7 @@ def test_the_database_is_reached_as_the_runbook_writes_it(world: World, task: st
 def test_the_aws_cli_opens_a_session_with_a_plugin(world: World, task: str, tmp_path: Path) -> None:
     """The CLI hands everything to session-manager-plugin; a stand-in for it gets what the real one would get."""
     plugin = tmp_path / "session-manager-plugin"
-    support = Path(__file__).resolve().parents[1]
+    support = Path(__file__).resolve().parents[4] / "tests"
     plugin.write_text(
         f"#!{sys.executable}\nimport json, sys\nsys.path.insert(0, {str(support)!r})\n"
         "from support.session_client import SessionClient\n"

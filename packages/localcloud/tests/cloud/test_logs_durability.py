@@ -43,7 +43,9 @@ while True:
 
 def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "src"}
+        [sys.executable, "-c", WRITER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": "packages/localcloud/src"},
     )
     assert process.stdout is not None
     for _ in range(2_000):
@@ -162,7 +164,9 @@ def test_no_worker_outlives_its_server(tmp_path: Path) -> None:
         "print(logs.workshop._process.pid, flush=True); time.sleep(60)"
     )
     server = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": "src"}
+        [sys.executable, "-c", script, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": "packages/localcloud/src"},
     )
     assert server.stdout is not None
     worker = int(server.stdout.readline())

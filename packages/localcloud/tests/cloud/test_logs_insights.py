@@ -374,7 +374,7 @@ def test_flow_logs_in_the_default_and_in_an_own_format(run: Run) -> None:
 
 SAVED = re.findall(
     r"<<-QUERY\n(.*?)\n +QUERY",
-    (Path(__file__).parents[2] / "infrastructure/terraform/modules/monitoring/logs.tf").read_text(),
+    (Path(__file__).parents[4] / "infrastructure/terraform/modules/monitoring/logs.tf").read_text(),
     re.DOTALL,
 )
 

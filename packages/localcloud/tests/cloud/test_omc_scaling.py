@@ -24,7 +24,7 @@ from omc.stack import Environment, load
 
 pytestmark = pytest.mark.cloud
 
-STACK = (Path(__file__).parents[2] / "omc.toml").read_text()
+STACK = (Path(__file__).parents[4] / "omc.toml").read_text()
 
 
 @pytest.fixture(scope="module")

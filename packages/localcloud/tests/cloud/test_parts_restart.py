@@ -138,7 +138,7 @@ with running_cloud(pathlib.Path(sys.argv[1])) as cloud:
 
 def test_a_killed_cloud_comes_back_with_its_data_and_leaves_no_process(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[4]
     run = subprocess.Popen([sys.executable, "-c", PROGRAM, str(state)], cwd=root, stdout=subprocess.PIPE, text=True)
     try:
         assert run.stdout is not None

@@ -268,7 +268,7 @@ def test_every_fault_of_the_catalogue_says_what_it_is() -> None:
 
 
 def test_the_documentation_has_every_fault_as_it_is() -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[4]
     written = run_path(str(root / "scripts" / "fault_table.py"))
     text = (root / "docs" / "localcloud.md").read_text()
     assert text == written["page"](text), "run: python scripts/fault_table.py"

@@ -32,7 +32,7 @@ from support.stack import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 BOOTSTRAP = [
     "-var=environment=staging",
     "-var=github_repository=example/ohmycoins",
@@ -68,7 +68,9 @@ class Root:
 
 @pytest.fixture
 def roots(tmp_path: Path, cloud: Cloud) -> Callable[[str], Root]:
-    shutil.copytree(ROOT / "infrastructure/terraform", tmp_path / "infrastructure", ignore=shutil.ignore_patterns(".terraform*"))
+    shutil.copytree(
+        ROOT / "infrastructure/terraform", tmp_path / "infrastructure", ignore=shutil.ignore_patterns(".terraform*")
+    )
     terraform, identity = find_terraform(), cloud.part(Identity)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
     environment = {

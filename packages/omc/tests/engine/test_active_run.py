@@ -20,7 +20,7 @@ from omc.store.opened import Store
 from omc.store.runs import LEASE
 
 ALICE = Actor("local:alice")
-LOCAL = load(Path(__file__).parents[2] / "omc.toml").environments["local"]
+LOCAL = load(Path(__file__).parents[4] / "omc.toml").environments["local"]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_run_is_not_in_its_own_way_nor_in_that_of_another_environment(store: S
     assert f"{run} (Set one) by local:alice" in in_the_way(store)
     assert in_the_way(store, run) == ""
     assert in_the_way(store, ANY) == ""
-    staging = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+    staging = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
     assert read_active_run(store, staging, OwnRun()).conflict == ""
 
 

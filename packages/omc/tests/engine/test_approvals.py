@@ -31,7 +31,7 @@ from omc.store.opened import Store
 from support.engine_world import World, opened_at, until
 
 ALICE, BOB, CAROL = Actor("alice"), Actor("bob"), Actor("carol")
-ENVIRONMENTS = load(Path(__file__).parents[2] / "omc.toml").environments
+ENVIRONMENTS = load(Path(__file__).parents[4] / "omc.toml").environments
 GLASS = BreakGlass("nobody can log in and I am alone", 1)
 
 

@@ -31,7 +31,7 @@ from omc.store.location import StoreLocation, locate_store
 from omc.store.models import Base
 from support.engine_world import until
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 USER = """
 import sys, time
 from pathlib import Path

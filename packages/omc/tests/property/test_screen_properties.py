@@ -11,7 +11,6 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import omc
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.cli.report import worst_first
 from omc.cli.screen import SECTIONS, Detail, as_screen, by_subject, merged, section
@@ -19,7 +18,7 @@ from omc.facts.collector import NO_READING
 from omc.reports import Report
 from omc.stack import load
 
-STACK = load(Path(omc.__file__).parents[2] / "omc.toml")
+STACK = load(Path(__file__).parents[4] / "omc.toml")
 NOW = datetime(2026, 11, 29, 16, 2, tzinfo=UTC)
 ANSI = re.compile(r"\x1b\[\d*m")
 PLACES = (

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200
 
 
 def test_what_is_asked_once_something_is_wrong_can_be_read(healthy: Stack) -> None:
-    stack = load(Path(__file__).parents[2] / "omc.toml")
+    stack = load(Path(__file__).parents[4] / "omc.toml")
     environment = replace(stack.environments["local"], local_state=healthy.state)
     gateway = Gateway(environment, access_to(environment))
     questions = dict.fromkeys(question for _, some in QUESTIONS for question in some)

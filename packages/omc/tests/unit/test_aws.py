@@ -25,7 +25,7 @@ from omc.errors import AccessDenied, AwsRefused, BadAnswer, NotFound, Throttled,
 from omc.stack import Environment, load
 from support.shell import words_of
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 
 
 def gateway(aws: CannedAws, environment: Environment = STAGING) -> Gateway:

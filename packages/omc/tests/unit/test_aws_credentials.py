@@ -28,7 +28,7 @@ from omc.stack import load
 from support.credential_sources import NAMED, PAST, ROLE, SOURCES, Giver, Person, giver
 from support.data_layer import until
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[4]
 STAGING = load(REPOSITORY / "omc.toml").environments["staging"]
 
 

@@ -19,7 +19,7 @@ from omc.facts.services import Services
 from omc.stack import Environment, load
 from support.causes_world import NOW, service
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 GIVEN = {Environment: STAGING, Scope: Scope(datetime(2026, 11, 23, 21, 15, tzinfo=UTC))}
 PROOF = (Evidence("read", NO_READING),)
 

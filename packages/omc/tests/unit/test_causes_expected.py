@@ -16,7 +16,7 @@ from omc.facts.collector import NO_READING
 from omc.facts.scope import Scope
 from omc.stack import Environment, load
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 SCOPE = Scope(datetime(2026, 11, 23, 22, 15, tzinfo=UTC))
 FAIL, WARN = Level.FAIL, Level.WARN
 

@@ -18,7 +18,7 @@ from omc.facts.traffic import CacheMinute, MetricsAge, read_metrics_age
 from omc.stack import load
 from support.fake_gateway import FakeGateway
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
 OK, WARN, UNKNOWN = Level.OK, Level.WARN, Level.UNKNOWN
 THERE = Pending((), cache={"ReplicationGroupCreateTime": NOW - timedelta(days=9)})

@@ -19,7 +19,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.stack import load
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
 FAIL, WARN, OK, UNKNOWN = Level.FAIL, Level.WARN, Level.OK, Level.UNKNOWN
 

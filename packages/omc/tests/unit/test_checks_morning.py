@@ -33,7 +33,7 @@ from omc.facts.traffic import MetricsAge, Minute, ServiceMetric, Traffic
 from omc.judgement.task_causes import cause_of, is_failure
 from omc.stack import Environment, load
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
 SCOPE = Scope(NOW)
 OK, WARN, FAIL, UNKNOWN = Level.OK, Level.WARN, Level.FAIL, Level.UNKNOWN

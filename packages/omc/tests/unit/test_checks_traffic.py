@@ -20,7 +20,7 @@ from omc.facts.services import EcsService, Services
 from omc.facts.traffic import MetricsAge, ServiceMetric
 from omc.stack import load
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 21, 13, 30, tzinfo=UTC)
 END = NOW.replace(minute=10, second=0)
 """End of the newest step that is whole and told."""

@@ -19,7 +19,7 @@ from omc.facts.scope import Scope
 from omc.facts.traffic import Minute, Traffic
 from omc.stack import load
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 21, 15, 30, tzinfo=UTC)
 OK, WARN, FAIL, UNKNOWN = Level.OK, Level.WARN, Level.FAIL, Level.UNKNOWN
 BALANCER = LoadBalancer("ohmycoins-staging", "app/x/1", "x.elb.amazonaws.com", "active", "", "arn:lb")

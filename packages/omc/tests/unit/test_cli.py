@@ -23,7 +23,7 @@ from omc.cli.table import Row, table
 from omc.engine.run_document import heading
 from omc.output.gate import page
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[4]
 HEAVY = ("botocore", "boto3", "rich", "sqlalchemy", "fastapi", "moto", "localcloud", "httpx")
 
 

@@ -82,7 +82,7 @@ def test_every_resource_of_the_table_is_of_an_action_that_some_command_needs() -
 
 
 def test_resources_are_named_as_the_stack_names_them() -> None:
-    environment = load(Path(__file__).parents[2] / "omc.toml").environments["production"]
+    environment = load(Path(__file__).parents[4] / "omc.toml").environments["production"]
     needs = needs_of_commands(environment, "ohmycoins", "aws-us-gov", "123456789012")
     on = {need.action: need.resources for need in needs["deploy"]}
     assert on["ecs:UpdateService"] == tuple(

@@ -15,7 +15,7 @@ from omc.facts.definitions import Definitions
 from omc.stack import load
 from support import release_world as world
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 SET = {"ParameterName": "work_mem", "ParameterValue": "8192", "Source": "user"}
 
 

@@ -18,7 +18,7 @@ from omc.facts.dependencies import MAX_DEPENDENCIES, State, place_of_dependency,
 from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.stack import load
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 UP, DEGRADED, DOWN, OFF, UNKNOWN = State.UP, State.DEGRADED, State.DOWN, State.OFF, State.UNKNOWN
 OURS = {"environment": "staging", "revision": "7", "schema": 3, "data_age_seconds": 2.5}
 

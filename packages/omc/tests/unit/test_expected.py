@@ -26,7 +26,7 @@ from omc.facts.trail import Author
 from omc.stack import load
 from support import expected_world as world
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 22, 15, tzinfo=UTC)
 STATE = Expected((), written=datetime(2026, 11, 23, 22, 2, tzinfo=UTC), place="s3://bucket/key")
 OK, WARN, FAIL, UNKNOWN = Level.OK, Level.WARN, Level.FAIL, Level.UNKNOWN

@@ -29,7 +29,7 @@ from omc.store.location import StoreLocation
 from support import expected_world as world
 from support.fake_gateway import FakeGateway
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 WRITTEN = datetime(2026, 11, 23, 22, 2, tzinfo=UTC)
 SECRET = "hunter2-hunter2"
 

@@ -47,7 +47,7 @@ from omc.facts.tasks import read_stopped_tasks
 from omc.facts.traffic import read_metrics_age, read_traffic
 from omc.stack import Environment, Service, load
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 SCOPE = Scope(NOW)
 
 

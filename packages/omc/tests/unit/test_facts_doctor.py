@@ -51,7 +51,7 @@ from support.http_server import serving
 
 STAGING = replace(world.environment(), local_state=None, name="staging")
 USER = Caller(f"arn:aws:iam::{ACCOUNT}:user/jo", ACCOUNT)
-PROJECT = Project(Path(__file__).parents[2], "ohmycoins")
+PROJECT = Project(Path(__file__).parents[4], "ohmycoins")
 TOPIC = arn("sns", "ohmycoins-staging-sev-1")
 QUEUE = arn("sqs", "ohmycoins-staging-alerts")
 KEY = arn("kms", "key/abc")

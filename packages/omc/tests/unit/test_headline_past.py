@@ -12,7 +12,7 @@ from omc.reports.headline import headline
 from omc.reports.report import Report
 from omc.stack import load
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 30, 2, 0, tzinfo=UTC)
 
 

@@ -22,7 +22,7 @@ from omc.stack.people import NO_PEOPLE, GitHubSettings, People, canonical_name
 from omc.store.location import StoreLocation
 from support.github import github_api, job_of, review
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 ACCOUNT = "123456789012"
 PRODUCTION = load(ROOT / "omc.toml").environments["production"]
 LOCAL = load(ROOT / "omc.toml").environments["local"]

@@ -22,7 +22,7 @@ from omc.errors import Unreachable
 from omc.facts.images import Image, Reference, architectures, configuration_of, find_image, processor_of
 from omc.stack import load
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 OCI, DOCKER = "application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"
 PATH = "/layer"
 ARM = json.dumps({"architecture": "arm64", "variant": "v8", "os": "linux"}).encode()

@@ -34,7 +34,7 @@ from omc.judgement.approved_changes import approved_changes
 from omc.stack import load
 from support import small_terraform
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 HERE = f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
 APPLY = action_named("terraform.apply_plan")
 

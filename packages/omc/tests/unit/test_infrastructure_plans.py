@@ -26,7 +26,7 @@ from omc.procedures.resource_kinds import lost_with
 from omc.stack import Environment, load
 from omc.store.redaction import REDACTED
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 FIXTURES = ROOT / "tests/fixtures/terraform"
 ENVIRONMENTS = load(ROOT / "omc.toml").environments
 STAGING, PRODUCTION = ENVIRONMENTS["staging"], ENVIRONMENTS["production"]

@@ -81,7 +81,7 @@ WHOLE = Detail(verbose=True, everything=True)
 
 
 def report_of(text: str) -> Report:
-    environment = load(Path(omc.__file__).parents[2] / "omc.toml").environments["staging"]
+    environment = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
     findings = tuple(
         Finding(text, level, text, text, (Evidence(text, NO_READING),), None) for level in (Level.OK, Level.FAIL)
     )

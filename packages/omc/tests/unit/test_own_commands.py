@@ -13,8 +13,8 @@ import pytest
 
 from omc.cli.main import root
 
-ROOT = Path(__file__).parents[2]
-SOURCES = sorted((ROOT / "src" / "omc").rglob("*.py"))
+ROOT = Path(__file__).parents[4]
+SOURCES = sorted((ROOT / "packages/omc/src/omc").rglob("*.py"))
 DOCUMENTS = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "omc.toml"])
 OPEN = "\x00"
 """Stands for what a message fills in."""
@@ -80,7 +80,7 @@ def wrong(texts: Iterator[tuple[int, str]]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "packages/omc/src")))
 def test_commands_in_messages_are_omcs(source: Path) -> None:
     assert wrong(texts_of(source)) == []
 

@@ -23,7 +23,7 @@ from omc.procedures.infrastructure_summary import details, headline, summary
 from omc.procedures.plan_document import plan_document
 from omc.stack import load
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 HASH = "5" * 64
 ASKED = PlannedChange("/checkout", "/checkout/.omc", "ohmycoins", "/checkout/.omc/plans/5.tfplan", HASH)
 SAME = {"identifier": "x", "name": "n"}

@@ -26,7 +26,7 @@ from omc.facts.scope import Scope
 from omc.stack import Environment, load
 from support.wire import Handler, answering, page, says
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 BACKEND, FRONTEND = STAGING.services
 ONLY_FRONTEND = replace(STAGING, services=(FRONTEND,))
 

@@ -26,7 +26,7 @@ from omc.procedures.scale import ScaleRequest
 from omc.stack import load
 from support import release_world as world
 
-STACK = load(Path(__file__).parents[2] / "omc.toml")
+STACK = load(Path(__file__).parents[4] / "omc.toml")
 STAGING, PRODUCTION = STACK.environments["staging"], STACK.environments["production"]
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 

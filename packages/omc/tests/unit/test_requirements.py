@@ -21,7 +21,7 @@ from omc.model.releases import ReleasedService
 from omc.stack import load
 from support import release_world as world
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 SECRET = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:shop/key-AbCdEf"
 ROLE = "arn:aws:iam::123456789012:role/path/shop-task"
 TRUSTED = {"Statement": [{"Effect": "Allow", "Principal": {"Service": TASKS}, "Action": "sts:AssumeRole"}]}

@@ -11,7 +11,7 @@ from omc.errors import StackError, WrongUse
 from omc.stack import environment_of, find, load
 from omc.times import format_duration, format_time
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[4]
 TEXT = (REPOSITORY / "omc.toml").read_text()
 
 

@@ -18,7 +18,7 @@ from omc.facts.standing_images import missing_images
 from omc.stack import load
 from support import release_world as world
 
-STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
+STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 ECR = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com"
 A, B = world.digest("a"), world.digest("b")
 

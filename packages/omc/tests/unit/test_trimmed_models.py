@@ -218,7 +218,7 @@ def test_another_operation_brings_other_files(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_the_guard_stands_before_what_is_left() -> None:
-    environment = load(Path(__file__).parents[2] / "omc.toml").environments["local"]
+    environment = load(Path(__file__).parents[4] / "omc.toml").environments["local"]
     gateway = Gateway(environment, Access("http://127.0.0.1:1", "a", "b"))
     with pytest.raises(WriteRefused):
         gateway.client("ecs").update_service(service="s")

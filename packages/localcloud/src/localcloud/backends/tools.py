@@ -30,13 +30,13 @@ class MissingPart(Exception):
 def _package(name: str) -> Path:
     spec = importlib.util.find_spec(name)  # found without importing: the packages' own layers are not used
     if spec is None or spec.origin is None:
-        raise MissingPart(f"the Python package {name} is missing; install omc with its extra: pip install 'omc[local]'")
+        raise MissingPart(f"the Python package {name} is missing: pip install ecs-localcloud")
     return Path(spec.origin).parent
 
 
 def _checked(program: Path, variable: str) -> Path:
     if not (program.is_file() and os.access(program, os.X_OK)):
-        raise MissingPart(f"{program} is no program that can be run; set {variable}, or install omc[local] anew")
+        raise MissingPart(f"{program} is no program that can be run; set {variable}, or reinstall ecs-localcloud")
     return program
 
 

@@ -1,7 +1,7 @@
 """``ecr.protect_image``: a tag that keeps the image of a verified release from expiring.
 
-The registry's lifecycle policy (infrastructure/terraform/modules/registry) keeps images tagged ``release-…`` whatever else it
-expires. Arguments: ``repository``, ``digest``. A registry that says no costs the release nothing: it is said.
+The registry's lifecycle policy (infrastructure/terraform/modules/registry) keeps images tagged ``release-…`` whatever
+else it expires. Arguments: ``repository``, ``digest``. A registry that says no costs the release nothing: it is said.
 """
 
 from __future__ import annotations

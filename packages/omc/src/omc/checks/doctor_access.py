@@ -172,7 +172,11 @@ def _trusted(
 ) -> tuple[Level, str, str]:
     again = "Apply infrastructure/terraform/bootstrap again with github_owner_id and github_repository_id"
     if role.missing:
-        return Level.FAIL, "It does not exist, so no job can deploy.", "Apply infrastructure/terraform/bootstrap in this account"
+        return (
+            Level.FAIL,
+            "It does not exist, so no job can deploy.",
+            "Apply infrastructure/terraform/bootstrap in this account",
+        )
     if role.open or role.patterns:
         what = "every repository on GitHub" if role.open else f"whatever fits {listed(role.patterns)}"
         return Level.FAIL, f"It trusts {what}, not exactly this repository's jobs.", "Trust exact subjects only"

@@ -56,8 +56,8 @@ def local() -> None:
 def up(context: click.Context, state: Path | None, apply: bool) -> None:
     """Start the local cloud and wait until the stack in it is healthy.
 
-    The first time it applies infrastructure/terraform/bootstrap and environments/staging, in about two minutes. Later starts
-    find all of it in the cloud's state, and take seconds.
+    The first time it applies infrastructure/terraform, bootstrap and environments/staging, in about two minutes. Later
+    starts find all of it in the cloud's state, and take seconds.
 
     \b
     omc local up

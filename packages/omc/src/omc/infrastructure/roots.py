@@ -1,7 +1,7 @@
 """Where Terraform works for an environment: which folder, which files, whose state, whose credentials.
 
-``staging`` and ``production`` are worked on in the checkout's own ``infrastructure/terraform/environments``, with what Terraform
-downloads kept beside omc's plan files. The local cloud gets the staging root, in a copy of ``infrastructure/terraform``.
+``staging`` and ``production`` are worked on in the checkout's own ``infrastructure/terraform/environments``, with what
+Terraform downloads kept beside omc's plan files. The local cloud gets the staging root, in a copy of all of it.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def state_bucket(stack: str, root: str, account: str) -> str:
 
 
 def copy_sources(source: Path, target: Path) -> None:
-    """Bring a copy of ``infrastructure/terraform`` up to date: what Terraform itself keeps there stays, files that went go.
+    """Bring a copy of ``infrastructure/terraform`` up to date: what Terraform keeps there stays, files that went go.
 
     Equal files are left alone, so that somebody who works in the copy just now isn't disturbed.
     """
@@ -144,9 +144,9 @@ def work_folder(stack: Stack, environment: Environment) -> Path:
 def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     """The root of an environment, ready for ``prepare``.
 
-    ``project`` is the checkout that holds ``infrastructure/terraform``, ``work`` omc's own folder there (``work_folder``),
-    ``stack`` the stack's name. Raises ``WrongUse`` where the environment has no root, ``TerraformError`` where there
-    is no Terraform.
+    ``project`` is the checkout that holds ``infrastructure/terraform``, ``work`` omc's own folder there
+    (``work_folder``), ``stack`` the stack's name. Raises ``WrongUse`` where the environment has no root,
+    ``TerraformError`` where there is no Terraform.
     """
     environment = aws.environment
     name = LOCAL_ROOT if environment.is_local else environment.name

@@ -96,7 +96,7 @@ class LocalStack:
 
     @property
     def sources(self) -> Path:
-        """The copy of ``infrastructure/terraform`` that Terraform works in, so that nothing is written into the checkout."""
+        """The copy of the Terraform in which it is applied, so that nothing is written into the checkout."""
         return self.state / SOURCES
 
     @property
