@@ -5,7 +5,7 @@ commands of the runbook that this one grew from are run as they were written, wi
 answer must agree with processes, sockets, the load balancer, the database and the cache themselves.
 
 The AWS CLI is version 1, the only one on PyPI. It has no `logs tail`, which is shown by the calls that version 2 makes
-for it (packages/localcloud/tests/cloud/test_logs_clients.py) and by Live Tail; and execute-command wants a plugin, for which the
+for it (localcloud/tests/cloud/test_logs_clients.py) and by Live Tail; and execute-command wants a plugin, for which the
 tests' own client of that protocol stands in.
 """
 
