@@ -13,9 +13,7 @@ from omc.checks import doctor_access as access
 from omc.checks import doctor_questions as questions
 from omc.checks import doctor_record as record
 from omc.checks import doctor_stack as stack
-from omc.checks.doctor import DOCTOR
 from omc.checks.finding import Finding, Level
-from omc.checks.judge import name_of
 from omc.facts.account import AwsClock, Caller
 from omc.facts.alarm_paths import AlarmPaths, Subscription
 from omc.facts.alarms import Alarm, Alarms
@@ -50,12 +48,6 @@ def only(findings: Iterable[Finding], subject: str = "") -> Finding:
     assert all(finding.procedure and finding.procedure.title for finding in found if finding.level is not OK)
     [one] = [finding for finding in found if not subject or finding.subject == subject]
     return one
-
-
-def test_every_check_names_its_findings_after_itself() -> None:
-    names = [name_of(check) for check in DOCTOR]
-    assert len(set(names)) == len(names)
-    assert all(check.__doc__ for check in DOCTOR)
 
 
 # Who may do what

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,17 +11,13 @@ from typing import Any
 import pytest
 
 from omc.checks.alarms import alarms
-from omc.checks.finding import Finding, Level, worst
+from omc.checks.finding import Finding, Level
 from omc.checks.freshness import data_fresh, metrics_fresh
-from omc.checks.judge import judge
 from omc.checks.load_balancing import error_rate, load_balancer, targets
 from omc.checks.logs import recent_errors
-from omc.checks.morning import MORNING
 from omc.checks.services import rollouts, services_running, task_starts
 from omc.checks.tasks import failed_tasks
-from omc.errors import AccessDenied
 from omc.facts.alarms import Alarm, Alarms
-from omc.facts.collector import NO_READING, Unavailable, dependencies
 from omc.facts.data_age import DataAge, ServiceData
 from omc.facts.load_balancers import GroupHealth, LoadBalancer, LoadBalancers, Target, TargetGroup, TargetHealth
 from omc.facts.logs import ErrorGroup, RecentErrors
@@ -31,7 +27,7 @@ from omc.facts.services import Deployment, EcsService, Event, Services
 from omc.facts.tasks import Container, StoppedTask, StoppedTasks
 from omc.facts.traffic import MetricsAge, Minute, ServiceMetric, Traffic
 from omc.judgement.task_causes import cause_of, is_failure
-from omc.stack import Environment, load
+from omc.stack import load
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
@@ -677,64 +673,3 @@ def test_metrics_fresh() -> None:
     assert said(metrics_fresh(FRESH, running, STAGING, SCOPE)) == [(OK, "CloudWatch's newest metric is 2 min old.")]
     assert [finding.level for finding in metrics_fresh(STALE, running, STAGING, SCOPE)] == [UNKNOWN, UNKNOWN]
     assert list(metrics_fresh(STALE, services(service(running=0)), STAGING, SCOPE)) == [], "nothing runs: no metric"
-
-
-# Together
-
-
-def test_what_could_not_be_read_is_unknown_for_each_check_that_needs_it() -> None:
-    denied = AccessDenied("ecs DescribeServices is not allowed.", "ecs:DescribeServices")
-    readings: dict[type, Any] = {
-        fact: Unavailable(fact, denied, NO_READING)
-        for check in MORNING
-        for fact in dependencies(check).values()
-        if fact not in (Environment, Scope)
-    }
-    found = judge(MORNING, readings, {Environment: STAGING, Scope: SCOPE})
-    assert len(found) == len(MORNING)
-    assert {(finding.level, finding.action) for finding in found} == {(UNKNOWN, "ecs:DescribeServices")}
-
-
-MISTAKES = (RecursionError, KeyError, TypeError, ValueError, ZeroDivisionError, IndexError, UnicodeError, MemoryError)
-
-
-@pytest.mark.parametrize("error", [kind("x") for kind in (*MISTAKES, AttributeError, OverflowError, AssertionError)])
-@pytest.mark.parametrize("at_once", [True, False], ids=["before its first finding", "after it"])
-def test_a_mistake_inside_one_check_costs_that_check(error: Exception, at_once: bool) -> None:
-    def broken(scope: Scope) -> Iterator[Finding]:
-        """What breaks"""
-        if not at_once:
-            yield Finding("broken", OK, "half", "Half of it is fine.")
-        raise error
-
-    def sound(scope: Scope) -> Iterator[Finding]:
-        """What stands"""
-        yield Finding("sound", OK, "it", "It stands.")
-
-    found = judge([broken, sound], {}, {Scope: SCOPE})
-    assert [(finding.check, finding.level) for finding in found] == [("broken", UNKNOWN), ("sound", OK)]
-    assert f"A mistake in omc ended the check broken: {type(error).__name__}" in found[0].sentence
-
-
-def test_somebody_who_looks_for_the_mistake_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(scope: Scope) -> Iterator[Finding]:
-        """What breaks"""
-        raise IndexError("here")
-
-    monkeypatch.setenv("OMC_DEBUG", "1")
-    with pytest.raises(IndexError, match="here"):
-        judge([broken], {}, {Scope: SCOPE})
-
-
-@pytest.mark.parametrize(
-    ("levels", "verdict"),
-    [([], UNKNOWN), ([OK], OK), ([OK, WARN], WARN), ([WARN, UNKNOWN], UNKNOWN), ([UNKNOWN, FAIL, OK], FAIL)],
-)
-def test_the_verdict_is_the_worst(levels: list[Level], verdict: Level) -> None:
-    assert worst(Finding("check", level, "subject", "Sentence.") for level in levels) is verdict
-
-
-@pytest.mark.parametrize("check", MORNING, ids=lambda check: check.__name__)
-def test_every_check_says_what_it_is_about(check: Callable[..., Any]) -> None:
-    assert check.__doc__
-    assert "\n" not in check.__doc__, "its first line is shown as the subject of an unknown finding"

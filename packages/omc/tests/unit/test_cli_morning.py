@@ -20,7 +20,7 @@ def test_all_is_well(tmp_path: Path) -> None:
     code, report = morning(tmp_path, healthy())
     assert (code, report["verdict"]) == (0, "ok"), report
     assert {found["level"] for found in report["findings"]} == {"ok"}
-    assert len({found["check"] for found in report["findings"]}) == len(MORNING)
+    assert len({found["check"] for found in report["findings"]}) == len(MORNING.checks)
     assert all(evidence["sources"] for found in report["findings"] for evidence in found["evidence"])
 
 

@@ -14,7 +14,7 @@ from omc.stack import load
 from support.called import called, everything
 
 ROOTS = {
-    "check morning": [("omc.reports.examine", "morning")],
+    "check morning": [("omc.reports.morning", "morning")],
     "infra plan": [
         ("omc.procedures.infrastructure", "apply"),
         ("omc.procedures.infrastructure", "destroy"),
@@ -27,7 +27,7 @@ ROOTS = {
     ],
     "deployments": [("omc.cli.deployments", "deployments")],
     "audit verify": [("omc.cli.audit", "verify")],
-    "doctor": [("omc.cli.doctor", "run")],
+    "doctor": [("omc.reports.doctor", "doctor")],
 }
 PROCEDURES = {
     "deploy": "deploy",

@@ -18,16 +18,13 @@ from urllib.parse import quote
 import pytest
 
 from canned_aws import ACCOUNT, NOW, alarm, arn
-from omc.aws.gateway import Gateway
 from omc.checks.doctor import DOCTOR
 from omc.checks.finding import Finding, Level
-from omc.checks.judge import judge
-from omc.checks.runbook import FIRST_DAY
+from omc.checks.run import run_checks
 from omc.errors import AccessDenied, AwsRefused, NotFound
 from omc.facts.account import Caller, read_aws_clock
 from omc.facts.alarm_paths import read_alarm_paths
 from omc.facts.alarms import read_alarms
-from omc.facts.collector import collect
 from omc.facts.github import (
     named_by,
     protection_in,
@@ -41,8 +38,8 @@ from omc.facts.project import Project
 from omc.facts.record_places import read_record_bucket
 from omc.facts.record_store import read_record_store
 from omc.facts.scope import Scope
+from omc.facts.source import Facts
 from omc.facts.state_file import read_state_file
-from omc.stack import Environment
 from omc.stack.people import GitHubSettings
 from omc.store.location import StoreLocation
 from support import release_world as world
@@ -206,14 +203,9 @@ def _objects(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def examined(record: dict[tuple[str, str], Any], **environment: Any) -> list[Finding]:
     place = replace(STAGING, github=GitHubSettings(repository="owner/app"), **environment)
-    provided: dict[Any, Any] = {
-        Environment: place,
-        Scope: Scope(NOW),
-        Project: PROJECT,
-        StoreLocation: StoreLocation(folder=Path("/nonexistent/omc")),
-    }
-    readings = collect(DOCTOR, provided | {Gateway: FakeGateway(dict(record), place)})
-    return judge(DOCTOR, readings, provided, FIRST_DAY)
+    more = {Project: PROJECT, StoreLocation: StoreLocation(folder=Path("/nonexistent/omc"))}
+    gateway: Any = FakeGateway(dict(record), place)
+    return list(run_checks(DOCTOR, Facts(gateway, Scope(NOW), more)).findings)
 
 
 @pytest.fixture(autouse=True)

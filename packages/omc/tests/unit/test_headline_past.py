@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from omc.checks.finding import Finding, Level
+from omc.checks.run import Report
 from omc.reports.headline import headline
-from omc.reports.report import Report
 from omc.stack import load
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,15 +15,13 @@ from botocore import xform_name
 
 from canned_aws import NOW, PREFIX, arn, healthy
 from omc.aws import http_get
-from omc.aws.gateway import Gateway
 from omc.aws.http_get import Failed, Page, Trouble
 from omc.checks.finding import Finding, Level
-from omc.checks.judge import judge
 from omc.checks.morning import MORNING
+from omc.checks.run import run_checks
 from omc.facts import logs
-from omc.facts.collector import collect
 from omc.facts.scope import Scope
-from omc.stack import Environment
+from omc.facts.source import Facts
 from omc.store.location import StoreLocation
 from support import release_world as world
 from support.fake_gateway import FakeGateway
@@ -126,10 +125,9 @@ def morning(record: Mapping[tuple[str, str], Any], monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(http_get, "get", get)
     monkeypatch.setattr(logs, "FIRST_WAIT", 0.0)
-    environment = world.environment()
-    provided: dict[Any, Any] = {Environment: environment, Scope: Scope(NOW), StoreLocation: StoreLocation()}
-    gateway = FakeGateway(dict(record), environment)
-    return judge(MORNING, collect(MORNING, provided | {Gateway: gateway}), provided)
+    gateway: Any = FakeGateway(dict(record), world.environment())
+    checks = replace(MORNING, causes=None)  # what each says by itself
+    return list(run_checks(checks, Facts(gateway, Scope(NOW), {StoreLocation: StoreLocation()})).findings)
 
 
 def exempt(operation: str, path: Path) -> bool:
@@ -170,7 +168,7 @@ def test_no_field_that_is_missing_leaves_all_well(monkeypatch: pytest.MonkeyPatc
         record = answers()
         record[call] = without(record[call], path)
         found = morning(record, monkeypatch)
-        assert len({finding.check for finding in found}) == len(MORNING), "each check says something"
+        assert len({finding.check for finding in found}) == len(MORNING.checks), "each check says something"
         if {finding.level for finding in found} == {Level.OK}:
             (used.add if exempt(call[1], path) else silent.append)(words(call[1], path))
     assert silent == [], "all is said to be well without these fields"

@@ -6,13 +6,20 @@ from collections.abc import Iterator, Mapping
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import ALERT_RESPONSE, BY_DOCUMENT
+from omc.checks.spec import check
 from omc.facts.alarms import Alarm, Alarms
 from omc.stack import Environment
 from omc.times import format_time
 
 
+@check(
+    "alarms",
+    title="Alarms",
+    question="Do the environment's alarms exist, does any ring, and would each of them page somebody?",
+    severity=Level.FAIL,
+    runbook=ALERT_RESPONSE,
+)
 def alarms(alarms: Alarms, environment: Environment) -> Iterator[Finding]:
-    """Alarms"""
     ours = [alarm for alarm in alarms.alarms if alarm.name.startswith(environment.alarm_prefix)]
     if not ours:
         sentence = f"No alarm's name begins with {environment.alarm_prefix}: nothing would page anybody."

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import CACHE_HIT_RATE, MORNING_CHECKS
+from omc.checks.spec import check
 from omc.facts.pending import Pending
 from omc.facts.scope import Scope
 from omc.facts.traffic import CacheMinute, MetricsAge
@@ -49,10 +50,16 @@ class Emptied:
     """The minute in which it had filled again; None: not yet."""
 
 
+@check(
+    NAME,
+    title="Cache: whether it still holds what it held",
+    question="Does the cache still hold what it held?",
+    severity=Level.WARN,
+    runbook=CACHE_HIT_RATE,
+)
 def cache_items(
     metrics: MetricsAge, pending: Pending | None, environment: Environment, scope: Scope
 ) -> Iterator[Finding]:
-    """Cache: whether it still holds what it held"""
     newest = metrics.cache[-1] if metrics.cache else None
     if (found := emptied(metrics.cache, scope.now)) is not None:
         is_felt = found.back is None and scope.now - found.at <= FELT

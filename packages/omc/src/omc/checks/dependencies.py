@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import CACHE_UNREACHABLE, DATABASE_TIMEOUT, DEPENDENCY_DOWN
+from omc.checks.spec import check
 from omc.checks.users import is_well_served
 from omc.facts.data_age import DataAge
 from omc.facts.dependencies import Dependencies, Dependency, State
@@ -17,10 +18,16 @@ SLOW_SECONDS = 1.5
 PROCEDURES = {"database": DATABASE_TIMEOUT, "cache": CACHE_UNREACHABLE}
 
 
+@check(
+    "dependencies",
+    title="Dependencies: what the services' status pages say of them",
+    question="Do the services' own status pages say that everything they depend on works?",
+    severity=Level.FAIL,
+    runbook=DEPENDENCY_DOWN,
+)
 def dependencies(
     dependencies: Dependencies, probes: Probes, data: DataAge | None, environment: Environment
 ) -> Iterator[Finding]:
-    """Dependencies: what the services' status pages say of them"""
     by_place: dict[str, list[Dependency]] = {}
     for found in dependencies.found:
         if found.report.name:

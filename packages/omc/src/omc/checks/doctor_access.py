@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from omc.checks.doctor_finding import finding, listed, several
 from omc.checks.finding import Finding, Level
+from omc.checks.runbook import FIRST_DAY
+from omc.checks.spec import check
 from omc.facts.account import Caller
 from omc.facts.github import GitHubTrust, Protection, Repository, RoleTrust
 from omc.facts.permissions import Decision, Permissions
@@ -18,8 +20,14 @@ IMMUTABLE_FROM = datetime(2026, 7, 15, tzinfo=UTC)
 documentation, OpenID Connect reference, "Immutable subject claims"."""
 
 
+@check(
+    "identity",
+    title="The caller",
+    question="Who calls, and is it the account that omc.toml names?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def identity(caller: Caller, environment: Environment) -> Iterator[Finding]:
-    """The caller"""
     where = f"{caller.arn} in account {caller.account}"
     if environment.account and environment.account != caller.account:
         yield finding(
@@ -59,8 +67,14 @@ def identity(caller: Caller, environment: Environment) -> Iterator[Finding]:
         )
 
 
+@check(
+    "permissions",
+    title="Every command",
+    question="May the caller send everything that each command sends?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def permissions(permissions: Permissions) -> Iterator[Finding]:
-    """Every command"""
     if permissions.unknown:
         yield finding(
             "permissions",
@@ -129,8 +143,14 @@ def _words(one: Decision) -> str:
     return f"{one.action} on {one.resource}: {why}{unknown}"
 
 
+@check(
+    "oidc-trust",
+    title="GitHub's roles",
+    question="Do the roles of GitHub's jobs trust this repository's jobs, and nobody else's?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def oidc_trust(trust: GitHubTrust, repository: Repository, environment: Environment) -> Iterator[Finding]:
-    """GitHub's roles"""
     if environment.is_local:
         sentence = "A local cloud isn't deployed to from GitHub: there is no role to trust anybody."
         yield finding("oidc-trust", Level.OK, "GitHub's roles", sentence, trust.reading)
@@ -227,10 +247,16 @@ def _subjects(role: RoleTrust, repository: Repository, environment: Environment,
     )
 
 
+@check(
+    "environment-protection",
+    title="GitHub's environment",
+    question="Does GitHub hold a deployment to this environment until somebody approves it?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def environment_protection(
     protection: Protection, repository: Repository, environment: Environment
 ) -> Iterator[Finding]:
-    """GitHub's environment"""
     subject = f"environment {environment.name}"
     if environment.is_local:
         yield finding(

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 from omc.checks.doctor_finding import finding
 from omc.checks.finding import Finding, Level
+from omc.checks.runbook import FIRST_DAY
+from omc.checks.spec import check
 from omc.facts.open_questions import DeploymentOrder, FlowLogDelivery, RunnerDocker, StartedByAnswer
 from omc.facts.services import Services
 
@@ -21,8 +23,14 @@ DOCKER_WITH_INDEXES = 29
 PROBE_AGAIN = "Run this again once there is something to see"
 
 
+@check(
+    "question-deployment-order",
+    title="Order of deployments",
+    question="In which order does ECS list a service's deployments?",
+    severity=Level.UNKNOWN,
+    runbook=FIRST_DAY,
+)
 def question_deployment_order(order: DeploymentOrder) -> Iterator[Finding]:
-    """Order of deployments"""
     seen = {name: times for name, times in order.created.items() if len(times) > 1}
     evidence = [
         f"asked: ecs ListServiceDeployments of {name}, one page; came: {len(times)} deployments"
@@ -53,8 +61,14 @@ def _order(times: tuple[object, ...]) -> str:
     return "oldest first" if known == sorted(known) else "in no order"  # type: ignore[type-var]
 
 
+@check(
+    "question-deployment-configuration",
+    title="Configuration of a rolling service",
+    question="What does ECS answer of a rolling service's configuration that a rollback would have to send back?",
+    severity=Level.UNKNOWN,
+    runbook=FIRST_DAY,
+)
 def question_deployment_configuration(services: Services) -> Iterator[Finding]:
-    """Configuration of a rolling service"""
     check, subject = "question-deployment-configuration", "configuration of a rolling service"
     rolling = [
         service for service in services.services if service.controller == "ECS" and service.strategy == "ROLLING"
@@ -89,8 +103,14 @@ def question_deployment_configuration(services: Services) -> Iterator[Finding]:
     yield finding(check, Level.OK, subject, sentence, services.reading, *evidence)
 
 
+@check(
+    "question-started-by",
+    title="startedBy beside desiredStatus",
+    question="Does ECS take a filter by startedBy beside one by desiredStatus?",
+    severity=Level.UNKNOWN,
+    runbook=FIRST_DAY,
+)
 def question_started_by(answer: StartedByAnswer) -> Iterator[Finding]:
-    """startedBy beside desiredStatus"""
     requested = "asked: ecs ListTasks with startedBy and desiredStatus=STOPPED"
     if answer.code:
         came, follows = f"it is refused ({answer.code})", "as its documents say; omc asks for each by itself"
@@ -115,8 +135,14 @@ def question_started_by(answer: StartedByAnswer) -> Iterator[Finding]:
     )
 
 
+@check(
+    "question-flow-log-role",
+    title="Rights of the flow log's role",
+    question="Are the rights of the flow log's role enough to deliver it?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def question_flow_log_role(delivery: FlowLogDelivery) -> Iterator[Finding]:
-    """Rights of the flow log's role"""
     check, requested = "question-flow-log-role", "asked: ec2 DescribeFlowLogs"
     if not delivery.logs:
         yield finding(
@@ -143,8 +169,14 @@ def question_flow_log_role(delivery: FlowLogDelivery) -> Iterator[Finding]:
         )
 
 
+@check(
+    "question-runner-docker",
+    title="Docker on GitHub's runner",
+    question="What does Docker on GitHub's runner push: an image's manifest, or an index of them?",
+    severity=Level.WARN,
+    runbook=FIRST_DAY,
+)
 def question_runner_docker(docker: RunnerDocker) -> Iterator[Finding]:
-    """Docker on GitHub's runner"""
     check, subject = "question-runner-docker", "Docker on GitHub's runner"
     number = re.match(r"\d+", docker.version)
     if number is None:

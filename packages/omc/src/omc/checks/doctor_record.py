@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from omc.checks.doctor_finding import finding, listed, several
 from omc.checks.finding import Finding, Level
+from omc.checks.runbook import FIRST_DAY
+from omc.checks.spec import check
 from omc.facts.account import AwsClock
 from omc.facts.record_places import RecordBucket
 from omc.facts.record_store import RecordStore
@@ -22,8 +24,14 @@ FAR = 60.0
 VERIFIED = frozenset({"verify-full"})
 
 
+@check(
+    "store",
+    title="omc's store",
+    question="Can everyone who makes changes reach omc's store over a verified connection, and does its schema fit?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def store(record: RecordStore, environment: Environment) -> Iterator[Finding]:
-    """omc's store"""
     if record.has_begun:
         behind = record.schema != record.newest_schema
         sentence = (
@@ -75,8 +83,14 @@ def store(record: RecordStore, environment: Environment) -> Iterator[Finding]:
     )
 
 
+@check(
+    "worker",
+    title="omc worker",
+    question="Does a worker run that finishes what another process began?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def worker(record: RecordStore, environment: Environment, scope: Scope) -> Iterator[Finding]:
-    """omc worker"""
     alive = [each for each in record.workers if each.is_alive]
     if alive:
         yield finding(
@@ -100,8 +114,14 @@ def worker(record: RecordStore, environment: Environment, scope: Scope) -> Itera
     )
 
 
+@check(
+    "record-kept-outside",
+    title="Audit bucket",
+    question="Is the head of omc's record kept where nobody can rewrite it?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def record_kept_outside(bucket: RecordBucket, environment: Environment) -> Iterator[Finding]:
-    """Audit bucket"""
     check, subject = "record-kept-outside", f"bucket {bucket.name}" if bucket.name else "audit bucket"
     if not bucket.wanted:
         yield finding(
@@ -144,8 +164,14 @@ def record_kept_outside(bucket: RecordBucket, environment: Environment) -> Itera
     )
 
 
+@check(
+    "clocks",
+    title="Clocks",
+    question="Do the clocks of this machine, of AWS and of the store agree?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def clocks(clock: AwsClock, record: RecordStore, environment: Environment) -> Iterator[Finding]:
-    """Clocks"""
     their_name = "the local cloud's" if environment.is_local else "AWS's"
     for name, ahead, reading in (
         (their_name, clock.ahead_seconds, clock.reading),
@@ -176,8 +202,14 @@ def clocks(clock: AwsClock, record: RecordStore, environment: Environment) -> It
         )
 
 
+@check(
+    "terraform-state",
+    title="State and lock",
+    question="Is Terraform's state there, encrypted, kept in versions, and not locked?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def terraform_state(state: StateFile, scope: Scope, environment: Environment) -> Iterator[Finding]:
-    """State and lock"""
     check, where = "terraform-state", f"s3://{state.bucket}/{state.key}"
     if state.bucket_missing:
         yield finding(
@@ -256,8 +288,14 @@ def _same_key(first: str, second: str) -> bool:
     return ":alias/" in second or first.rpartition("/")[2] == second.rpartition("/")[2]
 
 
+@check(
+    "tools",
+    title="Tools of this machine",
+    question="Are the programs installed that commands need on this machine?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def tools(tools: Tools) -> Iterator[Finding]:
-    """Tools of this machine"""
     if tools.terraform:
         yield finding("tools", Level.OK, "terraform", "It is there, and new enough.", tools.reading, tools.terraform)
     else:

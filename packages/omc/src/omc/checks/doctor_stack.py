@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 
 from omc.checks.doctor_finding import finding, listed, several
 from omc.checks.finding import Finding, Level
+from omc.checks.runbook import FIRST_DAY
+from omc.checks.spec import check
 from omc.facts.alarm_paths import AlarmPaths, Subscription
 from omc.facts.alarms import Alarms
 from omc.facts.entrance import Certificate, Entrance
@@ -26,8 +28,14 @@ EXPIRES_SOON = timedelta(days=30)
 """ACM renews sixty days before the end; a certificate this near to it hasn't been."""
 
 
+@check(
+    "alarm-actions",
+    title="Alarms",
+    question="Does every alarm of the environment have an action that is switched on?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def alarm_actions(alarms: Alarms, environment: Environment) -> Iterator[Finding]:
-    """Alarms"""
     ours = [alarm for alarm in alarms.alarms if alarm.name.startswith(environment.alarm_prefix)]
     check = "alarm-actions"
     if not ours:
@@ -65,8 +73,14 @@ def alarm_actions(alarms: Alarms, environment: Environment) -> Iterator[Finding]
         )
 
 
+@check(
+    "alarm-reaches-a-person",
+    title="Topics",
+    question="Does a person hear each topic that alarms publish to?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def alarm_reaches_a_person(paths: AlarmPaths, environment: Environment) -> Iterator[Finding]:
-    """Topics"""
     check = "alarm-reaches-a-person"
     for arn in paths.missing:
         yield finding(
@@ -138,8 +152,14 @@ def _name(arn: str) -> str:
     return arn.rpartition(":")[2]
 
 
+@check(
+    "certificate-and-name",
+    title="Entrance",
+    question="Are users served over HTTPS, with a valid certificate, under a name that leads to the load balancer?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def certificate_and_name(entrance: Entrance, environment: Environment, scope: Scope) -> Iterator[Finding]:
-    """Entrance"""
     check = "certificate-and-name"
     if not entrance.balancers:
         yield finding(
@@ -244,8 +264,14 @@ def _covers(name: str, host: str) -> bool:
     return name == host or (name.startswith("*.") and fnmatchcase(host, name) and host.count(".") == name.count("."))
 
 
+@check(
+    "exec-agents",
+    title="ECS Exec",
+    question="Can a person open a shell in each running task with ECS Exec?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def exec_agents(agents: ExecAgents, environment: Environment) -> Iterator[Finding]:
-    """ECS Exec"""
     for service, tasks in agents.of.items():
         level, sentence = _agents(tasks)
         yield finding(
@@ -278,8 +304,14 @@ def _agents(tasks: tuple[TaskAgent, ...]) -> tuple[Level, str]:
     return Level.OK, f"The agent runs in {several(len(tasks), 'task')}."
 
 
+@check(
+    "log-groups",
+    title="Log groups",
+    question="Do the stack's log groups exist, end their lines after a while, and encrypt them under the stack's key?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def log_groups(groups: LogGroups, environment: Environment) -> Iterator[Finding]:
-    """Log groups"""
     check, good = "log-groups", []
     for name in groups.wanted:
         group = groups.found.get(name)
@@ -316,8 +348,14 @@ def log_groups(groups: LogGroups, environment: Environment) -> Iterator[Finding]
         )
 
 
+@check(
+    "quotas",
+    title="Fargate vCPUs",
+    question="Does the account allow as many vCPUs as the services may come to need?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def quotas(quotas: Quotas, services: Services, environment: Environment) -> Iterator[Finding]:
-    """Fargate vCPUs"""
     percent = {service.name: service.most_percent for service in services.services}
     most = {service.name: service.maximum for service in environment.services if service.name in quotas.each_task}
     peak = sum(quotas.each_task[name] * count * max(percent.get(name, 200), 100) / 100 for name, count in most.items())
@@ -339,8 +377,14 @@ def quotas(quotas: Quotas, services: Services, environment: Environment) -> Iter
     yield finding("quotas", level, subject, sentence, quotas.reading, *evidence, do=do)
 
 
+@check(
+    "addresses",
+    title="Subnets",
+    question="Do the subnets have as many free addresses as tasks may come to need?",
+    severity=Level.FAIL,
+    runbook=FIRST_DAY,
+)
 def addresses(subnets: Subnets, services: Services, environment: Environment) -> Iterator[Finding]:
-    """Subnets"""
     maximum = {service.name: service.maximum for service in environment.services}
     shared: dict[tuple[str, ...], int] = {}
     free: dict[tuple[str, ...], int] = {}

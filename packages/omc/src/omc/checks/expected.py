@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import INFRASTRUCTURE, SCALING
+from omc.checks.spec import check
 from omc.facts.alarms import Alarms
 from omc.facts.collector import Reading
 from omc.facts.deviations import Changed, Count, Deviation, Deviations
@@ -43,6 +44,13 @@ class _Judged:
     """Users aren't served by it."""
 
 
+@check(
+    NAME,
+    title="What should be there, against what is there",
+    question="Is everything there that Terraform made, and as it made it?",
+    severity=Level.FAIL,
+    runbook=INFRASTRUCTURE,
+)
 def expected(
     deviations: Deviations,
     found: Found,
@@ -51,7 +59,6 @@ def expected(
     environment: Environment,
     scope: Scope,
 ) -> Iterator[Finding]:
-    """What should be there, against what is there"""
     source = _source(expected, found, environment, scope)
     wanting = frozenset(alarms.wanting if alarms else ())
     ours = {service.name for service in environment.services}

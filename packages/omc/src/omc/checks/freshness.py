@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import DATABASE_TIMEOUT, MORNING_CHECKS, USERS_CANT_REACH
+from omc.checks.spec import check
 from omc.facts.data_age import DataAge, ServiceData
 from omc.facts.scope import Scope
 from omc.facts.services import Services
@@ -15,8 +16,14 @@ from omc.stack import Environment
 from omc.times import format_duration, format_time
 
 
+@check(
+    "data-fresh",
+    title="Age of the data that users see",
+    question="Is the data that users see as new as it should be?",
+    severity=Level.FAIL,
+    runbook=DATABASE_TIMEOUT,
+)
 def data_fresh(data: DataAge, environment: Environment) -> Iterator[Finding]:
-    """Age of the data that users see"""
     oldest = timedelta(seconds=environment.thresholds.data_age_seconds)
     for service in data.services:
         if service.age_seconds is None:
@@ -43,8 +50,14 @@ def _told(service: ServiceData) -> str:
     return "not told" if service.age_seconds is None else f"{service.age_seconds:g}"
 
 
+@check(
+    "metrics-fresh",
+    title="Age of CloudWatch's metrics",
+    question="Does CloudWatch have fresh metrics, so that its alarms and rates mean something?",
+    severity=Level.UNKNOWN,
+    runbook=MORNING_CHECKS,
+)
 def metrics_fresh(metrics: MetricsAge, services: Services, environment: Environment, scope: Scope) -> Iterator[Finding]:
-    """Age of CloudWatch's metrics"""
     running = {service.name for service in services.services if service.running}
     oldest = timedelta(seconds=environment.thresholds.metrics_age_seconds)
     fresh: list[timedelta] = []

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import MORNING_CHECKS, USERS_CANT_REACH
+from omc.checks.spec import check
 from omc.facts.listeners import Action, Listener, Listeners, Rule
 from omc.facts.load_balancers import GroupHealth, LoadBalancer, LoadBalancers, TargetHealth
 from omc.facts.probes import Probes, working
@@ -56,6 +57,13 @@ class _Known:
         return self.meant_for(arn) or f"the target group {self.group(arn)}"
 
 
+@check(
+    "listeners",
+    title="Listeners and rules: where each leads",
+    question="Does every listener and rule lead to a target group that is there, and is every service led to?",
+    severity=Level.FAIL,
+    runbook=USERS_CANT_REACH,
+)
 def listeners(
     listeners: Listeners,
     load_balancers: LoadBalancers,
@@ -65,7 +73,6 @@ def listeners(
     environment: Environment,
     scope: Scope,
 ) -> Iterator[Finding]:
-    """Listeners and rules: where each leads"""
     known = _Known(
         listeners,
         environment,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import HIGH_ERROR_RATE, MORNING_CHECKS, SERVICE_UNHEALTHY
+from omc.checks.spec import check
 from omc.facts.load_balancers import GroupHealth, LoadBalancers, Target, TargetHealth
 from omc.facts.scope import Scope
 from omc.facts.services import Services
@@ -19,8 +20,14 @@ NO_ANSWERS = timedelta(minutes=10)
 """After so long without any answer, 5xx of before are over; that nobody is answered is for other checks to say."""
 
 
+@check(
+    "load-balancer",
+    title="Load balancer: state",
+    question="Does the load balancer exist, and is it active?",
+    severity=Level.FAIL,
+    runbook=SERVICE_UNHEALTHY,
+)
 def load_balancer(load_balancers: LoadBalancers, environment: Environment) -> Iterator[Finding]:
-    """Load balancer: state"""
     if not load_balancers.load_balancers:
         sentence = (
             f"There is no load balancer whose name begins with {environment.prefix}: nothing reaches the services."
@@ -43,8 +50,14 @@ def load_balancer(load_balancers: LoadBalancers, environment: Environment) -> It
         )
 
 
+@check(
+    "targets",
+    title="Targets: health of every one",
+    question="Is every target healthy that the load balancer sends requests to?",
+    severity=Level.FAIL,
+    runbook=SERVICE_UNHEALTHY,
+)
 def targets(health: TargetHealth, services: Services, environment: Environment) -> Iterator[Finding]:
-    """Targets: health of every one"""
     at_zero = {service.name for service in services.services if service.desired == 0}
     resting = {service.target_group for service in environment.services if service.name in at_zero}
     served = {service.target_group: service.name for service in environment.services}
@@ -141,8 +154,14 @@ def _told(target: Target) -> str:
     return f"target {target.id}:{target.port} is {target.state}{why}"
 
 
+@check(
+    "error-rate",
+    title="5xx answers of the load balancer",
+    question="How many of the load balancer's answers are 5xx, and are there more than there may be?",
+    severity=Level.FAIL,
+    runbook=HIGH_ERROR_RATE,
+)
 def error_rate(traffic: Traffic, metrics: MetricsAge, environment: Environment, scope: Scope) -> Iterator[Finding]:
-    """5xx answers of the load balancer"""
     limit = environment.thresholds
     judged = [minute for minute in traffic.minutes if minute.total >= limit.requests_floor]
     high = [minute for minute in judged if minute.percent > limit.error_percent]

@@ -8,6 +8,7 @@ from functools import partial
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import LOG_ANALYSIS
+from omc.checks.spec import check
 from omc.checks.users import is_well_served
 from omc.facts.logs import ROWS, ErrorGroup, RecentErrors
 from omc.facts.probes import Probes
@@ -26,10 +27,16 @@ def live(probes: Probes | None, service: str) -> timedelta:
     return SERVED if probes is not None and is_well_served(probes, service) else LIVE
 
 
+@check(
+    "recent-errors",
+    title="Errors in the logs, grouped by message",
+    question="Which errors do the services' logs tell, how often, and do they go on?",
+    severity=Level.FAIL,
+    runbook=LOG_ANALYSIS,
+)
 def recent_errors(
     errors: RecentErrors, environment: Environment, scope: Scope, probes: Probes | None = None
 ) -> Iterator[Finding]:
-    """Errors in the logs, grouped by message"""
     services = {service.log_group: service.name for service in environment.services}
     by_log: dict[str, list[ErrorGroup]] = {}
     for group in errors.groups:

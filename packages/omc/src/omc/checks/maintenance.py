@@ -7,6 +7,7 @@ from datetime import datetime
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import MAINTENANCE
+from omc.checks.spec import check
 from omc.facts.pending import Maintenance, Pending, PendingChange, Waits
 from omc.facts.scope import Scope
 from omc.judgement.maintenance_windows import next_time
@@ -16,8 +17,14 @@ from omc.times import format_duration, format_time
 NAME = "pending-changes"
 
 
+@check(
+    NAME,
+    title="Changes that AWS has put off, and its maintenance",
+    question="What will AWS change on the database and the cache, and when?",
+    severity=Level.WARN,
+    runbook=MAINTENANCE,
+)
 def pending_changes(pending: Pending, environment: Environment, scope: Scope) -> Iterator[Finding]:
-    """Changes that AWS has put off, and its maintenance"""
     for change in pending.changes:
         yield Finding(
             check=NAME,

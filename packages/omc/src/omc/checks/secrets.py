@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import RESTART
+from omc.checks.spec import check
 from omc.facts.scope import Scope
 from omc.facts.secrets import Secret, SecretsInUse, SecretUse
 from omc.stack import Environment
@@ -17,8 +18,14 @@ SOON = timedelta(hours=24)
 """A rotation this near is said as a warning where tasks rely on the secret: nobody chooses its hour."""
 
 
+@check(
+    "secret-rotation",
+    title="Secrets: rotated since a task started, or rotated next",
+    question="Does a running task hold a secret that was rotated since it started, and which is rotated next?",
+    severity=Level.FAIL,
+    runbook=RESTART,
+)
 def secret_rotation(secrets: SecretsInUse, environment: Environment, scope: Scope) -> Iterator[Finding]:
-    """Secrets: rotated since a task started, or rotated next"""
     quiet: list[str] = []
     for arn, secret in secrets.secrets.items():
         uses = secrets.uses.get(arn, ())

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import DEPLOYMENT, DEPLOYMENTS, MORNING_CHECKS, SCALING, TASKS_RESTARTING
+from omc.checks.spec import check
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Services
 from omc.judgement.service_kinds import is_rolled_by_ecs, unsupported
@@ -26,8 +27,14 @@ HEALED = timedelta(minutes=5)
 """So long after its last failure a service whose wanted tasks all run is taken to be well again."""
 
 
+@check(
+    "services-running",
+    title="Services: status, running against desired",
+    question="Does every service run as many tasks as are wanted?",
+    severity=Level.FAIL,
+    runbook=TASKS_RESTARTING,
+)
 def services_running(services: Services, environment: Environment) -> Iterator[Finding]:
-    """Services: status, running against desired"""
     if services.cluster_missing:
         sentence = f"There is no ECS cluster {environment.cluster} in this account and region."
         evidence = (Evidence(f"ECS answered that {environment.cluster} is not found", services.reading),)
@@ -82,8 +89,14 @@ def _running(service: EcsService, limits: Service) -> tuple[Level, str]:
     return Level.OK, f"{tasks}."
 
 
+@check(
+    "rollouts",
+    title="Deployments: rollout state",
+    question="Did the last deployments succeed?",
+    severity=Level.FAIL,
+    runbook=DEPLOYMENTS,
+)
 def rollouts(services: Services, environment: Environment, scope: Scope) -> Iterator[Finding]:
-    """Deployments: rollout state"""
     for service in services.services:
         evidence = tuple(Evidence(_told(deployment), services.reading) for deployment in service.deployments) + tuple(
             Evidence(f"event at {format_time(event.at, environment.time_zone)}: {event.message}", services.reading)
@@ -165,8 +178,14 @@ def _told(deployment: Deployment) -> str:
     )
 
 
+@check(
+    "task-starts",
+    title="Task starts: placement, network, capacity",
+    question="Can ECS place and start new tasks?",
+    severity=Level.FAIL,
+    runbook=TASKS_RESTARTING,
+)
 def task_starts(services: Services, environment: Environment, scope: Scope) -> Iterator[Finding]:
-    """Task starts: placement, network, capacity"""
     any_event = False
     for service in services.services:
         events = [

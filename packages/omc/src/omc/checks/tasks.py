@@ -9,6 +9,7 @@ from itertools import pairwise
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import TASKS_RESTARTING
 from omc.checks.services import HEALED, is_rolling_back
+from omc.checks.spec import check
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.tasks import StoppedTask, StoppedTasks
@@ -22,10 +23,16 @@ LIVED = timedelta(seconds=150)
 """Nor does it have to live longer than so again, where no other task has failed since."""
 
 
+@check(
+    "failed-tasks",
+    title="Failed tasks of the last hour, by cause",
+    question="Did tasks fail in the last hour, and why?",
+    severity=Level.FAIL,
+    runbook=TASKS_RESTARTING,
+)
 def failed_tasks(
     stopped: StoppedTasks, services: Services, environment: Environment, scope: Scope
 ) -> Iterator[Finding]:
-    """Failed tasks of the last hour, by cause"""
     requested = {service.name for service in environment.services}
     short = {service.name for service in services.services if service.running < service.desired}
     known = {service.name: service for service in services.services}

@@ -13,6 +13,7 @@ from statistics import median
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import MORNING_CHECKS, USERS_CANT_REACH
+from omc.checks.spec import check
 from omc.checks.users import is_well_served
 from omc.facts.load_balancers import TargetGroups
 from omc.facts.probes import Probes
@@ -50,6 +51,13 @@ class _Silence:
     """Requests in all of it."""
 
 
+@check(
+    "traffic-usual",
+    title="Traffic: whether it is missing where there should be some",
+    question="Does traffic reach the services as it usually does?",
+    severity=Level.FAIL,
+    runbook=USERS_CANT_REACH,
+)
 def traffic_usual(
     requests: Requests,
     groups: TargetGroups,
@@ -59,7 +67,6 @@ def traffic_usual(
     environment: Environment,
     scope: Scope,
 ) -> Iterator[Finding]:
-    """Traffic: whether it is missing where there should be some"""
     end = _floor(scope.now - LATE)
     newest = max((metric.newest for metric in metrics.metrics if metric.newest), default=None)
     by_service = _by_service(requests, groups, services, environment)

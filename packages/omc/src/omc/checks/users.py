@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import HIGH_ERROR_RATE, USERS_CANT_REACH
+from omc.checks.spec import check
 from omc.facts.load_balancers import LoadBalancers
 from omc.facts.probes import TIMEOUT, Answer, ProbeRequest, Probes, Source, Trouble
 from omc.facts.scope import Scope
@@ -60,6 +61,13 @@ class _Verdict:
     answers: tuple[Answer, ...] = ()
 
 
+@check(
+    "users-served",
+    title="Users: what each service answers them",
+    question="Is each service's public address answered well?",
+    severity=Level.FAIL,
+    runbook=USERS_CANT_REACH,
+)
 def users_served(
     probes: Probes,
     traffic: Traffic | None,
@@ -67,7 +75,6 @@ def users_served(
     environment: Environment,
     scope: Scope,
 ) -> Iterator[Finding]:
-    """Users: what each service answers them"""
     traffic, load_balancers = traffic or Traffic(()), load_balancers or LoadBalancers(())
     served = _served(traffic, scope)
     if probes.is_off:

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from omc.cli.options import environment_option
 from omc.output import echo
-
-if TYPE_CHECKING:
-    from omc.aws.gateway import Gateway
-    from omc.reports import Report
-    from omc.stack import Stack
 
 
 @click.command()
@@ -54,25 +47,11 @@ def doctor(context: click.Context, env: str | None, output: str, fail_on: str, e
     from omc.checks.finding import Level
     from omc.cli.check import shown
     from omc.cli.screen import Detail
+    from omc.reports.doctor import doctor as examined
     from omc.stack import environment_of, load
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
-    report = replace(run(stack, Gateway(environment, access_to(environment))), fail_on=Level(fail_on))
+    report = replace(examined(stack, Gateway(environment, access_to(environment))), fail_on=Level(fail_on))
     echo(shown([report], output, explain=explain, detail=Detail(verbose=True, everything=True)))
     context.exit(report.exit_code)
-
-
-def run(stack: Stack, gateway: Gateway) -> Report:
-    """One examination: read what it needs, judge, report."""
-    from datetime import UTC, datetime
-
-    from omc.checks.doctor import DOCTOR
-    from omc.checks.runbook import FIRST_DAY
-    from omc.facts.project import Project
-    from omc.facts.scope import Scope
-    from omc.reports import examine
-    from omc.store.location import StoreLocation, locate_store
-
-    more = {Project: Project(stack.file.parent, stack.name), StoreLocation: locate_store(stack, gateway.environment)}
-    return examine("Doctor", DOCTOR, gateway, Scope(datetime.now(UTC)), more, otherwise=FIRST_DAY)

@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeAlias, TypeVar, get_args, get_type_hints
 
 from omc.aws.calls import Call, recording
 from omc.aws.gateway import Gateway
 from omc.errors import BadAnswer, OmcError, WrongUse, contained
 
+Calls: TypeAlias = tuple[Call, ...]
 Reader = TypeVar("Reader", bound=Callable[..., Any])
 
 

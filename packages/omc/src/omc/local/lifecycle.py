@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any
 
 from omc import terraform as tf
 from omc.aws.gateway import Gateway, access_to
+from omc.checks.alarms import alarms
 from omc.checks.finding import Level
-from omc.checks.judge import judge
 from omc.checks.load_balancing import targets
+from omc.checks.run import CheckList, run_checks
 from omc.checks.services import services_running
 from omc.errors import WrongUse
-from omc.facts.alarms import read_alarms
-from omc.facts.collector import collect
 from omc.facts.scope import Scope
+from omc.facts.source import Facts
 from omc.infrastructure.roots import SOURCES, backend, copy_sources, locked, state_bucket
 from omc.interrupts import reraise_interrupts
 from omc.local import cloud
@@ -45,9 +45,11 @@ if TYPE_CHECKING:
     from omc.stack import Stack
 
 SETTLE_TIMEOUT = 300.0
+"""Seconds for the tasks of a started cloud to become healthy: start, two passed health checks, with room."""
 ALARMS_TIMEOUT = 60.0
 """Seconds that the alarms get: they ring while the stack comes up, and their periods here are of ten seconds."""
-"""Seconds for the tasks of a started cloud to become healthy: start, two passed health checks, with room."""
+RUNNING = CheckList("Services and targets", (services_running, targets))
+ALARMS = CheckList("Alarms", (alarms,))
 
 SPACE = 500 * 2**20
 """Bytes that a local cloud may need: two database clusters' files, logs and metrics of a day (seen: about 200 MiB)."""
@@ -342,27 +344,13 @@ def _reporter(progress: Progress) -> Callable[[Mapping[str, Any]], None]:
 
 
 def settle(environment: Environment, progress: Progress) -> None:
-    """Wait until each service runs what it wants and every target is healthy, or say what is not.
-
-    These are two of the morning check's questions, asked again and again.
-    """
-
-    gateway = Gateway(environment, access_to(environment))
-    checks = (services_running, targets)
-    deadline = time.monotonic() + SETTLE_TIMEOUT
-    while True:
-        provided = {Environment: environment, Scope: Scope(datetime.now(UTC), timedelta(hours=1))}
-        findings = judge(checks, collect(checks, provided | {Gateway: gateway}), provided)
-        missing = [f"{finding.subject}: {finding.sentence}" for finding in findings if finding.level is not Level.OK]
-        if not missing:
-            return
-        if time.monotonic() > deadline:
-            raise cloud.LocalCloudError(
-                f"The stack is up but not healthy after {SETTLE_TIMEOUT:.0f} s. {' '.join(missing)} "
-                "What it says of itself: omc check morning --env local"
-            )
-        progress.waiting(" ".join(missing))
-        time.sleep(0.5)
+    """Wait until each service runs what it wants and every target is healthy, or say what is not."""
+    missing = _wait_until_ok(RUNNING, environment, SETTLE_TIMEOUT, progress)
+    if missing:
+        raise cloud.LocalCloudError(
+            f"The stack is up but not healthy after {SETTLE_TIMEOUT:.0f} s. {' '.join(missing)} "
+            "What it says of itself: omc check morning --env local"
+        )
 
 
 def quiet(environment: Environment, progress: Progress) -> None:
@@ -370,19 +358,21 @@ def quiet(environment: Environment, progress: Progress) -> None:
 
     They may ring for a reason, as after the start of a cloud in which a fault is in force, so this refuses nothing.
     """
+    loud = _wait_until_ok(ALARMS, environment, ALARMS_TIMEOUT, progress)
+    if loud:
+        progress.note(f"After {ALARMS_TIMEOUT:.0f} s: {' '.join(loud)} Ask why: omc check morning --env local")
 
+
+def _wait_until_ok(checks: CheckList, environment: Environment, timeout: float, progress: Progress) -> list[str]:
+    """Ask the same again and again: nothing once all is ok, or what isn't after so many seconds."""
     gateway = Gateway(environment, access_to(environment))
-    gateway.log_in()
-    deadline = time.monotonic() + ALARMS_TIMEOUT
+    deadline = time.monotonic() + timeout
     while True:
-        ours = [each for each in read_alarms(gateway).alarms if each.name.startswith(environment.alarm_prefix)]
-        loud = [f"{each.name} is {each.state}" for each in ours if each.state != "OK"]
-        if not loud:
-            return
-        if time.monotonic() > deadline:
-            progress.note(f"After {ALARMS_TIMEOUT:.0f} s {', '.join(loud)}. Ask why: omc check morning --env local")
-            return
-        progress.waiting(", ".join(loud))
+        report = run_checks(checks, Facts(gateway, Scope(datetime.now(UTC), timedelta(hours=1))))
+        missing = [f"{one.subject}: {one.sentence}" for one in report.findings if one.level is not Level.OK]
+        if not missing or time.monotonic() > deadline:
+            return missing
+        progress.waiting(" ".join(missing))
         time.sleep(0.5)
 
 

@@ -1,7 +1,10 @@
-"""One run of a set of checks, and what it says as a whole. The command line shows it; releases and incidents use it."""
+"""The lists of checks as one call each, with what they are given: the morning check, and (``doctor``) omc's own ground.
 
+A report is ``omc.checks.run.Report``; here is also what is said of one as a whole (``about``, ``headline``).
+"""
+
+from omc.checks.run import Report
 from omc.reports.about import about
-from omc.reports.examine import examine, morning, of_environments
-from omc.reports.report import Report
+from omc.reports.morning import morning, of_environments
 
-__all__ = ["Report", "about", "examine", "morning", "of_environments"]
+__all__ = ["Report", "about", "morning", "of_environments"]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from omc.checks.finding import Finding
+from omc.checks.run import Report
 from omc.errors import WrongUse
-from omc.reports.report import Report
 from omc.stack import Environment
 
 

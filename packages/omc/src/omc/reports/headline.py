@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from omc.checks.finding import Finding, Level
-from omc.reports.report import Report
+from omc.checks.run import Report
 from omc.times import format_duration
 
 CAUSES_FIRST = (
