@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n 3 --dist loadscope
 # A part of the kill sweep: make kill-sweep SWEEP_ARGS="--only scale --only restart"; --help names them all.
 SWEEP_ARGS ?=
 
-.PHONY: help install demo test check format lock clean bench bench-morning bench-local-up bench-localcloud \
+.PHONY: help install demo test test-durations coverage check format lock clean bench bench-morning bench-local-up bench-localcloud \
 	bench-rollback bench-conformance kill-sweep rehearse-outside
 
 help: ## what there is to make
@@ -35,6 +35,16 @@ demo: install ## the stack comes up, its morning check passes, something breaks,
 
 test: install ## every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-durations: install ## every test, and how long each group took noted in tests/durations.json, so that the longest begin
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) --write-durations
+
+# Processes that tests start are measured too, except those that are killed. A failed test doesn't keep the figures back.
+coverage: install ## every test, and which lines and branches of omc and localcloud they reach; COVERAGE_TESTS="packages/localcloud/tests" for a part
+	@rm -rf .coverage-data && mkdir .coverage-data
+	@COVERAGE_FILE=$(CURDIR)/.coverage-data/.coverage $(BIN)/coverage run -m pytest $(PYTEST_ARGS) $(COVERAGE_TESTS) || true
+	@cd .coverage-data && $(CURDIR)/$(BIN)/coverage combine --quiet --rcfile=$(CURDIR)/pyproject.toml
+	@$(BIN)/python scripts/coverage_report.py .coverage-data/.coverage
 
 check: install ## linters, types, import contracts, Terraform, workflows
 	@$(BIN)/python scripts/check.py

@@ -6,7 +6,10 @@ are given to its scheduler.
 
 from __future__ import annotations
 
+import json
 import signal
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, settings
@@ -44,17 +47,13 @@ Others: one a file."""
 FRESH = "rehearsal/test_morning"
 """Rehearsals that want a stack in which nothing has failed within the hour: first in their group."""
 
-LONGEST = (
-    "changed stack",
-    "stack",
-    "releases",
-    "cloud/test_terraform",
-    "terraform tests",
-    "demo",
-    "apply killed",
-    "small root",
-    "killsweep/test_kill_sweep",
-)
+DURATIONS = Path(__file__).parent / "tests/durations.json"
+"""About how many seconds each group takes, where it takes more than a few; the longest begin. Only the order matters:
+write it anew (``make test-durations``) when a group has become much longer or shorter."""
+
+WORTH_NOTING = 5.0
+
+_seconds: Counter[str] = Counter()
 
 
 def place_of(nodeid: str) -> str:
@@ -80,8 +79,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def order(item: pytest.Item) -> tuple[int, bool]:
-        group = group_of(item.nodeid)
-        return LONGEST.index(group) if group in LONGEST else len(LONGEST), place_of(item.nodeid) != FRESH
+    known = json.loads(DURATIONS.read_text())
+
+    def order(item: pytest.Item) -> tuple[float, bool]:
+        return -known.get(group_of(item.nodeid), 0), place_of(item.nodeid) != FRESH
 
     items.sort(key=order)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-durations", action="store_true", help=f"note how long each group took in {DURATIONS}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _seconds[group_of(report.nodeid)] += report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("--write-durations") and not hasattr(session.config, "workerinput"):
+        longest = [(group, round(seconds)) for group, seconds in _seconds.most_common() if seconds >= WORTH_NOTING]
+        DURATIONS.write_text(json.dumps(dict(longest), indent=2) + "\n")
