@@ -32,7 +32,7 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER sweep AFTER INSERT ON events REFERENCING NEW TABLE AS fresh
+CREATE TRIGGER sweep AFTER INSERT ON audit_log REFERENCING NEW TABLE AS fresh
     FOR EACH STATEMENT EXECUTE FUNCTION sweep.pass();
 """
 WAITING = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND NOT granted"

@@ -19,14 +19,14 @@ from omc.engine.runner import NullReporter
 from omc.engine.transitions import State
 from omc.errors import OmcError, Refused, WrongUse
 from omc.facts.account import Caller
-from omc.incidents.events import Resolved, SeverityChanged
+from omc.incidents.model import Resolved, SeverityChanged
 from omc.model.plan import Plan, Risk, Step
 from omc.procedures import catalogue
 from omc.stack import load
 from omc.stack.model import ApprovalPolicy
 from omc.store import incidents
 from omc.store.location import StoreLocation
-from omc.store.models import Event
+from omc.store.models import AuditEvent
 from omc.store.opened import Store
 from support.engine_world import World, opened_at, until
 
@@ -108,7 +108,7 @@ def test_break_glass_only_in_a_sev_1_that_is_open_in_the_runs_environment(store:
     assert approvals.approve(store, run.id, ALICE, policy("production"), break_glass=again).state == State.READY
     with store.reading() as session:
         [provided] = approvals.valid_approvals(session, run, store.now())
-        [event] = session.scalars(select(Event).where(Event.kind == "approval.break_glass"))
+        [event] = session.scalars(select(AuditEvent).where(AuditEvent.kind == "approval.break_glass"))
     assert (provided.incident, provided.break_glass) == ("2", GLASS.reason)
     assert json.loads(event.body)["details"] == {"severity": 1, "approvals_passed_over": 1}
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from omc.errors import Refused, WrongUse
 from omc.facts.collector import collect
 from omc.facts.incidents import OpenIncidents
-from omc.incidents.events import Noted, Resolved, SeverityChanged
+from omc.incidents.model import Noted, Resolved, SeverityChanged
 from omc.stack import Environment
 from omc.store import audit
 from omc.store.incidents import add, incident_of, incidents_of, open_incident

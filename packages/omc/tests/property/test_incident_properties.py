@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omc.errors import OmcError
-from omc.incidents.events import (
+from omc.incidents.model import (
     Event,
     Noted,
     Opened,
@@ -18,8 +18,8 @@ from omc.incidents.events import (
     payload_from_json,
     payload_to_json,
 )
-from omc.incidents.severities import SEVERITIES
-from omc.incidents.state import Incident, apply, from_first_event, replay
+from omc.incidents.model import SEVERITIES
+from omc.incidents.model import Incident, apply, from_first_event, replay
 
 severities = st.integers(0, 5)
 words = st.text(max_size=20)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from omc.errors import OmcError, Refused, WrongUse
-from omc.incidents.events import (
+from omc.incidents.model import (
     KINDS,
     Event,
     Noted,
@@ -18,7 +18,7 @@ from omc.incidents.events import (
     payload_from_json,
     payload_to_json,
 )
-from omc.incidents.state import Incident, apply, from_first_event, replay
+from omc.incidents.model import Incident, apply, from_first_event, replay
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -37,8 +37,8 @@ from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnet, Subnets
 from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import changes
-from omc.incidents.events import Event, Opened
-from omc.incidents.state import from_first_event
+from omc.incidents.model import Event, Opened
+from omc.incidents.model import from_first_event
 from omc.infrastructure.planned_change import PlannedChange
 from omc.model.plan import Plan
 from omc.model.releases import ReleasedService

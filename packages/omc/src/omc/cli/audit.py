@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from omc.stack import Environment
     from omc.store.audit import Head
     from omc.store.location import StoreLocation
-    from omc.store.models import Event
+    from omc.store.models import AuditEvent
 
 
 @click.group()
@@ -159,19 +159,19 @@ def show(context: click.Context, env: str | None, run_id: str | None, last: int,
     from omc.cli.stores import find_run, places_meant
     from omc.stack import load
     from omc.store.database import open_store
-    from omc.store.models import Event
+    from omc.store.models import AuditEvent
     from omc.times import format_time
 
     stack = load(context.obj)
-    events: list[Event] = []
+    events: list[AuditEvent] = []
     for place in places_meant(stack, env):
         with open_store(place) as store:
-            query = select(Event).order_by(Event.number.desc()).limit(last)
+            query = select(AuditEvent).order_by(AuditEvent.number.desc()).limit(last)
             if env is not None:
-                query = query.where(Event.environment == env)
+                query = query.where(AuditEvent.environment == env)
             if run_id is not None:
                 try:
-                    query = query.where(Event.run == find_run(store, run_id).id)
+                    query = query.where(AuditEvent.run == find_run(store, run_id).id)
                 except WrongUse:
                     continue
             with store.reading() as session:
@@ -194,7 +194,7 @@ def show(context: click.Context, env: str | None, run_id: str | None, last: int,
         echo(table([Row(row) for row in cells], width=width_of()) or "There is no event yet.")
 
 
-def _body(event: Event) -> dict[str, Any]:
+def _body(event: AuditEvent) -> dict[str, Any]:
     """What the event says. ``Altered`` for one that omc did not write."""
     from omc.store.audit import said_in
 

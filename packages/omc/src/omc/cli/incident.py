@@ -9,7 +9,7 @@ import click
 
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.errors import Unknown
-from omc.incidents.severities import SEVERITIES
+from omc.incidents.model import SEVERITIES
 from omc.output import echo, line
 from omc.output.gate import width_of
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from omc.engine.actors import Actor
-    from omc.incidents.events import Noted, Resolved, SeverityChanged
-    from omc.incidents.state import Incident
+    from omc.incidents.model import Incident, Noted, Resolved, SeverityChanged
     from omc.stack import Environment
 
 NUMBER = click.argument("number", type=INCIDENT_NUMBER, metavar="NUMBER")
@@ -162,7 +161,7 @@ def severity(context: click.Context, number: int, level: int, env: str | None) -
     \b
     omc incident severity 3 2 --env production
     """
-    from omc.incidents.events import SeverityChanged
+    from omc.incidents.model import SeverityChanged
 
     changed = _add(context.obj, env, number, SeverityChanged(level))
     echo(f"Incident {number} of {changed.environment} is a SEV-{level} now.")
@@ -179,7 +178,7 @@ def note(context: click.Context, number: int, text: str, env: str | None) -> Non
     \b
     omc incident note 3 "scaled the backend to 6" --env production
     """
-    from omc.incidents.events import Noted
+    from omc.incidents.model import Noted
 
     noted = _add(context.obj, env, number, Noted(text))
     echo(f"Noted in incident {number} of {noted.environment}.")
@@ -196,7 +195,7 @@ def resolve(context: click.Context, number: int, how: str, env: str | None) -> N
     \b
     omc incident resolve 3 "rolled back to release 41" --env production
     """
-    from omc.incidents.events import Resolved
+    from omc.incidents.model import Resolved
     from omc.times import format_duration
 
     ended = _add(context.obj, env, number, Resolved(how))

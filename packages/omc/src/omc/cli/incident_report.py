@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from omc.cli.table import Row, table
-from omc.incidents.events import Event, Noted, Opened, SeverityChanged, payload_to_json
-from omc.incidents.state import Incident
+from omc.incidents.model import TYPES, Incident, IncidentEvent, Noted, Opened, SeverityChanged
+from omc.model.events import UnknownEvent
+from omc.model.typed_json import to_json as document_of
 from omc.output import line, to_json
 from omc.output.markdown import escape as markdown
 from omc.output.markdown import table_row
@@ -55,15 +56,17 @@ def as_markdown(incident: Incident, zone: str) -> str:
 def as_json(incident: Incident) -> str:
     """Keys are added, never renamed; times are ISO 8601 in UTC."""
     events = [
-        {"at": iso(event.at), "by": event.by, "kind": event.kind, **payload_to_json(event.what)}
+        {"at": iso(event.at), "by": event.by, "kind": TYPES.name_of(event.payload), **document_of(event.payload)}
         for event in incident.events
     ]
     return to_json({**_document(incident), "events": events})
 
 
-def in_words(event: Event) -> str:
+def in_words(event: IncidentEvent) -> str:
     """An event in a line."""
-    what = event.what
+    what = event.payload
+    if isinstance(what, UnknownEvent):
+        return f'unknown: "{what.type}" is an event of a newer omc; update this one to read it'
     if isinstance(what, Opened):
         return f"opened as SEV-{what.severity}: {what.summary}"
     if isinstance(what, SeverityChanged):

@@ -19,12 +19,12 @@ from omc.engine.github import ExternalApproval
 from omc.engine.integrity import require_unaltered
 from omc.engine.transitions import State
 from omc.errors import Refused, WrongUse
-from omc.incidents.severities import BREAK_GLASS
-from omc.incidents.state import Incident
+from omc.incidents.model import BREAK_GLASS, Incident
 from omc.model.plan import Risk
 from omc.stack.model import ApprovalPolicy
 from omc.stack.people import canonical_name
 from omc.store import incidents, runs
+from omc.store.eventlog import Conflict
 from omc.store.models import Approval, Run
 from omc.store.opened import Store, Transaction
 
@@ -162,11 +162,12 @@ def ready_if_approved(store: Store, run_id: str, actor: str) -> Run:
 
 
 def _twice(attempt: object) -> Run:
-    """Another run that becomes ready in the same instant is seen at the second look."""
+    """What happens in the same instant, another run that becomes ready or an incident that ends, is seen at the second
+    look."""
     assert callable(attempt)  # noqa: S101
     try:
         run: Run = attempt()
-    except IntegrityError:
+    except (IntegrityError, Conflict):
         run = attempt()
     return run
 
@@ -198,7 +199,7 @@ def _emergency(transaction: Transaction, run: Run, policy: ApprovalPolicy, glass
         raise WrongUse('Break-glass wants a reason that can be read later: --break-glass "…"')
     named = f"incident {glass.incident} of {run.environment}"
     opening = f'omc incident open --env {run.environment} --severity {BREAK_GLASS} "what users suffer"'
-    incident = incidents.locked(transaction.session, run.environment, glass.incident)
+    incident = incidents.unchanged(transaction, run.environment, glass.incident)
     if incident is None:
         raise Refused(
             f"Break-glass is for a SEV-{BREAK_GLASS} that is open, and there is no {named}. Open it: {opening}"

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from omc.errors import Altered
 from omc.model.plan import from_json
 from omc.store import audit
-from omc.store.models import Approval, Event, Run, StepRow, Timer
+from omc.store.models import Approval, AuditEvent, Run, StepRow, Timer
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -23,7 +23,7 @@ def require_unaltered(session: Session, run: Run) -> None:
     """``Altered`` unless the run, its plan, steps and approvals are what omc wrote."""
     steps = session.execute(select(StepRow).where(StepRow.run == run.id)).scalars()
     approvals = session.execute(select(Approval).where(Approval.run == run.id)).scalars()
-    events = session.execute(select(Event).where(Event.run == run.id).order_by(Event.number)).scalars()
+    events = session.execute(select(AuditEvent).where(AuditEvent.run == run.id).order_by(AuditEvent.number)).scalars()
     what = audit.altered([run, *steps, *approvals], list(events), Run, StepRow, Approval)
     if not what and from_json(run.plan).hash != run.plan_hash:
         what = "plan in runs"
@@ -38,7 +38,7 @@ def require_unaltered_timer(session: Session, timer: Timer) -> None:
     """``Altered`` unless the timer is what the run that made it was approved for."""
     key = f'"key":["{timer.id}"]'
     events = session.execute(
-        select(Event).where(Event.kind.startswith("timer."), Event.body.contains(key)).order_by(Event.number)
+        select(AuditEvent).where(AuditEvent.kind.startswith("timer."), AuditEvent.body.contains(key)).order_by(AuditEvent.number)
     ).scalars()
     if what := audit.altered([timer], list(events), Timer):
         raise Altered(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from omc.engine.journal import find, steps_of
-from omc.store.models import Approval, Event, Run, StepRow
+from omc.store.models import Approval, AuditEvent, Run, StepRow
 from omc.store.opened import Store
 
 
@@ -29,6 +29,6 @@ def run_details(store: Store, run_id: str) -> RunDetails:
         run = find(session, run_id)
         approvals = session.execute(select(Approval).where(Approval.run == run.id).order_by(Approval.at)).scalars()
         head = session.execute(
-            select(Event.hash).where(Event.run == run.id).order_by(Event.number.desc()).limit(1)
+            select(AuditEvent.hash).where(AuditEvent.run == run.id).order_by(AuditEvent.number.desc()).limit(1)
         ).scalar_one_or_none()
         return RunDetails(run, tuple(steps_of(session, run.id)), tuple(approvals), head or "")

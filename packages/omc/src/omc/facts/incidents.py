@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from omc.facts.collector import NO_READING, Reading, reads
-from omc.incidents.state import Incident
+from omc.incidents.model import Incident
 from omc.stack import Environment
 from omc.store.incidents import incidents_of
 from omc.store.opened import Store

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event, insert, inspect, select, text
 
 from omc import store
-from omc.store.models import Base, Event, Run, WorkerRow, text_of
+from omc.store.models import Base, AuditEvent, Run, WorkerRow, text_of
 from omc.store.redaction import plain, sentence_of, without_secrets
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _UNRECORDED: Mapping[str, frozenset[str]] = {
 """Columns that say who works just now; they change by themselves."""
 
 
-_AS_IT_IS: Mapping[str, frozenset[str]] = {"runs": frozenset({"plan", "plan_hash"}), "events": frozenset({"body"})}
+_AS_IT_IS: Mapping[str, frozenset[str]] = {"runs": frozenset({"plan", "plan_hash"}), "audit_log": frozenset({"body"})}
 """Columns whose hash is kept beside them. A plan is masked when it is made, an event when it is put together."""
 
 
@@ -48,7 +48,7 @@ def _recorded() -> list[type[Base]]:
     for module in iter_modules(store.__path__):  # a module of the store may have a table of its own
         if not module.ispkg:
             import_module(f"{store.__name__}.{module.name}")
-    return [mapper.class_ for mapper in Base.registry.mappers if mapper.class_ not in (Event, WorkerRow)]
+    return [mapper.class_ for mapper in Base.registry.mappers if mapper.class_ not in (AuditEvent, WorkerRow)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +116,16 @@ def shown(value: Any) -> Any:
     return without_secrets(plain(value))
 
 
+def lock(session: Session) -> None:
+    """Let the record grow by nobody else until the end of this transaction."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
+
+
 def append(session: Session, entries: Sequence[Entry]) -> None:
-    """Put the entries at the end of the chain."""
+    """Put the entries at the end of the chain, which the session has locked."""
     if not entries:
         return
-    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
-    last = session.execute(select(Event.number, Event.hash).order_by(Event.number.desc()).limit(1)).first()
+    last = session.execute(select(AuditEvent.number, AuditEvent.hash).order_by(AuditEvent.number.desc()).limit(1)).first()
     number, previous = (last.number, last.hash) if last else (0, BEGINNING)
     rows = []
     for item in entries:
@@ -154,7 +158,7 @@ def append(session: Session, entries: Sequence[Entry]) -> None:
             }
         )
         previous = mark
-    session.execute(insert(Event), rows)
+    session.execute(insert(AuditEvent), rows)
 
 
 def hash_of(previous: str, body: str) -> str:
@@ -183,8 +187,8 @@ FIRST = 16
 
 def head_of(session: Session, place: str) -> Head | None:
     """The record's head now; None where nothing was recorded yet."""
-    first = session.execute(select(Event.hash).order_by(Event.number).limit(1)).scalar()
-    last = session.execute(select(Event.number, Event.hash).order_by(Event.number.desc()).limit(1)).first()
+    first = session.execute(select(AuditEvent.hash).order_by(AuditEvent.number).limit(1)).scalar()
+    last = session.execute(select(AuditEvent.number, AuditEvent.hash).order_by(AuditEvent.number.desc()).limit(1)).first()
     return Head(place, first[:FIRST], last.number, last.hash) if first and last else None
 
 
@@ -228,7 +232,7 @@ def verify(session: Session, expected: str | None = None, heads: Sequence[Head] 
     found: dict[int, str] = {}
     record: dict[tuple[str, str], dict[str, Any]] = {}
     found_expected = expected is None or expected == BEGINNING
-    for row in session.execute(select(Event).order_by(Event.number).execution_options(yield_per=500)).scalars():
+    for row in session.execute(select(AuditEvent).order_by(AuditEvent.number).execution_options(yield_per=500)).scalars():
         proof.events += 1
         proof.problems += _broken(row, proof)
         proof.head = row.hash
@@ -249,7 +253,7 @@ def verify(session: Session, expected: str | None = None, heads: Sequence[Head] 
     return proof
 
 
-def _broken(row: Event, proof: Proof) -> Iterator[str]:
+def _broken(row: AuditEvent, proof: Proof) -> Iterator[str]:
     if row.number != proof.events:
         yield f"Event {proof.events} is missing; the next there is {row.number}."
         proof.events = row.number
@@ -309,7 +313,7 @@ def _columns(row: Base, recorded: Mapping[str, Any]) -> Iterator[str]:
             yield column
 
 
-def altered(rows: Sequence[Base], events: Sequence[Event], *kinds: type[Base]) -> str:
+def altered(rows: Sequence[Base], events: Sequence[AuditEvent], *kinds: type[Base]) -> str:
     """What in these rows, all that there are of these kinds, isn't what these events, all of theirs, made of them;
     empty where everything is as it was written. The chain as a whole is ``verify``'s."""
     record: dict[tuple[str, str], dict[str, Any]] = {}

@@ -180,10 +180,10 @@ class WorkerRow(Base):
     """Taken for dead from then on, unless it says so again."""
 
 
-class Event(Base):
+class AuditEvent(Base):
     """One line of the record. Nothing updates or deletes it: a trigger refuses."""
 
-    __tablename__ = "events"
+    __tablename__ = "audit_log"
 
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime]
@@ -195,4 +195,4 @@ class Event(Base):
     previous: Mapped[str]
     hash: Mapped[str]
 
-    __table_args__ = (Index("events_of_a_run", "run"),)
+    __table_args__ = (Index("audit_log_of_a_run", "run"),)

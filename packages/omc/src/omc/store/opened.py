@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.orm import Session
 
-    from omc.store import audit
+    from omc.store import audit, eventlog
     from omc.store.embedded import StoreUnreachable
     from omc.store.models import Base
 
@@ -34,6 +34,8 @@ class Transaction:
     actor: str
     at: datetime
     _entries: list[audit.Entry]
+    events: eventlog.Pending | None = None
+    """What ``omc.store.eventlog`` will append."""
 
     def record(self, kind: str, row: Base, **details: Any) -> None:
         """Write down what has changed in ``row`` (all of it, where it is new) as one event."""
@@ -58,7 +60,7 @@ class Store:
         """All or nothing. ``StoreUnreachable`` where the database is gone: it may or may not have been written then."""
         from sqlalchemy.orm import Session
 
-        from omc.store import audit
+        from omc.store import audit, eventlog
 
         with self._plainly(), Session(self.engine, expire_on_commit=False) as session:
             audit.watch(session)
@@ -71,7 +73,10 @@ class Store:
                 # Last, since every writer of the record waits here for the one before: nothing else is waited for
                 # while this lock is held, so no two transactions wait for each other.
                 with note_if_slow(f"another writer of the record in {self.place} comes to its end"):
-                    audit.append(session, transaction._entries)
+                    if transaction._entries or transaction.events:
+                        audit.lock(session)
+                        eventlog.finish(transaction)
+                        audit.append(session, transaction._entries)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

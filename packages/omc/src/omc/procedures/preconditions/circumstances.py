@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.incidents import OpenIncidents
-from omc.incidents.severities import SEVERITIES
+from omc.incidents.model import SEVERITIES
 from omc.judgement.alarms import is_firing
 from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import (
