@@ -132,7 +132,7 @@ def test_of_two_who_resolve_it_at_the_same_time_one_is_told(place: StoreLocation
 
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE incident_events SET body = '{}'", "DELETE FROM incident_events", "TRUNCATE incident_events"],
+    ["UPDATE events SET payload = '{}'", "DELETE FROM events", "TRUNCATE events"],
 )
 def test_the_database_itself_refuses_to_edit_an_incident(store: Store, statement: str) -> None:
     open_incident(store, "staging", 1, "one", "ann")
@@ -143,15 +143,12 @@ def test_the_database_itself_refuses_to_edit_an_incident(store: Store, statement
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ("UPDATE incident_events SET by = 'mallory' WHERE number = 1", "incident_events staging 1 1: by is not what"),
+        ("UPDATE events SET actor = 'mallory' WHERE sequence = 1", "events incident staging 1 1: actor is not what"),
+        ("DELETE FROM events WHERE sequence = 2", "events incident staging 1 2 is in the record but was deleted"),
         (
-            "DELETE FROM incident_events WHERE number = 2",
-            "incident_events staging 1 2 is in the record but was deleted",
-        ),
-        (
-            "INSERT INTO incident_events SELECT environment, incident, 3, at, by, link, kind, body FROM incident_events"
-            " WHERE number = 2",
-            "incident_events staging 1 3 is not in the record",
+            "INSERT INTO events SELECT kind, environment, stream, 3, 3, at, actor, link, type, version, payload"
+            " FROM events WHERE sequence = 2",
+            "events incident staging 1 3 is not in the record",
         ),
     ],
 )
@@ -161,7 +158,7 @@ def test_whoever_edits_an_incident_behind_its_back_is_found_out(store: Store, st
     with store.reading() as session:
         assert audit.verify(session).problems == []
     with store.engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE incident_events DISABLE TRIGGER USER")
+        connection.exec_driver_sql("ALTER TABLE events DISABLE TRIGGER USER")
         connection.exec_driver_sql(statement)
     with store.reading() as session:
         assert any(expected in problem for problem in audit.verify(session).problems)
@@ -186,7 +183,7 @@ def test_no_secret_of_a_note_is_kept(store: Store) -> None:
     open_incident(store, "staging", 1, "one", "ann")
     add(store, "staging", 1, Noted("tried postgresql://omc:hunter2@db/omc and\0 failed"), "ann")
     with store.engine.connect() as connection:
-        kept = connection.exec_driver_sql("SELECT body FROM incident_events UNION SELECT body FROM events").all()
+        kept = connection.exec_driver_sql("SELECT payload FROM events UNION SELECT body FROM audit_log").all()
     assert "hunter2" not in str(kept)
     with store.reading() as session:
         assert audit.verify(session).problems == []

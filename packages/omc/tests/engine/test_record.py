@@ -15,10 +15,10 @@ from support.engine_world import World
 def tamper(world: World, server: Any, *statements: str) -> None:
     """As whoever owns the database could."""
     with embedded.connect(server.data, _database(world)) as connection:
-        connection.execute("ALTER TABLE events DISABLE TRIGGER USER")
+        connection.execute("ALTER TABLE audit_log DISABLE TRIGGER USER")
         for statement in statements:
             connection.execute(statement.encode())
-        connection.execute("ALTER TABLE events ENABLE TRIGGER USER")
+        connection.execute("ALTER TABLE audit_log ENABLE TRIGGER USER")
 
 
 def _database(world: World) -> str:
@@ -29,12 +29,12 @@ def _database(world: World) -> str:
     ("statement", "expected"),
     [
         (
-            "UPDATE events SET body = replace(body, 'alice', 'mallory') WHERE number = 1",
+            "UPDATE audit_log SET body = replace(body, 'alice', 'mallory') WHERE number = 1",
             "Event 1 (run.planned) was changed",
         ),
-        ("UPDATE events SET kind = 'run.ended' WHERE number = 2", "its kind was changed"),
-        ("DELETE FROM events WHERE number = 4", "Event 4 is missing"),
-        ("DELETE FROM events WHERE number > 6", "is not what the record says"),
+        ("UPDATE audit_log SET kind = 'run.ended' WHERE number = 2", "its kind was changed"),
+        ("DELETE FROM audit_log WHERE number = 4", "Event 4 is missing"),
+        ("DELETE FROM audit_log WHERE number > 6", "is not what the record says"),
         ("UPDATE runs SET actor = 'mallory'", "actor is not what the record says"),
         ("UPDATE steps SET verdict = 'failed'", "verdict is not what the record says"),
         ("DELETE FROM steps", "is in the record but was deleted"),
@@ -59,7 +59,7 @@ def test_a_tail_cut_off_with_its_rows_is_found_by_the_head_that_was_kept(world: 
     tamper(
         world,
         server,
-        f"DELETE FROM events WHERE run = '{last}'",
+        f"DELETE FROM audit_log WHERE run = '{last}'",
         f"DELETE FROM steps WHERE run = '{last}'",
         f"DELETE FROM runs WHERE id = '{last}'",
     )
@@ -71,7 +71,7 @@ def test_a_tail_cut_off_with_its_rows_is_found_by_the_head_that_was_kept(world: 
 
 def test_the_database_itself_refuses_to_change_the_record(world: World, server: Any) -> None:
     world.set("one=1")
-    for statement in ("UPDATE events SET kind = 'x'", "DELETE FROM events", "TRUNCATE events"):
+    for statement in ("UPDATE audit_log SET kind = 'x'", "DELETE FROM audit_log", "TRUNCATE audit_log"):
         with (
             embedded.connect(server.data, _database(world)) as connection,
             pytest.raises(psycopg.Error, match="append"),
@@ -83,7 +83,7 @@ def test_no_secret_gets_into_the_record_or_onto_the_screen(world: World, server:
     done = world.set("one=1")
     assert done.code == 0
     with embedded.connect(server.data, _database(world)) as connection:
-        events = connection.execute("SELECT body FROM events").fetchall()
+        events = connection.execute("SELECT body FROM audit_log").fetchall()
     assert events
     assert not [body for (body,) in events if "hunter2" in body]
     shown = world.omc("runs", "show", world.last_run(), "--output", "json").out

@@ -188,7 +188,7 @@ def test_the_shells_variables_for_another_database_do_not_reach_omcs_own(
 ) -> None:
     monkeypatch.setenv(name, value)
     with open_store(own) as store, store.reading() as session:
-        session.execute(text("SELECT number FROM events"))
+        session.execute(text("SELECT number FROM audit_log"))
     assert os.environ[name] == value, "the shell's own for whoever is started next"
 
 

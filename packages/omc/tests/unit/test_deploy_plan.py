@@ -23,8 +23,8 @@ from omc.facts.requirements import Requirements
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Deployment, Services
 from omc.facts.subnets import Subnet, Subnets
-from omc.incidents.model import Event, Opened
-from omc.incidents.model import from_first_event
+from omc.incidents.model import IncidentEvent, Opened, from_first_event
+from omc.model.events import Event
 from omc.model.plan import Plan, Risk, from_json, to_json
 from omc.model.releases import ReleasedService
 from omc.model.requests import DeployRequest
@@ -353,7 +353,7 @@ def test_where_deployments_wait_for_the_window_a_closed_one_is_kept_unless_there
 
 
 def an_incident(severity: int) -> OpenIncidents:
-    event = Event(world.NOW - timedelta(hours=1), "ann", Opened(severity, "Users can't log in"))
+    event: IncidentEvent = Event(world.NOW - timedelta(hours=1), "ann", Opened(severity, "Users can't log in"))
     return OpenIncidents((from_first_event("staging", 3, event),))
 
 

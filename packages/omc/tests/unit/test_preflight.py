@@ -37,9 +37,9 @@ from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnet, Subnets
 from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import changes
-from omc.incidents.model import Event, Opened
-from omc.incidents.model import from_first_event
+from omc.incidents.model import IncidentEvent, Opened, from_first_event
 from omc.infrastructure.planned_change import PlannedChange
+from omc.model.events import Event
 from omc.model.plan import Plan
 from omc.model.releases import ReleasedService
 from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
@@ -132,7 +132,7 @@ class Broken:
 
 
 def incident(severity: int) -> OpenIncidents:
-    event = Event(world.NOW - timedelta(hours=1), "ann", Opened(severity, "Users can't log in"))
+    event: IncidentEvent = Event(world.NOW - timedelta(hours=1), "ann", Opened(severity, "Users can't log in"))
     return OpenIncidents((from_first_event("staging", 3, event),))
 
 

@@ -38,7 +38,9 @@ def require_unaltered_timer(session: Session, timer: Timer) -> None:
     """``Altered`` unless the timer is what the run that made it was approved for."""
     key = f'"key":["{timer.id}"]'
     events = session.execute(
-        select(AuditEvent).where(AuditEvent.kind.startswith("timer."), AuditEvent.body.contains(key)).order_by(AuditEvent.number)
+        select(AuditEvent)
+        .where(AuditEvent.kind.startswith("timer."), AuditEvent.body.contains(key))
+        .order_by(AuditEvent.number)
     ).scalars()
     if what := audit.altered([timer], list(events), Timer):
         raise Altered(

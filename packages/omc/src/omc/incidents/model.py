@@ -153,9 +153,13 @@ def apply(incident: Incident, event: IncidentEvent) -> Incident:
 
 
 def replay(environment: str, number: int, events: Iterable[IncidentEvent]) -> Incident:
-    """What a whole series of events comes to; the first opens the incident. Takes time in proportion to their number."""
+    """What a whole series of events comes to; the first opens the incident. The time grows with their number."""
     first, *rest = events
-    bare = reduce(lambda incident, event: replace(apply(incident, event), events=()), rest, from_first_event(environment, number, first))
+    bare = reduce(
+        lambda incident, event: replace(apply(incident, event), events=()),
+        rest,
+        from_first_event(environment, number, first),
+    )
     return replace(bare, events=(first, *rest))
 
 

@@ -1,8 +1,8 @@
 """Frozen dataclasses as JSON and back, each field checked against its annotation.
 
-For values that are kept and read back, maybe by another version of omc: what doesn't fit is a ``Misfit`` with its place,
-never a value of the wrong type. Fields may be JSON's own types, ``datetime`` (with its zone), enums, dataclasses,
-``tuple[X, ...]``, ``Mapping[str, X]``, and ``None`` beside any of them.
+For values that are kept and read back, maybe by another version of omc: what doesn't fit is a ``Misfit`` with its
+place, never a value of the wrong type. Fields may be JSON's own types, ``datetime`` (with its zone), enums,
+dataclasses, ``tuple[X, ...]``, ``Mapping[str, X]``, and ``None`` beside any of them.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event, insert, inspect, select, text
 
 from omc import store
-from omc.store.models import Base, AuditEvent, Run, WorkerRow, text_of
+from omc.store.models import AuditEvent, Base, Run, WorkerRow, text_of
 from omc.store.redaction import plain, sentence_of, without_secrets
 
 if TYPE_CHECKING:
@@ -125,7 +125,9 @@ def append(session: Session, entries: Sequence[Entry]) -> None:
     """Put the entries at the end of the chain, which the session has locked."""
     if not entries:
         return
-    last = session.execute(select(AuditEvent.number, AuditEvent.hash).order_by(AuditEvent.number.desc()).limit(1)).first()
+    last = session.execute(
+        select(AuditEvent.number, AuditEvent.hash).order_by(AuditEvent.number.desc()).limit(1)
+    ).first()
     number, previous = (last.number, last.hash) if last else (0, BEGINNING)
     rows = []
     for item in entries:
@@ -188,7 +190,9 @@ FIRST = 16
 def head_of(session: Session, place: str) -> Head | None:
     """The record's head now; None where nothing was recorded yet."""
     first = session.execute(select(AuditEvent.hash).order_by(AuditEvent.number).limit(1)).scalar()
-    last = session.execute(select(AuditEvent.number, AuditEvent.hash).order_by(AuditEvent.number.desc()).limit(1)).first()
+    last = session.execute(
+        select(AuditEvent.number, AuditEvent.hash).order_by(AuditEvent.number.desc()).limit(1)
+    ).first()
     return Head(place, first[:FIRST], last.number, last.hash) if first and last else None
 
 
@@ -232,7 +236,9 @@ def verify(session: Session, expected: str | None = None, heads: Sequence[Head] 
     found: dict[int, str] = {}
     record: dict[tuple[str, str], dict[str, Any]] = {}
     found_expected = expected is None or expected == BEGINNING
-    for row in session.execute(select(AuditEvent).order_by(AuditEvent.number).execution_options(yield_per=500)).scalars():
+    for row in session.execute(
+        select(AuditEvent).order_by(AuditEvent.number).execution_options(yield_per=500)
+    ).scalars():
         proof.events += 1
         proof.problems += _broken(row, proof)
         proof.head = row.hash

@@ -30,6 +30,7 @@ Result = TypeVar("Result")
 
 QUEUE = 0x6F6D6303
 """The class of the advisory locks under which those who append to one kind of stream of an environment queue."""
+_PENDING = "omc events"
 MAX_ATTEMPTS = 8
 """How often a decision is made again when others appended meanwhile."""
 
@@ -105,12 +106,13 @@ def append(
     idempotency ``key`` that has been used already gives the event that it was used for, and appends nothing.
     ``Conflict`` comes from here or from the transaction's end: see ``retry_on_conflict``.
     """
+    pending = _pending(transaction)
     if key is not None and (before := _of_key(transaction, key)) is not None:
         if (before.kind, before.environment, before.stream) != (stream.kind, stream.environment, stream.id):
             raise ValueError(f'The idempotency key "{key}" was used for {_stream_of(before)}, and not for {stream}.')
         return _event(types, before)
-    appended = transaction.events.appended.get(stream, 0) if transaction.events else 0
-    pending = expect(transaction, stream, seen - appended)
+    appended = pending.appended.get(stream, 0)
+    expect(transaction, stream, seen - appended)
     name, version, body = types.write(payload)
     row = EventRow(
         kind=stream.kind,
@@ -132,20 +134,24 @@ def append(
     return _event(types, row)
 
 
-def expect(transaction: Transaction, stream: Stream, seen: int) -> Pending:
-    """What the transaction writes holds only if the stream still has ``seen`` events when it ends: else ``Conflict``."""
-    if transaction.events is None:
-        transaction.events = Pending()
-    if transaction.events.seen.setdefault(stream, seen) != seen:
+def expect(transaction: Transaction, stream: Stream, seen: int) -> None:
+    """Rely on it that the stream has ``seen`` events still when the transaction ends: else that is a ``Conflict``."""
+    if _pending(transaction).seen.setdefault(stream, seen) != seen:
         raise _conflict(stream)
-    return transaction.events
 
 
-def finish(transaction: Transaction) -> None:
-    """Number and write what is pending. Called once, at the end of a transaction that holds the record's lock."""
-    pending, session = transaction.events, transaction.session
-    if pending is None:
-        return
+def _pending(transaction: Transaction) -> Pending:
+    kept = transaction.session.info
+    if _PENDING not in kept:
+        kept[_PENDING] = Pending()
+        transaction.at_end(lambda: _finish(transaction))
+    pending: Pending = kept[_PENDING]
+    return pending
+
+
+def _finish(transaction: Transaction) -> None:
+    """Number and write what is pending."""
+    pending, session = _pending(transaction), transaction.session
     for stream, seen in pending.seen.items():
         if last_sequence(session, stream) != seen:
             raise _conflict(stream)
@@ -194,9 +200,7 @@ def read_stream(session: Session, types: EventTypes, stream: Stream) -> list[Eve
     return [_event(types, row) for row in session.scalars(query)]
 
 
-def read_streams(
-    session: Session, types: EventTypes, environment: str | None = None
-) -> dict[Stream, list[Event[Any]]]:
+def read_streams(session: Session, types: EventTypes, environment: str | None = None) -> dict[Stream, list[Event[Any]]]:
     """The events of all streams of a kind, in one environment or in all, oldest stream first."""
     query = select(EventRow).where(EventRow.kind == types.kind)
     if environment is not None:
@@ -251,8 +255,8 @@ def _event(types: EventTypes, row: EventRow) -> Event[Any]:
 
 
 def _of_key(transaction: Transaction, key: str) -> EventRow | None:
-    if transaction.events is not None and key in transaction.events.keys:
-        return transaction.events.keys[key]
+    if (pending := _pending(transaction).keys.get(key)) is not None:
+        return pending
     return transaction.session.scalars(select(EventRow).where(EventRow.idempotency_key == key)).first()
 
 

@@ -1,8 +1,8 @@
-"""Incidents in the event log: opening one, adding to it, reading them. What their events come to is ``omc.incidents``."""
+"""Incidents in the event log: opening one, adding to it, reading them. What events come to is ``omc.incidents``."""
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Session
+from typing import TYPE_CHECKING
 
 from omc.errors import WrongUse
 from omc.incidents.model import (
@@ -19,6 +19,9 @@ from omc.incidents.model import (
 )
 from omc.store import eventlog
 from omc.store.opened import Store, Transaction
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 def incidents_of(store: Store, environment: str) -> tuple[Incident, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.orm import Session
 
-    from omc.store import audit, eventlog
+    from omc.store import audit
     from omc.store.embedded import StoreUnreachable
     from omc.store.models import Base
 
@@ -34,8 +34,12 @@ class Transaction:
     actor: str
     at: datetime
     _entries: list[audit.Entry]
-    events: eventlog.Pending | None = None
-    """What ``omc.store.eventlog`` will append."""
+    _last: list[Callable[[], None]] = field(default_factory=list)
+
+    def at_end(self, act: Callable[[], None]) -> None:
+        """Have this done before the transaction is committed, while no other transaction can write to the record: what
+        it reads then stays so. It must be quick, and wait for nothing."""
+        self._last.append(act)
 
     def record(self, kind: str, row: Base, **details: Any) -> None:
         """Write down what has changed in ``row`` (all of it, where it is new) as one event."""
@@ -60,7 +64,7 @@ class Store:
         """All or nothing. ``StoreUnreachable`` where the database is gone: it may or may not have been written then."""
         from sqlalchemy.orm import Session
 
-        from omc.store import audit, eventlog
+        from omc.store import audit
 
         with self._plainly(), Session(self.engine, expire_on_commit=False) as session:
             audit.watch(session)
@@ -68,14 +72,16 @@ class Store:
             with session.begin():
                 yield transaction
                 session.flush()
-                if forgotten := audit.unrecorded(session):
-                    raise RuntimeError(f"Written without an event: {', '.join(forgotten)}")
                 # Last, since every writer of the record waits here for the one before: nothing else is waited for
                 # while this lock is held, so no two transactions wait for each other.
                 with note_if_slow(f"another writer of the record in {self.place} comes to its end"):
-                    if transaction._entries or transaction.events:
+                    if transaction._entries or transaction._last:
                         audit.lock(session)
-                        eventlog.finish(transaction)
+                        for act in transaction._last:
+                            act()
+                    if forgotten := audit.unrecorded(session):
+                        raise RuntimeError(f"Written without an event: {', '.join(forgotten)}")
+                    if transaction._entries:
                         audit.append(session, transaction._entries)
 
     @contextmanager

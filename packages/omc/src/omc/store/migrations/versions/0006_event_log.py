@@ -108,4 +108,11 @@ def _moved(connection: sa.Connection, text: str) -> dict[str, Any] | None:
     changes.pop("incident", None)
     changes |= {**named, "position": position, "version": 1, "idempotency_key": None}
     details = {"moved_from": {"table": "incident_events", "key": body["key"], "event": body.get("number")}}
-    return {**body, "kind": f"{body['kind']}, moved", "table": "events", "key": key, "changes": changes, "details": details}
+    return {
+        **body,
+        "kind": f"{body['kind']}, moved",
+        "table": "events",
+        "key": key,
+        "changes": changes,
+        "details": details,
+    }
