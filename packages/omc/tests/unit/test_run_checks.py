@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from omc.checks.doctor import DOCTOR
-from omc.checks.finding import Finding, Level, Procedure, worst
+from omc.checks.finding import Finding, Level, worst
 from omc.checks.morning import MORNING
 from omc.checks.run import CheckList, Report, run_checks
 from omc.checks.runbook import FIRST_DAY, MORNING_CHECKS
@@ -274,10 +274,6 @@ def needs(one: Check) -> list[type]:
 def _is_optional(one: Callable[..., Any], kind: type) -> bool:
     hints = [collector.get_type_hints(one)[name] for name, found in dependencies(one).items() if found is kind]
     return any(NoneType in get_args(hint) for hint in hints)
-
-
-def test_a_procedure_is_a_section() -> None:
-    assert all(isinstance(spec_of(one).runbook, Procedure) for one in CHECKS.values())
 
 
 def test_the_report_is_one_value_that_is_narrowed_by_replacing() -> None:

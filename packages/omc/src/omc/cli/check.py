@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from omc.cli.options import environment_names
+from omc.cli.show import OUTPUT, show
 from omc.errors import WrongUse
 from omc.output import echo, line, redraw, shell_word
 from omc.output.gate import has_colour
@@ -50,7 +51,44 @@ def check() -> None:
 
     \b
     omc check morning --env staging
+    omc check list
     """
+
+
+@check.command("list")
+@OUTPUT
+def list_checks(output: str) -> None:
+    """Every check: what it asks, how bad its answer can be, and what answers it. Asks AWS nothing.
+
+    \b
+    omc check list
+    omc check list --output markdown
+    """
+    from omc.checks.spec_document import checks_document
+
+    show(checks_document(), output)
+
+
+@check.command()
+@click.argument("name", metavar="CHECK")
+@OUTPUT
+def explain(name: str, output: str) -> None:
+    """One check: what it asks, how bad its answer can be, what answers it, and which facts it reads. Asks AWS nothing.
+
+    CHECK is the name that stands in a finding's JSON.
+
+    \b
+    omc check explain services-running
+    omc check explain users-served --output json
+    """
+    from omc.checks.spec import CHECKS
+    from omc.checks.spec_document import check_document
+    from omc.stack.section import did_you_mean
+
+    if name not in CHECKS:
+        hint = did_you_mean(name, list(CHECKS))
+        raise WrongUse(f'There is no check "{name}".{hint} All of them: omc check list')
+    show(check_document(name), output)
 
 
 @check.command()
