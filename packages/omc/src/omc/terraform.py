@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -465,16 +466,23 @@ def _executable() -> Path:
 
 
 def _require_version(executable: Path) -> None:
+    version = _version(executable, executable.stat().st_mtime_ns)
+    numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2])
+    if numbers < MINIMUM:
+        raise TerraformError(f"Terraform {version} at {executable} is too old: 1.11 or newer is needed.")
+
+
+@cache
+def _version(executable: Path, changed: int) -> str:  # noqa: ARG001 - a file that was exchanged is asked again
     response = subprocess.run(
         [str(executable), "version", "-json"], env=environment({}), capture_output=True, text=True, check=False
     )
     try:
         version = str(json.loads(response.stdout)["terraform_version"])
-        numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2])
+        tuple(int(part) for part in version.split("-")[0].split(".")[:2])
     except (ValueError, KeyError) as error:
         raise TerraformError(f"{executable} doesn't answer `version -json` as Terraform does.") from error
-    if numbers < MINIMUM:
-        raise TerraformError(f"Terraform {version} at {executable} is too old: 1.11 or newer is needed.")
+    return version
 
 
 def _holds_provider(place: Path, kind: str) -> bool:

@@ -127,6 +127,8 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     monkeypatch.setenv("SMALL_WORLD", str(world))
     monkeypatch.setattr(small_terraform, "WORLD", world)
     monkeypatch.setattr("omc.actions.terraform.LOCK_WAIT", 0.2)
+    monkeypatch.setattr(tf, "POLL_INTERVAL", 0.01)
+    monkeypatch.setattr(tf, "ASK", 0.1)
     small_terraform.write(
         {
             "wanted": dict.fromkeys("abcde", 2),
