@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from omc.cli import infra_report
 from omc.facts import differences as engine
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.services import Services
@@ -19,6 +18,7 @@ from omc.judgement.approved_changes import approved_changes, is_rest_of
 from omc.model.plan import Plan, Risk, from_json, to_json
 from omc.output import markdown, terminal
 from omc.procedures.infrastructure import PARTIAL, apply
+from omc.procedures.infrastructure_document import nothing
 from omc.procedures.infrastructure_summary import details, headline, summary
 from omc.procedures.plan_document import plan_document
 from omc.stack import load
@@ -264,7 +264,7 @@ def test_a_part_says_so_before_it_is_approved_and_after(more: dict[str, Any]) ->
 
 
 def test_a_part_without_a_change_is_not_called_all_the_code_says() -> None:
-    assert "ONLY A PART" in infra_report.nothing("staging", partial=True)
+    assert "ONLY A PART" in nothing("staging", partial=True)
     assert summary(saved(complete=False, applyable=False)).is_partial
 
 

@@ -20,10 +20,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omc.cli import load_report as shown
 from omc.errors import WrongUse
+from omc.local import load_document as shown
 from omc.local import load_report, traffic
 from omc.local.traffic import Outcome, Plan, Sample, Shape, Traffic
+from omc.output import markdown, terminal
 from support.stack import ROOT, clean_env
 
 
@@ -191,10 +192,10 @@ def test_the_exit_code_and_the_verdict_agree(outcomes: list[Outcome], code: int,
     statuses = {Outcome.OK: 200, Outcome.APPLICATION: 500}
     found = load_report.report(ran(*(sample(1, 0.01, statuses.get(each, 0), each) for each in outcomes)))
     assert shown.exit_code(found, 0.01) == code
-    assert says in shown.verdict(found, 0.01)
-    assert says in shown.as_table(found, "Australia/Sydney", 0.01)
-    assert says in shown.as_markdown(found, "Australia/Sydney", 0.01)
-    assert json.loads(shown.as_json(found, 0.01))["exit_code"] == code
+    document = shown.load_document(found, "Australia/Sydney", 0.01)
+    assert says in terminal.render(document)
+    assert says in markdown.render(document)
+    assert document.data["exit_code"] == code
 
 
 def test_who_made_an_error_is_told_by_the_request_id() -> None:

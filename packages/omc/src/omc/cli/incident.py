@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from omc.cli.options import INCIDENT_NUMBER, environment_option
+from omc.cli.show import OUTPUT
+from omc.cli.show import show as show_document
 from omc.errors import Unknown
 from omc.incidents.model import SEVERITIES
 from omc.output import echo, line
-from omc.output.gate import width_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,6 @@ class Severity(click.IntRange):
 
 LEVEL = Severity(min(SEVERITIES), max(SEVERITIES))
 LEVELS = "; ".join(f"{number}: {each.meaning}" for number, each in SEVERITIES.items())
-OUTPUT = click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
 
 
 @click.group()
@@ -95,7 +95,7 @@ def list_incidents(context: click.Context, env: str | None, everything: bool, ou
     omc incident list --env production
     omc incident list --env production --all --output markdown
     """
-    from omc.cli import incident_report
+    from omc.incidents.document import incidents_document
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import incidents_of
@@ -109,12 +109,7 @@ def list_incidents(context: click.Context, env: str | None, everything: bool, ou
         with open_store(place) as store:
             found = incidents_of(store, environment.name)
     shown = [each for each in found if everything or each.is_open]
-    if output == "json":
-        echo(incident_report.list_as_json(shown, environment))
-    elif output == "markdown":
-        echo(incident_report.list_as_markdown(shown, environment, everything=everything))
-    else:
-        echo(incident_report.list_as_table(shown, environment, everything=everything, width=width_of()))
+    show_document(incidents_document(shown, environment.name, environment.time_zone, everything=everything), output)
 
 
 @incident.command()
@@ -129,7 +124,7 @@ def show(context: click.Context, number: int, env: str | None, output: str) -> N
     omc incident show 3 --env production
     omc incident show 3 --env production --output markdown
     """
-    from omc.cli import incident_report
+    from omc.incidents.document import incident_document
     from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import incident_of, missing
@@ -142,12 +137,7 @@ def show(context: click.Context, number: int, env: str | None, output: str) -> N
         raise missing(environment.name, number)
     with open_store(place) as store:
         found = incident_of(store, environment.name, number)
-    if output == "json":
-        echo(incident_report.as_json(found))
-    elif output == "markdown":
-        echo(incident_report.as_markdown(found, environment.time_zone))
-    else:
-        echo(incident_report.as_table(found, environment.time_zone, width=width_of()))
+    show_document(incident_document(found, environment.time_zone), output)
 
 
 @incident.command()

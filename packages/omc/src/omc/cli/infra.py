@@ -14,9 +14,9 @@ import click
 from omc.cli.change import approved_elsewhere, carry_out, change_options, override_option
 from omc.cli.deploy import Images
 from omc.cli.options import environment_option
+from omc.cli.show import OUTPUT, rendered, show
 from omc.errors import OmcError, Unknown, WrongUse
 from omc.output import echo, line
-from omc.output.gate import page
 
 if TYPE_CHECKING:
     from omc.aws.gateway import Gateway
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 READING = "Terraform reads the plan and the state"
 MOST_AUTHORS = 20
 """Resources of whose change CloudTrail is asked by whom: it answers two questions a second."""
-OUTPUT_OPTION = click.option(
-    "--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True
-)
 VAR_OPTION = click.option(
     "--var",
     "variables",
@@ -97,7 +94,7 @@ def infra() -> None:
     "--summary", type=click.Path(dir_okay=False, path_type=Path), help="Also put the summary here, as JSON: no secrets."
 )
 @FULL_OPTION
-@OUTPUT_OPTION
+@OUTPUT
 @click.pass_context
 def plan(
     context: click.Context,
@@ -124,9 +121,9 @@ def plan(
     omc infra plan --env staging --out reviewed.tfplan
     omc infra plan --env production --output markdown >> "$GITHUB_STEP_SUMMARY"
     """
-    from omc.cli import infra_report
     from omc.infrastructure import plans
     from omc.infrastructure.planned_change import PlannedChange
+    from omc.procedures.infrastructure_document import infrastructure_document
 
     desk = _InfraSession.of(context, env)
     root = desk.root(desk.project)
@@ -137,9 +134,12 @@ def plan(
         str(desk.project), str(desk.work), desk.stack.name, str(file), plans.sha256_of(file), allow_replace
     )
     judged, saved = desk.judged(request, destroy=destroy)
+    document = infrastructure_document(
+        judged, saved, request, str(out or file), is_here=output != "markdown", full=full
+    )
     if summary:
-        summary.write_text(infra_report.as_json(judged, saved, request, out or file) + "\n")
-    page(infra_report.plan(judged, saved, request, out or file, output, full=full))
+        summary.write_text(rendered(document, "json") + "\n")
+    show(document, output, page=True)
     context.exit(1 if judged.refusals else 0)
 
 
@@ -235,7 +235,7 @@ def destroy(
 @LOCK_OPTION
 @click.option("--all", "everything", is_flag=True, help="Also list the values that AWS fills in by itself.")
 @FULL_OPTION
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@OUTPUT
 @click.pass_context
 def drift(
     context: click.Context,
@@ -256,9 +256,9 @@ def drift(
     omc infra drift --env staging --output json
     """
     from omc import terraform as tf
-    from omc.cli import infra_report
     from omc.facts.infrastructure import saved_plan
     from omc.progress import note_if_slow
+    from omc.reports.drift_document import drift_document
 
     desk = _InfraSession.of(context, env)
     root = desk.root(desk.project)
@@ -275,7 +275,9 @@ def drift(
             f"({', '.join(saved.extent.deferred) or 'it says no more'})."
         )
     found = desk.drift(saved)
-    page(infra_report.drift(desk.gateway.environment, found, output, everything=everything, full=full))
+    now = datetime.now(UTC)
+    document = drift_document(desk.gateway.environment, found, now, everything=everything, full=full)
+    show(document, output, page=True)
     context.exit(1 if not found.is_none else Unknown.exit_code if found.unknown else 0)
 
 
@@ -522,7 +524,7 @@ def _change(
     )
     found = _summary(root, kept)
     if found.is_empty:
-        from omc.cli.infra_report import nothing
+        from omc.procedures.infrastructure_document import nothing
 
         echo(nothing(desk.name, partial=found.is_partial))
         return 0

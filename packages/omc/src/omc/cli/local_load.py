@@ -9,7 +9,7 @@ import click
 
 from omc.cli.local import STATE_OPTION, site
 from omc.cli.options import Number
-from omc.output import echo
+from omc.cli.show import OUTPUT, show
 
 
 @click.command()
@@ -42,7 +42,7 @@ from omc.output import echo
     help="Percent of the requests that may fail; more is exit code 1.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="The same number gives the same users again.")
-@click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+@OUTPUT
 @click.pass_context
 def load(
     context: click.Context,
@@ -66,8 +66,8 @@ def load(
     omc local load --rate 100 --duration 300 --shape diurnal
     omc local load --journey prices=80 --journey change-portfolio=20 --output json
     """
-    from omc.cli import load_report as show
     from omc.local import lifecycle, traffic
+    from omc.local.load_document import exit_code, load_document
     from omc.local.load_report import report
     from omc.progress import Progress
 
@@ -84,8 +84,5 @@ def load(
     found = report(traffic.send(plan, watch))
     progress.done()
     zone, share = place.environment.time_zone, most_errors / 100
-    if output == "json":
-        echo(show.as_json(found, share))
-    else:
-        echo((show.as_markdown if output == "markdown" else show.as_table)(found, zone, share))
-    context.exit(130 if found.interrupted else show.exit_code(found, share))
+    show(load_document(found, zone, share), output)
+    context.exit(130 if found.interrupted else exit_code(found, share))

@@ -54,17 +54,17 @@ def render(document: Document, *, width: int = PIPED_WIDTH, colour: bool = False
     head = [*_wrapped(line(document.title), prose)] if document.title else []
     head += _prose(document.subtitle, prose, colour) if document.subtitle else []
     shown = ["\n".join(head)] if head else []
-    shown += _blocks(document.blocks, width, prose, colour)
+    shown += _blocks(document.blocks, width, prose, colour, "")
     if document.verdict:
         shown.append("\n".join(_verdict(document.verdict, prose, colour)))
     return "\n\n".join(shown)
 
 
-def _blocks(blocks: Sequence[Block], width: int, prose: int, colour: bool) -> list[str]:
+def _blocks(blocks: Sequence[Block], width: int, prose: int, colour: bool, indent: str) -> list[str]:
     """Each block's text; notices that follow each other are one."""
     shown: list[str] = []
     for number, block in enumerate(blocks):
-        text = "\n".join(each.rstrip() for each in _block(block, width, prose, colour))
+        text = "\n".join(each.rstrip() for each in _block(block, width, prose, colour, indent))
         if number and isinstance(block, Notice) and isinstance(blocks[number - 1], Notice):
             shown[-1] += f"\n{text}"
         elif text:
@@ -72,7 +72,7 @@ def _blocks(blocks: Sequence[Block], width: int, prose: int, colour: bool) -> li
     return shown
 
 
-def _block(block: Block, width: int, prose: int, colour: bool) -> Iterator[str]:
+def _block(block: Block, width: int, prose: int, colour: bool, indent: str) -> Iterator[str]:
     match block:
         case Paragraph(text):
             yield from _prose(text, prose, colour)
@@ -83,14 +83,14 @@ def _block(block: Block, width: int, prose: int, colour: bool) -> Iterator[str]:
             for item in items:
                 yield from _wrapped(f"- {_plain(item)}", prose, "  ")
         case CodeBlock(lines):
-            yield from (f"  {line(each)}" for each in lines)
+            yield from (f"{indent}{line(each)}" for each in lines)
         case Fields(fields):
             yield from _fields(fields, width, colour)
         case Table():
             yield from _table(block, width, colour)
         case Section(title, inner):
             yield from _wrapped(line(title), prose)
-            yield "\n\n".join(_blocks(inner, width, prose, colour))
+            yield "\n\n".join(_blocks(inner, width, prose, colour, "  "))
 
 
 def _verdict(verdict: Verdict, prose: int, colour: bool) -> list[str]:
@@ -203,7 +203,7 @@ def _styled_whole(text: Text, colour: bool) -> str:
 def _in_colour(text: str, severity: Severity, colour: bool) -> str:
     if not colour or severity not in COLOURS or not text:
         return text
-    return style(text, fg=COLOURS[severity], bold=severity is not Severity.OK)
+    return style(text, fg=COLOURS[severity], bold=None if severity is Severity.OK else True)
 
 
 def _wrapped(text: str, width: int, indent: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""What the users of ``omc local load`` saw, shown: as tables, as JSON for programs, as Markdown for a ticket."""
+"""What the users of ``omc local load`` saw, as a document."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from omc.cli.table import Row, table
 from omc.errors import OmcError, Unknown
 from omc.local.load_report import LoadReport, Part
 from omc.local.traffic import Outcome, Sample, Shape
-from omc.output import line, to_json
-from omc.output.markdown import escape as markdown
-from omc.output.markdown import table_row
+from omc.output.document import Document, Items, Row, Severity, Status, Table, Verdict
 from omc.times import format_time
 
 HEADER = ("requests", "per second", "well", "p50", "p95", "p99")
@@ -25,25 +22,23 @@ def exit_code(report: LoadReport, most_errors: float) -> int:
     return OmcError.exit_code if report.total.error_share > most_errors else 0
 
 
-def as_table(report: LoadReport, zone: str, most_errors: float) -> str:
-    parts = [line(heading(report, zone)), ""]
-    parts += [_parts("journey", (*report.journeys, report.total)), ""]
-    parts += [_parts(_time_column(report), report.slices), ""]
-    parts += [*map(line, facts(report)), "", verdict(report, most_errors)]
-    return "\n".join(parts)
+def load_document(report: LoadReport, zone: str, most_errors: float) -> Document:
+    """Journeys, the time in slices, and what else there is to say. ``most_errors``: the share that may fail, 0 to 1."""
+    return Document(
+        _heading(report, zone),
+        (
+            _parts("journey", (*report.journeys, report.total)),
+            _parts(_time_column(report), report.slices),
+            Items(tuple(_facts(report))),
+        ),
+        verdict=_verdict(report, most_errors),
+        data=_data(report, most_errors),
+    )
 
 
-def as_markdown(report: LoadReport, zone: str, most_errors: float) -> str:
-    lines = [f"## {markdown(heading(report, zone))}", "", f"**{markdown(verdict(report, most_errors))}**"]
-    for title, parts in (("journey", (*report.journeys, report.total)), (_time_column(report), report.slices)):
-        lines += ["", f"| {title} | {' | '.join(HEADER)} |", "|---" * (len(HEADER) + 1) + "|"]
-        lines += [table_row(_cells(each)) for each in parts]
-    return "\n".join([*lines, "", *(f"- {markdown(fact)}" for fact in facts(report))])
-
-
-def as_json(report: LoadReport, most_errors: float) -> str:
-    """One JSON object; times in seconds, shares from 0 to 1. Keys are added, never renamed."""
-    document: dict[str, Any] = {
+def _data(report: LoadReport, most_errors: float) -> dict[str, Any]:
+    """Times in seconds, shares from 0 to 1."""
+    return {
         "url": report.url,
         "shape": report.shape.value,
         "began": datetime.fromtimestamp(report.began, UTC).isoformat(timespec="milliseconds"),
@@ -63,10 +58,9 @@ def as_json(report: LoadReport, most_errors: float) -> str:
         "first_error": _sample(report, report.first_error) if report.first_error else None,
         "late_p95": round(report.late_p95, 5),
     }
-    return to_json(document)
 
 
-def heading(report: LoadReport, zone: str) -> str:
+def _heading(report: LoadReport, zone: str) -> str:
     shape = "a day pressed into it" if report.shape is Shape.DIURNAL else "steadily"
     began = format_time(datetime.fromtimestamp(report.began, UTC), zone)
     return f"Load on {report.url} from {began}, {report.seconds:.0f} s, {shape}" + (
@@ -74,18 +68,21 @@ def heading(report: LoadReport, zone: str) -> str:
     )
 
 
-def verdict(report: LoadReport, most_errors: float) -> str:
+def _verdict(report: LoadReport, most_errors: float) -> Verdict:
     share = report.total.error_share
     match exit_code(report, most_errors):
         case 0:
-            return f"OK: users were well; {share:.2%} of their requests failed, {most_errors:.2%} may."
+            message = f"users were well; {share:.2%} of their requests failed, {most_errors:.2%} may."
+            return Verdict(Status("ok", Severity.OK), message)
         case 1:
-            return f"FAIL: {share:.2%} of the users' requests failed, {most_errors:.2%} may."
+            message = f"{share:.2%} of the users' requests failed, {most_errors:.2%} may."
+            return Verdict(Status("fail", Severity.FAILURE), message)
         case _:
-            return "UNKNOWN: not one request was answered, so this says nothing about how users are served."
+            message = "not one request was answered, so this says nothing about how users are served."
+            return Verdict(Status("unknown", Severity.UNKNOWN), message)
 
 
-def facts(report: LoadReport) -> list[str]:
+def _facts(report: LoadReport) -> list[str]:
     """What doesn't fit in the tables, a sentence each."""
     statuses = ", ".join(f"{count} answers {status}" for status, count in sorted(report.statuses.items()) if status)
     messages = [
@@ -125,8 +122,8 @@ def _cells(each: Part) -> tuple[str, ...]:
     return (each.name, str(each.requests), f"{each.rate:.1f}", well, *times)
 
 
-def _parts(title: str, parts: Sequence[Part]) -> str:
-    return table([Row(_cells(each)) for each in parts], header=(title, *HEADER))
+def _parts(title: str, parts: Sequence[Part]) -> Table:
+    return Table((title, *HEADER), tuple(Row(_cells(each)) for each in parts))
 
 
 def _time(seconds: float) -> str:
