@@ -46,7 +46,8 @@ def incident_document(incident: Incident, zone: str) -> Document:
         facts.append(Field("resolved", f"{at} by {incident.resolved_by}, after {lasted}"))
     events = tuple(Row((f"  {format_time(each.at, zone)}", each.by, in_words(each))) for each in incident.events)
     history = [
-        {"at": iso(each.at), "by": each.by, "kind": TYPES.name_of(each.payload), **to_json(each.payload)} for each in incident.events
+        {"at": iso(each.at), "by": each.by, "kind": TYPES.name_of(each.payload), **to_json(each.payload)}
+        for each in incident.events
     ]
     return Document(
         f"Incident {incident.number}, {incident.environment}: {incident.summary}",
