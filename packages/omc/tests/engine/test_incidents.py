@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from sqlalchemy.exc import DBAPIError
 from omc.errors import Refused, WrongUse
 from omc.facts.collector import collect
 from omc.facts.incidents import OpenIncidents
-from omc.incidents.model import Noted, Resolved, SeverityChanged
+from omc.incidents.model import TYPES, Noted, Resolved, SeverityChanged, stream_of
+from omc.model.events import EventTypes
 from omc.stack import Environment
 from omc.store import audit
+from omc.store.eventlog import append
 from omc.store.incidents import add, incident_of, incidents_of, open_incident
 from omc.store.location import StoreLocation
 from omc.store.opened import Store
@@ -254,3 +257,21 @@ def test_an_incident_is_recorded_also_where_aws_cannot_say_who_does_it(tmp_path:
     assert f"So the record names you {who}." in opened.err
     shown = run([*command, "show", "1", "--env", "staging", "--output", "json"], env, 120, tmp_path)
     assert (shown.json["opened_by"], shown.json["summary"]) == (who, "Users can't log in")
+
+
+@dataclass(frozen=True, slots=True)
+class Paged:
+    who: str
+
+
+def test_an_event_of_a_newer_omc_is_shown_as_unknown_and_the_incident_goes_on(world: World) -> None:
+    newer = EventTypes("incident", {**TYPES.names, "paged": Paged})
+    world.omc("incident", "open", "--severity", "1", "Users can't log in", "--env", "production")
+    with opened_at(world.place) as store, store.transaction("zoe") as transaction:
+        append(transaction, newer, stream_of("production", 1), Paged("bob"), seen=1)
+    shown = world.omc("incident", "show", "1", "--env", "production")
+    assert (shown.code, 'unknown: "paged" is an event of a newer omc' in shown.out) == (0, True)
+    payload = world.omc("incident", "show", "1", "--env", "production", "--output", "json").json
+    assert payload["events"][1]["kind"] == "paged"
+    assert world.omc("incident", "resolve", "1", "rolled back", "--env", "production").code == 0
+    assert world.proof().code == 0
