@@ -26,7 +26,7 @@ from typing import Any
 from moto.core.base_backend import BackendDict
 
 from localcloud import assemble
-from localcloud.core import addresses
+from localcloud.core import addresses, profiles
 from localcloud.core.cloud import Settings
 from localcloud.core.processes import Supervisor
 from localcloud.front import dispatch, protocol, regions
@@ -96,7 +96,7 @@ def _recording(answer: Callable[..., Any], answers: Path) -> Callable[..., Any]:
 
 
 def main(folder: Path, answers: Path) -> None:
-    assemble.load_services()
+    profiles.load(profiles.profile(profiles.FULL))
     for trust in SERVICES.values():
         if trust.package:
             _routes(trust.package)

@@ -1,18 +1,16 @@
-"""The whole cloud put together: every service imported (so that it registers what it has), every component attached.
+"""The whole cloud put together: the services of its profile imported (so that they register what they
+have), their components attached.
 
 The cloud as a program is in ``program``.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import logging
 import os
-import pkgutil
 
-import localcloud.faults.page  # registers itself
-import localcloud.services
+from localcloud.core import profiles
 from localcloud.core.cloud import Cloud, Component, Settings
 from localcloud.core.processes import Supervisor
 from localcloud.core.registry import component_classes
@@ -28,14 +26,10 @@ os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 log = logging.getLogger(__name__)
 
 
-def load_services() -> None:
-    """Import every module of every service, so that what it has registers itself."""
-    for info in pkgutil.walk_packages(localcloud.services.__path__, "localcloud.services."):
-        importlib.import_module(info.name)
-
-
 def assemble(settings: Settings, access_key_id: str, secret_access_key: str) -> Cloud:
-    """A cloud with everything attached, not started yet."""
+    """A cloud with everything of its profile attached, not started yet. Raises ``ProfileError``."""
+    chosen = profiles.profile(settings.profile)
+    profiles.load(chosen)
     cloud = Cloud(settings)
     forget_instances()
     components: list[Component] = [
@@ -44,8 +38,9 @@ def assemble(settings: Settings, access_key_id: str, secret_access_key: str) -> 
         Faults(),
         Supervisor(settings.state),
     ]
-    load_services()
     for kind in component_classes():
+        if not chosen.has_module(kind.__module__):
+            continue
         wanted = inspect.signature(kind).parameters
         provided = {"settings": settings, "state": settings.state}
         components.append(kind(**{name: provided[name] for name in wanted if name in provided}))

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from localcloud.core import addresses
+from localcloud.core import addresses, profiles
 from localcloud.core.addresses import AddressBlock, AddressError
 from localcloud.core.lock import Holder, StateLock
 
@@ -31,6 +31,10 @@ LOG = "localcloud.log"
 CLOUD = "cloud.json"
 STOPPED = "stopped.json"
 """What an orderly stop leaves: ``{"unsaved": {name: why}}``."""
+
+
+OUTSIDE_API = "outside-api"
+"""The name of its entry point."""
 
 
 class Failure(Exception):
@@ -44,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail("localcloud needs Linux: it gives each task an address of its own in 127.64.0.0/10.")
     try:
         provided.run(provided)
-    except (Failure, AddressError) as problem:
+    except (Failure, AddressError, profiles.ProfileError) as problem:
         _fail(str(problem))
     except OSError as problem:
         _fail(f"{problem.filename or provided.state}: {problem.strerror or problem}.")
@@ -74,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         starting = command(name, run, text)
         starting.add_argument("--port", type=int, help=f"port of the endpoint (default {addresses.DEFAULT_PORT})")
         starting.add_argument("--region", help=f"home region (default {addresses.DEFAULT_REGION})")
+        starting.add_argument(
+            "--profile",
+            choices=tuple(profiles.CHOSEN),
+            help="which AWS services: full, all that are installed (default); minimal, the few that an ECS service "
+            "behind a load balancer needs. Fixed for the life of the state folder, as port and region are",
+        )
         starting.add_argument(
             "--outside-api",
             type=Path,
@@ -234,7 +244,7 @@ def status(provided: argparse.Namespace) -> None:
     else:
         print(
             f"Running at {record.get('endpoint', '(not answering)')}, account {record.get('account')}, "
-            f"pid {holder.pid}."
+            f"profile {record.get('profile')}, pid {holder.pid}."
         )
         failing = [name for name, loop in record.get("loops", {}).items() if loop["failures"]]
         print("All loops run." if not failing else f"Loops that failed at least once: {', '.join(failing)}.")
@@ -366,14 +376,26 @@ def _home(provided: argparse.Namespace, state: Path) -> AddressBlock:
     home = addresses.load(state)
     if home is None:
         home = addresses.create(
-            state, port=provided.port or addresses.DEFAULT_PORT, region=provided.region or addresses.DEFAULT_REGION
+            state,
+            port=provided.port or addresses.DEFAULT_PORT,
+            region=provided.region or addresses.DEFAULT_REGION,
+            profile=provided.profile or profiles.FULL,
         )
     settings = home.settings
-    for name, wanted, has in (("port", provided.port, settings.port), ("region", provided.region, settings.region)):
+    for name, wanted, has in (
+        ("port", provided.port, settings.port),
+        ("region", provided.region, settings.region),
+        ("profile", provided.profile, settings.profile),
+    ):
         if wanted is not None and wanted != has:
-            raise Failure(f"The cloud in {state} has {name} {has}, for good; use `reset` to make one with {wanted}.")
+            raise Failure(
+                f"The cloud in {state} has {name} {has} for the life of its state. "
+                f"For {name} {wanted}, delete it with `reset` or use another --state."
+            )
     if provided.outside_api is None:
         return home
+    if OUTSIDE_API in profiles.profile(settings.profile).left_out:
+        raise Failure(f"The profile {settings.profile} has no API outside of AWS: --outside-api needs --profile full.")
     if not provided.outside_api.is_file():
         raise Failure(f"There is no file {provided.outside_api} to say what the API outside of AWS answers.")
     return addresses.play(state, provided.outside_api)

@@ -14,6 +14,7 @@ from typing import Any
 
 from localcloud import assemble
 from localcloud.core.addresses import AddressBlock, write_private
+from localcloud.core.profiles import ProfileError
 from localcloud.core.snapshot import SnapshotError
 from localcloud.front.identity import Identity
 from localcloud.services import outside_api
@@ -40,10 +41,10 @@ def run(home: AddressBlock, cloud_file: Path, stopped_file: Path) -> None:
     settings = home.settings
     cloud_file.unlink(missing_ok=True)
     stopped_file.unlink(missing_ok=True)
-    cloud = assemble.assemble(settings, home.access_key_id, home.secret_access_key)
     try:
+        cloud = assemble.assemble(settings, home.access_key_id, home.secret_access_key)
         server = assemble.start(cloud)
-    except SnapshotError as problem:
+    except (ProfileError, SnapshotError) as problem:
         raise CannotStart(str(problem)) from problem
     except OSError as problem:
         raise CannotStart(_why(problem, settings.address, settings.port)) from problem
@@ -52,12 +53,13 @@ def run(home: AddressBlock, cloud_file: Path, stopped_file: Path) -> None:
         {
             "endpoint": settings.endpoint,
             "region": settings.region,
+            "profile": settings.profile,
             "account": settings.account,
             "access_key_id": home.access_key_id,
             "secret_access_key": home.secret_access_key,
             "port_shift": settings.port_shift,
             "token": cloud.part(Identity).token,
-            "outside_api_url": outside_api.url(settings),
+            "outside_api_url": outside_api.url(settings) if cloud.has(outside_api.OutsideApi) else "",
             "pid": os.getpid(),
             "started_at": datetime.now(UTC).isoformat(),
             "state": str(settings.state),

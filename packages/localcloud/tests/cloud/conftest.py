@@ -20,16 +20,17 @@ from botocore.config import Config
 from localcloud import assemble
 from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
+from localcloud.core.profiles import FULL
 from localcloud.front.identity import Identity
 
 Clients = Callable[..., Any]
 
 
 @contextmanager
-def running_cloud(state: Path, region: str = addresses.DEFAULT_REGION) -> Iterator[Cloud]:
+def running_cloud(state: Path, region: str = addresses.DEFAULT_REGION, profile: str = FULL) -> Iterator[Cloud]:
     """A whole cloud on a free address block, ended and forgotten afterwards."""
     state.mkdir(parents=True, exist_ok=True)
-    home = addresses.load(state) or addresses.create(state, region=region)
+    home = addresses.load(state) or addresses.create(state, region=region, profile=profile)
     cloud = assemble.assemble(home.settings, home.access_key_id, home.secret_access_key)
     server = assemble.start(cloud)
     try:
@@ -69,9 +70,14 @@ def cloud_in() -> Callable[..., AbstractContextManager[Cloud]]:
     return running_cloud
 
 
+def _profile(request: pytest.FixtureRequest) -> str:
+    """A test module that needs only the minimal profile's services says ``PROFILE = "minimal"``."""
+    return str(getattr(request.module, "PROFILE", FULL))
+
+
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    with running_cloud(tmp_path / "state") as running:
+def cloud(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    with running_cloud(tmp_path / "state", profile=_profile(request)) as running:
         yield running
 
 
@@ -81,8 +87,8 @@ def aws(cloud: Cloud) -> Clients:
 
 
 @pytest.fixture(scope="module")
-def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("cloud") / "state") as running:
+def shared_cloud(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    with running_cloud(tmp_path_factory.mktemp("cloud") / "state", profile=_profile(request)) as running:
         yield running
 
 

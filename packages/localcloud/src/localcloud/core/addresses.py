@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localcloud.core.cloud import Settings
+from localcloud.core.profiles import FULL
 
 BLOCKS = 63
 DEFAULT_PORT = 4566
@@ -67,6 +68,7 @@ def load(state: Path) -> AddressBlock | None:
             held["port"],
             held["port_shift"],
             Path(held["outside_api"]) if held.get("outside_api") else None,
+            held.get("profile", FULL),
         )
         return AddressBlock(settings, held["access_key_id"], held["secret_access_key"])
     except FileNotFoundError:
@@ -75,7 +77,7 @@ def load(state: Path) -> AddressBlock | None:
         raise AddressError(f"{path} can't be read ({problem}); start anew with `reset`.") from problem
 
 
-def create(state: Path, *, port: int = DEFAULT_PORT, region: str = DEFAULT_REGION) -> AddressBlock:
+def create(state: Path, *, port: int = DEFAULT_PORT, region: str = DEFAULT_REGION, profile: str = FULL) -> AddressBlock:
     """Make a state folder's settings: the first free block, a new key pair. The folder must exist."""
     state = state.resolve()
     with _registry_lock() as folder:
@@ -85,11 +87,11 @@ def create(state: Path, *, port: int = DEFAULT_PORT, region: str = DEFAULT_REGIO
                 f"All {BLOCKS} address blocks are taken; end a cloud with `reset` (they are listed in {folder})."
             )
         # Still under the lock: a claim whose folder has no settings looks abandoned to the next one who asks.
-        return _settle(state, block, port, region)
+        return _settle(state, block, port, region, profile)
 
 
-def _settle(state: Path, block: int, port: int, region: str) -> AddressBlock:
-    settings = Settings(state, f"1000000000{block:02d}", region, block, port, _port_shift(block))
+def _settle(state: Path, block: int, port: int, region: str, profile: str) -> AddressBlock:
+    settings = Settings(state, f"1000000000{block:02d}", region, block, port, _port_shift(block), profile=profile)
     alphabet = string.ascii_uppercase + "234567"
     key = "AKIA" + "".join(secrets.choice(alphabet) for _ in range(16))
     home = AddressBlock(settings, key, secrets.token_urlsafe(30))
@@ -99,6 +101,7 @@ def _settle(state: Path, block: int, port: int, region: str) -> AddressBlock:
             "format": FORMAT,
             "account": settings.account,
             "region": region,
+            "profile": profile,
             "block": block,
             "port": port,
             "port_shift": settings.port_shift,

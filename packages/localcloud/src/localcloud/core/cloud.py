@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from localcloud.core.profiles import FULL
+
 log = logging.getLogger(__name__)
 
 
@@ -62,6 +64,8 @@ class Settings:
     """Added to ports below 1024 where this user may not listen on them; else 0."""
     outside_api: Path | None = None
     """A Python file that says what the API outside of AWS answers (``backends.outside_api``)."""
+    profile: str = FULL
+    """Which services there are (``core.profiles``)."""
 
     @property
     def address(self) -> str:

@@ -1,16 +1,14 @@
-"""Releases that come up and then do harm, and the API outside of AWS that the application depends on."""
+"""Releases that come up and then do harm."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from localcloud.backends.outside_api import Behaviour
 from localcloud.faults import releasing
 from localcloud.faults.catalogue import Fault, Memory, Setting
 from localcloud.faults.releasing import SERVICE, Definition
-from localcloud.faults.values import choice, number
-from localcloud.services.outside_api import OutsideApi
+from localcloud.faults.values import number
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -50,25 +48,6 @@ def _server_errors(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     return releasing.start(cloud, settings["service"], change)
 
 
-def _dependency_timeout(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    memory = {
-        "mode": choice(settings, "mode", ("hang", "slow", "errors")),
-        "seconds": number(settings, "seconds", 0, 600),
-    }
-    _keep_dependency(cloud, memory)
-    return memory
-
-
-def _keep_dependency(cloud: Cloud, memory: Memory) -> None:
-    wanted, api = Behaviour(memory["mode"], memory["seconds"]), cloud.part(OutsideApi)
-    if api.behaviour() != wanted:
-        api.behave(wanted)
-
-
-def _stop_dependency(cloud: Cloud, _: Memory) -> None:
-    cloud.part(OutsideApi).behave(Behaviour())
-
-
 FAULTS = (
     Fault(
         "memory-leak",
@@ -106,17 +85,5 @@ FAULTS = (
             "percent": Setting("50", "per cent of the requests that fail"),
             "after": Setting("60", "seconds from a process's start until its requests begin to fail"),
         },
-    ),
-    Fault(
-        "dependency-timeout",
-        "The API outside of AWS that the application asks stops answering.",
-        "What needs it is slow and answers 504, the application's log names it, its data ages; readiness stays.",
-        _dependency_timeout,
-        _stop_dependency,
-        {
-            "mode": Setting("hang", "hang: no answer at all; slow: an answer after so many seconds; errors: 503"),
-            "seconds": Setting("1.5", "how slow, for slow"),
-        },
-        _keep_dependency,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +46,23 @@ class Fault:
     start again a worker that has ended. May change the memory."""
 
 
-def all_faults() -> dict[str, Fault]:
-    """Every fault by its name: those that the modules here list in ``FAULTS``."""
-    modules = (
-        importlib.import_module(f"localcloud.faults.{each.name}")
-        for each in pkgutil.iter_modules(localcloud.faults.__path__)
-    )
+NEEDS: Mapping[str, frozenset[str]] = {
+    "application": frozenset({"ecr", "ecs"}),
+    "cache": frozenset({"elasticache"}),
+    "database": frozenset({"rds"}),
+    "dependency": frozenset({"outside-api"}),
+    "metrics": frozenset({"cloudwatch"}),
+    "network": frozenset({"ecs", "elasticache", "rds"}),
+    "release": frozenset({"ecr", "ecs"}),
+    "releasing": frozenset({"ecr", "ecs"}),
+    "traffic": frozenset({"elbv2"}),
+}
+"""The services (names of entry points) without which a module's faults have nothing to break; its imports load them."""
+
+
+def all_faults(services: Collection[str] | None = None) -> dict[str, Fault]:
+    """Every fault by its name, those that the modules here list in ``FAULTS``; of these services alone where given."""
+    names = [each.name for each in pkgutil.iter_modules(localcloud.faults.__path__)]
+    offered = [name for name in names if services is None or NEEDS.get(name, frozenset()) <= set(services)]
+    modules = [importlib.import_module(f"localcloud.faults.{name}") for name in offered]
     return {fault.name: fault for module in modules for fault in getattr(module, "FAULTS", ())}

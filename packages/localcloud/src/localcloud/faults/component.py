@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core.profiles import FULL, profile
 from localcloud.core.registry import AwsError, component
 from localcloud.faults.catalogue import Fault, Memory, all_faults
 
 if TYPE_CHECKING:
-    from localcloud.core.cloud import Cloud
+    from localcloud.core.cloud import Cloud, Settings
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +50,10 @@ class StackFaults:
 
     name = "stack-faults"
 
-    def __init__(self, catalogue: Mapping[str, Fault] | None = None) -> None:
-        self.catalogue = all_faults() if catalogue is None else catalogue
+    def __init__(self, catalogue: Mapping[str, Fault] | None = None, settings: Settings | None = None) -> None:
+        chosen = profile(settings.profile if settings else FULL)
+        self.catalogue = all_faults(chosen.loaded) if catalogue is None else catalogue
+        self._absent = "" if not chosen.left_out else f" The profile {chosen.name} has only faults of its services."
         self._cloud: Cloud | None = None
         self._guard = threading.Lock()
         self._in_force: dict[str, ActiveFault] = {}
@@ -198,7 +201,9 @@ class StackFaults:
 
     def _fault(self, name: str) -> Fault:
         if name not in self.catalogue:
-            raise AwsError("NoSuchFault", f"There is no fault {name!r}.{_meant(name, self.catalogue)}", 404)
+            raise AwsError(
+                "NoSuchFault", f"There is no fault {name!r}.{_meant(name, self.catalogue)}{self._absent}", 404
+            )
         return self.catalogue[name]
 
     def _running(self) -> Cloud:

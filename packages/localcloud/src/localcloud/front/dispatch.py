@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from moto.core.exceptions import ServiceException
 from werkzeug.exceptions import HTTPException
 
+from localcloud.core.profiles import profile
 from localcloud.core.registry import OPERATIONS, RESPONSE_PATCHES, AwsError, Call
 from localcloud.core.snapshot import Snapshots
 from localcloud.front import (
@@ -32,7 +33,7 @@ from localcloud.front import (
 )
 from localcloud.front.call_log import CallLog, is_read, record
 from localcloud.front.protocol import HttpAnswer, HttpRequest, Wire
-from localcloud.front.trusted import SERVICES, STANDING
+from localcloud.front.trusted import STANDING, coverage
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -59,6 +60,8 @@ def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
     service = protocol.service_of(request, scope)
     sent = request
     try:
+        if service in profile(cloud.settings.profile).left_out:
+            raise moto_calls.LeftOut(cloud, service)
         request = request if service == "s3" else protocol.unzipped(request)
         wire = protocol.identify(request, service, request_id)
     except AwsError as error:
@@ -183,7 +186,7 @@ def _faulted(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest) -> Http
 def _true_answer(cloud: Cloud, wire: Wire, call: Call, request: HttpRequest | None) -> HttpAnswer:
     """Without a request the parameters aren't those that came, and moto is asked with a request of ours."""
     key = (call.service, call.operation)
-    ours, trust = OPERATIONS.get(key), SERVICES[call.service]
+    ours, trust = OPERATIONS.get(key), coverage(call.service)
     if ours is None and not trust.covers(call.operation):
         raise moto_calls.Unsupported(*key)
     regions.refuse_reaching(cloud.settings.region, wire, call.params)

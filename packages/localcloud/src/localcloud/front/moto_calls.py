@@ -25,10 +25,11 @@ from moto.core.utils import get_service_model
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
+from localcloud.core.profiles import profile
 from localcloud.core.registry import AwsError
 from localcloud.front import failures
 from localcloud.front.protocol import HttpAnswer, HttpRequest, Wire
-from localcloud.front.trusted import SERVICES
+from localcloud.front.trusted import coverage
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -49,6 +50,17 @@ class Unsupported(AwsError):
         log.warning("unsupported operation: %s %s%s", service, operation, reason)
 
 
+class LeftOut(AwsError):
+    """The service is one that the cloud's profile left out. moto's records of it would be made up."""
+
+    def __init__(self, cloud: Cloud, service: str) -> None:
+        chosen = profile(cloud.settings.profile)
+        code = "UnsupportedOperation" if service == "ec2" else "UnsupportedOperationException"
+        super().__init__(
+            code, f"This cloud has no {service}: its profile {chosen.name} leaves it out. {chosen.way_out()}."
+        )
+
+
 @functools.cache
 def _routes(package: str) -> list[tuple[re.Pattern[str], Handler]]:
     module = importlib.import_module(f"moto.{package}.urls")
@@ -63,7 +75,7 @@ def passed_on(cloud: Cloud, wire: Wire, request: HttpRequest, params: Mapping[st
     """moto's own answer to the request (whose parameters are these, where they are known: an error may need them).
     Raises ``AwsError``; never gives a status of 500 or more."""
     name = str(wire.operation.name)
-    package = SERVICES[wire.service].package
+    package = coverage(wire.service).package
     handler = _handler(package, request.path) if package else None
     if handler is None:
         raise Unsupported(wire.service, name)

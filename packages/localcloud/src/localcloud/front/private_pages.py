@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core.profiles import profile
 from localcloud.core.registry import PAGES, AwsError, PageRequest, RegisteredPage, page
 from localcloud.front import faults, origin
 from localcloud.front.protocol import HttpAnswer, HttpRequest, plain_error
@@ -20,7 +21,7 @@ PATH = "/_localcloud/"
 
 def admit(cloud: Cloud, request: HttpRequest) -> None:
     """Raises ``AwsError`` for who may not ask. Asked before the request's body is read."""
-    found = _page(request)
+    found = _page(cloud, request)
     if found and found.signed and request.method == "GET":
         origin.require_host(cloud, request)
     else:
@@ -33,9 +34,9 @@ def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
     ``GET status``; ``GET faults`` and ``POST faults`` (a JSON list of rules, which replaces those in force;
     ``POST faults?add`` adds to them); and what services and the faults registered (``registry.page``).
     """
-    found = _page(request)
+    found = _page(cloud, request)
     if found is None or (found.signed and request.method != "GET"):
-        there = ", ".join(sorted(name for name, each in PAGES.items() if not each.signed))
+        there = ", ".join(sorted(name for name, each in PAGES.items() if not each.signed and _is_part(cloud, each)))
         raise AwsError("NotFound", f"There is no page {request.path}; there are {there}.", 404)
     given = found.answer(cloud, PageRequest(request.method, request.path, request.query, request.body))
     if found.signed:
@@ -43,20 +44,24 @@ def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
     return HttpAnswer(200, json.dumps(given, default=str).encode(), {"Content-Type": "application/json"})
 
 
-def refusal(request: HttpRequest, error: AwsError) -> HttpAnswer:
+def refusal(cloud: Cloud, request: HttpRequest, error: AwsError) -> HttpAnswer:
     """As JSON, whatever was asked; at a signed address as S3 says it."""
-    found = _page(request)
+    found = _page(cloud, request)
     if found and found.signed:
         return plain_error(request, error)
     body = json.dumps({"__type": error.code, "message": error.message}).encode()
     return HttpAnswer(error.status, body, {"Content-Type": "application/json"})
 
 
-def _page(request: HttpRequest) -> RegisteredPage | None:
+def _page(cloud: Cloud, request: HttpRequest) -> RegisteredPage | None:
     """A page by its name, which is the whole path; of a signed one the path goes on behind it."""
     name, slash, _ = request.path.removeprefix(PATH).partition("/")
     found = PAGES.get(name)
-    return found if found and found.signed == bool(slash) else None
+    return found if found and found.signed == bool(slash) and _is_part(cloud, found) else None
+
+
+def _is_part(cloud: Cloud, found: RegisteredPage) -> bool:
+    return profile(cloud.settings.profile).has_module(found.answer.__module__)
 
 
 @page("status")
@@ -88,6 +93,8 @@ def status(cloud: Cloud) -> dict[str, Any]:
         "endpoint": settings.endpoint,
         "account": settings.account,
         "region": settings.region,
+        "profile": settings.profile,
+        "services": sorted(profile(settings.profile).loaded),
         "loops": cloud.loops(),
         "parts": parts,
     }

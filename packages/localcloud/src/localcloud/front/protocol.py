@@ -30,7 +30,7 @@ from werkzeug.datastructures import Headers
 
 from localcloud.core.registry import AwsError
 from localcloud.front import cbor, event_stream, moto_parts
-from localcloud.front.trusted import SERVICES, SIGNING_NAMES
+from localcloud.front.trusted import SERVICES, SIGNING_NAMES, is_spoken
 
 if TYPE_CHECKING:
     from moto.core.model import OperationModel
@@ -164,7 +164,7 @@ def service_of(request: HttpRequest, scope: Signature | None) -> str:
 
 def identify(request: HttpRequest, service: str, request_id: str) -> Wire:
     """The operation that the request names. Raises ``AwsError`` for a service or an operation that AWS doesn't have."""
-    if service not in SERVICES:
+    if not is_spoken(service):
         raise AwsError("UnknownService", f"localcloud has no service {service!r}; it has {', '.join(SERVICES)}.")
     model = get_service_model(service)
     if request.headers.get("smithy-protocol") == "rpc-v2-cbor":

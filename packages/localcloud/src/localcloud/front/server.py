@@ -90,7 +90,7 @@ class Server:
                 answer = private_pages.answer if private else dispatch.answer
                 result = answer(self._cloud, request)
         except AwsError as error:
-            result = private_pages.refusal(request, error) if private else plain_error(request, error)
+            result = private_pages.refusal(self._cloud, request, error) if private else plain_error(request, error)
             environ[CONNECTION].close_connection = True  # perhaps its body was never read
         except Exception:
             log.exception("the front failed on %s %s", request.method, request.path)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from localcloud.core.registry import OPERATIONS
+
 
 @dataclass(frozen=True, slots=True)
 class MotoCoverage:
@@ -91,6 +93,16 @@ SERVICES: dict[str, MotoCoverage] = {
     "sts": _except("sts", "GetCallerIdentity", "GetSessionToken", "GetFederationToken", "DecodeAuthorizationMessage"),
     "wafv2": MotoCoverage("wafv2"),
 }
+
+
+def is_spoken(service: str) -> bool:
+    """Whether this cloud answers anything of a service (botocore's name), be it one that another package registered."""
+    return service in SERVICES or any(registered == service for registered, _ in OPERATIONS)
+
+
+def coverage(service: str) -> MotoCoverage:
+    return SERVICES.get(service) or MotoCoverage(None)
+
 
 STANDING = frozenset({("ec2", "DescribeInstanceTypes"), ("ec2", "DescribeInstanceTypeOfferings")})
 """What moto reads from files of its own, which takes seconds: asked once, and without the cloud's lock."""
