@@ -260,15 +260,17 @@ def fake(
 
 def install(every: float = 0.02) -> None:
     """Let this process know the world."""
-    catalogue.PLANNERS["fake"] = "support.fake_world:plan"  # type: ignore[index]
-    cli.COMMANDS["fake"] = ("support.fake_world", "fake")  # type: ignore[index]
-    if "fake.set" not in actions._ACTIONS:
+    catalogue.PLANNERS.add("fake", "support.fake_world:plan")
+    cli.COMMANDS.add("fake", ("support.fake_world", "fake"))
+    if "fake.set" not in actions.ACTIONS:
         actions.register(Action("fake.set", _perform, _look, _watch, _commands, every, _goes_on))
 
 
 def uninstall() -> None:
     """Let this process forget it: other tests count what omc itself has."""
-    del catalogue.PLANNERS["fake"], cli.COMMANDS["fake"], actions._ACTIONS["fake.set"]  # type: ignore[attr-defined]
+    catalogue.PLANNERS.remove("fake")
+    cli.COMMANDS.remove("fake")
+    actions.ACTIONS.remove("fake.set")
 
 
 def count_transactions() -> None:

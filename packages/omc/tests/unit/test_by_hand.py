@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import omc.actions
-from omc.actions.action import _ACTIONS, Context, action_named
+from omc.actions.action import ACTIONS, Context, action_named
 from omc.aws.calls import Call
 from omc.aws.command_lines import _model, _service, command_line
 from omc.aws.command_permissions import COMMANDS, operations_of
@@ -147,7 +147,7 @@ def test_every_action_is_among_them() -> None:
     for module in walk_packages(omc.actions.__path__, "omc.actions."):
         import_module(module.name)
     planned = {step.action for plan in PLANS.values() for step in undone(plan).steps}
-    assert set(_ACTIONS) - planned == set(), "an action whose commands by hand nobody runs"
+    assert set(ACTIONS) - planned == set(), "an action whose commands by hand nobody runs"
 
 
 def test_what_goes_on_is_waited_for_as_printed(tmp_path: Path) -> None:

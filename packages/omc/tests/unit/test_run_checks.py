@@ -21,6 +21,7 @@ from omc.facts import collector
 from omc.facts.collector import NO_READING, Reading, Unavailable, dependencies, reads
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
+from omc.model.registry import Registry
 from omc.stack import Environment
 from support import release_world
 from support.fake_gateway import FakeGateway
@@ -46,7 +47,7 @@ class Fuse:
     reading: Reading = NO_READING
 
 
-def registered(function: Check, name: str = "", registry: dict[str, Check] | None = None) -> Check:
+def registered(function: Check, name: str = "", registry: Registry[str, Check] | None = None) -> Check:
     """The function as a check, in a registry that is nobody else's."""
     name = name or function.__name__.replace("_", "-")
     return check(
@@ -55,7 +56,7 @@ def registered(function: Check, name: str = "", registry: dict[str, Check] | Non
         question="Is it so?",
         severity=FAIL,
         runbook=MORNING_CHECKS,
-        registry={} if registry is None else registry,
+        registry=Registry("check") if registry is None else registry,
     )(function)
 
 
@@ -209,7 +210,7 @@ def test_a_fact_is_read_once_and_its_reader_failing_is_unknown(monkeypatch: pyte
 
 @pytest.mark.parametrize("name", ["lamp", "services-running", "a"])
 def test_a_second_check_of_one_id_is_refused(name: str) -> None:
-    registry: dict[str, Check] = {}
+    registry: Registry[str, Check] = Registry("check")
 
     def first(scope: Scope) -> Iterator[Finding]:
         yield from ()
@@ -218,9 +219,9 @@ def test_a_second_check_of_one_id_is_refused(name: str) -> None:
         yield from ()
 
     registered(first, name, registry)
-    with pytest.raises(RuntimeError, match=f"Two checks are called {name}: first and second"):
+    with pytest.raises(RuntimeError, match=f"The check {name} is registered twice: .*first and .*second"):
         registered(second, name, registry)
-    assert registry == {name: first}
+    assert dict(registry) == {name: first}
 
 
 def test_a_function_without_a_spec_is_no_check() -> None:

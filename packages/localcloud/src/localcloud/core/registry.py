@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from localcloud.core.named import Registry
+
 if TYPE_CHECKING:
     from localcloud.core.billing import Charge
     from localcloud.core.cloud import Cloud
@@ -98,11 +100,11 @@ class RegisteredPage:
     signed: bool
 
 
-OPERATIONS: dict[tuple[str, str], Operation] = {}
-RESPONSE_PATCHES: dict[tuple[str, str], ResponsePatch] = {}
+OPERATIONS: Registry[tuple[str, str], Operation] = Registry("operation")
+RESPONSE_PATCHES: Registry[tuple[str, str], ResponsePatch] = Registry("corrected answer")
 RULES: dict[tuple[str, str], list[Rule]] = {}
-RESOURCES: dict[str, ResourceReader] = {}
-PAGES: dict[str, RegisteredPage] = {}
+RESOURCES: Registry[str, ResourceReader] = Registry("reader of resources")
+PAGES: Registry[str, RegisteredPage] = Registry("page")
 BILLABLE: list[Billable] = []
 COMPONENTS: dict[type[Any], int] = {}
 
@@ -113,9 +115,7 @@ def operation(service: str, name: str, *, locked: bool = True) -> Callable[[Hand
     """Register the function below as the whole answer to ``service.name``."""
 
     def register(handler: Handler) -> Handler:
-        if (service, name) in OPERATIONS:
-            raise RuntimeError(f"{service}.{name} has two handlers")
-        OPERATIONS[service, name] = Operation(handler, locked)
+        OPERATIONS.add((service, name), Operation(handler, locked))
         return handler
 
     return register
@@ -123,14 +123,7 @@ def operation(service: str, name: str, *, locked: bool = True) -> Callable[[Hand
 
 def patch_response(service: str, name: str) -> Callable[[ResponsePatch], ResponsePatch]:
     """Register the function below to correct moto's answer to ``service.name`` (under the cloud's lock)."""
-
-    def register(function: ResponsePatch) -> ResponsePatch:
-        if (service, name) in RESPONSE_PATCHES:
-            raise RuntimeError(f"{service}.{name} is mended twice")
-        RESPONSE_PATCHES[service, name] = function
-        return function
-
-    return register
+    return RESPONSE_PATCHES.register((service, name))
 
 
 def rule(service: str, *names: str) -> Callable[[Rule], Rule]:
@@ -149,14 +142,7 @@ def rule(service: str, *names: str) -> Callable[[Rule], Rule]:
 
 def resources(service: str) -> Callable[[ResourceReader], ResourceReader]:
     """Register the function below to give the ARNs that a call of this service touches. Under the cloud's lock."""
-
-    def register(reader: ResourceReader) -> ResourceReader:
-        if service in RESOURCES:
-            raise RuntimeError(f"the resources of {service} are read twice")
-        RESOURCES[service] = reader
-        return reader
-
-    return register
+    return RESOURCES.register(service)
 
 
 def page(name: str, *, signed: bool = False) -> Callable[[Page], Page]:
@@ -166,9 +152,7 @@ def page(name: str, *, signed: bool = False) -> Callable[[Page], Page]:
     """
 
     def register(function: Page) -> Page:
-        if name in PAGES:
-            raise RuntimeError(f"there are two pages {name}")
-        PAGES[name] = RegisteredPage(function, signed)
+        PAGES.add(name, RegisteredPage(function, signed))
         return function
 
     return register

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import localcloud.faults
+from localcloud.core.named import Registry
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -60,9 +61,12 @@ NEEDS: Mapping[str, frozenset[str]] = {
 """The services (names of entry points) without which a module's faults have nothing to break; its imports load them."""
 
 
-def all_faults(services: Collection[str] | None = None) -> dict[str, Fault]:
+def all_faults(services: Collection[str] | None = None) -> Registry[str, Fault]:
     """Every fault by its name, those that the modules here list in ``FAULTS``; of these services alone where given."""
+    faults: Registry[str, Fault] = Registry("fault")
     names = [each.name for each in pkgutil.iter_modules(localcloud.faults.__path__)]
     offered = [name for name in names if services is None or NEEDS.get(name, frozenset()) <= set(services)]
     modules = [importlib.import_module(f"localcloud.faults.{name}") for name in offered]
-    return {fault.name: fault for module in modules for fault in getattr(module, "FAULTS", ())}
+    for fault in (fault for module in modules for fault in getattr(module, "FAULTS", ())):
+        faults.add(fault.name, fault)
+    return faults

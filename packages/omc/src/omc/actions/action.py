@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.errors import OmcError
 from omc.model.plan import Json
+from omc.model.registry import Registry
 from omc.stack import Environment
 
 
@@ -107,24 +110,21 @@ class Action:
 READ_ONLY = frozenset({"cloudwatch.note_before", "cloudwatch.settle"})
 """Actions that change nothing: when a run ends before its time, nothing of them is left behind."""
 
-_ACTIONS: dict[str, Action] = {}
+ACTIONS: Registry[str, Action] = Registry("action")
+"""By name, as far as their modules are imported."""
 
 
 def register(action: Action) -> Action:
     """Put an action into the list. Raises ``RuntimeError`` for a second one of the same name."""
-    if action.name in _ACTIONS:
-        raise RuntimeError(f"There are two actions {action.name}")
-    _ACTIONS[action.name] = action
-    return action
+    return ACTIONS.add(action.name, action)
 
 
 def action_named(name: str) -> Action:
-    """The action of that name; its module (the part before the dot) is imported when it is first wanted."""
-    if name not in _ACTIONS:
-        from importlib import import_module
-
-        import_module(f"omc.actions.{name.partition('.')[0]}")
-    return _ACTIONS[name]
+    """The action of that name; its module (the part before the dot) is imported when it is first wanted. Raises
+    ``NotRegistered``, a ``KeyError``."""
+    if name not in ACTIONS and find_spec(module := f"omc.actions.{name.partition('.')[0]}"):
+        import_module(module)
+    return ACTIONS[name]
 
 
 def immediate(sentence: str) -> Callable[[Context, Mapping[str, Any]], Outcome]:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 from omc.checks.finding import Finding, Level, Procedure
+from omc.model.registry import Registry
 
 Check: TypeAlias = "Callable[..., Iterator[Finding]]"
 """It names the facts that it needs by the types of its parameters."""
@@ -31,7 +32,7 @@ class CheckSpec:
     """The section that answers its worst finding."""
 
 
-CHECKS: dict[str, Check] = {}
+CHECKS: Registry[str, Check] = Registry("check")
 """By id."""
 _SPECS: dict[Check, CheckSpec] = {}
 
@@ -43,15 +44,13 @@ def check(
     question: str,
     severity: Level,
     runbook: Procedure,
-    registry: MutableMapping[str, Check] = CHECKS,
+    registry: Registry[str, Check] = CHECKS,
 ) -> Callable[[Function], Function]:
     """Register the function below as the check of this id. ``RuntimeError`` where another has it."""
     spec = CheckSpec(id, title, question, severity, runbook)
 
     def register(function: Function) -> Function:
-        if id in registry:
-            raise RuntimeError(f"Two checks are called {id}: {registry[id].__name__} and {function.__name__}.")
-        registry[id] = function
+        registry.add(id, function)
         _SPECS[function] = spec
         return function
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,28 +16,32 @@ import omc
 from omc.cli.lazy import LazyGroup
 from omc.errors import OmcError
 from omc.interrupts import reraise_interrupts
+from omc.model.registry import Registry
 from omc.output import echo, line
 
-COMMANDS: Mapping[str, tuple[str, str]] = {
-    "check": ("omc.cli.check", "check"),
-    "doctor": ("omc.cli.doctor", "doctor"),
-    "stack": ("omc.cli.stack", "stack"),
-    "infra": ("omc.cli.infra", "infra"),
-    "local": ("omc.cli.local", "local"),
-    "demo": ("omc.cli.demo", "demo"),
-    "restart": ("omc.cli.restart", "restart"),
-    "scale": ("omc.cli.scale", "scale"),
-    "deploy": ("omc.cli.deploy", "deploy"),
-    "rollback": ("omc.cli.rollback", "rollback"),
-    "migrate": ("omc.cli.migrate", "migrate"),
-    "deployments": ("omc.cli.deployments", "deployments"),
-    "releases": ("omc.cli.releases", "releases"),
-    "runs": ("omc.cli.runs", "runs"),
-    "approve": ("omc.cli.approve", "approve"),
-    "incident": ("omc.cli.incident", "incident"),
-    "audit": ("omc.cli.audit", "audit"),
-    "worker": ("omc.cli.worker", "worker"),
-}
+COMMANDS: Registry[str, tuple[str, str]] = Registry(
+    "command",
+    {
+        "check": ("omc.cli.check", "check"),
+        "doctor": ("omc.cli.doctor", "doctor"),
+        "stack": ("omc.cli.stack", "stack"),
+        "infra": ("omc.cli.infra", "infra"),
+        "local": ("omc.cli.local", "local"),
+        "demo": ("omc.cli.demo", "demo"),
+        "restart": ("omc.cli.restart", "restart"),
+        "scale": ("omc.cli.scale", "scale"),
+        "deploy": ("omc.cli.deploy", "deploy"),
+        "rollback": ("omc.cli.rollback", "rollback"),
+        "migrate": ("omc.cli.migrate", "migrate"),
+        "deployments": ("omc.cli.deployments", "deployments"),
+        "releases": ("omc.cli.releases", "releases"),
+        "runs": ("omc.cli.runs", "runs"),
+        "approve": ("omc.cli.approve", "approve"),
+        "incident": ("omc.cli.incident", "incident"),
+        "audit": ("omc.cli.audit", "audit"),
+        "worker": ("omc.cli.worker", "worker"),
+    },
+)
 """A command's name to the module and the object that is it."""
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""

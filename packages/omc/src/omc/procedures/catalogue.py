@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, get_type_hints
 
 from omc.model.plan import Plan
+from omc.model.registry import Registry
 from omc.procedures.readings import without
 
 __all__ = ["PLANNERS", "planner", "request_type", "without"]
 
-PLANNERS: Mapping[str, str] = {
-    "deploy": "omc.procedures.deploy:plan_deploy",
-    "migrate": "omc.procedures.migrate:migrate",
-    "restart": "omc.procedures.restart:restart",
-    "scale": "omc.procedures.scale:scale",
-    "rollback": "omc.procedures.rollback:plan_rollback",
-    "prune": "omc.procedures.prune:plan_prune",
-    "infra-apply": "omc.procedures.infrastructure_preflight:plan_apply",
-    "infra-destroy": "omc.procedures.infrastructure_preflight:plan_destroy",
-}
+PLANNERS: Registry[str, str] = Registry(
+    "procedure",
+    {
+        "deploy": "omc.procedures.deploy:plan_deploy",
+        "migrate": "omc.procedures.migrate:migrate",
+        "restart": "omc.procedures.restart:restart",
+        "scale": "omc.procedures.scale:scale",
+        "rollback": "omc.procedures.rollback:plan_rollback",
+        "prune": "omc.procedures.prune:plan_prune",
+        "infra-apply": "omc.procedures.infrastructure_preflight:plan_apply",
+        "infra-destroy": "omc.procedures.infrastructure_preflight:plan_destroy",
+    },
+)
 """A procedure's name to ``module:function``. Such a function takes ``asked``, a frozen dataclass of plain values that
 come back from JSON as ``Asked(**json)``, and facts by their types; it returns the plan, or raises ``WrongUse`` for what
 makes no sense (an unknown service) and ``Refused`` where there is no plan to show."""
