@@ -1,0 +1,250 @@
+"""omc.toml as types: one class for each of its tables, with what each key means, its unit and what it may be.
+
+msgspec reads the file into them (``load``), a mistake is explained from them (``mistakes``), and the JSON schema and
+docs/configuration.md are written from them (``scripts/configuration.py``). What several keys must be together is in
+``rules``; what an environment comes to, once names and defaults are filled in, is in ``model``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, field
+
+from omc.stack.environment_tables import ApprovalsTable, EnvironmentTable
+from omc.stack.fields import ClockTime, Identifier, Table, key
+from omc.stack.service_tables import ServiceTable, Thresholds
+
+CHANNEL, A_CHANNEL = r"#[^\s]+", 'a channel such as "#incidents"'
+
+
+class Responder(Table):
+    """One rung of the on-call chain. The first is paged at once, each later one after more minutes."""
+
+    role: Annotated[str, key("The role on call.", min_length=1, example="Primary On-Call")]
+    name: Annotated[str, key("Who that is.", min_length=1, example="Jo Smith")]
+    after_minutes: Annotated[
+        int,
+        key(
+            "Paged when nobody has acknowledged for so long; 0 for the first.",
+            least=0,
+            most=1440,
+            unit="minutes",
+            example=15,
+        ),
+    ]
+    email: (
+        Annotated[
+            str,
+            key(
+                "The address.",
+                pattern=r"[^@\s]+@[^@\s]+",
+                allowed="an e-mail address",
+                default="none",
+                example="jo@example.com",
+            ),
+        ]
+        | None
+    ) = None
+    phone: (
+        Annotated[
+            str,
+            key(
+                "The number.",
+                pattern=r"\+[0-9 ]{6,20}",
+                allowed="a number such as +61 400 000 000",
+                default="none",
+                example="+61 400 000 000",
+            ),
+        ]
+        | None
+    ) = None
+
+
+class OnCall(Table):
+    """Who is paged when. Two clocks: until somebody acknowledges, and until the incident is mitigated."""
+
+    chain: Annotated[tuple[Responder, ...], key("See below.", min_length=1)]
+    everyone_again_after_minutes: Annotated[
+        int,
+        key(
+            "All of the chain are paged again when nobody has acknowledged for so long.",
+            least=1,
+            most=1440,
+            unit="minutes",
+            example=90,
+        ),
+    ] = 60
+    mitigation_minutes: Annotated[
+        int,
+        key(
+            "Acknowledged but not mitigated for so long: the next in the chain is paged.",
+            least=1,
+            most=1440,
+            unit="minutes",
+            example=45,
+        ),
+    ] = 30
+    business_hours: Annotated[
+        tuple[ClockTime, ...],
+        key(
+            "SEV-3 waits for these, Monday to Friday, in the stack's time zone.",
+            min_length=2,
+            max_length=2,
+            allowed='two times, ["09:00", "17:00"]',
+            default='`["09:00", "17:00"]`',
+            example=["08:30", "18:00"],
+        ),
+    ] = (ClockTime(9), ClockTime(17))
+
+
+class Channels(Table):
+    """Slack channels."""
+
+    incidents: Annotated[str, key("Of an incident.", pattern=CHANNEL, allowed=A_CHANNEL, example="#incidents")]
+    alerts: Annotated[str, key("For alarms.", pattern=CHANNEL, allowed=A_CHANNEL, example="#alerts")]
+    general: Annotated[str, key("For everything else.", pattern=CHANNEL, allowed=A_CHANNEL, example="#devops")]
+
+
+class PersonTable(Table):
+    """The names of one person, who approves once and never for herself.
+
+    Case makes no difference. A name that stands nowhere is a person of its own, the same at AWS and at GitHub. The
+    session name of a plain role is never a person: whoever assumes it chooses it.
+    """
+
+    aws: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        key(
+            "Names of IAM Identity Center, of IAM, or roles that nobody else may assume.",
+            allowed='names as AWS has them: ["jo@example.com"] of Identity Center, ["jo"] of IAM, ["role/jo-admin"]',
+            default="none",
+            example=["jo@example.com", "jo.admin", "role/jo-breakglass"],
+        ),
+    ] = ()
+    github: Annotated[
+        tuple[
+            Annotated[
+                str,
+                key(
+                    "A login.",
+                    pattern=r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\[bot\])?",
+                    allowed='a login of GitHub, as in ["jo-gh"]',
+                ),
+            ],
+            ...,
+        ],
+        key("Logins of GitHub.", allowed='logins of GitHub, ["jo-gh"]', default="none", example=["jo-gh"]),
+    ] = ()
+
+
+class GitHubSettings(Table):
+    """Whose word about a workflow's run is taken: what a job says of itself is believed when GitHub confirms it."""
+
+    repository: (
+        Annotated[
+            str,
+            key(
+                "Jobs of any other repository are not this stack's.",
+                pattern=r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+",
+                allowed="owner/name",
+                default="any",
+                example="example/ohmycoins",
+            ),
+        ]
+        | None
+    ) = None
+    api: (
+        Annotated[
+            str,
+            key(
+                "The API of a GitHub Enterprise Server.",
+                pattern=r"https?://\S+",
+                allowed="a URL, https://github.example.com/api/v3",
+                default="that of github.com or ghe.com",
+                example="https://github.example.com/api/v3",
+            ),
+        ]
+        | None
+    ) = None
+
+
+class StoreSettings(Table):
+    """omc's own record: runs, approvals, releases, incidents.
+
+    A team needs a shared one, and changes in GitHub Actions are refused without: it must be reachable from the runners,
+    by TLS.
+    """
+
+    url: (
+        Annotated[
+            str,
+            key(
+                "A PostgreSQL, without a password: that comes from PGPASSWORD, ~/.pgpass or OMC_STORE_URL.",
+                pattern=r"postgres(?:ql)?://\S+",
+                allowed="a PostgreSQL's URL without a password: postgresql://user@host:5432/database",
+                default="a PostgreSQL of omc's own in `folder`",
+                example="postgresql://omc@db.example.com/omc?sslmode=verify-full",
+            ),
+        ]
+        | None
+    ) = None
+    folder: (
+        Annotated[
+            str,
+            key(
+                "Where omc's own PostgreSQL keeps its data, beside this file.",
+                min_length=1,
+                allowed="a folder, beside this file",
+                default="`.omc`",
+                example=".omc",
+            ),
+        ]
+        | None
+    ) = None
+
+
+class StackTable(Table):
+    """The whole file."""
+
+    name: Annotated[
+        str,
+        key(
+            "The stack's name, with which all names begin.",
+            pattern=r"[a-z][a-z0-9-]{0,20}",
+            allowed="a name such as ohmycoins",
+            example="ohmycoins",
+        ),
+    ]
+    time_zone: Annotated[
+        str,
+        key(
+            "Where the people are; times are shown in it and in UTC.",
+            min_length=1,
+            allowed="a time zone such as Australia/Sydney",
+            example="Europe/Zurich",
+        ),
+    ] = "Australia/Sydney"
+    default_environment: (
+        Annotated[
+            str,
+            key(
+                "The environment of a command without `--env`.",
+                min_length=1,
+                default="none: each command wants `--env`",
+                example="staging",
+            ),
+        ]
+        | None
+    ) = None
+    environments: Annotated[dict[Identifier, EnvironmentTable], key("See below.", min_length=1)]
+    services: Annotated[dict[Identifier, ServiceTable], key("See below.", min_length=1)]
+    thresholds: Annotated[Thresholds, key("See below.", default="as below")] = field(default_factory=Thresholds)
+    on_call: Annotated[OnCall, key("See below.")]
+    channels: Annotated[Channels, key("See below.")]
+    approvals: Annotated[dict[Identifier, ApprovalsTable], key("See below.", default="as below")] = field(
+        default_factory=dict
+    )
+    people: Annotated[dict[Identifier, PersonTable], key("See below.", default="none")] = field(default_factory=dict)
+    github: Annotated[GitHubSettings, key("See below.", default="as below")] = field(default_factory=GitHubSettings)
+    store: Annotated[StoreSettings, key("See below.", default="as below")] = field(default_factory=StoreSettings)
