@@ -40,7 +40,7 @@ from omc.facts.record_store import read_record_store
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
 from omc.facts.state_file import read_state_file
-from omc.stack.people import GitHubSettings
+from omc.stack.tables import GitHubSettings
 from omc.store.location import StoreLocation
 from support import release_world as world
 from support.fake_gateway import FakeGateway

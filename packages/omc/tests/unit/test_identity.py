@@ -18,7 +18,8 @@ from omc.engine.github import given_by_reviewers, refuse_fleeting_record, review
 from omc.errors import AccessDenied, BadAnswer, Refused, StackError, Unknown
 from omc.facts.account import PERMISSION_SETS, Caller, read_caller
 from omc.stack import Environment, load
-from omc.stack.people import NO_PEOPLE, GitHubSettings, People, canonical_name
+from omc.stack.people import NO_PEOPLE, People, canonical_name
+from omc.stack.tables import GitHubSettings
 from omc.store.location import StoreLocation
 from support.github import github_api, job_of, review
 
@@ -245,8 +246,8 @@ def test_the_names_of_one_person_are_one(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ('[people.jo]\naws = "jo"', "people.jo.aws is"),
-        ('[people.jo]\ngithub = ["github:jo"]', 'people.jo.github has "github:jo"; allowed is logins of GitHub'),
-        ('[people.jo]\ngithub = ["j o"]', "people.jo.github has"),
+        ('[people.jo]\ngithub = ["github:jo"]', 'people.jo.github[1] is "github:jo"; allowed is a login of GitHub'),
+        ('[people.jo]\ngithub = ["j o"]', 'people.jo.github[1] is "j o"'),
         ('[people.jo]\nslack = ["jo"]', "people.jo.slack is not a key here"),
         ("[people.jo]", "people.jo is empty"),
         ('[people.Jo]\naws = ["jo"]', "people.Jo is not a name"),
@@ -276,7 +277,7 @@ def at_github(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             api = opened.enter_context(github_api(reviews, **(says or {})))
             for name, value in job_of(who, api, **variables).items():
                 monkeypatch.setenv(name, value)
-            return GitHubSettings(api)
+            return GitHubSettings(api=api)
 
         yield be
 
@@ -350,8 +351,8 @@ def test_what_github_does_not_confirm_is_not_believed(
 def test_a_run_of_another_repository_is_not_this_stacks(at_github: Any) -> None:
     settings = at_github("bob")
     assert isinstance(github.confirmed(settings), github.Job)
-    assert "omc.toml says other/r" in str(github.confirmed(replace(settings, repository="other/r")))
-    assert isinstance(github.confirmed(replace(settings, repository="O/R")), github.Job)
+    assert "omc.toml says other/r" in str(github.confirmed(GitHubSettings(api=settings.api, repository="other/r")))
+    assert isinstance(github.confirmed(GitHubSettings(api=settings.api, repository="O/R")), github.Job)
 
 
 def test_without_a_gateway_the_variables_are_all_there_is(at_github: Any) -> None:

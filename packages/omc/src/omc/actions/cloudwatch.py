@@ -15,6 +15,8 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.errors import OmcError
 from omc.facts.alarms import read_alarms
@@ -136,7 +138,7 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
 
 def _limits(environment: Environment) -> Thresholds:
     limits = environment.thresholds
-    return replace(limits, slow_seconds=LOCAL_SLOWER * limits.slow_seconds) if environment.is_local else limits
+    return structs.replace(limits, slow_seconds=LOCAL_SLOWER * limits.slow_seconds) if environment.is_local else limits
 
 
 def _health(arguments: Mapping[str, Any]) -> Health | None:

@@ -228,7 +228,7 @@ def _reports(
 
 def only(environment: Environment, names: Sequence[str]) -> Environment:
     """The environment with only these of its services."""
-    from omc.stack.section import did_you_mean
+    from omc.stack.mistakes import did_you_mean
 
     there = {service.name: service for service in environment.services}
     for name in names:

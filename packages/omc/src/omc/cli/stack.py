@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import structs
 
 from omc.cli.options import environment_option
 from omc.cli.table import Row, table
@@ -156,9 +157,7 @@ def _approvals(environment: Environment) -> str:
 
 
 def _thresholds(environment: Environment) -> list[tuple[str, object]]:
-    from dataclasses import asdict
-
-    return [(f"  {name}", value) for name, value in asdict(environment.thresholds).items()]
+    return [(f"  {name}", value) for name, value in structs.asdict(environment.thresholds).items()]
 
 
 def _on_call(stack: Stack) -> str:
@@ -185,6 +184,8 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> d
 
     def plain(environment: Environment) -> dict[str, Any]:
         values = asdict(environment)
+        values["thresholds"] = structs.asdict(environment.thresholds)
+        values["github"] = structs.asdict(environment.github)
         window = environment.maintenance_window
         values["local_state"] = str(environment.local_state) if environment.local_state else None
         values["maintenance_window"] = window and {
@@ -204,7 +205,8 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> d
 
     from omc.store.location import locate_store
 
-    on_call = asdict(stack.on_call)
+    on_call = structs.asdict(stack.on_call)
+    on_call["chain"] = [structs.asdict(responder) for responder in stack.on_call.chain]
     on_call["business_hours"] = [f"{hour:%H:%M}" for hour in stack.on_call.business_hours]
     return {
         "name": stack.name,
@@ -215,5 +217,5 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> d
             for environment in environments
         },
         "on_call": on_call,
-        "channels": asdict(stack.channels),
+        "channels": structs.asdict(stack.channels),
     }

@@ -16,7 +16,8 @@ from typing import Any
 from omc import github_api
 from omc.errors import Refused, Unknown
 from omc.stack.model import Environment
-from omc.stack.people import GitHubSettings, People, canonical_name
+from omc.stack.people import People, canonical_name
+from omc.stack.tables import GitHubSettings
 from omc.store.location import URL_VARIABLE, StoreLocation
 
 NOT_OVER = ("queued", "requested", "waiting", "pending", "in_progress")

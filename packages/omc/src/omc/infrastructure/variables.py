@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from omc.errors import WrongUse
-from omc.stack.section import did_you_mean
+from omc.stack.mistakes import did_you_mean
 
 _NOISE = re.compile(r'(#|//)[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"', re.DOTALL)
 _BLOCK = re.compile(r'^variable "([\w-]+)" \{(.*?)^\}', re.DOTALL | re.MULTILINE)

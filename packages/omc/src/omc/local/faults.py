@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from omc.errors import Unreachable, WrongUse
 from omc.local.cloud import LocalCloudError
-from omc.stack.section import did_you_mean
+from omc.stack.mistakes import did_you_mean
 
 if TYPE_CHECKING:
     from omc.local.cloud import LocalEndpoint

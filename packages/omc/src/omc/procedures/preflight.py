@@ -19,7 +19,7 @@ from omc.procedures.preconditions import services as of_services
 from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import Answer, Precondition, Verb
 from omc.stack import Environment, Service
-from omc.stack.section import did_you_mean
+from omc.stack.mistakes import did_you_mean
 
 TABLE: tuple[Precondition, ...] = (*circumstances.ROWS, *of_services.ROWS, *images.ROWS, *tasks.ROWS)
 """In the order in which a plan names what speaks against it."""

@@ -1,9 +1,11 @@
 """omc.toml as types: the environments, and the names and lookups of one of them.
 
-Whoever runs such a stack edits that file only. ``load`` finds, reads and checks it; the values are in ``model``.
+Whoever runs such a stack edits that file only. ``load`` finds, reads and checks it; what it may say
+is in ``tables``, what it comes to in ``model``.
 """
 
 from omc.stack.load import environment_of, find, load
-from omc.stack.model import Environment, Service, Stack, Thresholds
+from omc.stack.model import Environment, Service, Stack
+from omc.stack.service_tables import Thresholds
 
 __all__ = ["Environment", "Service", "Stack", "Thresholds", "environment_of", "find", "load"]

@@ -9,8 +9,11 @@ from omc.stack.fields import NAME, ClockTime, Table, key
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
+REGION = r"[a-z]{2,6}(?:-[a-z]+)+-[0-9]{1,2}"
+"""Of every partition: also us-gov-west-1, cn-north-1, eusc-de-east-1."""
 
-class WindowTable(Table):
+
+class WindowTable(Table, frozen=True, kw_only=True):
     """The weekly window for maintenance, of RDS and ElastiCache too. Without it anything may be done at any time."""
 
     day: Annotated[Day, key("The day on which it begins.", example="sunday")]
@@ -35,7 +38,7 @@ class WindowTable(Table):
     ] = False
 
 
-class FreezeTable(Table):
+class FreezeTable(Table, frozen=True, kw_only=True):
     """A time in which nothing is deployed without a reason, which is recorded (`--override`)."""
 
     begin: Annotated[
@@ -56,11 +59,11 @@ class FreezeTable(Table):
             example="2027-01-04T00:00:00+11:00",
         ),
     ]
-    reason: Annotated[str, key("Why, for whoever is held up by it.", min_length=1, example="holidays")]
+    reason: Annotated[str, key("Why, for whoever is held up by it.", pattern=r".+", example="holidays")]
 
 
-class EnvironmentTable(Table):
-    """One environment: an account and region of AWS, or a local cloud. Its names have defaults."""
+class EnvironmentTable(Table, frozen=True, kw_only=True):
+    """One environment: an account and region of AWS, or a local cloud."""
 
     prefix: (
         Annotated[
@@ -80,8 +83,7 @@ class EnvironmentTable(Table):
             str,
             key(
                 "The AWS region.",
-                # Of every partition: also us-gov-west-1, cn-north-1, eusc-de-east-1.
-                pattern=r"[a-z]{2,6}(?:-[a-z]+)+-[0-9]{1,2}",
+                pattern=REGION,
                 allowed="an AWS region",
                 default="the profile's, else `ap-southeast-2`",
                 example="ap-southeast-2",
@@ -107,7 +109,7 @@ class EnvironmentTable(Table):
             str,
             key(
                 "A profile of `~/.aws/config`.",
-                min_length=1,
+                pattern=r".+",
                 allowed="the name of a profile",
                 default="the shell's",
                 example="ohmycoins-staging",
@@ -121,7 +123,7 @@ class EnvironmentTable(Table):
             key(
                 "The folder of a local cloud, beside this file. It makes the environment a local one. The environment "
                 "variable `OMC_LOCAL_STATE` overrides it.",
-                min_length=1,
+                pattern=r".+",
                 allowed="a folder, beside this file",
                 default="none: the environment is in AWS",
                 example=".localcloud",
@@ -293,7 +295,7 @@ class EnvironmentTable(Table):
     freeze: Annotated[tuple[FreezeTable, ...], key("See below.", default="none", min_length=1)] | None = None
 
 
-class ApprovalsTable(Table):
+class ApprovalsTable(Table, frozen=True, kw_only=True):
     """How many other people must approve a plan of each risk, by environment.
 
     Not by whoever asked for it, and not twice by the same person. Low: a restart, a scaling within limits. High: a

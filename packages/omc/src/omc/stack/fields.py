@@ -31,14 +31,12 @@ def key(
     """
     whole = None if pattern is None else rf"^(?:{pattern})$(?!\n)"  # Python's $ also stands before a last line break
     notes = {"allowed": allowed, "unit": unit, "default": default}
+    limits: dict[str, Any] = {"pattern": whole, "ge": least, "le": most, **more}
     return Meta(
         description=description,
-        pattern=whole,
-        ge=least,
-        le=most,
         examples=None if example is None else [example],
         extra={name: note for name, note in notes.items() if note is not None},
-        **more,
+        **limits,
     )
 
 

@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, timezone
 from pathlib import Path
+from typing import get_args
 
-from omc.stack.people import ANY_REPOSITORY, NO_PEOPLE, GitHubSettings, People
+from omc.stack.environment_tables import Day
+from omc.stack.people import NO_PEOPLE, People
+from omc.stack.service_tables import Thresholds
+from omc.stack.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
 
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+DAYS: tuple[str, ...] = get_args(Day)
 LOCAL_ROOT = "staging"
 """The Terraform root that is applied in a local cloud: the folder that AWS gets, with its ``local.tfvars``."""
 _DAY, _HOUR = "mon|tue|wed|thu|fri|sat|sun", "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
@@ -45,29 +49,6 @@ class Service:
     """Task definition family of that task, for secrets that no serving task gets; None: the service's own family."""
     public_path: str | None = None
     """A path that users ask for and that answers a GET without a login, as a user would want it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Where a reading stops being fine. Defaults are those of the alarms."""
-
-    error_percent: float = 5.0
-    """5xx answers, percent of all, in one minute."""
-    requests_floor: int = 20
-    """Requests a minute below which a percentage says nothing."""
-    error_minutes: int = 3
-    """This many of the newest ``error_minutes_of`` minutes above ``error_percent`` fail the check."""
-    error_minutes_of: int = 5
-    slow_seconds: float = 1.0
-    """A 95th percentile of answers above this is slow, as in the alarm alb-latency-high."""
-    data_age_seconds: int = 900
-    """Older prices than this are stale."""
-    metrics_age_seconds: int = 600
-    """Without a newer metric than this, alarms and rates say nothing."""
-    log_errors: int = 100
-    """This many error lines in the period looked at fail the check; fewer are a warning."""
-    failed_tasks: int = 3
-    """This many failed tasks of a service within ECS's hour fail the check, even when all wanted tasks run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +133,6 @@ PRODUCTION_POLICY = ApprovalPolicy(high=1, destructive=2, break_glass=True, type
 
 
 @dataclass(frozen=True, slots=True)
-class StoreSettings:
-    """Where omc keeps its record of the environments in AWS."""
-
-    url: str | None = None
-    """A PostgreSQL; without a password, which comes from PGPASSWORD, ~/.pgpass or OMC_STORE_URL."""
-    folder: str | None = None
-    """Of the embedded one, beside the stack file; default ``.omc``."""
-
-
-@dataclass(frozen=True, slots=True)
 class Environment:
     """One environment: where it is and what everything in it is called."""
 
@@ -219,40 +190,6 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
-class Responder:
-    """One rung of the on-call chain."""
-
-    role: str
-    name: str
-    after_minutes: int
-    """Paged when nobody has acknowledged for so long."""
-    email: str | None
-    phone: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class OnCall:
-    """Who is paged when. Two clocks: until somebody acknowledges, and until it is mitigated."""
-
-    chain: tuple[Responder, ...]
-    everyone_again_after_minutes: int
-    """Acknowledge clock: all of the chain are paged again when nobody has acknowledged for so long."""
-    mitigation_minutes: int
-    """Mitigation clock: acknowledged, but not mitigated for so long, pages the next in the chain."""
-    business_hours: tuple[time, time]
-    """SEV-3 waits for these, Monday to Friday, in the stack's time zone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Channels:
-    """Slack channels."""
-
-    incidents: str
-    alerts: str
-    general: str
-
-
-@dataclass(frozen=True, slots=True)
 class Stack:
     """All of one omc.toml."""
 
@@ -263,4 +200,4 @@ class Stack:
     environments: Mapping[str, Environment]
     on_call: OnCall
     channels: Channels
-    store: StoreSettings = StoreSettings()
+    store: StoreSettings = OWN_STORE

@@ -35,16 +35,3 @@ class People:
 
 
 NO_PEOPLE = People()
-
-
-@dataclass(frozen=True, slots=True)
-class GitHubSettings:
-    """``[github]`` of omc.toml: whose word about a workflow's run is taken."""
-
-    api: str | None = None
-    """The API of a GitHub Enterprise Server; None: github.com's and ghe.com's own."""
-    repository: str | None = None
-    """``owner/name``: runs of any other repository are not this stack's."""
-
-
-ANY_REPOSITORY = GitHubSettings()

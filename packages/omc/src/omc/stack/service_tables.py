@@ -9,7 +9,7 @@ from msgspec import Meta
 from omc.stack.fields import NAME, PATH, Table, key
 
 
-class ServiceTable(Table):
+class ServiceTable(Table, frozen=True, kw_only=True):
     """One ECS service, the same in each environment."""
 
     port: Annotated[int, key("The port on which its container listens.", least=1, most=65_535, example=8000)]
@@ -135,7 +135,7 @@ class ServiceTable(Table):
     ) = None
 
 
-class Thresholds(Table):
+class Thresholds(Table, frozen=True, kw_only=True):
     """Where a reading stops being fine. The defaults are those of the alarms."""
 
     error_percent: Annotated[

@@ -18,11 +18,11 @@ from omc.stack.service_tables import ServiceTable, Thresholds
 CHANNEL, A_CHANNEL = r"#[^\s]+", 'a channel such as "#incidents"'
 
 
-class Responder(Table):
+class Responder(Table, frozen=True, kw_only=True):
     """One rung of the on-call chain. The first is paged at once, each later one after more minutes."""
 
-    role: Annotated[str, key("The role on call.", min_length=1, example="Primary On-Call")]
-    name: Annotated[str, key("Who that is.", min_length=1, example="Jo Smith")]
+    role: Annotated[str, key("The role on call.", pattern=r".+", example="Primary On-Call")]
+    name: Annotated[str, key("Who that is.", pattern=r".+", example="Jo Smith")]
     after_minutes: Annotated[
         int,
         key(
@@ -61,7 +61,7 @@ class Responder(Table):
     ) = None
 
 
-class OnCall(Table):
+class OnCall(Table, frozen=True, kw_only=True):
     """Who is paged when. Two clocks: until somebody acknowledges, and until the incident is mitigated."""
 
     chain: Annotated[tuple[Responder, ...], key("See below.", min_length=1)]
@@ -95,10 +95,10 @@ class OnCall(Table):
             default='`["09:00", "17:00"]`',
             example=["08:30", "18:00"],
         ),
-    ] = (ClockTime(9), ClockTime(17))
+    ] = field(default_factory=lambda: (ClockTime(9), ClockTime(17)))
 
 
-class Channels(Table):
+class Channels(Table, frozen=True, kw_only=True):
     """Slack channels."""
 
     incidents: Annotated[str, key("Of an incident.", pattern=CHANNEL, allowed=A_CHANNEL, example="#incidents")]
@@ -106,7 +106,7 @@ class Channels(Table):
     general: Annotated[str, key("For everything else.", pattern=CHANNEL, allowed=A_CHANNEL, example="#devops")]
 
 
-class PersonTable(Table):
+class PersonTable(Table, frozen=True, kw_only=True):
     """The names of one person, who approves once and never for herself.
 
     Case makes no difference. A name that stands nowhere is a person of its own, the same at AWS and at GitHub. The
@@ -138,22 +138,9 @@ class PersonTable(Table):
     ] = ()
 
 
-class GitHubSettings(Table):
+class GitHubSettings(Table, frozen=True, kw_only=True):
     """Whose word about a workflow's run is taken: what a job says of itself is believed when GitHub confirms it."""
 
-    repository: (
-        Annotated[
-            str,
-            key(
-                "Jobs of any other repository are not this stack's.",
-                pattern=r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+",
-                allowed="owner/name",
-                default="any",
-                example="example/ohmycoins",
-            ),
-        ]
-        | None
-    ) = None
     api: (
         Annotated[
             str,
@@ -167,9 +154,25 @@ class GitHubSettings(Table):
         ]
         | None
     ) = None
+    repository: (
+        Annotated[
+            str,
+            key(
+                "Jobs of any other repository are not this stack's.",
+                pattern=r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+",
+                allowed="owner/name",
+                default="any",
+                example="example/ohmycoins",
+            ),
+        ]
+        | None
+    ) = None
 
 
-class StoreSettings(Table):
+ANY_REPOSITORY = GitHubSettings()
+
+
+class StoreSettings(Table, frozen=True, kw_only=True):
     """omc's own record: runs, approvals, releases, incidents.
 
     A team needs a shared one, and changes in GitHub Actions are refused without: it must be reachable from the runners,
@@ -194,7 +197,7 @@ class StoreSettings(Table):
             str,
             key(
                 "Where omc's own PostgreSQL keeps its data, beside this file.",
-                min_length=1,
+                pattern=r".+",
                 allowed="a folder, beside this file",
                 default="`.omc`",
                 example=".omc",
@@ -204,7 +207,10 @@ class StoreSettings(Table):
     ) = None
 
 
-class StackTable(Table):
+OWN_STORE = StoreSettings()
+
+
+class StackTable(Table, frozen=True, kw_only=True):
     """The whole file."""
 
     name: Annotated[
@@ -220,7 +226,7 @@ class StackTable(Table):
         str,
         key(
             "Where the people are; times are shown in it and in UTC.",
-            min_length=1,
+            pattern=r".+",
             allowed="a time zone such as Australia/Sydney",
             example="Europe/Zurich",
         ),
@@ -230,7 +236,7 @@ class StackTable(Table):
             str,
             key(
                 "The environment of a command without `--env`.",
-                min_length=1,
+                pattern=r".+",
                 default="none: each command wants `--env`",
                 example="staging",
             ),

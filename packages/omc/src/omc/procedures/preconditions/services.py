@@ -39,7 +39,7 @@ from omc.procedures.preconditions.table import (
     skip,
 )
 from omc.stack import Environment
-from omc.stack.section import did_you_mean
+from omc.stack.mistakes import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
