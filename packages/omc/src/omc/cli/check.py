@@ -83,7 +83,7 @@ def explain(name: str, output: str) -> None:
     """
     from omc.checks.spec import CHECKS
     from omc.checks.spec_document import check_document
-    from omc.stack.section import did_you_mean
+    from omc.stack.mistakes import did_you_mean
 
     if name not in CHECKS:
         hint = did_you_mean(name, list(CHECKS))
