@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n 3 --dist loadscope
 # A part of the kill sweep: make kill-sweep SWEEP_ARGS="--only scale --only restart"; --help names them all.
 SWEEP_ARGS ?=
 
-.PHONY: help install demo test test-durations coverage check format lock clean bench bench-morning bench-local-up bench-localcloud \
+.PHONY: help install demo test test-durations coverage check new-check format lock clean bench bench-morning bench-local-up bench-localcloud \
 	bench-rollback bench-conformance kill-sweep rehearse-outside
 
 help: ## what there is to make
@@ -48,6 +48,9 @@ coverage: install ## every test, and which lines and branches of omc and localcl
 
 check: install ## linters, types, import contracts, Terraform, workflows
 	@$(BIN)/python scripts/check.py
+
+new-check: install ## a new morning check with its test: make new-check NAME=queue-depth
+	@$(BIN)/python scripts/new_check.py $(NAME)
 
 format: install ## ruff and terraform fmt
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet . ; terraform fmt -recursive infrastructure
