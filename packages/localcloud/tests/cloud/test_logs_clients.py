@@ -1,4 +1,4 @@
-"""Other clients than boto3: Terraform's log resources, the aws CLI, and what ``aws logs tail --follow`` does."""
+"""Other clients than boto3: the aws CLI, and what ``aws logs tail --follow`` does."""
 
 from __future__ import annotations
 
@@ -16,102 +16,8 @@ import pytest
 from localcloud.core.cloud import Cloud
 from localcloud.front.identity import Identity
 from localcloud.services.logs import Logs
-from omc import terraform as tf
 
 Clients = Callable[..., Any]
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-CONFIGURATION = """
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws", version = "~> 5.100" }
-  }
-}
-
-provider "aws" {
-  region                  = "ap-southeast-2"
-  skip_metadata_api_check = true
-  max_retries             = 1
-  default_tags {
-    tags = { Project = "ohmycoins" }
-  }
-}
-
-variable "days" {
-  type    = number
-  default = 30
-}
-
-resource "aws_cloudwatch_log_group" "backend" {
-  name              = "/ecs/ohmycoins-staging/backend"
-  retention_in_days = var.days
-  kms_key_id        = "arn:aws:kms:ap-southeast-2:123456789012:key/0a1b2c3d-0000-4000-8000-000000000000"
-  tags              = { Service = "backend" }
-}
-
-resource "aws_cloudwatch_log_group" "plain" {
-  name = "/vpc/ohmycoins-staging/flow"
-}
-
-resource "aws_cloudwatch_log_stream" "stream" {
-  name           = "made-by-terraform"
-  log_group_name = aws_cloudwatch_log_group.plain.name
-}
-
-resource "aws_cloudwatch_log_metric_filter" "errors" {
-  name           = "errors"
-  pattern        = "{ $.level = \\"ERROR\\" }"
-  log_group_name = aws_cloudwatch_log_group.backend.name
-  metric_transformation {
-    name          = "Errors"
-    namespace     = "ohmycoins"
-    value         = "1"
-    default_value = "0"
-  }
-}
-
-resource "aws_cloudwatch_log_metric_filter" "latency" {
-  name           = "latency"
-  pattern        = "{ $.ms = * }"
-  log_group_name = aws_cloudwatch_log_group.backend.name
-  metric_transformation {
-    name       = "Latency"
-    namespace  = "ohmycoins"
-    value      = "$.ms"
-    unit       = "Milliseconds"
-    dimensions = { path = "$.path" }
-  }
-}
-
-resource "aws_cloudwatch_query_definition" "errors" {
-  name            = "ohmycoins-staging/recent-errors"
-  log_group_names = [aws_cloudwatch_log_group.backend.name]
-  query_string    = <<-EOT
-    fields @timestamp, @message
-    | filter @message like /ERROR/
-    | sort @timestamp desc
-    | limit 100
-  EOT
-}
-
-resource "aws_cloudwatch_log_resource_policy" "delivery" {
-  policy_name = "delivery"
-  policy_document = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = { Service = "delivery.logs.amazonaws.com" }
-      Action    = ["logs:PutLogEvents"]
-      Resource  = "*"
-    }]
-  })
-}
-
-data "aws_cloudwatch_log_group" "backend" {
-  name       = aws_cloudwatch_log_group.backend.name
-  depends_on = [aws_cloudwatch_log_group.backend]
-}
-"""
 
 
 @pytest.fixture
@@ -127,29 +33,6 @@ def environment(cloud: Cloud) -> dict[str, str]:
         "AWS_MAX_ATTEMPTS": "1",
         "TF_IN_AUTOMATION": "1",
     }
-
-
-@pytest.fixture
-def terraform(tmp_path: Path, environment: dict[str, str]) -> Command:
-    found = tf.find_terraform()
-    folder = tmp_path / "root"
-    folder.mkdir()
-    (folder / "main.tf").write_text(CONFIGURATION)
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(found.executable), *arguments, "-no-color"],
-            cwd=folder,
-            env=environment,
-            text=True,
-            capture_output=True,
-            timeout=300,
-            check=False,
-        )
-
-    started = run("init", "-input=false", *found.init_arguments())
-    assert started.returncode == 0, started.stderr
-    return run
 
 
 @pytest.fixture
@@ -169,33 +52,6 @@ def command(environment: dict[str, str]) -> Callable[..., Any]:
         return json.loads(found.stdout) if found.stdout.strip() else None
 
     return run
-
-
-@pytest.mark.terraform
-@pytest.mark.timeout(600)
-def test_terraforms_log_resources_are_applied_show_no_difference_and_are_destroyed(
-    terraform: Command, aws: Clients
-) -> None:
-    applied = terraform("apply", "-auto-approve", "-input=false")
-    assert applied.returncode == 0, applied.stdout + applied.stderr
-    planned = terraform("plan", "-detailed-exitcode", "-input=false")
-    assert planned.returncode == 0, planned.stdout + planned.stderr
-
-    logs = aws("logs")
-    changed = terraform("apply", "-auto-approve", "-input=false", "-var=days=7")
-    assert changed.returncode == 0, changed.stdout + changed.stderr
-    (group,) = logs.describe_log_groups(logGroupNamePrefix="/ecs")["logGroups"]
-    assert group["retentionInDays"] == 7
-    assert logs.list_tags_for_resource(resourceArn=group["logGroupArn"])["tags"] == {
-        "Project": "ohmycoins",
-        "Service": "backend",
-    }
-
-    destroyed = terraform("destroy", "-auto-approve", "-input=false")
-    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
-    assert logs.describe_log_groups()["logGroups"] == []
-    assert logs.describe_query_definitions()["queryDefinitions"] == []
-    assert logs.describe_resource_policies()["resourcePolicies"] == []
 
 
 def test_the_aws_cli_reads_filters_and_queries(command: Callable[..., Any], cloud: Cloud) -> None:
