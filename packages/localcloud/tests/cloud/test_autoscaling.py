@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from ecs_world import SERVER, World, build, until
 from localcloud.core.cloud import Cloud
-from localcloud.services.autoscaling.policy import Decision, scale_in, scale_out, tracked
+from localcloud.services.autoscaling.decide import Decision, scale_in, scale_out, tracked
 
 
 def test_tracking_aims_at_the_count_that_brings_the_metric_to_its_target() -> None:

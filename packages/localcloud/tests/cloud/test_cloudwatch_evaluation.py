@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from localcloud.services.cloudwatch.evaluation import Criteria, Point, java_double, judge, state_of
+from localcloud.services.cloudwatch.decide import Criteria, Point, java_double, judge, state_of
 
 START = int(datetime(2026, 11, 23, 12, 0, tzinfo=UTC).timestamp())
 NOW = datetime(2026, 11, 23, 12, 5, 3, 250_000, tzinfo=UTC)

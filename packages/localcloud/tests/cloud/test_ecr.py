@@ -21,7 +21,8 @@ from ecs_world import SERVER, WAITER, app
 from localcloud.core.cloud import Cloud
 from localcloud.core.images import ImageConfig, ImageError
 from localcloud.services.ecr import images as ecr
-from localcloud.services.ecr.images import Images, read_dockerfile
+from localcloud.services.ecr.component import Images
+from localcloud.services.ecr.images import read_dockerfile
 
 Clients = Callable[..., Any]
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localcloud.services.cloudwatch.evaluation import Criteria, Point, state_of
+from localcloud.services.cloudwatch.decide import Criteria, Point, state_of
 from localcloud.services.cloudwatch.expressions import ExpressionError, parse
 from localcloud.services.cloudwatch.metric_math import EvaluationContext, Series, evaluate
 from localcloud.services.cloudwatch.rules import STATES, RuleError, holds, parse_rule

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localcloud.services.ecs.lifecycle import TaskFacts, next_step
-from localcloud.services.ecs.model import Status
-from localcloud.services.ecs.scheduler import (
+from localcloud.services.ecs.decide import (
     DeploymentView,
     ServiceView,
     Stage,
@@ -22,6 +20,8 @@ from localcloud.services.ecs.scheduler import (
     pause_after,
     plan,
 )
+from localcloud.services.ecs.decide_task import TaskFacts, next_step
+from localcloud.services.ecs.model import Status
 
 
 @dataclass

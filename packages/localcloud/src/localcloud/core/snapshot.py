@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 FILE = "snapshot"
 PREVIOUS = "snapshot.previous"
 EVERY = 0.5

@@ -21,7 +21,8 @@ from localcloud.core.registry import AwsError
 from localcloud.faults import developer
 from localcloud.faults.catalogue import Memory, Setting
 from localcloud.services.ecr import images as ecr
-from localcloud.services.ecr.images import REFERENCE, Images
+from localcloud.services.ecr.component import Images
+from localcloud.services.ecr.images import REFERENCE
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud

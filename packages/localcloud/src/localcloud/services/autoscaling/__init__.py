@@ -5,7 +5,7 @@ policy sets the service's desired count within the target's limits, its cooldown
 actions, step scaling and predictive scaling are refused.
 """
 
-from localcloud.services.autoscaling import operations
+from localcloud.services.autoscaling import api
 from localcloud.services.autoscaling.component import Autoscaling
 
-__all__ = ["Autoscaling", "operations"]
+__all__ = ["Autoscaling", "api"]

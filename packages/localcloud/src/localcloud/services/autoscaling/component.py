@@ -15,18 +15,16 @@ from localcloud.core.registry import component
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
-from localcloud.services.autoscaling.policy import (
+from localcloud.services.autoscaling.decide import Decision, scale_in, scale_out
+from localcloud.services.autoscaling.model import (
     DEFAULT_COOLDOWN,
     KEEP_ACTIVITIES,
     MOST_ACTIVITIES,
     PRINCIPAL,
     Activity,
-    Decision,
     Policy,
     ScalableTarget,
     State,
-    scale_in,
-    scale_out,
 )
 
 

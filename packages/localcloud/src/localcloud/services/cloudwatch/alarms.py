@@ -1,7 +1,7 @@
 """The alarms: put, evaluated as CloudWatch does it, moved from state to state, and what each move sets off.
 
 Evaluation reads the store; every move is written to the history and its actions are queued in ``outbox``, which
-``metrics`` empties outside of every lock. One lock guards the table; it is never held while a lock of the cloud is
+``component`` empties outside of every lock. One lock guards the table; it is never held while a lock of the cloud is
 taken, so callers may hold the cloud's.
 """
 
@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core.registry import AwsError
-from localcloud.services.cloudwatch import alarm as alarm_module
-from localcloud.services.cloudwatch.alarm import COMPOSITE, METRIC, UNCHECKED, Alarm, Plan, describe, invalid
-from localcloud.services.cloudwatch.evaluation import EXTRA_PERIODS, Judgement, Point, judge, timestamp
+from localcloud.services.cloudwatch import model as alarm_module
+from localcloud.services.cloudwatch.decide import EXTRA_PERIODS, Judgement, Point, judge, timestamp
+from localcloud.services.cloudwatch.model import COMPOSITE, METRIC, UNCHECKED, Alarm, Plan, describe, invalid
 from localcloud.services.cloudwatch.queries import Fetch, QueryError, Run, fetch
 from localcloud.services.cloudwatch.rules import children, holds, parse_rule
 from localcloud.services.cloudwatch.store import DAY, HistoryItem, Store

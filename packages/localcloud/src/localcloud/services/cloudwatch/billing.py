@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.core.billing import CLOUDWATCH, Item, Rate
 from localcloud.core.registry import billable
-from localcloud.services.cloudwatch.metrics import Metrics
+from localcloud.services.cloudwatch.component import Metrics
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud

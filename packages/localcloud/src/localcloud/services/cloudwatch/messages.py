@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from localcloud.services.cloudwatch.alarm import COMPOSITE
 from localcloud.services.cloudwatch.alarms import Notice
-from localcloud.services.cloudwatch.evaluation import timestamp
+from localcloud.services.cloudwatch.decide import timestamp
+from localcloud.services.cloudwatch.model import COMPOSITE
 
 MOST_SUBJECT = 100
 """Characters that SNS takes as a subject."""

@@ -1,6 +1,6 @@
 """ECS: clusters, services, task definitions, tasks and deployments, whole; nothing of it is left to moto.
 
-``scheduler`` and ``lifecycle`` decide and are pure; ``engine`` holds the records and performs; the ``api_*`` modules
+``decide`` and ``decide_task`` decide and are pure; ``component`` holds the records and performs; the ``api_*`` modules
 are the operations; ``shapes`` is how records look from outside. Tasks are real processes.
 """
 
@@ -13,7 +13,7 @@ from localcloud.services.ecs import (
     api_tags,
     api_tasks,
 )
-from localcloud.services.ecs.engine import Clusters
+from localcloud.services.ecs.component import Clusters
 
 __all__ = [
     "Clusters",

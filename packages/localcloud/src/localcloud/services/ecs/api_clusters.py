@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.ecs import lookup, shapes
-from localcloud.services.ecs.engine import Clusters
+from localcloud.services.ecs.component import Clusters
 from localcloud.services.ecs.model import Cluster
 
 if TYPE_CHECKING:

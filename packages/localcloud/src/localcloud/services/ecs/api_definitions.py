@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.core.registry import Answer, Call, operation
 from localcloud.services.ecs import lookup
-from localcloud.services.ecs.engine import Clusters
+from localcloud.services.ecs.component import Clusters
 from localcloud.services.ecs.model import TaskDefinition
 from localcloud.services.ecs.sizes import cpu_units, memory_mib
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.ecs import lookup, shapes
-from localcloud.services.ecs.engine import Clusters
+from localcloud.services.ecs.component import Clusters
 from localcloud.services.ecs.model import Rollout, Service, ServiceDeployment
 
 if TYPE_CHECKING:

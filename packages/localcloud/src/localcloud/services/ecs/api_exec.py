@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.ecs import lookup
-from localcloud.services.ecs.engine import Clusters
+from localcloud.services.ecs.component import Clusters
 from localcloud.services.ecs.model import Cluster, Container, Status, Task
 from localcloud.services.ecs.sessions import Sessions, SessionTarget
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.core.registry import Answer, Call, operation
 from localcloud.services.ecs import lookup, shapes
+from localcloud.services.ecs.component import Clusters
 from localcloud.services.ecs.deploying import REVISION_KEYS, revision_changed
-from localcloud.services.ecs.engine import Clusters
 from localcloud.services.ecs.model import Service, TaskDefinition
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.core.registry import Answer, Call, operation
 from localcloud.services.ecs import lookup
-from localcloud.services.ecs.engine import Clusters
+from localcloud.services.ecs.component import Clusters
 from localcloud.services.ecs.model import Cluster, Service, Task, TaskDefinition
 
 if TYPE_CHECKING:

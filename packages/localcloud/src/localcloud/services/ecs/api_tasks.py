@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.ecs import lookup, shapes
-from localcloud.services.ecs.engine import Clusters
+from localcloud.services.ecs.component import Clusters
 from localcloud.services.ecs.factory import new_task, propagated_tags
 from localcloud.services.ecs.model import StopCode, Task
 

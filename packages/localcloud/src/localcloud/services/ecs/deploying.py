@@ -1,4 +1,4 @@
-"""Deployments of a service: begun, completed, failed, rolled back. Records only; ``engine`` starts and stops tasks.
+"""Deployments of a service: begun, completed, failed, rolled back. Records only; ``component`` starts and stops tasks.
 
 Wording and states follow ECS: its service events, rollout reasons and service deployments are what a person or a
 program sees of a deployment.
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from localcloud.services.ecs.decide import Verdict, breaker_threshold
 from localcloud.services.ecs.model import (
     KEEP_EVENTS,
     Deployment,
@@ -25,7 +26,6 @@ from localcloud.services.ecs.model import (
     new_number,
     new_short_id,
 )
-from localcloud.services.ecs.scheduler import Verdict, breaker_threshold
 
 REVISION_KEYS: Final = (
     "taskDefinition",

@@ -1,7 +1,7 @@
 """What ECS keeps: clusters, task definitions, services with their deployments and revisions, tasks.
 
 Plain records that go into the snapshot as they are. What runs (processes, pipes, threads) is not here, and neither
-is any decision about them: see ``scheduler`` and ``lifecycle``.
+is any decision about them: see ``decide`` and ``decide_task``.
 """
 
 from __future__ import annotations

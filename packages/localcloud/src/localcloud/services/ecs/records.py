@@ -1,6 +1,6 @@
 """ECS's records: what there is, what of it moves, and how a task is wanted, ended and counted as failed.
 
-Everything that decides or acts on tasks works on these; ``engine`` adds the loops and says of each change that it
+Everything that decides or acts on tasks works on these; ``component`` adds the loops and says of each change that it
 happened. ``state`` is guarded by ``cloud.lock``; so are the indexes over it.
 """
 
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from localcloud.core import calls
 from localcloud.core.interfaces import ScalableServices, ServiceCounts
+from localcloud.services.ecs.decide import pause_after
 from localcloud.services.ecs.deploying import Deploying
 from localcloud.services.ecs.health import Watches
 from localcloud.services.ecs.model import Names, Rollout, Service, State, Status, StopCode, Task, TaskDefinition
 from localcloud.services.ecs.output import Output
 from localcloud.services.ecs.running import Running
-from localcloud.services.ecs.scheduler import pause_after
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.core.registry import AwsError, Call, rule
 from localcloud.services.ecs import lookup
-from localcloud.services.ecs.engine import Clusters
+from localcloud.services.ecs.component import Clusters
 from localcloud.services.ecs.lookup import invalid
 
 if TYPE_CHECKING:

@@ -6,6 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from localcloud.services.ecs.decide import (
+    FIRST_PAUSE_AFTER,
+    DeploymentView,
+    Plan,
+    ServiceView,
+    Stage,
+    Stop,
+    TaskView,
+    Verdict,
+    judge,
+    plan,
+)
 from localcloud.services.ecs.deploying import add_event
 from localcloud.services.ecs.factory import service_task
 from localcloud.services.ecs.model import (
@@ -17,18 +29,6 @@ from localcloud.services.ecs.model import (
     StopCode,
     Task,
     deployment_percents,
-)
-from localcloud.services.ecs.scheduler import (
-    FIRST_PAUSE_AFTER,
-    DeploymentView,
-    Plan,
-    ServiceView,
-    Stage,
-    Stop,
-    TaskView,
-    Verdict,
-    judge,
-    plan,
 )
 
 if TYPE_CHECKING:

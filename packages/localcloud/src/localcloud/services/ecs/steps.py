@@ -1,4 +1,4 @@
-"""The steps of a task's life, performed: what ``lifecycle`` decides is done here to the record and to the world.
+"""The steps of a task's life, performed: what ``decide_task`` decides is done here to the record and to the world.
 
 Called under ``cloud.lock``; what takes time is handed to worker threads.
 """
@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from localcloud.services.ecs import launch, networking
+from localcloud.services.ecs.decide_task import Step, TaskFacts, next_step
 from localcloud.services.ecs.deploying import add_event
 from localcloud.services.ecs.health import Watch
-from localcloud.services.ecs.lifecycle import Step, TaskFacts, next_step
 from localcloud.services.ecs.model import DEFAULT_STOP_TIMEOUT, Status, StopCode, Task
 from localcloud.services.ecs.running import Running
 

@@ -24,10 +24,10 @@ from localcloud.core.interfaces import MetricSink, TargetGroups, TargetState
 from localcloud.core.network import Interface
 from localcloud.core.processes import Supervisor
 from localcloud.core.registry import component
-from localcloud.services.elbv2 import configuration, plan, traffic
+from localcloud.services.elbv2 import configuration, model, traffic
 from localcloud.services.elbv2.configuration import Server, server_name
+from localcloud.services.elbv2.model import Balancer, Group, certified_names
 from localcloud.services.elbv2.paths import Paths
-from localcloud.services.elbv2.plan import Balancer, Group, certified_names
 from localcloud.services.elbv2.probes import probe
 from localcloud.services.elbv2.targets import TIMED_OUT, Target, routed
 
@@ -226,8 +226,8 @@ class LoadBalancers(TargetGroups):
         self._dirty.clear()
         with self._cloud.lock:
             backend = self._cloud.moto("elbv2")
-            balancers, in_use = plan.read(backend), plan.in_use(backend)
-            groups = {arn: plan.read_group(record) for arn, record in backend.target_groups.items()}
+            balancers, in_use = model.read(backend), model.in_use(backend)
+            groups = {arn: model.read_group(record) for arn, record in backend.target_groups.items()}
         with self._lock:
             self._balancers, self._in_use, self._groups = balancers, in_use, groups
             self._read_at = time.monotonic()

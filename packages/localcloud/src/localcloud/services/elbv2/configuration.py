@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.backends.haproxy import GLOBAL, quoted
-from localcloud.services.elbv2.plan import Balancer, Group, Listener, Rule, targets_of
+from localcloud.services.elbv2.model import Balancer, Group, Listener, Rule, targets_of
 
 LOG_FIELDS = (
     *("balancer", "backend", "server", "status", "response_ms", "termination", "from_target", "kind", "bytes"),

@@ -4,7 +4,7 @@
 the API's operations.
 """
 
-from localcloud.services.logs import events, filters_api, flow_api, groups, insights_api, live_tail
+from localcloud.services.logs import api_events, api_filters, api_flow, api_groups, api_insights, api_live_tail
 from localcloud.services.logs.component import Logs
 
-__all__ = ["Logs", "events", "filters_api", "flow_api", "groups", "insights_api", "live_tail"]
+__all__ = ["Logs", "api_events", "api_filters", "api_flow", "api_groups", "api_insights", "api_live_tail"]

@@ -1,7 +1,7 @@
 """The sessions of Live Tail: what each wants, and the events that wait for it.
 
 Figures (500 events an update, 5,000 kept for a slow client, 15 sessions) are AWS's own: StartLiveTail in the API
-reference, and the quotas of CloudWatch Logs. The operation is in ``live_tail``.
+reference, and the quotas of CloudWatch Logs. The operation is in ``api_live_tail``.
 """
 
 from __future__ import annotations

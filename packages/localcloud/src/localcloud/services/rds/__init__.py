@@ -1,11 +1,11 @@
 """RDS: records of our own, and a real PostgreSQL behind each instance.
 
-``component`` brings servers to what their records say; ``operations``, ``groups`` and ``snapshots`` answer AWS's calls.
+``component`` brings servers to what their records say; the ``api`` modules answer AWS's calls.
 """
 
-from localcloud.services.rds import groups as _groups
-from localcloud.services.rds import operations as _operations
-from localcloud.services.rds import snapshots as _snapshots
+from localcloud.services.rds import api as _operations
+from localcloud.services.rds import api_groups as _groups
+from localcloud.services.rds import api_snapshots as _snapshots
 from localcloud.services.rds.component import Databases
 
 __all__ = ["Databases"]

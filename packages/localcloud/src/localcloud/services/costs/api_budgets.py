@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.core import paging
 from localcloud.core.registry import Answer, AwsError, Call, operation, patch_response
 from localcloud.front import moto_calls
-from localcloud.services.costs import explorer, expressions, forecast, periods
+from localcloud.services.costs import api_explorer, expressions, forecast, periods
 from localcloud.services.costs.periods import Period
 from localcloud.services.costs.sums import amount, total
 
@@ -68,9 +68,9 @@ def _utc(at: Any) -> datetime:
 def spend(cloud: Cloud, budget: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """CalculatedSpend: the period so far, and with the forecast for the rest of it where there is enough history."""
     period, what = current(budget, now), expression(budget)
-    spent = total(explorer.lines(cloud, period, what), period.start, period.end)
+    spent = total(api_explorer.lines(cloud, period, what), period.start, period.end)
     answer = {"ActualSpend": {"Amount": amount(spent), "Unit": "USD"}}
-    daily = explorer.history(cloud, now, what)
+    daily = api_explorer.history(cloud, now, what)
     if len(daily) >= forecast.LEAST_DAYS and period.end > now:
         rest = (period.end - max(now, period.start)).total_seconds() / 86400
         coming = spent + forecast.forecast(daily, rest).mean
@@ -93,7 +93,7 @@ def create_budget(cloud: Cloud, call: Call) -> Answer:
     if budget["TimeUnit"] == "CUSTOM" and not {"Start", "End"} <= set(budget.get("TimePeriod", {})):
         raise AwsError("InvalidParameterException", "A budget of a custom period needs its start and end.")
     try:
-        expressions.wanted(expression(budget), explorer.place(cloud))
+        expressions.wanted(expression(budget), api_explorer.place(cloud))
     except AwsError as problem:
         raise AwsError("InvalidParameterException", problem.message) from problem
     return moto_calls.ask(cloud, "budgets", "CreateBudget", call.params, call.region)
@@ -136,7 +136,7 @@ def describe_performance_history(cloud: Cloud, call: Call) -> Answer:
     for period in _earlier(budget, call.at):
         if (since is not None and period.start < since) or period.start > until:
             continue
-        spent = total(explorer.lines(cloud, period, what), period.start, period.end)
+        spent = total(api_explorer.lines(cloud, period, what), period.start, period.end)
         listed.append(
             {
                 "BudgetedAmount": budget["BudgetLimit"],

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core.registry import AwsError, Call, operation
+from localcloud.services.cloudwatch.component import Metrics
 from localcloud.services.cloudwatch.metric_math import Series
-from localcloud.services.cloudwatch.metrics import Metrics
 from localcloud.services.cloudwatch.queries import QueryError, Run, check_period, metric_of, read_queries, rounded_start
 from localcloud.services.cloudwatch.statistics import Statistic, Summary, parse_statistic, value_of
 from localcloud.services.cloudwatch.store import DAY, HOUR, Metric

@@ -16,7 +16,9 @@ from urllib.parse import parse_qs, urlencode
 
 from localcloud.core.registry import Answer, AwsError, Call, PageRequest, operation, page
 from localcloud.front.identity import Identity
-from localcloud.services.ecr.images import Images, digest_of, files_of, image_root, pack, repository_of
+from localcloud.services.ecr.api import repository_of
+from localcloud.services.ecr.component import Images
+from localcloud.services.ecr.images import digest_of, files_of, image_root, pack
 
 if TYPE_CHECKING:
     from pathlib import Path

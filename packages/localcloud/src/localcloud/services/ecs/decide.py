@@ -1,6 +1,6 @@
 """The service scheduler's decisions, as pure functions: what is wanted and what is there in, what to do out.
 
-No clock, no process and no record is touched here; ``engine`` asks and performs. What the rules rest on: the
+No clock, no process and no record is touched here; ``component`` asks and performs. What the rules rest on: the
 developer guide's pages "Rolling update", "Deployment circuit breaker" and "Service scheduler".
 """
 

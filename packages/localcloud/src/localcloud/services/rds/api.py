@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.core import network, paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.front import moto_calls
-from localcloud.services.rds import groups, secret
+from localcloud.services.rds import api_groups, secret
 from localcloud.services.rds.component import Databases
 from localcloud.services.rds.model import (
     ENGINE_VERSIONS,
@@ -89,10 +89,10 @@ def add_instance(cloud: Cloud, params: Mapping[str, Any], source: str | None = N
     if identifier in databases.instances:
         raise AwsError("DBInstanceAlreadyExists", "DB instance already exists")
     size_of(params["DBInstanceClass"])
-    subnet_group = groups.subnet_group(cloud, params.get("DBSubnetGroupName"))
+    subnet_group = api_groups.subnet_group(cloud, params.get("DBSubnetGroupName"))
     version = engine_version(params.get("EngineVersion"))
     parameter_group = params.get("DBParameterGroupName") or f"default.postgres{version.split('.')[0]}"
-    groups.parameter_group(cloud, parameter_group)
+    api_groups.parameter_group(cloud, parameter_group)
     security_groups = list(params.get("VpcSecurityGroupIds") or ())
     subnets = [each["SubnetIdentifier"] for each in subnet_group["Subnets"]]
     interface = network.allocate(cloud, subnets[0], security_groups, "RDSNetworkInterface")
@@ -260,7 +260,7 @@ def _modify_rest(cloud: Cloud, instance: Instance, params: Mapping[str, Any]) ->
         record["VpcSecurityGroups"] = [{"VpcSecurityGroupId": each, "Status": "active"} for each in chosen]
         network.set_groups(cloud, instance.interface, chosen)
     if name := params.get("DBParameterGroupName"):
-        groups.parameter_group(cloud, name)
+        api_groups.parameter_group(cloud, name)
         if name != instance.parameter_group:
             record["DBParameterGroups"] = [{"DBParameterGroupName": name, "ParameterApplyStatus": "pending-reboot"}]
     if params.get("EnableIAMDatabaseAuthentication") is not None:

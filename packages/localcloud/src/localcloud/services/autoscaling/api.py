@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
 from localcloud.services.autoscaling.component import Autoscaling
-from localcloud.services.autoscaling.policy import (
+from localcloud.services.autoscaling.model import (
     DIMENSION,
     HIGH_PERIODS,
     LOW_PERIODS,

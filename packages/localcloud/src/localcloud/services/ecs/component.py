@@ -1,8 +1,8 @@
 """The ECS component: its records, and the loop that makes what is real follow what is wanted.
 
 Each turn takes in what was seen (ended processes, finished starts, target health), lets each task that is on its way
-take its next step, and asks the scheduler about each service that isn't settled. Decisions are in ``scheduler`` and
-``lifecycle``; slow work (starting, ending, probing) is done by worker threads outside of the lock.
+take its next step, and asks the scheduler about each service that isn't settled. Decisions are in ``decide`` and
+``decide_task``; slow work (starting, ending, probing) is done by worker threads outside of the lock.
 """
 
 from __future__ import annotations

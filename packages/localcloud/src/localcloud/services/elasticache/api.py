@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core import network, paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
-from localcloud.services.elasticache import groups
+from localcloud.services.elasticache import api_groups
 from localcloud.services.elasticache.component import Caches
 from localcloud.services.elasticache.model import Group, Member, engine_version, max_memory
 
@@ -60,7 +60,7 @@ def create(cloud: Cloud, call: Call) -> Answer:
     if identifier in caches.groups:
         raise AwsError("ReplicationGroupAlreadyExists", f"Replication group {identifier} already exists.")
     settings = _settings(cloud, params)
-    subnet_group = groups.subnet_group(cloud, settings["CacheSubnetGroupName"])
+    subnet_group = api_groups.subnet_group(cloud, settings["CacheSubnetGroupName"])
     subnets = [each["SubnetIdentifier"] for each in subnet_group["Subnets"]]
     count = _count(params)
     if settings.get("AutomaticFailoverEnabled") and count < 2:
@@ -88,7 +88,7 @@ def create(cloud: Cloud, call: Call) -> Answer:
         primary=members[0].id,
         primary_interface=taken[-2],
         reader_interface=taken[-1],
-        arn=groups.arn(cloud, "replicationgroup", identifier),
+        arn=api_groups.arn(cloud, "replicationgroup", identifier),
         created=now,
         tags=[dict(tag) for tag in params.get("Tags") or ()],
     )
@@ -131,7 +131,7 @@ def _settings(cloud: Cloud, params: Mapping[str, Any]) -> dict[str, Any]:
         "EngineVersion": version,
     }
     settings["PreferredMaintenanceWindow"] = settings["PreferredMaintenanceWindow"].lower()
-    groups.parameter_group(cloud, settings["CacheParameterGroupName"])
+    api_groups.parameter_group(cloud, settings["CacheParameterGroupName"])
     return settings
 
 
@@ -247,7 +247,7 @@ def _member(cloud: Cloud, group: Group, member: Member, with_nodes: bool) -> dic
     status = "deleting" if group.status == "deleting" or member.id in group.deleting_members else member.status
     record: dict[str, Any] = {
         "CacheClusterId": member.id,
-        "ARN": groups.arn(cloud, "cluster", member.id),
+        "ARN": api_groups.arn(cloud, "cluster", member.id),
         "CacheClusterStatus": status,
         "CacheClusterCreateTime": member.created,
         "CacheNodeType": settings["CacheNodeType"],
@@ -331,7 +331,7 @@ def modify(cloud: Cloud, call: Call) -> Answer:
     if params.get("CacheNodeType"):
         max_memory(params["CacheNodeType"])
     if params.get("CacheParameterGroupName"):
-        groups.parameter_group(cloud, params["CacheParameterGroupName"])
+        api_groups.parameter_group(cloud, params["CacheParameterGroupName"])
     for name in ("PrimaryClusterId", "AuthToken", "UserGroupIdsToAdd", "SnapshottingClusterId"):
         if params.get(name):
             raise AwsError("InvalidParameterCombination", f"localcloud can't change {name} of a replication group.")
@@ -374,7 +374,7 @@ def increase(cloud: Cloud, call: Call) -> Answer:
     if not len(group.members) < wanted <= MOST_MEMBERS:
         message = f"The new replica count must be above {len(group.members) - 1} and at most {MOST_MEMBERS - 1}."
         raise AwsError("InvalidParameterValue", message)
-    record = groups.subnet_group(cloud, group.settings["CacheSubnetGroupName"])
+    record = api_groups.subnet_group(cloud, group.settings["CacheSubnetGroupName"])
     subnets = [each["SubnetIdentifier"] for each in record["Subnets"]]
     numbers = (n for n in range(1, 500) if f"{group.id}-{n:03d}" not in {member.id for member in group.members})
     while len(group.members) < wanted:

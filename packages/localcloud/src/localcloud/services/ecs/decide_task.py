@@ -1,7 +1,7 @@
 """The life of one task, as a pure function: where it stands and what is known of it in, the next step out.
 
 PROVISIONING → PENDING → ACTIVATING → RUNNING → DEACTIVATING → STOPPING → DEPROVISIONING → STOPPED. A task that must
-stop takes the shortest way down from where it is. ``engine`` performs the steps.
+stop takes the shortest way down from where it is. ``component`` performs the steps.
 """
 
 from __future__ import annotations

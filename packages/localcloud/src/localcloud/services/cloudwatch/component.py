@@ -1,7 +1,7 @@
 """The component that the cloud holds: the metric store, the alarms, and the loops that keep both going.
 
-Colleagues put samples here and register for alarm actions. AWS's operations are in ``operations_metrics`` and
-``operations_alarms``.
+Colleagues put samples here and register for alarm actions. AWS's operations are in ``api_metrics`` and
+``api_alarms``.
 """
 
 from __future__ import annotations

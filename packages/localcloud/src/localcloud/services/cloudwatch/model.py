@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from localcloud.core.registry import AwsError
-from localcloud.services.cloudwatch.evaluation import COMPARISONS, TREATMENTS, Criteria
+from localcloud.services.cloudwatch.decide import COMPARISONS, TREATMENTS, Criteria
 from localcloud.services.cloudwatch.expressions import functions
 from localcloud.services.cloudwatch.queries import Fetch, Query, QueryError, read_queries
 from localcloud.services.cloudwatch.rules import Rule, RuleError, parse_rule

@@ -157,9 +157,9 @@ def delete_target_group(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Ans
 @patch_response("elbv2", "DescribeTargetGroups")
 def describe_target_groups(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     """moto counts a load balancer once for each rule, and never forgets it."""
-    from localcloud.services.elbv2 import plan
+    from localcloud.services.elbv2 import model
 
-    users = plan.in_use(cloud.moto("elbv2"))
+    users = model.in_use(cloud.moto("elbv2"))
     for shown in answer.get("TargetGroups", []):
         shown["LoadBalancerArns"] = sorted(users.get(shown["TargetGroupArn"], ()))
     return answer

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core import paging
 from localcloud.core.registry import AwsError, Call, operation
-from localcloud.services.cloudwatch.alarm import ACTIONS, COMPOSITE, METRIC, Alarm, invalid
-from localcloud.services.cloudwatch.metrics import Metrics
-from localcloud.services.cloudwatch.operations_metrics import position, seconds, token
+from localcloud.services.cloudwatch.api_metrics import position, seconds, token
+from localcloud.services.cloudwatch.component import Metrics
+from localcloud.services.cloudwatch.model import ACTIONS, COMPOSITE, METRIC, Alarm, invalid
 from localcloud.services.cloudwatch.queries import metric_of
 from localcloud.services.cloudwatch.rules import children, parse_rule
 

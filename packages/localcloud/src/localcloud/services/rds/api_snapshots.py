@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core import paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
-from localcloud.services.rds import operations
+from localcloud.services.rds import api
 from localcloud.services.rds.component import Databases
 from localcloud.services.rds.snapshot_records import folder_name, new
 
@@ -119,7 +119,7 @@ def restore(cloud: Cloud, call: Call) -> Answer:
     request = {name: value for name, value in call.params.items() if name != "DBSnapshotIdentifier"}
     if origin and "DBSubnetGroupName" not in request:
         request["DBSubnetGroupName"] = origin.record["DBSubnetGroup"]["DBSubnetGroupName"]
-    instance = operations.add_instance(
+    instance = api.add_instance(
         cloud, {**{k: v for k, v in inherited.items() if v is not None}, **request}, source=folder_name(record)
     )
     return {"DBInstance": instance.record}
