@@ -19,7 +19,7 @@ from omc.cli.report import as_json, as_markdown
 from omc.cli.screen import Detail, as_screen
 from omc.cli.table import Row, table
 from omc.facts.collector import NO_READING
-from omc.output.markdown import escape, table_row
+from omc.output.markdown_text import escape, table_row
 from omc.redaction import mask
 from omc.reports import Report
 from omc.stack import load

@@ -12,8 +12,8 @@ from omc.cli.table import Row, table
 from omc.errors import Altered, OmcError, WrongUse
 from omc.output import echo, line, to_json
 from omc.output.gate import width_of
-from omc.output.markdown import escape as markdown
-from omc.output.markdown import table_row
+from omc.output.markdown_text import escape as markdown
+from omc.output.markdown_text import table_row
 
 if TYPE_CHECKING:
     from omc.stack import Environment

@@ -15,7 +15,7 @@ from omc.cli.table import Row, table
 from omc.errors import OmcError, WrongUse
 from omc.output import echo, line, to_json
 from omc.output.gate import has_colour, width_of
-from omc.output.markdown import table_row
+from omc.output.markdown_text import table_row
 
 if TYPE_CHECKING:
     from omc.local.cloud import LocalEndpoint

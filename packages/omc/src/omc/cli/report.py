@@ -9,8 +9,8 @@ from typing import Any
 from omc.checks.finding import Evidence, Finding, Level
 from omc.cli.screen import SECTIONS, section, when
 from omc.output import to_json
-from omc.output.markdown import escape as markdown
-from omc.output.markdown import fenced, table_row
+from omc.output.markdown_text import escape as markdown
+from omc.output.markdown_text import fenced, table_row
 from omc.reports import Report
 from omc.reports.headline import headline
 from omc.times import format_time, iso
