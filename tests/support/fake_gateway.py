@@ -84,5 +84,6 @@ def context(gateway: FakeGateway, **more: Any) -> Context:
         "state": state,
         "report": lambda _: None,
         "cancelled": lambda: False,
+        "store": None,
     }
     return Context(**(known | more))

@@ -70,6 +70,7 @@ def context_of(gateway: Gateway) -> Context:
         state=memory,
         report=lambda _: None,
         cancelled=lambda: False,
+        store=None,  # type: ignore[arg-type]  # nothing of it is in the record
     )
 
 

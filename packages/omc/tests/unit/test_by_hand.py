@@ -154,7 +154,7 @@ def test_what_goes_on_is_waited_for_as_printed(tmp_path: Path) -> None:
     nothing: Any = None
     where = Context(
         nothing, world.environment(), "r", "s", "t", lambda: world.NOW, lambda _: None,
-        {"task": "arn:aws:ecs:ap-southeast-2:123456789012:task/c/0a1b"}, lambda _: None, lambda: False,
+        {"task": "arn:aws:ecs:ap-southeast-2:123456789012:task/c/0a1b"}, lambda _: None, lambda: False, nothing,
     )  # fmt: skip
     message = action_named("ecs.run_task").pending_notice(where, {"what": "the migration"})
     [words] = run_by_bash([message.partition("(")[2].partition(")")[0]], tmp_path)

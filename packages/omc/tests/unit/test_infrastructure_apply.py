@@ -96,6 +96,7 @@ class Rig:
             state=self.memory,
             report=self.messages.append,
             cancelled=self.cancelled,
+            store=None,  # type: ignore[arg-type]  # nothing of it is in the record
         )
 
     def go(self, arguments: Mapping[str, Any]) -> Outcome | None:

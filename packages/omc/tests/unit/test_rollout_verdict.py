@@ -203,6 +203,7 @@ def unwatched(action: str, memory: dict[str, Any]) -> str:
         state=memory,
         report=lambda _: None,
         cancelled=lambda: True,
+        store=None,  # type: ignore[arg-type]  # nothing of it is in the record
     )
     return action_named(action).pending_notice(context, {"service": "backend", "what": "the migration"})
 

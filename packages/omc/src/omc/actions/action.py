@@ -20,6 +20,7 @@ from omc.errors import OmcError
 from omc.model.plan import Json
 from omc.model.registry import Registry
 from omc.stack import Environment
+from omc.store.opened import Store
 
 
 class Verdict(StrEnum):
@@ -83,8 +84,8 @@ class Context:
     cancelled: Callable[[], bool]
     """Whether somebody has cancelled the run, for an effect that takes long: it stops what it can and raises
     ``CutShort``. Reads the record, which is cheap: ask at most about once a second. Never while undoing."""
-    store: Any = None
-    """omc's own record (``omc.store.opened.Store``), for actions whose effect is in it: timers, releases."""
+    store: Store
+    """omc's own record, for actions whose effect is in it: timers, releases."""
 
 
 @dataclass(frozen=True, slots=True)

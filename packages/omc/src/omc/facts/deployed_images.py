@@ -15,7 +15,6 @@ from omc.facts.deployments import History
 from omc.facts.releases import Ledger
 from omc.stack import Environment
 from omc.store.opened import Store
-from omc.store.runs import ended_deploys
 
 MAX_IMAGES = 10
 """Revisions of a service that are asked for beside those that the ledger knows."""
@@ -51,6 +50,7 @@ def read_deployed_images(
     aws: Gateway, environment: Environment, history: History, ledger: Ledger, store: Store
 ) -> DeployedImages:
     """A call a revision that the ledger doesn't know."""
+    from omc.store.runs import ended_deploys
 
     of: dict[str, Mapping[str, str]] = {
         service.task_definition: service.images for release in ledger.releases for service in release.services.values()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.incidents.model import Incident
 from omc.stack import Environment
-from omc.store.incidents import incidents_of
 from omc.store.opened import Store
 
 
@@ -22,6 +21,7 @@ class OpenIncidents:
 @reads
 def read_open_incidents(store: Store, environment: Environment) -> OpenIncidents:
     """From omc's own database: nothing is asked of AWS."""
+    from omc.store.incidents import incidents_of
 
     found = [incident for incident in incidents_of(store, environment.name) if incident.is_open]
     return OpenIncidents(tuple(sorted(found, key=lambda incident: (incident.severity, incident.number))))

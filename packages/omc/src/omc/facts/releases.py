@@ -8,7 +8,6 @@ from omc.facts.collector import NO_READING, Reading, reads
 from omc.model.releases import Release
 from omc.stack import Environment
 from omc.store.opened import Store
-from omc.store.releases import releases_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +35,6 @@ class Ledger:
 @reads
 def read_ledger(store: Store, environment: Environment) -> Ledger:
     """From omc's own database: nothing is asked of AWS."""
+    from omc.store.releases import releases_of
 
     return Ledger(releases_of(store, environment.name))
