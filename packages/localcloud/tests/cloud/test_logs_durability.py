@@ -25,6 +25,7 @@ from localcloud.services.logs import Logs
 from localcloud.services.logs.insights.translate import translate
 from localcloud.services.logs.reader import Question
 from localcloud.services.logs.store import TAIL_EVENTS, Store
+from support.waiting import eventually
 
 Clients = Callable[..., Any]
 
@@ -150,8 +151,8 @@ def test_a_worker_that_dies_is_started_again(tmp_path: Path) -> None:
     process = logs.workshop._process
     assert process is not None
     process.send(signal.SIGKILL)
-    assert wait_for(lambda: process.poll() is not None)
-    assert wait_for(lambda: logs.workshop._channel is None)
+    eventually("the worker ends", lambda: process.poll() is not None)
+    eventually("its channel is closed", lambda: logs.workshop._channel is None)
     assert every(logs, "g") == ["a"]
     logs.stop()
 
@@ -179,7 +180,7 @@ def test_no_worker_outlives_its_server(tmp_path: Path) -> None:
         now = read_entry(worker)
         return now is None or now.zombie or now.started_at != entry.started_at
 
-    assert wait_for(gone)
+    eventually("it is gone", gone)
 
 
 def test_retention_deletes_segments_and_hides_what_is_too_old(tmp_path: Path) -> None:
@@ -200,7 +201,7 @@ def test_retention_deletes_segments_and_hides_what_is_too_old(tmp_path: Path) ->
 
     statement = translate("fields @message")
     query = logs.queries.start("fields @message", statement, [(group, "g")], 0, now)
-    assert wait_for(lambda: logs.queries.find(query.identity).status == "Complete")  # type: ignore[union-attr]
+    eventually("the query is complete", lambda: logs.queries.find(query.identity).status == "Complete")  # type: ignore[union-attr]
     assert [row[0] for row in logs.queries.rows(query)] == ["new"]
     logs.stop()
 
@@ -214,7 +215,7 @@ def test_a_stopped_query_is_cancelled_and_ends(tmp_path: Path) -> None:
     assert logs.queries.cancel(query)
     assert not logs.queries.cancel(query)
     assert query.status == "Cancelled"
-    assert wait_for(lambda: not logs.workshop._waiting, 120)
+    eventually("no work waits", lambda: not logs.workshop._waiting, 120)
     logs.stop()
 
 
@@ -228,15 +229,6 @@ def test_what_cannot_be_stored_is_dropped_with_a_warning(tmp_path: Path, caplog:
     with pytest.raises(OSError, match="is closed"):
         logs.store_events("g", "s", [(1, "a")])
     logs.stop()
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 @contextmanager
@@ -317,7 +309,7 @@ def test_a_metric_filter_publishes_what_matches(cloud: Cloud, aws: Clients) -> N
         )
         return sorted(answer["Datapoints"], key=lambda each: each["Timestamp"])
 
-    assert wait_for(lambda: len(statistics("errors")) == 2)
+    eventually("both are counted", lambda: len(statistics("errors")) == 2)
     assert [each["Sum"] for each in statistics("errors")] == [2.0, 0.0]
     (latency,) = statistics("latency", Dimensions=[{"Name": "path", "Value": "/a"}])
     assert (latency["Maximum"], latency["SampleCount"], latency["Unit"]) == (30.0, 2.0, "Milliseconds")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,17 +14,9 @@ from botocore.exceptions import ClientError
 
 from localcloud.core.cloud import Cloud
 from localcloud.services import messaging
+from support.waiting import eventually
 
 Clients = Callable[..., Any]
-
-
-def wait_for(found: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if result := found():
-            return result
-        time.sleep(0.1)
-    raise AssertionError(f"nothing within {seconds} s")
 
 
 def subscribed_queue(aws: Clients, topic: str, name: str, **attributes: str) -> str:
@@ -146,11 +137,17 @@ def test_an_http_subscriber_that_refuses_is_tried_again(
     with shared_cloud.lock:
         shared_cloud.moto("sns").subscribe(topic, f"http://127.0.0.1:{flaky.server_port}/", "http")
     sns.publish(TopicArn=topic, Message="hello")
-    (body,) = wait_for(lambda: flaky.accepted)
+    (body,) = eventually("the message is accepted", lambda: flaky.accepted)
     assert json.loads(body)["Message"] == "hello"
     flaky.refusals = 100
     sns.publish(TopicArn=topic, Message="lost")
-    assert wait_for(lambda: total(shared_aws, "AWS/SNS", "NumberOfNotificationsFailed", {"TopicName": "flaky"})) == 1
+    assert (
+        eventually(
+            "the failure is counted",
+            lambda: total(shared_aws, "AWS/SNS", "NumberOfNotificationsFailed", {"TopicName": "flaky"}),
+        )
+        == 1
+    )
     assert len(flaky.accepted) == 1
     assert flaky.refusals == 100 - messaging.ATTEMPTS
 

@@ -6,7 +6,6 @@ import http.client
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,16 +20,9 @@ from ecs_world import cloud_at
 from localcloud.core import addresses, network
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor, read_entry
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
-
-
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
-    return found
 
 
 class Healthy(BaseHTTPRequestHandler):
@@ -84,7 +76,7 @@ def test_down_and_up_keep_data_addresses_and_endpoints(tmp_path: Path) -> None:
         app = ThreadingHTTPServer((cloud.settings.real_address(address), 8000), Healthy)
         app.daemon_threads = True
         threading.Thread(target=app.serve_forever, daemon=True).start()
-        until(lambda: answers(cloud, host), 90)
+        eventually("the balancer answers", lambda: answers(cloud, host), 90)
         database.ask("CREATE TABLE kept (x int); INSERT INTO kept VALUES (42)")
         with cache.connect() as client:
             client.set("coin", "BTC")
@@ -109,7 +101,7 @@ def test_down_and_up_keep_data_addresses_and_endpoints(tmp_path: Path) -> None:
                     was.pop(moving, None)
                     now.pop(moving, None)
                 assert now == was
-            until(lambda: answers(cloud, host), 90)
+            eventually("the balancer answers", lambda: answers(cloud, host), 90)
             shown = aws("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
             assert shown[0]["Target"]["Id"] == address
     finally:

@@ -10,14 +10,13 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from omc import terraform as tf
+from support.waiting import eventually
 
 
 @pytest.fixture
@@ -174,20 +173,13 @@ def test_terraform_writes_its_state_when_we_are_stopped(tmp_path: Path, how: sig
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    until("the stand-in starts", (tmp_path / "started").exists)
+    eventually("the stand-in starts", (tmp_path / "started").exists)
     if how is signal.SIGINT:
         os.killpg(caller.pid, how)
     else:
         os.kill(caller.pid, how)
     caller.wait(60)
-    until("Terraform is let finish", (tmp_path / "state-written").exists)
-
-
-def until(what: str, true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline, f"it did not come to pass: {what}"
-        time.sleep(0.02)
+    eventually("Terraform is let finish", (tmp_path / "state-written").exists)
 
 
 NOTES_INTERRUPTS = """
@@ -226,18 +218,18 @@ def test_a_terraform_that_was_told_to_stop_is_not_told_again(tmp_path: Path, how
         [sys.executable, "-c", STOPS], cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        until("Terraform is interrupted", lambda: response.read_text() and (tmp_path / "interrupts").exists())
+        eventually("Terraform is interrupted", lambda: response.read_text() and (tmp_path / "interrupts").exists())
         if how is signal.SIGINT:
             os.killpg(caller.pid, how)
-            until("the caller passes it on", lambda: response.read_text() == "xx")
+            eventually("the caller passes it on", lambda: response.read_text() == "xx")
         else:
             caller.kill()
             caller.wait(60)
         pid = int((tmp_path / "pid").read_text())
-        until("nobody is left to interrupt it", lambda: group_of(pid) == [pid])
+        eventually("nobody is left to interrupt it", lambda: group_of(pid) == [pid])
         (tmp_path / "go").touch()
         caller.wait(60)
-        until("Terraform writes its state", (tmp_path / "state-written").exists)
+        eventually("Terraform writes its state", (tmp_path / "state-written").exists)
         assert (tmp_path / "interrupts").read_text() == "SIGINT "
     finally:
         (tmp_path / "go").touch()
@@ -274,7 +266,7 @@ def test_a_silent_terraform_is_asked_about_all_the_time(tmp_path: Path) -> None:
 def test_nothing_is_left_of_a_terraform_that_has_ended(tmp_path: Path) -> None:
     executable = program(tmp_path, "import os; print(os.getpid())")
     pid = int(tf.run(tf.Terraform(executable, None), tmp_path, ["version"], env={}, stop=lambda: False))
-    until("its group is gone", lambda: group_of(pid) == [])
+    eventually("its group is gone", lambda: group_of(pid) == [])
 
 
 @pytest.mark.terraform
@@ -319,7 +311,7 @@ def test_somebody_elses_process_may_be_called_what_it_likes(tmp_path: Path) -> N
     shutil.copy("/bin/sleep", odd)
     process = subprocess.Popen([odd, "60"])
     try:
-        until("it has its name", lambda: b"fourteen" in Path(f"/proc/{process.pid}/comm").read_bytes())
+        eventually("it has its name", lambda: b"fourteen" in Path(f"/proc/{process.pid}/comm").read_bytes())
         with pytest.raises(UnicodeDecodeError):
             Path(f"/proc/{process.pid}/comm").read_text()
         assert tf.marked("no such step") == []
