@@ -101,30 +101,30 @@ def test_a_folder_that_nothing_says_how_to_start_is_refused(tmp_path: Path) -> N
 @pytest.mark.cloud
 def test_a_pushed_image_is_described_by_its_true_digest(cloud: Cloud, aws: Clients, tmp_path: Path) -> None:
     client, state = aws("ecr"), cloud.settings.state
-    client.create_repository(repositoryName="ohmycoins/backend", imageTagMutability="IMMUTABLE")
-    pushed = ecr.push(client, state, app(tmp_path / "one", SERVER), "ohmycoins/backend", "v1")
-    assert pushed.uri.endswith(f".amazonaws.com/ohmycoins/backend@{pushed.digest}")
+    client.create_repository(repositoryName="shop/backend", imageTagMutability="IMMUTABLE")
+    pushed = ecr.push(client, state, app(tmp_path / "one", SERVER), "shop/backend", "v1")
+    assert pushed.uri.endswith(f".amazonaws.com/shop/backend@{pushed.digest}")
 
-    answer = client.batch_get_image(repositoryName="ohmycoins/backend", imageIds=[{"imageTag": "v1"}])
+    answer = client.batch_get_image(repositoryName="shop/backend", imageIds=[{"imageTag": "v1"}])
     manifest = answer["images"][0]["imageManifest"]
     assert pushed.digest == f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
-    detail = client.describe_images(repositoryName="ohmycoins/backend")["imageDetails"][0]
+    detail = client.describe_images(repositoryName="shop/backend")["imageDetails"][0]
     assert (detail["imageDigest"], detail["imageTags"]) == (pushed.digest, ["v1"])
     assert detail["imageSizeInBytes"] > 1000
 
     images = cloud.part(Images)
-    assert (images.folder("ohmycoins/backend", "v1") / "main.py").read_text() == SERVER
-    assert images.folder("ohmycoins/backend", pushed.digest) == images.folder("ohmycoins/backend", "v1")
+    assert (images.folder("shop/backend", "v1") / "main.py").read_text() == SERVER
+    assert images.folder("shop/backend", pushed.digest) == images.folder("shop/backend", "v1")
     assert images.resolve(pushed.uri).config.command == ("python", "/app/main.py")
 
-    again = ecr.push(client, state, app(tmp_path / "copy", SERVER), "ohmycoins/backend", "v1")
+    again = ecr.push(client, state, app(tmp_path / "copy", SERVER), "shop/backend", "v1")
     assert (again.digest, again.already_there) == (pushed.digest, True)
     with pytest.raises(ClientError) as taken:
-        ecr.push(client, state, app(tmp_path / "two", WAITER), "ohmycoins/backend", "v1")
+        ecr.push(client, state, app(tmp_path / "two", WAITER), "shop/backend", "v1")
     assert taken.value.response["Error"]["Code"] == "ImageTagAlreadyExistsException"
-    second_tag = ecr.push(client, state, tmp_path / "one", "ohmycoins/backend", "v1.0")
+    second_tag = ecr.push(client, state, tmp_path / "one", "shop/backend", "v1.0")
     assert second_tag.digest == pushed.digest
-    listed = client.list_images(repositoryName="ohmycoins/backend")["imageIds"]
+    listed = client.list_images(repositoryName="shop/backend")["imageIds"]
     assert sorted(image["imageTag"] for image in listed) == ["v1", "v1.0"]
 
 

@@ -65,7 +65,8 @@ def test_a_release_that_cannot_be_made_leaves_nothing_behind(world: World) -> No
     world.create_service("tiny", first)
     faults = world.cloud.part(StackFaults)
     for name, settings, words in (
-        ("wrong-secret", {"service": "tiny"}, "gets no secret 'POSTGRES_PASSWORD'. It gets: none"),
+        ("wrong-secret", {}, "gets no secret 'password'. It gets: none"),
+        ("bad-environment-variable", {}, "no environment variable with a number"),
         ("crash-on-start", {"service": "other"}, "There is no ECS service 'other'. There are tiny"),
     ):
         with pytest.raises(AwsError, match=words):

@@ -77,7 +77,7 @@ def test_pages_and_times(cloud: Cloud, aws: Any) -> None:
 
 
 def test_an_arn_is_found_by_its_tail_too() -> None:
-    arn = "arn:aws:ecs:ap-southeast-2:100000000000:service/ohmycoins-staging/backend"
+    arn = "arn:aws:ecs:ap-southeast-2:100000000000:service/shop-staging/backend"
     assert resources_of({"serviceArn": arn, "force": True}) == (arn, "backend")
 
 

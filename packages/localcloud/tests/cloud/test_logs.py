@@ -17,7 +17,7 @@ from localcloud.services.logs.flow_delivery import publish
 
 Clients = Callable[..., Any]
 
-GROUP = "/ecs/ohmycoins-staging/backend"
+GROUP = "/ecs/shop-staging/backend"
 
 
 def now() -> int:
@@ -356,10 +356,10 @@ def test_results_come_in_pages(logs: Any) -> None:
 
 
 def test_saved_queries_are_kept(logs: Any) -> None:
-    query = {"name": "ohmycoins/errors", "queryString": "fields @message", "logGroupNames": [GROUP]}
+    query = {"name": "shop/errors", "queryString": "fields @message", "logGroupNames": [GROUP]}
     identity = logs.put_query_definition(**query)["queryDefinitionId"]
     logs.put_query_definition(queryDefinitionId=identity, **{**query, "queryString": "fields @log"})
-    (saved,) = logs.describe_query_definitions(queryDefinitionNamePrefix="ohmycoins")["queryDefinitions"]
+    (saved,) = logs.describe_query_definitions(queryDefinitionNamePrefix="shop")["queryDefinitions"]
     assert (saved["queryDefinitionId"], saved["queryString"], saved["logGroupNames"]) == (
         identity,
         "fields @log",

@@ -55,7 +55,7 @@ def command(environment: dict[str, str]) -> Callable[..., Any]:
 
 
 def test_the_aws_cli_reads_filters_and_queries(command: Callable[..., Any], cloud: Cloud) -> None:
-    group = "/ecs/ohmycoins-staging/backend"
+    group = "/ecs/shop-staging/backend"
     command("logs", "create-log-group", "--log-group-name", group)
     now = int(time.time() * 1000)
     cloud.part(Logs).put(

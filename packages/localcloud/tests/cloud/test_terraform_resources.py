@@ -36,7 +36,7 @@ provider "aws" {
 
 REGISTRY = """
 resource "aws_ecr_repository" "this" {
-  name                 = "ohmycoins/backend"
+  name                 = "shop/backend"
   image_tag_mutability = "IMMUTABLE"
   force_delete         = true
   image_scanning_configuration { scan_on_push = true }
@@ -98,7 +98,7 @@ resource "aws_ecs_cluster_capacity_providers" "this" {
   }
 }
 resource "aws_ecs_task_definition" "this" {
-  family                   = "ohmycoins-backend"
+  family                   = "shop-backend"
   requires_compatibilities = ["FARGATE"]
   network_mode             = "awsvpc"
   cpu                      = 256
@@ -214,7 +214,7 @@ resource "aws_cloudwatch_metric_alarm" "plain" {
   evaluation_periods  = 15
   namespace           = "AWS/ECS"
   metric_name         = "CPUUtilization"
-  dimensions          = { ClusterName = "ohmycoins", ServiceName = "backend" }
+  dimensions          = { ClusterName = "shop", ServiceName = "backend" }
   statistic           = "Average"
   period              = 60
   alarm_actions       = [aws_sns_topic.alerts.arn]
@@ -252,7 +252,7 @@ resource "aws_cloudwatch_metric_alarm" "math" {
       metric {
         namespace   = "AWS/ApplicationELB"
         metric_name = metric_query.value
-        dimensions  = { LoadBalancer = "app/ohmycoins/1" }
+        dimensions  = { LoadBalancer = "app/shop/1" }
         stat        = "Sum"
         period      = 60
       }
@@ -302,14 +302,14 @@ variable "days" {
 }
 
 resource "aws_cloudwatch_log_group" "backend" {
-  name              = "/ecs/ohmycoins-staging/backend"
+  name              = "/ecs/shop-staging/backend"
   retention_in_days = var.days
   kms_key_id        = "arn:aws:kms:ap-southeast-2:123456789012:key/0a1b2c3d-0000-4000-8000-000000000000"
   tags              = { Service = "backend" }
 }
 
 resource "aws_cloudwatch_log_group" "plain" {
-  name = "/vpc/ohmycoins-staging/flow"
+  name = "/vpc/shop-staging/flow"
 }
 
 resource "aws_cloudwatch_log_stream" "stream" {
@@ -323,7 +323,7 @@ resource "aws_cloudwatch_log_metric_filter" "errors" {
   log_group_name = aws_cloudwatch_log_group.backend.name
   metric_transformation {
     name          = "Errors"
-    namespace     = "ohmycoins"
+    namespace     = "shop"
     value         = "1"
     default_value = "0"
   }
@@ -335,7 +335,7 @@ resource "aws_cloudwatch_log_metric_filter" "latency" {
   log_group_name = aws_cloudwatch_log_group.backend.name
   metric_transformation {
     name       = "Latency"
-    namespace  = "ohmycoins"
+    namespace  = "shop"
     value      = "$.ms"
     unit       = "Milliseconds"
     dimensions = { path = "$.path" }
@@ -343,7 +343,7 @@ resource "aws_cloudwatch_log_metric_filter" "latency" {
 }
 
 resource "aws_cloudwatch_query_definition" "errors" {
-  name            = "ohmycoins-staging/recent-errors"
+  name            = "shop-staging/recent-errors"
   log_group_names = [aws_cloudwatch_log_group.backend.name]
   query_string    = <<-EOT
     fields @timestamp, @message
@@ -392,7 +392,7 @@ def test_what_is_applied_shows_no_difference_is_changed_and_destroyed(
         applied = beside.submit(root.apply)
         repositories = aws("ecr").describe_repositories
         eventually("the repository is there", lambda: applied.done() or repositories()["repositories"])
-        ecr.push(aws("ecr"), cloud.settings.state, app(tmp_path / "backend", SERVER), "ohmycoins/backend", "v1")
+        ecr.push(aws("ecr"), cloud.settings.state, app(tmp_path / "backend", SERVER), "shop/backend", "v1")
         applied.result()
     ecs, cloudwatch, logs = aws("ecs"), aws("cloudwatch"), aws("logs")
 
@@ -407,13 +407,13 @@ def test_what_is_applied_shows_no_difference_is_changed_and_destroyed(
 
     root.apply(*CHANGED)
     assert described()["taskDefinition"].endswith(":2")
-    families = ecs.list_task_definitions(familyPrefix="ohmycoins-backend", sort="DESC")["taskDefinitionArns"]
+    families = ecs.list_task_definitions(familyPrefix="shop-backend", sort="DESC")["taskDefinitionArns"]
     assert [arn.rsplit(":", 1)[1] for arn in families] == ["2", "1"]
     [math] = cloudwatch.describe_alarms(AlarmNames=["math"])["MetricAlarms"]
     assert math["Threshold"] == 7
     tags = cloudwatch.list_tags_for_resource(ResourceARN=math["AlarmArn"])["Tags"]
     assert {each["Key"]: each["Value"] for each in tags} == {"Project": "rehearsal", "Severity": "SEV-2"}
-    [group] = logs.describe_log_groups(logGroupNamePrefix="/ecs/ohmycoins-staging")["logGroups"]
+    [group] = logs.describe_log_groups(logGroupNamePrefix="/ecs/shop-staging")["logGroups"]
     assert group["retentionInDays"] == 7
     assert logs.list_tags_for_resource(resourceArn=group["logGroupArn"])["tags"] == {
         "Project": "rehearsal",

@@ -142,7 +142,7 @@ def test_a_release_that_cannot_start_stops_with_its_cause_while_the_one_before_s
 def test_a_release_that_starts_slowly_hangs_in_its_deployment(healthy: Stack) -> None:
     with fault(healthy, "slow-start", seconds="600") as began:
         revision = newest_revision(healthy)
-        eventually("it says what it does", lambda: logged(healthy, "warming the price history up", began), WITHIN)
+        eventually("it says what it does", lambda: logged(healthy, "warming the caches up", began), WITHIN)
         primary = next(it for it in service(healthy)["deployments"] if it["status"] == "PRIMARY")
         assert (primary["taskDefinition"], primary["rolloutState"]) == (revision, "IN_PROGRESS")
         assert ask(healthy, "/api/v1/prices")[0] == 200
@@ -192,7 +192,7 @@ def test_a_release_with_errors_shows_in_the_load_balancers_count_and_in_the_log(
             return metric(healthy, "AWS/ApplicationELB", name, "Sum", began, LoadBalancer=balancer) > 0
 
         eventually("the load balancer counts 5xx of its targets", counted, 240)
-        eventually("the log has the reason", lambda: logged(healthy, "the order book is empty", began), WITHIN)
+        eventually("the log has the reason", lambda: logged(healthy, "the answer can't be put together", began), WITHIN)
     # A task that is on its way out may still answer a little.
     eventually("users see no error", lambda: {ask(healthy, "/api/v1/prices")[0] for _ in range(20)} == {200}, WITHIN)
     cloudwatch = healthy.client("cloudwatch")

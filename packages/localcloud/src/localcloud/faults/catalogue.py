@@ -53,7 +53,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "database": frozenset({"rds"}),
     "dependency": frozenset({"outside-api"}),
     "metrics": frozenset({"cloudwatch"}),
-    "network": frozenset({"ecs", "elasticache", "rds"}),
+    "network": frozenset({"ecr", "ecs", "elasticache", "rds"}),
     "release": frozenset({"ecr", "ecs"}),
     "releasing": frozenset({"ecr", "ecs"}),
     "traffic": frozenset({"elbv2"}),

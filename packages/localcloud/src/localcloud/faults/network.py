@@ -15,7 +15,7 @@ from localcloud.backends import outside, tools
 from localcloud.core.network import ADDRESS_VARIABLE
 from localcloud.core.processes import Process, Supervisor
 from localcloud.core.registry import AwsError
-from localcloud.faults import developer
+from localcloud.faults import developer, releasing
 from localcloud.faults.catalogue import Fault, Memory, Setting
 from localcloud.faults.values import choice, number
 from localcloud.services.ecs import Clusters
@@ -125,9 +125,10 @@ MAX_MEGABYTES_PER_SECOND = 50.0
 def start_surge(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     """Download at the set rate, as a task of the service."""
     rate = number(settings, "megabytes_per_second", 0.1, MAX_MEGABYTES_PER_SECOND)
-    if _running_task(cloud, settings["service"]) is None:
-        raise AwsError("InvalidState", f"No task of the service {settings['service']} is running.")
-    memory = {"service": settings["service"], "bytes_per_second": int(rate * 1e6)}
+    service = settings["service"] or releasing.the_service(developer.client(cloud, "ecs"))
+    if _running_task(cloud, service) is None:
+        raise AwsError("InvalidState", f"No task of the service {service} is running.")
+    memory = {"service": service, "bytes_per_second": int(rate * 1e6)}
     keep_surge(cloud, memory)
     return memory
 
@@ -203,7 +204,7 @@ FAULTS = (
         stop_surge,
         {
             "megabytes_per_second": Setting("5", f"how much, up to {MAX_MEGABYTES_PER_SECOND:g}"),
-            "service": Setting("backend", "the ECS service whose task does it"),
+            "service": Setting("", "the ECS service whose task does it; the only one that reads secrets, if left out"),
         },
         keep_surge,
     ),

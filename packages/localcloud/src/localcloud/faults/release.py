@@ -46,30 +46,37 @@ def _missing_image(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
 
 
 def _wrong_secret(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    kind, name = choice(settings, "kind", ("missing-key", "mixed-up")), settings["variable"]
+    kind = choice(settings, "kind", ("missing-key", "mixed-up"))
 
     def change(_: Cloud, __: Definition, container: dict[str, Any]) -> None:
         secrets = container.get("secrets", [])
+        passwords = [each["name"] for each in secrets if "PASSWORD" in each["name"].upper()]
+        name = settings["variable"] or next(iter(passwords), "password")
         [wanted] = [each for each in secrets if each["name"] == name] or [None]
         others = [each for each in secrets if each["name"] != name]
         if wanted is None:
             known = ", ".join(each["name"] for each in secrets) or "none"
-            raise AwsError("ValidationError", f"{settings['service']} gets no secret {name!r}. It gets: {known}.")
+            raise AwsError("ValidationError", f"The service gets no secret {name!r}. It gets: {known}.")
         if kind == "missing-key":
             # arn:aws:secretsmanager:region:account:secret:name[:key[:stage[:version]]]
             wanted["valueFrom"] = ":".join(wanted["valueFrom"].split(":")[:7]) + ":db_password::"
         elif others:
             wanted["valueFrom"] = others[0]["valueFrom"]
         else:
-            raise AwsError("InvalidState", f"{settings['service']} has no other secret that {name} could be taken for.")
+            raise AwsError("InvalidState", f"The service has no other secret that {name} could be taken for.")
 
     return releasing.start(cloud, settings["service"], change)
 
 
 def _bad_environment_variable(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     def change(_: Cloud, __: Definition, container: dict[str, Any]) -> None:
-        kept = [each for each in container.get("environment", []) if each["name"] != settings["variable"]]
-        container["environment"] = [*kept, {"name": settings["variable"], "value": settings["value"]}]
+        environment = container.get("environment", [])
+        numbers = [each["name"] for each in environment if each["value"].isdecimal()]
+        name = settings["variable"] or next((each for each in numbers if each != "PORT"), "")
+        if not name:
+            raise AwsError("ValidationError", "The service has no environment variable with a number: name a variable.")
+        kept = [each for each in environment if each["name"] != name]
+        container["environment"] = [*kept, {"name": name, "value": settings["value"]}]
 
     return releasing.start(cloud, settings["service"], change)
 
@@ -111,14 +118,14 @@ FAULTS = (
         "New tasks stop with ResourceInitializationError (missing-key), or by failed database logins (mixed-up).",
         _wrong_secret,
         kind=Setting("missing-key", "missing-key (a JSON key that it lacks) or mixed-up (the value of another secret)"),
-        variable=Setting("POSTGRES_PASSWORD", "the environment variable that gets the secret"),
+        variable=Setting("", "the environment variable that gets the secret; the first password, if left out"),
     ),
     _fault(
         "bad-environment-variable",
         "A task definition is deployed that has a wrong environment variable.",
         "New tasks stop with exit code 2 and a line in their log that names the variable, until the rollback.",
         _bad_environment_variable,
-        variable=Setting("DATABASE_POOL_SIZE", "the variable"),
+        variable=Setting("", "the variable; the first with a number but PORT, if left out"),
         value=Setting("plenty", "what it is set to"),
     ),
 )

@@ -27,7 +27,7 @@ from localcloud.services.ecr.images import REFERENCE
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
-SERVICE = Setting("backend", "the ECS service that gets the release")
+SERVICE = Setting("", "the ECS service that gets the release; the only one that reads secrets, if left out")
 VARIANTS = Path(__file__).parent / "variants"
 """``start.py``, with which a faulty image starts its application, and what it makes faulty before: a module each."""
 
@@ -49,6 +49,7 @@ def start(cloud: Cloud, service: str, change: Change) -> Memory:
     """Release the service with one change. Raises ``AwsError`` where there is no such service, or nothing to change."""
     ecs = developer.client(cloud, "ecs")
     with _refusals(f"Nothing was released to {service}"):
+        service = service or the_service(ecs)
         running = _find(ecs, service)
         accepted = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape.members
         wanted = {name: value for name, value in running.definition.items() if name in accepted}
@@ -113,6 +114,29 @@ def shrink(definition: Definition, *, cpu: str, memory: str) -> None:
         container["cpu"] = 0
         for limit in ("memory", "memoryReservation"):
             container.pop(limit, None)
+
+
+def the_service(ecs: Any) -> str:
+    """The service to break where none is named: the only one, or the only one whose tasks read secrets. Raises
+    ``AwsError`` where that doesn't settle it."""
+    found: dict[str, str] = {}
+    for cluster in ecs.list_clusters()["clusterArns"]:
+        arns = ecs.list_services(cluster=cluster, maxResults=100)["serviceArns"]
+        for start in range(0, len(arns), 10):  # DescribeServices takes ten
+            described = ecs.describe_services(cluster=cluster, services=arns[start : start + 10])["services"]
+            found |= {each["serviceName"]: each["taskDefinition"] for each in described if each["status"] == "ACTIVE"}
+    chosen = list(found)
+    if len(found) > 1:
+        chosen = [name for name, definition in found.items() if _reads_secrets(ecs, definition)]
+    if len(chosen) != 1:
+        names = f"{len(found)} ({', '.join(sorted(found))}): say which with service=NAME" if found else "none"
+        raise AwsError("ValidationError", f"This fault needs an ECS service; there are {names}.")
+    return chosen[0]
+
+
+def _reads_secrets(ecs: Any, definition: str) -> bool:
+    payload = ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]
+    return any(container.get("secrets") for container in payload["containerDefinitions"])
 
 
 def _find(ecs: Any, service: str) -> Running:

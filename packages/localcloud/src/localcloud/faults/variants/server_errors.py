@@ -1,4 +1,4 @@
-"""An application that fails on a share of its requests, from some time after its start."""
+"""A Starlette or FastAPI application that fails on a share of its requests, from some time after its start."""
 
 import random
 import time
@@ -14,7 +14,7 @@ def begin(after: float, percent: float) -> None:
     async def call(self: Router, scope: Any, receive: Any, send: Any) -> None:
         hit = time.monotonic() >= broken_from and random.uniform(0, 100) < percent  # noqa: S311 - no secret
         if hit and scope["type"] == "http" and "/health" not in scope["path"]:
-            raise RuntimeError("the order book is empty: no bid for this quote")
+            raise RuntimeError("the answer can't be put together: a field is missing")
         await route(self, scope, receive, send)
 
     Router.__call__ = call  # type: ignore[method-assign]

@@ -4,5 +4,5 @@ import time
 
 
 def begin(seconds: float) -> None:
-    print(f"warming the price history up, about {seconds:g} s", flush=True)
+    print(f"warming the caches up, about {seconds:g} s", flush=True)
     time.sleep(seconds)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
-from ecs_world import SERVER, World, build, until
+from ecs_world import SERVER, World, build, cloud_at, until
+from localcloud.core.addresses import release
 from localcloud.core.cloud import Cloud
 from localcloud.front.faults import Faults, fault
 from localcloud.front.identity import Identity
@@ -25,6 +28,22 @@ from omc.stack import Environment, load
 pytestmark = pytest.mark.cloud
 
 STACK = (Path(__file__).parents[4] / "omc.toml").read_text()
+
+
+@pytest.fixture(scope="module")
+def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with cloud_at(tmp_path_factory.mktemp("cloud") / "state") as running:
+        yield running
+        release(running.settings.state)
+
+
+@pytest.fixture(scope="module")
+def shared_aws(shared_cloud: Cloud) -> Callable[..., Any]:
+    identity = shared_cloud.part(Identity)
+    session = boto3.Session(
+        identity.access_key_id, identity.secret_access_key, region_name=shared_cloud.settings.region
+    )
+    return partial(session.client, endpoint_url=shared_cloud.settings.endpoint)
 
 
 @pytest.fixture(scope="module")

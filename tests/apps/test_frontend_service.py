@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-APP = Path(__file__).parents[4] / "apps" / "frontend"
+APP = Path(__file__).parents[2] / "apps" / "frontend"
 PORT = "18400"
 
 

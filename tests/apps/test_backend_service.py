@@ -28,7 +28,7 @@ import pytest
 from localcloud.backends import certificates, outside_api, postgres, valkey
 from localcloud.core.processes import Process, Supervisor
 
-APP = Path(__file__).parents[4] / "apps" / "backend"
+APP = Path(__file__).parents[2] / "apps" / "backend"
 EXCHANGE = APP.parent / "exchange" / "quotes.py"
 PASSWORD = "correct horse"  # of a server that lives for this test run
 
