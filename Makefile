@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n 4 --dist loadscope
 # A part of the kill sweep: make kill-sweep SWEEP_ARGS="--only scale --only restart"; --help names them all.
 SWEEP_ARGS ?=
 
-.PHONY: help install demo test test-durations coverage check new-check format lock clean bench bench-morning bench-local-up bench-localcloud \
+.PHONY: help install demo test test-durations coverage check new-check new-operation format lock clean bench bench-morning bench-local-up bench-localcloud \
 	bench-rollback bench-conformance kill-sweep rehearse-outside
 
 help: ## what there is to make
@@ -51,6 +51,9 @@ check: install ## linters, types, import contracts, Terraform, workflows
 
 new-check: install ## a new morning check with its test: make new-check NAME=queue-depth
 	@$(BIN)/python scripts/new_check.py $(NAME)
+
+new-operation: install ## a new AWS operation of localcloud with its test: make new-operation SERVICE=ecs NAME=ListAttributes
+	@$(BIN)/python scripts/new_operation.py "$(SERVICE)" "$(NAME)" "$(MODULE)"
 
 format: install ## ruff and terraform fmt
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet . ; terraform fmt -recursive infrastructure

@@ -1,5 +1,5 @@
-"""Begins a new AWS operation of localcloud: `make new-operation SERVICE=ecs NAME=ListAttributes` (MODULE=api_tags where a
-service has several modules of operations).
+"""Begins a new AWS operation of localcloud: `make new-operation SERVICE=ecs NAME=ListAttributes`, with MODULE=api_tags
+where a service has several modules of operations.
 
 It writes the handler into the service's api module, with what botocore's model says of parameters and answer, and its
 test, which fails until the handler is written. CONTRIBUTING.md says what comes next.
@@ -50,8 +50,8 @@ def main(arguments: list[str]) -> None:
     subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", str(target), str(test)], check=False)
     print(
         f"The handler is the last function of {target.relative_to(ROOT)}, its test is {test.relative_to(ROOT)}.\n"
-        "Next: write the handler, then the test's expectation. What AWS refuses beyond the model is a rule in rules.py;\n"
-        "an operation that touches named resources has its ARNs in resources.py, for policies.\n"
+        "Next: write the handler, then the test's expectation. What AWS refuses beyond the model is a rule\n"
+        "in rules.py; an operation that touches named resources has its ARNs in resources.py, for policies.\n"
         f"Try it: pytest {test.relative_to(ROOT)} -q"
     )
 
@@ -101,7 +101,6 @@ def refuse_existing(service: str, name: str) -> None:
 
 def handler(service: str, name: str, model: Any) -> str:
     output = model.output_shape
-    code = next((str(shape.name) for shape in model.error_shapes), "InvalidParameterException")
     lines = [
         f'@operation("{service}", "{name}")',
         f"def {xform_name(name)}(cloud: Cloud, call: Call) -> Answer:",
@@ -111,7 +110,7 @@ def handler(service: str, name: str, model: Any) -> str:
         *members("Answer", output),
         *wrapped("Errors", [str(shape.name) for shape in model.error_shapes] or ["none of its own"]),
         '    """',
-        f'    raise AwsError("{code}", "{service} {name} isn\'t written yet. Nothing was changed.")',
+        f'    raise AwsError("UnsupportedOperationException", "{service} {name} isn\'t written yet. Nothing was changed.")',
     ]
     return "\n".join(lines) + "\n"
 
