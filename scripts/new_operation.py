@@ -110,7 +110,8 @@ def handler(service: str, name: str, model: Any) -> str:
         *members("Answer", output),
         *wrapped("Errors", [str(shape.name) for shape in model.error_shapes] or ["none of its own"]),
         '    """',
-        f'    raise AwsError("UnsupportedOperationException", "{service} {name} isn\'t written yet. Nothing was changed.")',
+        '    raise AwsError("UnsupportedOperationException", '
+        f'"{service} {name} isn\'t written yet. Nothing was changed.")',
     ]
     return "\n".join(lines) + "\n"
 

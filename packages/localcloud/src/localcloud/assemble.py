@@ -1,5 +1,5 @@
-"""The whole cloud put together: the services of its profile imported (so that they register what they
-have), their components attached.
+"""The whole cloud put together: the services of its profile imported (so that they register what they have), their
+components attached.
 
 The cloud as a program is in ``program``.
 """
@@ -10,6 +10,7 @@ import inspect
 import logging
 import os
 
+import localcloud.faults.page  # noqa: F401 — registers the component and its page
 from localcloud.core import profiles
 from localcloud.core.cloud import Cloud, Component, Settings
 from localcloud.core.processes import Supervisor

@@ -148,6 +148,8 @@ state = Path(sys.argv[1]); state.mkdir()
 home = addresses.create(state, profile=sys.argv[2])
 cloud = assemble.assemble(home.settings, home.access_key_id, home.secret_access_key)
 server = assemble.start(cloud)
+from localcloud.core.registry import PAGES
+assert "stack-faults" in PAGES and "stack-faults" in {part.name for part in cloud.components()}
 try:
     athena = boto3.client("athena", endpoint_url=home.settings.endpoint, region_name=home.settings.region,
         aws_access_key_id=home.access_key_id, aws_secret_access_key=home.secret_access_key)
