@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.localcloud.conftest import clients, running_cloud
-from tests.localcloud.test_elasticache import Cache
-from tests.localcloud.test_rds import Database
 
+from cloud.conftest import clients, running_cloud
 from ecs_world import cloud_at
 from localcloud.core import addresses, network
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor, read_entry
+from support.data_layer import Cache, Database
 from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
@@ -112,10 +111,9 @@ def test_down_and_up_keep_data_addresses_and_endpoints(tmp_path: Path) -> None:
 
 PROGRAM = """
 import pathlib, sys, time
-sys.path.insert(0, "tests")
-from tests.localcloud.conftest import clients, running_cloud
-from tests.localcloud.test_elasticache import Cache
-from tests.localcloud.test_rds import Database
+sys.path[:0] = ["tests", "packages/localcloud/tests"]
+from cloud.conftest import clients, running_cloud
+from support.data_layer import Cache, Database
 with running_cloud(pathlib.Path(sys.argv[1])) as cloud:
     aws = clients(cloud)
     database, cache = Database(cloud, aws), Cache(cloud, aws, "shop", 1)
