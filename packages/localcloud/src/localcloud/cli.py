@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ READY_WITHIN = 180.0
 """Seconds for ``up`` to wait: a restart with databases, caches and a few tasks takes 2 to 5 s on an idle machine."""
 STOP_WITHIN = 120.0
 LOG = "localcloud.log"
+DISTRIBUTION = "ecs-localcloud"
 CLOUD = "cloud.json"
 STOPPED = "stopped.json"
 """What an orderly stop leaves: ``{"unsaved": {name: why}}``."""
@@ -62,22 +64,41 @@ def _fail(sentence: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="localcloud", description="An AWS for one stack on one machine.")
+    parser = argparse.ArgumentParser(
+        prog="localcloud",
+        description="An AWS on this machine, for rehearsing what runs on ECS. It answers the AWS API at a local "
+        "address; behind it are real processes as tasks, real PostgreSQL and Redis (Valkey) servers, and HAProxy as the load "
+        "balancer. Nothing reaches AWS.",
+        epilog='First steps: localcloud up; eval "$(localcloud env)"; aws ecs list-clusters; localcloud down. '
+        "One state folder is one cloud; several run side by side.",
+    )
+    parser.add_argument("--version", action="version", version=f"localcloud {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text)
-        made.add_argument("--state", type=Path, default=Path(".localcloud"), help="state folder (default .localcloud)")
+        made.add_argument(
+            "--state",
+            type=Path,
+            default=Path(".localcloud"),
+            help="folder of the cloud and all that it keeps (default .localcloud)",
+        )
         made.set_defaults(run=run)
         return made
 
     for name, run, text in (
-        ("up", up, "Start the cloud in the background and wait until it is ready; prints the endpoint."),
-        ("serve", serve, "Run the cloud in the foreground until it is told to stop."),
+        ("up", up, "Start the cloud in the background, wait until it is ready, and print its endpoint."),
+        ("serve", serve, "Run the cloud in the foreground until Ctrl-C or SIGTERM."),
     ):
         starting = command(name, run, text)
-        starting.add_argument("--port", type=int, help=f"port of the endpoint (default {addresses.DEFAULT_PORT})")
-        starting.add_argument("--region", help=f"home region (default {addresses.DEFAULT_REGION})")
+        starting.add_argument(
+            "--port",
+            type=int,
+            help=f"port at which AWS answers (default {addresses.DEFAULT_PORT}); fixed for the life of the state",
+        )
+        starting.add_argument(
+            "--region", help=f"the region that the cloud is (default {addresses.DEFAULT_REGION}); fixed likewise"
+        )
         starting.add_argument(
             "--profile",
             choices=tuple(profiles.CHOSEN),
@@ -88,24 +109,40 @@ def _parser() -> argparse.ArgumentParser:
             "--outside-api",
             type=Path,
             metavar="FILE",
-            help="a Python file with what an API outside of AWS answers",
+            help="a Python file that answers for an API outside of AWS, which the tasks may call by HTTPS",
         )
-    command("down", down, "Stop the cloud; its state stays.")
-    command("status", status, "Say whether the cloud runs and how its parts do.").add_argument(
-        "--json", action="store_true", help="as one JSON object"
-    )
-    command("reset", reset, "Delete the cloud's state.").add_argument(
+    command("down", down, "Stop the cloud and keep its state: the next up goes on from it.")
+    command(
+        "status",
+        status,
+        "Show whether the cloud runs, where it listens, its profile, and its tasks. Exit status 3: it doesn't run.",
+    ).add_argument("--json", action="store_true", help="as one JSON object")
+    command("reset", reset, "Delete the cloud's state folder: databases, images, logs and records.").add_argument(
         "--force", action="store_true", help="stop the cloud first, if it runs"
     )
-    following = command("logs", logs, "Print the cloud's own log.")
+    following = command(
+        "logs", logs, "Print the log of the cloud itself, not of your applications (those are in CloudWatch Logs)."
+    )
     following.add_argument("--lines", "-n", type=int, default=100, help="how many of the last lines (default 100)")
     following.add_argument("--follow", "-f", action="store_true", help="go on as the log grows")
-    command("env", env, "Print the exports that point any AWS client here, for eval.")
-    pushing = command("push", push, "Push an application's folder to a repository as an image.")
+    command("env", env, 'Print shell commands that point every AWS client at this cloud: eval "$(localcloud env)".')
+    pushing = command(
+        "push",
+        push,
+        "Push a folder with a Dockerfile to an ECR repository as an image, and print its digest. No Docker is needed: "
+        "the folder is the image's file system; start command, environment and ports are read from the Dockerfile.",
+    )
     pushing.add_argument("folder", type=Path, help="the folder with the Dockerfile")
     pushing.add_argument("--repository", required=True, help="name of the ECR repository")
     pushing.add_argument("--tag", help="tag of the image (default: one made of the content)")
     return parser
+
+
+def _version() -> str:
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "(run from its source, not installed)"
 
 
 def up(provided: argparse.Namespace) -> None:

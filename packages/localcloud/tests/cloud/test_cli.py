@@ -285,3 +285,18 @@ def test_a_block_is_its_owners_until_the_owner_is_gone(tmp_path: Path) -> None:
                 yield link.readlink()
 
     assert not [owner for owner in owners() if tmp_path in owner.parents]
+
+
+def test_its_help_speaks_to_somebody_who_has_never_heard_of_it() -> None:
+    def said(*arguments: str) -> str:
+        command = [sys.executable, "-m", "localcloud", *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        return " ".join(ended.stdout.split())
+
+    assert re.fullmatch(r"localcloud \d+\.\d+\.\d+", said("--version"))
+    assert "aws ecs list-clusters" in said("--help")
+    assert "Nothing reaches AWS." in said("--help")
+    for command in ("up", "serve", "down", "status", "reset", "logs", "env", "push"):
+        assert f"{command} " in said("--help")
+    assert "--profile {full,minimal}" in said("up", "--help")
+    assert "No Docker is needed" in said("push", "--help")
