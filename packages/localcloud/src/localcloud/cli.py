@@ -67,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="localcloud",
         description="An AWS on this machine, for rehearsing what runs on ECS. It answers the AWS API at a local "
-        "address; behind it are real processes as tasks, real PostgreSQL and Redis (Valkey) servers, and HAProxy as the load "
-        "balancer. Nothing reaches AWS.",
+        "address; behind it are real processes as tasks, real PostgreSQL and Redis (Valkey) servers, and HAProxy as "
+        "the load balancer. Nothing reaches AWS.",
         epilog='First steps: localcloud up; eval "$(localcloud env)"; aws ecs list-clusters; localcloud down. '
         "One state folder is one cloud; several run side by side.",
     )

@@ -13,6 +13,8 @@ from ecs_world import SERVER, World, build, until
 from localcloud.core.cloud import Cloud
 from localcloud.services.autoscaling.decide import Decision, scale_in, scale_out, tracked
 
+PROFILE = "minimal"
+
 
 def test_tracking_aims_at_the_count_that_brings_the_metric_to_its_target() -> None:
     assert tracked(2, 140.0, 70.0) == 4

@@ -20,6 +20,8 @@ from localcloud.services.cloudwatch import Metrics
 from localcloud.services.cloudwatch.statistics import Summary
 from localcloud.services.cloudwatch.store import Metric, Store
 
+PROFILE = "minimal"
+
 Clients = Callable[..., Any]
 HOUR_AGO = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
 

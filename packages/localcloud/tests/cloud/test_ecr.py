@@ -24,6 +24,8 @@ from localcloud.services.ecr import images as ecr
 from localcloud.services.ecr.component import Images
 from localcloud.services.ecr.images import read_dockerfile
 
+PROFILE = "minimal"
+
 Clients = Callable[..., Any]
 
 

@@ -15,6 +15,8 @@ from localcloud.core.flow import FlowRecord
 from localcloud.services.logs import Logs
 from localcloud.services.logs.flow_delivery import publish
 
+PROFILE = "minimal"
+
 Clients = Callable[..., Any]
 
 GROUP = "/ecs/shop-staging/backend"

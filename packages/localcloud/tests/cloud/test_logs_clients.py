@@ -17,6 +17,8 @@ from localcloud.core.cloud import Cloud
 from localcloud.front.identity import Identity
 from localcloud.services.logs import Logs
 
+PROFILE = "minimal"
+
 Clients = Callable[..., Any]
 
 

@@ -17,6 +17,8 @@ from localcloud.services.logs import Logs
 from localcloud.services.logs.live_sessions import MOST_EVENTS, MOST_KEPT, MOST_SESSIONS, Session
 from localcloud.services.logs.pattern_parser import parse_pattern
 
+PROFILE = "minimal"
+
 Clients = Callable[..., Any]
 
 
