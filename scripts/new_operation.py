@@ -25,7 +25,7 @@ SERVICES = PACKAGE / "src/localcloud/services"
 TESTS = PACKAGE / "tests/cloud"
 NEEDED = ("Answer", "AwsError", "Call", "operation")
 SAMPLES: dict[str, str] = {"string": '"x"', "integer": "1", "long": "1", "boolean": "True", "list": "[]", "map": "{}"}
-LONGEST = 110
+MAX_LINE = 110
 
 
 class Refusal(Exception):
@@ -134,7 +134,7 @@ def wrapped(title: str, words: list[str]) -> list[str]:
     lines, line = [], f"    {title}:"
     for position, word in enumerate(words):
         part = f" {word}{',' if position < len(words) - 1 else '.'}"
-        if len(line + part) > LONGEST:
+        if len(line + part) > MAX_LINE:
             lines.append(line)
             line = "       "
         line += part
