@@ -7,6 +7,7 @@ stack trace is for bugs (``OMC_DEBUG=1`` shows it). Exit codes: 1 the answer is 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -115,3 +116,11 @@ class AwsRefused(Unknown):
 
 class NotFound(AwsRefused):
     """AWS says that there is no such thing. Often a finding rather than a failure to read."""
+
+
+def did_you_mean(word: object, choices: Sequence[str]) -> str:
+    """`` Did you mean …?`` where a choice is close, else nothing."""
+    from difflib import get_close_matches  # not for every start of a program
+
+    close = get_close_matches(str(word), choices, n=1)
+    return f' Did you mean "{close[0]}"?' if close else ""

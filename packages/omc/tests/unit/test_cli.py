@@ -18,7 +18,10 @@ import pytest
 from omc.cli.check import Period
 from omc.cli.deploy import Length
 from omc.cli.incident import LEVEL
-from omc.cli.main import main, root
+from omc.cli.lazy import LazyGroup
+from omc.cli.local import COMMANDS as LOCAL_COMMANDS
+from omc.cli.local import local
+from omc.cli.main import COMMANDS, main, root
 from omc.cli.table import Row, table
 from omc.engine.run_document import heading
 from omc.output.gate import page
@@ -83,6 +86,68 @@ def test_help_and_the_stack_file_import_nothing_heavy(arguments: list[str]) -> N
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=REPOSITORY
     )
     assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        (["--help"], {}),
+        (["-h"], {}),
+        ([], {}),
+        (["--version"], {}),
+        (["version"], {}),
+        (["chek"], {}),
+        (["--hlep"], {}),
+        ([], {"_OMC_COMPLETE": "bash_complete", "COMP_WORDS": "omc ", "COMP_CWORD": "1"}),
+        ([], {"_OMC_COMPLETE": "zsh_complete", "COMP_WORDS": "omc de", "COMP_CWORD": "1"}),
+        (["local", "--help"], {}),
+        (["local", "falt"], {}),
+        ([], {"_OMC_COMPLETE": "bash_complete", "COMP_WORDS": "omc local ", "COMP_CWORD": "2"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value.get("COMP_WORDS", ""),
+)
+def test_the_names_of_commands_are_listed_without_their_modules(
+    arguments: list[str], environment: dict[str, str]
+) -> None:
+    allowed = {"omc.cli.local"} if "local" in " ".join([*arguments, *environment.values()]) else set()
+    program = (
+        "import sys\nfrom omc.cli.main import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "print()\nprint('LOADED', *[name for name in sys.modules if name.startswith('omc.')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | environment,
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert {"LOADED", "omc.cli.main", "omc.cli.lazy"} <= loaded
+    assert loaded & {lazy.module for lazy in (*COMMANDS.values(), *LOCAL_COMMANDS.values())} == allowed
+
+
+@pytest.mark.parametrize(
+    ("group", "name"), [(group, name) for group in (root, local) for name in group.list_commands(click.Context(group))]
+)
+def test_the_help_in_the_list_is_the_command_s_own(group: click.Group, name: str) -> None:
+    assert isinstance(group, LazyGroup)
+    context = click.Context(group)
+    listed, command = group.listed(context)[name], group.get_command(context, name)
+    assert command is not None
+    assert command.name == name
+    assert not command.hidden
+    for width in (1000, 45, 20):
+        assert listed.get_short_help_str(width) == command.get_short_help_str(width) != ""
+
+
+def test_the_shell_completes_the_names_of_commands_and_options() -> None:
+    def completed(incomplete: str) -> set[str]:
+        return {item.value for item in root.shell_complete(click.Context(root), incomplete)}
+
+    assert completed("dep") == {"deploy", "deployments"}
+    assert completed("") == set(root.list_commands(click.Context(root)))
+    assert completed("--st") == {"--stack"}
+    assert completed("x") == set()
 
 
 def test_the_morning_check_imports_no_database_and_nothing_else_that_it_rarely_needs() -> None:

@@ -13,7 +13,7 @@ import click
 
 from omc.cli.options import environment_names
 from omc.cli.show import OUTPUT, show
-from omc.errors import WrongUse
+from omc.errors import WrongUse, did_you_mean
 from omc.output import echo, line, redraw, shell_word
 from omc.output.gate import has_colour
 
@@ -83,7 +83,6 @@ def explain(name: str, output: str) -> None:
     """
     from omc.checks.spec import CHECKS
     from omc.checks.spec_document import check_document
-    from omc.stack.mistakes import did_you_mean
 
     if name not in CHECKS:
         hint = did_you_mean(name, list(CHECKS))
@@ -228,7 +227,6 @@ def _reports(
 
 def only(environment: Environment, names: Sequence[str]) -> Environment:
     """The environment with only these of its services."""
-    from omc.stack.mistakes import did_you_mean
 
     there = {service.name: service for service in environment.services}
     for name in names:

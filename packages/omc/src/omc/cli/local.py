@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omc.cli.lazy import LazyGroup
+from omc.cli.lazy import LazyCommand, LazyGroup
 from omc.errors import Unknown, WrongUse
 from omc.interrupts import reraise_interrupts
+from omc.model.registry import Registry
 from omc.output import echo, line
 
 if TYPE_CHECKING:
     from omc.local.lifecycle import LocalStack
 
+COMMANDS: Registry[str, LazyCommand] = Registry(
+    "command",
+    {
+        "fault": LazyCommand(
+            "omc.cli.local_fault", "Break the stack on purpose, at the cause, to rehearse what is done about it."
+        ),
+        "load": LazyCommand(
+            "omc.cli.local_load", "Send users to the local stack's load balancer, and say what they saw."
+        ),
+    },
+)
 STATE_OPTION = click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
@@ -33,9 +45,7 @@ def site(context: click.Context, state: Path | None) -> LocalStack:
     return site_of(load(context.obj), state)
 
 
-@click.group(
-    cls=LazyGroup, elsewhere={"fault": ("omc.cli.local_fault", "fault"), "load": ("omc.cli.local_load", "load")}
-)
+@click.group(cls=LazyGroup, lazy=COMMANDS)
 def local() -> None:
     """An AWS for this stack on this machine, to try and to rehearse.
 

@@ -13,43 +13,67 @@ from typing import Any, NoReturn
 import click
 
 import omc
-from omc.cli.lazy import LazyGroup
+from omc.cli.lazy import LazyCommand, LazyGroup
 from omc.errors import OmcError
 from omc.interrupts import reraise_interrupts
 from omc.model.registry import Registry
 from omc.output import echo, line
 
-COMMANDS: Registry[str, tuple[str, str]] = Registry(
+COMMANDS: Registry[str, LazyCommand] = Registry(
     "command",
     {
-        "check": ("omc.cli.check", "check"),
-        "doctor": ("omc.cli.doctor", "doctor"),
-        "stack": ("omc.cli.stack", "stack"),
-        "infra": ("omc.cli.infra", "infra"),
-        "local": ("omc.cli.local", "local"),
-        "demo": ("omc.cli.demo", "demo"),
-        "restart": ("omc.cli.restart", "restart"),
-        "scale": ("omc.cli.scale", "scale"),
-        "deploy": ("omc.cli.deploy", "deploy"),
-        "rollback": ("omc.cli.rollback", "rollback"),
-        "migrate": ("omc.cli.migrate", "migrate"),
-        "deployments": ("omc.cli.deployments", "deployments"),
-        "releases": ("omc.cli.releases", "releases"),
-        "runs": ("omc.cli.runs", "runs"),
-        "approve": ("omc.cli.approve", "approve"),
-        "incident": ("omc.cli.incident", "incident"),
-        "audit": ("omc.cli.audit", "audit"),
-        "worker": ("omc.cli.worker", "worker"),
+        "check": LazyCommand("omc.cli.check", "Ask the environment how it is."),
+        "doctor": LazyCommand(
+            "omc.cli.doctor",
+            "What omc rests on in this account: what holds, what doesn't, what isn't known, and what to do about it.",
+        ),
+        "stack": LazyCommand("omc.cli.stack", "The stack file, omc.toml."),
+        "infra": LazyCommand(
+            "omc.cli.infra", "Change the infrastructure by Terraform: read the plan first, then apply exactly that."
+        ),
+        "local": LazyCommand("omc.cli.local", "An AWS for this stack on this machine, to try and to rehearse."),
+        "demo": LazyCommand(
+            "omc.cli.demo", "See the stack come up, pass its morning check, break, and be told what and why."
+        ),
+        "restart": LazyCommand(
+            "omc.cli.restart",
+            "Replace the tasks of services by new ones of the same revision, and watch until they serve.",
+        ),
+        "scale": LazyCommand("omc.cli.scale", "Scale a service, and wait until it is healthy."),
+        "deploy": LazyCommand(
+            "omc.cli.deploy",
+            "Deploy images by digest, migrate, roll the services, and watch until it is known what became of it.",
+        ),
+        "rollback": LazyCommand("omc.cli.rollback", "Go back to the last release that was verified here."),
+        "migrate": LazyCommand(
+            "omc.cli.migrate", "Run the migration of services in a task of its own, without a deployment."
+        ),
+        "deployments": LazyCommand(
+            "omc.cli.deployments", "The releases that omc verified, and ECS's own history where the ledger has nothing."
+        ),
+        "releases": LazyCommand("omc.cli.releases", "Care of what was released."),
+        "runs": LazyCommand(
+            "omc.cli.runs", "Every change, as a run: who, when, what, how it went; and the timers to come."
+        ),
+        "approve": LazyCommand("omc.cli.approve", "Approve the plan of a run that waits for it."),
+        "incident": LazyCommand(
+            "omc.cli.incident",
+            "The record of incidents: what users suffer, how bad it is, what was done, how it ended.",
+        ),
+        "audit": LazyCommand("omc.cli.audit", "The record: append-only, each event chained to the one before."),
+        "worker": LazyCommand(
+            "omc.cli.worker",
+            "Perform what nobody performs: runs that were approved or whose process died, and timers that are due.",
+        ),
     },
 )
-"""A command's name to the module and the object that is it."""
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 BUG = 3
 """A bug leaves unknown what was asked."""
 
 
-@click.group(cls=LazyGroup, elsewhere=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--stack",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from omc.errors import WrongUse
-from omc.stack.mistakes import did_you_mean
+from omc.errors import WrongUse, did_you_mean
 
 _NOISE = re.compile(r'(#|//)[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"', re.DOTALL)
 _BLOCK = re.compile(r'^variable "([\w-]+)" \{(.*?)^\}', re.DOTALL | re.MULTILINE)

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from omc.errors import Unreachable, WrongUse
+from omc.errors import Unreachable, WrongUse, did_you_mean
 from omc.local.cloud import LocalCloudError
-from omc.stack.mistakes import did_you_mean
 
 if TYPE_CHECKING:
     from omc.local.cloud import LocalEndpoint

@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from msgspec.structs import asdict
 
-from omc.errors import StackError, WrongUse
+from omc.errors import StackError, WrongUse, did_you_mean
 from omc.stack.environment_tables import REGION, ApprovalsTable, EnvironmentTable, WindowTable
-from omc.stack.mistakes import Source, did_you_mean, read_as
+from omc.stack.mistakes import Source, read_as
 from omc.stack.model import (
     LOCAL_POLICY,
     LOCAL_ROOT,

@@ -6,7 +6,6 @@ msgspec finds the mistake and says where it is; what is allowed there is read fr
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from omc.errors import StackError
+from omc.errors import StackError, did_you_mean
 from omc.stack.fields import ClockTime, Table
 from omc.stack.toml_lines import Path as KeyPath
 from omc.stack.toml_lines import line_of
@@ -184,11 +183,3 @@ def shown(value: object) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(shown, value))}]"
     return str(value)
-
-
-def did_you_mean(word: object, choices: Sequence[str]) -> str:
-    """`` Did you mean …?`` where a choice is close, else nothing."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(str(word), choices, n=1)
-    return f' Did you mean "{close[0]}"?' if close else ""

@@ -8,8 +8,9 @@ from itertools import pairwise
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from omc.errors import did_you_mean
 from omc.stack.environment_tables import EnvironmentTable
-from omc.stack.mistakes import did_you_mean, shown
+from omc.stack.mistakes import shown
 from omc.stack.people import canonical_name
 from omc.stack.tables import OnCall, PersonTable, StackTable
 from omc.stack.toml_lines import Path as KeyPath

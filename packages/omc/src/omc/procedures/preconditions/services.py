@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from omc.errors import did_you_mean
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
 from omc.facts.scaling import Scaling
@@ -39,7 +40,6 @@ from omc.procedures.preconditions.table import (
     skip,
 )
 from omc.stack import Environment
-from omc.stack.mistakes import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
