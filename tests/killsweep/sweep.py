@@ -70,7 +70,7 @@ def _scale(lane: Lane) -> Sequence[str]:
 
 def _deploy(lane: Lane) -> Sequence[str]:
     other = "red" if lane.image == lane.images["blue"] else "blue"
-    # The way back of an earlier lap makes it an image that was rolled back from, which wants a reason.
+    # The way back of an earlier lap makes it an image that was rolled back from, which needs a reason.
     return ["deploy", "--image", f"{SERVICE}={lane.images[other]}", "--watch", "1s", "--override", "a sweep"]
 
 

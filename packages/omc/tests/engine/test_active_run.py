@@ -42,7 +42,7 @@ def test_a_run_is_not_in_its_own_way_nor_in_that_of_another_environment(store: S
 
 
 def test_one_whose_worker_has_died_is_told_from_one_that_goes_on(store: Store, run: str) -> None:
-    assert f"Nobody has begun with it. Begin: omc runs resume {run}" in in_the_way(store)
+    assert f"Nobody has started it. Start it: omc runs resume {run}" in in_the_way(store)
     lease = journal.claim(store, run, "local:alice")
     assert lease is not None
     journal.begin(lease, "local:alice")
@@ -51,7 +51,7 @@ def test_one_whose_worker_has_died_is_told_from_one_that_goes_on(store: Store, r
     with store.transaction() as transaction:
         ago = store.now() - timedelta(seconds=40 - LEASE)
         transaction.session.execute(update(Run).where(Run.id == run).values(lease_until=ago))
-    assert re.search(r"was not heard of for 4\d s\. Take it over with: omc runs resume", in_the_way(store))
+    assert re.search(r"hasn't been heard of for 4\d s\. Take it over with: omc runs resume", in_the_way(store))
 
 
 def test_what_has_ended_is_in_nobodys_way(store: Store, run: str) -> None:

@@ -74,7 +74,7 @@ def test_so_many_other_people_have_to_say_yes(store: Store, environment: str, ri
         ("high", BOB, None, None),
         ("high", ALICE, None, "can't approve it too"),
         ("high", ALICE, GLASS, None),
-        ("high", ALICE, replace(GLASS, reason="because"), "wants a reason"),
+        ("high", ALICE, replace(GLASS, reason="because"), "needs a reason"),
         ("destructive", ALICE, GLASS, "allows no break-glass"),
     ],
 )
@@ -168,7 +168,7 @@ def test_a_break_glass_lapses_with_its_sev_1(world: World, ended: Resolved | Sev
         assert approvals.approve(store, run.id, BOB, policy("production"), break_glass=GLASS).state == State.READY
         incidents.add(store, "production", 1, ended, "alice")
         site = planning.run_context(world.stack, world.stack.environments["production"], store, catalogue)
-        with pytest.raises(NotApproved, match=f"with the SEV-1 of a break-glass. .* omc approve {run.id}"):
+        with pytest.raises(NotApproved, match=f"or the SEV-1 of its break-glass was resolved. .* omc approve {run.id}"):
             execute(site, run.id, "alice", NullReporter())
         assert approvals.ready_if_approved(store, run.id, "alice").state == State.AWAITING
         assert approvals.approve(store, run.id, BOB, policy("production")).state == State.READY
@@ -300,7 +300,7 @@ def test_one_person_is_one_approver_whatever_the_name(store: Store, one: Actor, 
 def test_who_cannot_be_told_for_certain_approves_nothing(store: Store) -> None:
     run = journal.create(store, plan("high"), ALICE, policy("production"))
     uncertain = Actor("github:bob", None, "GitHub user bob, not confirmed", is_certain=False)
-    with pytest.raises(Refused, match="it can't be told whose this would be: GitHub user bob, not confirmed"):
+    with pytest.raises(Refused, match="omc can't tell who this is: GitHub user bob, not confirmed"):
         approvals.approve(store, run.id, uncertain, policy("production"))
 
 

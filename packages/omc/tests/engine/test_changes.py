@@ -85,7 +85,7 @@ def test_what_could_not_be_asked_is_asked_again_and_done_once(world: World) -> N
         ("perform two", "bug", 3, "ZeroDivisionError"),
         ("look two", "bug", 4, "ZeroDivisionError"),
         ("watch two", "bug", 3, "ZeroDivisionError"),
-        ("watch two", "refused", 3, "can't be found out"),
+        ("watch two", "refused", 3, "no way to find out how it went"),
         ("outcome two", "failed", 4, "two failed"),
         ("outcome two", "rolled-back", 4, "two rolled-back"),
         ("outcome two", "superseded", 5, "two superseded"),
@@ -130,7 +130,7 @@ def test_without_undo_on_failure_what_was_done_stays_and_is_said(world: World) -
     world.trouble("outcome two", "failed")
     done = world.set("one=1", "two=2", more=("--no-undo", "--output", "json"))
     assert done.code == 1
-    assert "Still done: Set one to 1. Begun, and there at least in part: Set two to 2." in done.json["run"]["sentence"]
+    assert "Still done: Set one to 1. Begun, and done at least in part: Set two to 2." in done.json["run"]["sentence"]
     assert world.values() == {"one": "1", "two": "2"}
 
 
@@ -191,7 +191,7 @@ def test_cancelled_without_undo_says_what_stays(world: World) -> None:
     assert world.omc("runs", "cancel", world.last_run()).code == 0
     done = first.done()
     assert done.code == 7
-    assert "Begun, and there at least in part: Set one to 1." in done.out
+    assert "Begun, and done at least in part: Set one to 1." in done.out
     again = world.omc("runs", "cancel", world.last_run())
     assert again.code == 2
     assert "has ended (cancelled)" in again.err
@@ -205,7 +205,7 @@ def test_what_goes_on_unwatched_is_said(world: World) -> None:
     until(world.effects)
     assert world.omc("runs", "cancel", world.last_run()).code == 0
     message = (
-        "Set one to 1: cancelled while it was under way. one goes on. Begun, and there at least in part: Set one to 1."
+        "Set one to 1: cancelled while it was under way. one goes on. Begun, and done at least in part: Set one to 1."
     )
     assert first.done().json["run"]["sentence"] == message
     late = world.set("two=2", more=("--deadline", "0.3", "--no-undo", "--output", "json"))

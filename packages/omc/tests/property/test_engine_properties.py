@@ -152,7 +152,7 @@ def test_a_run_comes_to_an_end_that_is_true(
     }
     if move.verdict is not Verdict.SUCCEEDED:
         assert said_of(move.sentence, "Still done: ") == [name for name, whole in current.items() if whole]
-        started = said_of(move.sentence, "Begun, and there at least in part: ")
+        started = said_of(move.sentence, "Begun, and done at least in part: ")
         assert started == [name for name, whole in current.items() if not whole]
     if "Nothing was changed" in move.sentence:
         assert not current

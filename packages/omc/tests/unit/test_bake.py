@@ -270,7 +270,7 @@ def test_what_a_release_is_called(story: str) -> None:
     outcome = users.watched(before, health, 60 if users.local else 420, 120 if users.local else 840)
     if called == "undone":
         assert outcome.verdict is Verdict.FAILED
-        assert outcome.sentence.startswith("The release is worse than what was there: ")
+        assert outcome.sentence.startswith("The release is worse than the one before: ")
         return
     assert (outcome.verdict, users.at) == (Verdict.SUCCEEDED, seconds)
     proof: Any = outcome.outputs["proof"]

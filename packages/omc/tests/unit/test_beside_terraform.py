@@ -450,7 +450,7 @@ def test_alarms_that_are_off_for_a_way_back_are_left_until_it_ends() -> None:
 def test_without_a_record_a_plan_says_that_it_is_not_known() -> None:
     request = PlannedChange("/x", "/x", "s", "/x/p", "5" * 64)
     made = apply(request, STAGING, plan(target(4, 2)), Services((), ()), temporary=Temporary(unknown="no answer"))
-    assert any("is not known: no answer" in note for note in made.notes)
+    assert any("is unknown: no answer" in note for note in made.notes)
 
 
 def test_drift_names_what_omc_changed_with_who_and_until_when() -> None:

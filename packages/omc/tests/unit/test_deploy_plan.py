@@ -165,7 +165,7 @@ def test_what_runs_but_was_deregistered_is_registered_anew_with_new_tasks() -> N
     there = Definitions({**running, "backend": gone}, {})
     made = plan(DeployRequest(force_new=["backend"]), images=WantedImages({}), definitions=there)
     assert names(made) == ["before", "register-backend", "roll-backend", "watch", "protect-backend", "record"]
-    assert made.steps[1].title == "Register ohmycoins-backend:7 anew: it is INACTIVE"
+    assert made.steps[1].title == "Register ohmycoins-backend:7 again: it is INACTIVE"
     assert made.steps[1].arguments["definition"] == gone.body
     assert made.steps[2].arguments["task_definition"] == {"output_of": "register-backend", "key": "task_definition"}
     assert made.steps[2].arguments["force_new"] is False
@@ -230,7 +230,7 @@ def test_an_image_for_another_processor_is_refused_and_an_override_does_not_help
 def test_what_the_registry_does_not_tell_is_said() -> None:
     unknown = Image(world.REGISTRY, "ohmycoins/backend", world.digest("b"))
     made = plan(images=WantedImages({"backend": world.wanted(image=unknown)}))
-    message = "The registry doesn't tell for which processor the image of backend was built."
+    message = "The registry doesn't say which processor the image of backend was built for."
     assert message in made.notes
     why = "ecr GetDownloadUrlForLayer is not allowed: the credentials lack ecr:GetDownloadUrlForLayer."
     made = plan(images=WantedImages({"backend": world.wanted(image=replace(unknown, why_unknown=why))}))
@@ -288,7 +288,7 @@ def test_old_and_new_tasks_together_must_fit_the_connection_budget() -> None:
     assert "up to 96 database connections, but PostgreSQL takes 80" in made.refusals[0]
     assert plan(definitions=Definitions(running, {}, {"backend": world.migration("a")})).refusals == ()
     unknown = plan(connections=Connections(None, {"backend": 6}, "a formula"))
-    message = "the database has connections enough is not known: more tasks may be refused theirs. A formula."
+    message = "the database has enough connections is not known: more tasks may be refused theirs. A formula."
     assert any(message in note for note in unknown.notes)
 
 

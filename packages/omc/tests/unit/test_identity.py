@@ -122,7 +122,7 @@ def test_who_an_arn_is_and_how_that_is_known(arn: str, name: str, words: str) ->
     ],
 )
 def test_who_has_no_name_may_change_nothing(arn: str) -> None:
-    with pytest.raises(BadAnswer, match=r"^Who this is can't be told: STS gives .* Nothing was changed\."):
+    with pytest.raises(BadAnswer, match=r"^Who this is can't be determined: STS gives .* Nothing was changed\."):
         in_arn(arn)
 
 
@@ -401,7 +401,7 @@ def test_what_nobody_reviewed_is_refused_in_every_environment(at_github: Any) ->
             reviews_needed(environment)
     assert reviews_needed(at(settings, github_review=False)) == []
     again = at_github("starter", [review("ann")], says={"run_attempt": 2}, RUN_ATTEMPT="2")
-    with pytest.raises(Refused, match=r"^This is attempt 2 .* Start the workflow anew"):
+    with pytest.raises(Refused, match=r"^This is attempt 2 .* Start a new run of the workflow"):
         reviews_needed(at(again))
     [provided] = reviews_needed(at(at_github("starter", [review("ann")])))
     assert provided.known == "GitHub user ann, reviewer of production on GitHub"

@@ -221,7 +221,7 @@ def test_an_apply_that_was_finished_before_omc_died_is_seen_to_be(rig: Rig) -> N
     del rig.memory["applied"]
     outcome = rig.go(arguments)
     assert outcome is not None
-    assert outcome.sentence == "All of the plan is there: an apply that was cut off had done it."
+    assert outcome.sentence == "All of the plan is done: an apply that was cut off did it."
     assert sorted(rig.world["applied"]) == list("abcde")
 
 
@@ -243,7 +243,7 @@ def test_what_is_left_goes_on_only_if_it_was_approved(rig: Rig) -> None:
 def test_a_state_that_somebody_else_changed_is_refused_before_anything_happens(rig: Rig) -> None:
     arguments = rig.planned()
     rig.change(serial=8)
-    with pytest.raises(Refused, match="The state is number 8 now, the plan was made from number 7"):
+    with pytest.raises(Refused, match="The state is number 8 now, and the plan was made from number 7"):
         rig.go(arguments)
     assert rig.world["applied"] == []
 
@@ -282,7 +282,7 @@ def test_a_terraform_that_outlived_its_runner_is_let_finish(rig: Rig) -> None:
     lives = subprocess.Popen([program, "60"], env=env)
     provider = subprocess.Popen(["sleep", "60"], env=env)
     try:
-        with pytest.raises(Unknown, match=f"still finishes what it began .process {lives.pid} on"):
+        with pytest.raises(Unknown, match=f"is still finishing what it began .process {lives.pid} on"):
             APPLY.is_applied(rig.context(), arguments)
         assert provider.poll() is None
         lives.kill()
@@ -310,7 +310,7 @@ def test_a_cancel_stops_a_terraform_that_says_nothing(rig: Rig, change: int) -> 
     assert rig.world["applied"] == list("abcde")[:change]  # what was under way was finished, and nothing begun after it
     assert (rig.world["serial"], rig.world["lock"]) == (8, None)
     assert small_terraform.interrupts() == ["SIGINT"]
-    assert any("cancelled, so Terraform was told to stop" in line for line in rig.messages)
+    assert any("cancelled: Terraform was asked to stop" in line for line in rig.messages)
 
 
 def test_a_cancel_that_comes_when_all_is_under_way_changes_nothing(rig: Rig) -> None:

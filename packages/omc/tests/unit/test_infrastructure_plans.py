@@ -232,7 +232,7 @@ def test_an_apply_that_would_take_a_rollback_back_is_refused() -> None:
     """Somebody removed ``ignore_changes``."""
     taken = changed("task_definition", "ohmycoins-backend:3", "ohmycoins-backend:4", kind="aws_ecs_service")
     [refusal] = apply(ASKED, STAGING, replace(MIXED, changes=(taken,)), NOTHING_RUNS).refusals
-    assert "would take back what a deployment, a rollback or the autoscaler set on aws_ecs_service.this" in refusal
+    assert "would undo what a deployment, a rollback or the autoscaler set on aws_ecs_service.this" in refusal
 
 
 def test_what_runs_by_a_deployment_is_said_to_stay() -> None:
@@ -245,7 +245,7 @@ def test_what_runs_by_a_deployment_is_said_to_stay() -> None:
         f"backend runs ohmycoins-backend:41, Terraform registered ohmycoins-backend:{own}: deployments and rollbacks "
         "decide which one runs, and the apply leaves it."
     ) in notes
-    assert any("takes what is new in it with the next `omc deploy`" in note for note in notes)
+    assert any("gets it with the next `omc deploy`" in note for note in notes)
 
 
 def test_a_plan_comes_back_from_the_record_as_it_was() -> None:
@@ -275,7 +275,7 @@ def test_deletion_protection_refuses_a_destroy() -> None:
     plan = destroy(ASKED, PRODUCTION, going(root="production"), protection)
     assert len(plan.refusals) == 2
     assert plan.refusals[0].startswith(
-        "Deletion protection stands on the database ohmycoins-production. Take it off by"
+        "Deletion protection is on for the database ohmycoins-production. Turn it off in"
     )
 
 

@@ -96,7 +96,7 @@ IMPORTED = one(["no-op"], SAME, SAME, change={"importing": {"id": "rtb-1"}})
         (
             one(["forget"], SAME, None, kind="aws_db_instance"),
             f"{FOUR}, 1 forgotten",
-            "forget module.a.aws_db_instance.this: stays in AWS, and nobody manages or destroys it any more",
+            "forget module.a.aws_db_instance.this: stays in AWS, and nothing manages or destroys it any more",
         ),
         (
             one(["create", "delete"], SAME, OTHER, change={"replace_paths": [["name"]]}),
@@ -116,7 +116,7 @@ IMPORTED = one(["no-op"], SAME, SAME, change={"importing": {"id": "rtb-1"}})
         (
             one(["create", "forget"], SAME, OTHER, change={"replace_paths": [["name"]]}),
             "0 added, 0 changed, 1 replaced, 0 destroyed, 1 forgotten",
-            "+/- module.a.aws_route.this: name forces it to be replaced; the old one stays in AWS, and nobody manages "
+            "+/- module.a.aws_route.this: name forces it to be replaced; the old one stays in AWS, and nothing manages "
             "it any more",
         ),
         (
@@ -234,7 +234,7 @@ def test_of_a_secret_the_plan_says_that_its_new_value_is_not_in_the_fingerprint(
 ) -> None:
     saved_plan = saved(one([action], before, after, change=marks))
     made = planned(one([action], before, after, change=marks))
-    [note] = [note for note in made.notes if "the fingerprint says that they change" in note]
+    [note] = [note for note in made.notes if "the fingerprint covers that they change" in note]
     assert note.startswith("1 of the new values is a secret (module.a.aws_route.this: ")
     assert "hunter2" not in note + summary(saved_plan).fingerprint
     other = saved(one([action], before, {**after, "name": "b"}, change=marks))
@@ -260,7 +260,7 @@ def test_a_part_says_so_before_it_is_approved_and_after(more: dict[str, Any]) ->
     assert PARTIAL in plan.notes
     assert plan.refusals == ()
     assert plan.steps[0].arguments["partial"] is True
-    assert ("Put off to a later apply: aws_x.y (instance_count_unknown)." in plan.notes) == ("deferred_changes" in more)
+    assert ("Left for a later apply: aws_x.y (instance_count_unknown)." in plan.notes) == ("deferred_changes" in more)
 
 
 def test_a_part_without_a_change_is_not_called_all_the_code_says() -> None:
@@ -270,7 +270,7 @@ def test_a_part_without_a_change_is_not_called_all_the_code_says() -> None:
 
 def test_a_plan_cut_short_by_an_error_is_refused() -> None:
     [refusal] = planned(UPDATE, applyable=False, complete=False, errored=True).refusals
-    assert refusal.startswith("The plan was cut short by an error")
+    assert refusal.startswith("An error ended the plan early")
     assert planned(applyable=False, complete=False, errored=True).refusals == (refusal,)
     assert not summary(saved(errored=True)).is_empty
 

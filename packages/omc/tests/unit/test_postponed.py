@@ -88,7 +88,7 @@ def test_when_a_value_comes(kind: str, attribute: str, old: Any, new: Any, at_on
     made = change(kind, {attribute: old}, {attribute: new}, at_once=at_once)
     assert {waits(made, one) for one in made.differences} == {when}
     message = " ".join(notes(made))
-    assert ("AWS puts this off" in message) is (when == "window")
+    assert ("AWS does this in the" in message) is (when == "window")
     assert ("only after a reboot" in message) is (when == "reboot")
     assert ("not known to omc" in message) is (when == "not known")
     if when == "window":
@@ -104,10 +104,11 @@ def test_a_plan_says_which_waits_and_which_does_not() -> None:
     old = {"instance_class": "db.t4g.micro", "deletion_protection": True, "backup_window": "12:00-13:00"}
     new = {"instance_class": "db.t4g.small", "deletion_protection": False, "backup_window": "13:00-14:00"}
     assert notes(change(DATABASE, old, new)) == [
-        f"aws_db_instance.this: AWS puts this off to the maintenance window (sat:16:00-sat:18:00 UTC), on {SATURDAY}, "
+        "aws_db_instance.this: AWS does this in the maintenance window (sat:16:00-sat:18:00 UTC), on "
+        f"{SATURDAY}, "
         "since apply_immediately is false: instance_class db.t4g.micro → db.t4g.small. It is interrupted while this is "
         "done: instance_class. Until then a plan shows it again.",
-        "aws_db_instance.this: AWS does this at once all the same: backup_window, deletion_protection.",
+        "aws_db_instance.this: AWS does this immediately in any case: backup_window, deletion_protection.",
     ]
 
 
@@ -121,7 +122,7 @@ def test_what_waits_already_comes_with_whatever_is_applied_immediately() -> None
     waiting = pending_change("allocated_storage", "20", "40")
     made = change(DATABASE, {"instance_class": "a"}, {"instance_class": "b"}, at_once=True)
     assert (
-        "it also brings at once what waits for the window: allocated_storage 20 → 40."
+        "it also brings forward what waits for the window: allocated_storage 20 → 40."
         in notes(made, pending=Pending((waiting,)))[-1]
     )
 

@@ -179,7 +179,7 @@ BROKEN: Mapping[str, Broken] = {
     "the maintenance window is open, where changes must wait for it": Broken(
         "in its maintenance window only", {"environment": world.environment(maintenance_window=window(required=True))}
     ),
-    "the maintenance window is open, where it is only a wish": Broken(
+    "the maintenance window is open, where it is only preferred": Broken(
         "The maintenance window is closed",
         {"environment": world.environment(maintenance_window=window(required=False))},
     ),
@@ -206,7 +206,7 @@ BROKEN: Mapping[str, Broken] = {
         rf"The last deployment of backend, of {B}:8, failed \(tasks failed to start\)",
         {"services": services(rollout="FAILED", rollout_reason="tasks failed to start.")},
     ),
-    "ECS tells of the service's deployments": Broken(
+    "ECS says which deployments the service has": Broken(
         "Whether backend is being deployed is not known",
         {"services": Services((replace(backend(), deployments=()), world.service("frontend", 3)))},
     ),
@@ -215,7 +215,7 @@ BROKEN: Mapping[str, Broken] = {
         "backend has no circuit breaker", {"services": services(breaker=False)}
     ),
     "the revision that runs is registered": Broken(
-        "is INACTIVE: somebody deregistered it, and ECS takes it no more", {"definitions": INACTIVE}
+        "is INACTIVE: somebody deregistered it, and ECS no longer accepts it", {"definitions": INACTIVE}
     ),
     NAMED: Broken(
         "lets tags be moved",
@@ -265,7 +265,7 @@ BROKEN: Mapping[str, Broken] = {
         {Verb.IN: Scale("backend", maximum=20)},
     ),
     "the database's limit of connections is known": Broken(
-        "Not checked, whether the database has connections",
+        "Not checked, whether the database has enough connections",
         {"connections": Connections(None, {"backend": 6}, "a formula")},
     ),
     "Fargate's quota has vCPUs for new tasks": Broken(
@@ -278,7 +278,7 @@ BROKEN: Mapping[str, Broken] = {
         "The autoscaler of backend is suspended", {"scaling": Scaling((ScalableTarget("backend", 2, 10, True, ()),))}
     ),
     "no alarm fires": Broken("Alarm ohmycoins-staging-backend-unhealthy fires already", {"alarms": FIRING}),
-    "ECS heeds the service's deployment alarms": Broken("ECS will not roll backend back for any", {"alarms": FIRING}),
+    "ECS watches the service's deployment alarms": Broken("ECS will not roll backend back for any", {"alarms": FIRING}),
 }
 
 

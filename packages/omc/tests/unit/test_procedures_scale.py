@@ -164,7 +164,7 @@ def test_limits_follow_from_what_is_asked(requested: ScaleRequest, limits: tuple
     assert kept(plan) == limits
     within = limits[0] >= 2 and limits[1] <= 10
     assert plan.risk is (Risk.LOW if within else Risk.HIGH)
-    assert any("Outside of what omc.toml says" in note for note in plan.notes) is not within
+    assert any("Outside the limits of omc.toml" in note for note in plan.notes) is not within
 
 
 def test_limits_alone_do_not_depend_on_how_many_run() -> None:
@@ -202,7 +202,7 @@ def test_for_a_while_sets_the_timer_before_anything_is_changed() -> None:
     assert restored.risk is Risk.LOW
 
     changed = Scaling((replace(TARGETS[0], minimum=5), TARGETS[1]))
-    with pytest.raises(Refused, match="backend was to be given back from 4-10, but it is 5-10 now"):
+    with pytest.raises(Refused, match="backend was to be set back from 4-10, but it is 5-10 now"):
         planned(back, scaling=changed)
 
 
@@ -241,7 +241,7 @@ def test_a_limit_that_is_a_formula_is_said_to_be_unknown() -> None:
         ScaleRequest("backend", 4), connections=Connections(None, {"backend": 6}, "the group sets no number")
     )
     message = (
-        "the database has connections enough is not known: more tasks may be refused theirs. The group sets no number."
+        "the database has enough connections is not known: more tasks may be refused theirs. The group sets no number."
     )
     assert any(message in note for note in plan.notes)
 
@@ -280,7 +280,9 @@ def test_a_deployment_in_progress_is_said() -> None:
     going_on = service(deployments=(deployment(rollout="IN_PROGRESS"), deployment("ACTIVE")))
     plan = planned(ScaleRequest("backend", 1), services=Services((going_on, service("frontend"))))
     assert "A deployment of ohmycoins-backend:7 to backend is in progress." in plan.notes
-    assert any(note.startswith("The deployment in progress goes on") and "Fewer tasks" in note for note in plan.notes)
+    assert any(
+        note.startswith("The deployment in progress goes on") and "Scaling in removes" in note for note in plan.notes
+    )
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,9 @@ def test_if_ecs_refuses_the_configuration_it_goes_back_without_and_says_so(code:
     memory["declined"] = "ohmycoins-backend:9"
     outcome = action_named("ecs.roll_service").poll(where, BACK)
     assert outcome is not None
-    assert "ECS heeded its deployment alarms on the way, since it refused to turn them off" in outcome.sentence
+    assert (
+        "ECS watched its deployment alarms during the rollback, since it refused to turn them off"
+    ) in outcome.sentence
 
 
 def test_another_error_of_the_way_back_is_not_swallowed() -> None:
@@ -280,14 +282,14 @@ def test_verified_needs_three_whole_minutes_or_it_says_unwatched(
     assert (proof["watched"], proof["whole_minutes"]) == (watched, whole_minutes)
     assert outcome.sentence.startswith("Unwatched: ") is not watched
     if not watched:
-        assert f"read of {whole_minutes} whole minutes only, and a release is verified by 3" in outcome.sentence
+        assert f"cover only {whole_minutes} whole minutes, and verifying a release takes 3" in outcome.sentence
 
 
 @pytest.mark.parametrize("hosts", [True, False])
 def test_the_local_cloud_has_no_such_minutes_but_figures_that_arrive(hosts: bool) -> None:
     outcome = settled(0, seconds=15, is_local=True, hosts=hosts)
     assert outcome.sentence.startswith("Unwatched: ") is not hosts
-    assert ("tells nothing of the load balancer's targets in the last 30 s" in outcome.sentence) is not hosts
+    assert ("has no figures of the load balancer's targets for the last 30 s" in outcome.sentence) is not hosts
     proof: Any = outcome.outputs["proof"]
     assert proof["watched"] is hosts
 

@@ -84,7 +84,7 @@ def test_what_was_rolled_back_from_is_not_gone_back_to() -> None:
             "frontend": (world.deployed(f"{F}:3", 24),),
         }
     )
-    with pytest.raises(Refused, match=rf"Nothing is known good.*\({B}:8 ran, but was rolled back from"):
+    with pytest.raises(Refused, match=rf"There is no known good revision.*\({B}:8 ran, but was rolled back from"):
         plan(history=history, definitions=Definitions({"backend": OLD, "frontend": FRONTEND}, {}))
 
 
@@ -102,7 +102,7 @@ def test_a_release_that_was_rolled_back_from_is_not_either() -> None:
         found=world.candidates(oldest, OLD, NEW, FRONTEND),
     )
     assert targets(made) == {"roll-backend": f"{B}:6"}
-    assert any(note.startswith(f"backend was rolled back from {B}:8 already") for note in made.notes)
+    assert any(note.startswith(f"backend was already rolled back from {B}:8") for note in made.notes)
 
 
 def test_nothing_known_good_is_refused_with_the_way_out() -> None:
@@ -140,7 +140,7 @@ def test_a_revision_that_ecs_deleted_is_made_anew_from_the_ledger() -> None:
     made = plan(ledger=world.ledger(before, world.release(2, 1, 8, 3)), found=world.candidates(NEW, FRONTEND))
     assert made.steps[0].arguments["definition"] == OLD.body
     forgotten = world.release(1, 24, 7, 3)
-    with pytest.raises(Refused, match="doesn't exist, and the ledger has no record"):
+    with pytest.raises(Refused, match="doesn't exist, and omc has no record"):
         plan(ledger=world.ledger(forgotten, world.release(2, 1, 8, 3)), found=world.candidates(NEW, FRONTEND))
 
 

@@ -1,4 +1,4 @@
-"""A deployment of an image that was taken back here before wants a reason, whatever revision it was in."""
+"""A deployment of an image that was taken back here before needs a reason, whatever revision it was in."""
 
 from __future__ import annotations
 

@@ -218,4 +218,4 @@ def test_of_a_task_that_nobody_waits_for_any_more_it_is_said_that_it_runs() -> N
 def test_of_a_way_back_that_nobody_watches_any_more_it_is_said_that_its_alarms_are_off() -> None:
     assert unwatched("ecs.roll_service", {"deployment": OURS}) == ""
     message = unwatched("ecs.roll_service", {"deployment": OURS, "alarms": {"enable": True}})
-    assert message.startswith("The deployment alarms of backend are off for its way back.")
+    assert message.startswith("The deployment alarms of backend are off during its rollback.")

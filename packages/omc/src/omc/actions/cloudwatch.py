@@ -92,7 +92,7 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     for name, service in services.items():
         if service is None or service.task_definition != revisions[name]:
             there = service.task_definition if service else "nothing"
-            return Outcome(Verdict.SUPERSEDED, f"{name} runs {there} now, which somebody else put there.")
+            return Outcome(Verdict.SUPERSEDED, f"{name} runs {there} now, which somebody else deployed.")
     there_now = [service for service in services.values() if service]
     failed = _failed_tasks(context, revisions, began)
     answers = _answers(context, began, now)
@@ -121,7 +121,7 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     if why:
         causes = [cause_of(task).text for tasks in failed.values() for task in tasks]
         message = f" {causes[0]}." if causes else ""
-        return Outcome(Verdict.FAILED, f"The release is worse than what was there: {why}{message}", evidence)
+        return Outcome(Verdict.FAILED, f"The release is worse than the one before: {why}{message}", evidence)
     if passed < seconds:
         longer = " (users were served badly before it)" if incident else ""
         context.report(f"watching for {seconds - passed:.0f} s more{longer}: {figures_of(whole)}")
@@ -131,7 +131,7 @@ def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         context.report(lacking[0])
         return None
     if lacking:
-        return Outcome(Verdict.FAILED, f"The release is not whole: {lacking[0]}.", evidence)
+        return Outcome(Verdict.FAILED, f"The release is incomplete: {lacking[0]}.", evidence)
     sentence, proof = _concluded(context, answers, whole, found, passed, seconds, now)
     return Outcome(Verdict.SUCCEEDED, sentence, evidence | proof, {"proof": evidence | proof})
 
@@ -157,10 +157,10 @@ def _concluded(
         return f"Watched {so_long}: {found.sentence}.", proof | {"doubt": "not healthy", "unhealthy": found.sentence}
     if not watched:
         figures = (
-            f"CloudWatch tells nothing of the load balancer's targets in the last {LOCAL_FRESH.total_seconds():.0f} s"
+            f"CloudWatch has no figures of the load balancer's targets for the last {LOCAL_FRESH.total_seconds():.0f} s"
             if context.environment.is_local
-            else f"the load balancer's figures were read of {answers.whole_periods} whole minutes only, and a release "
-            f"is verified by {WATCHED_MINUTES}"
+            else f"the load balancer's figures cover only {answers.whole_periods} whole minutes, and verifying a "
+            f"release takes {WATCHED_MINUTES}"
         )
         sentence = f"Unwatched: {_quiet(whole, seconds)}, but {figures}."
         return sentence, proof | {"doubt": "unwatched"}

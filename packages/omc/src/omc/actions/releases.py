@@ -30,7 +30,7 @@ def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]
     names = {service: short_name(revision) for service, revision in arguments["services"].items()}
     found = describe_definitions(context.gateway, list(names.values()))
     if missing := [name for name in names.values() if name not in found]:
-        raise Unknown(f"ECS does not tell of {', '.join(missing)}, which the release is made of.")
+        raise Unknown(f"ECS doesn't show {', '.join(missing)}, which the release consists of.")
     services = {
         service: ReleasedService(
             name, dict(found[name].images), without_secrets(found[name].body), arguments["commits"].get(service, "")

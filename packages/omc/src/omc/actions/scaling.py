@@ -92,7 +92,7 @@ def _poll(context: Context, arguments: Arguments) -> Outcome | None:
         now = f"between {found[0]} and {found[1]} tasks" if found else "by no autoscaler"
         return Outcome(Verdict.SUPERSEDED, f"{name} is kept {now}: somebody changed it.", evidence)
     if desired < arguments["at_least"]:
-        sentence = f"{name} wants {desired} tasks now, fewer than were asked for: somebody changed it."
+        sentence = f"{name} wants {desired} tasks now, fewer than requested: somebody changed it."
         return Outcome(Verdict.SUPERSEDED, sentence, evidence)
     since = datetime.fromisoformat(str(context.state["since"]))
     waits = _waits_for(context, service, healthy, since, float(arguments.get("settle_seconds", 0.0)))
@@ -117,7 +117,7 @@ def _waits_for(context: Context, service: EcsService, healthy: int, since: datet
         return f"{service.running} of {desired} tasks run, {healthy} are healthy, {service.pending} start"
     if "loadBalancers" in service.unlisted:
         staying.not_well(context)
-        return "ECS does not tell whether a load balancer checks its tasks"
+        return "ECS doesn't say whether a load balancer checks its tasks"
     tasks = [task for task in list_running_tasks(context.gateway, service.name) if task.status == "RUNNING"]
     why = staying.unchecked(context, tasks) if len(tasks) == desired else f"ECS lists {len(tasks)} of {desired} tasks"
     if why:

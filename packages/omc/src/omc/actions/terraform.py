@@ -46,8 +46,8 @@ def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
         return False  # the file can be applied, also after an apply that was cut off before it wrote its state
     if not began:
         raise Refused(
-            f"The state is number {serial} now, the plan was made from number {arguments['serial']}: somebody "
-            f"changed it meanwhile, and nothing was applied. "
+            f"The state is number {serial} now, and the plan was made from number {arguments['serial']}: somebody "
+            f"changed it meanwhile. Nothing was applied. "
             f"Plan again: omc infra plan --env {context.environment.name}"
         )
     if context.state.get("applied"):
@@ -103,7 +103,7 @@ def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]
     if not file.is_file():
         raise Refused(
             f"The plan file {file} is not on this machine ({socket.gethostname()}): it holds secrets, so it stays "
-            f"where it was made. Go on there, or plan again: omc infra plan --env {context.environment.name}"
+            f"where it was made. Continue there, or plan again: omc infra plan --env {context.environment.name}"
         )
     if plans.sha256_of(file) != expected:
         raise Refused(
@@ -144,14 +144,14 @@ def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome:
         return Outcome(
             Verdict.FAILED,
             "The apply was cut off, and what is left of it is more than was approved: "
-            f"{shown}. What it did stands. Look at it and approve it: omc infra plan --env {context.environment.name}",
+            f"{shown}. What it did stays. Look at it and approve it: omc infra plan --env {context.environment.name}",
             dict(context.state),
         )
     counts = context.state.get("counts")
     if counts is None:
         return Outcome(
             Verdict.SUCCEEDED,
-            f"All of the plan is there: an apply that was cut off had done it.{_rest_of_code(context, arguments)}",
+            f"All of the plan is done: an apply that was cut off did it.{_rest_of_code(context, arguments)}",
             dict(context.state),
         )
     did = f"{counts.get('add', 0)} added, {counts.get('change', 0)} changed, {counts.get('remove', 0)} destroyed"
@@ -245,7 +245,7 @@ class _Events:
             oldest = min(self.under_way, key=self.under_way.__getitem__)
             parts.append(f"{(datetime.now(UTC) - self.under_way[oldest]).total_seconds():.0f} s on {oldest}")
         if self.stopping:
-            parts.insert(0, "cancelled, so Terraform was told to stop and finishes what is under way")
+            parts.insert(0, "cancelled: Terraform was asked to stop and finishes what is under way")
         self.context.report("; ".join(parts))
 
     def _remember_lock(self) -> None:
@@ -320,7 +320,7 @@ def _let_others_end(context: Context) -> None:
     """A Terraform that outlived its runner is finishing what it began, and must be let do so."""
     if pids := tf.marked(context.token):
         raise Unknown(
-            "Terraform, which this run started before it was cut off, still finishes what it began "
+            "Terraform, which this run started before it was cut off, is still finishing what it began "
             f"(process {min(pids)} on {socket.gethostname()})."
         )
 

@@ -54,7 +54,7 @@ def _cancel(context: Context, arguments: Arguments) -> Mapping[str, Json]:
 
 
 def _watch_cancelled(context: Context, arguments: Arguments) -> Outcome:
-    return Outcome(Verdict.SUCCEEDED, "The timer will not be done.")
+    return Outcome(Verdict.SUCCEEDED, "The timer won't run.")
 
 
 def _by_hand(environment: Environment, arguments: Arguments) -> Sequence[str]:

@@ -75,8 +75,9 @@ def of_caller(caller: Caller, people: People = NO_PEOPLE) -> Actor:
     kind, _, rest = (arn.split(":", 5)[5] if arn.count(":") >= 5 else "").partition("/")
     if kind != "root" and not (kind and rest.partition("/")[0] and rest.rpartition("/")[2]):
         raise BadAnswer(
-            f"Who this is can't be told: STS gives {arn or 'an empty text'} as the caller's ARN, which names nobody. "
-            "Nothing was changed. Check which program answers for STS (AWS_ENDPOINT_URL)."
+            f"Who this is can't be determined: STS gives {arn or 'an empty text'} as the caller's ARN, which "
+            "names nobody. "
+            "Nothing was changed. Check what answers in place of STS (AWS_ENDPOINT_URL)."
         )
     name, known, is_reported = arn, f"{arn}, person unknown", False
     if kind == "assumed-role":

@@ -112,7 +112,7 @@ def _approve(
     plan_hash: str | None,
 ) -> Run:
     if not actor.is_certain:
-        raise Refused(f"An approval is somebody's, and it can't be told whose this would be: {actor.words}.")
+        raise Refused(f"An approval must belong to a person, and omc can't tell who this is: {actor.words}.")
     with store.transaction(actor.name) as transaction:
         run = _locked(transaction, run_id)
         require_unaltered(transaction.session, run)
@@ -196,7 +196,7 @@ def _emergency(transaction: Transaction, run: Run, policy: ApprovalPolicy, glass
             f"omc approve {run.id}"
         )
     if len(glass.reason.strip()) < 10:
-        raise WrongUse('Break-glass wants a reason that can be read later: --break-glass "…"')
+        raise WrongUse('Break-glass needs a reason that others can read later: --break-glass "…"')
     named = f"incident {glass.incident} of {run.environment}"
     opening = f'omc incident open --env {run.environment} --severity {BREAK_GLASS} "what users suffer"'
     incident = incidents.unchanged(transaction, run.environment, glass.incident)
@@ -262,7 +262,7 @@ def in_words(run: Run, approvals: Sequence[Approval]) -> str:
     """What a waiting run waits for."""
     more = missing(run, approvals)
     if not more:
-        return "It is approved, and waits for another change of the environment to end."
+        return "It is approved, and waits until another change of the environment has ended."
     people = "one other person" if more == 1 else f"{more} other people"
     provided = (
         f" Approved by {', '.join(approval.known or approval.by for approval in approvals)}." if approvals else ""

@@ -82,9 +82,9 @@ def _begin(site: RunContext, lease: Lease, actor: str) -> None:
     with site.store.reading() as session:
         approved = approvals.is_approved(run, approvals.valid_approvals(session, run, site.store.now()))
     if not approved:
-        journal.await_again(lease, actor, "the approvals have lapsed")
+        journal.await_again(lease, actor, "the approvals have expired")
         raise NotApproved(
-            f"The approvals of {run.id} have lapsed: by time, or with the SEV-1 of a break-glass. It needs new ones: "
+            f"The approvals of {run.id} have expired, or the SEV-1 of its break-glass was resolved. It needs new ones: "
             f"omc approve {run.id}"
         )
     with lease.kept():
@@ -109,7 +109,7 @@ def _refuse_stale(site: RunContext, lease: Lease, actor: str, run: Run) -> None:
         raise Stale(sentence, None) from error
     if fresh.hash == run.plan_hash and not fresh.refusals:
         return
-    why = " ".join(fresh.refusals) or "what it rests on has changed since it was made"
+    why = " ".join(fresh.refusals) or "what it was based on has changed since it was made"
     sentence = (
         f"The plan is stale: {why}. Nothing was changed." if not fresh.refusals else f"{why} Nothing was changed."
     )

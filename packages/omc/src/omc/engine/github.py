@@ -82,7 +82,7 @@ def confirmed(settings: GitHubSettings | None = None) -> Job | str:
     except Unknown as error:
         return error.message.rstrip(".")
     if problem := _contradiction(payload, repository, int(run), int(attempt)):
-        return f"GitHub says otherwise of the run {run}, attempt {attempt}: {problem}"
+        return f"GitHub's answer about the run {run}, attempt {attempt}: {problem}"
     link = f"{values['SERVER_URL']}/{repository}/actions/runs/{run}"
     return Job(address, int(attempt), payload["triggering_actor"]["login"], link)
 
@@ -169,7 +169,8 @@ def refuse_fleeting_record(place: StoreLocation, environment: Environment) -> No
     """``Refused`` where a change of an environment in AWS would be recorded in a folder that goes with this job."""
     if is_job() and place.folder is not None and not environment.is_local:
         raise Refused(
-            f"The record of this change of {environment.name} would be in {place}, and gone with this job: nobody "
+            f"The record of this change of {environment.name} would be in {place}, and would be gone with this "
+            "job: nobody "
             f"could approve, resume or roll it back. Nothing was changed. Give the step {URL_VARIABLE} from a secret, "
             "or omc.toml a [store] url: a PostgreSQL that the runner reaches by TLS (sslmode=verify-full)."
         )
@@ -179,7 +180,8 @@ def _nobody(job: Job, environment: str) -> str:
     if job.attempt > 1:
         return (
             f"This is attempt {job.attempt} of the run {job.link}, and GitHub doesn't say which attempt a review was "
-            f"for, so none counts. Nothing was changed. Start the workflow anew instead of running it again, or have "
+            "for, so none counts. Nothing was changed. Start a new run of the workflow instead of re-running "
+            "this one, or have "
             f"[approvals.{environment}] say github_review = false and approve by omc approve."
         )
     return (

@@ -42,14 +42,14 @@ def status_of(run: Run, now: datetime) -> RunStatus:
     resume = f"omc runs resume {run.id} --env {run.environment}"
     if run.holder is None or run.lease_until is None:
         if run.state == State.READY:
-            return RunStatus(run.state, f"Nobody has begun with it. Begin: {resume}")
-        return RunStatus("left", f"Nobody performs it: its process let it go. Go on with it: {resume}")
+            return RunStatus(run.state, f"Nobody has started it. Start it: {resume}")
+        return RunStatus("left", f"No process is performing it: its own gave it up. Continue it: {resume}")
     at = run.lease_until - timedelta(seconds=LEASE)
     if processes.is_known_dead(run.holder):
         return RunStatus("dead", f"{_who(run)} has ended without it. Take it over with: {resume}", at)
     if run.lease_until <= now:
         silent = format_duration(now - at)
-        return RunStatus("silent", f"{_who(run)} was not heard of for {silent}. Take it over with: {resume}", at)
+        return RunStatus("silent", f"{_who(run)} hasn't been heard of for {silent}. Take it over with: {resume}", at)
     return RunStatus(run.state, at=at)
 
 
@@ -66,10 +66,10 @@ def conflict_message(run: Run, now: datetime) -> str:
         f"{since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     )
     if not heard.is_active:
-        return f"{started} is not at its end. {heard.sentence}. Or end it: omc runs cancel {run.id}"
+        return f"{started} hasn't ended. {heard.sentence}. Or end it: omc runs cancel {run.id}"
     return (
-        f"{started} is {run.state}. Wait for it (omc runs show {run.id}), go on "
-        f"with it (omc runs resume {run.id}) or end it (omc runs cancel {run.id})."
+        f"{started} is {run.state}. Wait for it (omc runs show {run.id}), continue "
+        f"it (omc runs resume {run.id}) or end it (omc runs cancel {run.id})."
     )
 
 

@@ -30,7 +30,7 @@ def require_unaltered(session: Session, run: Run) -> None:
     if what:
         raise Altered(
             f"The run {run.id} isn't the one that was planned and approved: {what} was changed behind omc's back. "
-            f"Nothing was done on its word. What else was changed: omc audit verify"
+            f"Nothing was done because of it. What else was changed: omc audit verify"
         )
 
 
@@ -45,5 +45,5 @@ def require_unaltered_timer(session: Session, timer: Timer) -> None:
     if what := audit.altered([timer], list(events), Timer):
         raise Altered(
             f"The timer {timer.id} isn't the one that was approved: {what} was changed behind omc's back. Nothing was "
-            "done on its word. What else was changed: omc audit verify"
+            "done because of it. What else was changed: omc audit verify"
         )

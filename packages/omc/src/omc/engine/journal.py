@@ -268,7 +268,7 @@ def begin(lease: Lease, actor: str) -> None:
 
 
 def await_again(lease: Lease, actor: str, why: str) -> None:
-    """Back to waiting: the approvals have lapsed before it began."""
+    """Back to waiting: the approvals have expired before it began."""
     with held(lease, actor) as (transaction, run):
         run.state, run.holder, run.lease_until = State.AWAITING, None, None
         transaction.record("run.awaits", run, why=why)
@@ -366,7 +366,7 @@ def cancel(store: Store, run_id: str, actor: str) -> Run:
         if run.state == State.ENDED:
             raise WrongUse(f"The run {run.id} has ended ({run.verdict}). To take it back: omc runs undo {run.id}")
         if run.state == State.UNDOING:
-            raise WrongUse(f"The run {run.id} is being undone already. See: omc runs show {run.id}")
+            raise WrongUse(f"The run {run.id} is already being undone. See: omc runs show {run.id}")
         run.cancelled_by = actor
         transaction.record("run.cancelled", run)
         if run.state in (State.AWAITING, State.READY):

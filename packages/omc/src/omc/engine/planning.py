@@ -122,7 +122,7 @@ def _without(fact: Unavailable) -> OmcError:
     """The reader's own error where it ends a command in the right way, with what follows from it."""
     error = fact.error
     if isinstance(error, Unknown):
-        error.message = f"{error.message} So there is no plan, and nothing was changed."
+        error.message = f"{error.message} There is no plan, and nothing was changed."
         return error
     return error
 

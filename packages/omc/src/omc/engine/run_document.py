@@ -163,7 +163,7 @@ def runs_document(
         blocks.append(Section("to come", (to_come,)))
     if timers and not workers:
         where = ", ".join(f"omc worker --env {name}" for name in sorted({timer.environment for timer in timers}))
-        blocks.append(Paragraph(f"No worker runs that would perform them. Start one: {where}"))
+        blocks.append(Paragraph(f"No worker is running that would perform them. Start one: {where}"))
     return Document("", tuple(blocks), data=_runs_data(runs, timers, heard) | {"workers": workers})
 
 

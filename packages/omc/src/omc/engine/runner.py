@@ -128,14 +128,14 @@ class Runner:
 
     def _wait_for_store(self, error: StoreUnreachable) -> None:
         """The store is gone: try again as long as the run is surely ours."""
-        self.reporter.waiting(f"omc's own database does not answer; trying again ({error.message[:80]})")
+        self.reporter.waiting(f"omc's own database doesn't answer; trying again ({error.message[:80]})")
         self.sleep(FIRST_PAUSE)
         try:
             self.site.store.revive()
             self.lease.check()
         except (StoreUnreachable, StoreError):
             raise RunPaused(
-                f"{error.message} The run {self.lease.run} is kept where it is; go on with: "
+                f"{error.message} The run {self.lease.run} stays where it is; continue with: "
                 f"omc runs resume {self.lease.run}"
             ) from error
 
@@ -285,7 +285,7 @@ class _Step:
             raise
         except (NoCredentials, BadCredentials) as error:
             raise RunPaused(
-                f"{error.message} The run {self.run.id} is kept where it is; then go on with: "
+                f"{error.message} The run {self.run.id} stays where it is; then continue with: "
                 f"omc runs resume {self.run.id}"
             ) from error
         except Interrupted as error:
@@ -310,7 +310,7 @@ class _Step:
         """AWS said no for good. Nothing happened if it was the effect that it refused."""
         if what == "perform" or (what == "look" and self.row.attempts == 1):
             return Outcome(Verdict.FAILED, f"{self.title}: {message}")
-        return Outcome(Verdict.UNKNOWN, f"{self.title}: it can't be found out how it went. {message}")
+        return Outcome(Verdict.UNKNOWN, f"{self.title}: there is no way to find out how it went. {message}")
 
     def _bug(self, what: str, error: Exception) -> Outcome:
         message = (
@@ -329,7 +329,7 @@ class _Step:
         return None
 
     def _unknown(self) -> Outcome:
-        reason = self.problem or "It has not come to an end, and nothing says that it failed."
+        reason = self.problem or "It hasn't ended, and nothing says that it failed."
         return Outcome(Verdict.UNKNOWN, f"{self.title}: not known after {self.deadline:.0f} s. {reason}")
 
     def _left(self, outcome: Outcome, context: Context) -> Outcome:

@@ -162,7 +162,7 @@ def what_stays(plan: Plan, steps: Sequence[StepStatus], gone: Collection[str]) -
     whole = [_short(known[mark.name]) for mark in left if mark.verdict is Verdict.SUCCEEDED]
     started = [_short(known[mark.name]) for mark in left if mark.verdict is not Verdict.SUCCEEDED]
     messages = [f"Still done: {'; '.join(whole)}."] if whole else []
-    return [*messages, f"Begun, and there at least in part: {'; '.join(started)}."] if started else messages
+    return [*messages, f"Begun, and done at least in part: {'; '.join(started)}."] if started else messages
 
 
 def _short(step: Step) -> str:

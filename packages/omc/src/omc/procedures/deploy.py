@@ -175,21 +175,22 @@ def _notes(work: list[Change], images: WantedImages, ledger: Ledger) -> Iterator
                 f"{wanted.requested} is {wanted.image.digest} now; that digest is what will run, wherever the tag goes."
             )
         if wanted and wanted.image and not wanted.image.architectures:
-            untold = f"The registry doesn't tell for which processor the image of {change.service.name} was built."
+            untold = f"The registry doesn't say which processor the image of {change.service.name} was built for."
             yield f"{untold} {wanted.image.why_unknown}".rstrip()
         if change.unfinished and not change.has_failed:
             yield change.unfinished
         if change.unfinished and not change.differs:
             yield f"The same image of {change.service.name} is deployed again."
         if change.taken:
-            yield f"{change.old.name} runs; what Terraform changed in {change.taken.name} since is taken up with it."
+            yield f"{change.old.name} runs; this also brings what Terraform has changed since, in {change.taken.name}."
         shown = f"{change.service.container}.image: "  # the step says it, shorter
         lines = (line for line in changes(change.old.body, change.new.body) if not line.startswith(shown))
         yield from (f"{change.service.name}: {line}" for line in lines)
         if not change.old.is_active:
             yield (
-                f"{change.old.name}, which runs, is {change.old.status}: somebody deregistered it, and ECS does not go "
-                f"back to it by an update. The way back: omc rollback {change.service.name} --to {change.old.name}"
+                f"{change.old.name}, which runs, is {change.old.status}: somebody deregistered it, and ECS "
+                "can't be updated "
+                f"to a deregistered revision. The way back: omc rollback {change.service.name} --to {change.old.name}"
             )
     if not ledger.releases:
-        yield "No release was verified here yet; going back rests on ECS's own history until this one is."
+        yield "No release has been verified here yet; until this one is, a rollback relies on ECS's own history."

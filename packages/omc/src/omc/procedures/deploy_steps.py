@@ -98,7 +98,7 @@ def _register(change: Change) -> Step:
             "source": (change.taken or old).name,
             "tags": dict(change.new.tags_to_copy),
         },
-        title=title if change.differs else f"Register {old.name} anew: it is {old.status}",
+        title=title if change.differs else f"Register {old.name} again: it is {old.status}",
         before=short(old.images[change.service.container]) if change.differs else "",
         after=short(change.new.images[change.service.container]) if change.differs else "",
         deadline=120.0,
@@ -197,7 +197,7 @@ def _roll(change: Change, environment: Environment) -> Step:
             "digests": digests_of(change.new),
             "force_new": not change.registers,
         },
-        title=f"Roll {name}, and watch until it is known what became of it",
+        title=f"Roll {name}, and watch until the outcome is known",
         before=change.old.name,
         after=change.after,
         undo=back if change.differs and change.old.is_active else None,
@@ -212,7 +212,7 @@ def _protect(change: Change) -> Iterator[Step]:
             name=f"protect-{change.service.name}",
             action="ecr.protect_image",
             arguments={"repository": image.repository, "digest": image.digest},
-            title=f"Keep the image of {change.service.name} from expiring: it may be rolled back to",
+            title=f"Keep the image of {change.service.name} from expiring, so that it can be rolled back to",
             deadline=120.0,
         )
 
@@ -230,7 +230,7 @@ def _record(work: list[Change], definitions: Definitions, images: WantedImages, 
             "schema_floor": output_of(migrated.name, "schema_floor") if migrated else None,
             "proof": output_of("watch", "proof"),
         },
-        title="Write the release into the ledger, with how it was watched",
+        title="Record the release, and how it was watched",
         deadline=120.0,
     )
 

@@ -25,8 +25,9 @@ from omc.stack import Environment
 MAX_DEADLINE = 7200.0
 """Seconds for an apply: a Multi-AZ database alone takes half an hour to be made or changed."""
 PARTIAL = (
-    "This plan is ONLY A PART of the change: it was made with -target, or something in it is put off. What the rest "
-    "would do is not in it, and the code and the environment differ after it too."
+    "This plan is ONLY A PART of the change: it was made with -target, or AWS does something in it later. It "
+    "doesn't show "
+    "what the rest would do, and the code and the environment still differ after it."
 )
 NOTHING_PENDING, NOTHING_TEMPORARY, NO_SCOPE = Pending(()), Temporary(), Scope(datetime.fromtimestamp(0, UTC))
 OWNED = {"aws_ecs_service": ("desired_count", "task_definition")}
@@ -66,12 +67,10 @@ def apply(
     ]
     notes += _secrets(plan)
     if temporary.unknown:
-        notes.append(
-            f"Whether omc changed something for a while, which this would end, is not known: {temporary.unknown}"
-        )
+        notes.append(f"Whether this would end a temporary change of omc's is unknown: {temporary.unknown}")
     if request.branch:
         notes.append(
-            f"The branch {request.branch} must be merged afterwards: until then main says what no longer stands."
+            f"The branch {request.branch} must be merged afterwards: until then main describes what is no longer there."
         )
     return Plan(
         procedure="infra-apply",
@@ -98,8 +97,9 @@ def destroy(request: PlannedChange, environment: Environment, plan: SavedPlan, p
     if not _destroys_all(plan) and not response.is_empty:
         refusals.append(f"This plan doesn't destroy {environment.name}. Use: omc infra apply --env {environment.name}")
     refusals += [
-        f"Deletion protection stands on {what}. Take it off by a change of the Terraform that is reviewed and applied "
-        "(`protected = false`), then destroy."
+        f"Deletion protection is on for {what}. Turn it off in the Terraform (`protected = false`), have "
+        "that "
+        "reviewed and applied, then destroy."
         for what in protection.protected
     ]
     return Plan(
@@ -132,8 +132,10 @@ def _secrets(plan: SavedPlan) -> list[str]:
     some = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
     verb = "is a secret" if len(found) == 1 else "are secrets"
     return [
-        f"{len(found)} of the new values {verb} ({some}): the fingerprint says that they change, and not to what. "
-        "Apply the plan file itself, which is bound to the byte (--plan), or the same commit, as the workflow does."
+        f"{len(found)} of the new values {verb} ({some}): the fingerprint covers that they change, not what "
+        "they change "
+        "to. Apply the plan file itself (--plan), which is bound byte by byte, or the same commit, as the "
+        "workflow does."
     ]
 
 
@@ -230,7 +232,7 @@ def _takes_back(plan: SavedPlan) -> Iterator[str]:
         if change.does is ChangeAction.UPDATE and taken:
             what = ", ".join(f"{one.path} {one.before} → {one.after}" for one in taken)
             yield (
-                f"The apply would take back what a deployment, a rollback or the autoscaler set on {change.address}: "
+                f"The apply would undo what a deployment, a rollback or the autoscaler set on {change.address}: "
                 f"{what}. Keep `ignore_changes` in modules/service; omc deploy and omc rollback change releases."
             )
 
@@ -259,8 +261,8 @@ def _deployed(plan: SavedPlan, services: Services) -> Iterator[str]:
             )
         if f"{module}.aws_ecs_task_definition.this" in changed:
             yield (
-                f"Terraform registers a new revision of {values.get('family')}; {service.name} takes what is new in it "
-                "with the next `omc deploy`."
+                f"Terraform registers a new revision of {values.get('family')}; {service.name} gets it with the "
+                "next `omc deploy`."
             )
 
 
@@ -287,7 +289,7 @@ def _not_applied_by_terraform(environment: Environment, plan: SavedPlan, summary
     """Why Terraform wouldn't apply this file, or omc can't say what it would do."""
     again = f"Plan again: omc infra plan --env {environment.name}"
     if plan.extent.errored:
-        yield f"The plan was cut short by an error: it is not the whole change, and Terraform doesn't apply it. {again}"
+        yield f"An error ended the plan early: it isn't the whole change, and Terraform doesn't apply it. {again}"
     elif plan.extent.applyable is False and not summary.is_empty:
         yield f"Terraform itself calls this plan not applicable. {again}"
     for change in summary.changes:
@@ -304,7 +306,7 @@ def _extent(plan: SavedPlan, summary: Summary) -> Iterator[str]:
     if summary.is_partial and not plan.extent.errored:
         yield PARTIAL
     for waiting in plan.extent.deferred:
-        yield f"Put off to a later apply: {waiting}."
+        yield f"Left for a later apply: {waiting}."
     for check in plan.extent.failed_checks:
         yield f"A check of the code doesn't hold: {check}"
     for action in summary.invoked:
@@ -312,7 +314,7 @@ def _extent(plan: SavedPlan, summary: Summary) -> Iterator[str]:
     if summary.records:
         yield (
             "The plan changes nothing in AWS: it records in the state what was changed outside of Terraform "
-            f"({len(plan.drift)} resources), so that Terraform takes it as it is."
+            f"({len(plan.drift)} resources), so that Terraform accepts it as it is."
         )
     forgotten = [
         change.address for change in summary.changes if change.does is ChangeAction.FORGET or change.leaves_old_one

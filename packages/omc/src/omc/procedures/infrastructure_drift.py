@@ -84,7 +84,7 @@ def drift(
     coming = tuple(one for one in waiting if _is_as_the_code_says(one, plan))
     unknown = [*(beside.unknown if beside else ())]
     if temporary.unknown:
-        unknown.append(f"what omc changed for a while: {temporary.unknown}")
+        unknown.append(f"omc's temporary changes: {temporary.unknown}")
     return replace(
         found,
         outside=tuple(outside),
@@ -137,7 +137,7 @@ def not_as_deployed(
 
 
 NOT_KNOWN: Mapping[type, str] = {
-    Pending: "what AWS has put off",
+    Pending: "what AWS has scheduled for later",
     Services: "which revisions the services run, and how many tasks",
     Scaling: "whether the services' counts are within their autoscalers' limits",
 }

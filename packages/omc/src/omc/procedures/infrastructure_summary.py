@@ -154,9 +154,9 @@ def headline(change: Change) -> str:
         code = ", by code that Terraform wrote" if change.generated else ""
         why.append(f"is imported ({change.imported}){code}")
     if change.does is ChangeAction.FORGET:
-        why.append("stays in AWS, and nobody manages or destroys it any more")
+        why.append("stays in AWS, and nothing manages or destroys it any more")
     if change.leaves_old_one:
-        why.append("the old one stays in AWS, and nobody manages it any more")
+        why.append("the old one stays in AWS, and nothing manages it any more")
     if change.instance != change.address:
         why.append("left by a replacement that was cut off")
     if change.does is ChangeAction.UNKNOWN:

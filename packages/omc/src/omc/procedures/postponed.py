@@ -127,14 +127,14 @@ def _told(
     if later := by_when.get("window"):
         each = ", ".join(f"{one.path} {one.before} → {one.after}" for one in later)
         yield (
-            f"{change.address}: AWS puts this off to the maintenance window ({window or 'not told'} UTC), "
+            f"{change.address}: AWS does this in the maintenance window ({window or 'not told'} UTC), "
             f"{next_time(window, environment, now)}, since apply_immediately is false: {each}."
             f"{_interrupts(later)} Until then a plan shows it again."
         )
     if by_when.get("window") and (rest := by_when.get("at once")):
-        yield f"{change.address}: AWS does this at once all the same: {_names(rest)}.{_interrupts(rest)}"
+        yield f"{change.address}: AWS does this immediately in any case: {_names(rest)}.{_interrupts(rest)}"
     elif (rest := by_when.get("at once")) and any(attribute_of(one) in INTERRUPTS for one in rest):
-        when = "at once, not in the maintenance window"
+        when = "immediately, not in the maintenance window"
         yield f"{change.address}: AWS does this {when}: {_names(rest)}.{_interrupts(rest)}"
     if reboot := by_when.get("reboot"):
         yield (
@@ -154,7 +154,7 @@ def _queue(change: Change, pending: Pending) -> Iterator[str]:
     waiting = [one for one in pending.changes if one.identifier == name and one.waits is Waits.WINDOW]
     if waiting:
         each = ", ".join(f"{one.difference.path} {one.difference.before} → {one.difference.after}" for one in waiting)
-        yield f"{change.address}: applied immediately, it also brings at once what waits for the window: {each}."
+        yield f"{change.address}: applied immediately, it also brings forward what waits for the window: {each}."
 
 
 def _names(some: list[Difference]) -> str:

@@ -79,19 +79,20 @@ SPARED: Mapping[type, Spared] = {
     ),
     Subnets: Spared(
         lambda: Subnets({}),
-        "whether there are addresses enough is not known: a task without one doesn't start",
+        "whether there are enough addresses is not known: a task without one doesn't start",
     ),
     Connections: Spared(
         lambda: Connections(None, {}),
-        "whether the database has connections enough is not known: more tasks may be refused theirs",
+        "whether the database has enough connections is not known: more tasks may be refused theirs",
     ),
     Quotas: Spared(
         lambda: Quotas(None, {}, 0.0),
-        "whether Fargate's quota is enough is not known: tasks above it don't start",
+        "whether Fargate's quota is large enough is not known: tasks above it don't start",
     ),
     Pending: Spared(
         lambda: Pending(()),
-        "whether AWS has put off something already is not known: what is applied immediately would bring that too",
+        "whether something already waits for the maintenance window is not known: what is applied immediately "
+        "would bring that too",
     ),
     DeployedImages: Spared(
         lambda: DeployedImages({}),

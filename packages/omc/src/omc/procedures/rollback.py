@@ -133,8 +133,9 @@ def _own(
     own = {
         IMAGES: [
             Objection(
-                f"The image {', '.join(missing)} of {definition.name} is no longer in the registry: its tasks could "
-                "not start.",
+                f"The image {', '.join(missing)} of {definition.name} is no longer in the registry, so its "
+                "tasks couldn't "
+                "start.",
                 "Push it again.",
             )
             for _, definition in starts
@@ -184,7 +185,7 @@ def _steps(ways: list[ServiceRollback], definitions: Definitions, environment: E
             "schema_floor": None,
             "proof": {way.service.name: output_of(_name(way), "healthy_seconds") for way in ways},
         },
-        title="Write into the ledger what serves now",
+        title="Record what serves now",
         deadline=120.0,
     )
 
@@ -203,7 +204,7 @@ def _register(way: ServiceRollback, back: Definition) -> Step:
             "source": back.name,
             "tags": dict(back.tags_to_copy),
         },
-        title=f"Register {back.name} anew: it is {back.status}",
+        title=f"Register {back.name} again: it is {back.status}",
         deadline=120.0,
     )
 
@@ -267,7 +268,7 @@ def _notes(
         if last := last_rollback(stays(way.service.name, history, ledger)):
             bad, at = last
             when = format_time(at, environment.time_zone)
-            yield f"{way.service.name} was rolled back from {bad} already, {when}; this goes back further."
+            yield f"{way.service.name} was already rolled back from {bad}, {when}; this goes back further."
     for way in ways:
         if way.back is not None:
             yield from (f"{way.service.name}: {line}" for line in changes(way.now.body, way.back.body))
@@ -336,6 +337,6 @@ def drift(ways: list[ServiceRollback], definitions: Definitions) -> Iterator[str
         applied = definitions.applied.get(way.service.name)
         if applied and way.back and applied.is_newer_than(way.back):
             yield (
-                f"Terraform's newest revision {applied.name} is newer than {way.back.name}: the next deployment of "
-                f"{way.service.name} takes its changes up again, unless --keep-definition is said."
+                f"Terraform's newest revision {applied.name} is newer than {way.back.name}: the next deployment "
+                f"of {way.service.name} brings its changes back, unless it has --keep-definition."
             )

@@ -104,8 +104,9 @@ def ways_back(
             raise Refused(_not_there(target, found))
         if not back.arn and REDACTED in canonical(back.body):
             raise Refused(
-                f"{target} was deleted, and the ledger that it would be made anew from keeps no secrets, of which "
-                "its environment had some. Deploy its image to the running revision instead: omc deploy --image "
+                f"{target} was deleted, and omc's record, from which it would be registered again, keeps no "
+                "secrets, of "
+                "which its environment had some. Deploy its image to the running revision instead: omc deploy --image "
                 f"{name}={back.images.get(service.container, 'REFERENCE')}"
             )
         candidate = next((each for each in listed if each.task_definition == target), None)
@@ -115,8 +116,8 @@ def ways_back(
 
 def _not_there(target: str, found: Candidates) -> str:
     if found.looked_up and target not in found.looked_up:
-        return f"{target} lies too far back to have been looked up. To go to it, name it: --to {target}"
-    return f"{target} doesn't exist, and the ledger has no record of it to make it anew from."
+        return f"{target} is too old to have been looked up. To go back to it, name it: --to {target}"
+    return f"{target} doesn't exist, and omc has no record from which to register it again."
 
 
 def _stopped(
@@ -131,8 +132,9 @@ def _stopped(
         raise Refused(f"The deployment of {continues.task_definition} to {service.name} is being rolled back already.")
     if not any(deployment.left for deployment in history.of[service.name]):
         raise Refused(
-            f"{service.name} can't go back: of the deployments that were read none was completed, so nothing is known "
-            f"good. {reach(running, history, environment.time_zone)}"
+            f"{service.name} can't go back: none of the deployments that were read was completed, so there is "
+            "no known good "
+            f"revision. {reach(running, history, environment.time_zone)}"
         )
     return ServiceRollback(service, running, now, None, continues, None)
 
@@ -178,7 +180,8 @@ def nothing_known_good(
     also = f" ({', '.join(bad)} ran, but was rolled back from.)" if bad else ""
     read = " ".join(reach(known[service.name], history, environment.time_zone) for service in chosen)
     return (
-        f"Nothing is known good to roll {names} back to: neither the ledger nor what was read of ECS's history has "
-        f"another revision that was completed here. {read}{also} To go to one all the same: omc rollback "
+        f"There is no known good revision to roll {names} back to: neither omc's record nor the part of ECS's "
+        "history that was read "
+        f"has another revision that was completed here. {read}{also} To go back to one anyway: omc rollback "
         f"{chosen[0].name} --to REVISION"
     )

@@ -150,7 +150,9 @@ def _wish(request: ScaleRequest, service: EcsService, target: ScalableTarget | N
 def _unless_changed(request: ScaleRequest, now: tuple[int, ...], service: str) -> None:
     if request.gives_back and tuple(request.gives_back) != now:
         left, found = ("-".join(str(number) for number in numbers) for numbers in (request.gives_back, now))
-        raise Refused(f"{service} was to be given back from {left}, but it is {found} now: somebody changed it since.")
+        raise Refused(
+            f"{service} was to be set back from {left}, but it is {found} now: somebody has changed it since."
+        )
 
 
 def _steps(
@@ -286,9 +288,9 @@ def _notes(
     quotas: Quotas,
 ) -> Iterator[str]:
     if _risk(wish, configured) is Risk.HIGH:
-        yield f"Outside of what omc.toml says: {configured.minimum} to {configured.maximum} tasks."
+        yield f"Outside the limits of omc.toml: {configured.minimum} to {configured.maximum} tasks."
     if target is None:
-        yield f"{service.name} has no autoscaler: nothing else moves its count."
+        yield f"{service.name} has no autoscaler: nothing else changes its count."
     elif not target.suspended and request.count is not None and request.seconds is None:
         again = "until its minimum is set again: --min."
         if wish.minimum > target.minimum:
@@ -296,7 +298,9 @@ def _notes(
         elif wish.minimum < target.minimum:
             yield f"The autoscaler may go down to {_counted(wish.minimum)} {again}"
     if rollout_of(service).under_way:
-        fewer = " Fewer tasks than run now are taken from old and new ones." if wish.at_most < service.running else ""
+        fewer = (
+            (" Scaling in removes tasks of the old and of the new revision.") if wish.at_most < service.running else ""
+        )
         yield f"The deployment in progress goes on with the new count.{fewer}"
     if wish.at_most == 0:
         yield "With 0 tasks it serves nobody, and without tasks there is no load that would bring it back."

@@ -51,7 +51,7 @@ def ends_early(changes: tuple[Change, ...], temporary: Temporary, environment: E
                 f"openly first: omc runs cancel {scaled.timer}"
             )
         if change.kind == "aws_ecs_service" and off and off.is_under_way and _alarms(change):
-            yield f"The apply would cut in: {alarms_words(off, environment)}. Wait for it: omc runs show {off.run}"
+            yield f"The apply would interfere: {alarms_words(off, environment)}. Wait for it: omc runs show {off.run}"
 
 
 def named(change: Change, temporary: Temporary, environment: Environment) -> tuple[list[Difference], str]:

@@ -33,8 +33,8 @@ class Document(TypeDecorator[Any]):
             return None if value is None else json.loads(value)
         except (ValueError, RecursionError) as error:
             raise Altered(
-                "A document in omc's own record is no JSON any more, so somebody changed it. Nothing was done on its "
-                "word. What else was changed: omc audit verify"
+                "A document in omc's own record is no JSON any more, so somebody changed it. Nothing was done because "
+                "of it. What else was changed: omc audit verify"
             ) from error
 
 

@@ -52,7 +52,7 @@ def why_it_failed(context: Context, rollout: Rollout, task_definition: str, sinc
         codes = sorted({c.exit_code for task in tasks for c in task.containers if c.exit_code is not None})
         records.append({"cause": cause.text, "tasks": len(tasks), "exit_codes": codes, "log": lines[-20:]})
         if not text:
-            message = f" Last it said: {message_of(_telling(lines))}" if lines else ""
+            message = f" Its last line: {message_of(_telling(lines))}" if lines else ""
             text = f"{len(tasks)} task{'s' if len(tasks) != 1 else ''}: {cause.text.rstrip('.')}.{message}"
     return Failure(text, {"events": events, "stopped_tasks": records})
 

@@ -52,8 +52,8 @@ def _whole(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     if REDACTED in canonical(whole) and (found is None or REDACTED not in canonical(found.body)):
         raise Interrupted(
             Verdict.FAILED,
-            f"The secret values of {definition['family']} can't be taken from {source or 'anywhere'} any more: "
-            "nothing was registered. Make the plan anew.",
+            f"The secret values of {definition['family']} can no longer be read from {source or 'anywhere'}: "
+            "nothing was registered. Make a new plan.",
             {},
             has_begun=False,
         )

@@ -120,7 +120,10 @@ def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     if outcome is None:
         return None
     if why := context.state.get("alarms_stay_on"):
-        more = f"ECS heeded its deployment alarms on the way, since it refused to turn them off ({why.rstrip('.')})."
+        more = (
+            "ECS watched its deployment alarms during the rollback, since it refused to turn them off "
+            f"({why.rstrip('.')})."
+        )
         return replace(outcome, sentence=f"{outcome.sentence} {more}")
     if context.state.get("alarms") and (why := _alarms_on_again(context, arguments["service"])):
         return replace(outcome, sentence=f"{outcome.sentence} {why}")
@@ -149,10 +152,10 @@ def _alarms_on_again(context: Context, service: str) -> str:
 def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     expected = expected_of(arguments)
     if declined := context.state.get("declined"):
-        sentence = f"{expected.service} was left on {declined}, which somebody else put there."
+        sentence = f"{expected.service} was left on {declined}, which somebody else deployed."
         return Outcome(Verdict.SUPERSEDED, sentence, {"task_definition": declined})
     if "deployment" not in context.state and not _is_applied(context, arguments):
-        context.report(f"{expected.service}: ECS does not tell of the deployment yet")
+        context.report(f"{expected.service}: ECS doesn't show the deployment yet")
         return None
     ours = context.state["deployment"]
     asked_at = datetime.fromisoformat(context.state["asked_at"])
@@ -201,8 +204,9 @@ def still_well(
     gone = staying.lost(context, expected.service, expected.task_definition)
     if len(gone) >= staying.GIVE_UP_AFTER:
         sentence = (
-            f"{expected.service} did not stay well on {expected.task_definition}: all of it served, and {len(gone)} "
-            "of its tasks failed since."
+            f"{expected.service} did not stay healthy on {expected.task_definition}: all of it served, then "
+            f"{len(gone)} "
+            "of its tasks failed."
         )
         return Judgement(Verdict.FAILED, sentence)
     return Judgement(None, waits)
@@ -212,7 +216,8 @@ def _pending_notice(context: Context, arguments: Mapping[str, Any]) -> str:
     if not context.state.get("alarms"):
         return ""
     return (
-        f"The deployment alarms of {arguments['service']} are off for its way back. Once it has ended, turn them on "
+        f"The deployment alarms of {arguments['service']} are off during its rollback. Once that has ended, "
+        "turn them on "
         f"again (omc infra apply --env {context.environment.name})."
     )
 

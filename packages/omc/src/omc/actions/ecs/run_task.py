@@ -69,12 +69,10 @@ def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     arn, name = context.state["task"], arguments["container"]
     response: Any = context.gateway.client("ecs").describe_tasks(cluster=context.environment.cluster, tasks=[arn])
     if not response["tasks"] and _is_new(context):
-        context.report(f"{arguments['what']}: ECS does not tell of the task {short_name(arn)} yet")
+        context.report(f"{arguments['what']}: ECS doesn't show the task {short_name(arn)} yet")
         return None
     if not response["tasks"]:
-        return Outcome(
-            Verdict.UNKNOWN, f"ECS knows no more of the task {short_name(arn)} that ran {arguments['what']}."
-        )
+        return Outcome(Verdict.UNKNOWN, f"ECS no longer knows the task {short_name(arn)} that ran {arguments['what']}.")
     task = response["tasks"][0]
     if task["lastStatus"] != "STOPPED":
         context.report(f"{arguments['what']}: task {short_name(arn)} is {task['lastStatus']}")
@@ -97,7 +95,7 @@ def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         started=None,
         stopped=context.now(),
     )
-    message = f" Last it said: {message_of(lines[-1])}" if lines else " It wrote no log."
+    message = f" Its last line: {message_of(lines[-1])}" if lines else " It wrote no log."
     cause = cause_of(stopped).text.rstrip(".")
     return Outcome(Verdict.FAILED, f"{arguments['what']} failed: {cause}.{message}", evidence)
 

@@ -53,14 +53,14 @@ def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     rollout = read_rollout(context.gateway, name, ours)
     deployment = rollout.ours
     if deployment is None:
-        return Outcome(Verdict.UNKNOWN, f"ECS knows no more of the deployment {ours.rpartition('/')[2]} of {name}.")
+        return Outcome(Verdict.UNKNOWN, f"ECS no longer knows the deployment {ours.rpartition('/')[2]} of {name}.")
     evidence = as_json(rollout)
     if deployment.status == "SUCCESSFUL":
-        why = f"{deployment.task_definition} was completed before it could be stopped. Run the rollback again."
+        why = f"{deployment.task_definition} completed before it could be stopped. Run the rollback again."
         return Outcome(Verdict.FAILED, f"{name}: {why}", evidence)
     if deployment.status in ("STOPPED", "ROLLBACK_FAILED"):
         why = f"{deployment.status.lower().replace('_', ' ')}: {deployment.reason or 'ECS gives no reason'}"
-        return Outcome(Verdict.FAILED, f"The deployment of {name} did not go back; it is {why}.", evidence)
+        return Outcome(Verdict.FAILED, f"The deployment of {name} was not rolled back; it is {why}.", evidence)
     expected = Expected(name, deployment.back_to)
     if "healthy_seconds" not in context.state and deployment.back_to and all_healthy(rollout, expected):
         context.checkpoint({"healthy_seconds": round((context.now() - asked_at).total_seconds(), 1)})

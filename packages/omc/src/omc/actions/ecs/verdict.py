@@ -41,11 +41,11 @@ def judge(rollout: Rollout, expected: Expected, ours: str) -> Judgement:
     if service is None:
         return Judgement(Verdict.FAILED, f"{name} does not exist any more.")
     if why := unsupported(service):  # it was made so since the plan
-        return Judgement(Verdict.UNKNOWN, f"What became of {wanted} can't be told: {why}")
+        return Judgement(Verdict.UNKNOWN, f"What became of {wanted} is unknown: {why}")
     if "loadBalancers" in service.unlisted:
-        return Judgement(None, f"{name}: ECS does not tell whether a load balancer checks its tasks")
+        return Judgement(None, f"{name}: ECS doesn't say whether a load balancer checks its tasks")
     if ours and deployment is None:
-        return Judgement(None, f"{name}: ECS does not tell of our deployment {ours.rpartition('/')[2]} yet.")
+        return Judgement(None, f"{name}: ECS doesn't show our deployment {ours.rpartition('/')[2]} yet.")
     if deployment is not None and deployment.status in ("ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED"):
         back, why = deployment.back_to or "the revision before", reason_of(rollout)
         if deployment.status == "ROLLBACK_SUCCESSFUL":

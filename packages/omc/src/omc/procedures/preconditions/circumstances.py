@@ -81,7 +81,7 @@ def deployment_alarms(now: Situation) -> Iterator[Objection]:
         if names:
             yield Objection(
                 f"ECS will not roll {service.name} back for any alarm: {_listed('alarm', names)} already, and then "
-                "it heeds none of the service's deployment alarms."
+                "it ignores all of the service's deployment alarms."
             )
 
 
@@ -136,7 +136,11 @@ ROWS: tuple[Precondition, ...] = (
         other_runs,
         (ActiveRun,),
         cells(
-            {tuple(Verb): Cell(Answer.REFUSE, "two changes at a time can't be told apart; a dead run is taken over")}
+            {
+                tuple(Verb): Cell(
+                    Answer.REFUSE, "the effects of two changes at a time can't be told apart; a dead run is taken over"
+                )
+            }
         ),
     ),
     Precondition(
@@ -175,7 +179,7 @@ ROWS: tuple[Precondition, ...] = (
         CALENDAR,
     ),
     Precondition(
-        "the maintenance window is open, where it is only a wish",
+        "the maintenance window is open, where it is only preferred",
         window,
         (Environment,),
         cells(
@@ -202,7 +206,7 @@ ROWS: tuple[Precondition, ...] = (
         ),
     ),
     Precondition(
-        "ECS heeds the service's deployment alarms",
+        "ECS watches the service's deployment alarms",
         deployment_alarms,
         (Alarms,),
         cells(

@@ -152,7 +152,7 @@ def objections(now: Situation) -> Iterator[Objection]:
         service = work.service
         if "deployments" in service.unlisted or not service.deployments:
             yield Objection(
-                f"Whether {service.name} is being deployed is not known: ECS's answer tells of no deployment of it."
+                f"Whether {service.name} is being deployed is not known: ECS's answer contains no deployment of it."
             )
 
 
@@ -179,8 +179,9 @@ def registered(now: Situation) -> Iterator[Objection]:
         if work.starts is not None and not work.starts.is_active:
             name = work.service.name
             yield Objection(
-                f"{work.starts.name} of {name} is {work.starts.status}: somebody deregistered it, and ECS takes it no "
-                "more.",
+                f"{work.starts.name} of {name} is {work.starts.status}: somebody deregistered it, and ECS no "
+                "longer accepts "
+                "it.",
                 f"Register it again, with new tasks: omc deploy --force-new {name}",
             )
 
@@ -294,7 +295,7 @@ ROWS: tuple[Precondition, ...] = (
         ),
     ),
     Precondition(
-        "ECS tells of the service's deployments",
+        "ECS says which deployments the service has",
         objections,
         (Services,),
         cells(

@@ -126,9 +126,9 @@ ROWS: tuple[Precondition, ...] = (
         cells(
             {
                 (DEPLOY, RESTART, OUT, MIGRATE): REFUSE,
-                (ROLLBACK,): override("it may be pushed meanwhile, and nothing else may be left to go back to"),
+                (ROLLBACK,): override("it may be pushed meanwhile, and there may be nothing else to go back to"),
                 (STOP,): note("what still runs serves on, but a task of it that ends is not replaced"),
-                (IN,): note("it starts none, but tasks that go can't be had back"),
+                (IN,): note("it starts none, but tasks that stop can't be started again"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
             }
@@ -141,9 +141,9 @@ ROWS: tuple[Precondition, ...] = (
         cells(
             {
                 (DEPLOY, RESTART, OUT, MIGRATE): REFUSE,
-                (ROLLBACK,): override("it may be made meanwhile, and nothing else may be left to go back to"),
+                (ROLLBACK,): override("it may be created meanwhile, and there may be nothing else to go back to"),
                 (STOP,): note("what still runs serves on, but a task of it that ends is not replaced"),
-                (IN,): note("it starts none, but tasks that go can't be had back"),
+                (IN,): note("it starts none, but tasks that stop can't be started again"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
             }
@@ -156,8 +156,8 @@ ROWS: tuple[Precondition, ...] = (
         cells(
             {
                 (DEPLOY, RESTART, OUT): OVERRIDE,
-                (ROLLBACK, MIGRATE): note("an address comes free with each task that ends"),
-                (STOP, IN): skip("tasks go, and few or none come"),
+                (ROLLBACK, MIGRATE): note("each task that ends frees an address"),
+                (STOP, IN): skip("tasks stop, and few or none start"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
             }
@@ -172,8 +172,8 @@ ROWS: tuple[Precondition, ...] = (
                 (DEPLOY, RESTART, OUT): OVERRIDE,
                 (IN,): override("of the maximum, where that is raised"),
                 (ROLLBACK,): IN_NEED,
-                (STOP,): skip("tasks go, and few or none come"),
-                (MIGRATE,): skip("it opens one, of those that are kept free for it"),
+                (STOP,): skip("tasks stop, and few or none start"),
+                (MIGRATE,): skip("it opens one of those that are reserved for it"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
             }
@@ -200,7 +200,7 @@ ROWS: tuple[Precondition, ...] = (
             {
                 (DEPLOY, RESTART, OUT): OVERRIDE,
                 (ROLLBACK,): IN_NEED,
-                (STOP, IN): skip("tasks go, and few or none come"),
+                (STOP, IN): skip("tasks stop, and few or none start"),
                 (MIGRATE,): skip("it is one task, for minutes"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
