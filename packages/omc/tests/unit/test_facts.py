@@ -43,6 +43,7 @@ from omc.facts.probes import Probes
 from omc.facts.scope import Scope
 from omc.facts.secrets import Secret, read_secrets_in_use
 from omc.facts.services import Services, read_services
+from omc.facts.source import Facts
 from omc.facts.tasks import read_stopped_tasks
 from omc.facts.traffic import read_metrics_age, read_traffic
 from omc.stack import Environment, Service, load
@@ -490,6 +491,17 @@ def test_a_mistake_in_one_reader_costs_what_it_reads() -> None:
 def test_wrong_use_ends_all_of_it() -> None:
     with pytest.raises(WrongUse, match="another account"):
         collect([judges_refused], {Ground: Ground(1)})
+
+
+def test_what_is_required_is_read_once_and_raises_why_it_can_not_be() -> None:
+    facts = Facts(Gateway(STAGING, Access()), SCOPE, {Service: STAGING.services[0]})
+    times_read.clear()
+    house, ground = facts.require(House, Ground)
+    assert (house.number, ground.number) == (8001, 8000)
+    assert facts.require(House) == [house]
+    assert times_read.count("house") == 1
+    with pytest.raises(BadAnswer, match="so Broken is not known"):
+        facts.require(House, Broken)
 
 
 def test_a_fact_that_nothing_reads_is_a_bug() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from omc.engine import planning
 from omc.errors import AccessDenied, BadCredentials, OmcError, Throttled
+from omc.facts import source
 from omc.facts.candidates import Candidates
 from omc.facts.collector import NO_READING, Unavailable, dependencies
 from omc.facts.infrastructure import DeletionProtection, SavedPlan
@@ -85,12 +86,12 @@ def planned(monkeypatch: pytest.MonkeyPatch, procedure: str, missing: type | Non
     readings = {type(value): value for value in values}
     if missing is not None:
         readings[missing] = Unavailable(missing, error, NO_READING)
-    monkeypatch.setattr(planning, "collect", lambda *_: readings)
+    monkeypatch.setattr(source, "collect", lambda *_: readings)
     site: Any = SimpleNamespace(
         stack=None,
         environment=there["environment"],
         store=SimpleNamespace(now=lambda: world.NOW),
-        reads=None,
+        reads=SimpleNamespace(environment=there["environment"], endpoint=None),
         procedures=catalogue,
     )
     return planning.make(site, procedure, ASKED[procedure])

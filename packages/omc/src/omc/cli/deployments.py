@@ -60,29 +60,20 @@ def deployments(context: click.Context, env: str | None, output: str, most: int)
 def read(stack: Any, environment: Environment) -> tuple[History, Ledger, Services]:
     """Both histories, and the services. Raises what made one of them unreadable."""
     from omc.aws.gateway import Gateway, access_to
-    from omc.facts.collector import Unavailable, collect
     from omc.facts.deployments import History
     from omc.facts.releases import Ledger
     from omc.facts.scope import Scope
     from omc.facts.services import Services
-    from omc.stack import Environment
+    from omc.facts.source import Facts
     from omc.store.database import open_store
     from omc.store.location import locate_store
     from omc.store.opened import Store
 
-    def wanted(history: History, ledger: Ledger, services: Services) -> None:
-        """What is needed, by its types."""
-
-    wanted.__annotations__ = {"history": History, "ledger": Ledger, "services": Services}
     with open_store(locate_store(stack, environment)) as store:
         gateway = Gateway(environment, access_to(environment))
-        scope = Scope(datetime.now(UTC), timedelta(days=90))
-        provided = {Environment: environment, Gateway: gateway, Store: store, Scope: scope}
-        facts = collect([wanted], provided)
-    for fact in (facts[History], facts[Ledger], facts[Services]):
-        if isinstance(fact, Unavailable):
-            raise fact.error
-    return facts[History], facts[Ledger], facts[Services]
+        facts = Facts(gateway, Scope(datetime.now(UTC), timedelta(days=90)), {Store: store})
+        history, ledger, services = facts.require(History, Ledger, Services)
+    return history, ledger, services
 
 
 def _reach(history: History, services: Services, environment: Environment) -> dict[str, str]:

@@ -125,15 +125,15 @@ def plan(
     from omc.infrastructure.planned_change import PlannedChange
     from omc.procedures.infrastructure_document import infrastructure_document
 
-    desk = _InfraSession.of(context, env)
-    root = desk.root(desk.project)
-    file = desk.planned(root, variables, lock_wait, first_images=first_images, destroy=destroy)
+    session = _InfraSession.of(context, env)
+    root = session.root(session.project)
+    file = session.planned(root, variables, lock_wait, first_images=first_images, destroy=destroy)
     if out:
         plans.hand_out(file, out)
     request = PlannedChange(
-        str(desk.project), str(desk.work), desk.stack.name, str(file), plans.sha256_of(file), allow_replace
+        str(session.project), str(session.work), session.stack.name, str(file), plans.sha256_of(file), allow_replace
     )
-    judged, saved = desk.judged(request, destroy=destroy)
+    judged, saved = session.judged(request, destroy=destroy)
     document = infrastructure_document(
         judged, saved, request, str(out or file), is_here=output != "markdown", full=full
     )
@@ -260,23 +260,23 @@ def drift(
     from omc.progress import note_if_slow
     from omc.reports.drift_document import drift_document
 
-    desk = _InfraSession.of(context, env)
-    root = desk.root(desk.project)
+    session = _InfraSession.of(context, env)
+    root = session.root(session.project)
     try:
-        file = desk.planned(root, variables, lock_wait)
+        file = session.planned(root, variables, lock_wait)
         with note_if_slow(READING):
             saved = saved_plan(root, file)
         file.unlink()
     except tf.TerraformError as error:
-        raise Unknown(f"It is not known whether {desk.name} has drifted. {error.message}") from error
+        raise Unknown(f"It is not known whether {session.name} has drifted. {error.message}") from error
     if saved.extent.is_partial:
         raise Unknown(
-            f"It is not known whether {desk.name} has drifted: Terraform could only plan a part of it "
+            f"It is not known whether {session.name} has drifted: Terraform could only plan a part of it "
             f"({', '.join(saved.extent.deferred) or 'it says no more'})."
         )
-    found = desk.drift(saved)
+    found = session.drift(saved)
     now = datetime.now(UTC)
-    document = drift_document(desk.gateway.environment, found, now, everything=everything, full=full)
+    document = drift_document(session.gateway.environment, found, now, everything=everything, full=full)
     show(document, output, page=True)
     context.exit(1 if not found.is_none else Unknown.exit_code if found.unknown else 0)
 
@@ -314,8 +314,8 @@ def rollback(
     """
     from omc.infrastructure import reverts
 
-    desk = _InfraSession.of(context, how.get("env"))
-    done = reverts.revert(desk.project, commits, desk.work)
+    session = _InfraSession.of(context, how.get("env"))
+    done = reverts.revert(session.project, commits, session.work)
     echo(line(f"On the branch {done.branch}, taken back: {'; '.join(done.commits)}"), err=True)
     try:
         code = _change(
@@ -395,37 +395,21 @@ class _InfraSession:
 
     def judged(self, request: PlannedChange, *, destroy: bool) -> tuple[Plan, SavedPlan]:
         """The plan file as omc's own plan, and what is in it."""
-        from omc.aws.gateway import Gateway
-        from omc.facts.collector import Unavailable, collect, dependencies
+        from omc.engine.planning import plan_from
         from omc.facts.infrastructure import SavedPlan
         from omc.facts.scope import Scope
+        from omc.facts.source import Facts
         from omc.facts.temporary import Temporary
         from omc.infrastructure.planned_change import PlannedChange
-        from omc.procedures import infrastructure
-        from omc.procedures.readings import without
+        from omc.procedures import catalogue, infrastructure
         from omc.progress import note_if_slow
-        from omc.stack import Environment
 
         planner = infrastructure.destroy if destroy else infrastructure.apply
-        provided: dict[type, Any] = {
-            Gateway: self.gateway,
-            Environment: self.gateway.environment,
-            PlannedChange: request,
-            Scope: Scope(datetime.now(UTC)),
-            Temporary: self.recorded()[0],
-        }
+        provided = {PlannedChange: request, Temporary: self.recorded()[0]}
+        facts = Facts(self.gateway, Scope(datetime.now(UTC)), provided)
         with note_if_slow(READING):
-            known = {**provided, **collect([planner], provided)}
-        notes = []
-        for kind, fact in known.items():
-            if isinstance(fact, Unavailable):
-                spared = without(kind, fact.error.message)
-                if spared is None:
-                    raise fact.error
-                known[kind] = spared[0]
-                notes.append(spared[1])
-        made = planner(**{name: known[need] for name, need in dependencies(planner).items()})
-        return replace(made, notes=(*made.notes, *notes)), known[SavedPlan]
+            made = plan_from(planner, facts, catalogue.without)
+        return made, facts.readings[SavedPlan]
 
     def recorded(self) -> tuple[Temporary, Ledger | None]:
         """What omc's own record knows: what was changed for a while, and the releases. A plan is also made where there
@@ -448,19 +432,20 @@ class _InfraSession:
     def drift(self, saved: SavedPlan) -> Drift:
         """What the plan found and what stands beside what it knows, with who did it."""
         from omc.facts.beside_terraform import last_changes, read_beside
-        from omc.facts.collector import Unavailable, collect
+        from omc.facts.collector import Unavailable
         from omc.facts.pending import Pending
         from omc.facts.scaling import Scaling
+        from omc.facts.scope import Scope
         from omc.facts.services import Services
+        from omc.facts.source import Facts
         from omc.procedures import infrastructure_drift as drifts
         from omc.progress import note_if_slow
-        from omc.stack import Environment
 
         environment = self.gateway.environment
         temporary, ledger = self.recorded()
         with note_if_slow("AWS is asked what Terraform doesn't see"):
             beside = read_beside(self.gateway, saved.known)
-            facts = collect([drifts.read_beside_the_plan], {type(self.gateway): self.gateway, Environment: environment})
+            facts = Facts(self.gateway, Scope(datetime.now(UTC))).read([drifts.read_beside_the_plan])
         lost = [
             drifts.not_known(kind, fact.error.message) for kind, fact in facts.items() if isinstance(fact, Unavailable)
         ]
@@ -499,22 +484,22 @@ def _change(
     from omc.infrastructure.planned_change import PlannedChange
     from omc.store.location import locate_store
 
-    desk = _InfraSession.of(context, how.get("env"))
+    session = _InfraSession.of(context, how.get("env"))
     if not how.get("dry_run"):
-        environment = desk.gateway.environment
-        how = {**how, "approved": approved_elsewhere(locate_store(desk.stack, environment), environment)}
-    project = reverted.project if reverted else desk.project
-    root = desk.root(project)
+        environment = session.gateway.environment
+        how = {**how, "approved": approved_elsewhere(locate_store(session.stack, environment), environment)}
+    project = reverted.project if reverted else session.project
+    root = session.root(project)
     if file is None:
-        kept = desk.planned(root, variables, lock_wait, first_images=first_images, destroy=is_destroy)
+        kept = session.planned(root, variables, lock_wait, first_images=first_images, destroy=is_destroy)
     else:
         if variables:
             raise WrongUse("--var and --plan exclude each other: a plan file holds the values that it was made with.")
         kept = plans.keep(file, root)
     request = PlannedChange(
         project=str(project),
-        work=str(desk.work),
-        stack=desk.stack.name,
+        work=str(session.work),
+        stack=session.stack.name,
         plan=str(kept),
         sha256=plans.sha256_of(kept),
         allow_replace=allow_replace,
@@ -526,7 +511,7 @@ def _change(
     if found.is_empty:
         from omc.procedures.infrastructure_document import nothing
 
-        echo(nothing(desk.name, partial=found.is_partial))
+        echo(nothing(session.name, partial=found.is_partial))
         return 0
     return carry_out(context, procedure, request, **how)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from omc.actions.action import action_named
 from omc.aws.gateway import Gateway, access_to
@@ -13,12 +13,16 @@ from omc.engine.journal import UNDO  # with it come omc.engine.heartbeats, which
 from omc.engine.undoing import UndoRequest, plan_of
 from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.facts.active_run import OwnRun
-from omc.facts.collector import Unavailable, collect, dependencies
+from omc.facts.collector import Unavailable, dependencies
 from omc.facts.scope import Scope
+from omc.facts.source import Facts
 from omc.model.plan import Plan, canonical, from_json, resolve, to_json
 from omc.redaction import without_secrets
 from omc.stack import Environment, Stack
 from omc.store.opened import Store
+
+Without: TypeAlias = Callable[[type, str], tuple[Any, str] | None]
+"""From a fact that can't be read, and why, to what a planner gets in its place and a note; None: there is no plan."""
 
 
 class Procedures(Protocol):
@@ -54,31 +58,31 @@ def run_context(stack: Stack, environment: Environment, store: Store, procedures
 
 
 def make(site: RunContext, procedure: str, request: Any, own_run: str = "") -> Plan:
-    """The plan of a procedure, from fresh facts. ``Unknown`` where one that is needed can't be read: then there is no
-    plan. What it does without is for the procedures to say.
+    """The plan of a procedure, from fresh facts.
 
     Given to facts and planners by type: the stack, the environment, the open store, the gateway that only reads, the
     moment (``Scope``), and what was asked. ``own_run``: the run that the plan is made again for.
     """
     if procedure == UNDO:
         return plan_of(site.store, request)
-    planner = site.procedures.planner(procedure)
-    provided: dict[type, Any] = {
-        Stack: site.stack,
-        Environment: site.environment,
-        Store: site.store,
-        Gateway: site.reads,
-        Scope: Scope(site.store.now(), timedelta(hours=24)),
-        OwnRun: OwnRun(own_run),
-        type(request): request,
-    }
-    readings = collect([planner], provided)
+    provided = {Stack: site.stack, Store: site.store, OwnRun: OwnRun(own_run), type(request): request}
+    facts = Facts(site.reads, Scope(site.store.now(), timedelta(hours=24)), provided)
+    return plan_from(site.procedures.planner(procedure), facts, site.procedures.without)
+
+
+def plan_from(planner: Callable[..., Plan], facts: Facts, without: Without) -> Plan:
+    """What a planner makes of ``facts``: the one way from facts to a plan, also where no run follows.
+
+    Raises ``Unknown`` where a fact that is needed can't be read: then there is no plan. What the planner does without
+    is for ``without`` to say; the plan notes it.
+    """
+    known = {**facts.read([planner]), **facts.provided}
     arguments: dict[str, Any] = {}
     notes: list[str] = []
     for name, need in dependencies(planner).items():
-        fact = provided[need] if need in provided else readings[need]
+        fact = known[need]
         if isinstance(fact, Unavailable):
-            spared = site.procedures.without(need, fact.error.message)
+            spared = without(need, fact.error.message)
             if spared is None:
                 raise _without(fact)
             fact, note = spared

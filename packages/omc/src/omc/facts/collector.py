@@ -105,7 +105,18 @@ def collect(functions: Iterable[Callable[..., Any]], known: Mapping[type, Any]) 
     Every fact has a thread of its own, which first waits for the facts that its reader needs; so a chain of facts
     takes as long as its own calls, whatever else goes on. ``WrongUse`` (another account's credentials) ends all of it.
     """
-    order = _in_order(functions, known)
+    wanted = {fact: function.__name__ for function in functions for fact in dependencies(function).values()}
+    return _collect(wanted, known)
+
+
+def collect_facts(facts: Iterable[type], known: Mapping[type, Any]) -> Readings:
+    """As ``collect``: these facts, and all that they rest on."""
+    return _collect(dict.fromkeys(facts, "a caller"), known)
+
+
+def _collect(wanted: Mapping[type, str], known: Mapping[type, Any]) -> Readings:
+    """``wanted``: each fact, and who needs it."""
+    order = _in_order(wanted, known)
     if not order:
         return {}
     if any(Gateway in dependencies(_READERS[fact]).values() for fact in order) and Gateway in known:
@@ -117,21 +128,21 @@ def collect(functions: Iterable[Callable[..., Any]], known: Mapping[type, Any]) 
         return {fact: future.result() for fact, future in futures.items()}
 
 
-def _in_order(functions: Iterable[Callable[..., Any]], known: Mapping[type, Any]) -> list[type]:
+def _in_order(wanted: Mapping[type, str], known: Mapping[type, Any]) -> list[type]:
     """The facts needed, those that others rest on first, and the longest way first."""
     order: list[type] = []
 
-    def add(function: Callable[..., Any]) -> None:
-        for fact in dependencies(function).values():
-            if fact in known or fact in order:
-                continue
-            if fact not in _READERS:
-                raise RuntimeError(f"Nothing reads {fact.__name__}, which {function.__name__} needs")
-            add(_READERS[fact])
-            order.append(fact)
+    def add(fact: type, by: str) -> None:
+        if fact in known or fact in order:
+            return
+        if fact not in _READERS:
+            raise RuntimeError(f"Nothing reads {fact.__name__}, which {by} needs")
+        for need in dependencies(_READERS[fact]).values():
+            add(need, _READERS[fact].__name__)
+        order.append(fact)
 
-    for function in functions:
-        add(function)
+    for fact, by in wanted.items():
+        add(fact, by)
     return _longest_first(order)
 
 

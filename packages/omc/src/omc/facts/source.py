@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from omc.aws.gateway import Gateway
-from omc.facts.collector import Calls, Readings, collect
+from omc.facts.collector import Calls, Readings, Unavailable, collect, collect_facts
 from omc.facts.scope import Scope
 from omc.stack import Environment
 
@@ -33,6 +33,16 @@ class Facts:
         known = {**self.provided, **self.readings, Gateway: self._gateway}
         self.readings = {**self.readings, **collect(functions, known)}
         return self.readings
+
+    def require(self, *facts: type) -> list[Any]:
+        """These facts, read side by side. Raises the error of the first that can't be read."""
+        known = {**self.provided, **self.readings, Gateway: self._gateway}
+        self.readings = {**self.readings, **collect_facts(facts, known)}
+        found = [self.readings[fact] for fact in facts]
+        for fact in found:
+            if isinstance(fact, Unavailable):
+                raise fact.error
+        return found
 
     @property
     def calls(self) -> Calls:
