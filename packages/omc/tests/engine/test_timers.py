@@ -158,7 +158,7 @@ def test_what_omc_changed_for_a_while_is_read_from_its_record(world: World) -> N
     """Limits that a timer gives back; deployment alarms that a step remembers to have turned off; nothing of others."""
     from omc.facts.temporary import AlarmsOff, ScaledForAWhile, read_temporary
     from omc.model.plan import Plan, Risk, Step
-    from omc.procedures.scale import ScaleRequest as Scale
+    from omc.model.requests import ScaleRequest as Scale
     from omc.store.models import StepRow
 
     environment = world.stack.environments["production"]

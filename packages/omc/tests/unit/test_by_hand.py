@@ -27,9 +27,9 @@ from omc.facts.scaling import Scaling
 from omc.facts.services import Services
 from omc.model.plan import Plan, Risk, Step
 from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
-from omc.procedures.migrate import MigrateRequest as Migrate
-from omc.procedures.restart import RestartRequest as Restart
-from omc.procedures.scale import ScaleRequest as Scale
+from omc.model.requests import MigrateRequest as Migrate
+from omc.model.requests import RestartRequest as Restart
+from omc.model.requests import ScaleRequest as Scale
 from omc.stack import Environment
 from support import aws_cli
 from support import release_world as world

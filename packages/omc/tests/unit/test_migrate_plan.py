@@ -12,7 +12,7 @@ from omc.facts.definitions import Definitions
 from omc.facts.requirements import Requirements
 from omc.facts.services import Services
 from omc.model.plan import Plan
-from omc.procedures.migrate import MigrateRequest
+from omc.model.requests import MigrateRequest
 from support import release_world as world
 
 

@@ -43,16 +43,16 @@ from omc.model.events import Event
 from omc.model.plan import Plan
 from omc.model.releases import ReleasedService
 from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.model.requests import MigrateRequest as Migrate
+from omc.model.requests import RestartRequest as Restart
+from omc.model.requests import ScaleRequest as Scale
 from omc.procedures.catalogue import PLANNERS, planner
-from omc.procedures.migrate import MigrateRequest as Migrate
 from omc.procedures.preconditions.images import MIGRATION, NAMED, NOT_ROLLED_BACK, PROCESSOR, SCHEMA, VERIFIED
 from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
 from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import VERBS, Answer, Precondition, Verb, cells
 from omc.procedures.preconditions.tasks import CONNECTIONS, IMAGES
 from omc.procedures.preflight import TABLE, examine
-from omc.procedures.restart import RestartRequest as Restart
-from omc.procedures.scale import ScaleRequest as Scale
 from omc.stack import load
 from omc.stack.model import Freeze, MaintenanceWindow
 from support import release_world as world

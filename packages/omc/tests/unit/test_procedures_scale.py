@@ -21,8 +21,8 @@ from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.subnets import Subnet, Subnets
 from omc.model.plan import Plan, Risk, from_json, to_json
-from omc.procedures.restart import RestartRequest as Restart
-from omc.procedures.scale import ScaleRequest
+from omc.model.requests import RestartRequest as Restart
+from omc.model.requests import ScaleRequest
 from omc.stack import load
 from support import release_world as world
 

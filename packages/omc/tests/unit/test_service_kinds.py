@@ -22,9 +22,9 @@ from omc.judgement import service_kinds
 from omc.judgement.service_kinds import KINDS, unsupported
 from omc.model.plan import Plan
 from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.model.requests import RestartRequest as Restart
+from omc.model.requests import ScaleRequest as Scale
 from omc.procedures.preflight import service_refusals
-from omc.procedures.restart import RestartRequest as Restart
-from omc.procedures.scale import ScaleRequest as Scale
 from support import release_world as world
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [

@@ -23,12 +23,12 @@ from omc.facts.terraform_json import changes
 from omc.infrastructure.planned_change import PlannedChange
 from omc.model.plan import Plan
 from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.model.requests import MigrateRequest as Migrate
+from omc.model.requests import RestartRequest as Restart
+from omc.model.requests import ScaleRequest as Scale
 from omc.procedures import catalogue
 from omc.procedures.catalogue import PLANNERS, planner
-from omc.procedures.migrate import MigrateRequest as Migrate
 from omc.procedures.readings import NEEDED, SPARED
-from omc.procedures.restart import RestartRequest as Restart
-from omc.procedures.scale import ScaleRequest as Scale
 from omc.stack import Environment
 from support import release_world as world
 

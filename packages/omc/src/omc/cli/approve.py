@@ -6,10 +6,17 @@ import sys
 
 import click
 
+from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import show
+from omc.cli.stores import environment_of_run, store_of_run
+from omc.engine.actors import actor_of
+from omc.engine.transitions import State
 from omc.errors import WrongUse
+from omc.model.plan import from_json
 from omc.output import echo, line
+from omc.procedures.plan_document import plan_document
+from omc.stack import load
 
 
 @click.command()
@@ -41,15 +48,8 @@ def approve(
     omc approve 0vqk3m7x --plan 3f8a91c2
     omc approve 0vqk3m7x --break-glass "users can't log in; nobody else is awake" --incident 42
     """
-    from omc.aws.gateway import Gateway, access_to
-    from omc.cli.stores import environment_of_run, store_of_run
     from omc.engine import approvals
-    from omc.engine.actors import actor_of
-    from omc.engine.transitions import State
     from omc.engine.worker import alive
-    from omc.model.plan import from_json
-    from omc.procedures.plan_document import plan_document
-    from omc.stack import load
 
     if (break_glass is None) != (incident is None):
         raise WrongUse(

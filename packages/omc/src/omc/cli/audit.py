@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import environment_option
+from omc.cli.stores import find_run, places_meant
 from omc.cli.table import Row, table
 from omc.errors import Altered, OmcError, WrongUse
 from omc.output import echo, line, to_json
 from omc.output.gate import width_of
 from omc.output.markdown_text import escape as markdown
 from omc.output.markdown_text import table_row
+from omc.stack import Environment, environment_of, load
+from omc.store.location import StoreLocation, locate_store
+from omc.times import format_time
 
 if TYPE_CHECKING:
-    from omc.stack import Environment
     from omc.store.audit import Head
-    from omc.store.location import StoreLocation
     from omc.store.models import AuditEvent
 
 
@@ -51,10 +54,6 @@ def verify(context: click.Context, env: str | None, expect: str | None, inside: 
     omc audit verify --env production
     omc audit verify --env production --expect 9b1c…
     """
-    from omc.cli.stores import places_meant
-    from omc.stack import environment_of, load
-    from omc.store.location import locate_store
-
     stack = load(context.obj)
     intended = list(stack.environments.values()) if env is None else [environment_of(stack, env)]
     places = places_meant(stack, None) if env is None else [locate_store(stack, intended[0])]
@@ -107,7 +106,6 @@ def _verified(place: StoreLocation, environments: list[Environment], expect: str
 
 def _heads_outside(environments: list[Environment]) -> tuple[list[Head], list[str]]:
     """The heads that were kept in the environments, and why some could not be read."""
-    from omc.aws.gateway import Gateway, access_to
     from omc.facts.record_heads import heads_in_bucket, heads_in_log_group
 
     heads: list[Head] = []
@@ -156,11 +154,8 @@ def show(context: click.Context, env: str | None, run_id: str | None, last: int,
     """
     from sqlalchemy import select
 
-    from omc.cli.stores import find_run, places_meant
-    from omc.stack import load
     from omc.store.database import open_store
     from omc.store.models import AuditEvent
-    from omc.times import format_time
 
     stack = load(context.obj)
     events: list[AuditEvent] = []

@@ -24,12 +24,12 @@ from omc.cli.show import show
 from omc.errors import NothingToDo, OmcError, Refused, WrongUse
 from omc.interrupts import reraise_interrupts
 from omc.output import echo, line, to_json
+from omc.progress import Progress
 
 if TYPE_CHECKING:
     from omc.engine.github import ExternalApproval
     from omc.engine.planning import RunContext
     from omc.model.plan import Plan
-    from omc.progress import Progress
     from omc.stack import Environment
     from omc.store.location import StoreLocation
 
@@ -252,8 +252,6 @@ class Shown:
     """
 
     def __init__(self, site: RunContext, output: str, *, full: bool = False) -> None:
-        from omc.progress import Progress
-
         self.site, self.output, self.full, self.progress = site, output, full, Progress()
         self._document: dict[str, Any] = {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -227,7 +228,6 @@ def _reports(
 
 def only(environment: Environment, names: Sequence[str]) -> Environment:
     """The environment with only these of its services."""
-
     there = {service.name: service for service in environment.services}
     for name in names:
         if name not in there:
@@ -280,8 +280,6 @@ def _commands(report: Report) -> list[str]:
 
 def _watch(ask: Callable[[], list[Report]], seconds: int, output: str, detail: Detail) -> None:
     """Again and again until Ctrl-C. A terminal is redrawn; elsewhere each report is printed below the one before."""
-    import time
-
     from omc.cli.report import as_json
     from omc.cli.screen import LINES, by_subject
 

@@ -7,7 +7,11 @@ from pathlib import Path
 import click
 
 from omc.interrupts import reraise_interrupts
+from omc.local import demo as story
+from omc.local.lifecycle import site_of
 from omc.output import echo
+from omc.progress import Progress
+from omc.stack import load
 
 
 @click.command()
@@ -25,11 +29,6 @@ def demo(context: click.Context, keep: bool, state: Path | None) -> None:
     omc demo
     omc demo --keep     and look around in it afterwards
     """
-    from omc.local import demo as story
-    from omc.local.lifecycle import site_of
-    from omc.progress import Progress
-    from omc.stack import load
-
     stack = load(context.obj)
     place = site_of(stack, state or stack.file.parent / ".localcloud-demo")
     try:

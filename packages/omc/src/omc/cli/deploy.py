@@ -10,6 +10,7 @@ import click
 
 from omc.cli.change import carry_out, change_options, nothing_to_do, override_option
 from omc.errors import NothingToDo
+from omc.model.requests import DeployRequest
 
 
 class Images(click.ParamType[dict[str, str]]):
@@ -95,8 +96,6 @@ def deploy(
     omc deploy --env production --image backend=sha256:4f5e… --watch 10m
     omc deploy --env staging --force-new backend
     """
-    from omc.model.requests import DeployRequest
-
     request = DeployRequest(
         images=images,
         force_new=list(force_new),

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import environment_option
 from omc.cli.table import Row, table
+from omc.facts.deployments import History
+from omc.facts.releases import Ledger
+from omc.facts.scope import Scope
+from omc.facts.services import Services
+from omc.facts.source import Facts
+from omc.model.releases import Release
 from omc.output import echo, to_json
 from omc.output.gate import width_of
 from omc.output.markdown_text import escape as markdown
 from omc.output.markdown_text import table_row
-
-if TYPE_CHECKING:
-    from omc.facts.deployments import History
-    from omc.facts.releases import Ledger
-    from omc.facts.services import Services
-    from omc.model.releases import Release
-    from omc.stack import Environment
+from omc.procedures.candidates import reach
+from omc.stack import Environment, environment_of, load
+from omc.store.location import locate_store
+from omc.store.opened import Store
+from omc.times import format_duration, format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,6 @@ def deployments(context: click.Context, env: str | None, output: str, most: int)
     omc deployments --env staging
     omc deployments --env production --most 50 --output markdown
     """
-    from omc.stack import environment_of, load
-
     stack = load(context.obj)
     environment = environment_of(stack, env)
     history, ledger, services = read(stack, environment)
@@ -59,15 +62,7 @@ def deployments(context: click.Context, env: str | None, output: str, most: int)
 
 def read(stack: Any, environment: Environment) -> tuple[History, Ledger, Services]:
     """Both histories, and the services. Raises what made one of them unreadable."""
-    from omc.aws.gateway import Gateway, access_to
-    from omc.facts.deployments import History
-    from omc.facts.releases import Ledger
-    from omc.facts.scope import Scope
-    from omc.facts.services import Services
-    from omc.facts.source import Facts
     from omc.store.database import open_store
-    from omc.store.location import locate_store
-    from omc.store.opened import Store
 
     with open_store(locate_store(stack, environment)) as store:
         gateway = Gateway(environment, access_to(environment))
@@ -78,8 +73,6 @@ def read(stack: Any, environment: Environment) -> tuple[History, Ledger, Service
 
 def _reach(history: History, services: Services, environment: Environment) -> dict[str, str]:
     """By service, how far ECS's own history was read."""
-    from omc.procedures.candidates import reach
-
     return {service.name: reach(service, history, environment.time_zone) for service in services.services}
 
 
@@ -155,8 +148,6 @@ def _of_release(release: Release, services: Services) -> Line:
 
 
 def _shown(lines: list[Line], reach: dict[str, str], environment: Environment, output: str) -> str:
-    from omc.times import format_duration, format_time
-
     def served(line: Line) -> str:
         if line.what == "ECS":
             return ""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
+from omc.aws.gateway import Gateway, access_to
+from omc.checks.finding import Level
+from omc.cli.check import shown
 from omc.cli.options import environment_option
 from omc.output import echo
+from omc.stack import environment_of, load
 
 
 @click.command()
@@ -41,14 +47,9 @@ def doctor(context: click.Context, env: str | None, output: str, fail_on: str, e
     omc doctor --env local --fail-on fail
     omc doctor --env staging --explain
     """
-    from dataclasses import replace
 
-    from omc.aws.gateway import Gateway, access_to
-    from omc.checks.finding import Level
-    from omc.cli.check import shown
     from omc.cli.screen import Detail
     from omc.reports.doctor import doctor as examined
-    from omc.stack import environment_of, load
 
     stack = load(context.obj)
     environment = environment_of(stack, env)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import getpass
 import re
-from typing import TYPE_CHECKING
+import socket
+from pathlib import Path
 
 import click
 
+from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
+from omc.engine.actors import Actor, actor_of
+from omc.engine.github import refuse_fleeting_record
 from omc.errors import Unknown
-from omc.incidents.model import SEVERITIES
+from omc.incidents.document import incident_document, incidents_document
+from omc.incidents.model import SEVERITIES, Incident, Noted, Resolved, SeverityChanged
 from omc.output import echo, line
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from omc.engine.actors import Actor
-    from omc.incidents.model import Incident, Noted, Resolved, SeverityChanged
-    from omc.stack import Environment
+from omc.stack import Environment, environment_of, load
+from omc.store.location import locate_store
+from omc.times import format_duration
 
 NUMBER = click.argument("number", type=INCIDENT_NUMBER, metavar="NUMBER")
 
@@ -67,11 +69,8 @@ def open_one(context: click.Context, summary: str, severity: int, env: str | Non
     omc incident open --env production --severity 1 "Users can't log in"
     omc incident open --env staging --severity 3 "Prices are a minute late"
     """
-    from omc.engine.github import refuse_fleeting_record
-    from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import open_incident
-    from omc.store.location import locate_store
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
@@ -95,11 +94,8 @@ def list_incidents(context: click.Context, env: str | None, everything: bool, ou
     omc incident list --env production
     omc incident list --env production --all --output markdown
     """
-    from omc.incidents.document import incidents_document
-    from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import incidents_of
-    from omc.store.location import locate_store
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
@@ -124,11 +120,8 @@ def show(context: click.Context, number: int, env: str | None, output: str) -> N
     omc incident show 3 --env production
     omc incident show 3 --env production --output markdown
     """
-    from omc.incidents.document import incident_document
-    from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import incident_of, missing
-    from omc.store.location import locate_store
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
@@ -151,8 +144,6 @@ def severity(context: click.Context, number: int, level: int, env: str | None) -
     \b
     omc incident severity 3 2 --env production
     """
-    from omc.incidents.model import SeverityChanged
-
     changed = _add(context.obj, env, number, SeverityChanged(level))
     echo(f"Incident {number} of {changed.environment} is a SEV-{level} now.")
 
@@ -168,8 +159,6 @@ def note(context: click.Context, number: int, text: str, env: str | None) -> Non
     \b
     omc incident note 3 "scaled the backend to 6" --env production
     """
-    from omc.incidents.model import Noted
-
     noted = _add(context.obj, env, number, Noted(text))
     echo(f"Noted in incident {number} of {noted.environment}.")
 
@@ -185,9 +174,6 @@ def resolve(context: click.Context, number: int, how: str, env: str | None) -> N
     \b
     omc incident resolve 3 "rolled back to release 41" --env production
     """
-    from omc.incidents.model import Resolved
-    from omc.times import format_duration
-
     ended = _add(context.obj, env, number, Resolved(how))
     lasted = format_duration(ended.events[-1].at - ended.opened_at)
     echo(f"Incident {number} of {ended.environment} is resolved, after {lasted}.")
@@ -196,12 +182,6 @@ def resolve(context: click.Context, number: int, how: str, env: str | None) -> N
 def _actor(environment: Environment) -> Actor:
     """Who records it. What happens to users is written down also when AWS can't be asked who this is: then by the name
     of this machine's user."""
-    import getpass
-    import socket
-
-    from omc.aws.gateway import Gateway, access_to
-    from omc.engine.actors import Actor, actor_of
-
     gateway = Gateway(environment, access_to(environment))
     try:
         return actor_of(gateway)
@@ -213,11 +193,8 @@ def _actor(environment: Environment) -> Actor:
 
 def _add(file: Path | None, env: str | None, number: int, what: SeverityChanged | Noted | Resolved) -> Incident:
     """One more event of an incident, by whoever types this."""
-    from omc.engine.github import refuse_fleeting_record
-    from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.incidents import add, missing
-    from omc.store.location import locate_store
 
     stack = load(file)
     environment = environment_of(stack, env)

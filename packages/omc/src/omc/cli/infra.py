@@ -7,28 +7,42 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from omc import terraform as tf
+from omc.aws.gateway import Gateway, access_to
 from omc.cli.change import approved_elsewhere, carry_out, change_options, override_option
 from omc.cli.deploy import Images
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, rendered, show
 from omc.errors import OmcError, Unknown, WrongUse
+from omc.facts.beside_terraform import last_changes, read_beside
+from omc.facts.collector import Unavailable
+from omc.facts.infrastructure import SavedPlan, saved_plan
+from omc.facts.pending import Pending
+from omc.facts.releases import Ledger, read_ledger
+from omc.facts.scaling import Scaling
+from omc.facts.scope import Scope
+from omc.facts.services import Services
+from omc.facts.source import Facts
+from omc.facts.temporary import Temporary, read_temporary
+from omc.infrastructure import plans, reverts
+from omc.infrastructure.planned_change import PlannedChange
+from omc.infrastructure.roots import Root, root_of, work_folder
+from omc.infrastructure.variables import is_variable_name
+from omc.local.lifecycle import Phase, site_of
+from omc.model.plan import Plan
 from omc.output import echo, line
-
-if TYPE_CHECKING:
-    from omc.aws.gateway import Gateway
-    from omc.facts.infrastructure import SavedPlan
-    from omc.facts.releases import Ledger
-    from omc.facts.temporary import Temporary
-    from omc.infrastructure.planned_change import PlannedChange
-    from omc.infrastructure.roots import Root
-    from omc.model.plan import Plan
-    from omc.procedures.infrastructure_drift import Drift
-    from omc.procedures.infrastructure_summary import Summary
-    from omc.stack import Stack
+from omc.procedures import catalogue, infrastructure
+from omc.procedures import infrastructure_drift as drifts
+from omc.procedures.infrastructure_document import infrastructure_document, nothing
+from omc.procedures.infrastructure_drift import Drift
+from omc.procedures.infrastructure_summary import Summary, summary
+from omc.progress import Progress, note_if_slow
+from omc.stack import Stack, environment_of, load
+from omc.store.location import locate_store
 
 READING = "Terraform reads the plan and the state"
 MOST_AUTHORS = 20
@@ -121,10 +135,6 @@ def plan(
     omc infra plan --env staging --out reviewed.tfplan
     omc infra plan --env production --output markdown >> "$GITHUB_STEP_SUMMARY"
     """
-    from omc.infrastructure import plans
-    from omc.infrastructure.planned_change import PlannedChange
-    from omc.procedures.infrastructure_document import infrastructure_document
-
     session = _InfraSession.of(context, env)
     root = session.root(session.project)
     file = session.planned(root, variables, lock_wait, first_images=first_images, destroy=destroy)
@@ -255,9 +265,6 @@ def drift(
     omc infra drift --env production
     omc infra drift --env staging --output json
     """
-    from omc import terraform as tf
-    from omc.facts.infrastructure import saved_plan
-    from omc.progress import note_if_slow
     from omc.reports.drift_document import drift_document
 
     session = _InfraSession.of(context, env)
@@ -312,8 +319,6 @@ def rollback(
     omc infra rollback --env staging
     omc infra rollback --env production --commit 1a2b3c4 --push
     """
-    from omc.infrastructure import reverts
-
     session = _InfraSession.of(context, how.get("env"))
     done = reverts.revert(session.project, commits, session.work)
     echo(line(f"On the branch {done.branch}, taken back: {'; '.join(done.commits)}"), err=True)
@@ -354,22 +359,15 @@ class _InfraSession:
 
     @classmethod
     def of(cls, context: click.Context, env: str | None) -> _InfraSession:
-        from omc.aws.gateway import Gateway, access_to
-        from omc.stack import environment_of, load
-
         stack = load(context.obj)
         environment = environment_of(stack, env)
         return cls(stack, Gateway(environment, access_to(environment)))
 
     @property
     def work(self) -> Path:
-        from omc.infrastructure.roots import work_folder
-
         return work_folder(self.stack, self.gateway.environment)
 
     def root(self, project: Path) -> Root:
-        from omc.infrastructure.roots import root_of
-
         return root_of(self.gateway, project, self.work, self.stack.name)
 
     def planned(
@@ -382,9 +380,6 @@ class _InfraSession:
         destroy: bool = False,
     ) -> Path:
         """A new plan file."""
-        from omc.infrastructure import plans
-        from omc.progress import Progress
-
         provided, progress = _given(variables), Progress()
         first = {"images": dict(first_images)} if first_images else {}
         if destroy:
@@ -396,13 +391,6 @@ class _InfraSession:
     def judged(self, request: PlannedChange, *, destroy: bool) -> tuple[Plan, SavedPlan]:
         """The plan file as omc's own plan, and what is in it."""
         from omc.engine.planning import plan_from
-        from omc.facts.infrastructure import SavedPlan
-        from omc.facts.scope import Scope
-        from omc.facts.source import Facts
-        from omc.facts.temporary import Temporary
-        from omc.infrastructure.planned_change import PlannedChange
-        from omc.procedures import catalogue, infrastructure
-        from omc.progress import note_if_slow
 
         planner = infrastructure.destroy if destroy else infrastructure.apply
         provided = {PlannedChange: request, Temporary: self.recorded()[0]}
@@ -414,10 +402,7 @@ class _InfraSession:
     def recorded(self) -> tuple[Temporary, Ledger | None]:
         """What omc's own record knows: what was changed for a while, and the releases. A plan is also made where there
         is no record, or none that can be reached."""
-        from omc.facts.releases import read_ledger
-        from omc.facts.temporary import Temporary, read_temporary
         from omc.store.database import open_store
-        from omc.store.location import locate_store
 
         environment = self.gateway.environment
         place = locate_store(self.stack, environment)
@@ -431,16 +416,6 @@ class _InfraSession:
 
     def drift(self, saved: SavedPlan) -> Drift:
         """What the plan found and what stands beside what it knows, with who did it."""
-        from omc.facts.beside_terraform import last_changes, read_beside
-        from omc.facts.collector import Unavailable
-        from omc.facts.pending import Pending
-        from omc.facts.scaling import Scaling
-        from omc.facts.scope import Scope
-        from omc.facts.services import Services
-        from omc.facts.source import Facts
-        from omc.procedures import infrastructure_drift as drifts
-        from omc.progress import note_if_slow
-
         environment = self.gateway.environment
         temporary, ledger = self.recorded()
         with note_if_slow("AWS is asked what Terraform doesn't see"):
@@ -480,10 +455,6 @@ def _change(
     reverted: Any = None,
 ) -> int:
     """Plan where no plan was given, and hand the file to the engine."""
-    from omc.infrastructure import plans
-    from omc.infrastructure.planned_change import PlannedChange
-    from omc.store.location import locate_store
-
     session = _InfraSession.of(context, how.get("env"))
     if not how.get("dry_run"):
         environment = session.gateway.environment
@@ -509,8 +480,6 @@ def _change(
     )
     found = _summary(root, kept)
     if found.is_empty:
-        from omc.procedures.infrastructure_document import nothing
-
         echo(nothing(session.name, partial=found.is_partial))
         return 0
     return carry_out(context, procedure, request, **how)
@@ -518,18 +487,12 @@ def _change(
 
 def _summary(root: Root, file: Path) -> Summary:
     """What is to be done; nothing, also when something was approved: then it is there by now."""
-    from omc.facts.infrastructure import saved_plan
-    from omc.procedures.infrastructure_summary import summary
-    from omc.progress import note_if_slow
-
     with note_if_slow(READING):
         return summary(saved_plan(root, file))
 
 
 def _given(variables: tuple[str, ...]) -> dict[str, Any]:
     """``NAME=VALUE`` words; a value that is JSON of a list or a mapping is taken as such."""
-    from omc.infrastructure.variables import is_variable_name
-
     provided: dict[str, Any] = {}
     for word in variables:
         name, equals, value = word.partition("=")
@@ -544,9 +507,6 @@ def _given(variables: tuple[str, ...]) -> dict[str, Any]:
 
 def _forget_local(context: click.Context, env: str | None) -> None:
     """After a destroy the local cloud is empty: the next ``omc local up`` must apply again."""
-    from omc.local.lifecycle import Phase, site_of
-    from omc.stack import environment_of, load
-
     stack = load(context.obj)
     if environment_of(stack, env).is_local:
         site = site_of(stack, None)

@@ -6,18 +6,18 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from omc.cli.lazy import LazyCommand, LazyGroup
 from omc.errors import Unknown, WrongUse
 from omc.interrupts import reraise_interrupts
+from omc.local import cloud, lifecycle
+from omc.local.lifecycle import LocalStack, site_of
 from omc.model.registry import Registry
 from omc.output import echo, line
-
-if TYPE_CHECKING:
-    from omc.local.lifecycle import LocalStack
+from omc.progress import Progress
+from omc.stack import load
 
 COMMANDS: Registry[str, LazyCommand] = Registry(
     "command",
@@ -39,9 +39,6 @@ STATE_OPTION = click.option(
 
 def site(context: click.Context, state: Path | None) -> LocalStack:
     """The local cloud that a command means: the project of the stack file, and its state folder."""
-    from omc.local.lifecycle import site_of
-    from omc.stack import load
-
     return site_of(load(context.obj), state)
 
 
@@ -74,9 +71,6 @@ def up(context: click.Context, state: Path | None, apply: bool) -> None:
     omc local up --apply             after a change of the Terraform or of apps/
     omc local up --state /tmp/other  a second cloud beside the first
     """
-    from omc.local import lifecycle
-    from omc.progress import Progress
-
     place = site(context, state)
     try:
         with reraise_interrupts():
@@ -93,8 +87,6 @@ def up(context: click.Context, state: Path | None, apply: bool) -> None:
 @click.pass_context
 def down(context: click.Context, state: Path | None) -> None:
     """Stop the local cloud and all that it started. Its state stays for the next `up`."""
-    from omc.local import lifecycle
-
     echo(lifecycle.down(site(context, state)).rstrip())
 
 
@@ -104,8 +96,6 @@ def down(context: click.Context, state: Path | None) -> None:
 @click.pass_context
 def status(context: click.Context, state: Path | None, output: str) -> None:
     """What runs: the endpoint, the loops, the tasks with their process ids. Exit code 3: nothing runs, or answers."""
-    from omc.local import cloud
-
     place = site(context, state).state
     response = cloud.tell(place, "status", *(["--json"] if output == "json" else []))
     if output == "table" and response.returncode == Unknown.exit_code:
@@ -121,8 +111,6 @@ def status(context: click.Context, state: Path | None, output: str) -> None:
 @click.pass_context
 def reset(context: click.Context, state: Path | None, force: bool, yes: bool) -> None:
     """Delete everything of the local cloud: its databases, logs, metrics, Terraform state."""
-    from omc.local import cloud, lifecycle
-
     place = site(context, state)
     if not force and place.state.exists() and cloud.status(place.state)["running"]:
         raise WrongUse(f"The local cloud in {place.state} runs. Stop it first with `omc local down`, or use --force.")
@@ -138,8 +126,6 @@ def reset(context: click.Context, state: Path | None, force: bool, yes: bool) ->
 @click.pass_context
 def logs(context: click.Context, state: Path | None, follow: bool, lines: int) -> None:
     """The cloud's own log. (What the tasks print is in CloudWatch Logs: aws logs tail.)"""
-    from omc.local import cloud
-
     arguments = ["logs", "--lines", str(lines), *(["--follow"] if follow else [])]
     command = cloud.command(site(context, state).state, arguments)
     os.execv(command[0], command)  # noqa: S606 - it prints until it is told to stop; nothing is left for us to do
@@ -156,8 +142,6 @@ def env(context: click.Context, state: Path | None) -> None:
     aws ecs describe-services --cluster ohmycoins-staging --services backend frontend
     (cd infrastructure/terraform/environments/staging && terraform init && terraform plan)
     """
-    from omc.local import cloud, lifecycle
-
     place = site(context, state)
     reach = cloud.local_endpoint(place.state)
     exports = reach.environment() | lifecycle.terraform_arguments(place.read(), reach)

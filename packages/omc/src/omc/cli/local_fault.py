@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
@@ -13,27 +12,23 @@ from click.shell_completion import CompletionItem
 from omc.cli.local import STATE_OPTION, site
 from omc.cli.table import Row, table
 from omc.errors import OmcError, WrongUse
+from omc.local import cloud, faults
+from omc.local.cloud import LocalCloudError, LocalEndpoint
+from omc.local.faults import Fault
+from omc.local.lifecycle import site_of
 from omc.output import echo, line, to_json
 from omc.output.gate import has_colour, width_of
 from omc.output.markdown_text import table_row
-
-if TYPE_CHECKING:
-    from omc.local.cloud import LocalEndpoint
-    from omc.local.faults import Fault
+from omc.stack import load
+from omc.times import format_time
 
 
 def _reach(context: click.Context, state: Path | None) -> LocalEndpoint:
-    from omc.local import cloud
-
     return cloud.local_endpoint(site(context, state).state)
 
 
 def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The running cloud's faults, for the shell; nothing where none answers."""
-    from omc.local import cloud, faults
-    from omc.local.lifecycle import site_of
-    from omc.stack import load
-
     try:
         place = site_of(load(context.find_root().params.get("stack")), context.params.get("state"))
         found = faults.listed(cloud.local_endpoint(place.state))
@@ -64,9 +59,6 @@ def list_(context: click.Context, state: Path | None, output: str) -> None:
     omc local fault list
     omc local fault list --output json | jq -r '.faults[] | select(.in_force) | .name'
     """
-    from omc.local import faults
-    from omc.stack import load
-
     found, zone = faults.listed(_reach(context, state)), load(context.obj).time_zone
     if output == "json":
         echo(to_json({"faults": [_plain(it) for it in found]}))
@@ -88,8 +80,6 @@ def start(context: click.Context, state: Path | None, name: str, settings: Seque
     omc local fault start crash-on-start
     omc local fault start dependency-timeout --set mode=slow --set seconds=3
     """
-    from omc.local import faults
-
     chosen: dict[str, str] = {}
     for pair in settings:
         key, equals, value = pair.partition("=")
@@ -114,9 +104,6 @@ def stop(context: click.Context, state: Path | None, name: str | None, every: bo
     omc local fault stop crash-on-start
     omc local fault stop --all
     """
-    from omc.local import faults
-    from omc.local.cloud import LocalCloudError
-
     if every == (name is not None):
         raise WrongUse("Say which fault to stop, or --all.")
     reach = _reach(context, state)
@@ -160,7 +147,6 @@ def _plain(it: Fault) -> dict[str, object]:
 def _state(it: Fault, zone: str) -> str:
     if not it.in_force:
         return "-"
-    from omc.times import format_time
 
     return f"in force since {format_time(datetime.fromisoformat(it.since), zone)}{_with(it)}"
 
@@ -170,7 +156,6 @@ def _choices(it: Fault) -> tuple[str, ...]:
 
 
 def _table(found: Sequence[Fault], zone: str) -> str:
-
     rows = [
         Row(
             (it.name, "in force" if it.in_force else "-", it.injected),

@@ -10,6 +10,10 @@ import click
 from omc.cli.local import STATE_OPTION, site
 from omc.cli.options import Number
 from omc.cli.show import OUTPUT, show
+from omc.local import lifecycle, traffic
+from omc.local.load_document import exit_code, load_document
+from omc.local.load_report import report
+from omc.progress import Progress
 
 
 @click.command()
@@ -66,11 +70,6 @@ def load(
     omc local load --rate 100 --duration 300 --shape diurnal
     omc local load --journey prices=80 --journey change-portfolio=20 --output json
     """
-    from omc.local import lifecycle, traffic
-    from omc.local.load_document import exit_code, load_document
-    from omc.local.load_report import report
-    from omc.progress import Progress
-
     place = site(context, state)
     url = lifecycle.url(place)
     mix = traffic.mix_of(journeys) if journeys else traffic.MIX

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, override_option
+from omc.model.requests import MigrateRequest
 
 
 @click.command()
@@ -24,6 +25,4 @@ def migrate(context: click.Context, /, services: tuple[str, ...], override: str,
     omc migrate --env staging
     omc migrate --env staging backend --dry-run
     """
-    from omc.procedures.migrate import MigrateRequest
-
     context.exit(carry_out(context, "migrate", MigrateRequest(services, override.strip()), **how))

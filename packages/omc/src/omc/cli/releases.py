@@ -8,6 +8,7 @@ import click
 
 from omc.cli.change import carry_out, change_options, nothing_to_do
 from omc.errors import NothingToDo
+from omc.model.requests import PruneRequest
 
 
 @click.group()
@@ -32,8 +33,6 @@ def prune(context: click.Context, /, keep: int, **how: Any) -> None:
     \b
     omc releases prune --env staging --keep 5
     """
-    from omc.model.requests import PruneRequest
-
     try:
         code = carry_out(context, "prune", PruneRequest(keep=keep), **how)
     except NothingToDo as nothing:

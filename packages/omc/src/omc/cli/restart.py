@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, override_option
+from omc.model.requests import RestartRequest
 
 
 @click.command()
@@ -24,6 +25,4 @@ def restart(context: click.Context, /, services: tuple[str, ...], override: str,
     omc restart --env staging backend
     omc restart --env staging all
     """
-    from omc.procedures.restart import RestartRequest
-
     context.exit(carry_out(context, "restart", RestartRequest(services, override.strip()), **how))

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, override_option
+from omc.model.requests import RollbackRequest
 from omc.output import echo
 
 
@@ -35,8 +36,6 @@ def rollback(context: click.Context, /, service: str, to: str, override: str, **
     omc rollback --env production backend
     omc rollback --env staging backend --to 7
     """
-    from omc.model.requests import RollbackRequest
-
     began = time.monotonic()
     request = RollbackRequest(services=[] if service == "all" else [service], to=to, override=override.strip())
     code = carry_out(context, "rollback", request, **how)

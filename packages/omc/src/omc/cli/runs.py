@@ -7,18 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from omc.aws.gateway import Gateway, access_to
 from omc.cli.change import Shown, carry_out, change_options, see_through
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
+from omc.cli.stores import environment_of_run, places_meant, store_of_run, store_where
+from omc.engine.actors import Actor, actor_of
+from omc.engine.transitions import State
 from omc.errors import WrongUse
+from omc.model.plan import from_json
 from omc.output import echo, line
+from omc.output.document import Section
+from omc.procedures import catalogue
+from omc.procedures.plan_document import plan_blocks
+from omc.stack import Environment, Stack, environment_of, load
+from omc.store.opened import Store
 
 if TYPE_CHECKING:
-    from omc.engine.actors import Actor
     from omc.engine.heartbeats import RunStatus
-    from omc.stack import Environment, Stack
-    from omc.store.opened import Store
 
 
 @click.group()
@@ -46,11 +53,9 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
     """
     from sqlalchemy import select
 
-    from omc.cli.stores import places_meant
     from omc.engine.heartbeats import status_of
     from omc.engine.run_document import runs_document
     from omc.engine.worker import alive
-    from omc.stack import load
     from omc.store import timers as timed
     from omc.store.database import open_store
     from omc.store.models import Run
@@ -86,14 +91,9 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
     omc runs show 0vqk3m7x
     omc runs show 0vqk --output markdown
     """
-    from omc.cli.stores import store_of_run
     from omc.engine.heartbeats import status_of
     from omc.engine.run_document import run_document
     from omc.engine.run_history import run_details
-    from omc.model.plan import from_json
-    from omc.output.document import Section
-    from omc.procedures.plan_document import plan_blocks
-    from omc.stack import load
 
     stack = load(context.obj)
     with store_of_run(stack, env, run_id) as (store, run):
@@ -119,12 +119,7 @@ def resume(context: click.Context, run_id: str, env: str | None, wait: bool, out
     \b
     omc runs resume 0vqk3m7x
     """
-    from omc.cli.stores import environment_of_run, store_of_run
     from omc.engine import planning
-    from omc.engine.actors import actor_of
-    from omc.engine.transitions import State
-    from omc.procedures import catalogue
-    from omc.stack import load
 
     stack = load(context.obj)
     with store_of_run(stack, env, run_id) as (store, run):
@@ -150,11 +145,7 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
     \b
     omc runs cancel 0vqk3m7x
     """
-    from omc.cli.stores import environment_of_run, store_where
     from omc.engine import journal, planning
-    from omc.engine.transitions import State
-    from omc.procedures import catalogue
-    from omc.stack import load
     from omc.store import timers
     from omc.store.ids import as_typed
     from omc.store.models import Timer
@@ -170,7 +161,7 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
             return run.id, run.environment, False
 
     with store_where(stack, env, look) as (store, (found, name, is_timer)):
-        environment = _environment(stack, name)
+        environment = environment_of(stack, name)
         actor = _actor(environment)
         if is_timer:
             timer = timers.cancel(store, found, actor.name)
@@ -205,10 +196,8 @@ def undo(context: click.Context, /, run_id: str, **how: Any) -> None:
     omc runs undo 0vqk3m7x --dry-run
     omc runs undo 0vqk3m7x
     """
-    from omc.cli.stores import store_of_run
     from omc.engine.journal import UNDO
     from omc.engine.undoing import UndoRequest
-    from omc.stack import load
 
     stack = load(context.obj)
     with store_of_run(stack, how["env"], run_id) as (_, run):
@@ -217,13 +206,8 @@ def undo(context: click.Context, /, run_id: str, **how: Any) -> None:
 
 
 def _environment(stack: Stack, name: str) -> Environment:
-    from omc.stack import environment_of
-
     return environment_of(stack, name)
 
 
 def _actor(environment: Environment) -> Actor:
-    from omc.aws.gateway import Gateway, access_to
-    from omc.engine.actors import actor_of
-
     return actor_of(Gateway(environment, access_to(environment)))

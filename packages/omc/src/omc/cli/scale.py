@@ -9,6 +9,7 @@ import click
 
 from omc.cli.change import carry_out, change_options, override_option
 from omc.cli.check import Period
+from omc.model.requests import ScaleRequest
 
 COUNT = click.IntRange(0, 5000)
 """ECS runs no more tasks of a service."""
@@ -45,8 +46,6 @@ def scale(
     omc scale --env staging backend --min 3 --max 8
     omc scale --env staging backend 4 --dry-run    the plan, with the aws commands
     """
-    from omc.procedures.scale import ScaleRequest
-
     seconds = None if period is None else int(period.total_seconds())
     request = ScaleRequest(service, count, minimum, maximum, seconds, override)
     context.exit(carry_out(context, "scale", request, **how))

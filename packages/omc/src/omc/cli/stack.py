@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
 
 import click
 from msgspec import structs
@@ -11,11 +13,9 @@ from omc.cli.options import environment_option
 from omc.cli.table import Row, table
 from omc.output import echo, line, to_json
 from omc.output.gate import has_colour, width_of
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from omc.stack import Environment, Stack
+from omc.stack import Environment, Stack, environment_of, load
+from omc.store.location import locate_store
+from omc.times import format_time
 
 
 @click.group()
@@ -39,10 +39,6 @@ def show(context: click.Context, env: str | None, output: str) -> None:
     omc stack show --env production
     omc stack show --env staging --output json
     """
-    from datetime import UTC, datetime
-
-    from omc.stack import environment_of, load
-
     stack = load(context.obj)
     named = [environment_of(stack, env)] if env else list(stack.environments.values())
     now = datetime.now(UTC)
@@ -53,8 +49,6 @@ def show(context: click.Context, env: str | None, output: str) -> None:
 
 
 def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
-    from omc.store.location import locate_store
-
     parts = [line(f"{stack.name}, from {stack.file}")]
     for environment in environments:
         rows = [Row((name, value)) for name, value in _settings(environment, now)]
@@ -97,8 +91,6 @@ def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
 
 def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
     """Names and values of one environment, in the order in which they are shown."""
-    from omc.times import format_time
-
     rows = [
         ("  region", environment.region),
         ("  account", environment.account or "any that the credentials belong to"),
@@ -161,7 +153,6 @@ def _thresholds(environment: Environment) -> list[tuple[str, object]]:
 
 
 def _on_call(stack: Stack) -> str:
-
     on_call = stack.on_call
     rows = [
         Row((f"  after {responder.after_minutes} min", f"{responder.role}: {responder.name}"))
@@ -180,8 +171,6 @@ def _on_call(stack: Stack) -> str:
 
 
 def _document(stack: Stack, environments: list[Environment], now: datetime) -> dict[str, Any]:
-    from dataclasses import asdict
-
     def plain(environment: Environment) -> dict[str, Any]:
         values = asdict(environment)
         values["thresholds"] = structs.asdict(environment.thresholds)
@@ -202,8 +191,6 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> d
             for freeze in environment.freezes
         ]
         return values
-
-    from omc.store.location import locate_store
 
     on_call = structs.asdict(stack.on_call)
     on_call["chain"] = [structs.asdict(responder) for responder in stack.on_call.chain]

@@ -7,21 +7,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from omc.errors import OmcError, WrongUse
+from omc.stack import Environment, Stack, environment_of
+from omc.store.location import StoreLocation, locate_store, store_locations
+from omc.store.opened import Store
 
 if TYPE_CHECKING:
-    from omc.stack import Environment, Stack
-    from omc.store.location import StoreLocation
     from omc.store.models import Run
-    from omc.store.opened import Store
 
 Found = TypeVar("Found")
 
 
 def places_meant(stack: Stack, env: str | None) -> list[StoreLocation]:
     """The stores to look into. Those in which nothing was ever kept aren't started for it."""
-    from omc.stack import environment_of
-    from omc.store.location import locate_store, store_locations
-
     chosen = store_locations(stack) if env is None else [locate_store(stack, environment_of(stack, env))]
     return [place for place in chosen if place.exists]
 
@@ -60,6 +57,4 @@ def find_run(store: Store, run_id: str) -> Run:
 
 def environment_of_run(stack: Stack, run: Run) -> Environment:
     """The run's environment as the stack file has it now."""
-    from omc.stack import environment_of
-
     return environment_of(stack, run.environment)

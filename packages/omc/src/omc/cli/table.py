@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from omc.output.gate import PIPED_WIDTH, style
 from omc.output.text import line
@@ -58,6 +59,5 @@ def _row(row: Row, widths: Sequence[int], last: int, indent: int, *, colour: boo
 def _wrapped(text: str, width: int) -> list[str]:
     if len(text) <= width:
         return [text]
-    from textwrap import wrap
 
     return wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]

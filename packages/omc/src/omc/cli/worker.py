@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import signal
+import threading
 from typing import Any
 
 import click
 
+from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import environment_option
+from omc.engine.actors import actor_of
+from omc.engine.github import refuse_fleeting_record
+from omc.procedures import catalogue
+from omc.progress import Progress
+from omc.stack import environment_of, load
+from omc.store.location import locate_store
 
 
 @click.command()
@@ -24,17 +32,9 @@ def worker(context: click.Context, env: str | None, once: bool) -> None:
     \b
     omc worker --env staging
     """
-    import threading
 
-    from omc.aws.gateway import Gateway, access_to
-    from omc.engine.actors import actor_of
-    from omc.engine.github import refuse_fleeting_record
     from omc.engine.worker import Worker
-    from omc.procedures import catalogue
-    from omc.progress import Progress
-    from omc.stack import environment_of, load
     from omc.store.database import open_store
-    from omc.store.location import locate_store
 
     stack = load(context.obj)
     if env is None and stack.default_environment is None:

@@ -1,4 +1,4 @@
-"""What people ask for: the plain values with which deploy, rollback and prune are planned, and planned again.
+"""What people ask for: the plain values with which changes are planned, and planned again.
 
 They stand apart from the planners since some facts are read of what is asked for: an image, a revision.
 """
@@ -45,3 +45,40 @@ class PruneRequest:
 
     keep: int = 10
     """Verified releases, newest first, whose revisions stay registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestartRequest:
+    """``omc restart``."""
+
+    services: Sequence[str] = ()
+    """None named, or ``all``: every service."""
+    override: str = ""
+    """Why what would be refused shall be done all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleRequest:
+    """``omc scale``: a count, limits, or both."""
+
+    service: str
+    count: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    seconds: int | None = None
+    """Give the limits back after so long."""
+    override: str = ""
+    """Why what would be refused shall be done all the same."""
+    gives_back: Sequence[int] = ()
+    """Of a timer: the limits (or, without an autoscaler, the count) that it takes back. Where somebody has changed
+    them since, they stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrateRequest:
+    """``omc migrate``."""
+
+    services: Sequence[str] = ()
+    """None named: every service that has a migration."""
+    override: str = ""
+    """Why what would be refused shall be done all the same."""

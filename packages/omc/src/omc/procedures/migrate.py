@@ -5,9 +5,6 @@ A new environment needs it once, before its first tasks can serve. Elsewhere it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from omc.errors import Refused, WrongUse
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
@@ -19,21 +16,12 @@ from omc.facts.services import Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
 from omc.model.plan import Plan, Risk
+from omc.model.requests import MigrateRequest
 from omc.procedures import preflight
 from omc.procedures.deploy_steps import migration_step, missing_migration
 from omc.procedures.preconditions.situation import OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
 from omc.stack import Environment, Service
-
-
-@dataclass(frozen=True, slots=True)
-class MigrateRequest:
-    """``omc migrate``."""
-
-    services: Sequence[str] = ()
-    """None named: every service that has a migration."""
-    override: str = ""
-    """Why what would be refused shall be done all the same."""
 
 
 def migrate(

@@ -3,9 +3,6 @@ since a task reads its secrets when it starts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.connections import Connections
@@ -18,6 +15,7 @@ from omc.facts.services import EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
 from omc.model.plan import Plan, Risk, Step
+from omc.model.requests import RestartRequest
 from omc.procedures import preflight
 from omc.procedures.deploy_steps import digests_of
 from omc.procedures.preconditions.situation import Situation, rolled
@@ -25,16 +23,6 @@ from omc.procedures.preconditions.table import Verb
 from omc.stack import Environment
 
 ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class RestartRequest:
-    """``omc restart``."""
-
-    services: Sequence[str] = ()
-    """None named, or ``all``: every service."""
-    override: str = ""
-    """Why what would be refused shall be done all the same."""
 
 
 def restart(

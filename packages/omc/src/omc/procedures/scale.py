@@ -7,7 +7,7 @@ back; the count then follows the load again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from omc.errors import Refused, WrongUse
@@ -24,6 +24,7 @@ from omc.facts.services import EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
 from omc.model.plan import Json, Plan, Risk, Step, Undo, output_of
+from omc.model.requests import ScaleRequest
 from omc.procedures import preflight
 from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
 from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation
@@ -34,23 +35,6 @@ from omc.stack import Environment, Service
 PRODUCTION = "production"
 HEALTHY_WITHIN = 900.0
 """Seconds for new tasks to start, pass their health checks and be drained where they leave."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScaleRequest:
-    """``omc scale``: a count, limits, or both."""
-
-    service: str
-    count: int | None = None
-    minimum: int | None = None
-    maximum: int | None = None
-    seconds: int | None = None
-    """Give the limits back after so long."""
-    override: str = ""
-    """Why what would be refused shall be done all the same."""
-    gives_back: Sequence[int] = ()
-    """Of a timer: the limits (or, without an autoscaler, the count) that it takes back. Where somebody has changed
-    them since, they stay."""
 
 
 @dataclass(frozen=True, slots=True)
