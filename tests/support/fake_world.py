@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -23,7 +23,8 @@ from omc.cli import main as cli
 from omc.cli.change import carry_out, change_options, override_option
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, BadCredentials, Throttled, Unreachable
 from omc.facts.collector import NO_READING, Reading, reads
-from omc.model.plan import Plan, Risk, Step, Undo, output_of
+from omc.model.arguments.base import Arguments, output_of
+from omc.model.plan import Plan, Risk, step, undo_by
 from omc.procedures import catalogue
 from omc.procedures.preflight import Refusal, kept_or_overridden
 from omc.stack import Environment
@@ -101,54 +102,64 @@ def point() -> None:
     (world() / "points").write_text(str(_reached))
 
 
-def _look(context: Context, arguments: Mapping[str, Any]) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeSet(Arguments):
+    """Which value is set to what."""
+
+    ACTION: ClassVar[str] = "fake.set"
+    key: str
+    value: Any
+    password: str = ""
+
+
+def _look(context: Context, arguments: FakeSet) -> bool:
     point()
     stumble(f"look {context.step}")
-    return bool(values().get(arguments["key"]) == arguments["value"])
+    return bool(values().get(arguments.key) == arguments.value)
 
 
-def _perform(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    context.checkpoint({"before": values().get(arguments["key"])})
+def _perform(context: Context, arguments: FakeSet) -> Mapping[str, Any]:
+    context.checkpoint({"before": values().get(arguments.key)})
     stumble(f"perform {context.step}")
     point()
     with (world() / "effects").open("a") as file:
-        file.write(f"{context.step} {arguments['key']}={arguments['value']}\n")
-    put(arguments["key"], arguments["value"])
+        file.write(f"{context.step} {arguments.key}={arguments.value}\n")
+    put(arguments.key, arguments.value)
     while (world() / f"long {context.step}").exists():
         if not (world() / "deaf").exists() and context.cancelled():
-            raise Interrupted(Verdict.CANCELLED, f"cancelled; {arguments['key']} is half set.", {"half": True})
+            raise Interrupted(Verdict.CANCELLED, f"cancelled; {arguments.key} is half set.", {"half": True})
         time.sleep(0.02)
     point()
-    context.report(f"{arguments['key']} is {arguments['value']}")
+    context.report(f"{arguments.key} is {arguments.value}")
     stumble(f"after {context.step}")
-    return {"arn": f"arn:fake:{arguments['key']}"}
+    return {"arn": f"arn:fake:{arguments.key}"}
 
 
-def _watch(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+def _watch(context: Context, arguments: FakeSet) -> Outcome | None:
     point()
     stumble(f"watch {context.step}")
     word = trouble(f"outcome {context.step}")
     if word == "wait":
         return None
-    if (world() / f"hold {context.step}").exists() and arguments["value"] is not None:  # undoing is never held
+    if (world() / f"hold {context.step}").exists() and arguments.value is not None:  # undoing is never held
         (world() / f"held {context.step}").touch()
         return None
     if word:
-        return Outcome(Verdict(word.replace("-", " ")), f"{arguments['key']} {word}.", {"events": ["it broke"]})
+        return Outcome(Verdict(word.replace("-", " ")), f"{arguments.key} {word}.", {"events": ["it broke"]})
     return Outcome(
         Verdict.SUCCEEDED,
-        f"{arguments['key']} is {values()[arguments['key']]}.",
-        {"value": values()[arguments["key"]], "password": "hunter2"},
+        f"{arguments.key} is {values()[arguments.key]}.",
+        {"value": values()[arguments.key], "password": "hunter2"},
         {"was": context.state.get("before")},
     )
 
 
-def _goes_on(context: Context, arguments: Mapping[str, Any]) -> str:
-    return f"{arguments['key']} goes on." if (world() / f"goes on {context.step}").exists() else ""
+def _goes_on(context: Context, arguments: FakeSet) -> str:
+    return f"{arguments.key} goes on." if (world() / f"goes on {context.step}").exists() else ""
 
 
-def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
-    return [f"fake set --in {environment.name} {arguments['key']}={arguments['value']}"]
+def _commands(environment: Environment, arguments: FakeSet) -> Sequence[str]:
+    return [f"fake set --in {environment.name} {arguments.key}={arguments.value}"]
 
 
 @dataclass(frozen=True)
@@ -184,23 +195,20 @@ def plan(request: Asked, environment: Environment, there: Values) -> Plan:
     kept, overridden = kept_or_overridden(broken, request.override)
     refusals = tuple(kept) if request.override else tuple(one.sentence for one in broken)
     steps = [
-        Step(
-            name=key,
-            action="fake.set",
-            arguments={"key": key, "value": value, **({"password": request.secret} if request.secret else {})},
+        step(
+            key,
+            FakeSet(key=key, value=value, password=request.secret),
             title=f"Set {key} to {value}",
             before=str(there.now.get(key)),
             after=str(value),
-            undo=Undo("fake.set", {"key": key, "value": there.now.get(key)}, f"{key} back to {there.now.get(key)}"),
+            undo=undo_by(FakeSet(key=key, value=there.now.get(key)), f"{key} back to {there.now.get(key)}"),
             deadline=request.deadline,
         )
         for key, value in request.values.items()
     ]
     if request.chained:
         first = steps[0].name
-        steps.append(
-            Step("copy", "fake.set", {"key": "copy", "value": output_of(first, "arn")}, f"Copy what {first} is called")
-        )
+        steps.append(step("copy", FakeSet(key="copy", value=output_of(first, "arn")), f"Copy what {first} is called"))
     return Plan(
         procedure="fake",
         environment=environment.name,
@@ -263,7 +271,7 @@ def install(every: float = 0.02) -> None:
     catalogue.PLANNERS.add("fake", "support.fake_world:plan")
     cli.COMMANDS.add("fake", ("support.fake_world", "fake"))
     if "fake.set" not in actions.ACTIONS:
-        actions.register(Action("fake.set", _perform, _look, _watch, _commands, every, _goes_on))
+        actions.register(Action(FakeSet, _perform, _look, _watch, _commands, every, _goes_on))
 
 
 def uninstall() -> None:

@@ -229,7 +229,8 @@ class Service:
             "services": {"backend": "ohmycoins-backend:8"},
         }
         where = context(gateway, state={"began": world.NOW.isoformat()}, now=self.now)
-        while (outcome := action_named("cloudwatch.settle").poll(where, arguments)) is None:
+        settle = action_named("cloudwatch.settle")
+        while (outcome := settle.poll(where, settle.read(arguments))) is None:
             self.at += 10
             assert self.at < 3600
         return outcome

@@ -25,7 +25,9 @@ from omc.facts.quotas import Quotas
 from omc.facts.registered import Registered
 from omc.facts.scaling import Scaling
 from omc.facts.services import Services
-from omc.model.plan import Plan, Risk, Step
+from omc.model.arguments.terraform import ApplyPlan
+from omc.model.arguments.timers import CancelTimer
+from omc.model.plan import Plan, Risk, Step, step
 from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.model.requests import MigrateRequest as Migrate
 from omc.model.requests import RestartRequest as Restart
@@ -88,9 +90,12 @@ def _plans() -> Iterator[tuple[str, Plan]]:
     yield "scale without an autoscaler", world.planned("scale", Scale("backend", count=4), scaling=alone, **quotas)
     registered = Registered({"backend": tuple(f"{B}:{number}" for number in range(1, 8))}, frozenset())
     yield "prune", world.planned("prune", PruneRequest(1), registered=registered)
-    step = Step("apply", "terraform.apply_plan", {"plan": "/tmp/a plan", "stack": "ohmycoins"}, "Apply")
-    yield "apply", Plan("infra-apply", environment.name, {}, "Apply", Risk.HIGH, (step,))
-    cancel = Step("cancel", "timers.cancel", {"timer": "0vqk3m7x"}, "Cancel")
+    file = ApplyPlan(
+        project="/tmp/a project", work="/tmp/work", stack="ohmycoins", plan="/tmp/a plan", sha256="0" * 64, serial=1,
+        lineage="l", destroy=False, variables={}, approved=(),
+    )  # fmt: skip
+    yield "apply", Plan("infra-apply", environment.name, {}, "Apply", Risk.HIGH, (step("apply", file, "Apply"),))
+    cancel = step("cancel", CancelTimer(timer="0vqk3m7x"), "Cancel")
     yield "cancel a timer", Plan("undo", environment.name, {}, "Cancel", Risk.LOW, (cancel,))
 
 
@@ -156,7 +161,8 @@ def test_what_goes_on_is_waited_for_as_printed(tmp_path: Path) -> None:
         nothing, world.environment(), "r", "s", "t", lambda: world.NOW, lambda _: None,
         {"task": "arn:aws:ecs:ap-southeast-2:123456789012:task/c/0a1b"}, lambda _: None, lambda: False, nothing,
     )  # fmt: skip
-    message = action_named("ecs.run_task").pending_notice(where, {"what": "the migration"})
+    run_task = action_named("ecs.run_task")
+    message = run_task.pending_notice(where, run_task.read(PLANS["migrate"].steps[0].arguments))
     [words] = run_by_bash([message.partition("(")[2].partition(")")[0]], tmp_path)
     assert aws_cli.understood(words)[0] == "DescribeTasks"
 

@@ -31,6 +31,7 @@ from omc.facts.terraform_json import changes
 from omc.infrastructure import plans
 from omc.infrastructure.roots import Root, root_of
 from omc.judgement.approved_changes import approved_changes
+from omc.model.arguments.terraform import ApplyPlan
 from omc.stack import load
 from support import small_terraform
 
@@ -63,23 +64,23 @@ class Rig:
     def change(self, **values: Any) -> None:
         small_terraform.write(self.world | values)
 
-    def planned(self, **provided: str) -> dict[str, Any]:
+    def planned(self, **provided: str) -> ApplyPlan:
         """The step's arguments, for a plan made now."""
         file = plans.make(self.root, provided, lambda _: None)
         document = tf.show(self.root.terraform, self.root.folder, file, env=self.root.environment)
         looked = plans.look_into(file)
-        return {
-            "project": str(self.project),
-            "work": str(self.work),
-            "stack": "ohmycoins",
-            "plan": str(file),
-            "sha256": looked.sha256,
-            "serial": looked.serial,
-            "lineage": looked.lineage,
-            "destroy": False,
-            "variables": saved_plan(self.root, file).variables,
-            "approved": approved_changes(changes(document["resource_changes"])),
-        }
+        return ApplyPlan(
+            project=str(self.project),
+            work=str(self.work),
+            stack="ohmycoins",
+            plan=str(file),
+            sha256=looked.sha256,
+            serial=looked.serial,
+            lineage=looked.lineage,
+            destroy=False,
+            variables=saved_plan(self.root, file).variables,
+            approved=approved_changes(changes(document["resource_changes"])),
+        )
 
     def context(self) -> Context:
         def remember(more: Mapping[str, Any]) -> None:
@@ -99,7 +100,7 @@ class Rig:
             store=None,  # type: ignore[arg-type]  # nothing of it is in the record
         )
 
-    def go(self, arguments: Mapping[str, Any]) -> Outcome | None:
+    def go(self, arguments: ApplyPlan) -> Outcome | None:
         """As the engine does: look, perform if it isn't there, watch."""
         if not APPLY.is_applied(self.context(), arguments):
             self.memory.update(APPLY.apply(self.context(), arguments))
@@ -158,7 +159,7 @@ def test_the_file_is_applied_and_gone(rig: Rig) -> None:
         "Terraform applied the plan: 0 added, 5 changed, 0 destroyed.",
     )
     assert rig.world["there"] == rig.world["wanted"]
-    assert not Path(arguments["plan"]).exists()
+    assert not Path(arguments.plan).exists()
 
 
 @pytest.mark.parametrize("saves", [True, False], ids=["its state was written", "its state was lost"])
@@ -201,7 +202,7 @@ def test_what_is_left_is_planned_with_the_same_variables_of_which_the_run_keeps_
     main = rig.project / "infrastructure/terraform/environments/staging/main.tf"
     main.write_text(f'variable "{name}" {{\n  type = string\n}}\n')
     arguments = rig.planned(**{name: value})
-    assert arguments["variables"] == ({name: value} if kept else {})
+    assert arguments.variables == ({name: value} if kept else {})
     rig.change(dies_after=2, given=None)
     APPLY.is_applied(rig.context(), arguments)
     with pytest.raises(Unknown, match="terraform apply was killed"):
@@ -250,14 +251,14 @@ def test_a_state_that_somebody_else_changed_is_refused_before_anything_happens(r
 
 def test_a_file_that_was_exchanged_is_refused(rig: Rig) -> None:
     arguments = rig.planned()
-    Path(arguments["plan"]).write_bytes(b"another")
+    Path(arguments.plan).write_bytes(b"another")
     with pytest.raises(Refused, match="is not the one that was approved; nothing was applied"):
         rig.go(arguments)
 
 
 def test_a_file_that_is_on_another_machine_is_said_to_be_there(rig: Rig) -> None:
     arguments = rig.planned()
-    Path(arguments["plan"]).unlink()
+    Path(arguments.plan).unlink()
     with pytest.raises(Refused, match="is not on this machine"):
         rig.go(arguments)
 

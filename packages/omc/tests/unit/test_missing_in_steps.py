@@ -171,7 +171,7 @@ STEPS: Mapping[str, tuple[str, dict[str, Any], dict[str, Any], Callable[[], dict
     ),
     "migrate": (
         "ecs.run_task",
-        {"task_definition": REVISION, "container": "backend", "what": "the migration"},
+        {"task_definition": REVISION, "container": "backend", "command": [], "network": {}, "launch": {}, "what": "it"},
         {"task": TASK, "asked_at": NOW.isoformat()},
         lambda: answers() | {("ecs", "describe_tasks"): {"tasks": [STOPPED]}},
     ),
@@ -183,7 +183,7 @@ def outcome_of(step: str, record: dict[tuple[str, str], Any]) -> Verdict | None:
     action, arguments, memory, _ = STEPS[step]
     where = context(FakeGateway(record), now=lambda: NOW, state=dict(memory))
     try:
-        outcome = action_named(action).poll(where, arguments)
+        outcome = action_named(action).poll(where, action_named(action).read(arguments))
     except (OmcError, KeyError):  # the runner asks again, until the deadline
         return None
     return outcome.verdict if outcome else None

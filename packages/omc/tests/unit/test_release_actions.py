@@ -18,6 +18,8 @@ from omc.errors import AwsRefused
 from omc.facts.deployments import History
 from omc.facts.releases import Ledger
 from omc.judgement.bake import Readings
+from omc.model.arguments.cloudwatch import Settle
+from omc.model.arguments.ecs import RollService, RunTask
 from omc.procedures.candidates import candidates, last_good, last_release
 from support import release_world as world
 from support.fake_gateway import FakeGateway, context
@@ -61,7 +63,7 @@ def ecs(record: Mapping[str, Any], update: Any = UPDATED) -> FakeGateway:
     )
 
 
-BACK = {"service": "backend", "task_definition": "ohmycoins-backend:7", "back": True}
+BACK = RollService(service="backend", task_definition="ohmycoins-backend:7", digests={}, back=True)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +153,9 @@ def tasks(*records: tuple[str, str, str]) -> FakeGateway:
 
 
 OURS = "omc/r1/s1"
+MIGRATE = RunTask(
+    task_definition="a:1", container="backend", command=("migrate",), what="the migration", network={}, launch={}
+)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +179,7 @@ def test_a_migration_is_found_again_within_the_contract_of_list_tasks(
 ) -> None:
     memory: dict[str, Any] = {}
     where = context(tasks(*expected), state=memory)
-    arguments = {"task_definition": "arn:aws:ecs:a:1:task-definition/ohmycoins-backend:8"}
+    arguments = replace(MIGRATE, task_definition="arn:aws:ecs:a:1:task-definition/ohmycoins-backend:8")
     assert action_named("ecs.run_task").is_applied(where, arguments) is (found is not None)
     assert memory.get("task") == found
 
@@ -184,19 +189,11 @@ def test_a_task_that_was_just_started_may_not_be_shown_yet(seconds: float, verdi
     started = {"tasks": [{"taskArn": "arn:aws:ecs:a:1:task/c/t"}], "failures": []}
     missing = {"tasks": [], "failures": [{"arn": "arn:aws:ecs:a:1:task/c/t", "reason": "MISSING"}]}
     gateway = FakeGateway({("ecs", "run_task"): started, ("ecs", "describe_tasks"): missing})
-    arguments = {
-        "task_definition": "a:1",
-        "container": "backend",
-        "command": ["migrate"],
-        "what": "the migration",
-        "network": {},
-        "launch": {},
-    }
     memory: dict[str, Any] = {}
     run_task = action_named("ecs.run_task")
-    memory |= run_task.apply(context(gateway, state=memory, now=lambda: world.NOW), arguments)
+    memory |= run_task.apply(context(gateway, state=memory, now=lambda: world.NOW), MIGRATE)
     later = world.NOW + timedelta(seconds=seconds)
-    outcome = run_task.poll(context(gateway, state=memory, now=lambda: later), arguments)
+    outcome = run_task.poll(context(gateway, state=memory, now=lambda: later), MIGRATE)
     assert (outcome.verdict if outcome else None) is verdict
 
 
@@ -250,7 +247,7 @@ def settled(whole_minutes: int, *, seconds: float = 420, is_local: bool = False,
     )
     where = context(gateway, state={"began": began.isoformat()}, now=lambda: now)
     before = {"firing": [], "requests": 100.0, "error_percent": 0.0, "p95_seconds": None, "failed_tasks": {}}
-    arguments = {"seconds": seconds, "before": before, "services": {"backend": "ohmycoins-backend:8"}}
+    arguments = Settle(seconds=seconds, before=before, services={"backend": "ohmycoins-backend:8"})
     outcome = action_named("cloudwatch.settle").poll(where, arguments)
     assert outcome is not None
     return outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from omc.cli.deploy import deploy
 from omc.errors import NothingToDo, Refused
+from omc.model.arguments.ecs import RegisterRevision
 from omc.model.plan import canonical, to_json
 from omc.model.requests import DeployRequest
 from omc.procedures.deploy import plan_deploy
@@ -127,11 +129,12 @@ def test_a_revision_is_registered_whole_from_a_plan_that_is_masked(monkeypatch: 
     client = SimpleNamespace(register_task_definition=register)
     context: Any = SimpleNamespace(gateway=SimpleNamespace(client=lambda _: client), run="r", step="s")
     monkeypatch.setattr(register_revision, "describe_definition", lambda _, name: {source.name: source}.get(name))
-    arguments = {"service": "backend", "definition": without_secrets(source.body), "source": source.name, "tags": {}}
+    masked = without_secrets(source.body)
+    arguments = RegisterRevision(service="backend", definition=masked, source=source.name)
     assert CANARY not in "".join(register_revision.ACTION.commands(world.environment(), arguments))
     register_revision.ACTION.apply(context, arguments)
     assert sent["containerDefinitions"] == source.body["containerDefinitions"]
     sent.clear()
     with pytest.raises(Interrupted, match="nothing was registered"):
-        register_revision.ACTION.apply(context, {**arguments, "source": "ohmycoins-backend:1"})
+        register_revision.ACTION.apply(context, replace(arguments, source="ohmycoins-backend:1"))
     assert not sent

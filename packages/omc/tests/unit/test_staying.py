@@ -125,7 +125,7 @@ SCALE = (
 )
 RESTART = (
     "ecs.roll_service",
-    {"service": "backend", "task_definition": REVISION, "force_new": True, "settle_seconds": SETTLE},
+    {"service": "backend", "task_definition": REVISION, "digests": {}, "force_new": True, "settle_seconds": SETTLE},
     {"deployment": "arn:ours", "asked_at": START.isoformat()},
 )
 STEPS = pytest.mark.parametrize(("action", "arguments", "memory"), [SCALE, RESTART], ids=["scale", "restart"])
@@ -135,10 +135,11 @@ Look = Callable[[Play], bool]
 def watched(play: Play, step: tuple[str, dict[str, Any], dict[str, Any]], when: Look, until: float) -> Outcome | None:
     """What the step says, looking each second at which ``when`` is true."""
     action, arguments, memory = step
+    known = action_named(action)
     play.memory = dict(memory)
     where = context(play.gateway(), now=play.now, state=play.memory)
     while play.at < until:
-        if when(play) and (outcome := action_named(action).poll(where, arguments)) is not None:
+        if when(play) and (outcome := known.poll(where, known.read(arguments))) is not None:
             return outcome
         play.at += 1.0
     return None

@@ -13,10 +13,12 @@ from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from omc.aws.gateway import Gateway
 from omc.errors import OmcError
+from omc.model.arguments import base
+from omc.model.arguments.base import Arguments
 from omc.model.plan import Json
 from omc.model.registry import Registry
 from omc.stack import Environment
@@ -88,46 +90,54 @@ class Context:
     """omc's own record, for actions whose effect is in it: timers, releases."""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One thing that can be done to the world."""
+Given = TypeVar("Given", bound=Arguments)
 
-    name: str
-    """``ecs.roll_service``: the AWS service, then what it does."""
-    apply: Callable[[Context, Mapping[str, Any]], Mapping[str, Json]]
+
+@dataclass(frozen=True, slots=True)
+class Action(Generic[Given]):
+    """One thing that can be done to the world. Its functions get its arguments with the outputs of earlier steps in."""
+
+    arguments: type[Given]
+    """Names the action too."""
+    apply: Callable[[Context, Given], Mapping[str, Json]]
     """Make the effect. Returns what is worth keeping (merged into the step's memory): ids, ARNs."""
-    is_applied: Callable[[Context, Mapping[str, Any]], bool]
+    is_applied: Callable[[Context, Given], bool]
     """Whether the effect of *this* step is there already, so that ``perform`` must not run (again). May ``remember``
     what it found, such as an ARN. Called before each ``perform``, also the first."""
-    poll: Callable[[Context, Mapping[str, Any]], Outcome | None]
+    poll: Callable[[Context, Given], Outcome | None]
     """None: not at its end yet, ask again in ``every`` seconds. Reads only."""
-    commands: Callable[[Environment, Mapping[str, Any]], Sequence[str]]
+    commands: Callable[[Environment, Given], Sequence[str]]
     """The same by hand: ``aws …`` or ``terraform …`` lines."""
     poll_interval: float = 1.0
-    pending_notice: Callable[[Context, Mapping[str, Any]], str] = lambda *_: ""
+    pending_notice: Callable[[Context, Given], str] = lambda *_: ""
     """What goes on in the world when nobody watches it to its end any more, as a sentence; empty: nothing to mind."""
+
+    @property
+    def name(self) -> str:
+        """``ecs.roll_service``: the AWS service, then what it does."""
+        return self.arguments.ACTION
+
+    def read(self, record: Mapping[str, Any]) -> Given:
+        """Its arguments, as a plan keeps them. ``Misfit`` where they are none of it, with the place."""
+        return base.from_json(self.arguments, record)
 
 
 READ_ONLY = frozenset({"cloudwatch.note_before", "cloudwatch.settle"})
 """Actions that change nothing: when a run ends before its time, nothing of them is left behind."""
 
-ACTIONS: Registry[str, Action] = Registry("action")
+ACTIONS: Registry[str, Action[Any]] = Registry("action")
 """By name, as far as their modules are imported."""
 
 
-def register(action: Action) -> Action:
+def register(action: Action[Given]) -> Action[Given]:
     """Put an action into the list. Raises ``RuntimeError`` for a second one of the same name."""
-    return ACTIONS.add(action.name, action)
+    ACTIONS.add(action.name, action)
+    return action
 
 
-def action_named(name: str) -> Action:
+def action_named(name: str) -> Action[Any]:
     """The action of that name; its module (the part before the dot) is imported when it is first wanted. Raises
     ``NotRegistered``, a ``KeyError``."""
     if name not in ACTIONS and find_spec(module := f"omc.actions.{name.partition('.')[0]}"):
         import_module(module)
     return ACTIONS[name]
-
-
-def immediate(sentence: str) -> Callable[[Context, Mapping[str, Any]], Outcome]:
-    """A ``watch`` for actions whose effect is there when the call returns."""
-    return lambda context, _: Outcome(Verdict.SUCCEEDED, sentence, dict(context.state), dict(context.state))

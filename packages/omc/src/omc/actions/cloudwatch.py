@@ -1,8 +1,6 @@
 """Actions that only look: how the environment was before a release, and whether it is as good after.
 
-``cloudwatch.note_before``: outputs ``reading``. ``cloudwatch.settle``: arguments ``seconds``; ``incident_seconds``, for
-which it is watched where users were served badly before; ``before``, that reading; ``health``, the figures of the last
-verified release; ``services``, the revision that each runs now. Outputs ``proof``, with ``watched``: whether three
+``cloudwatch.note_before`` outputs ``reading``. ``cloudwatch.settle`` outputs ``proof``, with ``watched``: whether three
 whole minutes of the load balancer's figures were read, without which the release is not verified (in the local cloud:
 whether its figures arrive at all); ``doubt``, why it isn't verified, in a word; and ``unhealthy``, what users get,
 where that is no better than an incident before it, or better and still bad.
@@ -13,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from msgspec import structs
 
@@ -38,6 +35,8 @@ from omc.judgement.bake import (
     regression,
 )
 from omc.judgement.task_causes import cause_of, is_failure
+from omc.model.arguments.base import known
+from omc.model.arguments.cloudwatch import NoteBefore, Settle
 from omc.model.plan import Json
 from omc.stack import Environment, Thresholds
 
@@ -53,17 +52,17 @@ WHOLE_AGAIN = 60.0
 """Seconds that a service may take to be whole when the watch ends."""
 
 
-def _nothing(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _nothing(context: Context, arguments: NoteBefore) -> bool:
     return False
 
 
-def _note(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+def _note(context: Context, arguments: NoteBefore) -> Mapping[str, Json]:
     now = context.now()
     answers = _answers(context, now - BEFORE, now)
     return {"reading": asdict(Readings(_firing(context), answers.total, answers.error_percent, answers.p95_seconds))}
 
 
-def _noted(context: Context, arguments: Mapping[str, Any]) -> Outcome:
+def _noted(context: Context, arguments: NoteBefore) -> Outcome:
     reading = context.state["reading"]
     firing = ", ".join(reading["firing"]) or "no alarm"
     slow = "" if reading["p95_seconds"] is None else f", 95th percentile {reading['p95_seconds']:.2f} s"
@@ -73,21 +72,23 @@ def _noted(context: Context, arguments: Mapping[str, Any]) -> Outcome:
     return Outcome(Verdict.SUCCEEDED, sentence, {"reading": reading}, {"reading": reading})
 
 
-def _begun(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _begun(context: Context, arguments: Settle) -> bool:
     return "began" in context.state
 
 
-def _begin(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+def _begin(context: Context, arguments: Settle) -> Mapping[str, Json]:
     return {"began": context.now().isoformat()}
 
 
-def _settle(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+def _settle(context: Context, arguments: Settle) -> Outcome | None:
     began, now = datetime.fromisoformat(context.state["began"]), context.now()
     limits, passed = _limits(context.environment), (now - began).total_seconds()
-    before, health = Readings.from_json(arguments["before"]), _health(arguments)
+    before, health = Readings.from_json(known(arguments.before)), _health(arguments)
     incident = in_incident(before, limits)
-    seconds = float(arguments.get("incident_seconds", arguments["seconds"]) if incident else arguments["seconds"])
-    revisions = {name: short_name(revision) for name, revision in arguments["services"].items()}
+    seconds, if_incident = arguments.seconds, arguments.incident_seconds
+    if incident and if_incident is not None:
+        seconds = if_incident
+    revisions = {name: short_name(known(revision)) for name, revision in arguments.services.items()}
     services = {name: describe_service(context.gateway, name) for name in revisions}
     for name, service in services.items():
         if service is None or service.task_definition != revisions[name]:
@@ -141,8 +142,8 @@ def _limits(environment: Environment) -> Thresholds:
     return structs.replace(limits, slow_seconds=LOCAL_SLOWER * limits.slow_seconds) if environment.is_local else limits
 
 
-def _health(arguments: Mapping[str, Any]) -> Health | None:
-    payload = arguments.get("health")
+def _health(arguments: Settle) -> Health | None:
+    payload = arguments.health
     return Health(**{**payload, "readings": Readings.from_json(payload["readings"])}) if payload else None
 
 
@@ -230,12 +231,12 @@ def _failed_tasks(context: Context, revisions: Mapping[str, str], since: datetim
     }
 
 
-def _look_commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+def _look_commands(environment: Environment, arguments: NoteBefore | Settle) -> Sequence[str]:
     return [
         f"aws cloudwatch describe-alarms --state-value ALARM --region {environment.region} "
         "--query 'MetricAlarms[*].[AlarmName,StateReason]'"
     ]
 
 
-NOTE_BEFORE = register(Action("cloudwatch.note_before", _note, _nothing, _noted, _look_commands))
-SETTLE = register(Action("cloudwatch.settle", _begin, _begun, _settle, _look_commands, poll_interval=2.0))
+NOTE_BEFORE = register(Action(NoteBefore, _note, _nothing, _noted, _look_commands))
+SETTLE = register(Action(Settle, _begin, _begun, _settle, _look_commands, poll_interval=2.0))

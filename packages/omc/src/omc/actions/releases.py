@@ -1,18 +1,18 @@
 """``releases.record``: write what serves now into the release ledger: verified, in doubt, or back in service.
 
-Arguments: ``services``, the revision of each; ``commits``; ``schema`` and ``schema_floor`` (None: as before);
-``proof``. Outputs: ``number``.
+Outputs: ``number``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.errors import Unknown
 from omc.facts.definitions import describe_definitions
 from omc.facts.services import short_name
+from omc.model.arguments.base import known
+from omc.model.arguments.releases import RecordRelease
 from omc.model.plan import Json
 from omc.model.releases import Release, ReleasedService
 from omc.redaction import without_secrets
@@ -20,20 +20,20 @@ from omc.stack import Environment
 from omc.store import releases
 
 
-def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _is_applied(context: Context, arguments: RecordRelease) -> bool:
     if known := releases.release_of_run(context.store, context.run):
         context.checkpoint(_remembered(known))
     return known is not None
 
 
-def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
-    names = {service: short_name(revision) for service, revision in arguments["services"].items()}
+def _apply(context: Context, arguments: RecordRelease) -> Mapping[str, Json]:
+    names = {service: short_name(known(revision)) for service, revision in arguments.services.items()}
     found = describe_definitions(context.gateway, list(names.values()))
     if missing := [name for name in names.values() if name not in found]:
         raise Unknown(f"ECS doesn't show {', '.join(missing)}, which the release consists of.")
     services = {
         service: ReleasedService(
-            name, dict(found[name].images), without_secrets(found[name].body), arguments["commits"].get(service, "")
+            name, dict(found[name].images), without_secrets(found[name].body), arguments.commits.get(service, "")
         )
         for service, name in names.items()
     }
@@ -42,9 +42,9 @@ def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]
         context.environment.name,
         context.run,
         services,
-        schema=arguments["schema"],
-        schema_floor=arguments["schema_floor"],
-        proof=arguments["proof"],
+        schema=known(arguments.schema),
+        schema_floor=known(arguments.schema_floor),
+        proof=known(arguments.proof),
     )
     return _remembered(release)
 
@@ -58,9 +58,9 @@ def _remembered(release: Release) -> dict[str, Json]:
     }
 
 
-def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome:
+def _poll(context: Context, arguments: RecordRelease) -> Outcome:
     number = context.state["number"]
-    names = ", ".join(f"{service} {short_name(name)}" for service, name in sorted(arguments["services"].items()))
+    names = ", ".join(f"{service} {short_name(known(name))}" for service, name in sorted(arguments.services.items()))
     doubt = context.state.get("doubt", "" if context.state.get("watched", True) else "unwatched")
     became = f"runs, {doubt}" if doubt else "is verified"
     if context.state.get("is_rollback"):
@@ -75,8 +75,8 @@ def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome:
     return Outcome(verdict, sentence, {"number": number}, {"number": number})
 
 
-def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+def _commands(environment: Environment, arguments: RecordRelease) -> Sequence[str]:
     return []
 
 
-ACTION = register(Action("releases.record", _apply, _is_applied, _poll, _commands))
+ACTION = register(Action(RecordRelease, _apply, _is_applied, _poll, _commands))

@@ -1,8 +1,4 @@
-"""``scaling.set``: a service's limits, as the autoscaler keeps them, and its count, until all of it is healthy.
-
-Arguments: ``service``; ``minimum`` and ``maximum``, None for a service without an autoscaler; ``at_least`` and
-``at_most``, between which the count is brought; ``settle_seconds``, for which new tasks must stay healthy.
-"""
+"""``scaling.set``: a service's limits, as the autoscaler keeps them, and its count, until all of it is healthy."""
 
 from __future__ import annotations
 
@@ -20,10 +16,9 @@ from omc.facts.scaling import DIMENSION, NAMESPACE, resource_id
 from omc.facts.services import EcsService, read_services
 from omc.facts.tasks import list_running_tasks
 from omc.judgement.task_causes import cause_of
+from omc.model.arguments.scaling import SetCapacity
 from omc.model.plan import Json
 from omc.stack import Environment
-
-Arguments = Mapping[str, Any]
 
 
 def _limits(aws: Gateway, environment: Environment, service: str) -> tuple[int, int] | None:
@@ -33,52 +28,52 @@ def _limits(aws: Gateway, environment: Environment, service: str) -> tuple[int, 
     return (records[0]["MinCapacity"], records[0]["MaxCapacity"]) if records else None
 
 
-def _is_applied(context: Context, arguments: Arguments) -> bool:
+def _is_applied(context: Context, arguments: SetCapacity) -> bool:
     desired = _service(context, arguments).desired
     if "desired" not in context.state:
         context.checkpoint({"desired": desired, "since": context.now().isoformat()})
-    return _limits_are_set(context, arguments) and bool(arguments["at_least"] <= desired <= arguments["at_most"])
+    return _limits_are_set(context, arguments) and bool(arguments.at_least <= desired <= arguments.at_most)
 
 
-def _limits_are_set(context: Context, arguments: Arguments) -> bool:
-    wanted = (arguments["minimum"], arguments["maximum"])
-    return wanted == (None, None) or wanted == _limits(context.gateway, context.environment, arguments["service"])
+def _limits_are_set(context: Context, arguments: SetCapacity) -> bool:
+    wanted = (arguments.minimum, arguments.maximum)
+    return wanted == (None, None) or wanted == _limits(context.gateway, context.environment, arguments.service)
 
 
-def _apply(context: Context, arguments: Arguments) -> Mapping[str, Json]:
+def _apply(context: Context, arguments: SetCapacity) -> Mapping[str, Json]:
     """The limits first, since the autoscaler would undo a count outside of them; then the nearest count that fits.
 
     One step, because that is the order in which it is undone too. What is there already isn't done again.
     """
-    aws, environment, name = context.gateway, context.environment, arguments["service"]
+    aws, environment, name = context.gateway, context.environment, arguments.service
     if not _limits_are_set(context, arguments):
         aws.client("application-autoscaling").register_scalable_target(**_target(environment, arguments))
     desired = _service(context, arguments).desired
-    count = min(max(desired, arguments["at_least"]), arguments["at_most"])
+    count = min(max(desired, arguments.at_least), arguments.at_most)
     if count != desired:
         aws.client("ecs").update_service(cluster=environment.cluster, service=name, desiredCount=count)
     return {"set": count}
 
 
-def _target(environment: Environment, arguments: Arguments) -> dict[str, Any]:
+def _target(environment: Environment, arguments: SetCapacity) -> dict[str, Any]:
     return {
         "ServiceNamespace": NAMESPACE,
-        "ResourceId": resource_id(environment, arguments["service"]),
+        "ResourceId": resource_id(environment, arguments.service),
         "ScalableDimension": DIMENSION,
-        "MinCapacity": arguments["minimum"],
-        "MaxCapacity": arguments["maximum"],
+        "MinCapacity": arguments.minimum,
+        "MaxCapacity": arguments.maximum,
     }
 
 
-def _service(context: Context, arguments: Arguments) -> EcsService:
-    name = arguments["service"]
+def _service(context: Context, arguments: SetCapacity) -> EcsService:
+    name = arguments.service
     for service in read_services(context.gateway, context.environment).services:
         if service.name == name and service.status == "ACTIVE":
             return service
     raise Refused(f"{name} does not exist any more in the cluster {context.environment.cluster}.")
 
 
-def _poll(context: Context, arguments: Arguments) -> Outcome | None:
+def _poll(context: Context, arguments: SetCapacity) -> Outcome | None:
     """Healthy are as many targets as tasks are wanted, in each target group; or tasks that run, where there is none.
 
     The autoscaler may have gone further meanwhile, which is as it should be; somebody else's smaller count is not.
@@ -91,13 +86,13 @@ def _poll(context: Context, arguments: Arguments) -> Outcome | None:
         found = _limits(context.gateway, context.environment, name)
         now = f"between {found[0]} and {found[1]} tasks" if found else "by no autoscaler"
         return Outcome(Verdict.SUPERSEDED, f"{name} is kept {now}: somebody changed it.", evidence)
-    if desired < arguments["at_least"]:
+    if desired < arguments.at_least:
         sentence = f"{name} wants {desired} tasks now, fewer than requested: somebody changed it."
         return Outcome(Verdict.SUPERSEDED, sentence, evidence)
     since = datetime.fromisoformat(str(context.state["since"]))
-    waits = _waits_for(context, service, healthy, since, float(arguments.get("settle_seconds", 0.0)))
+    waits = _waits_for(context, service, healthy, since, arguments.settle_seconds)
     if not waits:
-        more = "" if desired <= arguments["at_most"] else ", after the autoscaler raised it further"
+        more = "" if desired <= arguments.at_most else ", after the autoscaler raised it further"
         count = "1 task runs and is" if desired == 1 else f"{desired} tasks run and are"
         return Outcome(Verdict.SUCCEEDED, f"{name}: {count} healthy{more}.", evidence)
     failed = staying.failed_since(context, name, since)
@@ -135,16 +130,16 @@ def _healthy(aws: Gateway, service: EcsService) -> int:
     return min(counts)
 
 
-def _commands(environment: Environment, arguments: Arguments) -> Sequence[str]:
+def _commands(environment: Environment, arguments: SetCapacity) -> Sequence[str]:
     lines = []
-    if arguments["minimum"] is not None:
+    if arguments.minimum is not None:
         target = _target(environment, arguments)
         lines.append(_line("application-autoscaling", "RegisterScalableTarget", target, environment))
-    if arguments["at_least"] == arguments["at_most"]:  # else the autoscaler brings it within its limits
+    if arguments.at_least == arguments.at_most:  # else the autoscaler brings it within its limits
         wanted = {
             "cluster": environment.cluster,
-            "service": arguments["service"],
-            "desiredCount": arguments["at_least"],
+            "service": arguments.service,
+            "desiredCount": arguments.at_least,
         }
         lines.append(_line("ecs", "UpdateService", wanted, environment))
     return lines
@@ -155,4 +150,4 @@ def _line(service: str, operation: str, parameters: dict[str, Any], environment:
     return command_line(call, environment.region)
 
 
-register(Action("scaling.set", _apply, _is_applied, _poll, _commands))
+register(Action(SetCapacity, _apply, _is_applied, _poll, _commands))

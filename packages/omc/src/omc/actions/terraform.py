@@ -24,6 +24,7 @@ from omc.facts.terraform_json import changes
 from omc.infrastructure import plans
 from omc.infrastructure.roots import Root, root_of
 from omc.judgement.approved_changes import is_rest_of
+from omc.model.arguments.terraform import ApplyPlan
 from omc.model.plan import Json
 from omc.stack import Environment
 from omc.stack.model import LOCAL_ROOT
@@ -33,20 +34,20 @@ LOCK_WAIT = 60.0
 CLOCK_ERROR = timedelta(seconds=5)
 
 
-def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _is_applied(context: Context, arguments: ApplyPlan) -> bool:
     """Whether all of it is there. What is left of a cut-off apply is planned, and remembered as the file to apply."""
     root = _root(context, arguments)
     _let_others_end(context)
     state = root.state()
     serial, lineage = int(state.get("serial", 0)), str(state.get("lineage", ""))
     began = "began" in context.state
-    planned_from = arguments["serial"], arguments["lineage"]
-    as_planned = (serial, lineage) == planned_from or not (serial or arguments["serial"])
+    planned_from = arguments.serial, arguments.lineage
+    as_planned = (serial, lineage) == planned_from or not (serial or arguments.serial)
     if as_planned and not (began and context.cancelled()):
         return False  # the file can be applied, also after an apply that was cut off before it wrote its state
     if not began:
         raise Refused(
-            f"The state is number {serial} now, and the plan was made from number {arguments['serial']}: somebody "
+            f"The state is number {serial} now, and the plan was made from number {arguments.serial}: somebody "
             f"changed it meanwhile. Nothing was applied. "
             f"Plan again: omc infra plan --env {context.environment.name}"
         )
@@ -55,25 +56,25 @@ def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
     return _nothing_left(context, arguments, root)
 
 
-def _nothing_left(context: Context, arguments: Mapping[str, Any], root: Root) -> bool:
+def _nothing_left(context: Context, arguments: ApplyPlan, root: Root) -> bool:
     """Plan again after an apply that was cut off."""
     context.report("An apply was cut off; planning what is left of it")
 
     provided = _given(root, arguments)
 
     def plan() -> Path:
-        return plans.make(root, provided, context.report, destroy=arguments["destroy"], mark=context.token)
+        return plans.make(root, provided, context.report, destroy=arguments.destroy, mark=context.token)
 
     try:
         file = _with_lock(context, root, plan)
     except tf.StateLocked as error:
         raise Unknown(error.message) from error
     left = changes(tf.show(root.terraform, root.folder, file, env=root.environment).get("resource_changes"))
-    beyond = is_rest_of(left, arguments["approved"])
-    if not left or (arguments.get("partial") and len(beyond) == len(left)):
+    beyond = is_rest_of(left, arguments.approved)
+    if not left or (arguments.partial and len(beyond) == len(left)):
         return True  # of a part, what else the code wants is no rest
     if context.cancelled():
-        approved = len(arguments["approved"])
+        approved = len(arguments.approved)
         raise Interrupted(
             Verdict.CANCELLED,
             f"cancelled. The apply was cut off: of {approved} resources {len(left)} are still to be changed. "
@@ -87,19 +88,19 @@ def _nothing_left(context: Context, arguments: Mapping[str, Any], root: Root) ->
     return False
 
 
-def _given(root: Root, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _given(root: Root, arguments: ApplyPlan) -> dict[str, Any]:
     """What the plan was made with. The run keeps no secret, so those of its variables are in its file alone."""
-    file, kept = Path(arguments["plan"]), dict(arguments["variables"])
-    if not file.is_file() or plans.sha256_of(file) != arguments["sha256"]:
+    file, kept = Path(arguments.plan), dict(arguments.variables)
+    if not file.is_file() or plans.sha256_of(file) != arguments.sha256:
         return kept
     return kept | given_to(tf.show(root.terraform, root.folder, file, env=root.environment))
 
 
-def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+def _apply(context: Context, arguments: ApplyPlan) -> Mapping[str, Json]:
     """Apply the file that was approved, or the one with what is left of it."""
     root = _root(context, arguments)
-    file = Path(context.state.get("rest") or arguments["plan"])
-    expected = context.state.get("rest_sha256") or arguments["sha256"]
+    file = Path(context.state.get("rest") or arguments.plan)
+    expected = context.state.get("rest_sha256") or arguments.sha256
     if not file.is_file():
         raise Refused(
             f"The plan file {file} is not on this machine ({socket.gethostname()}): it holds secrets, so it stays "
@@ -130,14 +131,14 @@ def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]
     except tf.TerraformError as error:
         raise (_cancelled if events.stopping else _failed)(context, events, error) from error
     context.checkpoint({"applied": True})
-    for path in {file, Path(arguments["plan"])}:
+    for path in {file, Path(arguments.plan)}:
         if path.parent == root.plans:
             with suppress(OSError):
                 path.unlink()
     return {"counts": dict(events.counts), "state": int(root.state().get("serial", 0))}
 
 
-def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome:
+def _poll(context: Context, arguments: ApplyPlan) -> Outcome:
     """Terraform has waited for each resource itself."""
     if beyond := context.state.get("gave_up"):
         shown = ", ".join(beyond[:3]) + (f" and {len(beyond) - 3} more" if len(beyond) > 3 else "")
@@ -155,32 +156,32 @@ def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome:
             dict(context.state),
         )
     did = f"{counts.get('add', 0)} added, {counts.get('change', 0)} changed, {counts.get('remove', 0)} destroyed"
-    did += f", {arguments['unseen']}" if arguments.get("unseen") else ""
+    did += f", {arguments.unseen}" if arguments.unseen else ""
     rest = " (the rest of an apply that was cut off)" if context.state.get("rest") else ""
     message = f"Terraform applied the plan: {did}{rest}.{_rest_of_code(context, arguments)}"
     return Outcome(Verdict.SUCCEEDED, message, dict(context.state))
 
 
-def _rest_of_code(context: Context, arguments: Mapping[str, Any]) -> str:
+def _rest_of_code(context: Context, arguments: ApplyPlan) -> str:
     """What is said of a plan that was only a part of the change."""
-    if not arguments.get("partial"):
+    if not arguments.partial:
         return ""
     return f" It was ONLY A PART of the change. See the rest: omc infra plan --env {context.environment.name}"
 
 
-def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+def _commands(environment: Environment, arguments: ApplyPlan) -> Sequence[str]:
     name = LOCAL_ROOT if environment.is_local else environment.name
     folder = f"infrastructure/terraform/environments/{name}"
     lines = [] if not environment.is_local else ['eval "$(omc local env)"']
-    bucket = "" if environment.is_local else f' -backend-config="bucket={arguments["stack"]}-{name}-tfstate-$ACCOUNT"'
+    bucket = "" if environment.is_local else f' -backend-config="bucket={arguments.stack}-{name}-tfstate-$ACCOUNT"'
     return [
         *lines,
         f"terraform -chdir={folder} init{bucket}",
-        f"terraform -chdir={folder} apply {arguments['plan']}",
+        f"terraform -chdir={folder} apply {arguments.plan}",
     ]
 
 
-register(Action("terraform.apply_plan", _apply, _is_applied, _poll, _commands))
+register(Action(ApplyPlan, _apply, _is_applied, _poll, _commands))
 
 
 class _Events:
@@ -325,8 +326,8 @@ def _let_others_end(context: Context) -> None:
         )
 
 
-def _root(context: Context, arguments: Mapping[str, Any]) -> Root:
-    root = root_of(context.gateway, Path(arguments["project"]), Path(arguments["work"]), arguments["stack"])
+def _root(context: Context, arguments: ApplyPlan) -> Root:
+    root = root_of(context.gateway, Path(arguments.project), Path(arguments.work), arguments.stack)
     root.ensure()
     return root
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol, TypeAlias
 
 from omc.actions.action import action_named
 from omc.aws.gateway import Gateway, access_to
 from omc.engine.journal import UNDO  # with it come omc.engine.heartbeats, which reads the active run
+from omc.engine.step_arguments import misfit_of
 from omc.engine.undoing import UndoRequest, plan_of
 from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.facts.active_run import OwnRun
 from omc.facts.collector import Unavailable, dependencies
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
-from omc.model.plan import Plan, canonical, from_json, resolve, to_json
+from omc.model.arguments.base import OutputOf
+from omc.model.plan import Plan, canonical, from_json, to_json
 from omc.redaction import without_secrets
 from omc.stack import Environment, Stack
 from omc.store.opened import Store
@@ -64,7 +66,13 @@ def make(site: RunContext, procedure: str, request: Any, own_run: str = "") -> P
     moment (``Scope``), and what was asked. ``own_run``: the run that the plan is made again for.
     """
     if procedure == UNDO:
-        return plan_of(site.store, request)
+        undo = plan_of(site.store, request)
+        if found := misfit_of(undo, also_unknown=True):
+            raise Refused(
+                f"This omc can't undo the run {request.run}, whose plan another version made: {found}. Nothing was "
+                f"changed. Undo it with that version, or by hand: omc runs show {request.run}"
+            )
+        return undo
     provided = {Stack: site.stack, Store: site.store, OwnRun: OwnRun(own_run), type(request): request}
     facts = Facts(site.reads, Scope(site.store.now(), timedelta(hours=24)), provided)
     return plan_from(site.procedures.planner(procedure), facts, site.procedures.without)
@@ -135,22 +143,30 @@ def _check(plan: Plan) -> None:
     names = [step.name for step in plan.steps]
     if len(set(names)) != len(names):
         raise RuntimeError(f"Two steps of {plan.procedure} have one name: {names}")
+    if found := misfit_of(plan, also_unknown=True):
+        raise Refused(
+            f"The plan of {plan.procedure} came out wrong, which is a bug of omc: {found}. Nothing was changed. "
+            "Please report it."
+        )
 
 
 def commands(plan: Plan, environment: Environment) -> list[str]:
     """The plan by hand: each step's aws and terraform commands. What only a step finds out is written $STEP_KEY."""
     lines: list[str] = []
     for step in plan.steps:
-        lines += action_named(step.action).commands(environment, resolve(step.arguments, _Placeholders()))
+        action = action_named(step.action)
+        lines += action.commands(environment, _with_variables(action.read(step.arguments)))
     return lines
 
 
-class _Placeholders(dict[str, Any]):
-    """Outputs before there are any: each as the name of a shell variable."""
-
-    def __missing__(self, step: str) -> Any:
-        class Keys(dict[str, Any]):
-            def __missing__(self, key: str) -> str:
-                return "$" + f"{step}_{key}".upper().replace("-", "_")
-
-        return Keys()
+def _with_variables(value: Any) -> Any:
+    """Outputs of steps, before there are any, as names of shell variables."""
+    if isinstance(value, OutputOf):
+        return "$" + f"{value.output_of}_{value.key}".upper().replace("-", "_")
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{each.name: _with_variables(getattr(value, each.name)) for each in fields(value)})
+    if isinstance(value, tuple):
+        return tuple(_with_variables(item) for item in value)
+    if isinstance(value, Mapping):
+        return {name: _with_variables(item) for name, item in value.items()}
+    return value

@@ -17,10 +17,14 @@ from typing import Any, Protocol
 from omc.actions.action import Action, Context, Interrupted, Outcome, Verdict, action_named
 from omc.engine import integrity, journal, planning
 from omc.engine.journal import Lease
+from omc.engine.step_arguments import require_performable
 from omc.engine.transitions import End, Phase, RollBack, RunStep, State, StepState, decide
 from omc.engine.undoing import CUT_SHORT, outputs_of, step_status
 from omc.errors import AccessDenied, AwsRefused, BadCredentials, NoCredentials, OmcError, Unknown
+from omc.model.arguments.base import Arguments
 from omc.model.plan import Plan, from_json, resolve
+from omc.model.registry import NotRegistered
+from omc.model.typed_json import Misfit
 from omc.store.embedded import StoreError, StoreUnreachable
 from omc.store.models import Run, StepRow
 
@@ -93,6 +97,7 @@ class Runner:
         now = self._read()
         if now.run.state == State.ENDED:
             return True
+        require_performable(now.plan, now.run.id)
         self._require_fence(now.run)
         move = decide(
             now.plan,
@@ -150,10 +155,9 @@ class Runner:
             self.reporter.note(f"[{row.number}/{len(now.undos if undo else now.steps)}] {title}")
         try:
             action = action_named(name)
-            arguments: Mapping[str, Any] = resolve(record, outputs_of(now.steps))
-        except (KeyError, ImportError) as error:
-            outcome = Outcome(Verdict.FAILED, f"{title}: {type(error).__name__} {error}; this omc can't perform it.")
-            self._conclude(row, outcome)
+            arguments: Arguments = action.read(resolve(record, outputs_of(now.steps)))
+        except (KeyError, ImportError, Misfit) as error:
+            self._conclude(row, Outcome(Verdict.FAILED, f"{title}: {_why_not(name, error)} It was not begun."))
             return
         step = _Step(self, now.run, row, action, arguments, title, specified.deadline)
         outcome_found = step.effect() if row.state != StepState.PERFORMED else None
@@ -170,6 +174,15 @@ class Runner:
             return run.cancelled_by is not None
 
 
+def _why_not(action: str, error: Exception) -> str:
+    """Why a step can't be performed by this omc, as a sentence."""
+    if isinstance(error, NotRegistered | ImportError):
+        return f"this omc can't perform {action}, which it lacks: another version made the plan."
+    if isinstance(error, Misfit):
+        return f"an earlier step's output is not what {action} takes: {error}."
+    return f"an earlier step has no output {error}, which {action} needs."
+
+
 def token_of(run: str, phase: str, step: str) -> str:
     """The client token of a step: the same at every attempt, in whatever process."""
     return hashlib.sha256(f"{run} {phase} {step}".encode()).hexdigest()[:32]
@@ -182,8 +195,8 @@ class _Step:
     runner: Runner
     run: Run
     row: StepRow
-    action: Action
-    arguments: Mapping[str, Any]
+    action: Action[Any]
+    arguments: Arguments
     title: str
     deadline: float
     pause: float = FIRST_PAUSE

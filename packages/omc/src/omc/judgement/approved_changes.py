@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from omc.facts.terraform_json import Change, ChangeAction
-from omc.model.plan import Json
+from omc.model.arguments.terraform import ApprovedChange
 
 
-def approved_changes(changes: Sequence[Change]) -> list[Json]:
+def approved_changes(changes: Sequence[Change]) -> tuple[ApprovedChange, ...]:
     """What an approval covers, resource by resource."""
-    return [{"address": change.address, "does": change.does.value} for change in changes]
+    return tuple(ApprovedChange(change.address, change.does.value) for change in changes)
 
 
-def is_rest_of(rest: Sequence[Change], approved: Sequence[Json]) -> list[str]:
+def is_rest_of(rest: Sequence[Change], approved: Sequence[ApprovedChange]) -> list[str]:
     """The addresses of ``rest`` that the approval doesn't cover; none: it is what a cut-off apply left to do.
 
     A resource whose creation was cut off is made again: that is what was approved, and nothing was in it yet.
     """
-    covered = {(one["address"], one["does"]) for one in approved if isinstance(one, dict)}
+    covered = {(one.address, one.does) for one in approved}
     return [
         change.address
         for change in rest

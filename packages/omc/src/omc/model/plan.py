@@ -14,8 +14,14 @@ from enum import StrEnum
 from typing import Any
 
 from omc.errors import Altered
+from omc.model.arguments import base
+from omc.model.arguments.base import Arguments
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+
+DEADLINE = 900.0
+"""Seconds that a step has where its plan says nothing else."""
 
 
 class Risk(StrEnum):
@@ -48,7 +54,7 @@ class Step:
     action: str
     """The key of an action in ``omc.actions``: ``ecs.roll_service``."""
     arguments: Mapping[str, Json]
-    """May hold ``output_of(step, key)`` where an earlier step finds the value out."""
+    """Those of its action as JSON, as they are hashed and kept. Planners give them typed: ``step``."""
     title: str
     """What it does, in plain words, for a person at 3 a.m."""
     before: str = ""
@@ -56,7 +62,7 @@ class Step:
     """What changes: ``ohmycoins-backend:7`` to ``ohmycoins-backend:8``; empty where nothing does."""
     undo: Undo | None = None
     """Performed in reverse order, for the steps that took effect, when the plan fails and ``undo_on_failure``."""
-    deadline: float = 900.0
+    deadline: float = DEADLINE
     """Seconds from its start after which a step that hasn't come to an end is *unknown*."""
 
 
@@ -110,9 +116,23 @@ class Plan:
         )
 
 
-def output_of(step: str, key: str) -> Mapping[str, Json]:
-    """A value that an earlier step finds out, as an argument of a later one."""
-    return {"output_of": step, "key": key}
+def step(
+    name: str,
+    arguments: Arguments,
+    title: str,
+    *,
+    before: str = "",
+    after: str = "",
+    undo: Undo | None = None,
+    deadline: float = DEADLINE,
+) -> Step:
+    """A step of a plan. Which action it is follows from its arguments."""
+    return Step(name, arguments.ACTION, base.to_json(arguments), title, before, after, undo, deadline)
+
+
+def undo_by(arguments: Arguments, description: str) -> Undo:
+    """What takes a step back."""
+    return Undo(arguments.ACTION, base.to_json(arguments), description)
 
 
 def resolve(arguments: Json, outputs: Mapping[str, Mapping[str, Json]]) -> Any:

@@ -9,7 +9,7 @@ from omc.errors import Refused
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.images import WantedImages
 from omc.facts.services import EcsService, Services
-from omc.model.plan import Json, output_of
+from omc.model.arguments.base import Late, output_of
 from omc.model.requests import DeployRequest
 from omc.procedures.definition_changes import with_image
 from omc.procedures.preconditions.services import rollout_of
@@ -46,7 +46,7 @@ class Change:
         return self.differs or not self.old.is_active
 
     @property
-    def revision(self) -> Json:
+    def revision(self) -> Late[str]:
         """As an argument of a step."""
         return output_of(f"register-{self.service.name}", "task_definition") if self.registers else self.old.name
 

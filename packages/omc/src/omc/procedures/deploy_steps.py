@@ -11,7 +11,12 @@ from omc.facts.incidents import OpenIncidents
 from omc.facts.releases import Ledger
 from omc.facts.services import EcsService
 from omc.judgement.bake import health_of
-from omc.model.plan import Json, Step, Undo, output_of
+from omc.model.arguments.base import Late, output_of
+from omc.model.arguments.cloudwatch import NoteBefore, Settle
+from omc.model.arguments.ecr import ProtectImage
+from omc.model.arguments.ecs import RegisterRevision, RollService, RunTask
+from omc.model.arguments.releases import RecordRelease
+from omc.model.plan import Step, step, undo_by
 from omc.model.requests import DeployRequest
 from omc.procedures.definition_changes import with_image
 from omc.procedures.deploy_changes import Change
@@ -45,16 +50,15 @@ def watch_of(
     health = health_of(ledger, environment.thresholds)
     against = f"release {health.release} when it was verified" if health else "the limits of omc.toml"
     if_incident = "" if longer == seconds else f" ({longer:g} s if users are served badly before it)"
-    return Step(
-        name="watch",
-        action="cloudwatch.settle",
-        arguments={
-            "seconds": seconds,
-            "incident_seconds": longer,
-            "before": output_of("before", "reading"),
-            "health": asdict(health) if health else None,
-            "services": {change.service.name: change.revision for change in work},
-        },
+    return step(
+        "watch",
+        Settle(
+            seconds=seconds,
+            incident_seconds=longer,
+            before=output_of("before", "reading"),
+            health=asdict(health) if health else None,
+            services={change.service.name: change.revision for change in work},
+        ),
         title=f"Watch errors, latency, alarms and tasks for {seconds:g} s{if_incident}{why}, against {against}",
         deadline=longer + 300,
     )
@@ -68,7 +72,7 @@ def steps_of(
     images: WantedImages,
     watch: Step,
 ) -> Iterator[Step]:
-    yield Step("before", "cloudwatch.note_before", {}, "Note how it is now: alarms, errors, latency", deadline=120.0)
+    yield step("before", NoteBefore(), "Note how it is now: alarms, errors, latency", deadline=120.0)
     for change in work:
         if change.registers:
             yield _register(change)
@@ -89,15 +93,14 @@ def steps_of(
 def _register(change: Change) -> Step:
     old = change.old
     title = f"Register a revision of {change.service.family} with the new image"
-    return Step(
-        name=f"register-{change.service.name}",
-        action="ecs.register_revision",
-        arguments={
-            "service": change.service.name,
-            "definition": without_secrets(change.new.body),
-            "source": (change.taken or old).name,
-            "tags": dict(change.new.tags_to_copy),
-        },
+    return step(
+        f"register-{change.service.name}",
+        RegisterRevision(
+            service=change.service.name,
+            definition=without_secrets(change.new.body),
+            source=(change.taken or old).name,
+            tags=change.new.tags_to_copy,
+        ),
         title=title if change.differs else f"Register {old.name} again: it is {old.status}",
         before=short(old.images[change.service.container]) if change.differs else "",
         after=short(change.new.images[change.service.container]) if change.differs else "",
@@ -135,7 +138,7 @@ def _migrate(change: Change, definitions: Definitions) -> Iterator[Step]:
     yield migration_step(change.service, change.running, revision)
 
 
-def _register_migration(change: Change, found: Definition | None) -> Generator[Step, None, Json]:
+def _register_migration(change: Change, found: Definition | None) -> Generator[Step, None, Late[str]]:
     """Yields the step that registers a revision, where one is needed; returns what the migration runs."""
     name, container = change.service.name, change.service.container
     if found is None or container not in found.images:
@@ -143,32 +146,30 @@ def _register_migration(change: Change, found: Definition | None) -> Generator[S
     body = with_image(found.body, container, change.new.images[container])
     if body == found.body:
         return found.name
-    step = Step(
-        name=f"register-migrate-{name}",
-        action="ecs.register_revision",
-        arguments={"service": f"migrate-{name}", "definition": body, "tags": dict(found.tags_to_copy)},
+    register = step(
+        f"register-migrate-{name}",
+        RegisterRevision(service=f"migrate-{name}", definition=body, tags=found.tags_to_copy),
         title=f"Register a revision of {change.service.migrate_family} with the new image",
         before=short(found.images[container]),
         after=short(change.new.images[container]),
         deadline=120.0,
     )
-    yield step
-    return output_of(step.name, "task_definition")
+    yield register
+    return output_of(register.name, "task_definition")
 
 
-def migration_step(service: Service, running: EcsService, revision: Json) -> Step:
+def migration_step(service: Service, running: EcsService, revision: Late[str]) -> Step:
     """Run a service's migration with a revision, where its tasks run."""
-    return Step(
-        name=f"migrate-{service.name}",
-        action="ecs.run_task",
-        arguments={
-            "task_definition": revision,
-            "container": service.container,
-            "command": list(service.migrate),
-            "network": dict(running.network),
-            "launch": dict(running.launch),
-            "what": f"the migration of {service.name}",
-        },
+    return step(
+        f"migrate-{service.name}",
+        RunTask(
+            task_definition=revision,
+            container=service.container,
+            command=tuple(service.migrate),
+            network=running.network,
+            launch=running.launch,
+            what=f"the migration of {service.name}",
+        ),
         title=f"Migrate the database in a task of its own: {' '.join(service.migrate)}",
         deadline=MIGRATION_DEADLINE,
     )
@@ -176,27 +177,25 @@ def migration_step(service: Service, running: EcsService, revision: Json) -> Ste
 
 def _roll(change: Change, environment: Environment) -> Step:
     name = change.service.name
-    back = Undo(
-        action="ecs.roll_service",
-        arguments={
-            "service": name,
-            "task_definition": change.old.name,
-            "digests": digests_of(change.old),
-            "instead_of": [change.revision],
-            "back": True,
-            "settle_seconds": environment.settle_seconds,
-        },
-        description=f"back to {change.old.name}",
+    back = undo_by(
+        RollService(
+            service=name,
+            task_definition=change.old.name,
+            digests=digests_of(change.old),
+            instead_of=(change.revision,),
+            back=True,
+            settle_seconds=environment.settle_seconds,
+        ),
+        f"back to {change.old.name}",
     )
-    return Step(
-        name=f"roll-{name}",
-        action="ecs.roll_service",
-        arguments={
-            "service": name,
-            "task_definition": change.revision,
-            "digests": digests_of(change.new),
-            "force_new": not change.registers,
-        },
+    return step(
+        f"roll-{name}",
+        RollService(
+            service=name,
+            task_definition=change.revision,
+            digests=digests_of(change.new),
+            force_new=not change.registers,
+        ),
         title=f"Roll {name}, and watch until the outcome is known",
         before=change.old.name,
         after=change.after,
@@ -208,34 +207,32 @@ def _roll(change: Change, environment: Environment) -> Step:
 def _protect(change: Change) -> Iterator[Step]:
     image = parse(change.new.images[change.service.container])
     if image and image.repository and image.digest:
-        yield Step(
-            name=f"protect-{change.service.name}",
-            action="ecr.protect_image",
-            arguments={"repository": image.repository, "digest": image.digest},
+        yield step(
+            f"protect-{change.service.name}",
+            ProtectImage(repository=image.repository, digest=image.digest),
             title=f"Keep the image of {change.service.name} from expiring, so that it can be rolled back to",
             deadline=120.0,
         )
 
 
 def _record(work: list[Change], definitions: Definitions, images: WantedImages, migrated: Step | None) -> Step:
-    revisions: dict[str, Json] = {name: definition.name for name, definition in definitions.running.items()}
+    revisions: dict[str, Late[str]] = {name: definition.name for name, definition in definitions.running.items()}
     revisions |= {change.service.name: change.revision for change in work}
-    return Step(
-        name="record",
-        action="releases.record",
-        arguments={
-            "services": revisions,
-            "commits": {name: wanted.image.commit for name, wanted in images.of.items() if wanted.image},
-            "schema": output_of(migrated.name, "schema") if migrated else None,
-            "schema_floor": output_of(migrated.name, "schema_floor") if migrated else None,
-            "proof": output_of("watch", "proof"),
-        },
+    return step(
+        "record",
+        RecordRelease(
+            services=revisions,
+            commits={name: wanted.image.commit for name, wanted in images.of.items() if wanted.image},
+            schema=output_of(migrated.name, "schema") if migrated else None,
+            schema_floor=output_of(migrated.name, "schema_floor") if migrated else None,
+            proof=output_of("watch", "proof"),
+        ),
         title="Record the release, and how it was watched",
         deadline=120.0,
     )
 
 
-def digests_of(definition: Definition) -> dict[str, Json]:
+def digests_of(definition: Definition) -> dict[str, str]:
     """The digest of each container whose image is pinned by one."""
     parsed = {container: parse(image) for container, image in definition.images.items()}
     return {container: image.digest for container, image in parsed.items() if image and image.digest}

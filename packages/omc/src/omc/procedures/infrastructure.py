@@ -15,7 +15,8 @@ from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import Change, ChangeAction
 from omc.infrastructure.planned_change import PlannedChange
 from omc.judgement.approved_changes import approved_changes
-from omc.model.plan import Detail, Json, Plan, Risk, Step
+from omc.model.arguments.terraform import ApplyPlan
+from omc.model.plan import Detail, Json, Plan, Risk, Step, step
 from omc.procedures.infrastructure_summary import DataLoss, Summary, detail, summary
 from omc.procedures.postponed import postponed
 from omc.procedures.prices import sentences
@@ -146,23 +147,22 @@ def owned_by_deployments(change: Change) -> bool:
 
 
 def _step(request: PlannedChange, plan: SavedPlan, summary: Summary) -> Step:
-    return Step(
-        name="apply",
-        action="terraform.apply_plan",
-        arguments={
-            "project": request.project,
-            "work": request.work,
-            "stack": request.stack,
-            "plan": request.plan,
-            "sha256": request.sha256,
-            "serial": plan.serial,
-            "lineage": plan.lineage,
-            "destroy": _destroys_all(plan),
-            "variables": dict(plan.variables),
-            "approved": approved_changes(summary.changes),
-            "partial": summary.is_partial,
-            "unseen": summary.unseen,
-        },
+    return step(
+        "apply",
+        ApplyPlan(
+            project=request.project,
+            work=request.work,
+            stack=request.stack,
+            plan=request.plan,
+            sha256=request.sha256,
+            serial=plan.serial,
+            lineage=plan.lineage,
+            destroy=_destroys_all(plan),
+            variables=plan.variables,
+            approved=approved_changes(summary.changes),
+            partial=summary.is_partial,
+            unseen=summary.unseen,
+        ),
         title=f"Terraform applies the plan {request.sha256[:12]}",
         before=f"{plan.managed} resources, state {plan.state_serial}",
         after=summary.counted,

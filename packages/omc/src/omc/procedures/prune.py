@@ -18,7 +18,8 @@ from omc.facts.registered import Registered
 from omc.facts.releases import Ledger
 from omc.facts.scope import Scope
 from omc.facts.services import Services
-from omc.model.plan import Plan, Risk, Step
+from omc.model.arguments.ecs import Deregister
+from omc.model.plan import Plan, Risk, step
 from omc.model.requests import PruneRequest
 from omc.procedures import preflight
 from omc.procedures.candidates import candidates, last_good
@@ -65,10 +66,9 @@ def plan_prune(
         title=f"Deregister {len(gone)} revisions in {environment.name}",
         risk=Risk.LOW,
         steps=tuple(
-            Step(
-                name=f"deregister-{name.replace(':', '-')}",
-                action="ecs.deregister",
-                arguments={"task_definition": name},
+            step(
+                f"deregister-{name.replace(':', '-')}",
+                Deregister(task_definition=name),
                 title=f"Deregister {name}",
                 before="ACTIVE",
                 after="INACTIVE",

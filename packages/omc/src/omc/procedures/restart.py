@@ -14,7 +14,8 @@ from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
-from omc.model.plan import Plan, Risk, Step
+from omc.model.arguments.ecs import RollService
+from omc.model.plan import Plan, Risk, Step, step
 from omc.model.requests import RestartRequest
 from omc.procedures import preflight
 from omc.procedures.deploy_steps import digests_of
@@ -78,16 +79,15 @@ def restart(
 
 
 def _step(service: EcsService, definition: Definition, environment: Environment) -> Step:
-    return Step(
-        name=f"restart-{service.name}",
-        action="ecs.roll_service",
-        arguments={
-            "service": service.name,
-            "task_definition": service.task_definition,
-            "digests": digests_of(definition),
-            "force_new": True,
-            "instead_of": [service.task_definition],
-            "settle_seconds": environment.settle_seconds,
-        },
+    return step(
+        f"restart-{service.name}",
+        RollService(
+            service=service.name,
+            task_definition=service.task_definition,
+            digests=digests_of(definition),
+            force_new=True,
+            instead_of=(service.task_definition,),
+            settle_seconds=environment.settle_seconds,
+        ),
         title=f"Replace all tasks of {service.name} by new ones of {service.task_definition}",
     )

@@ -22,7 +22,10 @@ from omc.facts.requirements import CandidateNeeds, Requirements
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.subnets import Subnets
-from omc.model.plan import Json, Plan, Risk, Step, output_of
+from omc.model.arguments.base import Late, output_of
+from omc.model.arguments.ecs import RegisterRevision, RollService, StopDeployment
+from omc.model.arguments.releases import RecordRelease
+from omc.model.plan import Plan, Risk, Step, step
 from omc.model.requests import RollbackRequest
 from omc.procedures import preflight
 from omc.procedures.candidates import Candidate, candidates, last_rollback, reach, stays
@@ -173,18 +176,17 @@ def _steps(ways: list[ServiceRollback], definitions: Definitions, environment: E
             yield _register(way, way.back)
     for way in ways:
         yield _stop(way, way.continues, environment) if way.continues else _roll(way, environment)
-    revisions: dict[str, Json] = {name: definition.name for name, definition in definitions.running.items()}
+    revisions: dict[str, Late[str]] = {name: definition.name for name, definition in definitions.running.items()}
     revisions |= {way.service.name: output_of(_name(way), "task_definition") for way in ways}
-    yield Step(
-        name="record",
-        action="releases.record",
-        arguments={
-            "services": revisions,
-            "commits": {},
-            "schema": None,
-            "schema_floor": None,
-            "proof": {way.service.name: output_of(_name(way), "healthy_seconds") for way in ways},
-        },
+    yield step(
+        "record",
+        RecordRelease(
+            services=revisions,
+            commits={},
+            schema=None,
+            schema_floor=None,
+            proof={way.service.name: output_of(_name(way), "healthy_seconds") for way in ways},
+        ),
         title="Record what serves now",
         deadline=120.0,
     )
@@ -195,15 +197,14 @@ def _name(way: ServiceRollback) -> str:
 
 
 def _register(way: ServiceRollback, back: Definition) -> Step:
-    return Step(
-        name=f"register-{way.service.name}",
-        action="ecs.register_revision",
-        arguments={
-            "service": way.service.name,
-            "definition": without_secrets(back.body),
-            "source": back.name,
-            "tags": dict(back.tags_to_copy),
-        },
+    return step(
+        f"register-{way.service.name}",
+        RegisterRevision(
+            service=way.service.name,
+            definition=without_secrets(back.body),
+            source=back.name,
+            tags=back.tags_to_copy,
+        ),
         title=f"Register {back.name} again: it is {back.status}",
         deadline=120.0,
     )
@@ -211,16 +212,15 @@ def _register(way: ServiceRollback, back: Definition) -> Step:
 
 def _roll(way: ServiceRollback, environment: Environment) -> Step:
     assert way.back is not None  # else it is stopped  # noqa: S101
-    return Step(
-        name=_name(way),
-        action="ecs.roll_service",
-        arguments={
-            "service": way.service.name,
-            "task_definition": way.revision,
-            "digests": digests_of(way.back),
-            "back": True,
-            "settle_seconds": environment.settle_seconds,
-        },
+    return step(
+        _name(way),
+        RollService(
+            service=way.service.name,
+            task_definition=way.revision,
+            digests=digests_of(way.back),
+            back=True,
+            settle_seconds=environment.settle_seconds,
+        ),
         title=f"Put {way.service.name} back on {way.back.name}, and watch until all of it serves",
         before=way.now.name,
         after=way.back.name,
@@ -229,15 +229,14 @@ def _roll(way: ServiceRollback, environment: Environment) -> Step:
 
 
 def _stop(way: ServiceRollback, continues: ServiceDeployment, environment: Environment) -> Step:
-    return Step(
-        name=_name(way),
-        action="ecs.stop_deployment",
-        arguments={
-            "service": way.service.name,
-            "service_deployment": continues.arn,
-            "failing": continues.task_definition,
-            "settle_seconds": environment.settle_seconds,
-        },
+    return step(
+        _name(way),
+        StopDeployment(
+            service=way.service.name,
+            service_deployment=continues.arn,
+            failing=continues.task_definition,
+            settle_seconds=environment.settle_seconds,
+        ),
         title=f"Stop the deployment of {continues.task_definition} to {way.service.name}; ECS rolls it back",
         before=continues.task_definition,
         after="what ran before",

@@ -12,7 +12,8 @@ from omc.facts.deployments import ROLLED_BACK, History, ServiceDeployment
 from omc.facts.releases import Ledger
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService
-from omc.model.plan import Json, canonical, output_of
+from omc.model.arguments.base import Late, output_of
+from omc.model.plan import canonical
 from omc.model.releases import Release
 from omc.model.requests import RollbackRequest
 from omc.procedures import preflight
@@ -42,7 +43,7 @@ class ServiceRollback:
         return self.back is not None and not self.back.is_active
 
     @property
-    def revision(self) -> Json:
+    def revision(self) -> Late[str]:
         if self.registers:
             return output_of(f"register-{self.service.name}", "task_definition")
         return self.back.name if self.back else ""

@@ -23,7 +23,10 @@ from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
-from omc.model.plan import Json, Plan, Risk, Step, Undo, output_of
+from omc.model.arguments.base import output_of
+from omc.model.arguments.scaling import SetCapacity
+from omc.model.arguments.timers import CancelTimer, SetTimer
+from omc.model.plan import Json, Plan, Risk, Step, step, undo_by
 from omc.model.requests import ScaleRequest
 from omc.procedures import preflight
 from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
@@ -148,16 +151,15 @@ def _steps(
 ) -> Iterator[Step]:
     name = service.name
     if request.seconds is not None:
-        yield _timer(request, wish, service, target)
+        yield _timer(request.seconds, wish, service, target)
     before, after = _now(service, target, exact=request.count is not None), wish
-    yield Step(
-        name=f"scale-{name}",
-        action="scaling.set",
-        arguments=_arguments(name, after, target, environment),
+    yield step(
+        f"scale-{name}",
+        _arguments(name, after, target, environment),
         title=f"Bring {name} to {_tasks(after)}, and wait until all of them are healthy",
         before=_in_words(before, target),
         after=_in_words(after, target),
-        undo=Undo("scaling.set", _arguments(name, before, target, environment), f"back to {_in_words(before, target)}"),
+        undo=undo_by(_arguments(name, before, target, environment), f"back to {_in_words(before, target)}"),
         deadline=HEALTHY_WITHIN,
     )
 
@@ -172,15 +174,15 @@ def _now(service: EcsService, target: ScalableTarget | None, *, exact: bool) -> 
 
 def _arguments(
     name: str, wish: _DesiredCapacity, target: ScalableTarget | None, environment: Environment
-) -> dict[str, Json]:
-    return {
-        "service": name,
-        "minimum": wish.minimum if target else None,
-        "maximum": wish.maximum if target else None,
-        "at_least": wish.at_least,
-        "at_most": wish.at_most,
-        "settle_seconds": environment.settle_seconds,
-    }
+) -> SetCapacity:
+    return SetCapacity(
+        service=name,
+        minimum=wish.minimum if target else None,
+        maximum=wish.maximum if target else None,
+        at_least=wish.at_least,
+        at_most=wish.at_most,
+        settle_seconds=environment.settle_seconds,
+    )
 
 
 def _in_words(wish: _DesiredCapacity, target: ScalableTarget | None) -> str:
@@ -190,7 +192,7 @@ def _in_words(wish: _DesiredCapacity, target: ScalableTarget | None) -> str:
     return f"{_tasks(wish)}, {limits}" if target else _tasks(wish)
 
 
-def _timer(request: ScaleRequest, wish: _DesiredCapacity, service: EcsService, target: ScalableTarget | None) -> Step:
+def _timer(seconds: int, wish: _DesiredCapacity, service: EcsService, target: ScalableTarget | None) -> Step:
     """First, so that a run that dies after its effect gives it back all the same; it finds nothing to do if not."""
     if target is None:
         back = ScaleRequest(service.name, count=service.desired, gives_back=(wish.at_least,))
@@ -200,17 +202,16 @@ def _timer(request: ScaleRequest, wish: _DesiredCapacity, service: EcsService, t
         back = ScaleRequest(service.name, minimum=target.minimum, maximum=target.maximum, gives_back=limits)
         words = f"{target.minimum}-{target.maximum} tasks"
     name = f"give-back-{service.name}"
-    return Step(
-        name=name,
-        action="timers.set",
-        arguments={
-            "seconds": request.seconds,
-            "procedure": "scale",
-            "request": _asked(back),
-            "why": f"{service.name} was scaled for {_period(request.seconds or 0)}: back to {words}",
-        },
-        title=f"Set the timer that brings {service.name} back to {words} after {_period(request.seconds or 0)}",
-        undo=Undo("timers.cancel", {"timer": output_of(name, "timer")}, "the timer is cancelled"),
+    return step(
+        name,
+        SetTimer(
+            seconds=seconds,
+            procedure="scale",
+            request=_asked(back),
+            why=f"{service.name} was scaled for {_period(seconds)}: back to {words}",
+        ),
+        title=f"Set the timer that brings {service.name} back to {words} after {_period(seconds)}",
+        undo=undo_by(CancelTimer(timer=output_of(name, "timer")), "the timer is cancelled"),
         deadline=60.0,
     )
 

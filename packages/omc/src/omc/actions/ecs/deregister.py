@@ -1,38 +1,35 @@
-"""``ecs.deregister``: make one revision INACTIVE. Only ``omc releases prune`` asks for it.
-
-Arguments: ``task_definition`` (``family:revision``).
-"""
+"""``ecs.deregister``: make one revision INACTIVE. Only ``omc releases prune`` asks for it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.facts.definitions import describe_definition
+from omc.model.arguments.ecs import Deregister
 from omc.model.plan import Json
 from omc.stack import Environment
 
 
-def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
-    found = describe_definition(context.gateway, arguments["task_definition"])
+def _is_applied(context: Context, arguments: Deregister) -> bool:
+    found = describe_definition(context.gateway, arguments.task_definition)
     return found is None or found.status != "ACTIVE"
 
 
-def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
-    context.gateway.client("ecs").deregister_task_definition(taskDefinition=arguments["task_definition"])
+def _apply(context: Context, arguments: Deregister) -> Mapping[str, Json]:
+    context.gateway.client("ecs").deregister_task_definition(taskDefinition=arguments.task_definition)
     return {}
 
 
-def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome:
-    return Outcome(Verdict.SUCCEEDED, f"{arguments['task_definition']} is deregistered.")
+def _poll(context: Context, arguments: Deregister) -> Outcome:
+    return Outcome(Verdict.SUCCEEDED, f"{arguments.task_definition} is deregistered.")
 
 
-def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
+def _commands(environment: Environment, arguments: Deregister) -> Sequence[str]:
     return [
-        f"aws ecs deregister-task-definition --task-definition {arguments['task_definition']} "
+        f"aws ecs deregister-task-definition --task-definition {arguments.task_definition} "
         f"--region {environment.region}"
     ]
 
 
-ACTION = register(Action("ecs.deregister", _apply, _is_applied, _poll, _commands))
+ACTION = register(Action(Deregister, _apply, _is_applied, _poll, _commands))

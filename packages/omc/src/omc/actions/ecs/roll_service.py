@@ -1,10 +1,6 @@
 """``ecs.roll_service``: put a service on a revision, and stay until it is known what became of it.
 
-Arguments: ``service``; ``task_definition`` (``family:revision``); ``digests``, the image of each container that is
-pinned; ``force_new``, new tasks although the revision runs already; ``instead_of``, the revisions that it may replace
-(empty: any), so that an undo leaves alone what somebody else has put there since; ``back``, it is a way back;
-``settle_seconds``, for which the new tasks must stay well where no watch of the release follows. Outputs:
-``task_definition``, ``service_deployment``, ``healthy_seconds`` from the call to all wanted tasks serving.
+Outputs: ``task_definition``, ``service_deployment``, ``healthy_seconds`` from the call to all wanted tasks serving.
 
 On a way back ECS must not heed the deployment alarms: one that the bad revision has set off may fire a little after
 the way back has begun, and ECS would take the service to the bad revision again. So the call turns them off, and they
@@ -29,6 +25,8 @@ from omc.facts.deployments import describe_deployments, list_deployments
 from omc.facts.rollouts import Rollout, read_rollout
 from omc.facts.services import describe_service, short_name
 from omc.facts.tasks import list_running_tasks
+from omc.model.arguments.base import known
+from omc.model.arguments.ecs import RollService
 from omc.model.plan import Json
 from omc.stack import Environment
 
@@ -39,19 +37,23 @@ REFUSED = frozenset({"InvalidParameterException", "ClientException", "Unsupporte
 """ECS's answers to a configuration that it doesn't take."""
 
 
-def expected_of(arguments: Mapping[str, Any]) -> Expected:
-    return Expected(arguments["service"], short_name(arguments["task_definition"]), arguments.get("digests", {}))
+def _expected(arguments: RollService) -> Expected:
+    return Expected(arguments.service, _revision(arguments), arguments.digests)
 
 
-def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _revision(arguments: RollService) -> str:
+    return short_name(known(arguments.task_definition))
+
+
+def _is_applied(context: Context, arguments: RollService) -> bool:
     """A deployment of the wanted revision that was not there before we asked for one."""
     if "deployment" in context.state or "declined" in context.state:
         return True
     if "before" not in context.state:
         return False
     before = set(context.state["before"])
-    wanted = short_name(arguments["task_definition"])
-    fresh = [arn for arn in list_deployments(context.gateway, arguments["service"]) if arn not in before]
+    wanted = _revision(arguments)
+    fresh = [arn for arn in list_deployments(context.gateway, arguments.service) if arn not in before]
     ours = [found for found in describe_deployments(context.gateway, fresh) if found.task_definition == wanted]
     if not ours:
         return False
@@ -59,17 +61,17 @@ def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
     return True
 
 
-def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
-    name, wanted = arguments["service"], short_name(arguments["task_definition"])
+def _apply(context: Context, arguments: RollService) -> Mapping[str, Json]:
+    name, wanted = arguments.service, _revision(arguments)
     service = describe_service(context.gateway, name)
     if service is None:
         raise NotFound(f"There is no service {name} in {context.environment.cluster}.", "ServiceNotFoundException")
-    allowed = [short_name(revision) for revision in arguments.get("instead_of", ())]
+    allowed = [short_name(known(revision)) for revision in arguments.instead_of]
     if allowed and service.task_definition not in (*allowed, wanted):
         return {"declined": service.task_definition}
     before = list_deployments(context.gateway, name)
     context.checkpoint({"before": list(before), "asked_at": context.now().isoformat()})
-    if service.task_definition == wanted and not arguments.get("force_new"):
+    if service.task_definition == wanted and not arguments.force_new:
         return {"deployment": ""}  # it is there already; to be seen whether it runs well
     if service.task_definition == wanted:  # the old tasks run the same revision: they are known by their ids
         context.checkpoint({"old_tasks": [task.id for task in list_running_tasks(context.gateway, name)]})
@@ -77,9 +79,9 @@ def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]
         "cluster": context.environment.cluster,
         "service": name,
         "taskDefinition": wanted,
-        "forceNewDeployment": bool(arguments.get("force_new")),
+        "forceNewDeployment": arguments.force_new,
     }
-    payload = _go_back(context, name, wire) if arguments.get("back") else _update(context, wire)
+    payload = _go_back(context, name, wire) if arguments.back else _update(context, wire)
     current = payload["service"].get("currentServiceDeployment", "")
     return {"deployment": current} if current and current not in before else {}
 
@@ -115,7 +117,7 @@ def _configuration(context: Context, service: str) -> dict[str, Any]:
     return {key: found[key] for key in CONFIGURATION if key in found}
 
 
-def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
+def _poll(context: Context, arguments: RollService) -> Outcome | None:
     outcome = _outcome(context, arguments)
     if outcome is None:
         return None
@@ -125,7 +127,7 @@ def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
             f"({why.rstrip('.')})."
         )
         return replace(outcome, sentence=f"{outcome.sentence} {more}")
-    if context.state.get("alarms") and (why := _alarms_on_again(context, arguments["service"])):
+    if context.state.get("alarms") and (why := _alarms_on_again(context, arguments.service)):
         return replace(outcome, sentence=f"{outcome.sentence} {why}")
     return outcome
 
@@ -149,8 +151,8 @@ def _alarms_on_again(context: Context, service: str) -> str:
     return ""
 
 
-def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
-    expected = expected_of(arguments)
+def _outcome(context: Context, arguments: RollService) -> Outcome | None:
+    expected = _expected(arguments)
     if declined := context.state.get("declined"):
         sentence = f"{expected.service} was left on {declined}, which somebody else deployed."
         return Outcome(Verdict.SUPERSEDED, sentence, {"task_definition": declined})
@@ -164,7 +166,9 @@ def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     fresh = replace(rollout, tasks=tuple(task for task in rollout.tasks if task.id not in old))
     if "healthy_seconds" not in context.state and all_healthy(fresh, expected):
         context.checkpoint({"healthy_seconds": round((context.now() - asked_at).total_seconds(), 1)})
-    judgement = still_well(context, arguments, rollout, expected, judge(rollout, expected, ours), asked_at)
+    judgement = still_well(
+        context, arguments.settle_seconds, rollout, expected, judge(rollout, expected, ours), asked_at
+    )
     if judgement.verdict is None:
         context.report(judgement.sentence)
         return None
@@ -184,14 +188,14 @@ def _outcome(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
 
 def still_well(
     context: Context,
-    arguments: Mapping[str, Any],
+    seconds: float,
     rollout: Rollout,
     expected: Expected,
     judgement: Judgement,
     since: datetime,
 ) -> Judgement:
     """The judgement of one reading, held back until the tasks that are new ``since`` have stayed well long enough."""
-    seconds, waits = float(arguments.get("settle_seconds", 0.0)), judgement.sentence
+    waits = judgement.sentence
     if judgement.verdict not in (None, Verdict.SUCCEEDED) or not seconds:
         return judgement
     if judgement.verdict is Verdict.SUCCEEDED and not (waits := staying.unchecked(context, rollout.tasks)):
@@ -212,21 +216,20 @@ def still_well(
     return Judgement(None, waits)
 
 
-def _pending_notice(context: Context, arguments: Mapping[str, Any]) -> str:
+def _pending_notice(context: Context, arguments: RollService) -> str:
     if not context.state.get("alarms"):
         return ""
     return (
-        f"The deployment alarms of {arguments['service']} are off during its rollback. Once that has ended, "
+        f"The deployment alarms of {arguments.service} are off during its rollback. Once that has ended, "
         "turn them on "
         f"again (omc infra apply --env {context.environment.name})."
     )
 
 
-def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
-    definition = arguments["task_definition"]
-    revision = short_name(definition) if isinstance(definition, str) else '"$REVISION"'
-    where = f"--cluster {environment.cluster} --service {arguments['service']}"
-    force = " --force-new-deployment" if arguments.get("force_new") else ""
+def _commands(environment: Environment, arguments: RollService) -> Sequence[str]:
+    revision = _revision(arguments)
+    where = f"--cluster {environment.cluster} --service {arguments.service}"
+    force = " --force-new-deployment" if arguments.force_new else ""
     # By hand: an alarm that fires only after the way back has begun makes ECS take it back; then do it once more.
     return [
         f"aws ecs update-service {where} --task-definition {revision}{force} --region {environment.region}",
@@ -235,4 +238,4 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     ]
 
 
-ACTION = register(Action("ecs.roll_service", _apply, _is_applied, _poll, _commands, pending_notice=_pending_notice))
+ACTION = register(Action(RollService, _apply, _is_applied, _poll, _commands, pending_notice=_pending_notice))

@@ -1,8 +1,7 @@
 """``ecs.run_task``: one task that does something and ends, such as a migration. Its exit code is the verdict.
 
-Arguments: ``task_definition``, ``container``, ``command``, ``network``, ``launch`` (as DescribeServices told them),
-``what`` (for sentences: ``the migration``). Outputs: ``task``, ``exit_code``, and ``schema``, the number in a last line
-like ``the schema is at version 7``, with ``schema_floor``, the oldest code that works on it, where the line says so.
+Outputs: ``task``, ``exit_code``, and ``schema``, the number in a last line like ``the schema is at version 7``, with
+``schema_floor``, the oldest code that works on it, where the line says so.
 """
 
 from __future__ import annotations
@@ -19,6 +18,8 @@ from omc.facts.services import short_name
 from omc.facts.task_logs import last_lines_if_readable
 from omc.facts.tasks import Container, StoppedTask, tasks_started_by
 from omc.judgement.task_causes import cause_of
+from omc.model.arguments.base import known
+from omc.model.arguments.ecs import RunTask
 from omc.model.plan import Json
 from omc.output import shell_line
 from omc.stack import Environment
@@ -34,48 +35,48 @@ def _started_by(context: Context) -> str:
     return re.sub(r"[^A-Za-z0-9_/-]", "-", f"omc/{context.run}/{context.step}")[:128]
 
 
-def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _is_applied(context: Context, arguments: RunTask) -> bool:
     """Any task, running or stopped within the hour, that this step started."""
     if "task" in context.state:
         return True
-    family = short_name(arguments["task_definition"]).partition(":")[0]
+    family = short_name(known(arguments.task_definition)).partition(":")[0]
     arns = tasks_started_by(context.gateway, _started_by(context), family)
     if arns:
         context.checkpoint({"task": arns[0]})
     return bool(arns)
 
 
-def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+def _apply(context: Context, arguments: RunTask) -> Mapping[str, Json]:
     wire: Any = {
         "cluster": context.environment.cluster,
-        "taskDefinition": arguments["task_definition"],
-        "networkConfiguration": arguments["network"],
-        "overrides": {"containerOverrides": [{"name": arguments["container"], "command": list(arguments["command"])}]},
+        "taskDefinition": known(arguments.task_definition),
+        "networkConfiguration": arguments.network,
+        "overrides": {"containerOverrides": [{"name": arguments.container, "command": list(arguments.command)}]},
         "startedBy": _started_by(context),
         "clientToken": context.token,
         "count": 1,
         "propagateTags": "TASK_DEFINITION",
-        **arguments.get("launch", {}),
+        **arguments.launch,
     }
     context.checkpoint({"asked_at": context.now().isoformat()})
     answer = context.gateway.client("ecs").run_task(**wire)
     if not answer["tasks"]:
         reason = "; ".join(failure.get("reason", "") for failure in answer["failures"]) or "ECS gave no reason"
-        raise AwsRefused(f"ECS started no task for {arguments['what']}: {reason}.", "TaskNotStarted")
+        raise AwsRefused(f"ECS started no task for {arguments.what}: {reason}.", "TaskNotStarted")
     return {"task": answer["tasks"][0]["taskArn"]}
 
 
-def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
-    arn, name = context.state["task"], arguments["container"]
+def _poll(context: Context, arguments: RunTask) -> Outcome | None:
+    arn, name = context.state["task"], arguments.container
     response: Any = context.gateway.client("ecs").describe_tasks(cluster=context.environment.cluster, tasks=[arn])
     if not response["tasks"] and _is_new(context):
-        context.report(f"{arguments['what']}: ECS doesn't show the task {short_name(arn)} yet")
+        context.report(f"{arguments.what}: ECS doesn't show the task {short_name(arn)} yet")
         return None
     if not response["tasks"]:
-        return Outcome(Verdict.UNKNOWN, f"ECS no longer knows the task {short_name(arn)} that ran {arguments['what']}.")
+        return Outcome(Verdict.UNKNOWN, f"ECS no longer knows the task {short_name(arn)} that ran {arguments.what}.")
     task = response["tasks"][0]
     if task["lastStatus"] != "STOPPED":
-        context.report(f"{arguments['what']}: task {short_name(arn)} is {task['lastStatus']}")
+        context.report(f"{arguments.what}: task {short_name(arn)} is {task['lastStatus']}")
         return None
     container: Any = next((each for each in task["containers"] if each["name"] == name), {})
     code = container.get("exitCode")
@@ -84,7 +85,7 @@ def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     if code == 0:
         outputs = {"task": arn, "exit_code": 0, **schema_of(lines)}
         level = f"; the schema is at version {outputs['schema']}" if outputs["schema"] else ""
-        return Outcome(Verdict.SUCCEEDED, f"{arguments['what']} ended with 0{level}.", evidence, outputs)
+        return Outcome(Verdict.SUCCEEDED, f"{arguments.what} ended with 0{level}.", evidence, outputs)
     stopped = StoppedTask(
         id=short_name(arn),
         service=None,
@@ -97,7 +98,7 @@ def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
     )
     message = f" Its last line: {message_of(lines[-1])}" if lines else " It wrote no log."
     cause = cause_of(stopped).text.rstrip(".")
-    return Outcome(Verdict.FAILED, f"{arguments['what']} failed: {cause}.{message}", evidence)
+    return Outcome(Verdict.FAILED, f"{arguments.what} failed: {cause}.{message}", evidence)
 
 
 def _is_new(context: Context) -> bool:
@@ -106,7 +107,7 @@ def _is_new(context: Context) -> bool:
     return request is not None and context.now() - datetime.fromisoformat(request) < NOT_SHOWN_YET
 
 
-def _pending_notice(context: Context, arguments: Mapping[str, Any]) -> str:
+def _pending_notice(context: Context, arguments: RunTask) -> str:
     task, cluster, region = short_name(context.state["task"]), context.environment.cluster, context.environment.region
     return (
         f"Its task {task} isn't stopped by this: it still ran when ECS was last asked. Wait for its end before the "
@@ -131,14 +132,14 @@ def message_of(line: str) -> str:
     return str(payload.get("message", line)) if isinstance(payload, dict) else line
 
 
-def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
-    overrides = {"containerOverrides": [{"name": arguments["container"], "command": list(arguments["command"])}]}
+def _commands(environment: Environment, arguments: RunTask) -> Sequence[str]:
+    overrides = {"containerOverrides": [{"name": arguments.container, "command": list(arguments.command)}]}
     words = [
         *("aws", "ecs", "run-task", "--cluster", environment.cluster, "--region", environment.region),
-        *("--task-definition", str(arguments["task_definition"])),
-        *("--network-configuration", json.dumps(arguments["network"], separators=(",", ":"))),
+        *("--task-definition", known(arguments.task_definition)),
+        *("--network-configuration", json.dumps(arguments.network, separators=(",", ":"))),
         *("--overrides", json.dumps(overrides, separators=(",", ":"))),
-        *(["--launch-type", arguments["launch"]["launchType"]] if "launchType" in arguments["launch"] else []),
+        *(["--launch-type", arguments.launch["launchType"]] if "launchType" in arguments.launch else []),
         *("--query", "tasks[0].taskArn", "--output", "text"),
     ]
     line = re.sub(r"'(\$[A-Z0-9_]+)'", r'"\1"', shell_line(words))  # what only an earlier line finds out is a variable
@@ -150,4 +151,4 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     ]
 
 
-ACTION = register(Action("ecs.run_task", _apply, _is_applied, _poll, _commands, pending_notice=_pending_notice))
+ACTION = register(Action(RunTask, _apply, _is_applied, _poll, _commands, pending_notice=_pending_notice))

@@ -1,8 +1,6 @@
 """``ecs.stop_deployment``: roll back a deployment that is still going on, by ECS's own StopServiceDeployment.
 
-Arguments: ``service``, ``service_deployment`` (ARN), ``failing`` (the revision that it deploys), ``settle_seconds``,
-for which new tasks of what it is back on must stay well. Outputs: ``task_definition`` that the service is back on,
-``healthy_seconds``.
+Outputs: ``task_definition`` that the service is back on, ``healthy_seconds``.
 """
 
 from __future__ import annotations
@@ -10,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.actions.ecs.evidence import as_json, why_it_failed
@@ -19,6 +16,7 @@ from omc.actions.ecs.verdict import Expected, all_healthy, judge
 from omc.errors import AwsRefused
 from omc.facts.deployments import ROLLED_BACK, describe_deployments
 from omc.facts.rollouts import read_rollout
+from omc.model.arguments.ecs import StopDeployment
 from omc.model.plan import Json
 from omc.stack import Environment
 
@@ -26,19 +24,19 @@ OVER = frozenset({"ConflictException", "ServiceDeploymentNotFoundException"})
 """ECS's answers when there is nothing to stop any more."""
 
 
-def _is_applied(context: Context, arguments: Mapping[str, Any]) -> bool:
+def _is_applied(context: Context, arguments: StopDeployment) -> bool:
     """It rolls back already, by us, by ECS or by somebody else; or it has ended."""
     if "asked_at" not in context.state:
         return False
-    found = describe_deployments(context.gateway, [arguments["service_deployment"]])
+    found = describe_deployments(context.gateway, [arguments.service_deployment])
     return bool(found) and (found[0].status in (*ROLLED_BACK, "STOP_REQUESTED") or not found[0].under_way)
 
 
-def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]:
+def _apply(context: Context, arguments: StopDeployment) -> Mapping[str, Json]:
     context.checkpoint({"asked_at": context.now().isoformat()})
     try:
         context.gateway.client("ecs").stop_service_deployment(
-            serviceDeploymentArn=arguments["service_deployment"], stopType="ROLLBACK"
+            serviceDeploymentArn=arguments.service_deployment, stopType="ROLLBACK"
         )
     except AwsRefused as error:
         if error.code not in OVER:
@@ -47,8 +45,8 @@ def _apply(context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Json]
     return {}
 
 
-def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
-    name, ours = arguments["service"], arguments["service_deployment"]
+def _poll(context: Context, arguments: StopDeployment) -> Outcome | None:
+    name, ours = arguments.service, arguments.service_deployment
     asked_at = datetime.fromisoformat(context.state["asked_at"])
     rollout = read_rollout(context.gateway, name, ours)
     deployment = rollout.ours
@@ -68,19 +66,19 @@ def _poll(context: Context, arguments: Mapping[str, Any]) -> Outcome | None:
         context.report(f"{name}: {deployment.status.lower().replace('_', ' ')}")
         return None
     back = replace(rollout, ours=None)  # the tasks themselves, whatever the deployment says
-    settled = still_well(context, arguments, back, expected, judge(back, expected, ""), asked_at)
+    settled = still_well(context, arguments.settle_seconds, back, expected, judge(back, expected, ""), asked_at)
     if settled.verdict is Verdict.FAILED:
         return Outcome(Verdict.FAILED, settled.sentence, evidence)
     if settled.verdict is not Verdict.SUCCEEDED:
         context.report(settled.sentence)
         return None
-    failure = why_it_failed(context, rollout, arguments["failing"], asked_at)
+    failure = why_it_failed(context, rollout, arguments.failing, asked_at)
     outputs = {"task_definition": deployment.back_to, "healthy_seconds": context.state.get("healthy_seconds", 0.0)}
     return Outcome(Verdict.SUCCEEDED, settled.sentence, evidence | dict(failure.evidence) | outputs, outputs)
 
 
-def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequence[str]:
-    arn = arguments["service_deployment"]
+def _commands(environment: Environment, arguments: StopDeployment) -> Sequence[str]:
+    arn = arguments.service_deployment
     return [
         f"aws ecs stop-service-deployment --service-deployment-arn {arn} --stop-type ROLLBACK "
         f"--region {environment.region}",
@@ -88,4 +86,4 @@ def _commands(environment: Environment, arguments: Mapping[str, Any]) -> Sequenc
     ]
 
 
-ACTION = register(Action("ecs.stop_deployment", _apply, _is_applied, _poll, _commands))
+ACTION = register(Action(StopDeployment, _apply, _is_applied, _poll, _commands))
