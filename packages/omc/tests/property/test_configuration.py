@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from omc.errors import StackError
 from omc.stack.mistakes import Source, read_as
 from omc.stack.tables import StackTable
+from support.small import SERVICE, STACK
 
 REPOSITORY = Path(__file__).parents[4]
 TEXT = (
@@ -105,10 +106,17 @@ def test_the_page_and_the_schema_are_what_the_types_say() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
 
 
-def test_the_repositorys_file_passes_both() -> None:
-    assert schema_takes(tomllib.loads((REPOSITORY / "omc.toml").read_text()))
-    assert schema_takes(WHOLE)
-    assert loader_takes(WHOLE)
+SAMPLES = {
+    "the repository's": (REPOSITORY / "omc.toml").read_text(),
+    "with every table": TEXT,
+    "of a minimal cloud": STACK.format(lane="one", state="/tmp/state", service=SERVICE),
+}
+
+
+@pytest.mark.parametrize("text", SAMPLES.values(), ids=SAMPLES)
+def test_files_that_tests_use_pass_both(text: str) -> None:
+    assert schema_takes(tomllib.loads(text))
+    assert loader_takes(tomllib.loads(text))
 
 
 @pytest.mark.parametrize("path", [(), *PLACES], ids=lambda path: ".".join(map(str, path)) or "top")

@@ -11,7 +11,7 @@ import pytest
 
 from omc.facts.record_heads import heads_in_log_group
 from omc.store import audit
-from omc.store.models import Event, Run
+from omc.store.models import AuditEvent, Run
 
 AT = datetime(2026, 11, 29, 20, 0, tzinfo=UTC)
 EVENT = {"table": "runs", "key": ["x"], "changes": {"state": "ended"}, "number": 1}
@@ -42,7 +42,7 @@ class _Record:
 
     def execute(self, query: Any) -> Any:
         kind = query.column_descriptions[0]["entity"]
-        return SimpleNamespace(scalars=lambda: list(self._events) if kind is Event else [])
+        return SimpleNamespace(scalars=lambda: list(self._events) if kind is AuditEvent else [])
 
 
 def event_of(body: str) -> Any:
