@@ -21,6 +21,7 @@ from omc.actions import action as actions
 from omc.actions.action import Action, Context, Interrupted, Outcome, Verdict
 from omc.cli import main as cli
 from omc.cli.change import carry_out, change_options, override_option
+from omc.cli.lazy import LazyCommand
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, BadCredentials, Throttled, Unreachable
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.model.arguments.base import Arguments, output_of
@@ -269,7 +270,7 @@ def fake(
 def install(every: float = 0.02) -> None:
     """Let this process know the world."""
     catalogue.PLANNERS.add("fake", "support.fake_world:plan")
-    cli.COMMANDS.add("fake", ("support.fake_world", "fake"))
+    cli.COMMANDS.add("fake", LazyCommand("support.fake_world", "Set values of the fake world."))
     if "fake.set" not in actions.ACTIONS:
         actions.register(Action(FakeSet, _perform, _look, _watch, _commands, every, _goes_on))
 

@@ -92,7 +92,7 @@ def test_a_run_with_a_step_of_another_version_ends_before_anything_is_done(
     [
         (
             Step("two", "fake.polish", SET, "Polish"),
-            "Polish: this omc can't perform fake.polish, which it doesn't have",
+            "Polish: this omc can't perform fake.polish, which it lacks",
         ),
         (
             Step("two", "fake.set", {"key": "two", "value": {"output_of": "one", "key": "colour"}}, "Set two"),
