@@ -13,7 +13,7 @@ from support.stack import Done, clean_env, run
 
 pytestmark = [pytest.mark.cloud, pytest.mark.timeout(600)]
 
-UNTOLD = f"The registry doesn't tell for which processor the image of {SERVICE} was built."
+UNTOLD = f"The registry doesn't say which processor the image of {SERVICE} was built for."
 
 
 @pytest.fixture(scope="module")

@@ -218,7 +218,7 @@ def test_the_lie_that_peers_tell(healthy: Stack) -> None:
     words = ("deploy", "--env", "local", "--force-new", "backend", "--keep-definition", "--watch", "0")
     shown = healthy.omc(*words, "--dry-run").out
     assert f"{before}, which runs, is INACTIVE" in shown
-    assert f"Register {before} anew" in shown
+    assert f"Register {before} again" in shown
     done = healthy.omc(*words, "--yes", "--override", "a rehearsal", "--output", "json")
     assert done.code == SUCCEEDED, done.out + done.err
     old, anew = definition(healthy, before), definition(healthy, running(healthy))
@@ -424,7 +424,7 @@ def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack, tmp_path: Pa
     assert done.code == ROLLED_BACK, done.out + done.err
     assert step(done, "roll-backend")["verdict"] == "succeeded"
     assert step(done, "watch")["verdict"] == "failed"
-    assert "The release is worse than what was there" in ended(done)["sentence"]
+    assert "The release is worse than the one before" in ended(done)["sentence"]
     assert f"back to {before}" in ended(done)["sentence"]
     assert running(healthy) == before
     wait_until_healthy(healthy)

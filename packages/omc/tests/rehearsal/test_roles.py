@@ -93,4 +93,4 @@ def test_who_deploys_may_read_all_that_a_deployment_is_planned_from(healthy: Sta
     assert plan.code == 0, plan.out + plan.err
     notes = "\n".join(plan.json["plan"]["notes"])
     assert "not allowed" not in notes
-    assert "doesn't tell for which processor" not in notes
+    assert "doesn't say which processor" not in notes
