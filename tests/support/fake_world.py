@@ -24,7 +24,7 @@ from omc.cli.change import carry_out, change_options, override_option
 from omc.cli.lazy import LazyCommand
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, BadCredentials, Throttled, Unreachable
 from omc.facts.collector import NO_READING, Reading, reads
-from omc.model.arguments.base import Arguments, output_of
+from omc.model.arguments.base import Arguments, Late, output_of
 from omc.model.plan import Plan, Risk, step, undo_by
 from omc.procedures import catalogue
 from omc.procedures.preflight import Refusal, kept_or_overridden
@@ -109,7 +109,7 @@ class FakeSet(Arguments):
 
     ACTION: ClassVar[str] = "fake.set"
     key: str
-    value: Any
+    value: Late[Any]
     password: str = ""
 
 

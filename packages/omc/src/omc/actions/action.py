@@ -90,26 +90,26 @@ class Context:
     """omc's own record, for actions whose effect is in it: timers, releases."""
 
 
-Given = TypeVar("Given", bound=Arguments)
+Kind = TypeVar("Kind", bound=Arguments)
 
 
 @dataclass(frozen=True, slots=True)
-class Action(Generic[Given]):
+class Action(Generic[Kind]):
     """One thing that can be done to the world. Its functions get its arguments with the outputs of earlier steps in."""
 
-    arguments: type[Given]
+    arguments: type[Kind]
     """Names the action too."""
-    apply: Callable[[Context, Given], Mapping[str, Json]]
+    apply: Callable[[Context, Kind], Mapping[str, Json]]
     """Make the effect. Returns what is worth keeping (merged into the step's memory): ids, ARNs."""
-    is_applied: Callable[[Context, Given], bool]
+    is_applied: Callable[[Context, Kind], bool]
     """Whether the effect of *this* step is there already, so that ``perform`` must not run (again). May ``remember``
     what it found, such as an ARN. Called before each ``perform``, also the first."""
-    poll: Callable[[Context, Given], Outcome | None]
+    poll: Callable[[Context, Kind], Outcome | None]
     """None: not at its end yet, ask again in ``every`` seconds. Reads only."""
-    commands: Callable[[Environment, Given], Sequence[str]]
+    commands: Callable[[Environment, Kind], Sequence[str]]
     """The same by hand: ``aws …`` or ``terraform …`` lines."""
     poll_interval: float = 1.0
-    pending_notice: Callable[[Context, Given], str] = lambda *_: ""
+    pending_notice: Callable[[Context, Kind], str] = lambda *_: ""
     """What goes on in the world when nobody watches it to its end any more, as a sentence; empty: nothing to mind."""
 
     @property
@@ -117,7 +117,7 @@ class Action(Generic[Given]):
         """``ecs.roll_service``: the AWS service, then what it does."""
         return self.arguments.ACTION
 
-    def read(self, record: Mapping[str, Any]) -> Given:
+    def read(self, record: Mapping[str, Any]) -> Kind:
         """Its arguments, as a plan keeps them. ``Misfit`` where they are none of it, with the place."""
         return base.from_json(self.arguments, record)
 
@@ -129,7 +129,7 @@ ACTIONS: Registry[str, Action[Any]] = Registry("action")
 """By name, as far as their modules are imported."""
 
 
-def register(action: Action[Given]) -> Action[Given]:
+def register(action: Action[Kind]) -> Action[Kind]:
     """Put an action into the list. Raises ``RuntimeError`` for a second one of the same name."""
     ACTIONS.add(action.name, action)
     return action
