@@ -120,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     command("reset", reset, "Delete the cloud's state folder: databases, images, logs and records.").add_argument(
         "--force", action="store_true", help="stop the cloud first, if it runs"
     )
+    command("copy", copy, "Copy a stopped cloud to another folder, where it starts beside the first.").add_argument(
+        "folder", type=Path, help="the new state folder; it must not exist"
+    )
     following = command(
         "logs", logs, "Print the log of the cloud itself, not of your applications (those are in CloudWatch Logs)."
     )
@@ -313,6 +316,25 @@ def reset(provided: argparse.Namespace) -> None:
     addresses.release(state)
     shutil.rmtree(state)
     print(f"The state in {state} is gone.")
+
+
+def copy(provided: argparse.Namespace) -> None:
+    """Copy the state folder; the copy has the same account, keys and ids, and addresses of its own."""
+    from localcloud.core import copying
+
+    state, target = _state(provided), provided.folder.absolute()
+    if StateLock(state).holder() is not None:
+        raise Failure(
+            f"A cloud runs in {state}; stop it first with `down`, else its copy would lack what it still does."
+        )
+    home = addresses.load(state)
+    if home is None:
+        raise Failure(f"There is no cloud in {state} to copy; `up` makes one.")
+    if target.exists():
+        raise Failure(f"{target} exists already; name a folder that doesn't, or `reset` that one.")
+    _end_orphans(state)
+    made = copying.copy(home, target)
+    print(f"{target} is a copy of {state}, at {made.settings.endpoint} once it is up.")
 
 
 def logs(provided: argparse.Namespace) -> None:

@@ -237,6 +237,41 @@ def test_reset_refuses_what_runs_and_what_is_not_its_own(state: Path, tmp_path: 
     assert (foreign / "thesis.txt").exists()
 
 
+def test_a_stopped_cloud_is_copied_and_both_run_side_by_side(state: Path, tmp_path: Path) -> None:
+    """The copy has what the first had, at addresses of its own; what either does then, the other doesn't see."""
+    copied = tmp_path / "copy"
+    assert "to copy" in sentence(localcloud("copy", copied, "--state", state))
+    localcloud("up", "--state", state)
+    assert "`down`" in sentence(localcloud("copy", copied, "--state", state))
+    sqs = client(state, "sqs")
+    address = sqs.create_queue(QueueName="orders")["QueueUrl"]
+    sqs.send_message(QueueUrl=address, MessageBody="bought")
+    assert localcloud("down", "--state", state).returncode == 0
+    (state / "stack.json").write_text(json.dumps({"queue": address}))
+    try:
+        made = localcloud("copy", copied, "--state", state)
+        assert made.returncode == 0, made.stderr
+        assert "exists already" in sentence(localcloud("copy", copied, "--state", state))
+        for folder in (state, copied):
+            assert localcloud("up", "--state", folder).returncode == 0
+        first, second = told(state), told(copied)
+        assert first["endpoint"] != second["endpoint"]
+        assert first["account"] == second["account"]
+        queues = [client(folder, "sqs").list_queues()["QueueUrls"] for folder in (state, copied)]
+        assert [url[0].startswith(each["endpoint"]) for url, each in zip(queues, (first, second), strict=True)] == [
+            True,
+            True,
+        ]
+        assert json.loads((copied / "stack.json").read_text()) == {"queue": queues[1][0]}
+        other = client(copied, "sqs")
+        [message] = other.receive_message(QueueUrl=queues[1][0])["Messages"]
+        assert message["Body"] == "bought"
+        other.delete_queue(QueueUrl=queues[1][0])
+        assert client(state, "sqs").list_queues()["QueueUrls"] == queues[0]
+    finally:
+        localcloud("reset", "--force", "--state", copied)
+
+
 def test_a_state_of_another_version_is_refused(state: Path) -> None:
     state.mkdir()
     addresses.create(state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +16,40 @@ from support.workflow import repository as repository_of
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack, applied by `omc local up` as a newcomer would, with its log kept clean of unsupported operations."""
+    """The stack, applied by `omc local up` as a newcomer would, with its log kept clean of unsupported operations.
+
+    Where tests run in several processes, the first that wants a stack applies it once, and each starts a copy.
+    """
     stack = Stack(tmp_path_factory.mktemp("rehearsal") / "cloud")
     try:
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            copy_of(applied_once(tmp_path_factory.getbasetemp().parent / "applied"), stack)
         done = stack.omc("local", "up", timeout=900)
         assert done.code == 0, done.err + stack.localcloud("logs", "--lines", "80").out
         yield stack
     finally:
         ended = stack.localcloud("reset", "--force")
     assert ended.code == 0, ended.err
+
+
+def applied_once(folder: Path) -> Stack:
+    """A stack that was applied and stopped, by this process or another of the same run; others wait for it."""
+    folder.mkdir(exist_ok=True)
+    source, done = Stack(folder / "cloud"), folder / "stopped"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            up = source.omc("local", "up", timeout=900)
+            assert up.code == 0, up.err + source.localcloud("logs", "--lines", "80").out
+            down = source.omc("local", "down")
+            assert down.code == 0, down.err
+            done.touch()
+    return source
+
+
+def copy_of(source: Stack, stack: Stack) -> None:
+    copied = source.localcloud("copy", str(stack.state))
+    assert copied.code == 0, copied.err
 
 
 @pytest.fixture

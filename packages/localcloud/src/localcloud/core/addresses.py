@@ -14,7 +14,7 @@ import socket
 import string
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localcloud.core.cloud import Settings
@@ -90,23 +90,45 @@ def create(state: Path, *, port: int = DEFAULT_PORT, region: str = DEFAULT_REGIO
         return _settle(state, block, port, region, profile)
 
 
+def adopt(state: Path, source: AddressBlock) -> AddressBlock:
+    """Settings for a copy of a cloud: its account and keys, and a free block whose addresses are as long as its own."""
+    state, settings = state.resolve(), source.settings
+    length = len(settings.address)
+    with _registry_lock() as folder:
+        fitting = [number for number in range(BLOCKS) if len(f"127.{64 + number}.0.1") == length]
+        block = next((number for number in fitting if _claim(folder, number, state, settings.port)), None)
+        if block is None:
+            raise AddressError(
+                f"None of the {len(fitting)} address blocks that a copy of {settings.state} can have is free; "
+                f"end a cloud with `reset` (they are listed in {folder})."
+            )
+        moved = replace(settings, state=state, block=block, port_shift=_port_shift(block))
+        return _written(replace(source, settings=moved))
+
+
 def _settle(state: Path, block: int, port: int, region: str, profile: str) -> AddressBlock:
     settings = Settings(state, f"1000000000{block:02d}", region, block, port, _port_shift(block), profile=profile)
     alphabet = string.ascii_uppercase + "234567"
     key = "AKIA" + "".join(secrets.choice(alphabet) for _ in range(16))
-    home = AddressBlock(settings, key, secrets.token_urlsafe(30))
+    return _written(AddressBlock(settings, key, secrets.token_urlsafe(30)))
+
+
+def _written(home: AddressBlock) -> AddressBlock:
+    settings = home.settings
+    outside = {} if settings.outside_api is None else {"outside_api": str(settings.outside_api)}
     write_private(
-        state / SETTINGS,
+        settings.state / SETTINGS,
         {
             "format": FORMAT,
             "account": settings.account,
-            "region": region,
-            "profile": profile,
-            "block": block,
-            "port": port,
+            "region": settings.region,
+            "profile": settings.profile,
+            "block": settings.block,
+            "port": settings.port,
             "port_shift": settings.port_shift,
             "access_key_id": home.access_key_id,
             "secret_access_key": home.secret_access_key,
+            **outside,
         },
     )
     return home
