@@ -1,6 +1,6 @@
 """The workflow "Deploy to AWS" at its rarest: a new database password, and an environment destroyed and made again.
 
-It is the last of those that share the changed stack, since the load balancer that comes is another one.
+It has a stack of its own, since the load balancer that comes is another one.
 """
 
 from __future__ import annotations
