@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+from support.grouping import FIRST, group_of, place_of
+
 if TYPE_CHECKING:
     import pytest
 
@@ -26,24 +28,6 @@ and not where a machine is busy. New examples: ``make test PYTEST_ARGS=--hypothe
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """A shell starts what it puts into the background deaf to Ctrl-C, and so would be all that the tests start."""
 
-SHARED = {
-    "rehearsal/test_demo": "demo",
-    "rehearsal/test_small_root": "small root",
-    "rehearsal/test_apply_killed": "apply killed",
-    "rehearsal/test_awkward_aws": "changed stack",
-    "rehearsal/test_deploy_workflow": "deploy workflow",
-    "rehearsal/test_infrastructure": "infrastructure of the stack",
-    "rehearsal/test_releases": "releases",
-    "rehearsal/test_scale": "releases",
-    "rehearsal/test_workflow_from_nothing": "from nothing",
-    "rehearsal/": "stack",
-    "contract/test_infrastructure_terraform": "terraform tests",
-    "contract/test_infrastructure": "infrastructure",
-    "contract/test_runbook": "infrastructure",
-}
-"""Beginnings of paths below a folder of tests, the first that fits, to the group that runs in one process.
-Others: one a file."""
-
 FRESH = "rehearsal/test_morning"
 """Rehearsals that want a stack in which nothing has failed within the hour: first in their group."""
 
@@ -54,16 +38,6 @@ write it anew (``make test-durations``) when a group has become much longer or s
 WORTH_NOTING = 5.0
 
 _seconds: Counter[str] = Counter()
-
-
-def place_of(nodeid: str) -> str:
-    """``rehearsal/test_demo`` of ``packages/omc/tests/rehearsal/test_demo.py::test_it``."""
-    return nodeid.partition("::")[0].rpartition("tests/")[2].removesuffix(".py")
-
-
-def group_of(nodeid: str) -> str:
-    place = place_of(nodeid)
-    return next((group for start, group in SHARED.items() if place.startswith(start)), place)
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist's classes are untyped here
@@ -81,8 +55,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     known = json.loads(DURATIONS.read_text())
 
-    def order(item: pytest.Item) -> tuple[float, bool]:
-        return -known.get(group_of(item.nodeid), 0), place_of(item.nodeid) != FRESH
+    def order(item: pytest.Item) -> tuple[int, float, bool]:
+        group = group_of(item.nodeid)
+        begins = FIRST.index(group) if group in FIRST else len(FIRST)
+        return begins, -known.get(group, 0), place_of(item.nodeid) != FRESH
 
     items.sort(key=order)
 

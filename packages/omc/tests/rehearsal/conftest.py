@@ -9,27 +9,67 @@ from pathlib import Path
 
 import pytest
 
+from support.grouping import group_of
 from support.stack import CLUSTER, Stack, eventually, wait_until_healthy
 from support.workflow import Repository
 from support.workflow import repository as repository_of
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack, applied by `omc local up` as a newcomer would, with its log kept clean of unsupported operations.
+class Stacks:
+    """The stack that this process has: one for each group of tests, so that none sees what another left."""
 
-    Where tests run in several processes, the first that wants a stack applies it once, and each starts a copy.
-    """
-    stack = Stack(tmp_path_factory.mktemp("rehearsal") / "cloud")
-    try:
-        if "PYTEST_XDIST_WORKER" in os.environ:
-            copy_of(applied_once(tmp_path_factory.getbasetemp().parent / "applied"), stack)
+    def __init__(self, folder: Path, shared: Path | None) -> None:
+        self.folder = folder
+        self.shared = shared
+        """Where the processes of one run find the stack that was applied once; None applies it here."""
+        self.group = ""
+        self.current: Stack | None = None
+
+    def of(self, group: str) -> Stack:
+        if self.current is None or group != self.group:
+            self.end()
+            self.group, self.current = group, Stack(self.folder / group.replace(" ", "-"))
+            try:
+                self.start(self.current)
+            except BaseException:
+                self.end()
+                raise
+        return self.current
+
+    def start(self, stack: Stack) -> None:
+        if self.shared is not None:
+            copy_of(applied_once(self.shared), stack)
         done = stack.omc("local", "up", timeout=900)
         assert done.code == 0, done.err + stack.localcloud("logs", "--lines", "80").out
-        yield stack
+
+    def end(self) -> None:
+        if self.current is not None:
+            ended = self.current.localcloud("reset", "--force")
+            self.current = None
+            assert ended.code == 0, ended.err
+
+
+@pytest.fixture(scope="session")
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stacks]:
+    is_one_of_many = "PYTEST_XDIST_WORKER" in os.environ
+    made = Stacks(
+        tmp_path_factory.mktemp("rehearsal"),
+        tmp_path_factory.getbasetemp().parent / "applied" if is_one_of_many else None,
+    )
+    try:
+        yield made
     finally:
-        ended = stack.localcloud("reset", "--force")
-    assert ended.code == 0, ended.err
+        made.end()
+
+
+@pytest.fixture(scope="module")
+def stack(stacks: Stacks, request: pytest.FixtureRequest) -> Stack:
+    """The stack, applied by `omc local up` as a newcomer would, with its log kept clean of unsupported operations.
+
+    Where tests run in several processes, the first that wants a stack applies it once, and each group of tests starts
+    a copy.
+    """
+    return stacks.of(group_of(request.node.nodeid))
 
 
 def applied_once(folder: Path) -> Stack:
