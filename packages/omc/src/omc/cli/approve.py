@@ -49,7 +49,7 @@ def approve(
     omc approve 0vqk3m7x --break-glass "users can't log in; nobody else is awake" --incident 42
     """
     from omc.engine import approvals
-    from omc.engine.worker import alive
+    from omc.engine.heartbeats import living_workers
 
     if (break_glass is None) != (incident is None):
         raise WrongUse(
@@ -75,7 +75,7 @@ def approve(
         run = approvals.approve(store, run.id, actor, environment.approvals, break_glass=glass, plan_hash=plan_hash)
         with store.reading() as session:
             current = approvals.valid_approvals(session, run, store.now())
-            working = bool(alive(session))
+            working = bool(living_workers(session))
     if glass:
         message = f"BREAK-GLASS: {actor.words} let {run.id} go ahead without its {run.approvals_needed} approvals"
         echo(line(f"{message} in incident {glass.incident}. This is in the record."), err=True)

@@ -13,7 +13,6 @@ A command gives what it was asked for as its procedure's ``Asked`` and passes on
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,7 +21,6 @@ import click
 from omc.cli.options import environment_option
 from omc.cli.show import show
 from omc.errors import NothingToDo, OmcError, Refused, WrongUse
-from omc.interrupts import reraise_interrupts
 from omc.output import echo, line, to_json
 from omc.progress import Progress
 
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
-POLL_INTERVAL = 1.0
-"""Seconds between looks at whether a waiting run may begin."""
 
 
 def change_options(command: Command) -> Command:
@@ -136,113 +132,28 @@ def journal_refuse(site: RunContext) -> None:
 def execute(
     site: RunContext, plan: Plan, shown: Shown, *, wait: bool, approved: Sequence[ExternalApproval] = ()
 ) -> int:
-    """Write the plan down as a run, wait until it may begin, perform it, show how it ended."""
-    from omc.engine import approvals, journal
+    """Write the plan down as a run, and follow it to its end."""
+    from omc.engine import following
     from omc.engine.actors import actor_of
 
     actor = actor_of(site.reads)
-    run = journal.create(site.store, plan, actor, site.environment.approvals)
-    shown.progress.note(f"Run {run.id} by {actor.words}")
-    approvals.record_given(site.store, run.id, approved)
-    return see_through(site, run.id, actor.name, shown, wait=wait)
+    run = following.start(site, plan, actor, shown.progress, approved)
+    return follow(site, run.id, actor.name, shown, wait=wait)
 
 
-def see_through(site: RunContext, run_id: str, actor: str, shown: Shown, *, wait: bool) -> int:
-    """Be with a run until it has ended, performing it where nobody else does. Ctrl-C leaves it to be resumed."""
-    from omc.engine.execution import Stale
+def follow(site: RunContext, run_id: str, actor: str, shown: Shown, *, wait: bool) -> int:
+    """Follow a run to its end, performing it where nobody else does, and show how it ended; returns the exit code.
+    Ctrl-C leaves it to be resumed."""
+    from omc.engine import following
 
-    try:
-        with reraise_interrupts():
-            _see_through(site, run_id, actor, shown, wait=wait)
-    except Stale as error:
-        shown.stale(run_id, error.message, error.plan)
+    outcome = following.perform(site, run_id, actor, shown.progress, wait=wait)
+    if isinstance(outcome, following.Stale):
+        shown.stale(run_id, outcome.sentence, outcome.plan)
         return OmcError.exit_code
-    except KeyboardInterrupt:
-        _interrupted(site, run_id, shown)
+    if isinstance(outcome, following.Interrupted):
+        shown.progress.note(outcome.sentence)
         return INTERRUPTED
     return shown.run(run_id)
-
-
-def _see_through(site: RunContext, run_id: str, actor: str, shown: Shown, *, wait: bool) -> None:
-    from omc.engine import approvals
-    from omc.engine.execution import NotApproved, execute, read
-    from omc.engine.journal import LostLease
-    from omc.engine.transitions import State
-
-    follower = Follower(site, run_id, shown.progress)
-    message = ""
-    while True:
-        run = read(site, run_id)
-        if run.state == State.ENDED:
-            return
-        if run.state == State.AWAITING:
-            run = approvals.ready_if_approved(site.store, run_id, actor)
-        if run.state == State.AWAITING:
-            with site.store.reading() as session:
-                waits = approvals.in_words(run, approvals.valid_approvals(session, run, site.store.now()))
-            if waits != message:
-                shown.progress.note(f"{waits} Plan {run.plan_hash[:12]}; see omc runs show {run_id}.")
-                if site.store.place.folder is not None and not site.environment.is_local and not message:
-                    shown.progress.note(
-                        f"The record is in {site.store.place}, so only people at this machine can approve: a team sets "
-                        "[store] url in omc.toml."
-                    )
-                message = waits
-            if not wait:
-                return
-            shown.progress.waiting("waiting for approval; Ctrl-C leaves the run as it is")
-            time.sleep(POLL_INTERVAL)
-            continue
-        try:
-            if execute(site, run_id, actor, shown.progress):
-                return
-            follower.look()
-        except NotApproved as error:
-            shown.progress.note(error.message)
-        except LostLease as error:
-            shown.progress.note(error.message)
-        time.sleep(POLL_INTERVAL / 2)
-
-
-def _interrupted(site: RunContext, run_id: str, shown: Shown) -> None:
-    from omc.engine.execution import read
-    from omc.engine.worker import alive
-
-    run = read(site, run_id)
-    with site.store.reading() as session:
-        working = bool(alive(session))
-    if run.state == "ended":
-        shown.progress.note(f"Interrupted; the run {run_id} had ended: {run.verdict}. {run.sentence}")
-        return
-    more = "A worker runs and goes on with it. " if working else ""
-    shown.progress.note(
-        f"Interrupted. The run {run_id} is kept where it is ({run.state}). {more}Go on: omc runs resume {run_id}. "
-        f"End it: omc runs cancel {run_id}"
-    )
-
-
-class Follower:
-    """Says what another process does with a run."""
-
-    def __init__(self, site: RunContext, run_id: str, progress: Progress) -> None:
-        self._site, self._run, self._progress = site, run_id, progress
-        self._said: dict[tuple[str, int], str] = {}
-        self._holder: str | None = None
-
-    def look(self) -> None:
-        from omc.engine import journal, processes
-
-        with self._site.store.reading() as session:
-            run = journal.find(session, self._run)
-            steps = journal.steps_of(session, self._run)
-        if run.holder and run.holder != self._holder:
-            self._holder = run.holder
-            self._progress.note(f"{processes.shown(run.holder)} has the run; following it.")
-        for row in steps:
-            key, message = (row.phase, row.number), row.verdict or row.state
-            if row.state != "pending" and self._said.get(key) != message:
-                self._said[key] = message
-                self._progress.note(f"[{row.phase} {row.number}] {row.name}: {message}. {row.sentence or ''}".rstrip())
 
 
 class Shown:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omc.aws.gateway import Gateway, access_to
-from omc.cli.change import Shown, carry_out, change_options, see_through
+from omc.cli.change import Shown, carry_out, change_options, follow
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
@@ -53,9 +53,8 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
     """
     from sqlalchemy import select
 
-    from omc.engine.heartbeats import status_of
+    from omc.engine.heartbeats import living_workers, status_of
     from omc.engine.run_document import runs_document
-    from omc.engine.worker import alive
     from omc.store import timers as timed
     from omc.store.database import open_store
     from omc.store.models import Run
@@ -72,7 +71,7 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
             heard |= {run.id: status_of(run, store.now()) for run in here}
             found += here
             to_come += timed.pending(session, None if env is None else [env])
-            workers += len(alive(session))
+            workers += len(living_workers(session))
     found.sort(key=lambda run: run.created_at, reverse=True)
     to_come.sort(key=lambda timer: timer.due_at)
     show_document(runs_document(found[:last], to_come, stack.time_zone, heard, workers), output)
@@ -127,7 +126,7 @@ def resume(context: click.Context, run_id: str, env: str | None, wait: bool, out
             raise WrongUse(f"The run {run.id} has ended ({run.verdict}). See: omc runs show {run.id}")
         site = planning.run_context(stack, environment_of_run(stack, run), store, catalogue)
         actor = actor_of(site.reads)
-        context.exit(see_through(site, run.id, actor.name, Shown(site, output), wait=wait))
+        context.exit(follow(site, run.id, actor.name, Shown(site, output), wait=wait))
 
 
 @runs.command()
@@ -176,7 +175,7 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
             )
             return
         site = planning.run_context(stack, environment_of_run(stack, run), store, catalogue)
-        code = see_through(site, run.id, actor.name, Shown(site, "table"), wait=False)
+        code = follow(site, run.id, actor.name, Shown(site, "table"), wait=False)
         if code not in (4, 7):
             raise WrongUse(
                 f"The run {run.id} had come to its end before it could be cancelled. See: omc runs show {run.id}"

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
 
 from omc.engine import processes
 from omc.engine.transitions import ACTIVE, State
 from omc.facts.active_run import ANY, ActiveRun, OwnRun
 from omc.facts.collector import reads
 from omc.stack import Environment
-from omc.store.models import Run
+from omc.store.models import Run, WorkerRow
 from omc.store.opened import Store
 from omc.store.runs import LEASE, active
 from omc.times import format_duration
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +87,12 @@ def read_active_run(store: Store, environment: Environment, own: OwnRun) -> Acti
         if run is None or own.id in (ANY, run.id):
             return ActiveRun()
         return ActiveRun(conflict_message(run, store.now()))
+
+
+def living_workers(session: Session) -> list[WorkerRow]:
+    """The workers that are alive."""
+    return list(
+        session.execute(
+            select(WorkerRow).where(WorkerRow.seen_until > func.clock_timestamp()).order_by(WorkerRow.started_at)
+        ).scalars()
+    )

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, func, select, update
 
-from omc.engine import approvals, journal, planning, processes, record_heads, timers
+from omc.engine import approvals, following, journal, planning, processes, record_heads, timers
 from omc.engine.actors import Actor
-from omc.engine.execution import NotApproved, Stale, execute
-from omc.engine.journal import LostLease
 from omc.engine.planning import Procedures, RunContext
-from omc.engine.runner import Reporter, RunPaused
+from omc.engine.runner import Reporter
 from omc.engine.transitions import State
-from omc.errors import OmcError, Unknown
+from omc.errors import OmcError
 from omc.stack import Environment, Stack
 from omc.store.audit import Head
 from omc.store.embedded import StoreUnreachable
@@ -39,15 +37,6 @@ KEEP_HEADS = 60.0
 """Seconds between looks whether the record has grown, so that its head is kept outside of it."""
 RETRY_DELAY = 20.0
 """Seconds until a run that this worker can't go on with (it lacks credentials) is tried again."""
-
-
-def alive(session: Session) -> list[WorkerRow]:
-    """The workers that are alive."""
-    return list(
-        session.execute(
-            select(WorkerRow).where(WorkerRow.seen_until > func.clock_timestamp()).order_by(WorkerRow.started_at)
-        ).scalars()
-    )
 
 
 @dataclass(slots=True)
@@ -95,28 +84,23 @@ class Worker:
         return self._timer(names)
 
     def _perform(self, run: Run) -> bool:
-        def go_on() -> bool:
+        def attempt() -> bool:
             self.reporter.note(f"{run.id}: {run.title} ({run.environment}, {run.state})")
-            done = execute(self._site(run.environment), run.id, self.actor.name, self.reporter)
-            if done:
-                with self.store.reading() as session:
-                    ended = journal.find(session, run.id)
-                self.reporter.note(f"{run.id}: {ended.verdict}. {ended.sentence}")
-            return done
+            outcome = following.attempt(self._site(run.environment), run.id, self.actor.name, self.reporter)
+            if isinstance(outcome, following.Ended):
+                self.reporter.note(f"{run.id}: {outcome.run.verdict}. {outcome.run.sentence}")
+            elif outcome.sentence:
+                self.reporter.note(f"{run.id}: {outcome.sentence}")
+            return outcome != following.HeldElsewhere()
 
-        return self._quietly(run.id, go_on)
+        return self._quietly(run.id, attempt)
 
     def _quietly(self, run: str, work: Callable[[], object]) -> bool:
-        """A run that can't be gone on with must not keep the worker from the others."""
+        """A run that can't be continued must not keep the worker from the others."""
         try:
             return bool(work())
-        except (Stale, NotApproved, LostLease) as error:
-            self.reporter.note(f"{run}: {error.message}")
-            return True
         except StoreUnreachable:
             raise
-        except (RunPaused, Unknown) as error:
-            self.reporter.note(f"{run}: {error.message}")
         except OmcError as error:
             self.reporter.note(f"{run}: {error.message}")
         self._put_off[run] = time.monotonic() + RETRY_DELAY
