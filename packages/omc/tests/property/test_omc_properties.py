@@ -16,9 +16,10 @@ from omc.aws.calls import Call
 from omc.aws.command_lines import command_line
 from omc.aws.reads import is_read
 from omc.checks.finding import Finding, Level, worst
-from omc.cli.table import Row, table
 from omc.facts.log_errors import error_of
 from omc.facts.log_shapes import MAX_LENGTH, fingerprint
+from omc.output import terminal
+from omc.output.document import Document, Row, Table
 from omc.stack.model import DAYS, MaintenanceWindow
 from omc.stack.toml_lines import line_of
 from omc.times import ago, format_duration, format_time, shortened
@@ -95,7 +96,8 @@ def test_a_verdict_is_never_better_than_any_finding(levels: list[Level]) -> None
     st.integers(40, 200),
 )
 def test_a_tables_columns_stand_below_each_other(rows: list[tuple[str, str, str]], width: int) -> None:
-    lines = table([Row(cells) for cells in rows], width=width).split("\n")
+    table = Table(("", "", ""), tuple(map(Row, rows)))
+    lines = terminal.render(Document("", (table,)), width=width).split("\n")
     start = max(len(row[0]) for row in rows) + 2 + max(len(row[1]) for row in rows) + 2
     assert len(lines) >= len(rows)
     for line in lines:

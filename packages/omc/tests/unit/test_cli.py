@@ -22,8 +22,9 @@ from omc.cli.lazy import LazyGroup
 from omc.cli.local import COMMANDS as LOCAL_COMMANDS
 from omc.cli.local import local
 from omc.cli.main import COMMANDS, main, root
-from omc.cli.table import Row, table
 from omc.engine.run_document import heading
+from omc.output import terminal
+from omc.output.document import Document, Field, Row, Table
 from omc.output.gate import page
 
 REPOSITORY = Path(__file__).parents[4]
@@ -403,7 +404,8 @@ def test_a_damaged_cloud_file_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_long_sentence_wraps_below_itself() -> None:
-    text = table([Row(("fail", "backend", "one two three four five six seven"), ("- below",))], width=43)
+    row = Row(("fail", "backend", "one two three four five six seven"), (Field("", "- below"),))
+    text = terminal.render(Document("", (Table(("", "", ""), (row,)),)), width=43)
     assert text.splitlines() == [
         "fail  backend  one two three four five six",
         "               seven",

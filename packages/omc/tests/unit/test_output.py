@@ -17,8 +17,9 @@ from omc import output
 from omc.checks.finding import Evidence, Finding, Level
 from omc.cli.report import as_json, as_markdown
 from omc.cli.screen import Detail, as_screen
-from omc.cli.table import Row, table
 from omc.facts.collector import NO_READING
+from omc.output import terminal
+from omc.output.document import Document, Field, Row, Table
 from omc.output.markdown_text import escape, table_row
 from omc.redaction import mask
 from omc.reports import Report
@@ -162,7 +163,8 @@ def test_github_takes_no_command_from_what_is_printed(text: str) -> None:
 
 
 def test_a_table_keeps_its_columns_whatever_is_in_a_cell() -> None:
-    shown = table([Row(("ok", f"a{ESC}[1Ab", "x\ny"), ("below\nomc: forged",)), Row(("ok", "c", "z"))], width=80)
+    rows = (Row(("ok", f"a{ESC}[1Ab", "x\ny"), (Field("", "below\nomc: forged"),)), Row(("ok", "c", "z")))
+    shown = terminal.render(Document("", (Table(("", "", ""), rows),)), width=80)
     assert shown.splitlines() == [
         r"ok  a\x1b[1Ab  x\ny",
         r"               below\nomc: forged",

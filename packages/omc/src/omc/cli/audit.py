@@ -9,13 +9,12 @@ import click
 
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import environment_option
+from omc.cli.show import OUTPUT
+from omc.cli.show import show as print_document
 from omc.cli.stores import find_run, places_meant
-from omc.cli.table import Row, table
 from omc.errors import Altered, OmcError, WrongUse
-from omc.output import echo, line, to_json
-from omc.output.gate import width_of
-from omc.output.markdown_text import escape as markdown
-from omc.output.markdown_text import table_row
+from omc.output import echo, to_json
+from omc.output.document import Block, Document, Items, Paragraph, Row, Severity, Status, Table, Verdict
 from omc.stack import Environment, environment_of, load
 from omc.store.location import StoreLocation, locate_store
 from omc.times import format_time
@@ -39,7 +38,7 @@ def audit() -> None:
 @environment_option
 @click.option("--expect", metavar="HASH", help="A head that was kept elsewhere: it must still be in the record.")
 @click.option("--inside", is_flag=True, help="Look at the record alone, not at the heads that were kept outside of it.")
-@click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+@OUTPUT
 @click.pass_context
 def verify(context: click.Context, env: str | None, expect: str | None, inside: bool, output: str) -> None:
     """Recompute the chain, compare it with the runs, and with the heads that were kept outside of the record.
@@ -72,7 +71,7 @@ def verify(context: click.Context, env: str | None, expect: str | None, inside: 
         echo(to_json({"unbroken": not broken, "stores": documents}))
     else:
         for document in documents:
-            echo(_told(document, inside=inside, as_markdown=output == "markdown"))
+            print_document(_proof(document, inside=inside), output)
         if not documents:
             echo("There is no record yet.")
     context.exit(1 if broken else 3 if unknown else 0)
@@ -120,30 +119,29 @@ def _heads_outside(environments: list[Environment]) -> tuple[list[Head], list[st
     return heads, unread
 
 
-def _told(document: dict[str, Any], *, inside: bool, as_markdown: bool) -> str:
-    safe = markdown if as_markdown else line
-    head = safe(f"{document['events']} events in {document['store']}, head {document['head']}")
-    lines = [f"- {safe(problem)}" for problem in document["problems"]]
+def _proof(document: dict[str, Any], *, inside: bool) -> Document:
+    """One record's proof, as it is shown."""
+    items = [*document["problems"], *(f"not read: {reason}" for reason in document["unread"])]
     if document["problems"]:
-        verdict = "Broken"
+        status = Status("broken", Severity.FAILURE)
     elif document["unread"]:
-        verdict = "Unbroken in itself, but not all heads outside of it could be read"
+        status = Status("unbroken in itself, but not all heads outside of it could be read", Severity.UNKNOWN)
     else:
-        verdict = "Unbroken"
-    lines += [f"- not read: {safe(reason)}" for reason in document["unread"]]
+        status = Status("unbroken", Severity.OK)
     if inside:
-        lines.append("- not compared with the heads kept outside (--inside): a tail cut off with its rows isn't seen")
-    elif not document["heads_outside"] and not document["unread"] and not document["problems"]:
-        lines.append("- no head was kept outside of it so far: a tail cut off with its rows isn't seen")
-    first = f"**{verdict}**: {head}\n" if as_markdown and lines else f"**{verdict}**: {head}"
-    return "\n".join([first if as_markdown else f"{verdict.upper()}: {head}", *lines])
+        items.append("not compared with the heads kept outside (--inside): a tail cut off with its rows isn't seen")
+    elif not document["heads_outside"] and not items:
+        items.append("no head was kept outside of it so far: a tail cut off with its rows isn't seen")
+    blocks: tuple[Block, ...] = (Items(tuple(items)),) if items else ()
+    found = f"{document['events']} events in {document['store']}, head {document['head']}"
+    return Document("", blocks, verdict=Verdict(status, found), data=document)
 
 
 @audit.command()
 @environment_option
 @click.option("--run", "run_id", metavar="RUN", help="Only this run's.")
 @click.option("--last", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many events.")
-@click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+@OUTPUT
 @click.pass_context
 def show(context: click.Context, env: str | None, run_id: str | None, last: int, output: str) -> None:
     """The newest events, the latest at the end.
@@ -174,19 +172,12 @@ def show(context: click.Context, env: str | None, run_id: str | None, last: int,
     events.sort(key=lambda event: (event.at, event.number))
     events = events[-last:]
     bodies = [_body(event) | {"hash": event.hash} for event in events]
-    if output == "json":
-        echo(to_json(bodies))
-        return
-    cells = [
-        (str(body["number"]), format_time(event.at, stack.time_zone), body["kind"], body["run"] or "", _what(body))
+    rows = tuple(
+        Row((str(body["number"]), format_time(event.at, stack.time_zone), body["kind"], body["run"] or "", _what(body)))
         for event, body in zip(events, bodies, strict=True)
-    ]
-    if output == "markdown":
-        echo("| event | at | kind | run | |\n|---|---|---|---|---|")
-        for row in cells:
-            echo(table_row(row))
-    else:
-        echo(table([Row(row) for row in cells], width=width_of()) or "There is no event yet.")
+    )
+    table = Table(("event", "at", "kind", "run", "what"), rows) if rows else Paragraph("There is no event yet.")
+    print_document(Document("", (table,), data=bodies), output)
 
 
 def _body(event: AuditEvent) -> dict[str, Any]:

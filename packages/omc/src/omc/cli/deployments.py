@@ -10,17 +10,14 @@ import click
 
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import environment_option
-from omc.cli.table import Row, table
+from omc.cli.show import OUTPUT, show
 from omc.facts.deployments import History
 from omc.facts.releases import Ledger
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.source import Facts
 from omc.model.releases import Release
-from omc.output import echo, to_json
-from omc.output.gate import width_of
-from omc.output.markdown_text import escape as markdown
-from omc.output.markdown_text import table_row
+from omc.output.document import Document, Items, Paragraph, Row, Table
 from omc.procedures.candidates import reach
 from omc.stack import Environment, environment_of, load
 from omc.store.location import locate_store
@@ -43,7 +40,7 @@ class Line:
 
 @click.command()
 @environment_option
-@click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+@OUTPUT
 @click.option("--most", type=click.IntRange(1, 200), default=15, show_default=True, help="So many, newest first.")
 @click.pass_context
 def deployments(context: click.Context, env: str | None, output: str, most: int) -> None:
@@ -57,7 +54,7 @@ def deployments(context: click.Context, env: str | None, output: str, most: int)
     environment = environment_of(stack, env)
     history, ledger, services = read(stack, environment)
     lines = sorted(_lines(history, ledger, services), key=lambda line: line.at, reverse=True)[:most]
-    echo(_shown(lines, _reach(history, services, environment), environment, output))
+    show(_document(lines, _reach(history, services, environment), environment), output)
 
 
 def read(stack: Any, environment: Environment) -> tuple[History, Ledger, Services]:
@@ -147,43 +144,28 @@ def _of_release(release: Release, services: Services) -> Line:
     )
 
 
-def _shown(lines: list[Line], reach: dict[str, str], environment: Environment, output: str) -> str:
-    def served(line: Line) -> str:
-        if line.what == "ECS":
-            return ""
-        return format_duration((line.until or datetime.now(UTC)) - line.at)
-
-    if output == "json":
-        records = [
-            {
-                "at": line.at.isoformat(),
-                "state": line.state,
-                "source": "ecs" if line.what == "ECS" else "ledger",
-                "what": line.what,
-                "revisions": line.revisions,
-                "until": line.until.isoformat() if line.until else None,
-                "who": line.who,
-                "proof": line.proof,
-            }
-            for line in lines
-        ]
-        return to_json({"environment": environment.name, "deployments": records, "reach": reach})
-    header = ("when", "what", "state", "served", "by", "revisions and proof")
-    cells = [
-        (
-            format_time(line.at, environment.time_zone),
-            line.what,
-            line.state,
-            served(line),
-            line.who.rpartition("/")[2],
-            "; ".join(part for part in (line.revisions, line.proof) if part),
-        )
+def _document(lines: list[Line], reach: dict[str, str], environment: Environment) -> Document:
+    columns = ("when", "what", "state", "served", "by", "revisions and proof")
+    rows = tuple(Row(_cells(line, environment.time_zone)) for line in lines)
+    read = Items(tuple(reach.values()) or (f"None of {environment.name}'s services exists.",))
+    table = Table(columns, rows) if rows else Paragraph("The ledger has no release.")
+    records = [
+        {
+            "at": line.at.isoformat(),
+            "state": line.state,
+            "source": "ecs" if line.what == "ECS" else "ledger",
+            "what": line.what,
+            "revisions": line.revisions,
+            "until": line.until.isoformat() if line.until else None,
+            "who": line.who,
+            "proof": line.proof,
+        }
         for line in lines
     ]
-    if output == "markdown":
-        rows = [table_row(row) for row in (header, *cells)]
-        return "\n".join([rows[0], "|" + "---|" * len(header), *rows[1:], "", *map(markdown, reach.values())])
-    read = list(reach.values()) or [f"None of {environment.name}'s services exists."]
-    if not lines:
-        return "\n".join(["The ledger has no release.", *read])
-    return "\n".join([table([Row(row) for row in cells], header=header, width=width_of()), "", *read])
+    return Document("", (table, read), data={"environment": environment.name, "deployments": records, "reach": reach})
+
+
+def _cells(line: Line, zone: str) -> tuple[str, ...]:
+    served = "" if line.what == "ECS" else format_duration((line.until or datetime.now(UTC)) - line.at)
+    proof = "; ".join(part for part in (line.revisions, line.proof) if part)
+    return format_time(line.at, zone), line.what, line.state, served, line.who.rpartition("/")[2], proof

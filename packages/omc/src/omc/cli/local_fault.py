@@ -10,15 +10,14 @@ import click
 from click.shell_completion import CompletionItem
 
 from omc.cli.local import STATE_OPTION, site
-from omc.cli.table import Row, table
+from omc.cli.show import OUTPUT, show
 from omc.errors import OmcError, WrongUse
 from omc.local import cloud, faults
 from omc.local.cloud import LocalCloudError, LocalEndpoint
 from omc.local.faults import Fault
 from omc.local.lifecycle import site_of
-from omc.output import echo, line, to_json
-from omc.output.gate import has_colour, width_of
-from omc.output.markdown_text import table_row
+from omc.output import echo, line
+from omc.output.document import Document, Field, Row, Severity, Status, Table
 from omc.stack import load
 from omc.times import format_time
 
@@ -50,7 +49,7 @@ def fault() -> None:
 
 @fault.command("list")
 @STATE_OPTION
-@click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+@OUTPUT
 @click.pass_context
 def list_(context: click.Context, state: Path | None, output: str) -> None:
     """Every fault: in force or not and since when, what is injected, what will be seen, what can be chosen.
@@ -59,13 +58,7 @@ def list_(context: click.Context, state: Path | None, output: str) -> None:
     omc local fault list
     omc local fault list --output json | jq -r '.faults[] | select(.in_force) | .name'
     """
-    found, zone = faults.listed(_reach(context, state)), load(context.obj).time_zone
-    if output == "json":
-        echo(to_json({"faults": [_plain(it) for it in found]}))
-    elif output == "markdown":
-        echo(_markdown(found, zone))
-    else:
-        echo(_table(found, zone))
+    show(_document(faults.listed(_reach(context, state)), load(context.obj).time_zone), output)
 
 
 @fault.command()
@@ -144,37 +137,15 @@ def _plain(it: Fault) -> dict[str, object]:
     }
 
 
-def _state(it: Fault, zone: str) -> str:
-    if not it.in_force:
-        return "-"
-
-    return f"in force since {format_time(datetime.fromisoformat(it.since), zone)}{_with(it)}"
+def _document(found: Sequence[Fault], zone: str) -> Document:
+    table = Table(("state", "fault", "injected", "seen"), tuple(_row(it, zone) for it in found), below=2)
+    return Document("", (table,), data={"faults": [_plain(it) for it in found]})
 
 
-def _choices(it: Fault) -> tuple[str, ...]:
-    return tuple(f"--set {key}={setting.default}  # {setting.help}" for key, setting in it.settings.items())
-
-
-def _table(found: Sequence[Fault], zone: str) -> str:
-    rows = [
-        Row(
-            (it.name, "in force" if it.in_force else "-", it.injected),
-            (
-                *((f"{_state(it, zone)}",) if it.in_force else ()),
-                *((f"problem: {it.problem}",) if it.problem else ()),
-                f"seen: {it.symptom}",
-                *_choices(it),
-            ),
-        )
-        for it in found
-    ]
-    return table(rows, header=("FAULT", "STATE", "INJECTED"), width=width_of(), colour=has_colour())
-
-
-def _markdown(found: Sequence[Fault], zone: str) -> str:
-    lines = ["| Fault | State | Injected | To be seen | Settings |", "| --- | --- | --- | --- | --- |"]
-    for it in found:
-        state = _state(it, zone) + (f" ({it.problem})" if it.problem else "")
-        settings = "; ".join(f"{key}={setting.default}: {setting.help}" for key, setting in it.settings.items())
-        lines.append(table_row((it.name, state, it.injected, it.symptom, settings or "-")))
-    return "\n".join(lines)
+def _row(it: Fault, zone: str) -> Row:
+    since = f"since {format_time(datetime.fromisoformat(it.since), zone)}{_with(it)}" if it.in_force else ""
+    evidence = [Field("in force", since)] if since else []
+    evidence += [Field("problem", it.problem)] if it.problem else []
+    evidence += [Field("", f"--set {key}={setting.default}  # {setting.help}") for key, setting in it.settings.items()]
+    status = Status("in force", Severity.WARNING) if it.in_force else "-"
+    return Row((status, it.name, it.injected, it.symptom), tuple(evidence))

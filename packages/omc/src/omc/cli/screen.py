@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import TextIO
 
 from omc.checks.finding import Finding, Level
-from omc.cli.table import COLOURS
 from omc.output import line
 from omc.output.gate import style
 from omc.reports import Report
@@ -34,6 +33,7 @@ MAX_LENGTH = 4_000
 """Characters of one text among what a finding rests on; a log line may have 256 KiB."""
 PARAGRAPH = 6
 """Lines of one finding's sentence."""
+COLOURS: Mapping[str, str] = {"ok": "green", "warn": "yellow", "fail": "red", "unknown": "magenta"}
 SECTIONS = ("fail", "warn", "unknown", "was", "gone")
 PAST = "was"
 

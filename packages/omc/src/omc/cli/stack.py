@@ -10,9 +10,9 @@ import click
 from msgspec import structs
 
 from omc.cli.options import environment_option
-from omc.cli.table import Row, table
-from omc.output import echo, line, to_json
-from omc.output.gate import has_colour, width_of
+from omc.cli.show import OUTPUT
+from omc.cli.show import show as print_document
+from omc.output.document import Block, Document, Field, Fields, Paragraph, Row, Section, Table
 from omc.stack import Environment, Stack, environment_of, load
 from omc.store.location import locate_store
 from omc.times import format_time
@@ -29,7 +29,7 @@ def stack() -> None:
 
 @stack.command()
 @environment_option
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@OUTPUT
 @click.pass_context
 def show(context: click.Context, env: str | None, output: str) -> None:
     """Print the stack file resolved: every name, limit, threshold, window and clock. Asks AWS nothing.
@@ -42,20 +42,16 @@ def show(context: click.Context, env: str | None, output: str) -> None:
     stack = load(context.obj)
     named = [environment_of(stack, env)] if env else list(stack.environments.values())
     now = datetime.now(UTC)
-    if output == "json":
-        echo(to_json(_document(stack, named, now)))
-    else:
-        echo(_text(stack, named, now))
+    print_document(_document(stack, named, now), output)
 
 
-def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
-    parts = [line(f"{stack.name}, from {stack.file}")]
+def _document(stack: Stack, environments: list[Environment], now: datetime) -> Document:
+    blocks: list[Block] = []
     for environment in environments:
-        rows = [Row((name, value)) for name, value in _settings(environment, now)]
-        rows.append(Row(("  record", f"{locate_store(stack, environment)}")))
-        parts.append(f"{line(environment.name)}\n{table(rows, width=width_of(), colour=has_colour())}")
+        rows = [*_settings(environment, now), ("record", str(locate_store(stack, environment)))]
+        blocks.append(Section(environment.name, (_fields(rows),)))
     shared = environments[0]
-    header = (
+    columns = (
         "service",
         "tasks",
         "scales on",
@@ -66,7 +62,7 @@ def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
         "users' page",
         "migrates by",
     )
-    services = [
+    services = tuple(
         Row(
             (
                 service.name,
@@ -82,57 +78,64 @@ def _text(stack: Stack, environments: list[Environment], now: datetime) -> str:
             )
         )
         for service in shared.services
-    ]
-    parts.append(table(services, header=header, width=width_of()))
-    parts.append("thresholds\n" + table([Row((name, str(value))) for name, value in _thresholds(shared)]))
-    parts.append(_on_call(stack))
-    return "\n\n".join(parts)
+    )
+    blocks.append(Table(columns, services))
+    blocks.append(Section("thresholds", (_fields(_thresholds(shared)),)))
+    blocks.append(Section("on call, until somebody acknowledges", (_fields(_on_call(stack)),)))
+    channels = stack.channels
+    message = f"incidents {channels.incidents}, alerts {channels.alerts}, general {channels.general}"
+    blocks.append(Paragraph(f"channels: {message}"))
+    return Document(f"{stack.name}, from {stack.file}", tuple(blocks), data=_data(stack, environments, now))
+
+
+def _fields(rows: list[tuple[str, str]]) -> Fields:
+    return Fields(tuple(Field(name, value) for name, value in rows))
 
 
 def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
     """Names and values of one environment, in the order in which they are shown."""
     rows = [
-        ("  region", environment.region),
-        ("  account", environment.account or "any that the credentials belong to"),
-        ("  profile", environment.profile or "the shell's"),
-        ("  cluster", environment.cluster),
+        ("region", environment.region),
+        ("account", environment.account or "any that the credentials belong to"),
+        ("profile", environment.profile or "the shell's"),
+        ("cluster", environment.cluster),
         (
-            "  load balancer",
+            "load balancer",
             environment.load_balancer or f"the one called {environment.prefix} or {environment.prefix}-…",
         ),
-        ("  database", environment.database),
-        ("  cache", environment.cache),
-        ("  alarms", f"{environment.alarm_prefix}…"),
+        ("database", environment.database),
+        ("cache", environment.cache),
+        ("alarms", f"{environment.alarm_prefix}…"),
         (
-            "  record's head",
+            "record's head",
             ", ".join(filter(None, (environment.audit_bucket, environment.record_log_group))) or "nowhere",
         ),
-        ("  url", environment.url or "the load balancer's own name"),
-        ("  asked as users do", "yes" if environment.probe else "no (probe = false)"),
+        ("url", environment.url or "the load balancer's own name"),
+        ("asked as users do", "yes" if environment.probe else "no (probe = false)"),
     ]
     if environment.local_state:
-        rows.insert(1, ("  local cloud", str(environment.local_state)))
+        rows.insert(1, ("local cloud", str(environment.local_state)))
     rows += [
-        (f"  {service.name}", f"log group {service.log_group}, target group {service.target_group}")
+        (f"{service.name}", f"log group {service.log_group}, target group {service.target_group}")
         for service in environment.services
     ]
-    rows.append(("  approvals", _approvals(environment)))
+    rows.append(("approvals", _approvals(environment)))
     window = environment.maintenance_window
     if window is None:
-        rows.append(("  maintenance", "at any time"))
+        rows.append(("maintenance", "at any time"))
     else:
         begin, end = window.next_after(now)
         weekly = f"{window.day} {window.start:%H:%M}-{window.end:%H:%M} {window.zone_name} (for AWS: {window.aws})"
         zone = environment.time_zone
         message = f"{weekly}; next: {format_time(begin, zone)} to {format_time(end, zone)}"
-        rows.append(("  maintenance", message + ("; deployments in it only" if window.required else "")))
-    rows.append(("  releases", f"watched for {environment.release_watch_seconds} s before they count as good"))
+        rows.append(("maintenance", message + ("; deployments in it only" if window.required else "")))
+    rows.append(("releases", f"watched for {environment.release_watch_seconds} s before they count as good"))
     rows.append(
-        ("  new tasks", f"must stay well for {environment.settle_seconds} s after a restart, a scaling, a way back")
+        ("new tasks", f"must stay well for {environment.settle_seconds} s after a restart, a scaling, a way back")
     )
     zone = environment.time_zone
     rows += [
-        ("  freeze", f"{format_time(freeze.begin, zone)} to {format_time(freeze.end, zone)}: {freeze.reason}")
+        ("freeze", f"{format_time(freeze.begin, zone)} to {format_time(freeze.end, zone)}: {freeze.reason}")
         for freeze in environment.freezes
     ]
     return rows
@@ -148,29 +151,23 @@ def _approvals(environment: Environment) -> str:
     return message + ("; in GitHub Actions with a review there" if policy.github_review else "")
 
 
-def _thresholds(environment: Environment) -> list[tuple[str, object]]:
-    return [(f"  {name}", value) for name, value in structs.asdict(environment.thresholds).items()]
+def _thresholds(environment: Environment) -> list[tuple[str, str]]:
+    return [(name, str(value)) for name, value in structs.asdict(environment.thresholds).items()]
 
 
-def _on_call(stack: Stack) -> str:
+def _on_call(stack: Stack) -> list[tuple[str, str]]:
     on_call = stack.on_call
-    rows = [
-        Row((f"  after {responder.after_minutes} min", f"{responder.role}: {responder.name}"))
-        for responder in on_call.chain
-    ]
     begin, end = on_call.business_hours
-    rows += [
-        Row((f"  after {on_call.everyone_again_after_minutes} min", "all of them again")),
-        Row(("  acknowledged", f"the next is paged when it isn't mitigated after {on_call.mitigation_minutes} min")),
-        Row(("  SEV-1", "pages all of them at once")),
-        Row(("  SEV-3", f"waits for business hours, {begin:%H:%M}-{end:%H:%M} Monday to Friday, {stack.time_zone}")),
+    return [
+        *((f"after {each.after_minutes} min", f"{each.role}: {each.name}") for each in on_call.chain),
+        (f"after {on_call.everyone_again_after_minutes} min", "all of them again"),
+        ("acknowledged", f"the next is paged when it isn't mitigated after {on_call.mitigation_minutes} min"),
+        ("SEV-1", "pages all of them at once"),
+        ("SEV-3", f"waits for business hours, {begin:%H:%M}-{end:%H:%M} Monday to Friday, {stack.time_zone}"),
     ]
-    channels = stack.channels
-    message = f"incidents {channels.incidents}, alerts {channels.alerts}, general {channels.general}"
-    return "on call, until somebody acknowledges\n" + table(rows) + "\n\n" + line(f"channels: {message}")
 
 
-def _document(stack: Stack, environments: list[Environment], now: datetime) -> dict[str, Any]:
+def _data(stack: Stack, environments: list[Environment], now: datetime) -> dict[str, Any]:
     def plain(environment: Environment) -> dict[str, Any]:
         values = asdict(environment)
         values["thresholds"] = structs.asdict(environment.thresholds)
