@@ -102,30 +102,30 @@ def readers() -> dict[Name, Name]:
 
 @cache
 def actions() -> dict[str, str]:
-    """An action's name to the module that has it."""
-    return {
-        node.args[0].value: module.name
-        for module in modules().values()
-        if module.name.startswith("omc.actions")
-        for tree in module.defines.values()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "Action"
-        and isinstance(node.args[0], ast.Constant)
-    } | _registered()
-
-
-def _registered() -> dict[str, str]:
-    """Those that are registered by a bare call."""
+    """An action's name, as its arguments' class has it, to the module that registers it."""
     found = {}
     for path in sorted((SOURCE / "omc/actions").rglob("*.py")):
         module = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Action":
-                values = [*node.args[:1], *(each.value for each in node.keywords if each.arg == "name")]
-                found |= {str(each.value): module for each in values if isinstance(each, ast.Constant)}
+                assert isinstance(node.args[0], ast.Name), f"{module}: an action's arguments are no class"
+                found[_action_of(module, node.args[0].id)] = module
     return found
+
+
+def _action_of(module: str, name: str) -> str:
+    """What ``ACTION`` is in a class of arguments."""
+    where = _resolve(module, name)
+    assert where is not None, f"{module}: {name} is no class of omc's"
+    (action,) = (
+        node.value.value
+        for node in ast.walk(modules()[where[0]].defines[where[1]])
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and node.target.id == "ACTION"
+        and isinstance(node.value, ast.Constant)
+    )
+    return str(action)
 
 
 def reached(roots: list[Name]) -> set[Name]:
