@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,11 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    measuring = sys.modules.get("coverage")
+    if measuring and hasattr(session.config, "workerinput") and (current := measuring.Coverage.current()):
+        # xdist kills a process that takes long to end, which would leave half a file: nothing is left to write then.
+        current.stop()
+        current.save()
     if session.config.getoption("--write-durations") and not hasattr(session.config, "workerinput"):
         longest = [(group, round(seconds)) for group, seconds in _seconds.most_common() if seconds >= WORTH_NOTING]
         DURATIONS.write_text(json.dumps(dict(longest), indent=2) + "\n")

@@ -26,7 +26,14 @@ def measured(data: Path) -> Report:
     """Coverage's own report on the data, as JSON."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "report.json"
-        command = ["coverage", "json", "--quiet", f"--data-file={data}", f"--rcfile={ROOT / 'pyproject.toml'}"]
+        command = [
+            "coverage",
+            "json",
+            "--quiet",
+            "--ignore-errors",
+            f"--data-file={data}",
+            f"--rcfile={ROOT / 'pyproject.toml'}",
+        ]
         subprocess.run([sys.executable, "-m", *command, "-o", str(out)], cwd=ROOT, check=True)
         report: Report = json.loads(out.read_text())
     return report

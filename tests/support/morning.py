@@ -33,7 +33,11 @@ def omc(
 def surroundings(endpoint: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OMC_"))}
     credentials = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", "AWS_ENDPOINT_URL": endpoint}
-    return kept | (credentials if endpoint else {}) | {"AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
+    return (
+        kept
+        | (credentials if endpoint else {})
+        | {"AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent", "COLUMNS": "80"}
+    )
 
 
 def local_stack(folder: Path, aws: CannedAws) -> Path:
