@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,15 +15,16 @@ from hypothesis import strategies as st
 
 import omc
 from omc import output
-from omc.checks.finding import Evidence, Finding, Level
-from omc.cli.report import as_json, as_markdown
+from omc.checks.finding import Evidence, Finding, Level, Procedure
+from omc.cli.report import as_json
 from omc.cli.screen import Detail, as_screen
 from omc.facts.collector import NO_READING
-from omc.output import terminal
+from omc.output import html, markdown, slack, terminal
 from omc.output.document import Document, Field, Row, Table
 from omc.output.markdown_text import escape, table_row
 from omc.redaction import mask
 from omc.reports import Report
+from omc.reports.report_document import report_document
 from omc.stack import load
 from support.shell import words_of
 
@@ -113,6 +115,39 @@ def test_a_report_holds_nothing_for_a_terminal_but_our_colours(text: str) -> Non
     assert len(wide.splitlines()) == len(harmless.splitlines())  # no line is forged
 
 
+def failing_report(log_line: str) -> Report:
+    """A database that fails, explains a service's failure, and has a log line as evidence."""
+    symptom = Finding("services-running", Level.FAIL, "backend", "0 of 2 tasks run.", place="services/backend")
+    procedure = Procedure("Database connection problems", "docs/runbook/troubleshooting.md#database")
+    cause = Finding(
+        "database-available",
+        Level.FAIL,
+        "database",
+        "The database is stopped.",
+        (Evidence(log_line, NO_READING),),
+        procedure,
+        place="database",
+        explains=(symptom,),
+    )
+    return replace(report_of("x"), findings=(cause,))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_page_and_a_chat_have_the_whole_finding_and_obey_none_of_it(text: str) -> None:
+    document = report_document(failing_report(f"seen: {text}"))
+    page, message = html.render(document), json.dumps(slack.render(document))
+    for shown in (page, message):
+        for part in ("database-available", "The database is stopped.", "0 of 2 tasks run.", "Database connection"):
+            assert part in shown
+        assert "seen: " in shown
+    assert not CONTROL.search(page)
+    harmless = html.render(report_document(failing_report("seen: x")))
+    assert re.findall(r"<[^>]*>", page) == re.findall(r"<[^>]*>", harmless)
+    assert '<span class="severity-failure">' in page
+    kinds = re.compile(r'"type": "(\w+)"')
+    assert kinds.findall(message) == kinds.findall(json.dumps(slack.render(report_document(failing_report("x")))))
+
+
 @given(ANYTHING)
 def test_the_last_gate_lets_nothing_pass_that_a_report_forgot(text: str) -> None:
     shown = output.printable(text)
@@ -131,9 +166,10 @@ def test_a_text_in_markdown_makes_nothing_of_itself(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_report_in_markdown_has_the_same_shape_whatever_it_tells_of(text: str) -> None:
-    assert len(as_markdown([report_of(text)]).split("\n")) == len(as_markdown([report_of("x")]).split("\n"))
+    shown, harmless = (markdown.render(report_document(report_of(each))) for each in (text, "x"))
+    assert shown.count("\n") == harmless.count("\n")
     commands = [f"aws ecs describe-services {output.shell_word(text)}", "```"]
-    block = as_markdown([report_of("x")], commands).rpartition("### The same by hand")[2]
+    block = markdown.render(report_document(report_of("x"), commands)).rpartition("### The same by hand")[2]
     fence = re.search(r"`{3,}", block)
     assert fence
     assert block.count(f"\n{fence[0]}\n") + block.endswith(f"\n{fence[0]}") == 1

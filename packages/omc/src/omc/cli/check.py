@@ -248,14 +248,19 @@ def shown(
     lines: int | None = None,
 ) -> str:
     """Reports in one of the three forms; with ``explain``, the aws commands that ask the same."""
-    from omc.cli.report import as_json, as_markdown
+    from omc.cli.report import as_json
     from omc.cli.screen import BRIEF, LINES, as_screen, width_of
 
     commands = [each for report in reports for each in _commands(report)] if explain else None
     if output == "json":
         return as_json(reports, commands)
     if output == "markdown":
-        return as_markdown(reports, commands)
+        from omc.output import markdown
+        from omc.reports.report_document import report_document
+
+        last = len(reports) - 1
+        documents = [report_document(each, commands if at == last else None) for at, each in enumerate(reports)]
+        return "\n\n".join(map(markdown.render, documents))
     text = as_screen(
         reports,
         width=width_of(),

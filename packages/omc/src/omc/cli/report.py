@@ -1,4 +1,4 @@
-"""What a check found, for others than a screen: as JSON for programs, as Markdown for a ticket."""
+"""What a check found, as JSON for programs. ``reports/report_document.py`` has it for pages."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from omc.checks.finding import Evidence, Finding, Level
-from omc.cli.screen import SECTIONS, section, when
 from omc.output import to_json
-from omc.output.markdown_text import escape as markdown
-from omc.output.markdown_text import fenced, table_row
 from omc.reports import Report
+from omc.reports.about import section
 from omc.reports.headline import headline
-from omc.times import format_time, iso
-
-MAX_LENGTH = 1_000
-"""Characters of one text on a page; a job's summary may hold 1 MiB, and JSON has all of it."""
-
-MOST_EVIDENCE = 20
-"""Lines of one finding on a page."""
+from omc.times import iso
 
 
 def worst_first(reports: Iterable[Report]) -> list[Report]:
@@ -102,51 +94,3 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
         "at": evidence.reading.at.isoformat(timespec="milliseconds"),
         "sources": list(sources),
     }
-
-
-def as_markdown(reports: Sequence[Report], commands: Sequence[str] | None = None) -> str:
-    """For a ticket, a chat or a job's summary: the sentence, what isn't ok with its evidence, then what is."""
-    lines: list[str] = []
-    for report in reports:
-        lines += [*([""] if lines else []), *_markdown(report)]
-    if commands is not None:
-        lines += ["", "### The same by hand", "", *fenced(commands, "bash")]
-    return "\n".join(lines)
-
-
-def _markdown(report: Report) -> list[str]:
-    environment, zone = report.environment, report.environment.time_zone
-    place = f"{environment.cluster} in {environment.region}" + (f", at {report.endpoint}" if report.endpoint else "")
-    counts = Counter(section(finding) for finding in report.findings)
-    message = ", ".join(f"{counts[name]} {name}" for name in (*SECTIONS, "ok") if counts[name])
-    lines = [
-        f"## {markdown(f'{report.title}, {environment.name} ({place})')}",
-        "",
-        f"**{markdown(headline(report))}**",
-        "",
-        markdown(f"{message}. {format_time(report.at, zone)}, {len(report.calls)} calls in {report.seconds:.2f} s."),
-        "",
-        "| level | check | place | | when |",
-        "|---|---|---|---|---|",
-    ]
-    findings = sorted(report.findings, key=lambda finding: [*SECTIONS, "ok"].index(section(finding)))
-    for finding in findings:
-        subject = finding.place or finding.subject
-        lines.append(
-            table_row((section(finding), finding.check, subject, _short(finding.sentence), when(finding, report)))
-        )
-    for finding in findings:
-        if finding.level is Level.OK:
-            continue
-        lines += ["", f"**{section(finding)}: {markdown(f'{finding.check}, {finding.place or finding.subject}')}**", ""]
-        lines += [f"- {markdown(_short(evidence.text))}" for evidence in finding.evidence[:MOST_EVIDENCE]]
-        if len(finding.evidence) > MOST_EVIDENCE:
-            lines.append(f"- and {len(finding.evidence) - MOST_EVIDENCE} more (--output json has all)")
-        lines += [f"- {markdown(_short(f'{each.place or each.check}: {each.sentence}'))}" for each in finding.explains]
-        if finding.procedure:
-            lines.append(f"- Answered by: [{finding.procedure.title}]({finding.procedure.document})")
-    return lines
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"

@@ -19,9 +19,9 @@ from omc.checks.finding import Finding, Level
 from omc.output import line
 from omc.output.gate import style
 from omc.reports import Report
-from omc.reports.about import shown_name
+from omc.reports.about import SECTIONS, section, shown_name, when
 from omc.reports.headline import gist, headline, lead
-from omc.times import ago, format_time, shortened
+from omc.times import format_time, shortened
 
 LINES, WIDTH = 23, 60
 """Of a terminal that is as small as they come, less the line of its prompt; a pipe is taken for one as wide."""
@@ -34,8 +34,6 @@ MAX_LENGTH = 4_000
 PARAGRAPH = 6
 """Lines of one finding's sentence."""
 COLOURS: Mapping[str, str] = {"ok": "green", "warn": "yellow", "fail": "red", "unknown": "magenta"}
-SECTIONS = ("fail", "warn", "unknown", "was", "gone")
-PAST = "was"
 
 Known = Mapping[tuple[str, str], Finding]
 
@@ -174,11 +172,6 @@ def _entries(
     return entries + _gone(report, width, before)
 
 
-def section(finding: Finding) -> str:
-    """Its level's name, or that it was."""
-    return PAST if finding.is_past else finding.level.value
-
-
 def _is(finding: Finding, other: Finding) -> bool:
     """The same, or the line that findings with one reason were merged into."""
     return finding is other or (finding.unread and other.unread and finding.sentence == other.sentence)
@@ -223,14 +216,6 @@ def _name(finding: Finding, report: Report) -> str:
     if finding.check == "several":
         return finding.subject
     return shown_name(finding.place or f"{finding.check}, {finding.subject}", report.environment)
-
-
-def when(finding: Finding, report: Report) -> str:
-    """Once, and relative first."""
-    zone = report.environment.time_zone
-    if finding.ended:
-        return f"ended {ago(finding.ended, report.at, zone)}"
-    return ago(finding.since, report.at, zone) if finding.since else ""
 
 
 def _todo(finding: Finding, room: int) -> list[str]:

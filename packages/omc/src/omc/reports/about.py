@@ -9,6 +9,10 @@ from omc.checks.finding import Finding
 from omc.checks.run import Report
 from omc.errors import WrongUse
 from omc.stack import Environment
+from omc.times import ago
+
+SECTIONS = ("fail", "warn", "unknown", "was", "gone")
+PAST = "was"
 
 
 def about(report: Report, names: Sequence[str]) -> Report:
@@ -54,3 +58,16 @@ def _names(finding: Finding, report: Report) -> set[str]:
     """As they are, and as the screen shows them."""
     words = {word for each in (finding, *finding.explains) for word in (each.place, each.check) if word}
     return words | {shown_name(word, report.environment) for word in words}
+
+
+def section(finding: Finding) -> str:
+    """Its level's name, or that it was."""
+    return PAST if finding.is_past else finding.level.value
+
+
+def when(finding: Finding, report: Report) -> str:
+    """Once, and relative first."""
+    zone = report.environment.time_zone
+    if finding.ended:
+        return f"ended {ago(finding.ended, report.at, zone)}"
+    return ago(finding.since, report.at, zone) if finding.since else ""
