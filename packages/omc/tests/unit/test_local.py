@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -30,6 +31,15 @@ def test_a_full_disk_is_said_before_anything_is_written(site: LocalStack, monkey
     with pytest.raises(OmcError, match=r"needs \d+ MiB of disk and .* has \d+ MiB free"):
         lifecycle.up(site, Progress())
     assert not site.record_file.exists()
+
+
+def test_without_terraform_and_applications_beside_omc_toml_nothing_is_started(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "omc.toml", tmp_path)
+    elsewhere = site_of(load(tmp_path / "omc.toml"), tmp_path / "cloud")
+    missing = "infrastructure/terraform/bootstrap and no .* and no apps/backend and no apps/frontend beside"
+    with pytest.raises(OmcError, match=missing):
+        lifecycle.up(elsewhere, Progress())
+    assert not elsewhere.record_file.exists()
 
 
 def test_a_second_up_on_the_same_folder_is_refused(site: LocalStack) -> None:

@@ -137,6 +137,8 @@ def up(site: LocalStack, progress: Progress, *, apply: bool = False) -> Record:
         record = site.read()
         if record.phase is Phase.NEW:
             require_space(site.state)
+        if record.phase is not Phase.APPLIED or apply:
+            require_sources(site)
         if record.phase is Phase.APPLYING:
             progress.note("The first apply was cut off half-way, so this local cloud is started over.")
             reset(site)
@@ -374,6 +376,18 @@ def _wait_until_ok(checks: CheckList, environment: Environment, timeout: float, 
             return missing
         progress.waiting(" ".join(missing))
         time.sleep(0.5)
+
+
+def require_sources(site: LocalStack) -> None:
+    """Refuse to begin where there is nothing to apply: Terraform and applications come from the project's folder."""
+    wanted = [f"{SOURCES}/bootstrap", f"{SOURCES}/environments/{LOCAL_ROOT}"]
+    wanted += [f"apps/{service.name}" for service in site.environment.services]
+    missing = [name for name in wanted if not (site.project / name).is_dir()]
+    if missing:
+        raise cloud.LocalCloudError(
+            f"There is no {' and no '.join(missing)} beside {site.project / 'omc.toml'}, from which the stack is applied. "
+            "Use the omc.toml of the project's own checkout (--stack FILE), or `localcloud up` for a cloud without a stack"
+        )
 
 
 def require_space(folder: Path) -> None:
