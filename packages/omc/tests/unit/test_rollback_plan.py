@@ -118,7 +118,7 @@ def test_a_deployment_in_flight_is_stopped_and_ecs_takes_it_back() -> None:
     made = plan(history=history)
     assert [step.name for step in made.steps] == ["stop-backend", "record"]
     assert made.steps[0].arguments["failing"] == f"{B}:9"
-    assert made.preconditions["goes_on"] == {"backend": f"arn:{B}:9:0"}
+    assert made.preconditions["continues"] == {"backend": f"arn:{B}:9:0"}
 
 
 def test_what_ecs_rolls_back_already_needs_nobody() -> None:

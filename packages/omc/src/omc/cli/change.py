@@ -1,13 +1,13 @@
 """The one way in which every changing command works: plan, show, ask, approve, perform, say how it ended.
 
-A command gives what it was asked for as its procedure's ``Asked`` and passes on what ``change_options`` collected::
+A command gives its procedure's request and passes on what ``change_options`` collected::
 
     @click.command()
     @change_options
     @click.argument("service")
     @click.pass_context
     def restart(context: click.Context, service: str, **how: Any) -> None:
-        context.exit(carry_out(context, "restart", Asked(service=service), **how))
+        context.exit(carry_out(context, "restart", RestartRequest(service), **how))
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ def carry_out(
     full: bool = False,
     approved: Sequence[ExternalApproval] | None = None,
 ) -> int:
-    """Make the plan of ``procedure`` for ``asked`` and carry it out; returns the exit code.
+    """Make the plan of ``procedure`` for ``request`` and carry it out; returns the exit code.
 
-    ``asked`` is the procedure's ``Asked``. ``approved`` are approvals that were given elsewhere and are proven there
+    ``approved`` are approvals that were given elsewhere and are proven there
     (a GitHub environment's reviewers); they are recorded with their link. None: GitHub is asked here, in a job of its.
     Errors are ``OmcError``.
     """

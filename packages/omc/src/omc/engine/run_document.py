@@ -230,7 +230,7 @@ def _heard(heard: RunStatus | None) -> dict[str, Any]:
     """Whether somebody performs it just now, and what to do where nobody does."""
     if heard is None:
         return {}
-    return {"goes_on": heard.is_active, "heard_of_at": iso(heard.at), "what_to_do": heard.sentence}
+    return {"continues": heard.is_active, "heard_of_at": iso(heard.at), "what_to_do": heard.sentence}
 
 
 def _runs_data(runs: Sequence[Run], timers: Sequence[Timer], heard: Mapping[str, RunStatus]) -> dict[str, Any]:

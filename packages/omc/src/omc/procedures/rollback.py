@@ -102,7 +102,7 @@ def plan_rollback(
         steps=tuple(_steps(ways, definitions, environment)),
         preconditions={
             "running": {way.service.name: way.now.name for way in ways},
-            "goes_on": {way.service.name: way.continues.arn for way in ways if way.continues},
+            "continues": {way.service.name: way.continues.arn for way in ways if way.continues},
             "registered": [way.service.name for way in ways if way.registers],
         },
         notes=(
