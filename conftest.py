@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ write it anew (``make test-durations``) when a group has become much longer or s
 
 WORTH_NOTING = 5.0
 
-_seconds: Counter[str] = Counter()
+_seconds: dict[str, float] = defaultdict(float)
 
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist's classes are untyped here
@@ -79,5 +79,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         current.stop()
         current.save()
     if session.config.getoption("--write-durations") and not hasattr(session.config, "workerinput"):
-        longest = [(group, round(seconds)) for group, seconds in _seconds.most_common() if seconds >= WORTH_NOTING]
+        by_length = sorted(_seconds.items(), key=lambda item: -item[1])
+        longest = [(group, round(seconds)) for group, seconds in by_length if seconds >= WORTH_NOTING]
         DURATIONS.write_text(json.dumps(dict(longest), indent=2) + "\n")

@@ -76,7 +76,9 @@ def nearest(word: str, known: list[str]) -> str:
 
 def module_of(service: str, wanted: str) -> Path:
     """The file that gets the handler: the service's module, or of its package ``api.py`` or the one that is named."""
-    packages = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]["entry-points"]["localcloud.services"]
+    packages: dict[str, str] = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]["entry-points"][
+        "localcloud.services"
+    ]
     if service not in packages:
         raise Refusal(
             f"No entry point of localcloud bears the name {service}: moto alone answers it. Correct moto's answer in "

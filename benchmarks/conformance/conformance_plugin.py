@@ -115,8 +115,12 @@ def pytest_configure(config: pytest.Config) -> None:
     models.ServerModeMockAWS._enable_patching = _start
     models.ServerModeMockAWS.reset = lambda _: None
     # Decorators are made when tests are imported, before there is a cloud: its address is looked up at each use.
-    endpoint = property(lambda _: _cloud.endpoint if _cloud is not None else "", lambda *_: None)
+    endpoint = property(lambda _: _endpoint(), lambda *_: None)
     models.ServerModeMockAWS._test_server_mode_endpoint = endpoint
+
+
+def _endpoint() -> str:
+    return _cloud.endpoint if _cloud is not None else ""
 
 
 def pytest_unconfigure() -> None:

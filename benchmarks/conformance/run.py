@@ -193,8 +193,8 @@ def main() -> int:
                 print(f"{'':26}(known.json has nothing of it to compare with)")
     print(f"{'all':26}" + "".join(f"{total[name]:>9}" for name in ("passed", *KINDS)))
     print(f"{'of them seen on AWS':26}" + "".join(f"{verified[name]:>9}" for name in ("passed", *KINDS)))
-    for problem in problems:
-        print(f"worse: {problem}")
+    for each in problems:
+        print(f"worse: {each}")
     print(json.dumps({"all": total, "verified": verified, "worse": len(problems), "machine": platform.platform()}))
     return 1 if problems else 0
 

@@ -193,7 +193,7 @@ def migrate(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
 
 def administer(parts: Parts, database: str, statement: str) -> list[tuple[Any, ...]]:
     with postgres.connect(parts.database, database) as connection:
-        cursor = connection.execute(statement)  # type: ignore[call-overload]
+        cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 

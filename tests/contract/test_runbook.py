@@ -137,7 +137,8 @@ def test_every_link_leads_somewhere(chapter: Path) -> None:
 def alarms() -> dict[str, str]:
     """Each alarm's name without its prefix, and the section that it points to. A service's alarms are made for each."""
     table = (ROOT / "infrastructure/terraform/modules/monitoring/alarm_table.tf").read_text()
-    found, name = {}, ""
+    found: dict[str, str] = {}
+    name = ""
     for key, section in re.findall(r'([\w${}-]+)"? =>? {|\brunbook += "([^"]+)"', table):
         name = key or name  # the nearest opened block before a runbook is the alarm's own
         if section:

@@ -39,7 +39,7 @@ class Module:
 
 @cache
 def modules() -> dict[str, Module]:
-    found = {}
+    found: dict[str, Module] = {}
     for path in sorted((SOURCE / "omc").rglob("*.py")):
         parts = path.relative_to(SOURCE).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -103,7 +103,7 @@ def readers() -> dict[Name, Name]:
 @cache
 def actions() -> dict[str, str]:
     """An action's name, as its arguments' class has it, to the module that registers it."""
-    found = {}
+    found: dict[str, str] = {}
     for path in sorted((SOURCE / "omc/actions").rglob("*.py")):
         module = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
         for node in ast.walk(ast.parse(path.read_text())):

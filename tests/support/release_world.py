@@ -128,7 +128,8 @@ def ledger(*releases: Release) -> Ledger:
 
 def wanted(letter: str = "b", *, name: str = "backend", **more: Any) -> Wanted:
     image = Image(REGISTRY, f"ohmycoins/{name}", digest(letter), ("build-1a2b3c4",), ("amd64",))
-    return Wanted(**({"requested": digest(letter), "image": image} | more))
+    known: dict[str, Any] = {"requested": digest(letter), "image": image}
+    return Wanted(**(known | more))
 
 
 def facts(**more: Any) -> dict[str, Any]:

@@ -304,7 +304,11 @@ def test_alarms_their_states_and_waiting_actions_survive_a_restart(story: Story,
 
 
 def test_the_time_that_the_cloud_was_down_alarms_nobody_but_what_follows_does(story: Story, tmp_path: Path) -> None:
-    silence = {"TreatMissingData": "breaching", "ComparisonOperator": "LessThanThreshold", "Threshold": 1}
+    silence: dict[str, Any] = {
+        "TreatMissingData": "breaching",
+        "ComparisonOperator": "LessThanThreshold",
+        "Threshold": 1,
+    }
     story.now -= timedelta(minutes=20)
     story.alarm(**silence)
     for _ in range(5):

@@ -234,7 +234,9 @@ def test_rules_choose_by_path_host_and_weight_and_may_answer_themselves(stack: S
     def rule(priority: int, condition: dict[str, Any], action: dict[str, Any]) -> None:
         stack.elb.create_rule(ListenerArn=stack.listener, Priority=priority, Conditions=[condition], Actions=[action])
 
-    path = lambda *values: {"Field": "path-pattern", "PathPatternConfig": {"Values": list(values)}}  # noqa: E731
+    def path(*values: str) -> dict[str, Any]:
+        return {"Field": "path-pattern", "PathPatternConfig": {"Values": list(values)}}
+
     rule(10, path("/api/*"), {"Type": "forward", "TargetGroupArn": other})
     rule(
         5,

@@ -44,7 +44,7 @@ def signed(cloud: Cloud, service: str, body: bytes, headers: dict[str, str], pat
     keys = credentials.Credentials(identity.access_key_id, identity.secret_access_key)
     request = awsrequest.AWSRequest("POST", cloud.settings.endpoint + path, headers=headers, data=body)
     auth.SigV4Auth(keys, service, cloud.settings.region).add_auth(request)
-    sent = urllib.request.Request(request.url, data=body, headers=dict(request.headers), method="POST")
+    sent = urllib.request.Request(str(request.url), data=body, headers=dict(request.headers), method="POST")
     return urllib.request.urlopen(sent, timeout=60)
 
 

@@ -38,7 +38,8 @@ def error_of(answer: HttpAnswer, protocol: str) -> tuple[str, str]:
     """Code and message, as botocore reads them."""
     headers = {name.lower(): value for name, value in answer.headers.items()}
     provided = {"status_code": answer.status, "headers": headers, "body": answer.body}
-    parsed: dict[str, Any] = create_parser(protocol).parse(provided, None)
+    no_shape: Any = None  # an error's, of any operation
+    parsed: dict[str, Any] = create_parser(protocol).parse(provided, no_shape)
     return parsed["Error"].get("Code", ""), parsed["Error"].get("Message", "")
 
 
@@ -110,7 +111,7 @@ def test_global_services_are_asked_in_the_region_that_aws_has_them_in(
     assert regions_of(shared_cloud) <= {HOME, "aws"}
 
 
-ACCOUNTS = [
+ACCOUNTS: list[tuple[str, dict[str, Any]]] = [
     ("PutPublicAccessBlock", {"PublicAccessBlockConfiguration": {"BlockPublicAcls": True}}),
     ("GetPublicAccessBlock", {}),
     ("CreateAccessPoint", {"Name": "point", "Bucket": "pointed"}),

@@ -324,7 +324,7 @@ def test_a_result_leads_to_its_whole_record(logs: Any) -> None:
 def test_a_malformed_query_says_where(logs: Any) -> None:
     with pytest.raises(ClientError) as caught:
         run(logs, "fields @message | filtr x")
-    response = caught.value.response
+    response: Any = caught.value.response
     assert response["Error"]["Code"] == "MalformedQueryException"
     assert response["queryCompileError"]["location"] == {"startCharOffset": 18, "endCharOffset": 23}
     assert "filtr" in response["queryCompileError"]["message"]

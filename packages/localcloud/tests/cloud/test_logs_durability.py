@@ -276,10 +276,11 @@ def test_everything_is_there_after_down_and_up(tmp_path: Path) -> None:
 def test_a_metric_filter_publishes_what_matches(cloud: Cloud, aws: Clients) -> None:
     logs, cloudwatch = aws("logs"), aws("cloudwatch")
     logs.create_log_group(logGroupName="/g")
-    for name, pattern, value, more in [
+    filters: list[tuple[str, str, str, dict[str, Any]]] = [
         ("errors", '{ $.level = "ERROR" }', "1", {"defaultValue": 0.0}),
         ("latency", "{ $.ms = * }", "$.ms", {"unit": "Milliseconds", "dimensions": {"path": "$.path"}}),
-    ]:
+    ]
+    for name, pattern, value, more in filters:
         transformation = {"metricName": name, "metricNamespace": "App", "metricValue": value, **more}
         logs.put_metric_filter(
             logGroupName="/g", filterName=name, filterPattern=pattern, metricTransformations=[transformation]

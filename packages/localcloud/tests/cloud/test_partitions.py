@@ -23,7 +23,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, cloud_in: CloudIn) -> It
         yield cloud
 
 
-NAMED = [
+NAMED: list[tuple[str, str, dict[str, Any], str]] = [
     ("sts", "GetCallerIdentity", {}, "arn:aws-us-gov:iam::{account}:root"),
     ("iam", "CreateUser", {"UserName": "u"}, "arn:aws-us-gov:iam::{account}:user/u"),
     ("iam", "GetPolicy", {"PolicyArn": "arn:aws-us-gov:iam::aws:policy/ReadOnlyAccess"}, "arn:aws-us-gov:iam::aws:p"),

@@ -137,7 +137,7 @@ def test_a_killed_cloud_comes_back_with_its_data_and_leaves_no_process(tmp_path:
     finally:
         run.kill()
         run.wait()
-        if run.stdout:
+        if run.stdout is not None:
             run.stdout.close()
     started = {pid: entry.started_at for pid in orphans if (entry := read_entry(pid))}
     assert len(started) >= 5  # they survive the kill; the gates go when nobody answers them

@@ -22,7 +22,7 @@ from localcloud.front import private_pages
 
 pytestmark = pytest.mark.cloud
 PROFILE = "minimal"
-LEFT_OUT = {
+LEFT_OUT: dict[str, tuple[str, dict[str, Any] | None]] = {
     "budgets": ("describe_budgets", {"AccountId": "100000000000"}),
     "ce": ("get_cost_categories", {"TimePeriod": {"Start": "2026-01-01", "End": "2026-01-02"}}),
     "cloudtrail": ("lookup_events", {}),

@@ -197,7 +197,7 @@ def test_a_role_is_taken_on_by_whom_it_trusts(shared_aws: Clients) -> None:
     sts, account = shared_aws("sts", **keys), user.split(":")[4]
     for number, principal in enumerate(("*", {"AWS": "*"}, {"AWS": account}, {"AWS": [user, "x"]})):
         assert sts.assume_role(RoleArn=role(f"trusts-{number}", principal), RoleSessionName="me")["Credentials"]
-    doubted = (
+    doubted: tuple[tuple[Any, dict[str, Any]], ...] = (
         ({"AWS": f"{user}s"}, {}),
         ({"Service": "ecs.amazonaws.com"}, {}),
         ({"Federated": "*"}, {}),

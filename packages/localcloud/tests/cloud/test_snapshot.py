@@ -340,7 +340,7 @@ def test_a_component_that_cannot_say_its_state_is_named_too(life: Life) -> None:
     saved(life)
     alarms = life.cloud.part(Metrics)
     for broken in (lambda: 1 / 0, lambda: (number for number in range(3))):
-        alarms.dump = broken  # type: ignore[method-assign, assignment]
+        alarms.dump = broken  # type: ignore[method-assign]  # a part whose state can't be written down
         life.cloud.part(Snapshots).save(life.cloud)
         assert list(life.cloud.part(Snapshots).problems) == [alarms.name]
     life.stop()

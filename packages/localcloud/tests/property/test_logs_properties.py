@@ -8,7 +8,7 @@ import re
 import socket
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ def test_pages_together_are_every_event_once_in_order(
 def test_a_store_opened_anew_has_all_whole_lines_and_goes_on(batches: list[list[tuple[int, str]]], cut: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        written = []
+        written: list[Event] = []
         for batch in batches:
             first = store.open("g").append("s", batch)
             written.extend(Event(at, first + place, "s", message) for place, (at, message) in enumerate(batch))
@@ -156,7 +156,7 @@ RECORDS = some.lists(
 )
 
 
-def insights(worker: Worker, query: str, messages: list[str]) -> list[dict[str, str]]:
+def insights(worker: Worker, query: str, messages: Sequence[Any]) -> list[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         tail, results = Path(folder) / "tail", Path(folder) / "results"
         tail.write_text("".join(json.dumps([n, n + 1, "s", text]) + "\n" for n, text in enumerate(messages)))
@@ -226,7 +226,7 @@ def truth_of(condition: Any, record: dict[str, Any]) -> bool:
         case ("k", "like", text):
             return text in record.get("k", "")
         case ("k", operator, text):
-            return (record.get("k") == text) == (operator == "=")
+            return bool((record.get("k") == text) == (operator == "="))
         case ("!=", name, number):
             return bool(record.get(name) != number)
         case (operator, name, number):

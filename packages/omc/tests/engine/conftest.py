@@ -13,8 +13,9 @@ import pytest
 
 from omc.stack import load
 from omc.store import embedded
-from omc.store.database import Store, open_store
+from omc.store.database import open_store
 from omc.store.location import StoreLocation
+from omc.store.opened import Store
 from support import fake_world
 from support.engine_world import TESTS, World, Zygote, execute, place_in
 from support.github import github_api

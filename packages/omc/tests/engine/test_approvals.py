@@ -13,8 +13,9 @@ from sqlalchemy import select
 
 from omc.engine import approvals, journal, planning
 from omc.engine.actors import Actor, of_caller
-from omc.engine.approvals import BreakGlass, ExternalApproval
+from omc.engine.approvals import BreakGlass
 from omc.engine.execution import NotApproved, execute
+from omc.engine.github import ExternalApproval
 from omc.engine.runner import NullReporter
 from omc.engine.transitions import State
 from omc.errors import OmcError, Refused, WrongUse

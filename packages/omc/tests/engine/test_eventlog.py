@@ -372,12 +372,14 @@ def test_readers_of_the_log_never_see_an_event_come_in_behind_them(place: StoreL
                 if last_round and not fresh:
                     return found
 
+    def count_all(who: str) -> None:
+        for n in range(8):
+            for stream in (ONE, TWO):
+                count(store, stream, who, n)
+
     with ThreadPoolExecutor(5) as pool:
         projection = pool.submit(project)
-        written = [
-            pool.submit(lambda who=who: [count(store, stream, who, n) for n in range(8) for stream in (ONE, TWO)])
-            for who in ("ann", "bob", "cem", "dee")
-        ]
+        written = [pool.submit(count_all, who) for who in ("ann", "bob", "cem", "dee")]
         for each in written:
             each.result(60)
         ended.set()

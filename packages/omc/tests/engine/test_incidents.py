@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -57,10 +58,11 @@ def test_an_incident_is_kept_as_its_events(place: StoreLocation) -> None:
 
 def test_an_incident_that_there_is_not_is_wrong_use(store: Store) -> None:
     open_incident(store, "production", 1, "Users can't log in", "ann")
-    for attempt in (
+    attempts: list[Callable[[], object]] = [
         lambda: incident_of(store, "staging", 1),
         lambda: add(store, "staging", 1, Noted("what?"), "ann"),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(WrongUse, match=r"staging has no incident 1\. See: omc incident list --env staging --all"):
             attempt()
 

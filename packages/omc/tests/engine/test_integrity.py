@@ -17,12 +17,13 @@ from omc.engine import approvals, integrity, journal, planning
 from omc.engine.actors import Actor
 from omc.engine.execution import execute
 from omc.engine.runner import NullReporter
-from omc.engine.transitions import State
+from omc.engine.transitions import Phase, State
 from omc.engine.worker import Worker
 from omc.errors import Altered
 from omc.procedures import catalogue
-from omc.store.database import Store, open_store
+from omc.store.database import open_store
 from omc.store.models import Run
+from omc.store.opened import Store
 from omc.store.timers import set_timer
 from support.engine_world import World
 from support.fake_world import Asked
@@ -46,7 +47,7 @@ def planned(site: planning.RunContext, **request: Any) -> Run:
 
 def write(world: World, statement: str, *values: Any) -> int:
     with psycopg.connect(world.place.url or "", autocommit=True) as connection:
-        return connection.execute(statement, values).rowcount  # type: ignore[arg-type]  # the test's own words
+        return connection.execute(statement, values).rowcount
 
 
 def rows(world: World, table: str, run: str) -> list[dict[str, Any]]:
@@ -218,8 +219,8 @@ def test_every_byte_of_the_plan_and_of_what_steps_found_out_counts(world: World)
         lease = journal.claim(store, run.id, "alice")
         assert lease is not None
         found = {"arn": "arn:fake:one", "before": None, "count": 3}
-        journal.intend(lease, "alice", journal.Phase.PERFORM, 1)
-        journal.performed(lease, "alice", journal.Phase.PERFORM, 1, found, already=False)
+        journal.intend(lease, "alice", Phase.PERFORM, 1)
+        journal.performed(lease, "alice", Phase.PERFORM, 1, found, already=False)
         chance = random.Random(9)
         places: list[tuple[str, str, Callable[[], str]]] = [
             ("runs", "plan", lambda: rows(world, "runs", run.id)[0]["plan"]),

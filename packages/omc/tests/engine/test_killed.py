@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from omc.engine import journal, worker
+from omc.engine import worker
 from omc.store import embedded
+from omc.store.runs import LEASE
 from support.engine_world import World, until
 
 
@@ -55,7 +56,7 @@ def test_killed_at_every_moment_each_effect_happens_once(world: World, fails: bo
 
 def test_a_worker_takes_over_within_ten_seconds_of_a_kill(world: World) -> None:
     """Ten is what the lease and a look for work come to; this machine's own slowness is not counted."""
-    assert journal.LEASE + worker.POLL_INTERVAL < 10
+    assert LEASE + worker.POLL_INTERVAL < 10
     (world.folder / "hold two").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
     until(lambda: world.is_held("two"))

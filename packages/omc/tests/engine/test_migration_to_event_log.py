@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine
 
-from omc.incidents.model import Noted, Opened, Resolved, SeverityChanged
+from omc.incidents.model import TYPES, Noted, Opened, Resolved, SeverityChanged
 from omc.store import audit, embedded
 from omc.store.database import _upgrade, open_store
 from omc.store.eventlog import read_after
-from omc.store.incidents import TYPES, add, incidents_of
+from omc.store.incidents import add, incidents_of
 from omc.store.location import StoreLocation
 from omc.store.models import text_of
 from support.engine_world import execute, place_in

@@ -26,9 +26,10 @@ from omc.errors import OmcError, StackError
 from omc.stack import load
 from omc.store import audit, embedded
 from omc.store.clock import boot_clock
-from omc.store.database import Store, open_store
+from omc.store.database import open_store
 from omc.store.location import StoreLocation, locate_store
 from omc.store.models import Base
+from omc.store.opened import Store
 from support.engine_world import until
 
 ROOT = Path(__file__).parents[4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -14,7 +15,6 @@ from omc.engine.actors import Actor
 from omc.engine.runner import NullReporter
 from omc.engine.worker import Worker
 from omc.procedures import catalogue
-from omc.store import ids
 from omc.store.opened import Store
 from omc.store.timers import pending, set_timer
 from support import fake_world
@@ -149,7 +149,7 @@ def test_a_timer_that_another_change_kept_waiting_is_put_off_even_where_that_end
 
 def test_each_timer_of_a_second_has_an_id_of_its_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second has a thousand; here it has one."""
-    monkeypatch.setattr(ids.secrets, "choice", lambda letters: letters[0])
+    monkeypatch.setattr(secrets, "choice", lambda letters: letters[0])
     with opened_at(world.place, lambda: NOON) as store:
         assert len({set_one(store, key) for key in ("a", "b", "c")}) == 3
 

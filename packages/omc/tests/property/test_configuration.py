@@ -129,12 +129,13 @@ def test_an_unknown_key_and_a_wrong_type_are_refused_by_both(path: Path_) -> Non
         assert not schema_takes(document)
         assert not loader_takes(document)
     if path:
-        for wrong in (
+        values: tuple[Any, ...] = (
             *([] if path in NAMED else [{"a": {}}]),
             [[1]],
             -1 if not isinstance(value, str) else 7,
             not isinstance(value, bool) or "yes",
-        ):
+        )
+        for wrong in values:
             document = changed(path, wrong)
             assert not schema_takes(document), (path, wrong)
             assert not loader_takes(document), (path, wrong)

@@ -185,7 +185,7 @@ def check_html(given: Document) -> None:
     shown = html.render(given)
     assert not CONTROL.search(shown)
     plain = shape(document(lambda: PLAIN))
-    heading = [("h1", []), "h1"]
+    heading: list[Any] = [("h1", []), "h1"]
     expected = plain if given.title else [each for each in plain if each not in heading]
     assert shape(given) == expected
 

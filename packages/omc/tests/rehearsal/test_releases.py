@@ -180,6 +180,7 @@ def test_the_lie_that_peers_tell(healthy: Stack) -> None:
     issue 185 of fabfuel/ecs-deploy.
     """
     before, digest = running_apart(healthy), variants.push(healthy, "crashing")
+    words: tuple[str, ...]
     words = ("deploy", "--env", "local", "--image", f"backend={digest}", "--yes", "--no-migrate", "--output", "json")
     with omc_running(healthy, *words, "--override", "a rehearsal") as omc:
         eventually("the deployment begins", lambda: is_deploying(healthy, digest), within=240)

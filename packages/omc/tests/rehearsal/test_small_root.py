@@ -298,7 +298,9 @@ def test_a_secret_in_tfvars_and_in_tags_of_aws_is_shown_and_kept_nowhere(lane: L
     }
     tfvars = root_of(lane) / "terraform.tfvars.json"
     tfvars.write_text(json.dumps(values))
-    env, seen, summaries, file = ("--env", lane.name), [], [], tmp_path / "reviewed.tfplan"
+    seen: list[Done] = []
+    summaries: list[Path] = []
+    env, file = ("--env", lane.name), tmp_path / "reviewed.tfplan"
     sqs = lane.world.client("sqs")
 
     def say(*words: str) -> Done:

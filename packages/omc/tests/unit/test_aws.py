@@ -67,7 +67,7 @@ def test_a_write_through_a_reading_gateway_never_leaves_the_machine() -> None:
 )
 def test_of_all_objects_the_state_alone_may_be_read(changes: dict[str, str]) -> None:
     state = {"Bucket": "ohmycoins-staging-tfstate-111111111111", "Key": "staging/terraform.tfstate"}
-    place = {**state, "ExpectedBucketOwner": "111111111111", **changes}
+    place: dict[str, Any] = {**state, "ExpectedBucketOwner": "111111111111", **changes}
     with canned_aws(healthy()) as aws:
         reader = gateway(aws)
         reader.environment = replace(

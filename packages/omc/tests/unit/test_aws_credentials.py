@@ -89,7 +89,8 @@ def test_every_provider_of_botocores_chain_is_among_the_sources() -> None:
     """A provider that a new botocore brings has to be thought of: given a source here, tried with each command."""
     chain = botocore.credentials.create_credential_resolver(botocore.session.Session())
     assert {provider.METHOD for provider in chain.providers} == {method for method, _ in SOURCES.values()}
-    named = chain.get_provider("assume-role")._credential_sourcer._providers
+    assume_role: Any = chain.get_provider("assume-role")
+    named = assume_role._credential_sourcer._providers
     assert {provider.CANONICAL_NAME for provider in named} == {"Environment", "Ec2InstanceMetadata", "EcsContainer"}
 
 
@@ -183,7 +184,7 @@ def test_a_failure_is_the_answer_to_all_who_ask_at_once_and_tried_again_later(
     assert person.gives.requests == ["AssumeRole"]
     del person.gives.refusals["AssumeRole"]
     later = time.monotonic() + credentials.FAILURE_STAYS
-    monkeypatch.setattr(credentials.time, "monotonic", lambda: later)
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     assert who(gateway) == person.gives.keys.access_key
 
 
@@ -261,6 +262,16 @@ def role(person: Person, **answers: tuple[int, bytes]) -> Person:
     return person.with_keys("s").role("r", source_profile="s")
 
 
+def in_turn(*steps: Callable[[], object]) -> None:
+    for step in steps:
+        step()
+
+
+def empty(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
 def variables(person: Person, until: str) -> Person:
     return person.set(AWS_ACCESS_KEY_ID="A", AWS_SECRET_ACCESS_KEY="b", AWS_CREDENTIAL_EXPIRATION=until)
 
@@ -275,7 +286,7 @@ HALF: dict[str, tuple[Callable[[Person], object], str]] = {
         r"no profile prod in ~/\.aws/config \(there: dev\)\. Set AWS_PROFILE .*aws configure sso --profile prod",
     ),
     "no login to Identity Center yet": (
-        lambda p: [p.identity_center("s"), [f.unlink() for f in (p.home / ".aws/sso/cache").iterdir()]],
+        lambda p: in_turn(lambda: p.identity_center("s"), lambda: empty(p.home / ".aws/sso/cache")),
         r"login to IAM Identity Center is missing or has expired\. Log in again \(aws sso login --profile s\)",
     ),
     "an old login to Identity Center": (
@@ -387,7 +398,7 @@ HALF: dict[str, tuple[Callable[[Person], object], str]] = {
         r"credential_process of profile p",
     ),
     "no token of a web identity": (
-        lambda p: [p.web_identity(), (p.home / "token").unlink()],
+        lambda p: in_turn(p.web_identity, (p.home / "token").unlink),
         r"web identity token file .*/token can't be read",
     ),
     "a token of a web identity that isn't text": (
@@ -468,7 +479,7 @@ HALF: dict[str, tuple[Callable[[Person], object], str]] = {
         r"configuration can't be read",
     ),
     "a file that is a folder": (
-        lambda p: [(p.home / "d").mkdir(), p.set(AWS_CONFIG_FILE=str(p.home / "d"))],
+        lambda p: in_turn((p.home / "d").mkdir, lambda: p.set(AWS_CONFIG_FILE=str(p.home / "d"))),
         r"no AWS credentials|can't be read",
     ),
     "an instance without a role": (

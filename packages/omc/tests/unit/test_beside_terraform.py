@@ -345,7 +345,7 @@ def test_what_the_code_sets_is_terraforms_own_matter() -> None:
 
 def test_who_added_the_rule_and_since_when() -> None:
     arn = "arn:aws:iam::1:user/ann"
-    record = {"eventName": "AuthorizeSecurityGroupIngress", "eventTime": "2026-11-23T10:00:00Z"}
+    record: dict[str, Any] = {"eventName": "AuthorizeSecurityGroupIngress", "eventTime": "2026-11-23T10:00:00Z"}
     record |= {"userIdentity": {"type": "IAMUser", "userName": "ann", "arn": arn}}
     events = [
         {"CloudTrailEvent": json.dumps(record | {"requestParameters": {"groupId": group}, **more})}

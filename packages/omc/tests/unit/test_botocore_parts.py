@@ -22,7 +22,8 @@ PARTS = sorted({part for old, new in EVENT_ALIASES.items() for part in (*old.spl
 
 
 def theirs(name: str) -> str:
-    return EventAliaser(HierarchicalEmitter())._alias_event_name(name)
+    aliaser: Any = EventAliaser(HierarchicalEmitter())
+    return str(aliaser._alias_event_name(name))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -39,12 +40,12 @@ def test_any_event_has_the_name_that_botocore_gives_it(name: str) -> None:
 
 
 def test_every_handler_of_botocore_hears_what_it_heard_but_those_of_its_documentation() -> None:
-    whole = EventAliaser(HierarchicalEmitter())
+    whole: Any = EventAliaser(HierarchicalEmitter())
     for name, handler, *when in BUILTIN_HANDLERS:
         register = {REGISTER_FIRST: whole.register_first, REGISTER_LAST: whole.register_last}
         register.get(when[0] if when else None, whole.register)(name, handler)
-    ours = copy.copy(events())
-    assert isinstance(ours, Events)
+    assert isinstance(events(), Events)
+    ours: Any = copy.copy(events())
     for name in {event[0] for event in BUILTIN_HANDLERS if not event[0].startswith("docs.")}:
         for event in (name, f"{name}.x"):
             heard = list(whole._emitter._handlers.prefix_search(whole._alias_event_name(event)))

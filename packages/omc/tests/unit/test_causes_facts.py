@@ -47,7 +47,7 @@ def test_a_reading_beyond_its_budget_is_left_alone_and_said() -> None:
     hold.set()
 
 
-def test_a_slow_reading_is_not_known_and_holds_nothing_else() -> None:
+def test_a_slow_reading_is_not_known_and_holds_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     hold = threading.Event()
     slow = {("cloudtrail", "lookup_events"): lambda _: hold.wait(30)}
 
@@ -56,13 +56,12 @@ def test_a_slow_reading_is_not_known_and_holds_nothing_else() -> None:
     from omc.facts.followup import last_writes
 
     function.__annotations__["writes"] = last_writes.LastWrites
-    before, last_writes.BUDGET = last_writes.BUDGET, 0.05
+    monkeypatch.setattr(last_writes, "BUDGET", 0.05)
     try:
         from omc.aws.gateway import Gateway
 
         found = collect([function], {Gateway: gateway(slow), Scope: SCOPE})[last_writes.LastWrites]
     finally:
-        last_writes.BUDGET = before
         hold.set()
     assert isinstance(found, Unavailable)
     assert "CloudTrail's last writes could not be read within" in found.error.message

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from localcloud.core.connections import Connection
 from localcloud.services.vpc import reachability
-from omc.aws.gateway import Gateway
 from omc.checks.causes.network_acls import ANSWERS, denial
 from omc.checks.finding import Finding, Level
 from omc.facts.followup.data_stores import DataStores, Store
@@ -57,7 +57,9 @@ def acls(data: tuple[AclRule, ...] = OPEN, app: tuple[AclRule, ...] = OPEN) -> N
 
 def found(of: NetworkAcls) -> tuple[str, int, bool, bool] | None:
     response = denial(of, of.of(["subnet-app"]), of.of(["subnet-data"]), 5432)
-    return response and (
+    if response is None:
+        return None
+    return (
         response.acl,
         response.rule.number if response.rule else 0,
         response.is_egress,
@@ -161,7 +163,7 @@ def gets_through(of: NetworkAcls, source: str, target: str, port: int) -> bool:
         {"sg": reachability.Group("sg", every, every)},
         subnets,
     )
-    return reachability.judge(world, reachability.Connection(source, target, port, 5432)).allowed
+    return reachability.judge(world, Connection(source, target, port, 5432)).allowed
 
 
 @settings(max_examples=300)
@@ -186,7 +188,7 @@ BACKEND = service(network={"awsvpcConfiguration": {"securityGroups": ["sg-backen
 
 
 def told(of: NetworkAcls, *more: Any, ill: tuple[Finding, ...] = ALL_ILL, line: str = DOWN) -> Finding:
-    short = {"first": ago(seconds=30), "resumed": ago(seconds=30)}
+    short: dict[str, Any] = {"first": ago(seconds=30), "resumed": ago(seconds=30)}
     facts = [errors(line, **short), stores(), rules(), load_of(), Services((BACKEND,)), of, *more]
     [one] = [each for each in run(ill, facts) if each.level is not Level.OK]
     return one
@@ -303,7 +305,7 @@ def test_they_are_read_of_the_whole_vpc_with_the_subnets_that_matter() -> None:
             "CacheSubnetGroups": [{"Subnets": [{"SubnetIdentifier": "subnet-data"}]}]
         },
     }
-    gateway: Gateway = FakeGateway(answers)
+    gateway: Any = FakeGateway(answers)
     known = DataStores(
         Store("db", True, vpc="vpc-1", subnets=("subnet-data",)), Store("cache", True, subnet_group="group")
     )

@@ -138,7 +138,7 @@ SPANS = st.none() | st.integers(0, 3600).map(lambda seconds: NOW - timedelta(sec
     checks=st.none() | st.just(frozenset(CHECKS)),
 )
 def test_what_is_over_never_takes_what_goes_on(
-    place: str, seen: str, check: str, level: Level, begun: Any, since: Any, ended: int, checks: Any, **more: bool
+    place: str, seen: str, check: str, level: Level, begun: Any, since: Any, ended: int, checks: Any, **more: Any
 ) -> None:
     cause = Cause("x", place, "x", "It was.", since=begun, ended=ago(seconds=ended), checks=checks, **more)
     finding = Finding(check, level, "x", "It is.", place=seen, since=since)

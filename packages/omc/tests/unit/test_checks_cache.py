@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from omc.aws.gateway import Gateway
 from omc.checks.cache import cache_items, emptied
 from omc.checks.finding import Finding, Level
 from omc.facts.pending import Pending
@@ -150,7 +149,7 @@ def test_all_nodes_are_asked_with_the_services_in_one_call() -> None:
         requested.append(params)
         return answer(params)
 
-    gateway: Gateway = FakeGateway({("cloudwatch", "get_metric_data"): told}, STAGING)
+    gateway: Any = FakeGateway({("cloudwatch", "get_metric_data"): told}, STAGING)
     found = read_metrics_age(gateway, STAGING, Scope(NOW))
     assert len(requested) == 1
     assert [replace(each) for each in found.cache] == [

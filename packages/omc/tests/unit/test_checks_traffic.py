@@ -122,6 +122,6 @@ def test_where_its_pages_answer_it_is_a_warning() -> None:
 
 
 def test_the_two_groups_of_a_pair_are_one_services_traffic() -> None:
-    services = {"target_groups": ("arn:backend",), "alternates": {"arn:backend": "arn:frontend"}}
+    services: dict[str, Any] = {"target_groups": ("arn:backend",), "alternates": {"arn:backend": "arn:frontend"}}
     (one,) = found(counts(silent_for(0.5)), **services)
     assert one.level is Level.OK

@@ -194,7 +194,8 @@ def groups(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 
 def omc_help(path: tuple[str, ...]) -> str:
-    context, command = click.Context(root, info_name="omc"), root
+    command: click.Group = root
+    context = click.Context(root, info_name="omc")
     for name in path:
         found = command.get_command(context, name)
         assert isinstance(found, click.Group)

@@ -482,7 +482,7 @@ COMPOSITE = {
     "InsufficientDataActions": [],
 }
 LOAD_BALANCER = {"LoadBalancerName": world.NAME, "LoadBalancerArn": world.BALANCER, "SecurityGroups": ["sg-2", "sg-1"]}
-GROUP = {
+GROUP: dict[str, Any] = {
     "TargetGroupName": f"{world.NAME}-backend",
     "Port": 8000,
     "Protocol": "HTTP",
@@ -502,7 +502,7 @@ TRAIL = {
     "LogFileValidationEnabled": True,
     "S3BucketName": f"{world.NAME}-audit",
 }
-ANSWERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+ANSWERS: list[tuple[str, dict[tuple[str, str], Any], dict[str, Any]]] = [
     ("aws_lb", {}, {"balancers": LoadBalancers((), {world.NAME: LOAD_BALANCER})}),
     ("aws_lb_target_group", {}, {"groups": TargetGroups((), {GROUP["TargetGroupName"]: GROUP})}),
     ("aws_lb_listener", {}, {"listeners": Listeners((), records=(LISTENER,))}),
@@ -538,9 +538,9 @@ ANSWERS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("kind", "answers", "facts"), ANSWERS)
 def test_aws_answers_of_a_healthy_thing_are_what_the_state_says(
-    kind: str, answers: dict[str, Any], facts: dict[str, Any]
+    kind: str, answers: dict[tuple[str, str], Any], facts: dict[str, Any]
 ) -> None:
-    found = listed(answers, kind, **facts)  # type: ignore[arg-type]
+    found = listed(answers, kind, **facts)
     assert found.not_listed == ()
     assert deviations(found) == ()
 
@@ -575,7 +575,7 @@ EMPTY = {
 
 @pytest.mark.parametrize(("kind", "answers", "facts"), ANSWERS)
 def test_what_rests_on_no_other_fact_is_listed_before_others_are_read(
-    kind: str, answers: dict[str, Any], facts: dict[str, Any]
+    kind: str, answers: dict[tuple[str, str], Any], facts: dict[str, Any]
 ) -> None:
     expected = Expected((Thing(kind, world.HEALTHY[kind]),), written=WRITTEN)
     aws: Any = FakeGateway(answers, STAGING)

@@ -437,7 +437,8 @@ def read_house(ground: Ground) -> House:
 
 @reads
 def read_broken(house: House) -> Broken:
-    return Broken({}["reading"])  # as if AWS had left a key out
+    nothing: dict[str, Reading] = {}
+    return Broken(nothing["reading"])  # as if AWS had left a key out
 
 
 @reads
@@ -460,7 +461,7 @@ def judges_unknown(number: int) -> None: ...
 
 def test_each_fact_is_read_once_and_those_it_rests_on_first() -> None:
     times_read.clear()
-    provided = {Service: STAGING.services[0]}
+    provided: dict[type, Any] = {Service: STAGING.services[0]}
     before = datetime.now(UTC)
     readings = collect([judges_both, judges_house], provided)
     assert times_read == ["ground", "house"]

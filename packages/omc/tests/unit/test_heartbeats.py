@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from omc.engine import processes
-from omc.engine.heartbeats import LEASE, conflict_message, status_of
+from omc.engine.heartbeats import conflict_message, status_of
 from omc.store.models import Run
+from omc.store.runs import LEASE
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 ELSEWHERE = "mars:4711:99:somewhere"

@@ -163,7 +163,8 @@ def fields_read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[str, str], 
 def test_no_field_that_is_missing_leaves_all_well(monkeypatch: pytest.MonkeyPatch) -> None:
     fields = fields_read(monkeypatch)
     assert len(fields) > 60, "the check reads less than it did"
-    silent, used = [], set()
+    silent: list[Any] = []
+    used: set[Any] = set()
     for call, path in fields:
         record = answers()
         record[call] = without(record[call], path)

@@ -91,13 +91,13 @@ def metric_data(params: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def answers(**more: Any) -> dict[tuple[str, str], Any]:
+def answers() -> dict[tuple[str, str], Any]:
     deployment = {
         "serviceDeploymentArn": OURS, "status": "SUCCESSFUL", "createdAt": NOW, "finishedAt": NOW,
         "targetServiceRevision": {"arn": "arn:revision"},
     }  # fmt: skip
     balancer = {"LoadBalancerName": "ohmycoins-staging", "LoadBalancerArn": "a:loadbalancer/app/ohmycoins/1"}
-    record = {
+    record: dict[tuple[str, str], Any] = {
         ("ecs", "describe_services"): {"services": [service()]},
         ("ecs", "list_tasks"): lambda params: {"taskArns": [] if "desiredStatus" in params else [TASK]},
         ("ecs", "describe_tasks"): {"tasks": [task()]},
@@ -125,7 +125,7 @@ def answers(**more: Any) -> dict[tuple[str, str], Any]:
             }
         },
     }  # fmt: skip
-    return record | more
+    return record
 
 
 ROLL = {"service": "backend", "task_definition": "ohmycoins-backend:8", "digests": {"backend": DIGEST}}

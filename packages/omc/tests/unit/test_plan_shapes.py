@@ -214,7 +214,7 @@ def test_the_fingerprint_binds_what_is_done_and_not_what_something_happened_to_b
     assert of(MOVED, output_changes=changed) != of(MOVED)
 
 
-SECRETS = [
+SECRETS: list[tuple[str, Any, Any, dict[str, Any]]] = [
     ("create", None, {"name": "a", "secret_string": "hunter2"}, {}),
     ("update", {"password": "hunter2"}, {"password": "correct-horse"}, {}),
     ("update", {"x": "hunter2"}, {"x": "correct-horse"}, {"after_sensitive": {"x": True}}),
@@ -413,7 +413,7 @@ def test_what_only_the_apply_finds_out_is_shown_where_it_takes_the_place_of_some
 
 @pytest.mark.parametrize("sides", ["before", "after", "before after"])
 def test_a_sensitive_value_is_said_to_change_at_any_depth_and_never_shown(sides: str) -> None:
-    marks = {f"{side}_sensitive": {"block": [{"value": True}]} for side in sides.split()}
+    marks: dict[str, Any] = {f"{side}_sensitive": {"block": [{"value": True}]} for side in sides.split()}
     before, after = ({"block": [{"value": value, "size": 1}]} for value in ("hunter2", "correct horse"))
     assert lines(before, after, **marks) == ["block[0].value: (sensitive) → changed (sensitive)"]
     remarked = {
@@ -421,7 +421,7 @@ def test_a_sensitive_value_is_said_to_change_at_any_depth_and_never_shown(sides:
         "after": ["block[0].value: not sensitive (its value stays) → sensitive"],
     }
     assert lines(before, before, **marks) == remarked.get(sides, []), "Terraform shows it at the next plan, or no more"
-    whole = {f"{side}_sensitive": True for side in sides.split()}
+    whole: dict[str, Any] = {f"{side}_sensitive": True for side in sides.split()}
     assert lines(before, after, **whole) == ['["(all of it)"]: (sensitive) → changed (sensitive)']
     assert lines(None, after, full=True, **whole) == ['["(all of it)"]: nothing → (sensitive)']
 

@@ -373,7 +373,7 @@ def test_the_cache_and_the_maintenance_of_both_are_read() -> None:
         "AutomaticFailover": "disabled",
         "PendingModifiedValues": {"AutomaticFailoverStatus": "enabled"},
     }
-    update = {"ServiceUpdateName": "elasticache-20261101", "ServiceUpdateSeverity": "critical"}
+    update: dict[str, Any] = {"ServiceUpdateName": "elasticache-20261101", "ServiceUpdateSeverity": "critical"}
     update |= {"UpdateActionStatus": "not-applied", "ServiceUpdateRecommendedApplyByDate": SOON}
     action = {"Action": "system-update", "Description": "New OS", "CurrentApplyDate": SOON}
     members = [member, member | {"CacheClusterId": "c-002"}, member | {"CacheClusterId": "other"}]

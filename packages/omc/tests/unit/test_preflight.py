@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import time, timedelta
+from datetime import time, timedelta, timezone
 from runpy import run_path
 from typing import Any
 
@@ -139,7 +139,7 @@ def incident(severity: int) -> OpenIncidents:
 def window(*, required: bool) -> MaintenanceWindow:
     at = world.NOW + timedelta(days=1)
     zone = world.NOW.tzinfo
-    assert zone is not None
+    assert isinstance(zone, timezone)
     return MaintenanceWindow(f"{at:%A}".lower(), time(2), time(4), zone, "UTC", required=required)
 
 

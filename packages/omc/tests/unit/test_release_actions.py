@@ -211,8 +211,8 @@ def settled(whole_minutes: int, *, seconds: float = 420, is_local: bool = False,
         begin, end = params["StartTime"], params["EndTime"]
         if "Expression" in params["MetricDataQueries"][0]:
             assert timedelta(0) < end - begin <= timedelta(seconds=30)
-            records = [{"Id": "h0", "Timestamps": [begin], "Values": [3.0]}] if hosts else [{"Id": "h0", "Values": []}]
-            return {"MetricDataResults": records}
+            healthy = {"Timestamps": [begin], "Values": [3.0]} if hosts else {"Values": []}
+            return {"MetricDataResults": [{"Id": "h0", **healthy}]}
         period = params["MetricDataQueries"][0]["MetricStat"]["Period"]
         # the minute in which the watch began is not a whole one of it
         times = [world.NOW, *(first + timedelta(minutes=number) for number in range(whole_minutes))]

@@ -34,7 +34,7 @@ def revision(name: str = "shop:7", **more: Any) -> Definition:
         container["secrets"] = [{"name": f"S{at}", "valueFrom": each} for at, each in enumerate(more["secrets"])]
     if "log" in more:
         container["logConfiguration"] = {"logDriver": "awslogs", "options": more["log"]}
-    roles = {key: more[key] for key in ("taskRoleArn", "executionRoleArn") if key in more}
+    roles: dict[str, Any] = {key: more[key] for key in ("taskRoleArn", "executionRoleArn") if key in more}
     return Definition(name, "arn:x", "ACTIVE", {"family": "shop", "containerDefinitions": [container], **roles})
 
 
@@ -141,7 +141,7 @@ def test_what_a_task_can_not_start_without(definition: Definition, there: dict[s
 
 
 def test_what_several_name_is_asked_for_once() -> None:
-    named = {"secrets": [SECRET, f"{SECRET}:other::"], "taskRoleArn": ROLE, "executionRoleArn": ROLE}
+    named: dict[str, Any] = {"secrets": [SECRET, f"{SECRET}:other::"], "taskRoleArn": ROLE, "executionRoleArn": ROLE}
     problems, operations = problems_of(
         revision(**named), revision("shop:8", **named), secrets={SECRET: {}}, roles={"shop-task": TRUSTED}
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -187,7 +187,7 @@ def test_another_accounts_credentials_end_all_of_it(monkeypatch: pytest.MonkeyPa
     def read_fuse(environment: Environment) -> Fuse:
         raise WrongUse("These are another account's credentials.")
 
-    values = {Lamp: Lamp(True)}
+    values: dict[type, Any] = {Lamp: Lamp(True)}
     with pytest.raises(WrongUse, match="another account"):
         run_checks(CheckList("Test", (fuse_if_known,)), facts(values))
 
@@ -273,7 +273,7 @@ def needs(one: Check) -> list[type]:
 
 
 def _is_optional(one: Callable[..., Any], kind: type) -> bool:
-    hints = [collector.get_type_hints(one)[name] for name, found in dependencies(one).items() if found is kind]
+    hints = [get_type_hints(one)[name] for name, found in dependencies(one).items() if found is kind]
     return any(NoneType in get_args(hint) for hint in hints)
 
 

@@ -133,7 +133,7 @@ def test_every_command_takes_fargate_rolled_by_ecs(more: dict[str, Any]) -> None
 )
 def test_the_table_knows_every_value_of_ecs_model(kind: str, shape: str) -> None:
     model = botocore.session.get_session().get_service_model("ecs")
-    assert set(model.shape_for(shape).enum) == set(KINDS[kind])
+    assert set(model.shape_for(shape).metadata["enum"]) == set(KINDS[kind])
 
 
 @pytest.mark.parametrize(("more", "expected"), UNSUPPORTED, ids=[said for _, said in UNSUPPORTED])
@@ -147,7 +147,8 @@ def test_what_became_of_it_is_unknown_and_never_undone(more: dict[str, Any], exp
 def test_the_morning_check_has_no_false_failure_for_it(more: dict[str, Any], expected: str) -> None:
     environment = world.environment()
     by_others = more.get("deploymentController", {}).get("type") in ("CODE_DEPLOY", "EXTERNAL")
-    found = Services((service(**more, **({"deployments": []} if by_others else {})),))
+    changes: dict[str, Any] = more | ({"deployments": []} if by_others else {})
+    found = Services((service(**changes),))
     levels = {finding.level for finding in rollouts(found, environment, world.SCOPE)}
     assert levels == {Level.WARN if by_others else Level.OK}
     assert {finding.level for finding in services_running(found, environment)} == {Level.OK}

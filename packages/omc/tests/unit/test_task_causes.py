@@ -29,7 +29,7 @@ def stopped(code: str, reason: str = "", exit_code: int | None = 143, service: s
 def test_every_stop_code_of_ecs_is_judged() -> None:
     """Fails when ECS's model gains a value: it must be decided whose doing that one is."""
     model = botocore.session.get_session().get_service_model("ecs")
-    assert set(model.shape_for("TaskStopCode").enum) == set(STOP_CODES)
+    assert set(model.shape_for("TaskStopCode").metadata["enum"]) == set(STOP_CODES)
 
 
 @pytest.mark.parametrize(

@@ -308,7 +308,7 @@ def test_the_real_terraform_stops_after_what_is_under_way(tmp_path: Path) -> Non
 def test_somebody_elses_process_may_be_called_what_it_likes(tmp_path: Path) -> None:
     """Linux cuts a long name in the middle of a character; every process of the machine is looked at."""
     odd = os.fsencode(tmp_path) + b"/fourteen-chars\xc3"
-    shutil.copy("/bin/sleep", odd)
+    shutil.copy("/bin/sleep", os.fsdecode(odd))
     process = subprocess.Popen([odd, "60"])
     try:
         eventually("it has its name", lambda: b"fourteen" in Path(f"/proc/{process.pid}/comm").read_bytes())

@@ -101,6 +101,7 @@ def test_answers_are_parsed_and_parameters_refused_alike(whole: Loader, kept: Tr
     parsed, refused = [], []
     for loader in (whole, kept):
         operation = model_of(loader, "ec2").operation_model("DescribeSecurityGroupRules")
+        assert operation.output_shape is not None
         parsed.append(create_parser("ec2").parse(answer, operation.output_shape))
         request = model_of(loader, "ecs").operation_model("DescribeServices")
         with pytest.raises(ParamValidationError) as error:

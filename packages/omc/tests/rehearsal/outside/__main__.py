@@ -17,7 +17,7 @@ from rehearsal.outside import table
 from rehearsal.outside.runner import NotWell, play, users
 from rehearsal.outside.story import Result, Story, Verdict, every_story
 from rehearsal.outside.world import World
-from support.stack import Stack
+from support.stack import ROOT, Stack
 
 KEPT = "OUTSIDE_STATE"
 """A variable that names the state folder of a cloud that is up: taken, and left as it is."""
@@ -95,7 +95,7 @@ def _tell(every: dict[str, tuple[Story, ...]], results: Sequence[Result]) -> int
     for each in sorted(results, key=lambda result: -list(Verdict).index(result.verdict)):
         message = "" if each.said_after is None else f"{each.said_after:.0f} s"
         print(f"{each.verdict:<9} {each.story:<{width}} {message:>6}  {each.headline}")
-    print(f"\nThe table is in {table.PAGE.relative_to(table.ROOT)}.")
+    print(f"\nThe table is in {table.PAGE.relative_to(ROOT)}.")
     return 0 if good else 1
 
 

@@ -107,7 +107,7 @@ def _open(answer: Answer) -> Iterable[Mapping[str, Any]]:
 
 def is_ok(answer: Answer) -> bool:
     """Whether nothing is wrong now: what is past may be told, and warnings don't hold the exit code."""
-    return answer["exit_code"] == 0
+    return bool(answer["exit_code"] == 0)
 
 
 def _found(pattern: str, text: str) -> bool:

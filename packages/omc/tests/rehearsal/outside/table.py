@@ -87,8 +87,8 @@ def rows(text: str) -> list[Row]:
     for line in text.splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         if len(cells) == len(fields(Row)) and cells[0] not in ("story", "---"):
-            story, what, first, *rest = cells
-            found.append(Row(story, what, *rest, first=first))
+            first = cells.pop(2)  # shown third, and the last of a row's fields
+            found.append(Row(*[*cells, first]))
     return found
 
 

@@ -25,7 +25,7 @@ def _statements(broken: str, healed: str, *, renewed: bool = True) -> Callable[[
 
         def run(statement: str) -> None:
             with world.sql() as connection:
-                connection.execute(sql.SQL(statement).format(user=user))  # type: ignore[arg-type]
+                connection.execute(sql.SQL(statement).format(user=user))
             if renewed:
                 world.end_sessions()
 

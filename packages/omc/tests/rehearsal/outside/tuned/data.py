@@ -179,7 +179,7 @@ def _failed_over(world: World) -> Iterator[None]:
         def back() -> bool:
             [node] = cache.describe_replication_groups(ReplicationGroupId=CACHE)["ReplicationGroups"][0]["NodeGroups"]
             roles = {each["CacheClusterId"]: each["CurrentRole"] for each in node["NodeGroupMembers"]}
-            return roles[first] == "primary"
+            return bool(roles[first] == "primary")
 
         eventually("the first member is the primary again", back, 120)
         cache.modify_replication_group(ReplicationGroupId=CACHE, AutomaticFailoverEnabled=False, ApplyImmediately=True)
