@@ -15,8 +15,8 @@ from omc.engine.transitions import State
 from omc.engine.worker import Worker
 from omc.errors import Refused
 from omc.procedures import catalogue
-from omc.store.opened import Store
 from omc.store.models import Run
+from omc.store.opened import Store
 from support.engine_world import World
 from support.fake_world import Asked
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from localcloud.faults.catalogue import all_faults
-from omc.cli.local_fault import _markdown, _plain, _table
+from omc.cli.local_fault import _document, _plain
 from omc.local.faults import Fault, Setting
-from omc.output import to_json
+from omc.output import markdown, terminal, to_json
 from omc.redaction import mask
 
 FAULTS = {
@@ -27,7 +27,8 @@ FAULTS = {
 def test_a_fault_and_its_choices_are_shown_whole(name: str) -> None:
     """The fault of a wrong secret talks of secrets and keys, and so do its settings."""
     fault = FAULTS[name]
-    for text in (_table([fault], "UTC"), _markdown([fault], "UTC")):
+    shown = _document([fault], "UTC")
+    for text in (terminal.render(shown), markdown.render(shown)):
         assert mask(text) == text
     assert json.loads(to_json(_plain(fault))) == json.loads(json.dumps(_plain(fault)))
 
