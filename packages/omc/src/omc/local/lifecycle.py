@@ -385,8 +385,9 @@ def require_sources(site: LocalStack) -> None:
     missing = [name for name in wanted if not (site.project / name).is_dir()]
     if missing:
         raise cloud.LocalCloudError(
-            f"There is no {' and no '.join(missing)} beside {site.project / 'omc.toml'}, from which the stack is applied. "
-            "Use the omc.toml of the project's own checkout (--stack FILE), or `localcloud up` for a cloud without a stack"
+            f"There is no {' and no '.join(missing)} beside {site.project / 'omc.toml'}, from which the stack is "
+            "applied. Use the omc.toml of the project's own checkout (--stack FILE), or `localcloud up` for a cloud "
+            "without a stack"
         )
 
 
