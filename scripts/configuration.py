@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md and docs/omc.schema.json from the types of omc.toml (``omc.stack.tables``).
+"""Writes docs/configuration.md and docs/omc.schema.json from the types of omc.toml (``omc.config.tables``).
 
 python scripts/configuration.py            writes them
 python scripts/configuration.py --check    ends with 1 where one of them isn't what would be written (`make check`)
@@ -15,16 +15,16 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from omc.stack.fields import Table
-from omc.stack.mistakes import allowed_at, dotted, keys_of, shown, taken_apart
-from omc.stack.tables import StackTable
+from omc.config.fields import Table
+from omc.config.mistakes import allowed_at, dotted, keys_of, shown, taken_apart
+from omc.config.tables import StackTable
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TIME = r"^(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?$"
 INTRODUCTION = """\
 # omc.toml
 
-Written by `python scripts/configuration.py` from `packages/omc/src/omc/stack`: don't edit it here. `omc stack show`
+Written by `python scripts/configuration.py` from `packages/omc/src/omc/config`: don't edit it here. `omc stack show`
 prints what a file comes to. Editors that know TOML schemas (taplo, Even Better TOML) complete and check the keys
 with [omc.schema.json](omc.schema.json), which the file's first line names: `#:schema ./docs/omc.schema.json`.
 

@@ -329,7 +329,7 @@ class Sweeper:
 @contextmanager
 def lanes_ready(folder: Path, count: int, result: Result) -> Iterator[list[Sweeper]]:
     """A small world with omc's store held open and the gate in it."""
-    from omc.stack import load
+    from omc.config import load
     from omc.store.database import open_store
     from omc.store.location import locate_store
 

@@ -11,6 +11,7 @@ from omc.checks.cache import cache_items
 from omc.checks.causes import explained
 from omc.checks.finding import Finding, Level
 from omc.checks.tasks import failed_tasks
+from omc.config import Environment, load
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.group_rules import GroupRules, Rule
 from omc.facts.followup.lock_waits import DatabaseLoad
@@ -19,7 +20,6 @@ from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.tasks import Container, StoppedTask, StoppedTasks
 from omc.facts.traffic import CacheMinute, MetricsAge
-from omc.stack import Environment, load
 
 STAGING = load(Path(__file__).parents[2] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from omc.stack import Stack
+from omc.config import Stack
 from omc.store import embedded
 from omc.store.database import open_store
 from omc.store.location import StoreLocation

@@ -12,7 +12,7 @@ from typing import Any
 
 from omc.actions.action import Context
 from omc.aws.gateway import Access
-from omc.stack import Environment
+from omc.config import Environment
 from support import release_world as world
 
 

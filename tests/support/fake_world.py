@@ -22,13 +22,13 @@ from omc.actions.action import Action, Context, Interrupted, Outcome, Verdict
 from omc.cli import main as cli
 from omc.cli.change import carry_out, change_options, override_option
 from omc.cli.lazy import LazyCommand
+from omc.config import Environment
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, BadCredentials, Throttled, Unreachable
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.model.arguments.base import Arguments, Late, output_of
 from omc.model.plan import Plan, Risk, step, undo_by
 from omc.procedures import catalogue
 from omc.procedures.preflight import Refusal, kept_or_overridden
-from omc.stack import Environment
 
 ERRORS: Mapping[str, Exception] = {
     "throttled": Throttled("fake Set: too many requests."),

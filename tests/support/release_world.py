@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from omc.config import Environment, load
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.candidates import Candidates
@@ -28,7 +29,6 @@ from omc.facts.subnets import Subnet, Subnets
 from omc.model.plan import Plan
 from omc.model.releases import Release, ReleasedService
 from omc.procedures.catalogue import planner
-from omc.stack import Environment, load
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 REGISTRY = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com"

@@ -18,12 +18,12 @@ from localcloud.front.faults import Faults, fault
 from localcloud.front.identity import Identity
 from omc.actions.action import Context, Outcome, Verdict, action_named
 from omc.aws.gateway import Access, Gateway
+from omc.config import Environment, load
 from omc.errors import Unreachable
 from omc.facts.definitions import read_definitions
 from omc.facts.quotas import read_quotas
 from omc.facts.scaling import ScalableTarget, Scaling, read_scaling
 from omc.facts.services import read_services
-from omc.stack import Environment, load
 
 pytestmark = pytest.mark.cloud
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from omc.stack import load
+from omc.config import load
 from omc.store import embedded
 from omc.store.database import open_store
 from omc.store.location import StoreLocation

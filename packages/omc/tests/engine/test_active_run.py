@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from omc.config import load
 from omc.engine import journal
 from omc.engine.actors import Actor
 from omc.engine.heartbeats import read_active_run
 from omc.facts.active_run import ANY, OwnRun
 from omc.model.plan import Plan, Risk
-from omc.stack import load
 from omc.store.models import Run
 from omc.store.opened import Store
 from omc.store.runs import LEASE

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from omc.config import load
+from omc.config.model import ApprovalPolicy
 from omc.engine import approvals, journal, planning
 from omc.engine.actors import Actor, of_caller
 from omc.engine.approvals import BreakGlass
@@ -23,8 +25,6 @@ from omc.facts.account import Caller
 from omc.incidents.model import Resolved, SeverityChanged
 from omc.model.plan import Plan, Risk, Step
 from omc.procedures import catalogue
-from omc.stack import load
-from omc.stack.model import ApprovalPolicy
 from omc.store import incidents
 from omc.store.location import StoreLocation
 from omc.store.models import AuditEvent

@@ -19,12 +19,12 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from omc.config import Environment
 from omc.errors import Refused, WrongUse
 from omc.facts.collector import collect
 from omc.facts.incidents import OpenIncidents
 from omc.incidents.model import TYPES, Noted, Resolved, SeverityChanged, stream_of
 from omc.model.events import EventTypes
-from omc.stack import Environment
 from omc.store import audit
 from omc.store.eventlog import append
 from omc.store.incidents import add, incident_of, incidents_of, open_incident

@@ -11,9 +11,9 @@ from typing import Any, get_args, get_origin
 import psycopg
 import pytest
 
-from omc.stack.fields import Table
-from omc.stack.mistakes import keys_of, taken_apart
-from omc.stack.tables import StackTable
+from omc.config.fields import Table
+from omc.config.mistakes import keys_of, taken_apart
+from omc.config.tables import StackTable
 from support.canary import CANARY, FORMS, dump, listing_processes
 from support.engine_world import World
 

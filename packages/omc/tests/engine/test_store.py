@@ -22,8 +22,8 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import OperationalError
 
 from omc import progress
+from omc.config import load
 from omc.errors import OmcError, StackError
-from omc.stack import load
 from omc.store import audit, embedded
 from omc.store.clock import boot_clock
 from omc.store.database import open_store

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omc.config.mistakes import Source, read_as
+from omc.config.tables import StackTable
 from omc.errors import StackError
-from omc.stack.mistakes import Source, read_as
-from omc.stack.tables import StackTable
 from support.small import SERVICE, STACK
 
 REPOSITORY = Path(__file__).parents[4]

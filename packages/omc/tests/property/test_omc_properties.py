@@ -16,12 +16,12 @@ from omc.aws.calls import Call
 from omc.aws.command_lines import command_line
 from omc.aws.reads import is_read
 from omc.checks.finding import Finding, Level, worst
+from omc.config.model import DAYS, MaintenanceWindow
+from omc.config.toml_lines import line_of
 from omc.facts.log_errors import error_of
 from omc.facts.log_shapes import MAX_LENGTH, fingerprint
 from omc.output import terminal
 from omc.output.document import Document, Row, Table
-from omc.stack.model import DAYS, MaintenanceWindow
-from omc.stack.toml_lines import line_of
 from omc.times import ago, format_duration, format_time, shortened
 from support.shell import words_of
 

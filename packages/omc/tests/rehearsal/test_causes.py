@@ -12,6 +12,7 @@ import pytest
 from omc.aws.gateway import Gateway, access_to
 from omc.checks.causes.paths import closed_side
 from omc.checks.causes.questions import QUESTIONS
+from omc.config import Environment, load
 from omc.facts.collector import Unavailable, collect
 from omc.facts.followup.data_stores import DataStores
 from omc.facts.followup.group_rules import GroupRules
@@ -21,7 +22,6 @@ from omc.facts.followup.rejects import Rejects
 from omc.facts.image_labels import exit_codes
 from omc.facts.scope import Scope
 from omc.facts.services import Services
-from omc.stack import Environment, load
 from support.stack import Stack, eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
+from omc.config import load
 from omc.local.lifecycle import push_image, site_of
-from omc.stack import load
 from support.stack import ROOT, Stack, eventually
 from support.workflow import NOT_RUN, PRODUCTION, WORKFLOW, Repository, StepFailed, plan_of
 

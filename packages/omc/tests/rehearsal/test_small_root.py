@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from omc.stack import load
+from omc.config import load
 from omc.store.database import open_store
 from omc.store.location import locate_store
 from omc.terraform import find_terraform

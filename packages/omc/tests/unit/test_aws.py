@@ -21,8 +21,8 @@ from omc.aws.gateway import Access, Gateway
 from omc.aws.pages import get_json
 from omc.aws.permissions import ACTIONS, action_for
 from omc.aws.reads import is_read
+from omc.config import Environment, load
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, NotFound, Throttled, Unreachable, WriteRefused
-from omc.stack import Environment, load
 from support.shell import words_of
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]

@@ -23,8 +23,8 @@ from omc.aws import credentials
 from omc.aws.calls import parallel_map
 from omc.aws.credential_failures import Setup, explain, settings_at_fault
 from omc.aws.gateway import Gateway, access_to
+from omc.config import load
 from omc.errors import OmcError, Unknown, WriteRefused
-from omc.stack import load
 from support.credential_sources import NAMED, PAST, ROLE, SOURCES, Giver, Person, giver
 from support.data_layer import until
 

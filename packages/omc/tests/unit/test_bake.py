@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omc.actions.action import Outcome, Verdict, action_named
+from omc.config import Thresholds
 from omc.facts.releases import Ledger
 from omc.judgement.bake import Health, Readings, State, health_of, judged, regression
-from omc.stack import Thresholds
 from support import release_world as world
 from support.fake_gateway import FakeGateway, context
 

@@ -18,6 +18,7 @@ from omc.actions.action import ACTIONS, Context, action_named
 from omc.aws.calls import Call
 from omc.aws.command_lines import _model, _service, command_line
 from omc.aws.command_permissions import COMMANDS, operations_of
+from omc.config import Environment
 from omc.engine.planning import commands
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.deployments import History
@@ -32,7 +33,6 @@ from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.model.requests import MigrateRequest as Migrate
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest as Scale
-from omc.stack import Environment
 from support import aws_cli
 from support import release_world as world
 from support.shell import words_of

@@ -9,6 +9,7 @@ import pytest
 
 from omc.checks.causes import explained, follow_up
 from omc.checks.finding import Finding, Level
+from omc.config import Environment
 from omc.errors import Unreachable
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.collector import NO_READING, Unavailable
@@ -23,7 +24,6 @@ from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, Event, Services
 from omc.facts.tasks import Container, StoppedTasks
-from omc.stack import Environment
 from support.causes_world import (
     ALL_ILL,
     BACKEND_LOG,

@@ -11,12 +11,12 @@ import pytest
 from omc.checks.causes import explained
 from omc.checks.causes.places import suffers
 from omc.checks.finding import Evidence, Finding, Level
+from omc.config import Environment, load
 from omc.facts.collector import NO_READING
 from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.listeners import Listeners
 from omc.facts.scope import Scope
 from omc.facts.services import Services
-from omc.stack import Environment, load
 from support.causes_world import NOW, service
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]

@@ -12,9 +12,9 @@ from omc.checks.causes.explain import explained
 from omc.checks.causes.model import Cause, Situation
 from omc.checks.expected import NAME, USERS
 from omc.checks.finding import Evidence, Finding, Level
+from omc.config import Environment, load
 from omc.facts.collector import NO_READING
 from omc.facts.scope import Scope
-from omc.stack import Environment, load
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 SCOPE = Scope(datetime(2026, 11, 23, 22, 15, tzinfo=UTC))

@@ -11,10 +11,10 @@ import pytest
 
 from omc.checks.cache import cache_items, emptied
 from omc.checks.finding import Finding, Level
+from omc.config import load
 from omc.facts.pending import Pending
 from omc.facts.scope import Scope
 from omc.facts.traffic import CacheMinute, MetricsAge, read_metrics_age
-from omc.stack import load
 from support.fake_gateway import FakeGateway
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]

@@ -14,6 +14,7 @@ from omc.checks import doctor_questions as questions
 from omc.checks import doctor_record as record
 from omc.checks import doctor_stack as stack
 from omc.checks.finding import Finding, Level
+from omc.config import Environment
 from omc.facts.account import AwsClock, Caller
 from omc.facts.alarm_paths import AlarmPaths, Subscription
 from omc.facts.alarms import Alarm, Alarms
@@ -31,7 +32,6 @@ from omc.facts.services import EcsService, Services
 from omc.facts.state_file import StateFile
 from omc.facts.subnets import Subnet, Subnets
 from omc.facts.tools import Tools
-from omc.stack import Environment
 from support import release_world as world
 
 NOW = datetime(2026, 11, 29, 20, 0, tzinfo=UTC)

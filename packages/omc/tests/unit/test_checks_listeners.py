@@ -11,13 +11,13 @@ import pytest
 
 from omc.checks.finding import Finding, Level
 from omc.checks.listeners import listeners
+from omc.config import load
 from omc.errors import AccessDenied
 from omc.facts.listeners import Action, Condition, Listener, Listeners, Rule, lead
 from omc.facts.load_balancers import GroupHealth, LoadBalancer, LoadBalancers, Target, TargetGroup, TargetHealth
 from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
-from omc.stack import load
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)

@@ -17,6 +17,7 @@ from omc.checks.load_balancing import error_rate, load_balancer, targets
 from omc.checks.logs import recent_errors
 from omc.checks.services import rollouts, services_running, task_starts
 from omc.checks.tasks import failed_tasks
+from omc.config import load
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.data_age import DataAge, ServiceData
 from omc.facts.load_balancers import GroupHealth, LoadBalancer, LoadBalancers, Target, TargetGroup, TargetHealth
@@ -27,7 +28,6 @@ from omc.facts.services import Deployment, EcsService, Event, Services
 from omc.facts.tasks import Container, StoppedTask, StoppedTasks
 from omc.facts.traffic import MetricsAge, Minute, ServiceMetric, Traffic
 from omc.judgement.task_causes import cause_of, is_failure
-from omc.stack import load
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)

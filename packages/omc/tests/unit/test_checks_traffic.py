@@ -12,13 +12,13 @@ import pytest
 
 from omc.checks.finding import Finding, Level
 from omc.checks.traffic import traffic_usual
+from omc.config import load
 from omc.facts.load_balancers import TargetGroup, TargetGroups
 from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.facts.requests import BACK, STEP, Requests
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.traffic import MetricsAge, ServiceMetric
-from omc.stack import load
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 21, 13, 30, tzinfo=UTC)

@@ -13,11 +13,11 @@ from omc.aws.http_get import Trouble
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import HIGH_ERROR_RATE, USERS_CANT_REACH
 from omc.checks.users import users_served
+from omc.config import load
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers
 from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.facts.scope import Scope
 from omc.facts.traffic import Minute, Traffic
-from omc.stack import load
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 21, 15, 30, tzinfo=UTC)

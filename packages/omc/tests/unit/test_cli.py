@@ -333,7 +333,7 @@ def test_a_full_disk_is_one_sentence() -> None:
 def test_what_ctrl_c_broke_on_its_way_is_no_bug() -> None:
     """A library that cleans up after the interrupt and fails at it raises that failure instead."""
     program = (
-        "import omc.cli.main as m, omc.stack as s\n"
+        "import omc.cli.main as m, omc.config as s\n"
         "def load(file):\n"
         "    try:\n"
         "        raise KeyboardInterrupt\n"

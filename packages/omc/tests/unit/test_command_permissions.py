@@ -9,8 +9,8 @@ import pytest
 from omc.aws.command_permissions import CHANGES, COMMANDS, IDENTITY, RESOURCES, needs_of_commands, operations_of
 from omc.aws.permissions import action_for
 from omc.aws.reads import is_read
+from omc.config import load
 from omc.procedures.catalogue import PLANNERS
-from omc.stack import load
 from support.called import called, everything
 
 ROOTS = {

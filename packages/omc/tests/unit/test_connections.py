@@ -10,9 +10,9 @@ import pytest
 
 from canned_aws import canned_aws
 from omc.aws.gateway import Access, Gateway
+from omc.config import load
 from omc.facts.connections import Connections, connections_of, read_connections
 from omc.facts.definitions import Definitions
-from omc.stack import load
 from support import release_world as world
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from omc.checks.dependencies import dependencies
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import CACHE_UNREACHABLE, DATABASE_TIMEOUT, DEPENDENCY_DOWN
+from omc.config import load
 from omc.facts.data_age import DataAge, ServiceData
 from omc.facts.dependencies import MAX_DEPENDENCIES, State, place_of_dependency, read_dependencies, report_of
 from omc.facts.probes import Answer, ProbeRequest, Probes, Source
-from omc.stack import load
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 UP, DEGRADED, DOWN, OFF, UNKNOWN = State.UP, State.DEGRADED, State.DOWN, State.OFF, State.UNKNOWN

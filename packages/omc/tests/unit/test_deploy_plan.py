@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from omc.cli.deploy import Images, Length, deploy
+from omc.config.model import Freeze, MaintenanceWindow
 from omc.engine.planning import commands
 from omc.errors import NothingToDo, Refused, WrongUse
 from omc.facts.alarms import Alarm, Alarms
@@ -30,7 +31,6 @@ from omc.model.releases import ReleasedService
 from omc.model.requests import DeployRequest
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy import plan_deploy
-from omc.stack.model import Freeze, MaintenanceWindow
 from support import release_world as world
 
 BACKEND = DeployRequest(images={"backend": world.digest("b")})

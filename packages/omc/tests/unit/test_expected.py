@@ -14,6 +14,7 @@ import pytest
 
 from omc.checks.expected import _plural, expected
 from omc.checks.finding import Finding, Level
+from omc.config import load
 from omc.facts.alarms import Alarms
 from omc.facts.deviations import Count, Deviations, counts_below, deviations
 from omc.facts.expected import Expected, Thing
@@ -23,7 +24,6 @@ from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.temporary import AlarmsOff, ScaledForAWhile, ScaledForGood, Temporary
 from omc.facts.trail import Author
-from omc.stack import load
 from support import expected_world as world
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]

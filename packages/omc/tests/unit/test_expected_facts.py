@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from omc.config import Environment, load
 from omc.errors import AccessDenied, AwsRefused, NotFound
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.deviations import deviations
@@ -24,7 +25,6 @@ from omc.facts.load_balancers import LoadBalancers, TargetGroups
 from omc.facts.pending import Pending
 from omc.facts.services import EcsService, Services
 from omc.model.releases import Release, ReleasedService
-from omc.stack import Environment, load
 from omc.store.location import StoreLocation
 from support import expected_world as world
 from support.fake_gateway import FakeGateway

@@ -25,6 +25,7 @@ from canned_aws import (
 )
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
+from omc.config import Environment, Service, load
 from omc.errors import BadAnswer, WrongUse
 from omc.facts.alarms import Alarms, read_alarms
 from omc.facts.collector import NO_READING, Reading, Unavailable, arguments_from, collect, reads
@@ -46,7 +47,6 @@ from omc.facts.services import Services, read_services
 from omc.facts.source import Facts
 from omc.facts.tasks import read_stopped_tasks
 from omc.facts.traffic import read_metrics_age, read_traffic
-from omc.stack import Environment, Service, load
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 SCOPE = Scope(NOW)

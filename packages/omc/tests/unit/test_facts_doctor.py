@@ -21,6 +21,7 @@ from canned_aws import ACCOUNT, NOW, alarm, arn
 from omc.checks.doctor import DOCTOR
 from omc.checks.finding import Finding, Level
 from omc.checks.run import run_checks
+from omc.config.tables import GitHubSettings
 from omc.errors import AccessDenied, AwsRefused, NotFound
 from omc.facts.account import Caller, read_aws_clock
 from omc.facts.alarm_paths import read_alarm_paths
@@ -40,7 +41,6 @@ from omc.facts.record_store import read_record_store
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
 from omc.facts.state_file import read_state_file
-from omc.stack.tables import GitHubSettings
 from omc.store.location import StoreLocation
 from support import release_world as world
 from support.fake_gateway import FakeGateway

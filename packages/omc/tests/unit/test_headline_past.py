@@ -9,8 +9,8 @@ import pytest
 
 from omc.checks.finding import Finding, Level
 from omc.checks.run import Report
+from omc.config import load
 from omc.reports.headline import headline
-from omc.stack import load
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 30, 2, 0, tzinfo=UTC)

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given as prop
 from hypothesis import strategies as st
 
+from omc.config import Environment, load
+from omc.config.people import NO_PEOPLE, People, canonical_name
+from omc.config.tables import GitHubSettings
 from omc.engine import actors, github
 from omc.engine.actors import Actor, actor_of, of_caller
 from omc.engine.github import given_by_reviewers, refuse_fleeting_record, reviews_needed
 from omc.errors import AccessDenied, BadAnswer, Refused, StackError, Unknown
 from omc.facts.account import PERMISSION_SETS, Caller, read_caller
-from omc.stack import Environment, load
-from omc.stack.people import NO_PEOPLE, People, canonical_name
-from omc.stack.tables import GitHubSettings
 from omc.store.location import StoreLocation
 from support.github import github_api, job_of, review
 

@@ -18,9 +18,9 @@ from localcloud.core.registry import AwsError
 from omc.aws.calls import recording
 from omc.aws.gateway import Access, Gateway
 from omc.aws.pages import get_blob
+from omc.config import load
 from omc.errors import Unreachable
 from omc.facts.images import Image, Reference, architectures, configuration_of, find_image, processor_of
-from omc.stack import load
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 OCI, DOCKER = "application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"

@@ -25,6 +25,7 @@ import pytest
 from omc import terraform as tf
 from omc.actions.action import Context, Interrupted, Outcome, Verdict, action_named
 from omc.aws.gateway import Access, Gateway
+from omc.config import load
 from omc.errors import Refused, Unknown
 from omc.facts.infrastructure import saved_plan
 from omc.facts.terraform_json import changes
@@ -32,7 +33,6 @@ from omc.infrastructure import plans
 from omc.infrastructure.roots import Root, root_of
 from omc.judgement.approved_changes import approved_changes
 from omc.model.arguments.terraform import ApplyPlan
-from omc.stack import load
 from support import small_terraform
 
 ROOT = Path(__file__).parents[4]

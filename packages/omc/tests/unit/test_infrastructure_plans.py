@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from omc.config import Environment, load
 from omc.facts.differences import SENSITIVE
 from omc.facts.infrastructure import KEPT_KINDS, DeletionProtection, SavedPlan
 from omc.facts.services import Deployment, EcsService, Services
@@ -23,7 +24,6 @@ from omc.procedures.infrastructure_drift import drift
 from omc.procedures.infrastructure_summary import details, document, summary
 from omc.procedures.prices import monthly, sentences, table
 from omc.procedures.resource_kinds import lost_with
-from omc.stack import Environment, load
 from omc.store.redaction import REDACTED
 
 ROOT = Path(__file__).parents[4]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from omc.config import load
 from omc.errors import OmcError
 from omc.local import cloud, lifecycle
 from omc.local.lifecycle import LocalStack, Phase, Record, site_of
 from omc.progress import Progress
-from omc.stack import load
 from omc.store import embedded
 from omc.store.database import open_store
 from omc.store.location import StoreLocation

@@ -18,6 +18,7 @@ from omc import output
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.cli.report import as_json
 from omc.cli.screen import Detail, as_screen
+from omc.config import load
 from omc.facts.collector import NO_READING
 from omc.output import html, markdown, slack, terminal
 from omc.output.document import Document, Field, Row, Table
@@ -25,7 +26,6 @@ from omc.output.markdown_text import escape, table_row
 from omc.redaction import mask
 from omc.reports import Report
 from omc.reports.report_document import report_document
-from omc.stack import load
 from support.shell import words_of
 
 ESC, BEL = "\x1b", "\x07"

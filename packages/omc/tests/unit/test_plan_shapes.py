@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from omc.config import load
 from omc.facts import differences as engine
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.services import Services
@@ -21,7 +22,6 @@ from omc.procedures.infrastructure import PARTIAL, apply
 from omc.procedures.infrastructure_document import nothing
 from omc.procedures.infrastructure_summary import details, headline, summary
 from omc.procedures.plan_document import plan_document
-from omc.stack import load
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 HASH = "5" * 64

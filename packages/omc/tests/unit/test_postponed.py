@@ -10,6 +10,7 @@ import pytest
 
 from omc.checks.finding import Finding, Level
 from omc.checks.maintenance import pending_changes
+from omc.config.model import MaintenanceWindow
 from omc.errors import AwsRefused, NotFound
 from omc.facts.pending import Maintenance, Pending, PendingChange, Waits, read_pending
 from omc.facts.scope import Scope
@@ -17,7 +18,6 @@ from omc.facts.terraform_json import Change, Difference, changes
 from omc.facts.trail import Author
 from omc.output import line
 from omc.procedures.postponed import AT_ONCE, WINDOW, postponed, waits
-from omc.stack.model import MaintenanceWindow
 from support import release_world as world
 from support.fake_gateway import FakeGateway
 

@@ -16,6 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omc.config import load
+from omc.config.model import Freeze, MaintenanceWindow
 from omc.errors import Refused, WrongUse
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarm, Alarms
@@ -53,8 +55,6 @@ from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import VERBS, Answer, Precondition, Verb, cells
 from omc.procedures.preconditions.tasks import CONNECTIONS, IMAGES
 from omc.procedures.preflight import TABLE, examine
-from omc.stack import load
-from omc.stack.model import Freeze, MaintenanceWindow
 from support import release_world as world
 
 B = "ohmycoins-backend"

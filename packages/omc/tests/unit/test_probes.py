@@ -16,6 +16,7 @@ from canned_aws import LISTENER, NOW, PREFIX, RULES, CannedAws, arn, canned_aws,
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.aws.http_get import Trouble
+from omc.config import Environment, load
 from omc.errors import BadAnswer
 from omc.facts import probes
 from omc.facts.data_age import read_data_age
@@ -23,7 +24,6 @@ from omc.facts.listeners import Listeners, read_listeners
 from omc.facts.load_balancers import LoadBalancers, TargetGroups, read_load_balancers, read_target_groups
 from omc.facts.probes import ProbeRequest, Probes, Source, read_probes
 from omc.facts.scope import Scope
-from omc.stack import Environment, load
 from support.wire import Handler, answering, page, says
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omc.config import load
 from omc.errors import OmcError, Refused, WrongUse
 from omc.facts.connections import Connections
 from omc.facts.definitions import Definition, Definitions
@@ -23,7 +24,6 @@ from omc.facts.subnets import Subnet, Subnets
 from omc.model.plan import Plan, Risk, from_json, to_json
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest
-from omc.stack import load
 from support import release_world as world
 
 STACK = load(Path(__file__).parents[4] / "omc.toml")

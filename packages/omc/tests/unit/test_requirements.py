@@ -14,11 +14,11 @@ import pytest
 from canned_aws import canned_aws
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
+from omc.config import load
 from omc.facts.candidates import Candidates
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.requirements import TASKS, needs_of, read_candidate_needs, read_requirements
 from omc.model.releases import ReleasedService
-from omc.stack import load
 from support import release_world as world
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]

@@ -16,13 +16,13 @@ from omc.checks.morning import MORNING
 from omc.checks.run import CheckList, Report, run_checks
 from omc.checks.runbook import FIRST_DAY, MORNING_CHECKS
 from omc.checks.spec import CHECKS, Check, check, spec_of
+from omc.config import Environment
 from omc.errors import AccessDenied, NotFound, OmcError, Throttled, WrongUse
 from omc.facts import collector
 from omc.facts.collector import NO_READING, Reading, Unavailable, dependencies, reads
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
 from omc.model.registry import Registry
-from omc.stack import Environment
 from support import release_world
 from support.fake_gateway import FakeGateway
 

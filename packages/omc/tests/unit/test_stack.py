@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from omc.config import environment_of, find, load
 from omc.errors import StackError, WrongUse
-from omc.stack import environment_of, find, load
 from omc.times import format_duration, format_time
 
 REPOSITORY = Path(__file__).parents[4]

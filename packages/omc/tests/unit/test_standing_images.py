@@ -12,10 +12,10 @@ import pytest
 from canned_aws import canned_aws
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
+from omc.config import load
 from omc.facts.definitions import Definition
 from omc.facts.images import account_of
 from omc.facts.standing_images import missing_images
-from omc.stack import load
 from support import release_world as world
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]

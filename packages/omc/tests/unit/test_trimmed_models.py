@@ -19,8 +19,8 @@ from botocore.serialize import create_serializer
 from omc.aws import trimmed_models
 from omc.aws.gateway import Access, Gateway
 from omc.aws.trimmed_models import ENDPOINTS, MODEL, TrimmedModels, folder_of_this_version, operations
+from omc.config import load
 from omc.errors import WriteRefused
-from omc.stack import load
 
 EVERY = [(service, name) for service, names in sorted(operations().items()) for name in sorted(names)]
 REGIONS = ("ap-southeast-2", "us-east-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1", "us-iso-east-1")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from omc.config import Environment
 from omc.engine import planning
 from omc.errors import AccessDenied, BadCredentials, OmcError, Throttled
 from omc.facts import source
@@ -29,7 +30,6 @@ from omc.model.requests import ScaleRequest as Scale
 from omc.procedures import catalogue
 from omc.procedures.catalogue import PLANNERS, planner
 from omc.procedures.readings import NEEDED, SPARED
-from omc.stack import Environment
 from support import release_world as world
 
 FILE = PlannedChange("/checkout", "/checkout/.omc", "ohmycoins", "/checkout/.omc/plans/5.tfplan", "5" * 64)

@@ -16,12 +16,12 @@ from importlib.util import find_spec
 from typing import Any, Generic, TypeVar
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import OmcError
 from omc.model.arguments import base
 from omc.model.arguments.base import Arguments
 from omc.model.plan import Json
 from omc.model.registry import Registry
-from omc.stack import Environment
 from omc.store.opened import Store
 
 

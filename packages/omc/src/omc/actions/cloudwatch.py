@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec import structs
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.config import Environment, Thresholds
 from omc.errors import OmcError
 from omc.facts.alarms import read_alarms
 from omc.facts.answers import Answers, read_answers, tells_of_hosts
@@ -38,7 +39,6 @@ from omc.judgement.task_causes import cause_of, is_failure
 from omc.model.arguments.base import known
 from omc.model.arguments.cloudwatch import NoteBefore, Settle
 from omc.model.plan import Json
-from omc.stack import Environment, Thresholds
 
 BEFORE = timedelta(minutes=10)
 """How far back "before" reaches."""

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.config import Environment
 from omc.errors import AccessDenied, AwsRefused
 from omc.model.arguments.ecr import ProtectImage
 from omc.model.plan import Json
-from omc.stack import Environment
 
 PREFIX = "release-"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.config import Environment
 from omc.errors import Unknown
 from omc.facts.definitions import describe_definitions
 from omc.facts.services import short_name
@@ -16,7 +17,6 @@ from omc.model.arguments.releases import RecordRelease
 from omc.model.plan import Json
 from omc.model.releases import Release, ReleasedService
 from omc.redaction import without_secrets
-from omc.stack import Environment
 from omc.store import releases
 
 

@@ -11,6 +11,7 @@ from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.aws.calls import Call
 from omc.aws.command_lines import command_line
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import Refused
 from omc.facts.scaling import DIMENSION, NAMESPACE, resource_id
 from omc.facts.services import EcsService, read_services
@@ -18,7 +19,6 @@ from omc.facts.tasks import list_running_tasks
 from omc.judgement.task_causes import cause_of
 from omc.model.arguments.scaling import SetCapacity
 from omc.model.plan import Json
-from omc.stack import Environment
 
 
 def _limits(aws: Gateway, environment: Environment, service: str) -> tuple[int, int] | None:

@@ -18,6 +18,8 @@ from typing import Any
 
 from omc import terraform as tf
 from omc.actions.action import Action, Context, Interrupted, Outcome, Verdict, register
+from omc.config import Environment
+from omc.config.model import LOCAL_ROOT
 from omc.errors import OmcError, Refused, Unknown
 from omc.facts.infrastructure import given_to
 from omc.facts.terraform_json import changes
@@ -26,8 +28,6 @@ from omc.infrastructure.roots import Root, root_of
 from omc.judgement.approved_changes import is_rest_of
 from omc.model.arguments.terraform import ApplyPlan
 from omc.model.plan import Json
-from omc.stack import Environment
-from omc.stack.model import LOCAL_ROOT
 
 LOCK_WAIT = 60.0
 """Seconds to wait for somebody else's lock: their plan takes less, and their apply makes ours stale anyway."""

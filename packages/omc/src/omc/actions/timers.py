@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.config import Environment
 from omc.model.arguments.base import known
 from omc.model.arguments.timers import CancelTimer, SetTimer
 from omc.model.plan import Json
-from omc.stack import Environment
 from omc.store import timers
 from omc.store.models import Run, Timer
 

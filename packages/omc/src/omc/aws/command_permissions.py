@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from omc.aws.permissions import action_for
-from omc.stack import Environment
+from omc.config import Environment
 
 COMMANDS: Mapping[str, str] = {
     "check morning": """

@@ -17,7 +17,7 @@ from omc.errors import BadCredentials, NoCredentials, OmcError, Unreachable
 from omc.redaction import mask
 
 if TYPE_CHECKING:
-    from omc.stack import Environment
+    from omc.config import Environment
 
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 INVALID = frozenset(

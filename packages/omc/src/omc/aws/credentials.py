@@ -25,9 +25,9 @@ from botocore.utils import JSONFileCache
 from omc.aws.credential_failures import Setup, explain, no_credentials, no_terminal
 from omc.aws.models import CREDENTIAL_SERVICES, ModelLoader
 from omc.aws.reads import SERVICES
+from omc.config import Environment
 from omc.errors import OmcError
 from omc.progress import note_if_slow
-from omc.stack import Environment
 
 FAILURE_STAYS: Final = 10.0
 """Seconds for which a failure is the answer to everybody who asks: threads that fan out ask within a moment, and a

@@ -20,7 +20,7 @@ from omc.errors import (
 
 if TYPE_CHECKING:
     from omc.aws.credential_failures import Setup
-    from omc.stack import Environment
+    from omc.config import Environment
 
 DENIED = frozenset(
     {

@@ -21,9 +21,9 @@ import omc
 from omc.aws.calls import Call, record
 from omc.aws.local import local_endpoint
 from omc.aws.reads import is_read
+from omc.config import Environment
 from omc.errors import OmcError, WriteRefused, WrongAccount
 from omc.progress import note_if_slow
-from omc.stack import Environment
 
 if TYPE_CHECKING:
     from types_boto3_application_autoscaling import ApplicationAutoScalingClient

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import ALERT_RESPONSE, BY_DOCUMENT
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.alarms import Alarm, Alarms
-from omc.stack import Environment
 from omc.times import format_time
 
 

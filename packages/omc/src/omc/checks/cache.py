@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import CACHE_HIT_RATE, MORNING_CHECKS
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.pending import Pending
 from omc.facts.scope import Scope
 from omc.facts.traffic import CacheMinute, MetricsAge
-from omc.stack import Environment
 from omc.times import format_duration, format_time
 
 NAME = "cache-items"

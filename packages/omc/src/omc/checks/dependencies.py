@@ -8,10 +8,10 @@ from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import CACHE_UNREACHABLE, DATABASE_TIMEOUT, DEPENDENCY_DOWN
 from omc.checks.spec import check
 from omc.checks.users import is_well_served
+from omc.config import Environment
 from omc.facts.data_age import DataAge
 from omc.facts.dependencies import Dependencies, Dependency, State
 from omc.facts.probes import Probes
-from omc.stack import Environment
 
 SLOW_SECONDS = 1.5
 """A dependency whose answer takes so long, as the page itself says, is slow whatever else it calls it."""

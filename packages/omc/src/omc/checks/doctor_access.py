@@ -10,10 +10,10 @@ from omc.checks.doctor_finding import finding, listed, several
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import FIRST_DAY
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.account import Caller
 from omc.facts.github import GitHubTrust, Protection, Repository, RoleTrust
 from omc.facts.permissions import Decision, Permissions
-from omc.stack import Environment
 
 IMMUTABLE_FROM = datetime(2026, 7, 15, tzinfo=UTC)
 """Repositories made after this day name themselves with the numbers of owner and repository. Source: GitHub's

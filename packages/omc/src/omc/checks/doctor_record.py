@@ -8,13 +8,13 @@ from omc.checks.doctor_finding import finding, listed, several
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import FIRST_DAY
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.account import AwsClock
 from omc.facts.record_places import RecordBucket
 from omc.facts.record_store import RecordStore
 from omc.facts.scope import Scope
 from omc.facts.state_file import StateFile
 from omc.facts.tools import WANTED, Tools
-from omc.stack import Environment
 from omc.times import format_duration, format_time
 
 CLOSE = 5.0

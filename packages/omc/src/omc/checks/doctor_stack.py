@@ -10,6 +10,7 @@ from omc.checks.doctor_finding import finding, listed, several
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import FIRST_DAY
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.alarm_paths import AlarmPaths, Subscription
 from omc.facts.alarms import Alarms
 from omc.facts.entrance import Certificate, Entrance
@@ -19,7 +20,6 @@ from omc.facts.quotas import Quotas
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.subnets import Subnets
-from omc.stack import Environment
 from omc.times import format_time
 
 PEOPLE = frozenset({"email", "email-json", "sms", "https", "http", "application"})

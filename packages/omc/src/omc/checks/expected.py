@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import INFRASTRUCTURE, SCALING
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.alarms import Alarms
 from omc.facts.collector import Reading
 from omc.facts.deviations import Changed, Count, Deviation, Deviations
@@ -20,7 +21,6 @@ from omc.facts.found import Found
 from omc.facts.scope import Scope
 from omc.facts.temporary import ScaledForAWhile
 from omc.facts.terraform_values import service_name
-from omc.stack import Environment
 from omc.times import format_time
 
 NAME = "expected"

@@ -8,11 +8,11 @@ from datetime import timedelta
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import DATABASE_TIMEOUT, MORNING_CHECKS, USERS_CANT_REACH
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.data_age import DataAge, ServiceData
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.traffic import MetricsAge
-from omc.stack import Environment
 from omc.times import format_duration, format_time
 
 

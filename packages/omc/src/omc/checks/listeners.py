@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import MORNING_CHECKS, USERS_CANT_REACH
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.listeners import Action, Listener, Listeners, Rule
 from omc.facts.load_balancers import GroupHealth, LoadBalancer, LoadBalancers, TargetHealth
 from omc.facts.probes import Probes, working
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
-from omc.stack import Environment
 
 EVERYTHING = frozenset({"*", "/*"})
 """Patterns of a path that leave nothing to the rules after."""

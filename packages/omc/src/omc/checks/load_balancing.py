@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import HIGH_ERROR_RATE, MORNING_CHECKS, SERVICE_UNHEALTHY
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.load_balancers import GroupHealth, LoadBalancers, Target, TargetHealth
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.traffic import MetricsAge, Minute, Traffic
-from omc.stack import Environment
 from omc.times import format_duration, format_time
 
 MINUTE = timedelta(minutes=1)

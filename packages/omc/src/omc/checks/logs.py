@@ -10,10 +10,10 @@ from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import LOG_ANALYSIS
 from omc.checks.spec import check
 from omc.checks.users import is_well_served
+from omc.config import Environment
 from omc.facts.logs import ROWS, ErrorGroup, RecentErrors
 from omc.facts.probes import Probes
 from omc.facts.scope import Scope
-from omc.stack import Environment
 from omc.times import format_duration, format_time
 
 LIVE = timedelta(minutes=2)

@@ -8,10 +8,10 @@ from datetime import datetime
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import MAINTENANCE
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.pending import Maintenance, Pending, PendingChange, Waits
 from omc.facts.scope import Scope
 from omc.judgement.maintenance_windows import next_time
-from omc.stack import Environment
 from omc.times import format_duration, format_time
 
 NAME = "pending-changes"

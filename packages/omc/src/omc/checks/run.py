@@ -15,10 +15,10 @@ from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Evidence, Finding, Level, Procedure, worst
 from omc.checks.runbook import MORNING_CHECKS
 from omc.checks.spec import Check, spec_of
+from omc.config import Environment
 from omc.errors import AccessDenied, OmcError, Unknown, WrongUse, contained
 from omc.facts.collector import NO_READING, Calls, Reading, Readings, Unavailable, arguments_from
 from omc.facts.source import Facts
-from omc.stack import Environment
 
 EXIT_CODES: Mapping[Level, int] = {
     Level.OK: 0,

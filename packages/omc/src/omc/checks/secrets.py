@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import RESTART
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.scope import Scope
 from omc.facts.secrets import Secret, SecretsInUse, SecretUse
-from omc.stack import Environment
 from omc.times import format_duration, format_time
 
 SOON = timedelta(hours=24)

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import DEPLOYMENT, DEPLOYMENTS, MORNING_CHECKS, SCALING, TASKS_RESTARTING
 from omc.checks.spec import check
+from omc.config import Environment, Service
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Services
 from omc.judgement.service_kinds import is_rolled_by_ecs, unsupported
-from omc.stack import Environment, Service
 from omc.times import format_duration, format_time
 
 CANNOT_START = re.compile(

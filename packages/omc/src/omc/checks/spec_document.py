@@ -10,6 +10,7 @@ from omc.checks.finding import Level
 from omc.checks.morning import MORNING
 from omc.checks.run import CheckList
 from omc.checks.spec import CHECKS, Check, CheckSpec, spec_of
+from omc.config import Environment
 from omc.facts.collector import dependencies
 from omc.facts.scope import Scope
 from omc.output.document import (
@@ -25,7 +26,6 @@ from omc.output.document import (
     Status,
     Table,
 )
-from omc.stack import Environment
 
 LISTS: Mapping[str, CheckList] = {"omc check morning": MORNING, "omc doctor": DOCTOR}
 """By the command that runs them."""

@@ -10,11 +10,11 @@ from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import TASKS_RESTARTING
 from omc.checks.services import HEALED, is_rolling_back
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.tasks import StoppedTask, StoppedTasks
 from omc.judgement.task_causes import Blame, Cause, blame, cause_of, is_failure
-from omc.stack import Environment
 from omc.times import format_duration, format_time
 
 SOONEST = timedelta(seconds=90)

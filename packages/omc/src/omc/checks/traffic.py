@@ -15,13 +15,13 @@ from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import MORNING_CHECKS, USERS_CANT_REACH
 from omc.checks.spec import check
 from omc.checks.users import is_well_served
+from omc.config import Environment
 from omc.facts.load_balancers import TargetGroups
 from omc.facts.probes import Probes
 from omc.facts.requests import STEP, Requests
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.traffic import MetricsAge
-from omc.stack import Environment
 from omc.times import format_duration, format_time
 
 LATE = timedelta(minutes=2)

@@ -14,11 +14,11 @@ from datetime import timedelta
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import HIGH_ERROR_RATE, USERS_CANT_REACH
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.load_balancers import LoadBalancers
 from omc.facts.probes import TIMEOUT, Answer, ProbeRequest, Probes, Source, Trouble
 from omc.facts.scope import Scope
 from omc.facts.traffic import Minute, Traffic
-from omc.stack import Environment
 from omc.times import format_duration, format_time
 
 SLOW = timedelta(seconds=3)

@@ -10,13 +10,13 @@ from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import show
 from omc.cli.stores import environment_of_run, store_of_run
+from omc.config import load
 from omc.engine.actors import actor_of
 from omc.engine.transitions import State
 from omc.errors import WrongUse
 from omc.model.plan import from_json
 from omc.output import echo, line
 from omc.procedures.plan_document import plan_document
-from omc.stack import load
 
 
 @click.command()

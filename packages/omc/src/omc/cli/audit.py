@@ -12,10 +12,10 @@ from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as print_document
 from omc.cli.stores import find_run, places_meant
+from omc.config import Environment, environment_of, load
 from omc.errors import Altered, OmcError, WrongUse
 from omc.output import echo, to_json
 from omc.output.document import Block, Document, Items, Paragraph, Row, Severity, Status, Table, Verdict
-from omc.stack import Environment, environment_of, load
 from omc.store.location import StoreLocation, locate_store
 from omc.times import format_time
 

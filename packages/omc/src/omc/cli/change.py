@@ -25,10 +25,10 @@ from omc.output import echo, line, to_json
 from omc.progress import Progress
 
 if TYPE_CHECKING:
+    from omc.config import Environment
     from omc.engine.github import ExternalApproval
     from omc.engine.planning import RunContext
     from omc.model.plan import Plan
-    from omc.stack import Environment
     from omc.store.location import StoreLocation
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -80,9 +80,9 @@ def carry_out(
     (a GitHub environment's reviewers); they are recorded with their link. None: GitHub is asked here, in a job of its.
     Errors are ``OmcError``.
     """
+    from omc.config import environment_of, load
     from omc.engine import planning
     from omc.procedures import catalogue
-    from omc.stack import environment_of, load
     from omc.store.database import open_store
     from omc.store.location import locate_store
 

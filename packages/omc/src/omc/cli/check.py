@@ -20,8 +20,8 @@ from omc.output.gate import has_colour
 
 if TYPE_CHECKING:
     from omc.cli.screen import Detail, Known
+    from omc.config import Environment, Stack
     from omc.reports import Report
-    from omc.stack import Environment, Stack
     from omc.store.location import StoreLocation
 
 WATCH_SECONDS = 30
@@ -165,7 +165,7 @@ def morning(
     from omc.checks.finding import Level
     from omc.cli.report import worst_first
     from omc.cli.screen import Detail
-    from omc.stack import load
+    from omc.config import load
     from omc.store.location import locate_store
 
     stack = load(context.obj)
@@ -188,7 +188,7 @@ def morning(
 
 def _environments(stack: Stack, names: str | None, every: bool) -> list[Environment]:
     """Those that are meant: by their names, the stack file's default, or all that aren't on this machine."""
-    from omc.stack import environment_of
+    from omc.config import environment_of
 
     if every:
         if names:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from omc.config import load
 from omc.interrupts import reraise_interrupts
 from omc.local import demo as story
 from omc.local.lifecycle import site_of
 from omc.output import echo
 from omc.progress import Progress
-from omc.stack import load
 
 
 @click.command()

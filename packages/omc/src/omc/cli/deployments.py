@@ -11,6 +11,7 @@ import click
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, show
+from omc.config import Environment, environment_of, load
 from omc.facts.deployments import History
 from omc.facts.releases import Ledger
 from omc.facts.scope import Scope
@@ -19,7 +20,6 @@ from omc.facts.source import Facts
 from omc.model.releases import Release
 from omc.output.document import Document, Items, Paragraph, Row, Table
 from omc.procedures.candidates import reach
-from omc.stack import Environment, environment_of, load
 from omc.store.location import locate_store
 from omc.store.opened import Store
 from omc.times import format_duration, format_time

@@ -10,8 +10,8 @@ from omc.aws.gateway import Gateway, access_to
 from omc.checks.finding import Level
 from omc.cli.check import shown
 from omc.cli.options import environment_option
+from omc.config import environment_of, load
 from omc.output import echo
-from omc.stack import environment_of, load
 
 
 @click.command()

@@ -13,13 +13,13 @@ from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
+from omc.config import Environment, environment_of, load
 from omc.engine.actors import Actor, actor_of
 from omc.engine.github import refuse_fleeting_record
 from omc.errors import Unknown
 from omc.incidents.document import incident_document, incidents_document
 from omc.incidents.model import SEVERITIES, Incident, Noted, Resolved, SeverityChanged
 from omc.output import echo, line
-from omc.stack import Environment, environment_of, load
 from omc.store.location import locate_store
 from omc.times import format_duration
 

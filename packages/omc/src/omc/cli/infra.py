@@ -17,6 +17,7 @@ from omc.cli.change import approved_elsewhere, carry_out, change_options, overri
 from omc.cli.deploy import Images
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, rendered, show
+from omc.config import Stack, environment_of, load
 from omc.errors import OmcError, Unknown, WrongUse
 from omc.facts.beside_terraform import last_changes, read_beside
 from omc.facts.collector import Unavailable
@@ -41,7 +42,6 @@ from omc.procedures.infrastructure_document import infrastructure_document, noth
 from omc.procedures.infrastructure_drift import Drift
 from omc.procedures.infrastructure_summary import Summary, summary
 from omc.progress import Progress, note_if_slow
-from omc.stack import Stack, environment_of, load
 from omc.store.location import locate_store
 
 READING = "Terraform reads the plan and the state"

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from omc.cli.lazy import LazyCommand, LazyGroup
+from omc.config import load
 from omc.errors import Unknown, WrongUse
 from omc.interrupts import reraise_interrupts
 from omc.local import cloud, lifecycle
@@ -17,7 +18,6 @@ from omc.local.lifecycle import LocalStack, site_of
 from omc.model.registry import Registry
 from omc.output import echo, line
 from omc.progress import Progress
-from omc.stack import load
 
 COMMANDS: Registry[str, LazyCommand] = Registry(
     "command",

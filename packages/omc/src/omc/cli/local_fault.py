@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from omc.cli.local import STATE_OPTION, site
 from omc.cli.show import OUTPUT, show
+from omc.config import load
 from omc.errors import OmcError, WrongUse
 from omc.local import cloud, faults
 from omc.local.cloud import LocalCloudError, LocalEndpoint
@@ -18,7 +19,6 @@ from omc.local.faults import Fault
 from omc.local.lifecycle import site_of
 from omc.output import echo, line
 from omc.output.document import Document, Field, Row, Severity, Status, Table
-from omc.stack import load
 from omc.times import format_time
 
 

@@ -13,7 +13,7 @@ from omc.errors import OmcError
 def environment_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The stack file's environments, for the shell; nothing where it can't be read. The last of several, after a
     comma."""
-    from omc.stack import load
+    from omc.config import load
 
     root = context.find_root()
     try:

@@ -13,6 +13,7 @@ from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
 from omc.cli.stores import environment_of_run, places_meant, store_of_run, store_where
+from omc.config import Environment, Stack, environment_of, load
 from omc.engine.actors import Actor, actor_of
 from omc.engine.transitions import State
 from omc.errors import WrongUse
@@ -21,7 +22,6 @@ from omc.output import echo, line
 from omc.output.document import Section
 from omc.procedures import catalogue
 from omc.procedures.plan_document import plan_blocks
-from omc.stack import Environment, Stack, environment_of, load
 from omc.store.opened import Store
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from msgspec import structs
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as print_document
+from omc.config import Environment, Stack, environment_of, load
 from omc.output.document import Block, Document, Field, Fields, Paragraph, Row, Section, Table
-from omc.stack import Environment, Stack, environment_of, load
 from omc.store.location import locate_store
 from omc.times import format_time
 

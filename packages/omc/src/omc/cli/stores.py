@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from omc.config import Environment, Stack, environment_of
 from omc.errors import OmcError, WrongUse
-from omc.stack import Environment, Stack, environment_of
 from omc.store.location import StoreLocation, locate_store, store_locations
 from omc.store.opened import Store
 

@@ -10,11 +10,11 @@ import click
 
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import environment_option
+from omc.config import environment_of, load
 from omc.engine.actors import actor_of
 from omc.engine.github import refuse_fleeting_record
 from omc.procedures import catalogue
 from omc.progress import Progress
-from omc.stack import environment_of, load
 from omc.store.location import locate_store
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from omc.aws.gateway import Gateway
+from omc.config.people import NO_PEOPLE, People, canonical_name
 from omc.engine import github
 from omc.errors import BadAnswer
 from omc.facts.account import Caller, read_caller
-from omc.stack.people import NO_PEOPLE, People, canonical_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from omc.config.model import ApprovalPolicy
+from omc.config.people import canonical_name
 from omc.engine import journal
 from omc.engine.actors import Actor
 from omc.engine.github import ExternalApproval
@@ -21,8 +23,6 @@ from omc.engine.transitions import State
 from omc.errors import Refused, WrongUse
 from omc.incidents.model import BREAK_GLASS, Incident
 from omc.model.plan import Risk
-from omc.stack.model import ApprovalPolicy
-from omc.stack.people import canonical_name
 from omc.store import incidents, runs
 from omc.store.eventlog import Conflict
 from omc.store.models import Approval, Run

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from omc import github_api
+from omc.config.model import Environment
+from omc.config.people import People, canonical_name
+from omc.config.tables import GitHubSettings
 from omc.errors import Refused, Unknown
-from omc.stack.model import Environment
-from omc.stack.people import People, canonical_name
-from omc.stack.tables import GitHubSettings
 from omc.store.location import URL_VARIABLE, StoreLocation
 
 NOT_OVER = ("queued", "requested", "waiting", "pending", "in_progress")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from omc.config import Environment
 from omc.engine import processes
 from omc.engine.transitions import ACTIVE, State
 from omc.facts.active_run import ANY, ActiveRun, OwnRun
 from omc.facts.collector import reads
-from omc.stack import Environment
 from omc.store.models import Run, WorkerRow
 from omc.store.opened import Store
 from omc.store.runs import LEASE, active

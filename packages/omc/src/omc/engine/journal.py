@@ -13,13 +13,13 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from omc.actions.action import Outcome
+from omc.config.model import ApprovalPolicy
 from omc.engine import processes
 from omc.engine.actors import Actor
 from omc.engine.heartbeats import conflict_message
 from omc.engine.transitions import ACTIVE, Phase, State, StepState
 from omc.errors import OmcError, Refused, WrongUse
 from omc.model.plan import Plan, to_json
-from omc.stack.model import ApprovalPolicy
 from omc.store import runs
 from omc.store.clock import boot_clock
 from omc.store.embedded import StoreUnreachable

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from omc.actions.action import action_named
 from omc.aws.gateway import Gateway, access_to
+from omc.config import Environment, Stack
 from omc.engine.journal import UNDO  # with it come omc.engine.heartbeats, which reads the active run
 from omc.engine.step_arguments import misfit_of
 from omc.engine.undoing import UndoRequest, plan_of
@@ -20,7 +21,6 @@ from omc.facts.source import Facts
 from omc.model.arguments.base import OutputOf
 from omc.model.plan import Plan, canonical, from_json, to_json
 from omc.redaction import without_secrets
-from omc.stack import Environment, Stack
 from omc.store.opened import Store
 
 Without: TypeAlias = Callable[[type, str], tuple[Any, str] | None]

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Select, func, select, update
 
+from omc.config import Environment, Stack
 from omc.engine import approvals, following, journal, planning, processes, record_heads, timers
 from omc.engine.actors import Actor
 from omc.engine.planning import Procedures, RunContext
 from omc.engine.runner import Reporter
 from omc.engine.transitions import State
 from omc.errors import OmcError
-from omc.stack import Environment, Stack
 from omc.store.audit import Head
 from omc.store.embedded import StoreUnreachable
 from omc.store.models import Run, WorkerRow

@@ -9,12 +9,12 @@ from typing import Any
 
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.alarms import Alarms
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.metric_data import metric_data
 from omc.facts.scope import Scope
-from omc.stack import Environment
 
 POLLED = ("NumberOfMessagesReceived", "NumberOfEmptyReceives")
 """AWS/SQS: that somebody asks the queue, with or without success."""

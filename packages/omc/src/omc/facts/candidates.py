@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definition, Definitions, describe_definitions
 from omc.facts.deployments import History
 from omc.facts.images import account_of, existing_digests, parse
 from omc.facts.releases import Ledger
 from omc.model.requests import RollbackRequest
-from omc.stack import Environment
 
 MAX_DIGITS = 9
 MAX_CANDIDATES = 10

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definition, Definitions
-from omc.stack import Environment
 
 WORKERS, POOL = "WEB_CONCURRENCY", "DATABASE_POOL_SIZE"
 """What the applications read: worker processes of a task, and the most connections of each."""

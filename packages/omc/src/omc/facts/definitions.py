@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment, Service
 from omc.errors import AwsRefused
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.services import Services
-from omc.stack import Environment, Service
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import DescribeTaskDefinitionResponseTypeDef

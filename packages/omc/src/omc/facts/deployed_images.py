@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import describe_definitions
 from omc.facts.deployments import History
 from omc.facts.releases import Ledger
-from omc.stack import Environment
 from omc.store.opened import Store
 
 MAX_IMAGES = 10

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import OmcError
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.expected import Thing
@@ -19,7 +20,6 @@ from omc.facts.services import Services
 from omc.facts.temporary import Temporary, read_temporary
 from omc.facts.terraform_values import group_name
 from omc.facts.trail import NOBODY, Author, Trail
-from omc.stack import Environment
 from omc.store.location import StoreLocation
 
 SCALED = frozenset({"aws_appautoscaling_target", "aws_ecs_service"})

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.load_balancers import LoadBalancers
-from omc.stack import Environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.aws.local import local_endpoint
+from omc.config import Environment
 from omc.errors import AccessDenied, AwsRefused, NotFound, OmcError
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.expected_kinds import ALIASES, BY_TYPE, Kind
 from omc.facts.older_rules import as_single_rules
 from omc.facts.terraform_values import Key, Values
-from omc.stack import Environment
 
 STATE_VERSION = 4
 """Of Terraform's state files, since Terraform 0.12."""

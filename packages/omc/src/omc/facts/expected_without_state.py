@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from omc.config import Environment
 from omc.facts.alarms import Alarms
 from omc.facts.expected import Thing
 from omc.facts.scaling import resource_id
 from omc.facts.services import Services
 from omc.facts.terraform_values import group_name
 from omc.model.releases import Release
-from omc.stack import Environment
 
 OF_SERVICE = ("unhealthy", "no-healthy", "tasks-short", "cpu-high", "at-max")
 OF_ENVIRONMENT = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from omc.aws.calls import parallel_map, record
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import AccessDenied, BadAnswer, OmcError
 from omc.facts.alarms import Alarms
 from omc.facts.collector import NO_READING, Reading, reads, reads_in
@@ -18,7 +19,6 @@ from omc.facts.load_balancers import LoadBalancers, TargetGroups
 from omc.facts.pending import Pending
 from omc.facts.services import Services
 from omc.model.releases import Release
-from omc.stack import Environment
 from omc.store.location import StoreLocation
 
 

@@ -17,11 +17,11 @@ from urllib.parse import quote, unquote, urlsplit
 from omc import github_api
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import NotFound, Unknown
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.project import Project
 from omc.infrastructure.reverts import origin_of
-from omc.stack import Environment
 
 ISSUER = "token.actions.githubusercontent.com"
 ROLES = ("plan", "apply", "build")

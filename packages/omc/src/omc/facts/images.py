@@ -12,11 +12,11 @@ from typing import Any
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.aws.pages import get_blob
+from omc.config import Environment
 from omc.errors import AwsRefused, NotFound, Unknown
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definitions
 from omc.model.requests import DeployRequest
-from omc.stack import Environment
 
 REFERENCE = re.compile(
     r"(?:(?P<registry>[^/@]+\.[^/@]+)/)?(?P<repository>[a-z0-9][a-z0-9._/-]*)?"

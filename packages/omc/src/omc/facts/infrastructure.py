@@ -10,6 +10,7 @@ from typing import Any
 from omc import terraform as tf
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import NotFound, WrongUse
 from omc.facts.beside_terraform import NOT_KNOWN, Managed, managed_in
 from omc.facts.collector import NO_READING, Reading, reads
@@ -18,7 +19,6 @@ from omc.infrastructure.planned_change import PlannedChange
 from omc.infrastructure.plans import PlanFile, changed_sources, look_into
 from omc.infrastructure.roots import Root, root_of
 from omc.redaction import without_secrets
-from omc.stack import Environment
 
 _SHOWN: dict[str, dict[str, Any]] = {}
 """The last plan file that was read, by its hash."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.scope import Scope
-from omc.stack import Environment
 
 if TYPE_CHECKING:
     from types_boto3_elbv2.type_defs import TargetHealthDescriptionTypeDef

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, reads
-from omc.stack import Environment
 
 OS_METRICS = "RDSOSMetrics"
 """RDS's enhanced monitoring makes it by itself, once an account, without a key."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from omc.aws.batches import batches
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import BadAnswer, NotFound, Unreachable
 from omc.facts.collector import NO_READING, Reading, reads_in
 from omc.facts.log_errors import ERROR_PATTERN, error_of, is_cut_off, is_rest_of_a_line, without_escapes
 from omc.facts.log_shapes import fingerprint
 from omc.facts.scope import Scope
 from omc.redaction import mask
-from omc.stack import Environment
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient

@@ -14,11 +14,11 @@ from datetime import datetime
 
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import AwsRefused
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.scope import Scope
 from omc.facts.services import Services
-from omc.stack import Environment
 
 STARTED_BY = "omc/doctor"
 """Of no task that there is."""

@@ -13,12 +13,12 @@ from typing import Any
 
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads_in
 from omc.facts.differences import ABSENT, differences, path_text
 from omc.facts.terraform_json import Difference
 from omc.facts.trail import NOBODY, Author, Trail
-from omc.stack import Environment
 from omc.times import in_utc
 
 ATTRIBUTES: Mapping[str, str] = {

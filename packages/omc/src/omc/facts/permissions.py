@@ -13,11 +13,11 @@ from typing import Any
 from omc.aws.calls import parallel_map
 from omc.aws.command_permissions import Need, needs_of_commands
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import AccessDenied, AwsRefused, NotFound
 from omc.facts.account import Caller
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.project import Project
-from omc.stack import Environment
 
 PASSED_TO = "ecs-tasks.amazonaws.com"
 

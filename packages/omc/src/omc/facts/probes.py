@@ -21,11 +21,11 @@ from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.aws.http_get import Failed, Page
 from omc.aws.http_get import Trouble as Trouble  # what checks judge by
+from omc.config import Environment, Service
 from omc.errors import AccessDenied, AwsRefused, BadAnswer
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.listeners import Listener, Listeners, Route, Rule, lead
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers, TargetGroups
-from omc.stack import Environment, Service
 
 TIMEOUT = 5.0
 """Seconds for one request. Users would have gone by then."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import AwsRefused
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.record_heads import bucket_of
-from omc.stack import Environment
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from omc.aws.batches import batches
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.services import short_name
 from omc.facts.tasks import TASKS_A_CALL
-from omc.stack import Environment
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import DescribeTasksResponseTypeDef

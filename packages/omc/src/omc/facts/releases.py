@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.model.releases import Release
-from omc.stack import Environment
 from omc.store.opened import Store
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, reads
-from omc.stack import Environment
 
 NAMESPACE: Final = "ecs"
 DIMENSION: Final = "ecs:service:DesiredCount"

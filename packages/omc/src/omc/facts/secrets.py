@@ -13,12 +13,12 @@ from typing import Any
 
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import AccessDenied, NotFound, OmcError
 from omc.facts.collector import NO_READING, Reading, reads_in
 from omc.facts.definitions import Definition, describe_definitions
 from omc.facts.services import Services
 from omc.facts.tasks import RunningTask, running_tasks_of
-from omc.stack import Environment
 from omc.times import in_utc
 
 BY_PARAMETER = ":parameter/aws/reference/secretsmanager/"

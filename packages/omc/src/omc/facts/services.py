@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from omc.aws.batches import batches
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
-from omc.stack import Environment
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import DeploymentTypeDef, DescribeServicesResponseTypeDef, ServiceTypeDef

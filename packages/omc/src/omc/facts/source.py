@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.facts.collector import Calls, Readings, Unavailable, collect, collect_facts
 from omc.facts.scope import Scope
-from omc.stack import Environment
 
 
 class Facts:

@@ -8,11 +8,11 @@ from typing import Any
 
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.images import Reference, account_of, parse
-from omc.stack import Environment
 
 A_CALL = 100
 """BatchGetImage takes so many ids."""

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
+from omc.config.model import LOCAL_ROOT
 from omc.errors import AwsRefused, NotFound
 from omc.facts.account import Caller
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.project import Project
 from omc.infrastructure.roots import state_bucket
-from omc.stack import Environment
-from omc.stack.model import LOCAL_ROOT
 
 
 @dataclass(frozen=True, slots=True)

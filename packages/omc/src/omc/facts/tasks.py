@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from omc.aws.batches import batches
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.services import short_name
-from omc.stack import Environment
 from omc.times import in_utc
 
 if TYPE_CHECKING:

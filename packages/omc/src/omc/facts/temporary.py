@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, reads
-from omc.stack import Environment
 from omc.store.opened import Store
 
 if TYPE_CHECKING:

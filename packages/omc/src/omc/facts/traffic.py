@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers
 from omc.facts.metric_data import metric_data
 from omc.facts.scope import Scope
-from omc.stack import Environment
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef

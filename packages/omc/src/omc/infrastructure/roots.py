@@ -17,9 +17,9 @@ from omc import terraform as tf
 from omc.aws.gateway import Gateway
 from omc.aws.handover import identity
 from omc.aws.local import LocalEndpoint, local_endpoint
+from omc.config import Environment, Stack
+from omc.config.model import LOCAL_ROOT
 from omc.errors import WrongUse
-from omc.stack import Environment, Stack
-from omc.stack.model import LOCAL_ROOT
 
 SOURCES = "infrastructure/terraform"
 """Where the Terraform stands in a checkout; a local cloud's copy has the same place in its state folder."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from omc.config import Environment
 from omc.facts.alarms import Alarms
-from omc.stack import Environment
 
 
 def is_firing(name: str, alarms: Alarms, environment: Environment) -> bool:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
+from omc.config import Thresholds
 from omc.facts.releases import Ledger
-from omc.stack import Thresholds
 
 SLOWER = 2.0
 """So many times slower than health, and above ``slow_seconds``, as the 95th percentile, is too slow."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from omc.stack import Environment
-from omc.stack.model import MaintenanceWindow
+from omc.config import Environment
+from omc.config.model import MaintenanceWindow
 from omc.times import format_time
 
 

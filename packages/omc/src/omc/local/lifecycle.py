@@ -28,6 +28,8 @@ from omc.checks.finding import Level
 from omc.checks.load_balancing import targets
 from omc.checks.run import CheckList, run_checks
 from omc.checks.services import services_running
+from omc.config import Environment
+from omc.config.model import LOCAL_ROOT
 from omc.errors import WrongUse
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
@@ -35,14 +37,12 @@ from omc.infrastructure.roots import SOURCES, backend, copy_sources, locked, sta
 from omc.interrupts import reraise_interrupts
 from omc.local import cloud
 from omc.local.migration import migrate
-from omc.stack import Environment
-from omc.stack.model import LOCAL_ROOT
 from omc.store import embedded
 from omc.store.location import LOCAL_FOLDER
 
 if TYPE_CHECKING:
+    from omc.config import Stack
     from omc.progress import Progress
-    from omc.stack import Stack
 
 SETTLE_TIMEOUT = 300.0
 """Seconds for the tasks of a started cloud to become healthy: start, two passed health checks, with room."""

@@ -14,7 +14,7 @@ from omc.facts.task_logs import last_lines_if_readable
 from omc.local.cloud import LocalCloudError
 
 if TYPE_CHECKING:
-    from omc.stack import Environment, Service
+    from omc.config import Environment, Service
 
 TIMEOUT = 300.0
 """Seconds: a start, and every migration there is on an empty database, with room for a slow machine."""

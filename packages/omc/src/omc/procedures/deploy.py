@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
+from omc.config import Environment
 from omc.errors import NothingToDo, WrongUse
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
@@ -35,7 +36,6 @@ from omc.procedures.preconditions import images as of_images
 from omc.procedures.preconditions.images import MIGRATION, NAMED, NOT_ROLLED_BACK, PROCESSOR, SCHEMA
 from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation, rolled
 from omc.procedures.preconditions.table import Verb
-from omc.stack import Environment
 
 
 def plan_deploy(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from omc.config import Environment, Service
 from omc.errors import Refused
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.images import WantedImages
@@ -14,7 +15,6 @@ from omc.model.requests import DeployRequest
 from omc.procedures.definition_changes import with_image
 from omc.procedures.preconditions.services import rollout_of
 from omc.procedures.preflight import named_services, require_services, running_revision
-from omc.stack import Environment, Service
 
 
 @dataclass(frozen=True, slots=True)

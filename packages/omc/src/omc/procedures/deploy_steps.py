@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, replace
 
+from omc.config import Environment, Service
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.images import WantedImages, parse
 from omc.facts.incidents import OpenIncidents
@@ -21,7 +22,6 @@ from omc.model.requests import DeployRequest
 from omc.procedures.definition_changes import with_image
 from omc.procedures.deploy_changes import Change
 from omc.redaction import without_secrets
-from omc.stack import Environment, Service
 
 ROLL_DEADLINE = 1800.0
 """Seconds: three failing starts with a start period of a minute, and the way back, take ECS most of half an hour."""

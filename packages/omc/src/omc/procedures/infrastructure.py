@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from omc.config import Environment
 from omc.facts.differences import is_secret_text
 from omc.facts.infrastructure import DeletionProtection, SavedPlan
 from omc.facts.pending import Pending
@@ -21,7 +22,6 @@ from omc.procedures.infrastructure_summary import DataLoss, Summary, detail, sum
 from omc.procedures.postponed import postponed
 from omc.procedures.prices import sentences
 from omc.procedures.temporary import ends_early
-from omc.stack import Environment
 
 MAX_DEADLINE = 7200.0
 """Seconds for an apply: a Multi-AZ database alone takes half an hour to be made or changed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from omc.config import Environment
 from omc.facts.beside_terraform import BesideTerraform, Extra
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.pending import Pending, PendingChange, Waits
@@ -18,7 +19,6 @@ from omc.model.releases import Release
 from omc.procedures.infrastructure import NOTHING_TEMPORARY, OWNED
 from omc.procedures.temporary import named, scaled_by
 from omc.procedures.temporary import only as _only
-from omc.stack import Environment
 from omc.times import format_time
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from omc.config import Environment
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.incidents import OpenIncidents
@@ -23,7 +24,6 @@ from omc.procedures import infrastructure, preflight
 from omc.procedures.preconditions.situation import OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
 from omc.procedures.temporary import service_of
-from omc.stack import Environment
 
 
 def plan_apply(

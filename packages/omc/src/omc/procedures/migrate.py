@@ -5,6 +5,7 @@ A new environment needs it once, before its first tasks can serve. Elsewhere it 
 
 from __future__ import annotations
 
+from omc.config import Environment, Service
 from omc.errors import Refused, WrongUse
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
@@ -21,7 +22,6 @@ from omc.procedures import preflight
 from omc.procedures.deploy_steps import migration_step, missing_migration
 from omc.procedures.preconditions.situation import OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
-from omc.stack import Environment, Service
 
 
 def migrate(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from omc.config import Environment
 from omc.model.plan import Plan, Step, to_json
 from omc.output.document import (
     Block,
@@ -23,7 +24,6 @@ from omc.output.document import (
 from omc.output.values import fields_of
 from omc.procedures.infrastructure_summary import detail_lines
 from omc.redaction import without_secrets
-from omc.stack import Environment
 
 RISKS = {"low": Severity.OK, "high": Severity.WARNING, "destructive": Severity.FAILURE}
 REFUSED = Status("Refused", Severity.FAILURE)

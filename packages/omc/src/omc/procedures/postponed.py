@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from omc.config import Environment
 from omc.facts.pending import Pending, Waits
 from omc.facts.terraform_json import Change, ChangeAction, Difference
 from omc.judgement.maintenance_windows import next_time
-from omc.stack import Environment
 
 WINDOW: Mapping[str, frozenset[str]] = {
     "aws_db_instance": frozenset(

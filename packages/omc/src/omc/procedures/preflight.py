@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from omc.config import Environment, Service
 from omc.errors import Refused, WrongUse, did_you_mean
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.deployments import History
@@ -18,7 +19,6 @@ from omc.procedures.preconditions import circumstances, images, tasks
 from omc.procedures.preconditions import services as of_services
 from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import Answer, Precondition, Verb
-from omc.stack import Environment, Service
 
 TABLE: tuple[Precondition, ...] = (*circumstances.ROWS, *of_services.ROWS, *images.ROWS, *tasks.ROWS)
 """In the order in which a plan names what speaks against it."""

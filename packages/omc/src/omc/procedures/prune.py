@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
+from omc.config import Environment
 from omc.errors import NothingToDo, WrongUse
 from omc.facts.active_run import ActiveRun
 from omc.facts.definitions import Definitions
@@ -25,7 +26,6 @@ from omc.procedures import preflight
 from omc.procedures.candidates import candidates, last_good
 from omc.procedures.preconditions.situation import OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
-from omc.stack import Environment
 
 
 def plan_prune(

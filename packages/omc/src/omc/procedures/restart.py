@@ -3,6 +3,7 @@ since a task reads its secrets when it starts."""
 
 from __future__ import annotations
 
+from omc.config import Environment
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.connections import Connections
@@ -21,7 +22,6 @@ from omc.procedures import preflight
 from omc.procedures.deploy_steps import digests_of
 from omc.procedures.preconditions.situation import Situation, rolled
 from omc.procedures.preconditions.table import Verb
-from omc.stack import Environment
 
 ALL = "all"
 

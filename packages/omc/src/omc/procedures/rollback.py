@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from omc.config import Environment, Service
 from omc.errors import Refused
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
@@ -43,7 +44,6 @@ from omc.procedures.rollback_ways import (
     ways_back,
 )
 from omc.redaction import without_secrets
-from omc.stack import Environment, Service
 from omc.times import format_duration, format_time
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from omc.config import Environment, Service
 from omc.errors import Refused, WrongUse
 from omc.facts.candidates import Candidates, is_revision_number, named_revision
 from omc.facts.definitions import Definition, Definitions
@@ -19,7 +20,6 @@ from omc.model.requests import RollbackRequest
 from omc.procedures import preflight
 from omc.procedures.candidates import Candidate, candidates, last_good, last_release, reach
 from omc.redaction import REDACTED
-from omc.stack import Environment, Service
 
 ALL = "all"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from omc.config import Environment, Service
 from omc.errors import Refused, WrongUse
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
@@ -33,7 +34,6 @@ from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
 from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
 from omc.procedures.preconditions.tasks import CONNECTIONS
-from omc.stack import Environment, Service
 
 PRODUCTION = "production"
 HEALTHY_WITHIN = 900.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from omc.config import Environment
 from omc.facts.temporary import AlarmsOff, ScaledForAWhile, Temporary
 from omc.facts.terraform_json import Change, ChangeAction, Difference
 from omc.facts.trail import Author
-from omc.stack import Environment
 from omc.times import format_time
 
 LIMITS = frozenset({"min_capacity", "max_capacity"})

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from omc.checks.finding import Finding
 from omc.checks.run import Report
+from omc.config import Environment
 from omc.errors import WrongUse
-from omc.stack import Environment
 from omc.times import ago
 
 SECTIONS = ("fail", "warn", "unknown", "was", "gone")

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from omc.aws.gateway import Gateway
 from omc.checks.doctor import DOCTOR
 from omc.checks.run import Report, run_checks
+from omc.config import Stack
 from omc.facts.project import Project
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
-from omc.stack import Stack
 from omc.store.location import StoreLocation, locate_store
 
 

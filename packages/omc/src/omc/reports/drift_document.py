@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from omc.checks.maintenance import sentence
+from omc.config import Environment
 from omc.facts.terraform_json import Change
 from omc.facts.trail import Author
 from omc.output.document import Block, CodeBlock, Document, Items, Paragraph, Section
 from omc.procedures.infrastructure_drift import Drift
 from omc.procedures.infrastructure_summary import details, headline
-from omc.stack import Environment
 from omc.times import format_time, iso
 
 Entry = tuple[str, list[str]]

@@ -10,11 +10,11 @@ from omc.aws.gateway import Gateway, access_to
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.morning import MORNING
 from omc.checks.run import Report, run_checks
+from omc.config import Environment
 from omc.errors import OmcError
 from omc.facts.collector import NO_READING
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
-from omc.stack import Environment
 from omc.store.location import StoreLocation
 
 DAY = timedelta(hours=24)

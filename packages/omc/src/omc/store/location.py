@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from omc.config import Environment, Stack
 from omc.redaction import REDACTED, mask
-from omc.stack import Environment, Stack
 
 URL_VARIABLE = "OMC_STORE_URL"
 FOLDER_VARIABLE = "OMC_STORE_FOLDER"

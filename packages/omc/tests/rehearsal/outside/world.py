@@ -18,9 +18,9 @@ import psycopg
 
 from localcloud.backends import valkey
 from omc import terraform as tf
+from omc.config import load
 from omc.local import cloud, lifecycle
 from omc.progress import Progress
-from omc.stack import load
 from support.stack import CLUSTER, ROOT, Stack, eventually, processes_below, wait_until_healthy
 
 DATABASE, CACHE = CLUSTER, f"{CLUSTER}-redis"

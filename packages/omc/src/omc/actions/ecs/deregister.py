@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.config import Environment
 from omc.facts.definitions import describe_definition
 from omc.model.arguments.ecs import Deregister
 from omc.model.plan import Json
-from omc.stack import Environment
 
 
 def _is_applied(context: Context, arguments: Deregister) -> bool:

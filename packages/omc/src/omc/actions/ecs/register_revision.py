@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from omc.actions.action import Action, Context, Interrupted, Outcome, Verdict, register
+from omc.config import Environment
 from omc.facts.definitions import NEWEST, RUN_TAG, STEP_TAG, describe_definition, describe_definitions
 from omc.facts.services import short_name
 from omc.model.arguments.ecs import RegisterRevision
 from omc.model.plan import Json, canonical
 from omc.output import shell_word
 from omc.redaction import REDACTED, restored
-from omc.stack import Environment
 
 
 def _is_applied(context: Context, arguments: RegisterRevision) -> bool:

@@ -20,6 +20,7 @@ from omc.actions import staying
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.actions.ecs.evidence import as_json, why_it_failed
 from omc.actions.ecs.verdict import Expected, Judgement, all_healthy, judge
+from omc.config import Environment
 from omc.errors import AwsRefused, NotFound
 from omc.facts.deployments import describe_deployments, list_deployments
 from omc.facts.rollouts import Rollout, read_rollout
@@ -28,7 +29,6 @@ from omc.facts.tasks import list_running_tasks
 from omc.model.arguments.base import known
 from omc.model.arguments.ecs import RollService
 from omc.model.plan import Json
-from omc.stack import Environment
 
 CONFIGURATION = ("maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "alarms")
 """What a rolling service's configuration is given back as. DescribeServices tells more of it (``strategy``,

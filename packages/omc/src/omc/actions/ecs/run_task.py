@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
+from omc.config import Environment
 from omc.errors import AwsRefused
 from omc.facts.services import short_name
 from omc.facts.task_logs import last_lines_if_readable
@@ -22,7 +23,6 @@ from omc.model.arguments.base import known
 from omc.model.arguments.ecs import RunTask
 from omc.model.plan import Json
 from omc.output import shell_line
-from omc.stack import Environment
 
 SCHEMA = re.compile(r"schema is at version (\d+)(?:.*?code (?:of |for )?version (\d+) (?:or|and) newer)?")
 

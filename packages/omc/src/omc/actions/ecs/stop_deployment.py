@@ -13,12 +13,12 @@ from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.actions.ecs.evidence import as_json, why_it_failed
 from omc.actions.ecs.roll_service import still_well
 from omc.actions.ecs.verdict import Expected, all_healthy, judge
+from omc.config import Environment
 from omc.errors import AwsRefused
 from omc.facts.deployments import ROLLED_BACK, describe_deployments
 from omc.facts.rollouts import read_rollout
 from omc.model.arguments.ecs import StopDeployment
 from omc.model.plan import Json
-from omc.stack import Environment
 
 OVER = frozenset({"ConflictException", "ServiceDeploymentNotFoundException"})
 """ECS's answers when there is nothing to stop any more."""

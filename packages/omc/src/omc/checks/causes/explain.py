@@ -22,10 +22,10 @@ from omc.checks.causes.servers import misdirected, misnamed, unreached
 from omc.checks.causes.tasks import failing_tasks
 from omc.checks.causes.tasks_closed import closed_tasks
 from omc.checks.finding import Evidence, Finding, Level, worst
+from omc.config import Environment
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.collector import NO_READING, Readings
 from omc.facts.logs import RecentErrors
-from omc.stack import Environment
 
 CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     misdirected,

@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
+from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, Readings, Unavailable
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.scope import Scope
-from omc.stack import Environment
 from omc.times import format_duration, format_time
 
 Fact = TypeVar("Fact")

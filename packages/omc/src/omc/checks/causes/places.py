@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from omc.checks.finding import Finding
+from omc.config import Environment
 from omc.facts.alarms import Alarm
-from omc.stack import Environment
 
 OF_SERVICES = frozenset({"services-running", "rollouts", "failed-tasks", "task-starts"})
 """Checks whose subject is a service."""

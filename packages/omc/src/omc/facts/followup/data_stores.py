@@ -9,10 +9,10 @@ from typing import Any
 
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import HALF, within
-from omc.stack import Environment
 
 EVENT_MINUTES = 60
 """How far back events are asked for. RDS keeps 14 days, ElastiCache as well."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import BUDGET, within
 from omc.facts.followup.insights import moment_of, query
 from omc.facts.scope import Scope
 from omc.redaction import mask
-from omc.stack import Environment
 
 MINUTES = 30
 QUERY = """fields @timestamp, @message

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import HALF, within
 from omc.facts.followup.data_stores import DataStores
 from omc.facts.scope import Scope
-from omc.stack import Environment
 
 MINUTES = 30
 """How far back is looked: long enough to see what was usual before."""

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import BUDGET, within
 from omc.facts.followup.insights import moment_of, query
 from omc.facts.scope import Scope
-from omc.stack import Environment
 
 MINUTES = 15
 """How far back is looked: AWS delivers a record up to ten minutes after its packets."""

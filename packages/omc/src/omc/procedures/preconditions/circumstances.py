@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from omc.config import Environment
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.incidents import OpenIncidents
@@ -35,7 +36,6 @@ from omc.procedures.preconditions.table import (
     override,
     skip,
 )
-from omc.stack import Environment
 from omc.times import format_time
 
 

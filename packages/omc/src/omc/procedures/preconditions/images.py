@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from omc.config import Environment
 from omc.facts.candidates import Candidates
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.deployed_images import DeployedImages
@@ -33,7 +34,6 @@ from omc.procedures.preconditions.table import (
     cells,
     skip,
 )
-from omc.stack import Environment
 from omc.times import format_time
 
 PROCESSORS = {"X86_64": "amd64", "ARM64": "arm64"}

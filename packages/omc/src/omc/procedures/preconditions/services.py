@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from omc.config import Environment
 from omc.errors import did_you_mean
 from omc.facts.definitions import Definitions
 from omc.facts.deployments import History
@@ -39,7 +40,6 @@ from omc.procedures.preconditions.table import (
     override,
     skip,
 )
-from omc.stack import Environment
 
 
 @dataclass(frozen=True, slots=True)

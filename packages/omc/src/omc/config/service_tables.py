@@ -1,4 +1,4 @@
-"""A service's table of omc.toml, and the thresholds. See ``omc.stack.tables``."""
+"""A service's table of omc.toml, and the thresholds. See ``omc.config.tables``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from omc.stack.fields import NAME, PATH, Table, key
+from omc.config.fields import NAME, PATH, Table, key
 
 
 class ServiceTable(Table, frozen=True, kw_only=True):

@@ -8,12 +8,12 @@ from itertools import pairwise
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from omc.config.environment_tables import EnvironmentTable
+from omc.config.mistakes import shown
+from omc.config.people import canonical_name
+from omc.config.tables import OnCall, PersonTable, StackTable
+from omc.config.toml_lines import Path as KeyPath
 from omc.errors import did_you_mean
-from omc.stack.environment_tables import EnvironmentTable
-from omc.stack.mistakes import shown
-from omc.stack.people import canonical_name
-from omc.stack.tables import OnCall, PersonTable, StackTable
-from omc.stack.toml_lines import Path as KeyPath
 
 Problem = tuple[KeyPath, str]
 """Where, and the rest of the sentence."""

@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
+from omc.config.fields import ClockTime, Table
+from omc.config.toml_lines import Path as KeyPath
+from omc.config.toml_lines import line_of
 from omc.errors import StackError, did_you_mean
-from omc.stack.fields import ClockTime, Table
-from omc.stack.toml_lines import Path as KeyPath
-from omc.stack.toml_lines import line_of
 
 Read = TypeVar("Read")
 _PLACE = re.compile(r".* - at (?P<key>`key` in )?`\$(?P<steps>[^`]*)`", re.DOTALL)

@@ -11,9 +11,9 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from omc.stack.environment_tables import ApprovalsTable, EnvironmentTable
-from omc.stack.fields import ClockTime, Identifier, Table, key
-from omc.stack.service_tables import ServiceTable, Thresholds
+from omc.config.environment_tables import ApprovalsTable, EnvironmentTable
+from omc.config.fields import ClockTime, Identifier, Table, key
+from omc.config.service_tables import ServiceTable, Thresholds
 
 CHANNEL, A_CHANNEL = r"#[^\s]+", 'a channel such as "#incidents"'
 

@@ -1,11 +1,11 @@
-"""An environment's tables of omc.toml. See ``omc.stack.tables``."""
+"""An environment's tables of omc.toml. See ``omc.config.tables``."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal
 
-from omc.stack.fields import NAME, ClockTime, Table, key
+from omc.config.fields import NAME, ClockTime, Table, key
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 

@@ -1,4 +1,4 @@
-"""What omc.toml says, as plain values. Reading and checking the file is ``omc.stack.load``."""
+"""What omc.toml says, as plain values. Reading and checking the file is ``omc.config.load``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import UTC, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import get_args
 
-from omc.stack.environment_tables import Day
-from omc.stack.people import NO_PEOPLE, People
-from omc.stack.service_tables import Thresholds
-from omc.stack.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
+from omc.config.environment_tables import Day
+from omc.config.people import NO_PEOPLE, People
+from omc.config.service_tables import Thresholds
+from omc.config.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
 
 DAYS: tuple[str, ...] = get_args(Day)
 LOCAL_ROOT = "staging"

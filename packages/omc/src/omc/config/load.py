@@ -1,4 +1,4 @@
-"""Finding omc.toml and reading it into ``omc.stack.model``. Nothing here asks AWS."""
+"""Finding omc.toml and reading it into ``omc.config.model``. Nothing here asks AWS."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from typing import TypeVar
 
 from msgspec.structs import asdict
 
-from omc.errors import StackError, WrongUse, did_you_mean
-from omc.stack.environment_tables import REGION, ApprovalsTable, EnvironmentTable, WindowTable
-from omc.stack.mistakes import Source, read_as
-from omc.stack.model import (
+from omc.config.environment_tables import REGION, ApprovalsTable, EnvironmentTable, WindowTable
+from omc.config.mistakes import Source, read_as
+from omc.config.model import (
     LOCAL_POLICY,
     LOCAL_ROOT,
     PRODUCTION_POLICY,
@@ -29,10 +28,11 @@ from omc.stack.model import (
     Service,
     Stack,
 )
-from omc.stack.people import People, canonical_name
-from omc.stack.rules import problems
-from omc.stack.service_tables import ServiceTable
-from omc.stack.tables import PersonTable, StackTable
+from omc.config.people import People, canonical_name
+from omc.config.rules import problems
+from omc.config.service_tables import ServiceTable
+from omc.config.tables import PersonTable, StackTable
+from omc.errors import StackError, WrongUse, did_you_mean
 
 Value = TypeVar("Value")
 FILE_NAME = "omc.toml"
