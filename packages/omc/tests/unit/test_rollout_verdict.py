@@ -15,6 +15,7 @@ from omc.facts.load_balancers import Target
 from omc.facts.rollouts import Rollout
 from omc.facts.services import Deployment
 from omc.facts.tasks import RunningTask
+from omc.model.arguments.ecs import RollService, RunTask
 from omc.procedures.definition_changes import changes, with_image
 from support import release_world as world
 
@@ -205,7 +206,18 @@ def unwatched(action: str, memory: dict[str, Any]) -> str:
         cancelled=lambda: True,
         store=None,  # type: ignore[arg-type]  # nothing of it is in the record
     )
-    return action_named(action).pending_notice(context, {"service": "backend", "what": "the migration"})
+    arguments = {
+        "ecs.roll_service": RollService(service="backend", task_definition="ohmycoins-backend:7", digests={}),
+        "ecs.run_task": RunTask(
+            task_definition="ohmycoins-migrate:1",
+            container="c",
+            command=(),
+            network={},
+            launch={},
+            what="the migration",
+        ),
+    }
+    return action_named(action).pending_notice(context, arguments[action])
 
 
 def test_of_a_task_that_nobody_waits_for_any_more_it_is_said_that_it_runs() -> None:

@@ -50,12 +50,12 @@ def report_document(report: Report, commands: Sequence[str] | None = None) -> Do
         blocks.append(Section("The same by hand", (CodeBlock(tuple(commands), "bash"),)))
     counts = Counter(map(section, findings))
     counted = ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
-    asked = f"{format_time(report.at, environment.time_zone)}, {len(report.calls)} calls in {report.seconds:.2f} s."
+    reading = f"{format_time(report.at, environment.time_zone)}, {len(report.calls)} calls in {report.seconds:.2f} s."
     word = report.verdict.value
     return Document(
         f"{report.title}, {environment.name} ({place})",
         tuple(blocks),
-        subtitle=f"{counted}. {asked}",
+        subtitle=f"{counted}. {reading}",
         verdict=Verdict(Status(word, SEVERITIES[report.verdict]), headline(report).removeprefix(f"{word.upper()} ")),
     )
 
