@@ -209,10 +209,10 @@ def test_omc_starts_lists_and_stops_them_and_says_what_failed(
     assert (started.code, started.out.splitlines()[0]) == (0, "left is in force with level=high.")
     assert stack.omc("local", "fault", "start", "right").code == 0
     listed = stack.omc("local", "fault", "list").out
-    assert re.search(r"left +in force +The pump is stopped\.", listed)
-    assert re.search(r"in force since \w+ .*UTC\) with level=high", listed)
+    assert re.search(r"in force +left\n +injected: The pump is stopped\.", listed)
+    assert re.search(r"in force: since \w+ .*UTC\) with level=high", listed)
     markdown = stack.omc("local", "fault", "list", "--output", "markdown").out.splitlines()
-    assert [line.split("|")[1].strip() for line in markdown[2:]] == ["left", "right"]
+    assert [line.split("|")[2].strip() for line in markdown[2:4]] == ["left", "right"]
     pumps[1].stuck = True
     failed = stack.omc("local", "fault", "stop", "--all")
     assert (failed.code, failed.out) == (1, "left is over.\n")
