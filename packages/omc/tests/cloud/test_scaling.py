@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from omc.facts.definitions import read_definitions
 from omc.facts.quotas import read_quotas
 from omc.facts.scaling import ScalableTarget, Scaling, read_scaling
 from omc.facts.services import read_services
+from omc.model.arguments.scaling import SetCapacity
 
 pytestmark = pytest.mark.cloud
 
@@ -93,7 +94,7 @@ def context_of(gateway: Gateway) -> Context:
     )
 
 
-def carried_out(gateway: Gateway, name: str, arguments: Mapping[str, Any]) -> Outcome:
+def carried_out(gateway: Gateway, name: str, arguments: SetCapacity) -> Outcome:
     """As the engine does it: look, perform, watch."""
     action, context = action_named(name), context_of(gateway)
     if not action.is_applied(context, arguments):
@@ -114,9 +115,10 @@ def test_limits_and_the_quota_are_read(world: World, environment: Environment, g
     assert quotas.wanted == sum(service.desired for service in services.services if service.name == "backend") * 0.25
 
 
-def wish(count: int, minimum: int | None = None, maximum: int | None = None, **more: Any) -> dict[str, Any]:
+def wish(count: int, minimum: int | None = None, maximum: int | None = None, **more: Any) -> SetCapacity:
     """What is asked for; without limits, of a service that has no autoscaler."""
-    return {"service": "frontend", "minimum": minimum, "maximum": maximum, "at_least": count, "at_most": count, **more}
+    wanted = {"service": "frontend", "minimum": minimum, "maximum": maximum, "at_least": count, "at_most": count}
+    return SetCapacity(**wanted | more)
 
 
 def test_limits_then_the_count_and_it_stays(world: World, environment: Environment, gateway: Gateway) -> None:
