@@ -82,6 +82,7 @@ def carry_out(
     """
     from omc.config import environment_of, load
     from omc.engine import planning
+    from omc.engine.journal import ensure_no_active_run
     from omc.procedures import catalogue
     from omc.store.database import open_store
     from omc.store.location import locate_store
@@ -101,7 +102,7 @@ def carry_out(
             return shown.end(OmcError.exit_code)
         if dry_run:
             return shown.end(0)
-        journal_refuse(site)
+        ensure_no_active_run(store, environment.name)  # said before anybody is asked anything
         ask(plan, environment, yes=yes, confirm=confirm)
         return execute(site, plan, shown, wait=wait, approved=approved or ())
 
@@ -120,13 +121,6 @@ def approved_elsewhere(place: StoreLocation, environment: Environment) -> Sequen
 
     github.refuse_fleeting_record(place, environment)
     return github.reviews_needed(environment)
-
-
-def journal_refuse(site: RunContext) -> None:
-    """Say that another change is active before anybody is asked anything."""
-    from omc.engine.journal import ensure_no_active_run
-
-    ensure_no_active_run(site.store, site.environment.name)
 
 
 def execute(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from omc.output.text import line
 
@@ -27,11 +27,6 @@ def fenced(lines: Iterable[str], language: str = "text") -> list[str]:
     longest = max((len(found) for each in shown for found in re.findall(r"`+", each)), default=0)
     fence = "`" * max(3, longest + 1)
     return [f"{fence}{re.sub(r'[^a-z]', '', language)}", *shown, fence]
-
-
-def table_row(cells: Sequence[str]) -> str:
-    """A row of a Markdown table."""
-    return "| " + " | ".join(escape(cell) for cell in cells) + " |"
 
 
 def _harmless(match: re.Match[str]) -> str:
