@@ -16,7 +16,8 @@ from typing import Any
 
 from omc import terraform
 
-INFRASTRUCTURE = Path(__file__).resolve().parents[2] / "infrastructure/terraform"
+REPOSITORY = Path(__file__).resolve().parents[2]
+INFRASTRUCTURE = REPOSITORY / "infrastructure/terraform"
 MODULES = sorted(path for path in (INFRASTRUCTURE / "modules").iterdir() if path.is_dir())
 ENVIRONMENTS = sorted(path for path in (INFRASTRUCTURE / "environments").iterdir() if path.is_dir())
 BOOTSTRAP = INFRASTRUCTURE / "bootstrap"

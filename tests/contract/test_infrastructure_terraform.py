@@ -15,12 +15,21 @@ from typing import Any
 
 import pytest
 
-from contract.terraform_support import BOOTSTRAP, ENVIRONMENTS, INFRASTRUCTURE, MODULES, Applied, Partition, Workshop
+from contract.terraform_support import (
+    BOOTSTRAP,
+    ENVIRONMENTS,
+    INFRASTRUCTURE,
+    MODULES,
+    REPOSITORY,
+    Applied,
+    Partition,
+    Workshop,
+)
 from omc.infrastructure.roots import locked
 
 pytestmark = pytest.mark.terraform
 
-RUNBOOK = sorted((INFRASTRUCTURE.parent / "docs/runbook").glob("*.md"))
+RUNBOOK = sorted((REPOSITORY / "docs/runbook").glob("*.md"))
 SERVICES = ("backend", "frontend")
 
 

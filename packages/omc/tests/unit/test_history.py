@@ -170,6 +170,35 @@ def test_newest_is_by_time_whatever_the_order_and_size_of_pages(numbers: list[in
     assert read == list(reversed(revisions))[: len(read)]
 
 
+@dataclass
+class Replaced(Ecs):
+    """The newest deployment is stopped by another one that is made between the two calls of a reading."""
+
+    def describe_service_deployments(self, **asked: Any) -> Mapping[str, Any]:
+        if self.calls == ["list"]:
+            self.revisions.append(f"{B}:9")
+        answer = super().describe_service_deployments(**asked)
+        for record in answer["serviceDeployments"]:
+            if record["serviceDeploymentArn"] == "d1":
+                record["status"] = "STOPPED"
+        return answer
+
+
+def test_what_stopped_ours_is_read_though_it_was_made_after_the_list() -> None:
+    ecs: Any = Replaced([f"{B}:7", f"{B}:8"])
+    rollout = read_rollout(ecs, "backend", "d1")
+    assert rollout.ours is not None
+    assert rollout.newest is not None
+    assert (rollout.ours.status, rollout.newest.arn, rollout.newest.task_definition) == ("STOPPED", "d2", f"{B}:9")
+
+
+def test_nothing_is_read_twice_of_one_that_was_only_stopped() -> None:
+    ecs: Any = Replaced([f"{B}:7", f"{B}:8"], calls=["before"])
+    rollout = read_rollout(ecs, "backend", "d1")
+    assert rollout.newest == rollout.ours
+    assert ecs.calls == ["before", "list", "describe", "list"]
+
+
 def test_what_ecs_no_longer_knows_is_not_what_never_was() -> None:
     """A service that runs COMPLETED what was deployed before the ninety days."""
     backend = world.service("backend", 8)

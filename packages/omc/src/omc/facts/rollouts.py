@@ -57,4 +57,9 @@ def _deployments(aws: Gateway, service: str, ours: str) -> tuple[ServiceDeployme
     except NotFound:
         return ()
     arns = list(dict.fromkeys([*newest, *([ours] if ours else [])]))
-    return describe_deployments(aws, arns) if arns else ()
+    found = describe_deployments(aws, arns) if arns else ()
+    if newest == (ours,) and any(each.status == "STOPPED" for each in found):
+        # What stopped it may have been made between the two calls.
+        later = list_deployments(aws, service, 1)
+        found = found if later == newest else describe_deployments(aws, [*later, ours])
+    return found

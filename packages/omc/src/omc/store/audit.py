@@ -296,7 +296,8 @@ def _disagreements(session: Session, record: dict[tuple[str, str], dict[str, Any
     for kind in kinds:
         mapper = inspect(kind)
         table = str(kind.__tablename__)
-        for row in session.execute(select(kind)).scalars():
+        # Read as it is compared: the server ends a transaction that is idle while a long list is worked through.
+        for row in session.execute(select(kind).execution_options(yield_per=500)).scalars():
             key = [shown(value) for value in mapper.primary_key_from_instance(row)]
             name = f"{table} {' '.join(str(part) for part in key)}"
             recorded = record.pop((table, text_of(key)), None)
