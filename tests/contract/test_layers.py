@@ -60,10 +60,10 @@ WITH_DATABASE = (
 and the answer to a wrong option would take three times as long."""
 HELP = "omc check morning --help and the help of each change stay as quick as they were: a third less than with it"
 LATE_IN_COMMANDS: Mapping[tuple[str, str], str] = {
-    ("omc.cli.doctor", "omc.cli.screen"): CHECKS,
+    ("omc.cli.doctor", "omc.reports.screen"): CHECKS,
     ("omc.cli.infra", "omc.reports.drift_document"): CHECKS,
-    ("omc.cli.check", "omc.cli.report"): CHECKS,
-    ("omc.cli.check", "omc.cli.screen"): CHECKS,
+    ("omc.cli.check", "omc.reports.report_json"): CHECKS,
+    ("omc.cli.check", "omc.reports.screen"): CHECKS,
     ("omc.cli.check", "omc.reports"): CHECKS,
     ("omc.cli.check", "omc.reports.about"): CHECKS,
     ("omc.cli.check", "omc.reports.morning"): CHECKS,

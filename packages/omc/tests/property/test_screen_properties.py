@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
-from omc.cli.report import worst_first
-from omc.cli.screen import Detail, as_screen, by_subject, merged
 from omc.config import load
 from omc.facts.collector import NO_READING
 from omc.reports import Report
 from omc.reports.about import SECTIONS, section
+from omc.reports.report_json import worst_first
+from omc.reports.screen import Detail, as_screen, by_subject, merged
 
 STACK = load(Path(__file__).parents[4] / "omc.toml")
 NOW = datetime(2026, 11, 29, 16, 2, tzinfo=UTC)

@@ -153,7 +153,7 @@ def test_the_shell_completes_the_names_of_commands_and_options() -> None:
 
 def test_the_morning_check_imports_no_database_and_nothing_else_that_it_rarely_needs() -> None:
     program = (
-        "import sys\nimport omc.cli.check, omc.cli.report, omc.cli.screen, omc.reports, omc.aws.gateway\n"
+        "import sys\nimport omc.cli.check, omc.reports.report_json, omc.reports.screen, omc.reports, omc.aws.gateway\n"
         "rare = 'alembic', 'asyncio', 'boto3', 'omc.checks.causes.explain', 'psycopg', 'sqlalchemy'\n"
         "print([name for name in rare if name in sys.modules])"
     )

@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 import omc
 from omc import output
 from omc.checks.finding import Evidence, Finding, Level, Procedure
-from omc.cli.report import as_json
-from omc.cli.screen import Detail, as_screen
 from omc.config import load
 from omc.facts.collector import NO_READING
 from omc.output import html, markdown, slack, terminal
@@ -26,6 +24,8 @@ from omc.output.markdown_text import escape
 from omc.redaction import mask
 from omc.reports import Report
 from omc.reports.report_document import report_document
+from omc.reports.report_json import as_json
+from omc.reports.screen import Detail, as_screen
 from support.shell import words_of
 
 ESC, BEL = "\x1b", "\x07"

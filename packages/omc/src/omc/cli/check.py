@@ -19,9 +19,9 @@ from omc.output import echo, line, redraw, shell_word
 from omc.output.gate import has_colour
 
 if TYPE_CHECKING:
-    from omc.cli.screen import Detail, Known
     from omc.config import Environment, Stack
     from omc.reports import Report
+    from omc.reports.screen import Detail, Known
     from omc.store.location import StoreLocation
 
 WATCH_SECONDS = 30
@@ -163,9 +163,9 @@ def morning(
     omc check morning --env staging --fail-on fail
     """
     from omc.checks.finding import Level
-    from omc.cli.report import worst_first
-    from omc.cli.screen import Detail
     from omc.config import load
+    from omc.reports.report_json import worst_first
+    from omc.reports.screen import Detail
     from omc.store.location import locate_store
 
     stack = load(context.obj)
@@ -248,8 +248,8 @@ def shown(
     lines: int | None = None,
 ) -> str:
     """Reports in one of the three forms; with ``explain``, the aws commands that ask the same."""
-    from omc.cli.report import as_json
-    from omc.cli.screen import BRIEF, LINES, as_screen, width_of
+    from omc.reports.report_json import as_json
+    from omc.reports.screen import BRIEF, LINES, as_screen, width_of
 
     commands = [each for report in reports for each in _commands(report)] if explain else None
     if output == "json":
@@ -285,8 +285,8 @@ def _commands(report: Report) -> list[str]:
 
 def _watch(ask: Callable[[], list[Report]], seconds: int, output: str, detail: Detail) -> None:
     """Again and again until Ctrl-C. A terminal is redrawn; elsewhere each report is printed below the one before."""
-    from omc.cli.report import as_json
-    from omc.cli.screen import LINES, by_subject
+    from omc.reports.report_json import as_json
+    from omc.reports.screen import LINES, by_subject
 
     before: dict[str, Known] = {}
     while True:

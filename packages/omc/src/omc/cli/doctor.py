@@ -48,8 +48,8 @@ def doctor(context: click.Context, env: str | None, output: str, fail_on: str, e
     omc doctor --env staging --explain
     """
 
-    from omc.cli.screen import Detail
     from omc.reports.doctor import doctor as examined
+    from omc.reports.screen import Detail
 
     stack = load(context.obj)
     environment = environment_of(stack, env)

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from omc.checks.finding import Finding
+from omc.checks.finding import Finding, Level
 from omc.checks.run import Report
 from omc.config import Environment
 from omc.errors import WrongUse
+from omc.output.document import Severity, Status
 from omc.times import ago
 
 SECTIONS = ("fail", "warn", "unknown", "was", "gone")
 PAST = "was"
+SEVERITIES = {
+    Level.OK: Severity.OK,
+    Level.WARN: Severity.WARNING,
+    Level.UNKNOWN: Severity.UNKNOWN,
+    Level.FAIL: Severity.FAILURE,
+}
 
 
 def about(report: Report, names: Sequence[str]) -> Report:
@@ -63,6 +70,11 @@ def _names(finding: Finding, report: Report) -> set[str]:
 def section(finding: Finding) -> str:
     """Its level's name, or that it was."""
     return PAST if finding.is_past else finding.level.value
+
+
+def section_status(finding: Finding) -> Status:
+    """``section`` with its colour; what is past has none."""
+    return Status(section(finding), Severity.NONE if finding.is_past else SEVERITIES[finding.level])
 
 
 def when(finding: Finding, report: Report) -> str:

@@ -1,4 +1,4 @@
-"""A report of checks as a document, for a ticket, a page or a chat. A terminal's own is ``cli/screen.py``."""
+"""A report of checks as a document, for a ticket, a page or a chat. A terminal's own is ``screen``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from omc.output.document import (
     Link,
     Row,
     Section,
-    Severity,
     Status,
     Table,
     Text,
     Verdict,
 )
-from omc.reports.about import SECTIONS, section, when
+from omc.reports.about import SECTIONS, SEVERITIES, section, section_status, when
 from omc.reports.headline import headline
 from omc.times import format_time
 
@@ -29,12 +28,6 @@ MAX_LENGTH = 1_000
 """Characters of one text on a page; a job's summary may hold 1 MiB, and JSON has all of it."""
 MOST_EVIDENCE = 20
 """Lines of one finding on a page."""
-SEVERITIES = {
-    Level.OK: Severity.OK,
-    Level.WARN: Severity.WARNING,
-    Level.UNKNOWN: Severity.UNKNOWN,
-    Level.FAIL: Severity.FAILURE,
-}
 
 
 def report_document(report: Report, commands: Sequence[str] | None = None) -> Document:
@@ -61,9 +54,8 @@ def report_document(report: Report, commands: Sequence[str] | None = None) -> Do
 
 
 def _row(finding: Finding, report: Report) -> Row:
-    status = Status(section(finding), Severity.NONE if finding.is_past else SEVERITIES[finding.level])
     place = finding.place or finding.subject
-    return Row((status, finding.check, place, _short(finding.sentence), when(finding, report)))
+    return Row((section_status(finding), finding.check, place, _short(finding.sentence), when(finding, report)))
 
 
 def _details(finding: Finding) -> Section:

@@ -1,4 +1,4 @@
-"""A report on a screen: first the sentence, then what is wrong, worst first, then what is well as one line.
+"""A report on a terminal: first the sentence, then what is wrong, worst first, then what is well as one line.
 
 By default it fits 24 lines of 60 columns whatever was found. It says the sentence of each finding, what to do, and
 how many it has left out; everything that it rests on comes with ``verbose``.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +16,11 @@ from typing import TextIO
 
 from omc.checks.finding import Finding, Level
 from omc.output import line
+from omc.output.document import Status
+from omc.output.fitting import Entry, cut, fit, fitted, in_colour, indented, wrapped
 from omc.output.gate import style
 from omc.reports import Report
-from omc.reports.about import SECTIONS, section, shown_name, when
+from omc.reports.about import SECTIONS, SEVERITIES, section, section_status, shown_name, when
 from omc.reports.headline import gist, headline, lead
 from omc.times import format_time, shortened
 
@@ -33,7 +34,6 @@ MAX_LENGTH = 4_000
 """Characters of one text among what a finding rests on; a log line may have 256 KiB."""
 PARAGRAPH = 6
 """Lines of one finding's sentence."""
-COLOURS: Mapping[str, str] = {"ok": "green", "warn": "yellow", "fail": "red", "unknown": "magenta"}
 
 Known = Mapping[tuple[str, str], Finding]
 
@@ -53,19 +53,6 @@ class Detail:
 
 
 BRIEF = Detail()
-
-
-@dataclass(slots=True)
-class _Entry:
-    """A finding as lines: ``steps`` are its forms, from one line to all of it; the tallest that fits is shown."""
-
-    label: str
-    steps: list[list[str]]
-    shown: int = 0
-
-    @property
-    def lines(self) -> list[str]:
-        return self.steps[self.shown]
 
 
 def width_of(stream: TextIO | None = None) -> int:
@@ -105,7 +92,7 @@ def as_screen(
 
 def _only_headlines(reports: Sequence[Report], width: int, colour: bool, room: int) -> list[str]:
     shown = reports if len(reports) <= room else reports[: room - 1]
-    lines = [_coloured_head(_fitted(_short(headline(report), report), width, 1), report, colour)[0] for report in shown]
+    lines = [_coloured_head(fitted(_short(headline(report), report), width, 1), report, colour)[0] for report in shown]
     if len(shown) < len(reports):
         lines.append(f"and {len(reports) - len(shown)} more environments (--verbose)")
     return lines
@@ -116,47 +103,22 @@ def _block(
 ) -> tuple[list[str], list[str]]:
     """A report in ``room`` lines at most: its sentence, and the rest."""
     limited = detail.is_limited
-    head = _fitted(_short(headline(report), report), width, min(HEADLINES, max(1, room - 2)) if limited else 0)
+    head = fitted(_short(headline(report), report), width, min(HEADLINES, max(1, room - 2)) if limited else 0)
     finding = None if head[-1].endswith("…") else lead(report.findings, strict=report.strict)
     last = _well_line(report, width, detail)
     entries = _entries(report, width, detail, before, finding)
     left = room - len(head) - len(last)
     more: list[str] = []
     if limited:
-        entries, more = _within(entries, left, width)
-        _grow(entries, left - len(more))
+        entries, more = fit(entries, left, width, SECTIONS)
     else:
         for entry in entries:
-            entry.shown = len(entry.steps) - 1
-    body = [each for entry in entries for each in _coloured(entry, colour)]
+            entry.shown = len(entry.forms) - 1
+    body = [each for entry in entries for each in entry.coloured(colour)]
     return _coloured_head(head, report, colour), [*body, *more, *_coloured_ok(last, colour)]
 
 
-def _within(entries: list[_Entry], room: int, width: int) -> tuple[list[_Entry], list[str]]:
-    """As many as have a line, and the line that says what was left out."""
-    if len(entries) <= room:
-        return entries, []
-    kept, cut = entries[: max(0, room - 1)], entries[max(0, room - 1) :]
-    counts = Counter(entry.label for entry in cut)
-    message = ", ".join(f"{counts[name]} {name}" for name in SECTIONS if counts[name])
-    more = f"and {len(cut)} more: {message} (--verbose)"
-    return kept, [more if len(more) <= width else f"and {len(cut)} more (--verbose)"]
-
-
-def _grow(entries: Sequence[_Entry], room: int) -> None:
-    """What one line each leaves of the room goes to whole sentences first, then to what to do, from the top."""
-    left = room - sum(len(entry.lines) for entry in entries)
-    for step in range(1, max((len(entry.steps) for entry in entries), default=0)):
-        for entry in entries:
-            if step < len(entry.steps) and entry.shown == step - 1:
-                cost = len(entry.steps[step]) - len(entry.lines)
-                if cost <= left:
-                    entry.shown, left = step, left - cost
-
-
-def _entries(
-    report: Report, width: int, detail: Detail, before: Known | None, response: Finding | None
-) -> list[_Entry]:
+def _entries(report: Report, width: int, detail: Detail, before: Known | None, response: Finding | None) -> list[Entry]:
     """One for each finding that isn't ok (and those with ``everything``), in the order in which they are shown."""
     first = lead(report.findings, strict=report.strict)
     shown = [f for f in merged(report.findings) if f.level is not Level.OK or detail.everything or report.requested]
@@ -178,28 +140,29 @@ def _is(finding: Finding, other: Finding) -> bool:
 
 
 def _entry(
-    finding: Finding, report: Report, width: int, indent: int, detail: Detail, mark: str, is_told: bool
-) -> _Entry:
+    finding: Finding, report: Report, width: int, indent: int, detail: Detail, mark: str, in_headline: bool
+) -> Entry:
     name = line(_name(finding, report))
     time = when(finding, report)
-    rest = finding.sentence[len(gist(finding)) :] if is_told else finding.sentence  # the first line has said it
-    sentence = line(_short(rest, report)).lstrip(".!? " if is_told else "").rstrip(".")
+    rest = finding.sentence[len(gist(finding)) :] if in_headline else finding.sentence  # the first line has said it
+    sentence = line(_short(rest, report)).lstrip(".!? " if in_headline else "").rstrip(".")
     text = f"{name}: {mark}{sentence}." if sentence or mark else name
     relative = time.partition(",")[0]
     if time and relative in text:
         text = text.replace(relative, time, 1)  # the sentence says it already; once is enough
     elif time:
         text += f" {time[0].upper()}{time[1:]}." if sentence else f", {time}"
-    label, room = section(finding), width - indent
+    status = section_status(finding)
+    label, room = status.word, width - indent
     if detail.verbose:
-        whole = _wrapped(text, room, whole_words=True) + _detail(finding, report, room)
-        return _Entry(label, [_indented(label, whole, indent)])
-    whole, todo = _wrapped(text, room), _todo(finding, room)
-    messages = whole if len(whole) <= PARAGRAPH else _cut(whole[:PARAGRAPH], room)
-    forms = [_fitted(text, room, 1), messages, messages + todo]
+        whole = wrapped(text, room, whole_words=True) + _detail(finding, report, room)
+        return Entry(status, [indented(label, whole, indent)])
+    whole, todo = wrapped(text, room), _todo(finding, room)
+    messages = whole if len(whole) <= PARAGRAPH else cut(whole[:PARAGRAPH], room)
+    forms = [fitted(text, room, 1), messages, messages + todo]
     if finding.explains:
-        forms.append([*forms[-1], *_fitted(f"also seen by {_seen_by(finding, report)}", room, 1)])
-    return _Entry(label, [_indented(label, form, indent) for form in forms])
+        forms.append([*forms[-1], *fitted(f"also seen by {_seen_by(finding, report)}", room, 1)])
+    return Entry(status, [indented(label, form, indent) for form in forms])
 
 
 def _short(text: str, report: Report) -> str:
@@ -225,7 +188,7 @@ def _todo(finding: Finding, room: int) -> list[str]:
         return []
     file = procedure.document.partition("#")[0].rpartition("/")[2]
     words = procedure.command or f"{procedure.title} ({file})"
-    first, *rest = _wrapped(line(words), room - 2)
+    first, *rest = wrapped(line(words), room - 2)
     return [f"→ {first}", *(f"  {each}" for each in rest)]
 
 
@@ -254,7 +217,7 @@ def _detail(finding: Finding, report: Report, room: int) -> list[str]:
 
 
 def _item(mark: str, text: str, room: int) -> list[str]:
-    first, *rest = _wrapped(line(text), room - 2, whole_words=True)
+    first, *rest = wrapped(line(text), room - 2, whole_words=True)
     return [f"{mark} {first}", *(f"  {each}" for each in rest)]
 
 
@@ -267,13 +230,13 @@ def _change(finding: Finding, before: Known | None) -> str:
     return f"[was {section(old)}] " if section(old) != section(finding) else ""
 
 
-def _gone(report: Report, width: int, before: Known | None) -> list[_Entry]:
+def _gone(report: Report, width: int, before: Known | None) -> list[Entry]:
     here = by_subject(report)
     entries = []
     for key, finding in (before or {}).items():
         if key not in here and finding.level is not Level.OK:
             text = f"{line(_name(finding, report))}: was {section(finding)}: {line(finding.sentence)}"
-            entries.append(_Entry("gone", [_indented("gone", _fitted(text, width - 6, 1), 6)]))
+            entries.append(Entry(Status("gone"), [indented("gone", fitted(text, width - 6, 1), 6)]))
     return entries
 
 
@@ -317,7 +280,7 @@ def _well_line(report: Report, width: int, detail: Detail) -> list[str]:
     rest = Counter(section(finding) for finding in report.elsewhere)
     if report.requested:
         message = ", ".join(f"{rest[name]} {name}" for name in [*SECTIONS, "ok"] if rest[name])
-        lines += _fitted(f"Elsewhere: {message or 'nothing'} (omc check morning)", width, 1)
+        lines += fitted(f"Elsewhere: {message or 'nothing'} (omc check morning)", width, 1)
     return lines
 
 
@@ -339,14 +302,14 @@ def _foot(reports: Sequence[Report], width: int, detail: Detail) -> list[str]:
     first, calls = reports[0], sum(len(report.calls) for report in reports)
     seconds = max(report.seconds for report in reports)
     text = f"{format_time(first.at, first.environment.time_zone)}, {calls} calls, {seconds:.2f} s."
-    lines = _wrapped(text, width)
+    lines = wrapped(text, width)
     for report in reports:
         environment = report.environment
         place = f"{environment.cluster} in {environment.region}"
         if report.endpoint:
             place += f", at {report.endpoint}"
         if not detail.is_limited:
-            lines += _wrapped(line(f"{report.title}, {environment.name}: {place}."), width, whole_words=True)
+            lines += wrapped(line(f"{report.title}, {environment.name}: {place}."), width, whole_words=True)
     unsaid = any(finding.level is not Level.OK for report in reports for finding in report.findings)
     if detail.is_limited and unsaid:
         found = lead((finding for report in reports for finding in report.findings), strict=True)
@@ -359,46 +322,9 @@ def _coloured_head(head: Sequence[str], report: Report, colour: bool) -> list[st
     word = report.verdict.upper()
     if not colour or not head or not head[0].startswith(word):
         return list(head)
-    first = style(word, fg=COLOURS[report.verdict.value], bold=True) + head[0][len(word) :]
+    first = in_colour(word, SEVERITIES[report.verdict]) + head[0][len(word) :]
     return [first, *head[1:]]
-
-
-def _coloured(entry: _Entry, colour: bool) -> list[str]:
-    if not colour or entry.label not in COLOURS:
-        return entry.lines
-    first, *rest = entry.lines
-    return [style(entry.label, fg=COLOURS[entry.label], bold=True) + first[len(entry.label) :], *rest]
 
 
 def _coloured_ok(lines: list[str], colour: bool) -> list[str]:
     return [style(each[:2], fg="green") + each[2:] if colour and each.startswith("ok ") else each for each in lines]
-
-
-def _indented(label: str, lines: Sequence[str], indent: int) -> list[str]:
-    first, *rest = lines
-    return [f"{label:<{indent}}{first}", *(f"{'':<{indent}}{each}" for each in rest)]
-
-
-def _fitted(text: str, width: int, most: int) -> list[str]:
-    """The text in so many lines at most (0: all of it), with an ellipsis where it is cut. Only its first line begins at
-    the margin, so that words from outside can't look like a line of ours."""
-    text = line(text)
-    if not most:
-        return _wrapped(text, width, below="  ")
-    lines = _wrapped(text[: width * (most + 2)], width, below="  ")
-    if len(lines) <= most:
-        return lines
-    return _cut([text] if most == 1 else lines[:most], width)
-
-
-def _cut(lines: Sequence[str], width: int) -> list[str]:
-    return [*lines[:-1], f"{lines[-1][: width - 1].rstrip()}…"]
-
-
-def _wrapped(text: str, width: int, *, whole_words: bool = False, below: str = "") -> list[str]:
-    if len(text) <= width:
-        return [text]
-    wrapped = textwrap.wrap(
-        text, width, break_long_words=not whole_words, break_on_hyphens=False, subsequent_indent=below
-    )
-    return wrapped or [""]

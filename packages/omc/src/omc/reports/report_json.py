@@ -1,4 +1,4 @@
-"""What a check found, as JSON for programs. ``reports/report_document.py`` has it for pages."""
+"""What a check found, as JSON for programs. ``report_document`` has it for pages."""
 
 from __future__ import annotations
 
