@@ -33,6 +33,7 @@ from omc.config.rules import problems
 from omc.config.service_tables import ServiceTable
 from omc.config.tables import PersonTable, StackTable
 from omc.errors import StackError, WrongUse, did_you_mean
+from omc.model.people import Channel, ContactMethod, Person
 
 Value = TypeVar("Value")
 FILE_NAME = "omc.toml"
@@ -105,6 +106,7 @@ def _stack(table: StackTable, file: Path) -> Stack:
         on_call=table.on_call,
         channels=table.channels,
         store=table.store,
+        persons={name: _person(name, each) for name, each in table.people.items()},
     )
 
 
@@ -188,6 +190,15 @@ def _people(tables: Mapping[str, PersonTable]) -> People:
         at_aws={canonical_name(name): person for person, table in tables.items() for name in table.aws},
         at_github={canonical_name(name): person for person, table in tables.items() for name in table.github},
     )
+
+
+def _person(id_: str, table: PersonTable) -> Person:
+    return Person(id_, table.name or id_, tuple(_contact(each) for each in table.contacts))
+
+
+def _contact(text: str) -> ContactMethod:
+    channel, _, address = text.partition(":")
+    return ContactMethod(Channel(channel), address)
 
 
 def _service(name: str, table: ServiceTable, prefix: str, stack_name: str) -> Service:

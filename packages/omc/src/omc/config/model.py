@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import get_args
@@ -13,6 +13,7 @@ from omc.config.environment_tables import Day
 from omc.config.people import NO_PEOPLE, People
 from omc.config.service_tables import Thresholds
 from omc.config.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
+from omc.model.people import Person
 
 DAYS: tuple[str, ...] = get_args(Day)
 LOCAL_ROOT = "staging"
@@ -201,3 +202,5 @@ class Stack:
     on_call: OnCall
     channels: Channels
     store: StoreSettings = OWN_STORE
+    persons: Mapping[str, Person] = field(default_factory=dict)
+    """Those of ``[people]``, by the table's name."""

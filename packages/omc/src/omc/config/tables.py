@@ -18,6 +18,12 @@ from omc.config.service_tables import ServiceTable, Thresholds
 CHANNEL, A_CHANNEL = r"#[^\s]+", 'a channel such as "#incidents"'
 
 
+CONTACT = (
+    r"slack:(?:[UW][A-Z0-9]{6,20}|#[^\s]+)|email:[^@\s:]+@[^@\s]+|sms:\+[0-9]{6,15}"
+    r"|(?:pagerduty|ntfy|webhook):[A-Za-z0-9][A-Za-z0-9._-]*|push"
+)
+
+
 class Responder(Table, frozen=True, kw_only=True):
     """One rung of the on-call chain. The first is paged at once, each later one after more minutes."""
 
@@ -107,7 +113,8 @@ class Channels(Table, frozen=True, kw_only=True):
 
 
 class PersonTable(Table, frozen=True, kw_only=True):
-    """The names of one person, who approves once and never for herself.
+    """One person: the names by which she is known, under which she approves once and never for herself, and the ways in
+    which she is paged.
 
     Case makes no difference. A name that stands nowhere is a person of its own, the same at AWS and at GitHub. The
     session name of a plain role is never a person: whoever assumes it chooses it.
@@ -135,6 +142,33 @@ class PersonTable(Table, frozen=True, kw_only=True):
             ...,
         ],
         key("Logins of GitHub.", allowed='logins of GitHub, ["jo-gh"]', default="none", example=["jo-gh"]),
+    ] = ()
+    name: (
+        Annotated[
+            str,
+            key("As others call her.", pattern=r".+", default="the table's name", example="Jo Smith"),
+        ]
+        | None
+    ) = None
+    contacts: Annotated[
+        tuple[
+            Annotated[
+                str,
+                key(
+                    "One way to reach her: a channel, a colon and an address in it.",
+                    pattern=CONTACT,
+                    allowed="slack:U024BE7LH, email:jo@example.com, sms:+61400000000, pagerduty:jo, ntfy:jo-pages, "
+                    "webhook:jo or push",
+                ),
+            ],
+            ...,
+        ],
+        key(
+            "How she is paged: the first is tried first, the next where that fails. Nobody can be reached without one.",
+            allowed='a list such as ["slack:U024BE7LH", "sms:+61400000000"]',
+            default="none",
+            example=["slack:U024BE7LH", "sms:+61400000000", "email:jo@example.com"],
+        ),
     ] = ()
 
 

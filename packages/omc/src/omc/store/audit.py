@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event, insert, inspect, select, text
 
 from omc import store
-from omc.store.models import AuditEvent, Base, Run, WorkerRow, text_of
+from omc.store.models import AuditEvent, Base, Run, text_of
 from omc.store.redaction import plain, sentence_of, without_secrets
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _WRITTEN = "omc written"
 _UNRECORDED: Mapping[str, frozenset[str]] = {
     "runs": frozenset({"lease_until"}),
     "timers": frozenset({"lease_until", "holder"}),
+    "outbox": frozenset({"lease_until", "holder"}),
 }
 """Columns that say who works just now; they change by themselves."""
 
@@ -41,14 +42,14 @@ _AS_IT_IS: Mapping[str, frozenset[str]] = {"runs": frozenset({"plan", "plan_hash
 
 
 def _recorded() -> list[type[Base]]:
-    """The tables whose every row is in the record: all but the record itself and the workers."""
+    """The tables whose every row is in the record."""
     from importlib import import_module
     from pkgutil import iter_modules
 
     for module in iter_modules(store.__path__):  # a module of the store may have a table of its own
         if not module.ispkg:
             import_module(f"{store.__name__}.{module.name}")
-    return [mapper.class_ for mapper in Base.registry.mappers if mapper.class_ not in (AuditEvent, WorkerRow)]
+    return [mapper.class_ for mapper in Base.registry.mappers if mapper.class_.is_recorded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _note_changes(session: Session, *_: Any) -> None:
             kept_value = sentence_of(value) if isinstance(value, str) else without_secrets(value)
             if isinstance(value, str | Mapping | list) and kept_value != value:
                 setattr(row, name, kept_value)
-        if names and not isinstance(row, WorkerRow):
+        if names and row.is_recorded:
             written.setdefault(row, set()).update(names)
 
 

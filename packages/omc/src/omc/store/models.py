@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Identity, Index, Integer, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -42,6 +42,8 @@ class Base(DeclarativeBase):
     """All tables of the store."""
 
     type_annotation_map = {datetime: DateTime(timezone=True), str: Text}  # noqa: RUF012 - SQLAlchemy's own convention
+    is_recorded: ClassVar[bool] = True
+    """Whether each row written goes into the audited record; not for what only says who works just now."""
 
 
 class Run(Base):
@@ -170,6 +172,7 @@ class WorkerRow(Base):
     """A worker that is or was alive."""
 
     __tablename__ = "workers"
+    is_recorded = False
 
     id: Mapped[str] = mapped_column(primary_key=True)
     host: Mapped[str]
@@ -184,6 +187,7 @@ class AuditEvent(Base):
     """One line of the record. Nothing updates or deletes it: a trigger refuses."""
 
     __tablename__ = "audit_log"
+    is_recorded = False
 
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime]
