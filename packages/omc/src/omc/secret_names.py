@@ -74,7 +74,7 @@ KEYS_OF_NO_SECRET = _words(
     group index unique natural surrogate composite candidate registry config configuration map dict json condition
     context metric event message row record column field first last next previous arrow hot shift cmk lock state routing
     correlation search dispatch source target destination parent child cluster data other any every same wrong this
-    that the a no each value in by of and or per bucket manifest item resource service environment file parameter
+    that the a no each value in by of and or per bucket manifest item resource service environment file parameter alert
     parameters attribute option header property dimension variable setting label argument question
     """
 )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import get_args
 
+from omc.config.alert_tables import ALERTS, AlertsTable
 from omc.config.environment_tables import Day
 from omc.config.people import NO_PEOPLE, People
 from omc.config.service_tables import Thresholds
@@ -202,5 +203,6 @@ class Stack:
     on_call: OnCall
     channels: Channels
     store: StoreSettings = OWN_STORE
+    alerts: AlertsTable = ALERTS
     persons: Mapping[str, Person] = field(default_factory=dict)
     """Those of ``[people]``, by the table's name."""

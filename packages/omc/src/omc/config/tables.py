@@ -11,6 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
+from omc.config.alert_tables import AlertsTable
 from omc.config.environment_tables import ApprovalsTable, EnvironmentTable
 from omc.config.fields import ClockTime, Identifier, Table, key
 from omc.config.service_tables import ServiceTable, Thresholds
@@ -282,6 +283,7 @@ class StackTable(Table, frozen=True, kw_only=True):
     thresholds: Annotated[Thresholds, key("See below.", default="as below")] = field(default_factory=Thresholds)
     on_call: Annotated[OnCall, key("See below.")]
     channels: Annotated[Channels, key("See below.")]
+    alerts: Annotated[AlertsTable, key("See below.", default="as below")] = field(default_factory=AlertsTable)
     approvals: Annotated[dict[Identifier, ApprovalsTable], key("See below.", default="as below")] = field(
         default_factory=dict
     )

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Value = TypeVar("Value")
 
@@ -59,6 +59,10 @@ def _read(kind: Any, value: Any, place: str) -> Any:
         return value
     if origin in (Union, UnionType):
         return _first_that_fits(inner, value, place)
+    if origin is Literal:
+        if any(type(value) is type(each) and value == each for each in inner):
+            return value
+        raise _misfit(place, value, "one of " + ", ".join(map(repr, inner)))
     if isinstance(kind, type) and is_dataclass(kind):
         return _dataclass(kind, value, place)
     if origin is tuple or (isinstance(origin, type) and issubclass(origin, Sequence)):
