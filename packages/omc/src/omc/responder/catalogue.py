@@ -1,0 +1,74 @@
+"""What is known of each alert beforehand: what it means, what to do first, what it depends on, what it explains.
+
+The data is ``catalogue.toml``; nothing here judges. An alert that isn't in it is an alert all the same.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+SERVICE = "{service}"
+SAME = "/same"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAlert:
+    """One kind of alert."""
+
+    kind: str
+    name: str
+    """As the source has it, without the environment's prefix; ``{service}`` stands for any service."""
+    severity: int
+    """Where neither the message nor a tag says it."""
+    symptom: str
+    action: str
+    """The one thing to do first."""
+    escalation: str
+    """What to do if that doesn't end it."""
+    runbook: str
+    """The section that answers it: ``docs/runbook/alerts.md#…``."""
+    group: str | None = None
+    """The shared dependency with whose alerts it becomes one incident; None: its service."""
+    explains: frozenset[str] = frozenset()
+    """Kinds that it explains, whatever service they are of."""
+    explains_of_its_service: frozenset[str] = frozenset()
+
+
+@cache
+def catalogue() -> Mapping[str, KnownAlert]:
+    """All of them, by kind, in the file's order."""
+    read = tomllib.loads(files(__package__).joinpath("catalogue.toml").read_text(encoding="utf-8"))
+    found = {}
+    for entry in read["alert"]:
+        explains = entry.pop("explains", ())
+        known = KnownAlert(
+            **entry,
+            explains=frozenset(each for each in explains if not each.endswith(SAME)),
+            explains_of_its_service=frozenset(each.removesuffix(SAME) for each in explains if each.endswith(SAME)),
+        )
+        found[known.kind] = known
+    return found
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], KnownAlert], ...]:
+    """Names without a service first: ``rds-no-data`` is no ``no-data`` of a service called ``rds``."""
+    known = sorted(catalogue().values(), key=lambda each: SERVICE in each.name)
+    service = re.escape(SERVICE)
+    return tuple(
+        (re.compile(re.escape(each.name).replace(service, r"(?P<service>[a-z0-9][a-zA-Z0-9_-]*)")), each)
+        for each in known
+    )
+
+
+def find(name: str) -> tuple[KnownAlert | None, str | None]:
+    """What is known of an alert of this name, which has no prefix, and the service that the name says."""
+    for pattern, known in _patterns():
+        if found := pattern.fullmatch(name):
+            return known, found.groupdict().get("service")
+    return None, None
