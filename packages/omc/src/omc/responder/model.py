@@ -1,6 +1,6 @@
 """What arrives, whoever sent it: an alert that fires or ends, work that is planned, or why it is neither.
 
-Texts come from outside. They are cut to bounds here and hold no control characters; each medium escapes them for itself.
+Texts come from outside. They are cut to bounds and hold no control characters; each medium escapes them for itself.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ class Notification:
     description: str
     """The source's own words, or nothing."""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What the source says beside: Prometheus' own labels as they are, AWS's in snake case (``alarm_arn``, ``topic``),
+    the dimensions of a metric as ``dimension.NAME``, tags that came along as ``tag.NAME``. ``has_end`` is ``no`` where
+    nothing will ever tell that it is over."""
     link: str | None = None
     """An https or http address from the source: shown, never fetched."""
 
