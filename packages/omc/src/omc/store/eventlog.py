@@ -180,11 +180,7 @@ def retry_on_conflict(
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             with store.transaction(actor) as transaction:
-                # Taken before the record's own lock, as everywhere, so that no two transactions wait for each other.
-                number = zlib.crc32("/".join(queue).encode()) - 2**31  # PostgreSQL's integer has a sign
-                transaction.session.execute(
-                    text("SELECT pg_advisory_xact_lock(:kind, :number)"), {"kind": QUEUE, "number": number}
-                )
+                wait_turn(transaction, queue)
                 result = decide(transaction)
         except Conflict:
             if attempt == MAX_ATTEMPTS:
@@ -192,6 +188,13 @@ def retry_on_conflict(
         else:
             return result
     raise AssertionError  # the last attempt returned or raised
+
+
+def wait_turn(transaction: Transaction, queue: tuple[str, str]) -> None:
+    """Wait until those who came before to a kind of stream of an environment are done. Whoever writes to two kinds
+    waits for ``alert`` before ``incident``, and for both before the record's own lock: no two wait for each other."""
+    number = zlib.crc32("/".join(queue).encode()) - 2**31  # PostgreSQL's integer has a sign
+    transaction.session.execute(text("SELECT pg_advisory_xact_lock(:kind, :number)"), {"kind": QUEUE, "number": number})
 
 
 def read_stream(session: Session, types: EventTypes, stream: Stream) -> list[Event[Any]]:

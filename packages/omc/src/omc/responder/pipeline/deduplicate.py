@@ -1,0 +1,38 @@
+"""Is this change news? One that is known has no effect, and one that is older than what is known is only counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from omc.responder.model import Notification
+from omc.responder.pipeline.passing import Passing, utc
+from omc.responder.pipeline.situation import Situation
+
+STAGE = "deduplicate"
+
+
+def order(notification: Notification) -> tuple[datetime, bool, str]:
+    """Which of two changes of one alert is the later: the one whose state changed later. Of two at the same moment that
+    it fires, so that nothing is missed; of two that say the same, always the same one."""
+    return notification.at, notification.state == "firing", notification.id
+
+
+def deduplicate(passing: Passing, _: Situation) -> Passing:
+    told, before = passing.notification, passing.before
+    if before is None or before.notification is None or before.changed_at is None:
+        return passing.step(STAGE, "passed", "It is new: nothing is known of this alert.")
+    known = before.notification
+    if told.id == known.id or (told.at, told.state) == (known.at, known.state):
+        return passing.end(STAGE, "dropped", f"This change, of {utc(told.at)}, is known already.")
+    newest = max(order(known), (before.changed_at, False, ""))
+    if order(told) > newest:
+        return passing.step(
+            STAGE, "passed", f"It is news: the last that is known of this alert is of {utc(before.changed_at)}."
+        )
+    why = f"It is of {utc(told.at)} and came late: what happened at {utc(before.changed_at)} is known already."
+    if told.state == "firing" and before.is_unheard_end:
+        return replace(
+            passing.step(STAGE, "passed", f"{why} Nobody had heard that it fired before that."), is_late=True
+        )
+    return replace(passing.end(STAGE, "counted", f"{why} It changes nothing."), is_late=True)

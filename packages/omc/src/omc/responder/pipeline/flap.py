@@ -1,0 +1,46 @@
+"""Does it come and go? An alert that fires again and again is held until it is steady, unless that would hide what an
+open incident's people should know."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from omc.responder.alerts import Hold
+from omc.responder.pipeline.passing import Passing, minutes, utc
+from omc.responder.pipeline.situation import LookAgain, Situation
+from omc.responder.rules import Rules
+
+STAGE = "flap"
+
+
+def flap(passing: Passing, situation: Situation) -> Passing:
+    rules, facts, told = situation.rules, passing.the_facts(), passing.notification
+    fires = {*(passing.before.fires if passing.before else ()), told.at}
+    number = _most_within(sorted(fires), rules, told.at)
+    within = minutes(rules.flapping_within.total_seconds())
+    if number < rules.flapping_fires:
+        times = "once" if number == 1 else f"{number} times"
+        return passing.step(
+            STAGE, "passed", f"It fired {times} within {within}; it would flap from {rules.flapping_fires} times on."
+        )
+    said = f"It fired {number} times within {within}, so it flaps"
+    if passing.is_late:
+        return passing.step(STAGE, "passed", f"{said}, but it is over already.")
+    if facts.severity not in rules.flapping_severities:
+        return passing.step(STAGE, "passed", f"{said}, but no SEV-{facts.severity} is held for that.")
+    if passing.before is not None and not passing.is_second_look:
+        view = situation.where(passing.key, passing.before.incident)
+        if view is not None and view.is_open:
+            return passing.step(STAGE, "passed", f"{said}, but incident {view.number} is open for it.")
+    steady_at = told.at + rules.settle
+    if passing.now >= steady_at:
+        settled = minutes(rules.settle.total_seconds())
+        return passing.step(STAGE, "passed", f"{said}; but it has been steady for {settled}.")
+    hold = Hold("flapping", "", steady_at)
+    why = f"{said}: held until it has been steady for {minutes(rules.settle.total_seconds())}, at {utc(steady_at)}."
+    return passing.held(STAGE, hold, why).then(LookAgain(passing.key, steady_at))
+
+
+def _most_within(fires: list[datetime], rules: Rules, until: datetime) -> int:
+    """How often it fired in the time that ended with this one."""
+    return sum(until - rules.flapping_within < at <= until for at in fires)

@@ -1,0 +1,387 @@
+"""Alerts in the store: notifications are taken in, holds end, silences begin and end, each in one transaction with all
+that follows from it.
+
+Whoever dies before its commit has done nothing; the message is delivered again, and the deadline is due still. Those
+who decide on the alerts of one environment wait for each other, so that two responders never open two incidents of one
+group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from omc.errors import WrongUse
+from omc.incidents import events as incident_events
+from omc.incidents.events import (
+    AUTOMATIC,
+    Absorbed,
+    AlertEnded,
+    AlertJoined,
+    AlertLeft,
+    Merged,
+    Opened,
+    Reopened,
+    SeverityChanged,
+)
+from omc.incidents.incident import Incident
+from omc.incidents.model import apply as apply_to_incident
+from omc.incidents.model import from_first_event
+from omc.model.events import Stream
+from omc.model.matchers import Matcher
+from omc.model.pages import Message, Page
+from omc.model.people import Channel, ContactMethod
+from omc.responder import alerts, silences
+from omc.responder.alerts import Alert
+from omc.responder.model import Notification
+from omc.responder.pipeline import Outcome, Situation, after, run, run_again
+from omc.responder.pipeline.situation import (
+    End,
+    EndSilence,
+    Inform,
+    Join,
+    LookAgain,
+    Merge,
+    Open,
+    Raise,
+    Reopen,
+    UseSilence,
+)
+from omc.responder.rules import Rules
+from omc.responder.silences import Silence
+from omc.responder.situations import SILENCE_END, Tags, active_silences, read, silence_of, to_row
+from omc.store import alerts as table
+from omc.store import eventlog, inbox
+from omc.store.deadlines import Deadline, clear_deadline, set_deadline, take_due
+from omc.store.eventlog import append, retry_on_conflict, wait_turn
+from omc.store.opened import Store, Transaction
+from omc.store.outbox import enqueue
+
+LOOK_AGAIN = "alert"
+"""The kind of the deadline at which an alert is looked at again, by its key."""
+ESCALATION = "escalation"
+"""The kind of the deadline at which an incident's own life goes on, by its number."""
+KINDS = (LOOK_AGAIN, SILENCE_END)
+"""The deadlines that ``look_at_due`` takes."""
+INBOX = "notification"
+"""The inbox's source of all notifications: the same change that came by two ways has one effect."""
+MOST_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a notification."""
+
+    notification: Notification
+    outcomes: tuple[Outcome, ...]
+    """Its own first, then those of alerts that it released. Empty: the same notification was taken in before."""
+
+
+def take(
+    store: Store, rules: Rules, notifications: Sequence[Notification], tags: Tags | None = None
+) -> tuple[Taken, ...]:
+    """Take in notifications of the rules' environment, in one transaction. When this returns, all that they lead to is
+    written, and their messages may be deleted."""
+    if any(each.environment != rules.environment for each in notifications):
+        raise ValueError(f"a notification isn't of {rules.environment}")
+
+    def decide(transaction: Transaction) -> tuple[Taken, ...]:
+        wait_turn(transaction, (incident_events.TYPES.kind, rules.environment))
+        new = {each.id: each for each in notifications if inbox.take(transaction, INBOX, each.id)}
+        writer = Writer(transaction, rules)
+        situation = read(
+            transaction.session, rules, transaction.at, tuple(new.values()), tags=tags, known=writer.incidents
+        )
+        taken = []
+        for each in notifications:
+            outcomes: tuple[Outcome, ...] = ()
+            if new.pop(each.id, None) is not None:
+                situation, outcomes = run(situation, each, transaction.at, writer.keep)
+            taken.append(Taken(each, outcomes))
+        writer.finish(situation)
+        return tuple(taken)
+
+    return retry_on_conflict(store, AUTOMATIC, (alerts.TYPES.kind, rules.environment), decide)
+
+
+def look_at_due(store: Store, rules: Rules, most: int = MOST_AT_ONCE) -> int:
+    """Look at the alerts and silences whose deadlines have come, each in its own transaction; how many that were."""
+
+    def decide(transaction: Transaction) -> bool:
+        wait_turn(transaction, (incident_events.TYPES.kind, rules.environment))
+        found = take_due(transaction, KINDS, [rules.environment])
+        if found is not None:
+            _look_at(transaction, rules, found)
+        return found is not None
+
+    number = 0
+    while number < most and retry_on_conflict(store, AUTOMATIC, (alerts.TYPES.kind, rules.environment), decide):
+        number += 1
+    return number
+
+
+def _look_at(transaction: Transaction, rules: Rules, deadline: Deadline) -> None:
+    if deadline.kind == SILENCE_END:
+        silence = silence_of(transaction.session, rules.environment, int(deadline.subject))
+        if silence is None or silence.ended_at is not None:
+            return
+        if transaction.at < silence.until:
+            set_deadline(transaction, SILENCE_END, rules.environment, deadline.subject, silence.until)
+            return
+        _end_silence(transaction, rules, silence, "Its time is over.")
+        return
+    writer = Writer(transaction, rules)
+    situation = read(transaction.session, rules, transaction.at, keys=[deadline.subject], known=writer.incidents)
+    alert = situation.alerts.get(deadline.subject)
+    if alert is not None:
+        situation, _ = run_again(situation, alert, transaction.at, writer.keep)
+    writer.finish(situation)
+
+
+# ── Silences ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def create_silence(
+    store: Store, rules: Rules, created: silences.Created, actor: str, link: str | None = None
+) -> Silence:
+    """Silence alerts from now on. What an incident knows already stays its own."""
+
+    def decide(transaction: Transaction) -> Silence:
+        number = eventlog.last_number(transaction.session, silences.TYPES.kind, rules.environment) + 1
+        stream = silences.stream_of(rules.environment, number)
+        event = append(transaction, silences.TYPES, stream, created, seen=0, link=link)
+        silence = silences.from_first_event(rules.environment, number, event)
+        set_deadline(transaction, SILENCE_END, rules.environment, str(number), silence.until)
+        return silence
+
+    return retry_on_conflict(store, actor, (alerts.TYPES.kind, rules.environment), decide)
+
+
+def extend_silence(
+    store: Store, rules: Rules, number: int, until: datetime, actor: str, link: str | None = None
+) -> Silence:
+    """Have a silence end at another time, earlier or later."""
+
+    def decide(transaction: Transaction) -> Silence:
+        silence = _required(transaction, rules, number)
+        stream = silences.stream_of(rules.environment, number)
+        event = append(transaction, silences.TYPES, stream, silences.Extended(until), seen=silence.events, link=link)
+        extended = silences.apply(silence, event)
+        set_deadline(transaction, SILENCE_END, rules.environment, str(number), until)
+        for key in _held_by(transaction, rules, number):
+            set_deadline(transaction, LOOK_AGAIN, rules.environment, key, until)
+        return extended
+
+    return retry_on_conflict(store, actor, (alerts.TYPES.kind, rules.environment), decide)
+
+
+def end_silence(store: Store, rules: Rules, number: int, why: str, actor: str, link: str | None = None) -> Silence:
+    """End a silence now: what it holds and fires still is told at once."""
+
+    def decide(transaction: Transaction) -> Silence:
+        wait_turn(transaction, (incident_events.TYPES.kind, rules.environment))
+        return _end_silence(transaction, rules, _required(transaction, rules, number), why, link)
+
+    return retry_on_conflict(store, actor, (alerts.TYPES.kind, rules.environment), decide)
+
+
+def silences_of(store: Store, environment: str) -> tuple[Silence, ...]:
+    """All that there ever were, newest first."""
+    with store.reading() as session:
+        streams = eventlog.read_streams(session, silences.TYPES, environment)
+    found = [silences.replay(environment, int(stream.id), events) for stream, events in streams.items()]
+    return tuple(sorted(found, key=lambda silence: -silence.number))
+
+
+def _required(transaction: Transaction, rules: Rules, number: int) -> Silence:
+    silence = silence_of(transaction.session, rules.environment, number)
+    if silence is None:
+        raise WrongUse(
+            f"{rules.environment} has no silence {number}. See: omc alerts silences --env {rules.environment} --all"
+        )
+    return silence
+
+
+def _end_silence(
+    transaction: Transaction, rules: Rules, silence: Silence, why: str, link: str | None = None
+) -> Silence:
+    stream = silences.stream_of(rules.environment, silence.number)
+    event = append(transaction, silences.TYPES, stream, silences.Ended(why), seen=silence.events, link=link)
+    ended = silences.apply(silence, event)
+    clear_deadline(transaction, SILENCE_END, rules.environment, str(silence.number))
+    keys = _held_by(transaction, rules, silence.number)
+    if not keys:
+        return ended
+    writer = Writer(transaction, rules)
+    situation = read(transaction.session, rules, transaction.at, keys=keys, known=writer.incidents)
+    for key in keys:
+        situation, _ = run_again(situation, situation.alerts[key], transaction.at, writer.keep)
+    writer.finish(situation)
+    return ended
+
+
+def _held_by(transaction: Transaction, rules: Rules, number: int) -> list[str]:
+    held = table.held(transaction.session, rules.environment, "silence", str(number))
+    return sorted(held)
+
+
+# ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class Writer:
+    """Writes down, within one transaction, what outcomes want."""
+
+    transaction: Transaction
+    rules: Rules
+    incidents: dict[int, Incident] = field(default_factory=dict)
+    """Those that were read, as they are after what was written."""
+    silences: dict[int, Silence] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    """The keys of alerts of which an event was written."""
+    touched: set[int] = field(default_factory=set)
+    """Incidents whose own life has to look at them."""
+
+    def keep(self, situation: Situation, outcome: Outcome, at: datetime) -> Situation:
+        """Write an outcome down; the situation as it is then."""
+        event = None
+        if outcome.event is not None:
+            before = situation.alerts.get(outcome.key) or Alert(self.rules.environment, outcome.key, 0)
+            stream = alerts.stream_of(self.rules.environment, outcome.key)
+            event = append(self.transaction, alerts.TYPES, stream, outcome.event, seen=before.events)
+            self.changed.add(outcome.key)
+        for effect in outcome.effects:
+            match effect:
+                case LookAgain():
+                    self._look_again(effect)
+                case Inform():
+                    self._inform(effect)
+                case UseSilence():
+                    self._silence(situation, effect.number, silences.Used(effect.key, effect.name))
+                case EndSilence():
+                    self._silence(situation, effect.number, silences.Ended(effect.why))
+                    clear_deadline(self.transaction, SILENCE_END, self.rules.environment, str(effect.number))
+                case _:
+                    self._tell_incident(effect)
+        return after(situation, outcome, at, event)
+
+    def finish(self, situation: Situation) -> None:
+        """Write the rows of the alerts that have changed, and wake up whoever cares for their incidents."""
+        table.put(self.transaction.session, [to_row(situation.alerts[key]) for key in sorted(self.changed)])
+        for number in sorted(self.touched):
+            at = self.transaction.at
+            set_deadline(self.transaction, ESCALATION, self.rules.environment, str(number), at)
+
+    def _tell_incident(self, effect: Open | Reopen | Join | End | Raise | Merge) -> None:
+        match effect:
+            case Open():
+                stream = incident_events.stream_of(self.rules.environment, effect.incident)
+                opened = Opened(effect.severity, effect.summary)
+                event = append(self.transaction, incident_events.TYPES, stream, opened, seen=0)
+                self.incidents[effect.incident] = from_first_event(self.rules.environment, effect.incident, event)
+                self.touched.add(effect.incident)
+            case Reopen():
+                self._add(effect.incident, Reopened(effect.why))
+            case Join():
+                self._add(effect.incident, AlertJoined(effect.key, effect.name, effect.severity, effect.service))
+            case End():
+                self._add(effect.incident, AlertEnded(effect.key))
+            case Raise():
+                self._add(effect.incident, SeverityChanged(effect.severity))
+            case Merge():
+                self._merge(effect)
+
+    def _merge(self, effect: Merge) -> None:
+        gone = self.incidents[effect.incident]
+        for key in effect.keys:
+            alert = gone.alerts[key]
+            self._add(effect.incident, AlertLeft(key, effect.into))
+            self._add(effect.into, AlertJoined(key, alert.name, alert.severity, alert.service))
+            if not alert.is_firing:
+                self._add(effect.into, AlertEnded(key))
+        self._add(effect.incident, Merged(effect.into))
+        self._add(effect.into, Absorbed(effect.incident, effect.keys))
+
+    def _add(self, number: int, payload: incident_events.Payload) -> None:
+        before = self.incidents[number]
+        stream = incident_events.stream_of(self.rules.environment, number)
+        event = append(self.transaction, incident_events.TYPES, stream, payload, seen=len(before.events))
+        self.incidents[number] = apply_to_incident(before, event)
+        self.touched.add(number)
+
+    def _look_again(self, effect: LookAgain) -> None:
+        if effect.at is None:
+            clear_deadline(self.transaction, LOOK_AGAIN, self.rules.environment, effect.key)
+        else:
+            set_deadline(self.transaction, LOOK_AGAIN, self.rules.environment, effect.key, effect.at)
+
+    def _silence(self, situation: Situation, number: int, payload: silences.Used | silences.Ended) -> None:
+        before = self.silences.get(number) or situation.silences[number]
+        stream: Stream = silences.stream_of(self.rules.environment, number)
+        event = append(self.transaction, silences.TYPES, stream, payload, seen=before.events)
+        self.silences[number] = silences.apply(before, event)
+
+    def _inform(self, effect: Inform) -> None:
+        channel = self.rules.channel
+        if not channel:
+            return
+        page = Page(
+            key=effect.key,
+            environment=self.rules.environment,
+            recipient=channel,
+            methods=(ContactMethod(Channel.SLACK, channel),),
+            message=Message(effect.short, effect.lines),
+            is_urgent=False,
+        )
+        enqueue(self.transaction, page)
+
+
+# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def matching(store: Store, rules: Rules, matchers: Sequence[Matcher]) -> tuple[tuple[Alert, int | None], ...]:
+    """The alerts that fire now and would match, each with the open incident that knows of it."""
+    probe = Silence(rules.environment, 0, tuple(matchers), "", "", store.now(), store.now(), False, 0)
+    with store.reading() as session:
+        firing = table.firing(session, rules.environment)
+        situation = read(session, rules, store.now(), keys=firing)
+    found = []
+    for key in firing:
+        alert = situation.alerts[key]
+        if alert.facts and alert.notification and probe.matches(alerts.labels_of(alert.facts, alert.notification)):
+            view = situation.holder(alert)
+            found.append((alert, view.number if view else None))
+    return tuple(found)
+
+
+def active(store: Store, environment: str) -> tuple[Silence, ...]:
+    """The silences that hold now."""
+    with store.reading() as session:
+        return tuple(each for each in active_silences(session, environment) if each.is_active(store.now()))
+
+
+def rebuilt(store: Store, environment: str) -> Mapping[str, Alert]:
+    """All alerts of an environment, made anew from their events."""
+    with store.reading() as session:
+        streams = eventlog.read_streams(session, alerts.TYPES, environment)
+    return {stream.id: alerts.replay(environment, stream.id, events) for stream, events in streams.items()}
+
+
+def rebuild(store: Store, environment: str) -> tuple[int, tuple[str, ...]]:
+    """Make the table of alerts anew from their events: how many there are, and the names of those whose row was
+    another one."""
+
+    def decide(transaction: Transaction) -> tuple[int, tuple[str, ...]]:
+        session = transaction.session
+        streams = eventlog.read_streams(session, alerts.TYPES, environment)
+        wanted = {
+            stream.id: to_row(alerts.replay(environment, stream.id, events)) for stream, events in streams.items()
+        }
+        there = {row["key"]: row for row in table.rows(session, environment)}
+        wrong = [key for key in sorted({*wanted, *there}) if wanted.get(key) != there.get(key)]
+        table.put(session, [wanted[key] for key in wrong if key in wanted])
+        table.remove(session, environment, [key for key in wrong if key not in wanted])
+        return len(wanted), tuple((wanted.get(key) or there[key])["name"] or key for key in wrong)
+
+    return retry_on_conflict(store, AUTOMATIC, (alerts.TYPES.kind, environment), decide)
