@@ -53,7 +53,7 @@ from omc.responder.silences import Silence
 from omc.responder.situations import SILENCE_END, Tags, active_silences, read, silence_of, to_row
 from omc.store import alerts as table
 from omc.store import eventlog, inbox
-from omc.store.deadlines import Deadline, clear_deadline, set_deadline, take_due
+from omc.store.deadlines import Deadline, clear_deadline, set_deadline, set_deadlines, take_due
 from omc.store.eventlog import append, retry_on_conflict, wait_turn
 from omc.store.opened import Store, Transaction
 from omc.store.outbox import enqueue
@@ -88,7 +88,8 @@ def take(
 
     def decide(transaction: Transaction) -> tuple[Taken, ...]:
         wait_turn(transaction, (incident_events.TYPES.kind, rules.environment))
-        new = {each.id: each for each in notifications if inbox.take(transaction, INBOX, each.id)}
+        are_new = inbox.take_all(transaction, INBOX, [each.id for each in notifications])
+        new = {each.id: each for each in notifications if each.id in are_new}
         writer = Writer(transaction, rules)
         situation = read(
             transaction.session, rules, transaction.at, tuple(new.values()), tags=tags, known=writer.incidents
@@ -237,7 +238,7 @@ class Writer:
     rules: Rules
     incidents: dict[int, Incident] = field(default_factory=dict)
     """Those that were read, as they are after what was written."""
-    silences: dict[int, Silence] = field(default_factory=dict)
+    known_silences: dict[int, Silence] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     """The keys of alerts of which an event was written."""
     touched: set[int] = field(default_factory=set)
@@ -269,9 +270,8 @@ class Writer:
     def finish(self, situation: Situation) -> None:
         """Write the rows of the alerts that have changed, and wake up whoever cares for their incidents."""
         table.put(self.transaction.session, [to_row(situation.alerts[key]) for key in sorted(self.changed)])
-        for number in sorted(self.touched):
-            at = self.transaction.at
-            set_deadline(self.transaction, ESCALATION, self.rules.environment, str(number), at)
+        touched = [str(number) for number in self.touched]
+        set_deadlines(self.transaction, ESCALATION, self.rules.environment, touched, self.transaction.at)
 
     def _tell_incident(self, effect: Open | Reopen | Join | End | Raise | Merge) -> None:
         match effect:
@@ -317,10 +317,10 @@ class Writer:
             set_deadline(self.transaction, LOOK_AGAIN, self.rules.environment, effect.key, effect.at)
 
     def _silence(self, situation: Situation, number: int, payload: silences.Used | silences.Ended) -> None:
-        before = self.silences.get(number) or situation.silences[number]
+        before = self.known_silences.get(number) or situation.silences[number]
         stream: Stream = silences.stream_of(self.rules.environment, number)
         event = append(self.transaction, silences.TYPES, stream, payload, seen=before.events)
-        self.silences[number] = silences.apply(before, event)
+        self.known_silences[number] = silences.apply(before, event)
 
     def _inform(self, effect: Inform) -> None:
         channel = self.rules.channel

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import and_, select
 
 from omc.incidents.events import TYPES as INCIDENT_TYPES
 from omc.incidents.events import AlertJoined, AlertLeft
+from omc.incidents.events import stream_of as incident_stream
 from omc.incidents.incident import Incident
+from omc.incidents.model import evolve
 from omc.model.typed_json import from_json, to_json
 from omc.responder import silences
 from omc.responder.alerts import Alert, Facts
@@ -34,6 +39,8 @@ SILENCE_END = "silence end"
 """The kind of the deadline that each silence has until it is over, and by which those that aren't are found."""
 SHORTLY = timedelta(hours=2)
 MOST_CHANGES = 3
+MOST_KEPT = 4096
+"""So many alerts, and incidents, are kept in memory as they were last read."""
 
 Tags = Mapping[str, Mapping[str, str]]
 """Of alarms, by their whole names."""
@@ -58,8 +65,10 @@ def to_row(alert: Alert) -> dict[str, Any]:
     }
 
 
-def from_state(state: Any) -> Alert:
-    return from_json(Alert, state)
+@lru_cache(maxsize=MOST_KEPT)
+def from_state(state: str) -> Alert:
+    """The alert that a row's state says. Kept, since most of those that are read were read just before."""
+    return from_json(Alert, json.loads(state))
 
 
 def read(
@@ -104,7 +113,7 @@ def _alerts(session: Session, rules: Rules, facts: Sequence[Facts], keys: set[st
     groups, kinds = {each.group for each in every}, {kind for each in every for kind in kinds_beside(each.kind)}
     conditions: list[ColumnElement[bool]] = [AlertRow.group_name.in_(groups), AlertRow.hold_of.in_(keys)]
     if rules.inhibit:
-        conditions.append(AlertRow.is_firing)
+        conditions.append(and_(AlertRow.is_firing))
     elif kinds:
         conditions.append(and_(AlertRow.is_firing, AlertRow.kind.in_(kinds)))
     return found | _by_key(table.states(session, environment, *conditions))
@@ -118,7 +127,7 @@ def _causes(session: Session, rules: Rules, found: Mapping[str, Alert]) -> dict[
     return _by_key(table.states(session, rules.environment, and_(AlertRow.is_firing, AlertRow.kind.in_(kinds))))
 
 
-def _by_key(states: Iterable[Any]) -> dict[str, Alert]:
+def _by_key(states: Iterable[str]) -> dict[str, Alert]:
     return {alert.key: alert for alert in map(from_state, states)}
 
 
@@ -129,7 +138,7 @@ def _incidents(
     wanted = set(numbers) - set(known)
     while wanted:
         number = wanted.pop()
-        incident = incidents.find(session, environment, number)
+        incident = _incident(session, environment, number)
         if incident is None:
             continue
         known[number] = incident
@@ -138,6 +147,27 @@ def _incidents(
         }
         wanted |= {each for each in onward if each is not None and each not in known}
     return known
+
+
+_KEPT: WeakKeyDictionary[Any, dict[tuple[str, int], Incident]] = WeakKeyDictionary()
+"""Incidents as they were last read, of each database that is open."""
+
+
+def _incident(session: Session, environment: str, number: int) -> Incident | None:
+    """The incident as it is; only what happened since it was last read is read."""
+    kept = _KEPT.setdefault(session.get_bind(), {})
+    before = kept.pop((environment, number), None)
+    if before is None:
+        incident = incidents.find(session, environment, number)
+    else:
+        stream = incident_stream(environment, number)
+        later = eventlog.read_stream(session, INCIDENT_TYPES, stream, after=len(before.events))
+        incident = evolve(before, *later) if later else before
+    if incident is not None:
+        if len(kept) >= MOST_KEPT:
+            del kept[next(iter(kept))]  # the one that was asked for longest ago
+        kept[environment, number] = incident
+    return incident
 
 
 def view_of(incident: Incident) -> IncidentView:

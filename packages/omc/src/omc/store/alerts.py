@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index, delete, or_, select, text
+from sqlalchemy import ColumnElement, Index, Text, delete, or_, select, text, type_coerce
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -55,9 +55,10 @@ def put(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     session.execute(statement.on_conflict_do_update(index_elements=["environment", "key"], set_=changed), list(rows))
 
 
-def states(session: Session, environment: str, *conditions: ColumnElement[bool]) -> list[Any]:
-    """The states of those to which one of the conditions applies; of all, where none is given."""
-    query = select(AlertRow.state).where(AlertRow.environment == environment)
+def states(session: Session, environment: str, *conditions: ColumnElement[bool]) -> list[str]:
+    """The states, as the texts that they are kept as, of those to which one of the conditions applies; of all, where
+    none is given."""
+    query = select(type_coerce(AlertRow.state, Text)).where(AlertRow.environment == environment)
     if conditions:
         query = query.where(or_(*conditions))
     return list(session.scalars(query.order_by(AlertRow.key)))

@@ -37,8 +37,12 @@ _UNRECORDED: Mapping[str, frozenset[str]] = {
 """Columns that say who works just now; they change by themselves."""
 
 
-_AS_IT_IS: Mapping[str, frozenset[str]] = {"runs": frozenset({"plan", "plan_hash"}), "audit_log": frozenset({"body"})}
-"""Columns whose hash is kept beside them. A plan is masked when it is made, an event when it is put together."""
+_AS_IT_IS: Mapping[str, frozenset[str]] = {
+    "runs": frozenset({"plan", "plan_hash"}),
+    "audit_log": frozenset({"body"}),
+    "events": frozenset({"payload"}),
+}
+"""Columns that are masked before they come here: a plan when it is made, an event when it is put together."""
 
 
 def _recorded() -> list[type[Base]]:
@@ -100,7 +104,8 @@ def entry(session: Session, kind: str, row: Base, actor: str, at: datetime, deta
     """What was written to a row since its last event; all of it, where it is new. Flushes."""
     session.flush()
     names = session.info[_WRITTEN].pop(row, set())
-    changes = {name: shown(getattr(row, name)) for name in sorted(names)}
+    kept = _AS_IT_IS.get(row.__tablename__, frozenset())
+    changes = {name: (plain if name in kept else shown)(getattr(row, name)) for name in sorted(names)}
     run = row.id if isinstance(row, Run) else getattr(row, "run", None)
     environment = getattr(row, "environment", None)
     if environment is None:

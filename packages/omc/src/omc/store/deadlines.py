@@ -6,7 +6,7 @@ transaction that takes the row away; one that is no longer wanted does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,20 @@ def set_deadline(transaction: Transaction, kind: str, environment: str, subject:
     transaction.session.execute(
         statement.on_conflict_do_update(index_elements=["kind", "environment", "subject"], set_={"due_at": due_at})
     )
+
+
+def set_deadlines(
+    transaction: Transaction, kind: str, environment: str, subjects: Collection[str], due_at: datetime
+) -> None:
+    """Look at each of these subjects at ``due_at``; as ``set_deadline``, in one go."""
+    rows = [
+        {"kind": kind, "environment": environment, "subject": each, "due_at": due_at} for each in sorted(set(subjects))
+    ]
+    if rows:
+        statement = insert(Deadline).values(rows)
+        transaction.session.execute(
+            statement.on_conflict_do_update(index_elements=["kind", "environment", "subject"], set_={"due_at": due_at})
+        )
 
 
 def clear_deadline(transaction: Transaction, kind: str, environment: str, subject: str) -> None:

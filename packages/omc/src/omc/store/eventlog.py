@@ -10,7 +10,7 @@ if and only if its events are.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from omc.errors import Refused
 from omc.model.events import Event, EventTypes, Stream
 from omc.store.models import Base, Document
-from omc.store.redaction import plain, sentence_of, without_secrets
+from omc.store.redaction import clean, plain, sentence_of, without_secrets
 
 if TYPE_CHECKING:
     from omc.store.opened import Store, Transaction
@@ -114,6 +114,7 @@ def append(
     appended = pending.appended.get(stream, 0)
     expect(transaction, stream, seen - appended)
     name, version, body = types.write(payload)
+    kept = _kept(body)
     row = EventRow(
         kind=stream.kind,
         environment=stream.environment,
@@ -124,14 +125,14 @@ def append(
         link=link,
         type=name,
         version=version,
-        payload=_kept(body),
+        payload=kept,
         idempotency_key=key,
     )
     pending.rows.append(row)
     pending.appended[stream] = appended + 1
     if key is not None:
         pending.keys[key] = row
-    return _event(types, row)
+    return _event(types, row) if kept != body else Event(row.at, row.actor, payload, link)
 
 
 def expect(transaction: Transaction, stream: Stream, seen: int) -> None:
@@ -152,8 +153,9 @@ def _pending(transaction: Transaction) -> Pending:
 def _finish(transaction: Transaction) -> None:
     """Number and write what is pending."""
     pending, session = _pending(transaction), transaction.session
+    last = _last_sequences(session, pending.seen)
     for stream, seen in pending.seen.items():
-        if last_sequence(session, stream) != seen:
+        if last.get(stream, 0) != seen:
             raise _conflict(stream)
     if pending.keys:
         used = session.scalars(select(EventRow).where(EventRow.idempotency_key.in_(pending.keys))).first()
@@ -197,9 +199,9 @@ def wait_turn(transaction: Transaction, queue: tuple[str, str]) -> None:
     transaction.session.execute(text("SELECT pg_advisory_xact_lock(:kind, :number)"), {"kind": QUEUE, "number": number})
 
 
-def read_stream(session: Session, types: EventTypes, stream: Stream) -> list[Event[Any]]:
-    """A stream's events in their order; empty where it doesn't exist."""
-    query = select(EventRow).where(*_of(stream)).order_by(EventRow.sequence)
+def read_stream(session: Session, types: EventTypes, stream: Stream, after: int = 0) -> list[Event[Any]]:
+    """A stream's events in their order, those that follow on the first ``after``; empty where there is none."""
+    query = select(EventRow).where(*_of(stream), EventRow.sequence > after).order_by(EventRow.sequence)
     return [_event(types, row) for row in session.scalars(query)]
 
 
@@ -232,6 +234,22 @@ def last_position(session: Session) -> int:
 def last_sequence(session: Session, stream: Stream) -> int:
     """How many events a stream has."""
     return session.scalar(select(func.max(EventRow.sequence)).where(*_of(stream))) or 0
+
+
+def _last_sequences(session: Session, streams: Iterable[Stream]) -> dict[Stream, int]:
+    """How many events each stream has; those without any are left out."""
+    ids: dict[tuple[str, str], list[str]] = {}
+    for each in streams:
+        ids.setdefault((each.kind, each.environment), []).append(each.id)
+    found = {}
+    for (kind, environment), wanted in ids.items():
+        rows = session.execute(
+            select(EventRow.stream, func.max(EventRow.sequence))
+            .where(EventRow.kind == kind, EventRow.environment == environment, EventRow.stream.in_(wanted))
+            .group_by(EventRow.stream)
+        )
+        found.update({Stream(kind, environment, stream): last for stream, last in rows})
+    return found
 
 
 def last_number(session: Session, kind: str, environment: str) -> int:
@@ -270,7 +288,7 @@ def _kept(body: Any) -> Any:
 
 def _texts(value: Any) -> Any:
     if isinstance(value, str):
-        return sentence_of(value)
+        return clean(value)
     if isinstance(value, dict):
         return {name: _texts(item) for name, item in value.items()}
     return [_texts(item) for item in value] if isinstance(value, list) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import Index, delete
@@ -39,6 +40,17 @@ def take(transaction: Transaction, source: str, message_id: str) -> bool:
         .returning(ReceivedMessage.id)
     )
     return taken.first() is not None
+
+
+def take_all(transaction: Transaction, source: str, ids: Iterable[str]) -> set[str]:
+    """Which of these messages are new; as ``take``, of one source and in one go."""
+    rows = [{"source": source, "id": each, "at": transaction.at} for each in sorted(set(ids))]
+    if not rows:
+        return set()
+    taken = transaction.session.scalars(
+        insert(ReceivedMessage).values(rows).on_conflict_do_nothing().returning(ReceivedMessage.id)
+    )
+    return set(taken)
 
 
 def forget(transaction: Transaction) -> int:

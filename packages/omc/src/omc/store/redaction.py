@@ -12,7 +12,12 @@ __all__ = ["REDACTED", "plain", "sentence_of", "without_secrets"]
 
 def sentence_of(text: str) -> str:
     """A sentence as it may be kept: without secrets, and without what is no text (a log line may hold anything)."""
-    return mask(text.encode("utf-8", "replace").decode().replace("\0", ""))
+    return mask(clean(text))
+
+
+def clean(text: str) -> str:
+    """Without what is no text, and what PostgreSQL can't hold."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def plain(value: Any) -> Any:

@@ -1,0 +1,125 @@
+"""Alerts for tests: notifications of a small stack, and a situation to put them into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from omc.config.alert_tables import AlertsTable
+from omc.model.matchers import parse_all
+from omc.responder.alerts import Alert
+from omc.responder.model import Notification, alert_key, digest
+from omc.responder.pipeline import Outcome, Situation, run, run_again
+from omc.responder.pipeline.situation import LookAgain
+from omc.responder.rules import Rules, from_table
+from omc.responder.silences import Silence
+
+START = datetime(2026, 11, 23, 9, tzinfo=UTC)
+PREFIX = "ohmycoins-staging-"
+
+
+def minute(number: float) -> datetime:
+    """So many minutes after the beginning."""
+    return START + timedelta(minutes=number)
+
+
+def notification(
+    name: str,
+    at: float = 0,
+    state: Literal["firing", "ended"] = "firing",
+    severity: Literal[1, 2, 3] | None = None,
+    service: str | None = None,
+    environment: str = "staging",
+    source: str = "cloudwatch",
+    **labels: str,
+) -> Notification:
+    """An alarm of this short name that changed its state so many minutes after the beginning."""
+    key = alert_key(source, environment, name)
+    moment = minute(at)
+    return Notification(
+        id=digest(key, state, moment.isoformat()),
+        source=source,
+        environment=environment,
+        alert_key=key,
+        name=f"{PREFIX}{name}",
+        state=state,
+        at=moment,
+        severity=severity,
+        service=service,
+        title=f"{name} is {state}",
+        description="",
+        labels=labels,
+    )
+
+
+def key_of(name: str, source: str = "cloudwatch", environment: str = "staging") -> str:
+    return alert_key(source, environment, name)
+
+
+def rules(table: AlertsTable | None = None, services: Iterable[str] = ("backend", "frontend")) -> Rules:
+    return from_table(table or AlertsTable(), "staging", PREFIX, frozenset(services), "#alerts")
+
+
+def silence(*conditions: str, number: int = 1, begin: float = 0, end: float = 60, **how: Any) -> Silence:
+    made = Silence(
+        "staging", number, parse_all(conditions), "the disk is replaced", "jo", minute(begin), minute(end), False, 1
+    )
+    return replace(made, **how)
+
+
+class Board:
+    """A situation over time: notifications go in, deadlines are kept, and everything that came of it is remembered."""
+
+    def __init__(self, rules_: Rules | None = None, silences: Sequence[Silence] = ()) -> None:
+        self.situation = Situation(rules_ or rules(), silences={each.number: each for each in silences})
+        self.outcomes: list[Outcome] = []
+        self.deadlines: dict[str, datetime] = {}
+        self.now = START
+
+    def take(self, *told: Notification, now: float | None = None) -> Outcome:
+        """Take them in at that minute, else each as soon as it has happened; what became of the last."""
+        made: tuple[Outcome, ...] = ()
+        for each in told:
+            self.forward(max(self.now, each.at if now is None else minute(now)))
+            self.situation, made = run(self.situation, each, self.now)
+            self._note(made)
+        return made[0]
+
+    def forward(self, to: datetime) -> None:
+        """Let the time pass, and look again at what is due by then."""
+        while due := [(at, key) for key, at in self.deadlines.items() if at <= to]:
+            at, key = min(due)
+            self.now = max(self.now, at)
+            del self.deadlines[key]
+            self.situation, made = run_again(self.situation, self.situation.alerts[key], self.now)
+            self._note(made)
+        self.now = max(self.now, to)
+
+    def _note(self, made: Iterable[Outcome]) -> None:
+        for outcome in made:
+            self.outcomes.append(outcome)
+            for effect in outcome.effects:
+                if isinstance(effect, LookAgain):
+                    if effect.at is None:
+                        self.deadlines.pop(effect.key, None)
+                    else:
+                        self.deadlines[effect.key] = effect.at
+
+    def alert(self, name: str) -> Alert:
+        return self.situation.alerts[key_of(name)]
+
+    def incident_of(self, name: str) -> int | None:
+        """The number of the open incident that knows that it fires."""
+        view = self.situation.holder(self.alert(name))
+        return view.number if view else None
+
+    @property
+    def open_incidents(self) -> list[int]:
+        return sorted(number for number, view in self.situation.incidents.items() if view.is_open)
+
+
+def said(outcome: Outcome) -> list[str]:
+    """A trace as lines: ``group: opened: …``."""
+    return [f"{step.stage}: {step.did}: {step.why}" for step in outcome.trace]
