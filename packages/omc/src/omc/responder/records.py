@@ -48,9 +48,10 @@ from omc.responder.pipeline.situation import (
     Reopen,
     UseSilence,
 )
+from omc.responder.replay import Recorded
 from omc.responder.rules import Rules
 from omc.responder.silences import Silence
-from omc.responder.situations import SILENCE_END, Tags, active_silences, read, silence_of, to_row
+from omc.responder.situations import SILENCE_END, active_silences, read, silence_of, to_row
 from omc.store import alerts as table
 from omc.store import eventlog, inbox
 from omc.store.deadlines import Deadline, clear_deadline, set_deadline, set_deadlines, take_due
@@ -78,11 +79,10 @@ class Taken:
     """Its own first, then those of alerts that it released. Empty: the same notification was taken in before."""
 
 
-def take(
-    store: Store, rules: Rules, notifications: Sequence[Notification], tags: Tags | None = None
-) -> tuple[Taken, ...]:
+def take(store: Store, rules: Rules, notifications: Sequence[Notification]) -> tuple[Taken, ...]:
     """Take in notifications of the rules' environment, in one transaction. When this returns, all that they lead to is
-    written, and their messages may be deleted."""
+    written, and their messages may be deleted. Where a message doesn't tell its alarm's tags and they were read since,
+    ``omc.responder.pipeline.enrich.with_tags`` adds them before."""
     if any(each.environment != rules.environment for each in notifications):
         raise ValueError(f"a notification isn't of {rules.environment}")
 
@@ -91,9 +91,7 @@ def take(
         are_new = inbox.take_all(transaction, INBOX, [each.id for each in notifications])
         new = {each.id: each for each in notifications if each.id in are_new}
         writer = Writer(transaction, rules)
-        situation = read(
-            transaction.session, rules, transaction.at, tuple(new.values()), tags=tags, known=writer.incidents
-        )
+        situation = read(transaction.session, rules, transaction.at, tuple(new.values()), known=writer.incidents)
         taken = []
         for each in notifications:
             outcomes: tuple[Outcome, ...] = ()
@@ -385,3 +383,13 @@ def rebuild(store: Store, environment: str) -> tuple[int, tuple[str, ...]]:
         return len(wanted), tuple((wanted.get(key) or there[key])["name"] or key for key in wrong)
 
     return retry_on_conflict(store, AUTOMATIC, (alerts.TYPES.kind, environment), decide)
+
+
+def history(store: Store, environment: str) -> list[Recorded]:
+    """All events of alerts, silences and incidents of an environment, in the order in which they were written."""
+    types, found, position = (alerts.TYPES, silences.TYPES, incident_events.TYPES), [], 0
+    with store.reading() as session:
+        while read_now := eventlog.read_after(session, position, types, limit=2000):
+            position = read_now[-1].position
+            found += [Recorded(each.stream, each.event) for each in read_now if each.stream.environment == environment]
+    return found

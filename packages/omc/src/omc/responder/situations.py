@@ -42,9 +42,6 @@ MOST_CHANGES = 3
 MOST_KEPT = 4096
 """So many alerts, and incidents, are kept in memory as they were last read."""
 
-Tags = Mapping[str, Mapping[str, str]]
-"""Of alarms, by their whole names."""
-
 
 def to_row(alert: Alert) -> dict[str, Any]:
     """The row of ``omc.store.alerts`` that stands for an alert."""
@@ -77,13 +74,11 @@ def read(
     now: datetime,
     notifications: Sequence[Notification] = (),
     keys: Iterable[str] = (),
-    tags: Tags | None = None,
     known: dict[int, Incident] | None = None,
 ) -> Situation:
     """What may bear on these notifications, and on the alerts of these keys. The incidents that were read are put into
     ``known``."""
-    given = {} if tags is None else tags
-    facts = [assess(each, rules, given)[0] for each in notifications]
+    facts = [assess(each, rules)[0] for each in notifications]
     found = _alerts(session, rules, facts, {each.alert_key for each in notifications} | set(keys))
     numbers = {each.incident for each in found.values() if each.incident is not None}
     kept = _incidents(session, rules.environment, numbers, {} if known is None else known)
@@ -99,7 +94,6 @@ def read(
         incidents={number: view_of(incident) for number, incident in kept.items()},
         silences={each.number: each for each in active_silences(session, rules.environment)},
         next_incident=eventlog.last_number(session, INCIDENT_TYPES.kind, rules.environment) + 1,
-        tags=given,
         changes=changes(session, rules.environment, now),
     )
 

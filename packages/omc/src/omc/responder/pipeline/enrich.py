@@ -8,7 +8,7 @@ from dataclasses import replace
 from omc.model.matchers import all_match
 from omc.responder.alerts import Facts, labels_of
 from omc.responder.catalogue import KnownAlert, find
-from omc.responder.model import Notification
+from omc.responder.model import MAX_LABEL_NAME, MAX_LABEL_VALUE, MAX_LABELS, Notification
 from omc.responder.pipeline.passing import Passing
 from omc.responder.pipeline.situation import Situation
 from omc.responder.rules import Rules
@@ -16,37 +16,40 @@ from omc.responder.rules import Rules
 STAGE = "enrich"
 SEVERITIES = {f"{before}{number}": number for number in (1, 2, 3) for before in ("sev-", "sev", "")}
 """What the tag ``Severity`` says, in small letters."""
+TAG = "tag."
+"""What the label of a tag begins with."""
+
+
+def with_tags(told: Notification, tags: Mapping[str, str]) -> Notification:
+    """The notification with its alarm's tags, as if its message had brought them: so it is kept with all that was known
+    of it."""
+    found = {f"{TAG}{name}"[:MAX_LABEL_NAME]: value[:MAX_LABEL_VALUE] for name, value in tags.items()}
+    room = max(0, MAX_LABELS - len(told.labels))
+    return replace(told, labels={**dict(list(found.items())[:room]), **told.labels})
 
 
 def enrich(passing: Passing, situation: Situation) -> Passing:
-    facts, why = assess(passing.notification, situation.rules, situation.tags)
+    facts, why = assess(passing.notification, situation.rules)
     if situation.changes:
         why = f"{why} Shortly before: {'; '.join(situation.changes)}."
     facts = replace(facts, changes=situation.changes)
     return replace(passing.step(STAGE, "passed", why), facts=facts)
 
 
-def assess(told: Notification, rules: Rules, tags: Mapping[str, Mapping[str, str]]) -> tuple[Facts, str]:
+def assess(told: Notification, rules: Rules) -> tuple[Facts, str]:
     """The facts, and a sentence that says where they are from."""
     name = rules.short(told.name)
     known, named = find(name)
-    of_alarm = {
-        **tags.get(told.name, {}),
-        **{
-            label.removeprefix("tag.").lower(): value
-            for label, value in told.labels.items()
-            if label.startswith("tag.")
-        },
-    }
-    severity, by = _severity(told, of_alarm, known, rules)
-    service, service_by = _service(told, of_alarm, named, rules)
+    tags = {label.removeprefix(TAG).lower(): value for label, value in told.labels.items() if label.startswith(TAG)}
+    severity, by = _severity(told, tags, known, rules)
+    service, service_by = _service(told, tags, named, rules)
     facts = Facts(
         name=name,
         kind=known.kind if known else name,
         severity=severity,
         service=service,
         group=(known.group if known else None) or service or name,
-        runbook=(known.runbook if known else "") or of_alarm.get("runbook", "").replace(":", "#", 1),
+        runbook=(known.runbook if known else "") or tags.get("runbook", "").replace(":", "#", 1),
     )
     routed, route_by = _routed(facts, told, rules)
     by = route_by if routed.severity != severity else by

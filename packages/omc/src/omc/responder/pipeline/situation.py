@@ -158,8 +158,6 @@ class Situation:
     """Those that the alerts are or were in."""
     silences: Mapping[int, Silence] = field(default_factory=dict)
     next_incident: int = 1
-    tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """The tags of alarms by the alarm's whole name, with small letters as keys, where they were read."""
     changes: tuple[str, ...] = ()
     """What was changed shortly before, newest first: ``deploy of backend, 12 min before``."""
 
