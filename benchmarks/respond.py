@@ -46,15 +46,15 @@ def storm(services: int = SERVICES, alerts: int = ALERTS, seed: int = 1) -> list
     """The notifications, in any order, with duplicates among them."""
     chance = random.Random(seed)
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
-    told = [
+    notifications = [
         change(f"service-{service}", f"check-{alert}", number, start + timedelta(minutes=number * 3, seconds=alert))
         for service in range(services)
         for alert in range(alerts)
         for number in range(CHANGES)
     ]
-    told += chance.sample(told, round(len(told) * DUPLICATES / (1 - DUPLICATES)))
-    chance.shuffle(told)
-    return told
+    notifications += chance.sample(notifications, round(len(notifications) * DUPLICATES / (1 - DUPLICATES)))
+    chance.shuffle(notifications)
+    return notifications
 
 
 def change(service: str, name: str, number: int, at: datetime) -> Notification:
@@ -97,13 +97,13 @@ class Measured:
     """By how much the process has grown at most."""
 
 
-def measure(store: Store, told: Sequence[Notification], services: int, alerts: int) -> Measured:
+def measure(store: Store, notifications: Sequence[Notification], services: int, alerts: int) -> Measured:
     """Take them all in, and look at what came of it."""
     rules = Rules(ENVIRONMENT)
     times: list[float] = []
     before, new, began, began_cpu = _memory(), 0, time.monotonic(), time.process_time()
-    for first in range(0, len(told), BATCH):
-        batch = told[first : first + BATCH]
+    for first in range(0, len(notifications), BATCH):
+        batch = notifications[first : first + BATCH]
         started = time.monotonic()
         new += sum(bool(each.outcomes) for each in take(store, rules, batch))
         times.append((time.monotonic() - started) * 1000)
@@ -111,11 +111,11 @@ def measure(store: Store, told: Sequence[Notification], services: int, alerts: i
     incidents = incidents_of(store, ENVIRONMENT)
     firing = [sum(alert.is_firing for alert in incident.alerts.values()) for incident in incidents]
     return Measured(
-        notifications=len(told),
+        notifications=len(notifications),
         new=new,
         seconds=round(seconds, 2),
         cpu_seconds=round(cpu, 2),
-        per_second=round(len(told) / seconds),
+        per_second=round(len(notifications) / seconds),
         median_ms=round(statistics.median(times), 1),
         p99_ms=round(statistics.quantiles(times, n=100)[98], 1),
         incidents=len(incidents),

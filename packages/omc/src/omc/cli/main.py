@@ -60,6 +60,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.cli.incident",
             "The record of incidents: what users suffer, how bad it is, what was done, how it ended.",
         ),
+        "alerts": LazyCommand(
+            "omc.responder.command_alerts",
+            "Alerts: what fires, why somebody was paged or wasn't, silences, and what other rules would have done.",
+        ),
         "audit": LazyCommand("omc.cli.audit", "The record: append-only, each event chained to the one before."),
         "worker": LazyCommand(
             "omc.cli.worker",

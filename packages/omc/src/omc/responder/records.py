@@ -353,17 +353,42 @@ def matching(store: Store, rules: Rules, matchers: Sequence[Matcher]) -> tuple[t
     return tuple(found)
 
 
+def listed(store: Store, rules: Rules, *, everything: bool = False) -> tuple[tuple[Alert, int | None], ...]:
+    """The alerts that fire, or all, each with the open incident that knows of it: those that fire first, the worst
+    first."""
+    with store.reading() as session:
+        keys = table.keys(session, rules.environment) if everything else table.firing(session, rules.environment)
+        situation = read(session, rules, store.now(), keys=keys)
+    found = []
+    for key in keys:
+        alert = situation.alerts[key]
+        view = situation.holder(alert)
+        found.append((alert, view.number if view else None))
+    return tuple(sorted(found, key=_urgency))
+
+
+def _urgency(found: tuple[Alert, int | None]) -> tuple[bool, bool, int, str]:
+    alert, _ = found
+    facts = alert.facts
+    return not alert.is_firing, alert.hold is not None, facts.severity if facts else 9, facts.name if facts else ""
+
+
+def events_of(store: Store, alert: Alert) -> list[alerts.AlertEvent]:
+    """All that has happened to an alert, oldest first."""
+    with store.reading() as session:
+        return eventlog.read_stream(session, alerts.TYPES, alerts.stream_of(alert.environment, alert.key))
+
+
+def held_by_silences(store: Store, environment: str) -> Mapping[int, int]:
+    """How many alerts each silence holds now, by its number."""
+    with store.reading() as session:
+        return {int(of): number for of, number in table.counts_held(session, environment, "silence").items()}
+
+
 def active(store: Store, environment: str) -> tuple[Silence, ...]:
     """The silences that hold now."""
     with store.reading() as session:
         return tuple(each for each in active_silences(session, environment) if each.is_active(store.now()))
-
-
-def rebuilt(store: Store, environment: str) -> Mapping[str, Alert]:
-    """All alerts of an environment, made anew from their events."""
-    with store.reading() as session:
-        streams = eventlog.read_streams(session, alerts.TYPES, environment)
-    return {stream.id: alerts.replay(environment, stream.id, events) for stream, events in streams.items()}
 
 
 def rebuild(store: Store, environment: str) -> tuple[int, tuple[str, ...]]:

@@ -41,9 +41,9 @@ class Simulation:
     deadlines: dict[str, datetime] = field(default_factory=dict)
     """By an alert's key, when it is looked at again."""
 
-    def take(self, told: Notification, at: datetime) -> tuple[Outcome, ...]:
+    def take(self, notification: Notification, at: datetime) -> tuple[Outcome, ...]:
         """What comes of a notification; what was due before must have been looked at."""
-        self.situation, outcomes = run(self.situation, told, at)
+        self.situation, outcomes = run(self.situation, notification, at)
         return self._noted(outcomes)
 
     def look_again(self, key: str, at: datetime) -> tuple[Outcome, ...]:
@@ -198,9 +198,9 @@ class _Replay:
             if alert.hold is not None and alert.hold.until is not None
         }
         for alert in situation.alerts.values():
-            told = alert.notification
-            if alert.is_firing and told is not None and told.labels.get("has_end") == "no":
-                over = told.at + rules.without_end
+            notification = alert.notification
+            if alert.is_firing and notification is not None and notification.labels.get("has_end") == "no":
+                over = notification.at + rules.without_end
                 deadlines[alert.key] = min(over, deadlines.get(alert.key, over))
         return cls(Simulation(situation, deadlines), was={number: number for number in views})
 
@@ -241,11 +241,11 @@ class _Replay:
             self._incident(int(recorded.stream.id), event)
 
     def _alert(self, key: str, event: Event[Any]) -> None:
-        told = _notification(event.payload)
+        notification = _notification(event.payload)
         outcomes: tuple[Outcome, ...] = ()
-        if told is not None:
+        if notification is not None:
             self.notifications += 1
-            outcomes = self.simulation.take(told, event.at)
+            outcomes = self.simulation.take(notification, event.at)
             self._note(outcomes, event.at)
         elif (
             isinstance(event.payload, Released | Held | Ended)

@@ -14,7 +14,7 @@ from omc.errors import Refused, WrongUse
 from omc.model.events import Event, EventTypes, Stream, UnknownEvent
 from omc.model.matchers import Matcher, all_match
 
-LONGEST = timedelta(days=30)
+MAX_LENGTH = timedelta(days=30)
 """Longer than this a silence isn't one but a change of the alarm or of omc.toml."""
 
 
@@ -146,8 +146,8 @@ def replay(environment: str, number: int, events: Iterable[SilenceEvent]) -> Sil
 def _require_end(until: datetime, now: datetime) -> None:
     if until <= now:
         raise WrongUse("Nothing was silenced: the end is in the past.")
-    if until > now + LONGEST:
+    if until > now + MAX_LENGTH:
         raise WrongUse(
-            f"Nothing was silenced: a silence holds for {LONGEST.days} days at most. What is to be quiet for longer is "
-            "a change of the alarm, or a route in omc.toml."
+            f"Nothing was silenced: a silence holds for {MAX_LENGTH.days} days at most. What is to be quiet for longer "
+            "is a change of the alarm, or a route in omc.toml."
         )

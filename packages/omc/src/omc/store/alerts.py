@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index, Text, delete, or_, select, text, type_coerce
+from sqlalchemy import ColumnElement, Index, Text, delete, func, or_, select, text, type_coerce
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -90,3 +90,14 @@ def firing(session: Session, environment: str) -> list[str]:
     """The keys of alerts that fire."""
     query = select(AlertRow.key).where(AlertRow.environment == environment, AlertRow.is_firing)
     return list(session.scalars(query.order_by(AlertRow.key)))
+
+
+def keys(session: Session, environment: str) -> list[str]:
+    """The keys of all alerts."""
+    return list(session.scalars(select(AlertRow.key).where(AlertRow.environment == environment).order_by(AlertRow.key)))
+
+
+def counts_held(session: Session, environment: str, by: str) -> dict[str, int]:
+    """How many alerts that fire are held, by what of this kind holds them."""
+    query = select(AlertRow.hold_of, func.count()).where(AlertRow.environment == environment, AlertRow.hold_by == by)
+    return {str(of): number for of, number in session.execute(query.group_by(AlertRow.hold_of))}

@@ -54,15 +54,15 @@ def process(situation: Situation, notification: Notification, now: datetime) -> 
 def look_again(situation: Situation, alert: Alert, now: datetime) -> Outcome:
     """What becomes of an alert that was held, or that nobody ends, when its time has come. Where it is as it was,
     nothing is written but when to look again."""
-    told, facts = alert.notification, alert.facts
-    if not alert.is_firing or told is None or facts is None:
+    notification, facts = alert.notification, alert.facts
+    if not alert.is_firing or notification is None or facts is None:
         return Outcome(alert.key, ())
-    if (over_at := _over_at(told, situation)) is not None and now >= over_at:
-        return _lapsed(situation, alert, told, facts)
+    if (over_at := _over_at(notification, situation)) is not None and now >= over_at:
+        return _lapsed(situation, alert, notification, facts)
     if alert.hold is None:
         return Outcome(alert.key, (), None, (LookAgain(alert.key, over_at),) if over_at else ())
     first = Step("look again", "passed", "What held it is looked at again.")
-    passing = Passing(told, alert.key, now, alert, is_second_look=True, trace=(first,), facts=facts)
+    passing = Passing(notification, alert.key, now, alert, is_second_look=True, trace=(first,), facts=facts)
     return _outcome(_looked_after(_through(passing, situation), situation))
 
 
@@ -74,9 +74,9 @@ def _through(passing: Passing, situation: Situation) -> Passing:
     return passing
 
 
-def _over_at(told: Notification, situation: Situation) -> datetime | None:
+def _over_at(notification: Notification, situation: Situation) -> datetime | None:
     """When an alert counts as ended of which nothing will ever say so."""
-    return told.at + situation.rules.without_end if told.labels.get("has_end") == "no" else None
+    return notification.at + situation.rules.without_end if notification.labels.get("has_end") == "no" else None
 
 
 def _looked_after(passing: Passing, situation: Situation) -> Passing:
@@ -96,20 +96,20 @@ def _looked_after(passing: Passing, situation: Situation) -> Passing:
 
 def _outcome(passing: Passing) -> Outcome:
     """What is written of an alert that fires."""
-    facts, told, before = passing.the_facts(), passing.notification, passing.before
+    facts, notification, before = passing.the_facts(), passing.notification, passing.before
     if passing.is_late:
         return _late(passing, facts)
     if passing.hold is not None:
         if not passing.is_second_look:
-            return _as(passing, Held(told, facts, passing.hold, passing.trace))
+            return _as(passing, Held(notification, facts, passing.hold, passing.trace))
         if before is not None and before.hold is not None and _is_same(before.hold, passing.hold):
             return Outcome(passing.key, passing.trace, None, passing.effects)
         return _as(passing, Held(None, facts, passing.hold, passing.trace))
     if passing.incident is None:
-        raise AssertionError(told.id)
+        raise AssertionError(notification.id)
     if passing.is_second_look:
         return _as(passing, Released(passing.incident, passing.trace))
-    return _as(passing, Fired(told, facts, passing.incident, passing.trace))
+    return _as(passing, Fired(notification, facts, passing.incident, passing.trace))
 
 
 def _is_same(before: Hold, hold: Hold) -> bool:
@@ -149,11 +149,11 @@ def _ended(situation: Situation, passing: Passing) -> Outcome:
     return Outcome(passing.key, ended.trace, Ended(passing.notification, ended.trace), effects)
 
 
-def _lapsed(situation: Situation, alert: Alert, told: Notification, facts: Facts) -> Outcome:
+def _lapsed(situation: Situation, alert: Alert, notification: Notification, facts: Facts) -> Outcome:
     length = minutes(situation.rules.without_end.total_seconds())
     why, effects = _end_of(situation, alert, f"{facts.name}: nothing more in {length}")
     trace: Trace = (
-        Step("end", "ended", f"Nothing ever says that it is over; it fired {length} ago, at {utc(told.at)}. {why}"),
+        Step("end", "ended", f"Nothing says when it is over; it fired {length} ago, at {utc(notification.at)}. {why}"),
     )
     return Outcome(alert.key, trace, Ended(None, trace), effects)
 
@@ -177,7 +177,7 @@ def _end_of_silenced(
     """People who silenced something want to know when it is well."""
     number = int(alert.hold.of) if alert.hold else 0
     name = alert.facts.name if alert.facts else alert.key
-    told = Inform(
+    informed = Inform(
         f"notice:{alert.environment}:ended:{alert.key}:{alert.events}",
         f"{name} has ended; it was held by silence {number}."[:SHORT],
         (title,),
@@ -190,9 +190,9 @@ def _end_of_silenced(
         if each.key != alert.key and each.hold is not None and each.hold.by == "silence" and each.hold.of == str(number)
     ]
     if silence is None or silence.ended_at is not None or not silence.ends_with_alert or others:
-        return why, (told, no_more)
+        return why, (informed, no_more)
     over = EndSilence(number, f"{name}, the last alert that it held, has ended.")
-    return f"{why} The silence was to end with it.", (told, over, no_more)
+    return f"{why} The silence was to end with it.", (informed, over, no_more)
 
 
 # ── What follows from it ────────────────────────────────────────────────────────────────────────────────────────

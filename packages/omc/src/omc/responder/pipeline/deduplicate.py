@@ -19,19 +19,19 @@ def order(notification: Notification) -> tuple[datetime, bool, str]:
 
 
 def deduplicate(passing: Passing, _: Situation) -> Passing:
-    told, before = passing.notification, passing.before
+    notification, before = passing.notification, passing.before
     if before is None or before.notification is None or before.changed_at is None:
         return passing.step(STAGE, "passed", "It is new: nothing is known of this alert.")
     known = before.notification
-    if told.id == known.id or (told.at, told.state) == (known.at, known.state):
-        return passing.end(STAGE, "dropped", f"This change, of {utc(told.at)}, is known already.")
+    if notification.id == known.id or (notification.at, notification.state) == (known.at, known.state):
+        return passing.end(STAGE, "dropped", f"This change, of {utc(notification.at)}, is known already.")
     newest = max(order(known), (before.changed_at, False, ""))
-    if order(told) > newest:
+    if order(notification) > newest:
         return passing.step(
             STAGE, "passed", f"It is news: the last that is known of this alert is of {utc(before.changed_at)}."
         )
-    why = f"It is of {utc(told.at)} and came late: what happened at {utc(before.changed_at)} is known already."
-    if told.state == "firing" and before.is_unheard_end:
+    why = f"It is of {utc(notification.at)} and came late: what happened at {utc(before.changed_at)} is known already."
+    if notification.state == "firing" and before.is_unheard_end:
         return replace(
             passing.step(STAGE, "passed", f"{why} Nobody had heard that it fired before that."), is_late=True
         )

@@ -20,12 +20,12 @@ TAG = "tag."
 """What the label of a tag begins with."""
 
 
-def with_tags(told: Notification, tags: Mapping[str, str]) -> Notification:
+def with_tags(notification: Notification, tags: Mapping[str, str]) -> Notification:
     """The notification with its alarm's tags, as if its message had brought them: so it is kept with all that was known
     of it."""
     found = {f"{TAG}{name}"[:MAX_LABEL_NAME]: value[:MAX_LABEL_VALUE] for name, value in tags.items()}
-    room = max(0, MAX_LABELS - len(told.labels))
-    return replace(told, labels={**dict(list(found.items())[:room]), **told.labels})
+    room = max(0, MAX_LABELS - len(notification.labels))
+    return replace(notification, labels={**dict(list(found.items())[:room]), **notification.labels})
 
 
 def enrich(passing: Passing, situation: Situation) -> Passing:
@@ -36,13 +36,15 @@ def enrich(passing: Passing, situation: Situation) -> Passing:
     return replace(passing.step(STAGE, "passed", why), facts=facts)
 
 
-def assess(told: Notification, rules: Rules) -> tuple[Facts, str]:
+def assess(notification: Notification, rules: Rules) -> tuple[Facts, str]:
     """The facts, and a sentence that says where they are from."""
-    name = rules.short(told.name)
+    name = rules.short(notification.name)
     known, named = find(name)
-    tags = {label.removeprefix(TAG).lower(): value for label, value in told.labels.items() if label.startswith(TAG)}
-    severity, by = _severity(told, tags, known, rules)
-    service, service_by = _service(told, tags, named, rules)
+    tags = {
+        label.removeprefix(TAG).lower(): value for label, value in notification.labels.items() if label.startswith(TAG)
+    }
+    severity, by = _severity(notification, tags, known, rules)
+    service, service_by = _service(notification, tags, named, rules)
     facts = Facts(
         name=name,
         kind=known.kind if known else name,
@@ -51,16 +53,18 @@ def assess(told: Notification, rules: Rules) -> tuple[Facts, str]:
         group=(known.group if known else None) or service or name,
         runbook=(known.runbook if known else "") or tags.get("runbook", "").replace(":", "#", 1),
     )
-    routed, route_by = _routed(facts, told, rules)
+    routed, route_by = _routed(facts, notification, rules)
     by = route_by if routed.severity != severity else by
     kind = f"a kind that omc knows ({routed.kind})" if known else "no kind that omc knows"
     of = f"of {service} by {service_by}" if service else "of no single service"
     return routed, f"SEV-{routed.severity} by {by}, {of}, {kind}; its group is {routed.group}."
 
 
-def _severity(told: Notification, tags: Mapping[str, str], known: KnownAlert | None, rules: Rules) -> tuple[int, str]:
-    if told.severity is not None:
-        return told.severity, "its message"
+def _severity(
+    notification: Notification, tags: Mapping[str, str], known: KnownAlert | None, rules: Rules
+) -> tuple[int, str]:
+    if notification.severity is not None:
+        return notification.severity, "its message"
     if tagged := SEVERITIES.get(tags.get("severity", "").lower()):
         return tagged, "its tag"
     if known is not None:
@@ -68,9 +72,11 @@ def _severity(told: Notification, tags: Mapping[str, str], known: KnownAlert | N
     return rules.unknown_severity, "omc.toml, since neither its message nor a tag says it"
 
 
-def _service(told: Notification, tags: Mapping[str, str], named: str | None, rules: Rules) -> tuple[str | None, str]:
-    if told.service:
-        return told.service, "its message"
+def _service(
+    notification: Notification, tags: Mapping[str, str], named: str | None, rules: Rules
+) -> tuple[str | None, str]:
+    if notification.service:
+        return notification.service, "its message"
     tagged = tags.get("service", "")
     if tagged and (tagged in rules.services or not rules.services):
         return tagged, "its tag"
@@ -79,9 +85,9 @@ def _service(told: Notification, tags: Mapping[str, str], named: str | None, rul
     return None, ""
 
 
-def _routed(facts: Facts, told: Notification, rules: Rules) -> tuple[Facts, str]:
+def _routed(facts: Facts, notification: Notification, rules: Rules) -> tuple[Facts, str]:
     """As the first route that matches has it."""
-    labels = labels_of(facts, told)
+    labels = labels_of(facts, notification)
     for number, route in enumerate(rules.routes, start=1):
         if all_match(route.match, labels):
             changed = replace(facts, severity=route.severity or facts.severity, group=route.group or facts.group)

@@ -14,30 +14,29 @@ STAGE = "flap"
 
 
 def flap(passing: Passing, situation: Situation) -> Passing:
-    rules, facts, told = situation.rules, passing.the_facts(), passing.notification
-    fires = {*(passing.before.fires if passing.before else ()), told.at}
-    number = _most_within(sorted(fires), rules, told.at)
+    rules, facts, notification = situation.rules, passing.the_facts(), passing.notification
+    fires = {*(passing.before.fires if passing.before else ()), notification.at}
+    number = _most_within(sorted(fires), rules, notification.at)
     within = minutes(rules.flapping_within.total_seconds())
     if number < rules.flapping_fires:
         times = "once" if number == 1 else f"{number} times"
         return passing.step(
             STAGE, "passed", f"It fired {times} within {within}; it would flap from {rules.flapping_fires} times on."
         )
-    said = f"It fired {number} times within {within}, so it flaps"
+    flaps = f"It fired {number} times within {within}, so it flaps"
     if passing.is_late:
-        return passing.step(STAGE, "passed", f"{said}, but it is over already.")
+        return passing.step(STAGE, "passed", f"{flaps}, but it is over already.")
     if facts.severity not in rules.flapping_severities:
-        return passing.step(STAGE, "passed", f"{said}, but no SEV-{facts.severity} is held for that.")
+        return passing.step(STAGE, "passed", f"{flaps}, but no SEV-{facts.severity} is held for that.")
     if passing.before is not None and not passing.is_second_look:
         view = situation.where(passing.key, passing.before.incident)
         if view is not None and view.is_open:
-            return passing.step(STAGE, "passed", f"{said}, but incident {view.number} is open for it.")
-    steady_at = told.at + rules.settle
+            return passing.step(STAGE, "passed", f"{flaps}, but incident {view.number} is open for it.")
+    steady_at, settled = notification.at + rules.settle, minutes(rules.settle.total_seconds())
     if passing.now >= steady_at:
-        settled = minutes(rules.settle.total_seconds())
-        return passing.step(STAGE, "passed", f"{said}; but it has been steady for {settled}.")
+        return passing.step(STAGE, "passed", f"{flaps}; but it has been steady for {settled}.")
     hold = Hold("flapping", "", steady_at)
-    why = f"{said}: held until it has been steady for {minutes(rules.settle.total_seconds())}, at {utc(steady_at)}."
+    why = f"{flaps}: held until it has been steady for {settled}, at {utc(steady_at)}."
     return passing.held(STAGE, hold, why).then(LookAgain(passing.key, steady_at))
 
 

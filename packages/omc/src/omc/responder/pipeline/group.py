@@ -70,7 +70,7 @@ def _explained(passing: Passing, situation: Situation) -> list[IncidentView]:
     """Open incidents in which nothing fires that this one doesn't explain, those that are open longest first."""
     if passing.is_late:
         return []
-    facts, told = passing.the_facts(), passing.notification
+    facts, notification = passing.the_facts(), passing.notification
     found = []
     for view in situation.incidents.values():
         if not _is_near(view, passing.now, situation) or not view.firing or passing.key in view.left:
@@ -80,7 +80,7 @@ def _explained(passing: Passing, situation: Situation) -> list[IncidentView]:
             each is not None
             and each.facts is not None
             and each.notification is not None
-            and situation.facts_explain(facts, told, each.facts, each.notification)
+            and situation.facts_explain(facts, notification, each.facts, each.notification)
             for each in firing
         ]
         rest = [each for each, is_explained in zip(firing, explained, strict=True) if not is_explained]

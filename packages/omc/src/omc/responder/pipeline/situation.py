@@ -199,12 +199,14 @@ class Situation:
             return False
         return self.facts_explain(cause.facts, cause.notification, facts, notification)
 
-    def facts_explain(self, cause: Facts, cause_told: Notification, facts: Facts, told: Notification) -> bool:
+    def facts_explain(
+        self, cause: Facts, cause_notification: Notification, facts: Facts, notification: Notification
+    ) -> bool:
         if kind_explains(cause, facts):
             return True
         if not self.rules.inhibit:
             return False
-        of_cause, of_explained = labels_of(cause, cause_told), labels_of(facts, told)
+        of_cause, of_explained = labels_of(cause, cause_notification), labels_of(facts, notification)
         return any(rule.holds(of_cause, of_explained) for rule in self.rules.inhibit)
 
 
@@ -222,8 +224,8 @@ def after(situation: Situation, outcome: Outcome, at: datetime, kept: AlertEvent
                 number = max(number, effect.incident + 1)
             case Reopen():
                 incidents[effect.incident] = replace(incidents[effect.incident], resolved_at=None, changed_at=at)
-            case Join() | End() as told:
-                incidents[told.incident] = _told(incidents[told.incident], told, at)
+            case Join() | End():
+                incidents[effect.incident] = _changed(incidents[effect.incident], effect, at)
             case Raise():
                 incidents[effect.incident] = replace(incidents[effect.incident], severity=effect.severity)
             case Merge():
@@ -237,10 +239,10 @@ def after(situation: Situation, outcome: Outcome, at: datetime, kept: AlertEvent
     return replace(situation, alerts=known, incidents=incidents, silences=silences, next_incident=number)
 
 
-def _told(view: IncidentView, told: Join | End, at: datetime) -> IncidentView:
-    key = frozenset({told.key})
-    if isinstance(told, Join):
-        left = {each: to for each, to in view.left.items() if each != told.key}
+def _changed(view: IncidentView, change: Join | End, at: datetime) -> IncidentView:
+    key = frozenset({change.key})
+    if isinstance(change, Join):
+        left = {each: to for each, to in view.left.items() if each != change.key}
         return replace(view, firing=view.firing | key, ended=view.ended - key, left=left, changed_at=at)
     return replace(view, firing=view.firing - key, ended=view.ended | key, changed_at=at)
 

@@ -1,0 +1,412 @@
+"""``omc alerts``: what fires, why somebody was paged or wasn't, silences, and what other rules would have done."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from omc.aws.gateway import Gateway, access_to
+from omc.cli.options import environment_option
+from omc.cli.show import OUTPUT
+from omc.cli.show import show as show_document
+from omc.config import Environment, Stack, environment_of, load
+from omc.engine.actors import Actor, actor_of
+from omc.engine.github import refuse_fleeting_record
+from omc.errors import Refused, Unknown, WrongUse
+from omc.model.matchers import parse_all
+from omc.output import echo, line
+from omc.responder.rules import Rules, rules_of
+from omc.store.location import locate_store
+from omc.times import format_time
+
+if TYPE_CHECKING:
+    from omc.responder.alerts import Alert
+    from omc.store.opened import Store
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+LONGEST_REPLAY = timedelta(days=400)
+
+
+class Period(click.ParamType[timedelta]):
+    """``45m``, ``24h``, ``30d``."""
+
+    name = "period"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"([0-9]{1,5})([mhd])", str(value))
+        period = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
+        if not timedelta(0) < period <= LONGEST_REPLAY:
+            self.fail(f"{value!r} is not a period; allowed are minutes, hours or days: 45m, 24h, 30d.", param, ctx)
+        return period
+
+
+class Moment(click.ParamType[datetime]):
+    """A time with its offset, as ISO 8601 has it."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self.fail(f"{value!r} is not a time with its offset, such as 2026-11-30T18:00+11:00.", param, ctx)
+        return moment
+
+
+@click.group()
+def alerts() -> None:
+    """Alerts: what fires, why somebody was paged or wasn't, silences, and what other rules would have done.
+
+    An alert passes the stages deduplicate, enrich, flap, silence, inhibit, group and route; its events keep what each
+    of them did and why. Rules are in omc.toml under [alerts].
+
+    \b
+    omc alerts list --env production
+    omc alerts explain backend-unhealthy --env production
+    omc alerts silence name=rds-* --for 2h --reason "the instance is resized" --env production
+    omc alerts replay --since 30d --with other.toml --env production
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What each of these commands works with."""
+
+    stack: Stack
+    environment: Environment
+    rules: Rules
+    store: Store
+
+
+@contextmanager
+def _desk(file: Path | None, env: str | None, *, writes: bool = False) -> Iterator[_Desk | None]:
+    """None where nothing was ever kept there, for whoever only reads."""
+    from omc.store.database import open_store
+
+    stack = load(file)
+    environment = environment_of(stack, env)
+    place = locate_store(stack, environment)
+    rules = rules_of(stack, environment)
+    if writes:
+        refuse_fleeting_record(place, environment)
+    elif not place.exists:
+        yield None
+        return
+    with open_store(place) as store:
+        yield _Desk(stack, environment, rules, store)
+
+
+@alerts.command(name="list")
+@environment_option
+@click.option("--all", "everything", is_flag=True, help="Also those that have ended.")
+@OUTPUT
+@click.pass_context
+def list_alerts(context: click.Context, env: str | None, everything: bool, output: str) -> None:
+    """The alerts that fire, the worst first, and which incident knows of each, or why none does.
+
+    \b
+    omc alerts list --env production
+    omc alerts list --env production --all --output json
+    """
+    from omc.responder import records
+    from omc.responder.alerts_document import alerts_document
+
+    with _desk(context.obj, env) as desk:
+        found = records.listed(desk.store, desk.rules, everything=everything) if desk else ()
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    show_document(alerts_document(found, environment.name, environment.time_zone, everything=everything), output)
+
+
+@alerts.command()
+@click.argument("alert", metavar="ALERT")
+@environment_option
+@OUTPUT
+@click.pass_context
+def show(context: click.Context, alert: str, env: str | None, output: str) -> None:
+    """One alert: what it means, what to do first, and what has happened to it. ALERT is its name, or the beginning of
+    its key.
+
+    \b
+    omc alerts show backend-unhealthy --env production
+    omc alerts show 3f8a91c2 --env production --output json
+    """
+    from omc.responder import records
+    from omc.responder.alerts_document import alert_document
+
+    with _desk(context.obj, env) as desk:
+        found, incident = _find(desk, alert, env)
+        assert desk is not None  # else it wasn't found  # noqa: S101
+        events = records.events_of(desk.store, found)
+        show_document(alert_document(found, incident, events, desk.environment.time_zone), output)
+
+
+@alerts.command()
+@click.argument("alert", metavar="ALERT")
+@click.option("--last", type=click.IntRange(1, 1000), default=3, show_default=True, help="So many of its last events.")
+@environment_option
+@OUTPUT
+@click.pass_context
+def explain(context: click.Context, alert: str, last: int, env: str | None, output: str) -> None:
+    """Why an alert was grouped, held or paged: what each stage did with it, and why.
+
+    \b
+    omc alerts explain alb-5xx-percent --env production
+    omc alerts explain alb-5xx-percent --last 10 --env production
+    """
+    from omc.responder import records
+    from omc.responder.alerts_document import explained_document
+
+    with _desk(context.obj, env) as desk:
+        found, _ = _find(desk, alert, env)
+        assert desk is not None  # else it wasn't found  # noqa: S101
+        events = records.events_of(desk.store, found)[-last:]
+        show_document(explained_document(found, events, desk.environment.time_zone), output)
+
+
+@alerts.command()
+@click.option("--since", type=Period(), default="30d", show_default=True, help="How far back: 45m, 24h, 30d.")
+@click.option(
+    "--with",
+    "other",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="The other omc.toml.  [default: the one in use, which gives what has happened]",
+)
+@environment_option
+@OUTPUT
+@click.pass_context
+def replay(context: click.Context, since: timedelta, other: Path | None, env: str | None, output: str) -> int:
+    """What another omc.toml would have made of what came in: its incidents and pages beside those that there were.
+
+    Exit code 0: the same incidents; 1: others.
+
+    \b
+    omc alerts replay --since 30d --with other.toml --env production
+    omc alerts replay --since 7d --env production --output markdown
+    """
+    from omc.responder import records
+    from omc.responder.alerts_document import replay_document
+    from omc.responder.replay import replay as replayed
+    from omc.responder.replay import what_happened
+
+    stack = load(other or context.obj)
+    rules = rules_of(stack, environment_of(stack, env))
+    with _desk(context.obj, env) as desk:
+        if desk is None:
+            raise WrongUse("No alert was ever taken in here, so there is nothing to replay.")
+        until = desk.store.now()
+        begin = until - since
+        history = records.history(desk.store, desk.environment.name)
+        was, would = what_happened(history, begin), replayed(history, rules, begin, until)
+        document = replay_document(was, would, begin, str(other or stack.file.name), desk.environment.time_zone)
+    show_document(document, output)
+    return 1 if document.data["gone"] or document.data["new"] else 0
+
+
+@alerts.command()
+@click.argument("conditions", nargs=-1, required=True, metavar="CONDITION...")
+@click.option("--for", "period", type=Period(), metavar="PERIOD", help="For so long: 45m, 2h, 1d.")
+@click.option("--until", type=Moment(), metavar="TIME", help="Or until then: 2026-11-30T18:00+11:00.")
+@click.option("--reason", required=True, help="Why. People read it when they wonder why nobody was paged.")
+@click.option("--owner", help="Whom to ask about it.  [default: you]")
+@click.option("--ends-with-alert", is_flag=True, help="It is over as soon as nothing that it holds fires any more.")
+@click.option("--yes", is_flag=True, help="Without asking.")
+@click.option("--dry-run", is_flag=True, help="Only show what it matches now.")
+@environment_option
+@OUTPUT
+@click.pass_context
+def silence(
+    context: click.Context,
+    /,
+    conditions: tuple[str, ...],
+    period: timedelta | None,
+    until: datetime | None,
+    reason: str,
+    owner: str | None,
+    ends_with_alert: bool,
+    yes: bool,
+    dry_run: bool,
+    env: str | None,
+    output: str,
+) -> None:
+    """Hold alerts back for a time: those that fire from now on and meet each CONDITION. What it matches now is shown
+    first.
+
+    A condition is a label, = or !=, and a value with * and ?. Labels are name, kind, service, group, severity, source,
+    and the alert's own. What still fires at the end is told then; that it has ended is told at once.
+
+    \b
+    omc alerts silence name=rds-* --for 2h --reason "the instance is resized" --env production
+    omc alerts silence service=backend severity=3 --until 2026-11-30T18:00+11:00 --reason "load test" --env staging
+    """
+    from omc.responder import records
+    from omc.responder.alerts_document import preview_document
+    from omc.responder.silences import Created
+
+    matchers = parse_all(conditions)
+    if (period is None) == (until is None):
+        raise WrongUse("Say how long it holds: --for PERIOD, or --until TIME.")
+    with _desk(context.obj, env, writes=True) as desk:
+        assert desk is not None  # who writes has one  # noqa: S101
+        zone = desk.environment.time_zone
+        matching = records.matching(desk.store, desk.rules, matchers)
+        preview = preview_document(matching, [str(each) for each in matchers], zone)
+        if dry_run or output == "table":
+            show_document(preview, output)
+        if dry_run:
+            return
+        _ask(yes)
+        actor = _actor(desk.environment)
+        end = until if until is not None else desk.store.now() + (period or timedelta(0))
+        created = Created(matchers, reason, owner or actor.name, end, ends_with_alert)
+        made = records.create_silence(desk.store, desk.rules, created, actor.name, actor.link)
+    if output == "table":
+        echo(line(f"Silence {made.number} of {desk.environment.name} holds until {format_time(made.until, zone)}."))
+        return
+    from omc.responder.alerts_document import silences_document
+
+    show_document(silences_document([made], {}, desk.environment.name, zone, made.created_at, everything=True), output)
+
+
+@alerts.command()
+@click.argument("number", type=click.IntRange(1, 2**31 - 1), metavar="NUMBER")
+@click.option("--for", "period", type=Period(), metavar="PERIOD", help="Not now: so long from now.")
+@click.option("--why", default="", help="Why.")
+@environment_option
+@click.pass_context
+def unsilence(context: click.Context, number: int, period: timedelta | None, why: str, env: str | None) -> None:
+    """End a silence now, or at another time. What it holds and fires still is told at once.
+
+    \b
+    omc alerts unsilence 3 --why "the instance is back" --env production
+    omc alerts unsilence 3 --for 2h --env production
+    """
+    from omc.responder import records
+
+    with _desk(context.obj, env, writes=True) as desk:
+        assert desk is not None  # who writes has one  # noqa: S101
+        actor, where = _actor(desk.environment), desk.environment.name
+        if period is not None:
+            until = desk.store.now() + period
+            made = records.extend_silence(desk.store, desk.rules, number, until, actor.name, actor.link)
+            echo(
+                line(f"Silence {number} of {where} holds until {format_time(made.until, desk.environment.time_zone)}.")
+            )
+            return
+        ended = f"{actor.name} ended it{f': {why}' if why else ''}."
+        records.end_silence(desk.store, desk.rules, number, ended, actor.name, actor.link)
+        echo(line(f"Silence {number} of {where} is over; what fires still is told."))
+
+
+@alerts.command()
+@environment_option
+@click.option("--all", "everything", is_flag=True, help="Also those that are over.")
+@OUTPUT
+@click.pass_context
+def silences(context: click.Context, env: str | None, everything: bool, output: str) -> None:
+    """The silences that hold, what each holds now, and those that never held anything.
+
+    \b
+    omc alerts silences --env production
+    omc alerts silences --env production --all --output json
+    """
+    from omc.responder import records
+    from omc.responder.alerts_document import silences_document
+
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    with _desk(context.obj, env) as desk:
+        if desk is None:
+            document = silences_document(
+                [], {}, environment.name, environment.time_zone, _never(), everything=everything
+            )
+        else:
+            now = desk.store.now()
+            found = records.silences_of(desk.store, environment.name)
+            shown = [each for each in found if everything or each.is_active(now)]
+            holds = records.held_by_silences(desk.store, environment.name)
+            document = silences_document(
+                shown, holds, environment.name, environment.time_zone, now, everything=everything
+            )
+    show_document(document, output)
+
+
+@alerts.command()
+@environment_option
+@OUTPUT
+@click.pass_context
+def rebuild(context: click.Context, env: str | None, output: str) -> int:
+    """Make the table of alerts anew from their events, and say whether it was what they say.
+
+    Exit code 0: it was; 1: it is now.
+
+    \b
+    omc alerts rebuild --env production
+    """
+    from omc.responder import records
+    from omc.responder.alerts_document import rebuilt_document
+
+    with _desk(context.obj, env, writes=True) as desk:
+        assert desk is not None  # who writes has one  # noqa: S101
+        number, wrong = records.rebuild(desk.store, desk.environment.name)
+        show_document(rebuilt_document(desk.environment.name, number, wrong), output)
+    return 1 if wrong else 0
+
+
+def _find(desk: _Desk | None, alert: str, env: str | None) -> tuple[Alert, int | None]:
+    """The alert of this name, or whose key begins so, with the open incident that knows of it."""
+    from omc.responder import records
+
+    found: Sequence[tuple[Alert, int | None]] = ()
+    if desk is not None:
+        listed = records.listed(desk.store, desk.rules, everything=True)
+        found = [each for each in listed if each[0].facts is not None and each[0].facts.name == alert] or [
+            each for each in listed if len(alert) >= 4 and each[0].key.startswith(alert)
+        ]
+    if not found:
+        where = f" --env {env}" if env else ""
+        raise WrongUse(f'No alert "{alert}" was ever heard of here. See: omc alerts list --all{where}')
+    if len(found) > 1:
+        keys = ", ".join(each.key[:12] for each, _ in found)
+        raise WrongUse(f'"{alert}" are {len(found)} alerts; say which, by its key: {keys}')
+    return found[0]
+
+
+def _ask(yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise WrongUse("There is nobody to ask whether to silence this: say --yes, or look first with --dry-run.")
+    if not click.confirm("Silence this?", err=True):
+        raise Refused("Nothing was silenced.")
+
+
+def _never() -> datetime:
+    return datetime.fromisoformat("2000-01-01T00:00:00+00:00")
+
+
+def _actor(environment: Environment) -> Actor:
+    """Who does it. An alert is silenced also when AWS can't be asked who this is: then by the name of this machine's
+    user."""
+    try:
+        return actor_of(Gateway(environment, access_to(environment)))
+    except Unknown as error:
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        echo(line(f"{error.message} So the record names you {who}."), err=True)
+        return Actor(who)
