@@ -11,8 +11,8 @@ from omc.config.alert_tables import AlertsTable
 from omc.model.matchers import parse_all
 from omc.responder.alerts import Alert
 from omc.responder.model import Notification, alert_key, digest
-from omc.responder.pipeline import Outcome, Situation, run, run_again
-from omc.responder.pipeline.situation import LookAgain
+from omc.responder.pipeline import Outcome, Situation
+from omc.responder.replay import Simulation
 from omc.responder.rules import Rules, from_table
 from omc.responder.silences import Silence
 
@@ -70,42 +70,47 @@ def silence(*conditions: str, number: int = 1, begin: float = 0, end: float = 60
 
 
 class Board:
-    """A situation over time: notifications go in, deadlines are kept, and everything that came of it is remembered."""
+    """A situation over time, with everything that came of what was put into it."""
 
     def __init__(self, rules_: Rules | None = None, silences: Sequence[Silence] = ()) -> None:
-        self.situation = Situation(rules_ or rules(), silences={each.number: each for each in silences})
+        self.simulation = Simulation(Situation(rules_ or rules(), silences={each.number: each for each in silences}))
         self.outcomes: list[Outcome] = []
-        self.deadlines: dict[str, datetime] = {}
         self.now = START
 
-    def take(self, *told: Notification, now: float | None = None) -> Outcome:
+    @property
+    def situation(self) -> Situation:
+        return self.simulation.situation
+
+    def take(self, *notifications: Notification, now: float | None = None) -> Outcome:
         """Take them in at that minute, else each as soon as it has happened; what became of the last."""
         made: tuple[Outcome, ...] = ()
-        for each in told:
+        for each in notifications:
             self.forward(max(self.now, each.at if now is None else minute(now)))
-            self.situation, made = run(self.situation, each, self.now)
-            self._note(made)
+            made = self.simulation.take(each, self.now)
+            self.outcomes += made
         return made[0]
 
     def forward(self, to: datetime) -> None:
         """Let the time pass, and look again at what is due by then."""
-        while due := [(at, key) for key, at in self.deadlines.items() if at <= to]:
-            at, key = min(due)
+        while (due := self.simulation.next_due(to)) is not None:
+            at, key = due
             self.now = max(self.now, at)
-            del self.deadlines[key]
-            self.situation, made = run_again(self.situation, self.situation.alerts[key], self.now)
-            self._note(made)
+            self.simulation.deadlines.pop(key)
+            self.outcomes += self.simulation.look_again(key, self.now)
         self.now = max(self.now, to)
 
-    def _note(self, made: Iterable[Outcome]) -> None:
-        for outcome in made:
-            self.outcomes.append(outcome)
-            for effect in outcome.effects:
-                if isinstance(effect, LookAgain):
-                    if effect.at is None:
-                        self.deadlines.pop(effect.key, None)
-                    else:
-                        self.deadlines[effect.key] = effect.at
+    def resolve(self, number: int) -> None:
+        """As a person does it."""
+        views = dict(self.situation.incidents)
+        views[number] = replace(views[number], resolved_at=self.now)
+        self.simulation.situation = replace(self.situation, incidents=views)
+
+    def take_out(self, name: str, number: int, to: int | None = None) -> None:
+        """As a person does who says that an alert doesn't belong to an incident."""
+        views, key = dict(self.situation.incidents), key_of(name)
+        view = views[number]
+        views[number] = replace(view, firing=view.firing - {key}, ended=view.ended - {key}, left={**view.left, key: to})
+        self.simulation.situation = replace(self.situation, incidents=views)
 
     def alert(self, name: str) -> Alert:
         return self.situation.alerts[key_of(name)]

@@ -174,12 +174,21 @@ def test_the_events_of_an_alert_come_to_the_alert(told: list[Notification], data
             before = seen.get(outcome.key, Alert("staging", outcome.key, 0))
             seen[outcome.key] = alerts.apply(before, alerts.Event(minute(50), "omc responder", read))
     for key, alert in board.situation.alerts.items():
-        assert (seen[key].is_firing, seen[key].hold, seen[key].incident) == (alert.is_firing, alert.hold, alert.incident)
+        assert (seen[key].is_firing, seen[key].hold, seen[key].incident) == (
+            alert.is_firing,
+            alert.hold,
+            alert.incident,
+        )
 
 
 def test_a_silence_is_what_its_events_say_also_as_json() -> None:
     created = silences.Created(SILENCES[1].matchers, "the disk is replaced", "jo", minute(40), ends_with_alert=True)
-    for payload in (created, silences.Used("abc", "rds-no-data"), silences.Extended(minute(9)), silences.Ended("Over.")):
+    for payload in (
+        created,
+        silences.Used("abc", "rds-no-data"),
+        silences.Extended(minute(9)),
+        silences.Ended("Over."),
+    ):
         assert silences.TYPES.read(*silences.TYPES.write(payload)) == payload
 
 

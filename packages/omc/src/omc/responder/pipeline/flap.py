@@ -28,7 +28,7 @@ def flap(passing: Passing, situation: Situation) -> Passing:
         return passing.step(STAGE, "passed", f"{flaps}, but it is over already.")
     if facts.severity not in rules.flapping_severities:
         return passing.step(STAGE, "passed", f"{flaps}, but no SEV-{facts.severity} is held for that.")
-    if passing.before is not None and not passing.is_second_look:
+    if passing.before is not None:
         view = situation.where(passing.key, passing.before.incident)
         if view is not None and view.is_open:
             return passing.step(STAGE, "passed", f"{flaps}, but incident {view.number} is open for it.")
