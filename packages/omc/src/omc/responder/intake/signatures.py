@@ -126,7 +126,7 @@ class SnsVerifier:
         if not isinstance(topic, str) or topic not in self.topics:
             return Rejected(text(f"Topic {text(topic) or 'unknown'} is not listened to.", MAX_REASON))
         version = envelope.get("SignatureVersion")
-        if version not in self.versions:
+        if not isinstance(version, str) or version not in self.versions:
             return Rejected(f"Signature version {text(version, 20) or 'unknown'} isn't accepted; set 2 on the topic.")
         at = moment(envelope.get("Timestamp"))
         if at is None or not -MAX_AHEAD <= self.now() - at <= MAX_AGE:
