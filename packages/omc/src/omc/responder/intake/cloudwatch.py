@@ -152,7 +152,7 @@ def _change(
     if isinstance(state, Ignored):
         return ignored(f"{name}: {state.reason}")
     when = moment(at)
-    told = {"firing": "is firing", "ended": "is over"}[state] if value != "INSUFFICIENT_DATA" else "has no data"
+    happened = {"firing": "is firing", "ended": "is over"}[state] if value != "INSUFFICIENT_DATA" else "has no data"
     return notification(
         context,
         SOURCE,
@@ -161,7 +161,7 @@ def _change(
         name=name,
         state=state,
         at=when,
-        title=f"{name} {told}",
+        title=f"{name} {happened}",
         description="\n".join(filter(None, (text(about, 1_100), text(reason, 1_100)))),
         found={**found, "state": value},
     )

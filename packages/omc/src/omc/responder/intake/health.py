@@ -57,13 +57,13 @@ def _issue(event: Mapping[str, Any], detail: Mapping[str, Any], context: Context
     is_over = text(detail.get("statusCode")).lower() in CLOSED
     end = moment(detail.get("endTime")) or moment(detail.get("lastUpdatedTime"))
     where = text(detail.get("eventRegion") or event.get("region"))
-    told = text(detail.get("communicationId")) or text(detail.get("lastUpdatedTime")) or text(event.get("id"))
+    communication = text(detail.get("communicationId")) or text(detail.get("lastUpdatedTime")) or text(event.get("id"))
     concerned = _concerned(event, detail)
     return notification(
         context,
         SOURCE,
         f"{arn} {account}",
-        f"{told} {text(detail.get('page')) or '1'}",
+        f"{communication} {text(detail.get('page')) or '1'}",
         name=code,
         state="ended" if is_over else "firing",
         at=(end if is_over else moment(detail.get("startTime"))) or moment(event.get("time")),

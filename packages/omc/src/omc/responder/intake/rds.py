@@ -142,13 +142,13 @@ def _rds(
     subject = subject.removeprefix("rds:") or arn.rpartition(":")[2]
     if not subject or (not event_id and not categories):
         return unreadable("An event of RDS's that doesn't say of what, or which.")
-    said = text(message, 1_000)
+    sentence = text(message, 1_000)
     meaning = RDS_EVENTS.get(event_id)
     if meaning is None and categories & ALERTING:
         meaning = Meaning("failure", "firing")
     if meaning is None or meaning.says == "nothing":
         what = ", ".join(sorted(categories)) or "no category"
-        return ignored(f"{subject}: {event_id or 'an event'} ({what}) is none that anybody is told of: {said}")
+        return ignored(f"{subject}: {event_id or 'an event'} ({what}) is none that anybody is told of: {sentence}")
     return _told(
         context,
         RDS,
@@ -156,7 +156,7 @@ def _rds(
         identity=arn or subject,
         subject=subject,
         event=event_id or "failure",
-        said=said,
+        sentence=sentence,
         at=at,
         has_end=meaning.about in HAS_END,
         found={"arn": arn, "event_id": event_id, "categories": " ".join(sorted(categories)), **found},
@@ -174,8 +174,8 @@ def elasticache_from_sns(message: Mapping[str, Any], context: Context) -> Intake
     if key is None:
         return unreadable("A message of ElastiCache's that doesn't name its event.")
     name = key.partition(":")[2].split()[0]
-    said = " ".join(text(value, 600) for value in list(message.values())[:10])
-    return _elasticache(context, name, text(message[key]), said)
+    sentence = " ".join(text(value, 600) for value in list(message.values())[:10])
+    return _elasticache(context, name, text(message[key]), sentence)
 
 
 def elasticache_from_text(message: str, context: Context) -> Intake | None:
@@ -199,16 +199,16 @@ def elasticache_from_event(event: Mapping[str, Any], context: Context) -> Intake
         identity=f"{subject} {kind}",
         subject=subject,
         event=kind,
-        said=text(detail.get("message"), 1_000) or kind,
+        sentence=text(detail.get("message"), 1_000) or kind,
         at=moment(event.get("time")),
         has_end=False,
         found={"account": event.get("account"), "region": event.get("region")},
     )
 
 
-def _elasticache(context: Context, name: str, value: str, said: str) -> Intake:
+def _elasticache(context: Context, name: str, value: str, sentence: str) -> Intake:
     # The window comes as text in place of the name or after it.
-    subject = next(iter(re.findall(r"Cluster ID: ([\w-]+)", said)), "") or value.split(" ")[0]
+    subject = next(iter(re.findall(r"Cluster ID: ([\w-]+)", sentence)), "") or value.split(" ")[0]
     if not subject:
         return ignored(f"{name} of an unnamed cluster.") if name else unreadable("An event of ElastiCache's, unnamed.")
     meaning = ELASTICACHE_EVENTS.get(name.lower())
@@ -223,7 +223,7 @@ def _elasticache(context: Context, name: str, value: str, said: str) -> Intake:
         identity=subject,
         subject=subject,
         event=name,
-        said=said,
+        sentence=sentence,
         at=None,
         has_end=meaning.about == "replacement",
         found={},
@@ -238,7 +238,7 @@ def _told(
     identity: str,
     subject: str,
     event: str,
-    said: str,
+    sentence: str,
     at: Any,
     has_end: bool,
     found: Mapping[str, object],
@@ -253,28 +253,28 @@ def _told(
             name=f"{subject} {meaning.about}",
             state="firing" if meaning.says == "firing" else "ended",
             at=at,
-            title=f"{subject}: {said or event}",
-            description=said,
+            title=f"{subject}: {sentence or event}",
+            description=sentence,
             found={**found, "event": event, "subject": subject, **({} if has_end else {"has_end": "no"})},
         )
-    start, end = _window(said)
+    start, end = _window(sentence)
     return Planned(
         id=digest(source, context.environment, f"{identity} {meaning.about}"),
         source=source,
         environment=context.environment,
         subject=subject,
-        what=text(f"{meaning.about}: {said or event}", 300),
+        what=text(f"{meaning.about}: {sentence or event}", 300),
         start=start or (when if meaning.says == "begun" else None),
         end=end or (when if meaning.says == "over" else None),
         at=when,
         is_over=meaning.says == "over",
-        description=said,
+        description=sentence,
     )
 
 
-def _window(said: str) -> tuple[Any, Any]:
+def _window(sentence: str) -> tuple[Any, Any]:
     """The start and end of a maintenance window that a text names, the new ones where it was moved."""
-    start, end = _START.search(said), _END.search(said)
+    start, end = _START.search(sentence), _END.search(sentence)
     return (
         moment(start[1].strip(" .,"), UTC) if start else None,
         moment(end[1].strip(" .,"), UTC) if end else None,

@@ -83,7 +83,7 @@ def _refuse(constant: str) -> object:
 
 def _is_shallow(value: object) -> bool:
     level: list[object] = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_DEPTH + 1):
         following: list[object] = []
         for each in level:
             if isinstance(each, Mapping):
