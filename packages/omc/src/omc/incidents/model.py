@@ -31,6 +31,7 @@ from omc.incidents.events import (
     Noted,
     Opened,
     Paged,
+    PageFailed,
     PostmortemChanged,
     PostmortemMoved,
     Reopened,
@@ -154,7 +155,8 @@ class _State:
     unmitigated_since: datetime | None = None
     unmitigated_round: int = 0
     unmitigated_from: int = 0
-    paged: dict[tuple[int, int], str] = field(default_factory=dict)
+    paged: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
     skipped: set[tuple[int, int]] = field(default_factory=set)
 
     @property
@@ -173,7 +175,7 @@ class _State:
         """From now on nobody has it: people are paged from the first rung on."""
         self.since, self.first_round = at, self.new_round()
         self.acknowledgement = self.snooze = self.unmitigated_since = self.everybody_at = None
-        self.paged, self.skipped = {}, set()
+        self.paged, self.failed, self.skipped = {}, {}, set()
         if SEVERITIES[self.severity].pages_everybody:
             self.everybody_at, self.everybody_round = at, self.first_round
 
@@ -188,7 +190,7 @@ class _State:
 
     def run_mitigation(self, at: datetime) -> None:
         person = self.acknowledgement.person if self.acknowledgement else ""
-        steps = [step for (_, step), paged in self.paged.items() if paged == person]
+        steps = [step for (_, step), paged in self.paged.items() if person in paged]
         self.unmitigated_from = max(steps or [step for _, step in self.paged], default=0)
         self.unmitigated_since, self.unmitigated_round = at, self.new_round()
 
@@ -207,7 +209,7 @@ def _frozen(state: _State, events: tuple[IncidentEvent, ...]) -> Incident:
     for name, value in values.items():
         if isinstance(value, dict):
             values[name] = dict(value)
-    paging.update(paged=dict(state.paged), skipped=frozenset(state.skipped))
+    paging.update(paged=dict(state.paged), failed=dict(state.failed), skipped=frozenset(state.skipped))
     return Incident(events=events, paging=Paging(**paging), **values)
 
 
@@ -287,9 +289,8 @@ def _mitigated(state: _State, event: IncidentEvent, payload: Mitigated) -> None:
     if not state.is_open:
         return
     held = state.acknowledgement
-    state.acknowledgement = (
-        Acknowledgement(event.by, event.at, None, None) if held is None else replace(held, until=None, lasts=None)
-    )
+    if held is None:
+        state.acknowledgement = Acknowledgement(event.by, event.at, None, None)
     state.hold()
     state.snooze = None
 
@@ -329,8 +330,7 @@ def _alert_joined(state: _State, event: IncidentEvent, payload: AlertJoined) -> 
     if not state.is_open or state.mitigated_at is None:
         return
     _is_unmitigated(state)
-    if state.acknowledgement is not None:
-        state.run_mitigation(event.at)
+    state.wait(event.at)  # whoever mitigated it may be asleep again
 
 
 def _alert_ended(state: _State, event: IncidentEvent, payload: AlertEnded) -> None:
@@ -348,11 +348,8 @@ def _acknowledged(state: _State, event: IncidentEvent, payload: Acknowledged) ->
     if not state.is_open:
         return
     lasts = payload.until - event.at if payload.until is not None else None
-    if state.mitigated_at is not None:
-        lasts = None
-    until = None if lasts is None else payload.until
     at = state.acknowledgement.at if state.acknowledgement is not None else event.at
-    state.acknowledgement = Acknowledgement(payload.person, at, until, lasts)
+    state.acknowledgement = Acknowledgement(payload.person, at, payload.until, lasts)
     state.take(event.at)
 
 
@@ -382,13 +379,26 @@ def _snooze_ended(state: _State, event: IncidentEvent, payload: SnoozeEnded) -> 
 
 def _paged(state: _State, _: IncidentEvent, payload: Paged) -> None:
     if payload.step is not None:
-        state.paged[payload.round, payload.step] = payload.person
-        state.next_round = max(state.next_round, payload.round + 1)
+        turn = (payload.round, payload.step)
+        state.paged[turn] = (*state.paged.get(turn, ()), payload.person)
+        state.skipped.discard((payload.round, payload.step))
+        _has_begun(state, payload.round)
+
+
+def _page_failed(state: _State, _: IncidentEvent, payload: PageFailed) -> None:
+    state.failed[payload.key] = payload.why
 
 
 def _step_skipped(state: _State, _: IncidentEvent, payload: StepSkipped) -> None:
     state.skipped.add((payload.round, payload.step))
-    state.next_round = max(state.next_round, payload.round + 1)
+    _has_begun(state, payload.round)
+
+
+def _has_begun(state: _State, number: int) -> None:
+    """A round of pages; a later one than that in which everybody was to be paged stands for it."""
+    state.next_round = max(state.next_round, number + 1)
+    if state.since is not None and number > state.everybody_round:
+        state.everybody_at = None
 
 
 def _merged(state: _State, _: IncidentEvent, payload: Merged) -> None:
@@ -471,6 +481,7 @@ _EFFECTS: Mapping[type, Callable[[_State, IncidentEvent, Any], None]] = {
     Snoozed: _snoozed,
     SnoozeEnded: _snooze_ended,
     Paged: _paged,
+    PageFailed: _page_failed,
     StepSkipped: _step_skipped,
     Merged: _merged,
     Absorbed: _absorbed,
