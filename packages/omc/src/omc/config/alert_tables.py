@@ -107,26 +107,6 @@ class AlertsTable(Table, frozen=True, kw_only=True):
             example=30,
         ),
     ] = 60
-    quiet_minutes: Annotated[
-        int,
-        key(
-            "An incident is over once its alerts have ended and nothing fired for so long.",
-            least=1,
-            most=240,
-            unit="minutes",
-            example=30,
-        ),
-    ] = 15
-    reopen_minutes: Annotated[
-        int,
-        key(
-            "An alert that fires again so soon after its incident was resolved reopens it.",
-            least=0,
-            most=1440,
-            unit="minutes",
-            example=30,
-        ),
-    ] = 60
     without_end_minutes: Annotated[
         int,
         key(

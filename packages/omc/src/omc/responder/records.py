@@ -56,13 +56,12 @@ from omc.store import alerts as table
 from omc.store import eventlog, inbox
 from omc.store.deadlines import Deadline, clear_deadline, set_deadline, set_deadlines, take_due
 from omc.store.eventlog import append, retry_on_conflict, wait_turn
+from omc.store.incidents import CAPTURE, ESCALATION
 from omc.store.opened import Store, Transaction
-from omc.store.outbox import enqueue
+from omc.store.outbox import enqueue, withdraw
 
 LOOK_AGAIN = "alert"
 """The kind of the deadline at which an alert is looked at again, by its key."""
-ESCALATION = "escalation"
-"""The kind of the deadline at which an incident's own life goes on, by its number."""
 KINDS = (LOOK_AGAIN, SILENCE_END)
 """The deadlines that ``look_at_due`` takes."""
 INBOX = "notification"
@@ -279,6 +278,9 @@ class Writer:
                 event = append(self.transaction, incident_events.TYPES, stream, opened, seen=0)
                 self.incidents[effect.incident] = from_first_event(self.rules.environment, effect.incident, event)
                 self.touched.add(effect.incident)
+                set_deadline(
+                    self.transaction, CAPTURE, self.rules.environment, str(effect.incident), self.transaction.at
+                )
             case Reopen():
                 self._add(effect.incident, Reopened(effect.why))
             case Join():
@@ -291,15 +293,14 @@ class Writer:
                 self._merge(effect)
 
     def _merge(self, effect: Merge) -> None:
-        gone = self.incidents[effect.incident]
-        for key in effect.keys:
-            alert = gone.alerts[key]
-            self._add(effect.incident, AlertLeft(key, effect.into))
-            self._add(effect.into, AlertJoined(key, alert.name, alert.severity, alert.service))
-            if not alert.is_firing:
-                self._add(effect.into, AlertEnded(key))
+        moved = [self.incidents[effect.incident].alerts[key] for key in effect.keys]
+        withdraw(self.transaction, self.rules.environment, effect.incident)
+        for alert in moved:
+            self._add(effect.incident, AlertLeft(alert.key, effect.into))
         self._add(effect.incident, Merged(effect.into))
         self._add(effect.into, Absorbed(effect.incident, effect.keys))
+        for alert in moved:
+            self._add(effect.into, AlertJoined(alert.key, alert.name, alert.severity, alert.service))
 
     def _add(self, number: int, payload: incident_events.Payload) -> None:
         before = self.incidents[number]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from omc.config import Environment, Stack
@@ -49,8 +49,10 @@ class Rules:
     channel: str = ""
     """Where people are told what needs no answer: ``#alerts``."""
     group_window: timedelta = timedelta(minutes=ALERTS.group_window_minutes)
-    reopen_within: timedelta = timedelta(minutes=ALERTS.reopen_minutes)
-    quiet: timedelta = timedelta(minutes=ALERTS.quiet_minutes)
+    reopen_within: timedelta = timedelta(minutes=60)
+    """So soon after its incident's end an alert that fires again reopens it: ``on_call.reopen_minutes``."""
+    quiet: timedelta = timedelta(minutes=15)
+    """So long after its last alert's end an incident is over, if all is well: ``on_call.quiet_minutes``."""
     without_end: timedelta = timedelta(minutes=ALERTS.without_end_minutes)
     unknown_severity: int = ALERTS.unknown_severity
     flapping_fires: int = ALERTS.flapping.fires
@@ -68,7 +70,12 @@ class Rules:
 def rules_of(stack: Stack, environment: Environment) -> Rules:
     """Those of omc.toml. ``WrongUse`` where a condition is none."""
     services = frozenset(each.name for each in environment.services)
-    return from_table(stack.alerts, environment.name, environment.alarm_prefix, services, stack.channels.alerts)
+    table = from_table(stack.alerts, environment.name, environment.alarm_prefix, services, stack.channels.alerts)
+    return replace(
+        table,
+        reopen_within=timedelta(minutes=stack.on_call.reopen_minutes),
+        quiet=timedelta(minutes=stack.on_call.quiet_minutes),
+    )
 
 
 def from_table(
@@ -84,8 +91,6 @@ def from_table(
         services=services,
         channel=channel,
         group_window=timedelta(minutes=table.group_window_minutes),
-        reopen_within=timedelta(minutes=table.reopen_minutes),
-        quiet=timedelta(minutes=table.quiet_minutes),
         without_end=timedelta(minutes=table.without_end_minutes),
         unknown_severity=table.unknown_severity,
         flapping_fires=table.flapping.fires,

@@ -31,7 +31,7 @@ def group(passing: Passing, situation: Situation) -> Passing:
         return _join(passing, situation, first, why, tuple(each.number for each in others))
     if before is not None and before.resolved_at is not None:
         since = passing.now - before.resolved_at
-        if since < situation.rules.reopen_within:
+        if since <= situation.rules.reopen_within:
             return _reopen(passing, before, minutes(since.total_seconds()))
     return _open(passing, situation)
 
@@ -52,7 +52,7 @@ def _of_group(passing: Passing, situation: Situation) -> IncidentView | None:
         if other.key == passing.key or other.facts is None or other.facts.group != facts.group or other.hold:
             continue
         view = situation.where(other.key, other.incident)
-        if view is None or not view.has(other.key) or not _is_near(view, passing.now, situation):
+        if view is None or not _is_near(view, passing.now, situation):
             continue
         if passing.key in view.left or not _is_root(other, situation):
             continue  # people took it out of there, or the other is in the incident of what explains it
@@ -108,7 +108,7 @@ def _join(
     joined = replace(joined, incident=view.number)
     for number in absorbed:
         gone = situation.incidents[number]
-        joined = joined.then(Merge(number, view.number, tuple(sorted(gone.firing | gone.ended))))
+        joined = joined.then(Merge(number, view.number, tuple(sorted(gone.firing))))
     worst = min([facts.severity, *(situation.incidents[number].severity for number in absorbed)])
     if worst < view.severity:
         joined = joined.then(Raise(view.number, worst))

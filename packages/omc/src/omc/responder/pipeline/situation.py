@@ -89,7 +89,7 @@ class Raise:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """An incident goes on in another one, with its alerts."""
+    """An incident goes on in another one, with those of its alerts that fire."""
 
     incident: int
     into: int
@@ -249,7 +249,5 @@ def _changed(view: IncidentView, change: Join | End, at: datetime) -> IncidentVi
 
 def _merge(incidents: dict[int, IncidentView], effect: Merge, at: datetime) -> None:
     gone, into = incidents[effect.incident], incidents[effect.into]
-    incidents[effect.incident] = replace(gone, merged_into=effect.into)
-    incidents[effect.into] = replace(
-        into, firing=into.firing | gone.firing, ended=into.ended | gone.ended, changed_at=at
-    )
+    incidents[effect.incident] = replace(gone, merged_into=effect.into, firing=frozenset())
+    incidents[effect.into] = replace(into, firing=into.firing | gone.firing, changed_at=at)
