@@ -106,6 +106,7 @@ def _stack(table: StackTable, file: Path) -> Stack:
         on_call=table.on_call,
         channels=table.channels,
         store=table.store,
+        notify=table.notify,
         persons={name: _person(name, each) for name, each in table.people.items()},
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from omc.config.environment_tables import Day
+from omc.config.notify_tables import DEFAULT_NOTIFY, NotifySettings
 from omc.config.people import NO_PEOPLE, People
 from omc.config.service_tables import Thresholds
 from omc.config.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
@@ -202,5 +203,6 @@ class Stack:
     on_call: OnCall
     channels: Channels
     store: StoreSettings = OWN_STORE
+    notify: NotifySettings = DEFAULT_NOTIFY
     persons: Mapping[str, Person] = field(default_factory=dict)
     """Those of ``[people]``, by the table's name."""
