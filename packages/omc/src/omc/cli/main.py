@@ -60,6 +60,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.cli.incident",
             "The record of incidents: what users suffer, how bad it is, what was done, how it ended.",
         ),
+        "notify": LazyCommand(
+            "omc.notify.command",
+            "Whether pages reach people: send a test page, see what waits in the outbox, send again what failed.",
+        ),
         "audit": LazyCommand("omc.cli.audit", "The record: append-only, each event chained to the one before."),
         "worker": LazyCommand(
             "omc.cli.worker",

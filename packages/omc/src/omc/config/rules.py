@@ -109,12 +109,12 @@ def _people(people: dict[str, PersonTable]) -> Iterator[Problem]:
 
 def _contacts(people: dict[str, PersonTable], notify: NotifySettings) -> Iterator[Problem]:
     """What a contact names must be there: a page to it would fail at night, and nobody would know before."""
-    tables = {"pagerduty": notify.pagerduty, "webhook": notify.webhook}
+    tables = {"pagerduty": list(notify.pagerduty), "webhook": list(notify.webhook)}
     for person, table in people.items():
         for number, contact in enumerate(table.contacts):
             channel, _, name = contact.partition(":")
             if channel in tables and name not in tables[channel]:
-                near = did_you_mean(name, list(tables[channel]))
+                near = did_you_mean(name, tables[channel])
                 message = f"names {shown(name)}, and there is no [notify.{channel}.{name}].{near}"
                 yield (person, "contacts", number), message
 
