@@ -136,7 +136,7 @@ class Listener:
             try:
                 address = str(self.api.call("apps.connections.open")["url"])
                 _require_slack(address, self.api.address)
-                socket = connect(
+                opening = connect(
                     address,
                     open_timeout=5,
                     close_timeout=1,
@@ -144,6 +144,8 @@ class Listener:
                     ping_timeout=SILENCE - PING_INTERVAL,
                     max_size=MAX_BYTES,
                 )
+                # Entered, since websockets wants it, and never left: two of them overlap at a refresh.
+                socket = opening.__enter__()
             except SlackFailure as failed:
                 if isinstance(failed.outcome, Refused):
                     raise SocketModeOff(f"{scrubbed(str(failed))}. Check OMC_SLACK_APP_TOKEN.") from failed
@@ -168,6 +170,8 @@ class Listener:
                 self._take(connection, text)
         except (ConnectionClosed, OSError):
             pass
+        except Exception as error:  # noqa: BLE001 - the connection is replaced, and it is said why
+            self.report(f"A connection to Slack was given up: {type(error).__name__}.")
         finally:
             self._events.put((connection, "closed"))
 

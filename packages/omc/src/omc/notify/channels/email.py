@@ -47,7 +47,7 @@ def mail(page: Page, recipient: str, sender: str) -> EmailMessage:
     message = EmailMessage(POLICY)
     message["From"] = sender
     message["To"] = recipient
-    message["Subject"] = line(headline(page) if page.incident else page.message.short)
+    message["Subject"] = _header(headline(page) if page.incident else page.message.short)
     message["Message-ID"] = _message_id(page.key, domain)
     message["Idempotency-Key"] = page.key
     if page.incident:
@@ -61,6 +61,12 @@ def mail(page: Page, recipient: str, sender: str) -> EmailMessage:
     message.set_content(terminal.render(document, width=WIDTH, wrap=True) + "\n", charset="utf-8")
     message.add_alternative(HTML.format(html.render(document)), subtype="html", charset="utf-8")
     return message
+
+
+def _header(text: str) -> str:
+    """A text within a header. An encoded word in it would be decoded by Python's own email package, and a line break
+    that it holds would begin another header."""
+    return line(text).replace("=?", "= ?")
 
 
 def _message_id(of: str, domain: str) -> str:
