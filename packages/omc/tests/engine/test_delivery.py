@@ -74,12 +74,12 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-class Said:
+class Scripted:
     """Channels that say what a test wants, in place of the real ones, and what they were given."""
 
     def __init__(self, **answers: Outcome | Callable[[], Outcome]) -> None:
         self.deliveries: list[Delivery] = []
-        self.channels = {Channel(name): self._sending(answer) for name, answer in answers.items()}
+        self.functions = {Channel(name): self._sending(answer) for name, answer in answers.items()}
 
     def _sending(self, answer: Outcome | Callable[[], Outcome]) -> Any:
         def send(delivered: Delivery, _: ChannelContext) -> Outcome:
@@ -89,8 +89,10 @@ class Said:
         return send
 
 
-def sender_of(store: Store, said: Said, tell: Tell = tell_nobody, **more: Any) -> Sender:
-    return Sender(store, ("staging",), said.channels, ChannelContext(stack_with(), store.now), "test", tell, **more)
+def sender_of(store: Store, channels: Scripted, tell: Tell = tell_nobody, **more: Any) -> Sender:
+    return Sender(
+        store, ("staging",), channels.functions, ChannelContext(stack_with(), store.now), "test", tell, **more
+    )
 
 
 def ask(store: Store, *pages: Page) -> None:
@@ -116,12 +118,12 @@ def is_whole(store: Store) -> bool:
 
 def test_a_page_is_sent_once_and_the_record_says_so(store: Store) -> None:
     ask(store, page("ntfy:jo", "email:jo@example.com"))
-    said = Said(ntfy=Sent("n1"))
-    sender = sender_of(store, said)
+    channels = Scripted(ntfy=Sent("n1"))
+    sender = sender_of(store, channels)
     assert sender.run_once()
     assert not sender.run_once()
     row = row_of(store)
-    assert (row.state, row.attempts, row.holder, len(said.deliveries)) == (SENT, 1, None, 1)
+    assert (row.state, row.attempts, row.holder, len(channels.deliveries)) == (SENT, 1, None, 1)
     assert row.sent_at is not None
     assert (row.log[0]["contact"], row.log[0]["outcome"], row.log[0]["reference"]) == ("ntfy:jo", "sent", "n1")
     assert is_whole(store)
@@ -133,43 +135,43 @@ def test_urgent_pages_come_first_and_those_that_are_not_due_later(store: Store, 
         enqueue(transaction, page("ntfy:jo", key="later"), transaction.at + timedelta(minutes=15))
         enqueue(transaction, page("ntfy:jo", key="elsewhere", environment="production"))
         enqueue(transaction, page("ntfy:jo", key="of-none", environment="", is_urgent=False))
-    said = Said(ntfy=Sent())
-    sender = sender_of(store, said)
+    channels = Scripted(ntfy=Sent())
+    sender = sender_of(store, channels)
     while sender.run_once():
         pass
-    assert [each.page.key for each in said.deliveries] == ["b", "c", "a", "of-none"]
+    assert [each.page.key for each in channels.deliveries] == ["b", "c", "a", "of-none"]
     clock.forward(900)
     assert sender.run_once()
-    assert said.deliveries[-1].page.key == "later"
+    assert channels.deliveries[-1].page.key == "later"
 
 
 def test_a_method_that_refuses_falls_over_to_the_next_at_once(store: Store, clock: Clock) -> None:
     ask(store, page("slack:U024BE7LH", "sms:+61400000000", "email:jo@example.com"))
-    said = Said(slack=Refused("user_disabled"), sms=TryAgain("busy", 60.0), email=Sent())
-    sender = sender_of(store, said)
+    channels = Scripted(slack=Refused("user_disabled"), sms=TryAgain("busy", 60.0), email=Sent())
+    sender = sender_of(store, channels)
     while sender.run_once():
         pass
-    assert [str(each.method) for each in said.deliveries] == [
+    assert [str(each.method) for each in channels.deliveries] == [
         "slack:U024BE7LH",
         "sms:+61400000000",
         "email:jo@example.com",
     ]
-    assert {each.page.key for each in said.deliveries} == {"page:staging:3:0:jo"}
+    assert {each.page.key for each in channels.deliveries} == {"page:staging:3:0:jo"}
     assert row_of(store).state == SENT
 
 
 def test_a_method_that_is_busy_is_tried_again_when_it_is_time(store: Store, clock: Clock) -> None:
-    answers = iter([TryAgain("busy", 5.0, may_have_arrived=True), Sent()])
+    answers: Iterator[Outcome] = iter([TryAgain("busy", 5.0, may_have_arrived=True), Sent()])
     ask(store, page("ntfy:jo"))
-    said = Said(ntfy=lambda: next(answers))
-    sender = sender_of(store, said)
+    channels = Scripted(ntfy=lambda: next(answers))
+    sender = sender_of(store, channels)
     assert sender.run_once()
     assert row_of(store).state == WAITING
     clock.forward(4.9)
     assert not sender.run_once()
     clock.forward(0.1)
     assert sender.run_once()
-    assert [each.may_have_arrived for each in said.deliveries] == [False, True]
+    assert [each.may_have_arrived for each in channels.deliveries] == [False, True]
     assert row_of(store).attempts == 2
 
 
@@ -183,8 +185,8 @@ def test_whoever_waits_for_a_page_is_told_with_what_is_written(store: Store, clo
         enqueue(transaction, page("ntfy:bob", key=f"page:staging:3:{len(told)}:bob", recipient="bob"))
 
     ask(store, page("slack:U024BE7LH", "sms:+61400000000"))
-    said = Said(slack=TryAgain("down"), sms=Refused("opted out"), ntfy=Sent())
-    sender = sender_of(store, said, tell)
+    channels = Scripted(slack=TryAgain("down"), sms=Refused("opted out"), ntfy=Sent())
+    sender = sender_of(store, channels, tell)
     for _ in range(400):
         while sender.run_once():
             pass
@@ -202,7 +204,7 @@ def test_whoever_waits_for_a_page_is_told_with_what_is_written(store: Store, clo
 def test_a_page_without_methods_fails_at_once(store: Store) -> None:
     told: list[bool] = []
     ask(store, page())
-    sender_of(store, Said(), lambda _t, _p, undelivered: told.append(undelivered.is_final)).run_once()
+    sender_of(store, Scripted(), lambda _t, _p, undelivered: told.append(undelivered.is_final)).run_once()
     assert row_of(store).state == FAILED
     assert told == [True]
 
@@ -214,7 +216,7 @@ def test_what_the_owner_gets_wrong_does_not_send_a_page_again(store: Store) -> N
         raise ValueError(f"token={CANARY}")
 
     ask(store, page("ntfy:jo"))
-    sender_of(store, Said(ntfy=Refused("no")), tell, report=notes.append).run_once()
+    sender_of(store, Scripted(ntfy=Refused("no")), tell, report=notes.append).run_once()
     assert row_of(store).state == FAILED
     assert any(note.startswith("Nobody was told what became of the page") for note in notes)
     assert CANARY not in "".join(notes)
@@ -230,7 +232,7 @@ def test_an_owner_who_is_not_the_first_to_write_is_told_again(store: Store) -> N
             raise eventlog.Conflict("Somebody else changed incident staging 3 at the same moment.")
 
     ask(store, page("ntfy:jo"))
-    sender_of(store, Said(ntfy=Refused("no")), tell).run_once()
+    sender_of(store, Scripted(ntfy=Refused("no")), tell).run_once()
     assert attempts == [0, 1]
     assert row_of(store).state == FAILED
 
@@ -249,7 +251,7 @@ def test_a_channel_that_hangs_or_breaks_costs_its_time_and_no_more(
         raise RuntimeError(f"password={CANARY}")
 
     ask(store, page("slack:U024BE7LH", "sms:+61400000000", "ntfy:jo"))
-    sender = sender_of(store, Said(slack=hang, sms=broken, ntfy=Sent()))
+    sender = sender_of(store, Scripted(slack=hang, sms=broken, ntfy=Sent()))
     for _ in range(20):
         while sender.run_once():
             pass
@@ -271,8 +273,8 @@ def test_a_page_that_is_withdrawn_is_not_sent_and_one_on_its_way_stays_withdrawn
             assert withdraw(transaction, "staging", 3) == 2
         return Sent()
 
-    said = Said(ntfy=acknowledged)
-    sender = sender_of(store, said)
+    channels = Scripted(ntfy=acknowledged)
+    sender = sender_of(store, channels)
     assert sender.run_once()
     assert not sender.run_once()
     assert [row_of(store, key).state for key in ("a", "b")] == [WITHDRAWN, WITHDRAWN]
@@ -285,7 +287,7 @@ def test_a_page_of_another_version_is_left_to_it(store: Store, clock: Clock) -> 
     with store.engine.begin() as connection:
         connection.exec_driver_sql("""UPDATE outbox SET page = replace(page, '"key"', '"name"')""")
     notes: list[str] = []
-    sender = sender_of(store, Said(ntfy=Sent()), report=notes.append)
+    sender = sender_of(store, Scripted(ntfy=Sent()), report=notes.append)
     assert sender.run_once()
     assert not sender.run_once()
     assert "another version wrote" in notes[0]
@@ -295,9 +297,9 @@ def test_a_page_of_another_version_is_left_to_it(store: Store, clock: Clock) -> 
 
 
 def test_a_page_that_failed_is_sent_anew_when_somebody_asks(store: Store) -> None:
-    answers = iter([Refused("no"), Sent()])
+    answers: Iterator[Outcome] = iter([Refused("no"), Sent()])
     ask(store, page("ntfy:jo"))
-    sender = sender_of(store, Said(ntfy=lambda: next(answers)))
+    sender = sender_of(store, Scripted(ntfy=lambda: next(answers)))
     sender.run_once()
     assert row_of(store).state == FAILED
     with store.transaction("jo") as transaction:
@@ -342,7 +344,7 @@ def test_a_page_is_held_by_one_until_its_lease_is_over(store: Store, clock: Cloc
 
 def test_a_sender_that_was_away_for_longer_than_its_lease_writes_nothing(store: Store, clock: Clock) -> None:
     notes: list[str] = []
-    other = sender_of(store, Said(ntfy=Sent("other's")))
+    other = sender_of(store, Scripted(ntfy=Sent("other's")))
 
     def slow() -> Outcome:
         clock.forward(61)
@@ -350,7 +352,7 @@ def test_a_sender_that_was_away_for_longer_than_its_lease_writes_nothing(store: 
         return Sent("late")
 
     ask(store, page("ntfy:jo"))
-    sender_of(store, Said(ntfy=slow), report=notes.append).run_once()
+    sender_of(store, Scripted(ntfy=slow), report=notes.append).run_once()
     assert [entry["reference"] for entry in row_of(store).log] == ["other's"]
     assert notes[-1].endswith("took longer than its lease; another sender has it.")
 
@@ -365,10 +367,10 @@ def test_a_page_that_was_sent_is_not_sent_again_because_the_database_was_gone(st
         return Sent()
 
     ask(store, page("ntfy:jo"))
-    said = Said(ntfy=cut_off)
-    sender_of(store, said, report=notes.append).run_once()
+    channels = Scripted(ntfy=cut_off)
+    sender_of(store, channels, report=notes.append).run_once()
     assert row_of(store).state == SENT
-    assert len(said.deliveries) == 1
+    assert len(channels.deliveries) == 1
     assert "does not answer" in notes[0]
 
 
@@ -402,6 +404,8 @@ def test_two_senders_of_four_threads_send_each_page_once(store: Store, receiver:
         each.wake()
     for thread in threads:
         thread.join(10)
+    for each in senders:
+        each.context.http.close()
     assert set(keys_of(receiver).values()) == {1}
     assert all(is_signed(request, SECRETS["OMC_WEBHOOK_SECRET_HOOK"]) for request in receiver.requests)
     assert is_whole(store)
@@ -448,18 +452,18 @@ def test_what_was_paged_is_followed_up_where_it_was_sent(store: Store) -> None:
         page("slack:U024BE7LH", key="page:staging:3:0:bob"),
         page("sms:+61400000000", key="page:staging:3:0:eve"),
     )
-    said = Said(pagerduty=Sent("k"), slack=Sent("D024BE7LH/1700000000.000001"), sms=Sent("m"))
-    sender = sender_of(store, said)
+    channels = Scripted(pagerduty=Sent("k"), slack=Sent("D024BE7LH/1700000000.000001"), sms=Sent("m"))
+    sender = sender_of(store, channels)
     while sender.run_once():
         pass
-    said.deliveries.clear()
+    channels.deliveries.clear()
     for expected in (2, 0):
         with store.transaction("responder") as transaction:
             message = Message("Acknowledged by jo.")
             assert follow_up(transaction, "staging", 3, "acknowledge", message) == expected
     while sender.run_once():
         pass
-    assert {(each.page.key, str(each.method)) for each in said.deliveries} == {
+    assert {(each.page.key, str(each.method)) for each in channels.deliveries} == {
         ("acknowledge:page:staging:3:0:jo", "pagerduty:jo-pages"),
         ("acknowledge:page:staging:3:0:bob", "slack:D024BE7LH/1700000000.000001"),
     }
@@ -507,6 +511,7 @@ def test_no_secret_is_in_a_row_a_log_or_a_note(store: Store, receiver: Receiver,
         while sender.run_once():
             pass
         clock.forward(30)
+    sender.context.http.close()
     row = row_of(store)
     assert row.attempts == len(contacts)
     assert "[redacted]" in str(row.log)
@@ -517,10 +522,10 @@ def test_no_secret_is_in_a_row_a_log_or_a_note(store: Store, receiver: Receiver,
 
 def test_a_page_that_is_changed_by_nobody_has_the_same_key_in_every_attempt(store: Store, clock: Clock) -> None:
     ask(store, replace(page("ntfy:jo", "email:jo@example.com"), is_urgent=False))
-    said = Said(ntfy=TryAgain("down"), email=TryAgain("down"))
-    sender = sender_of(store, said)
+    channels = Scripted(ntfy=TryAgain("down"), email=TryAgain("down"))
+    sender = sender_of(store, channels)
     for _ in range(60):
         sender.run_once()
         clock.forward(600)
-    assert len(said.deliveries) > 5
-    assert {each.page.key for each in said.deliveries} == {"page:staging:3:0:jo"}
+    assert len(channels.deliveries) > 5
+    assert {each.page.key for each in channels.deliveries} == {"page:staging:3:0:jo"}

@@ -20,6 +20,8 @@ from support.receivers import APP_TOKEN, Receiver, Slack, slack_server
 from support.slack_socket import TEAM, SocketServer, button, command, message, socket_server
 from support.waiting import eventually
 
+MEMBER = "U024BE7LH"
+
 
 class Handler:
     """Keeps what it was given; may be held up, or fail."""
@@ -97,22 +99,20 @@ def test_a_button_a_command_and_a_message_come_in_as_what_they_are(server: Socke
     for envelope in (button("e1"), command("e2", " ack 3 "), message("e3")):
         server.deliver(envelope)
         eventually("its acknowledgement", lambda: server.is_acknowledged(envelope["envelope_id"]), within=10)  # noqa: B023
-    assert ears.handler.seen == [
-        Button(
-            "e1",
-            TEAM,
-            "U024BE7LH",
-            "acknowledge",
-            "staging",
-            3,
-            None,
-            "D024BE7LH",
-            "1700000000.000001",
-            ears.handler.seen[0].response_url,
-        ),  # type: ignore[union-attr]
-        Command("e2", TEAM, "U024BE7LH", "ack 3", "C0000001", ears.handler.seen[1].response_url),  # type: ignore[union-attr]
-        ChannelMessage("Ev1", TEAM, "U024BE7LH", "C0000001", "1700000000.000002", "posted", "I restart the backend"),
-    ]
+    pressed, typed, posted = ears.handler.seen
+    assert isinstance(pressed, Button)
+    assert (pressed.user, pressed.action, pressed.environment, pressed.incident) == (
+        MEMBER,
+        "acknowledge",
+        "staging",
+        3,
+    )
+    assert (pressed.channel, pressed.message) == ("D024BE7LH", "1700000000.000001")
+    assert isinstance(typed, Command)
+    assert (typed.user, typed.text, typed.channel) == (MEMBER, "ack 3", "C0000001")
+    assert posted == ChannelMessage(
+        "Ev1", TEAM, MEMBER, "C0000001", "1700000000.000002", "posted", "I restart the backend"
+    )
     assert server.acknowledged == {"e1": None, "e2": {"response_type": "ephemeral", "text": "done: ack 3"}, "e3": None}
     assert CANARY not in repr(ears.handler.seen), "who has the response_url may answer in our name"
 

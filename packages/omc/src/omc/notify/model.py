@@ -88,7 +88,7 @@ def log_document(log: Sequence[Entry]) -> list[Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RetryPolicy:
     """How long what is tried."""
 
     delays: tuple[timedelta, ...]
@@ -105,9 +105,9 @@ def _seconds(*numbers: float) -> tuple[timedelta, ...]:
     return tuple(timedelta(seconds=number) for number in numbers)
 
 
-URGENT = Pace(_seconds(2, 5), timedelta(seconds=15), _seconds(30, 60, 120), timedelta(minutes=30))
+URGENT = RetryPolicy(_seconds(2, 5), timedelta(seconds=15), _seconds(30, 60, 120), timedelta(minutes=30))
 """Somebody has to be woken: a dead channel costs a quarter of a minute."""
-NOTICE = Pace(_seconds(30, 120, 600), timedelta(minutes=20), _seconds(1800, 3600), timedelta(hours=24))
+NOTICE = RetryPolicy(_seconds(30, 120, 600), timedelta(minutes=20), _seconds(1800, 3600), timedelta(hours=24))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +156,13 @@ def next_attempt(page: Page, log: Sequence[Entry], now: datetime) -> Next:
     It gives the same method and round whenever it is asked; a time that has passed is ``now``.
     """
     log = current(log)
-    pace = URGENT if page.is_urgent else NOTICE
+    policy = URGENT if page.is_urgent else NOTICE
     if not page.methods:
         return Failed(f"{page.recipient} has no contact method.")
     if not log:
         return Attempt(0, now)
     last = log[-1]
-    if last.round == 1 and (again := _again(pace, [each for each in log if each.method == last.method])) is not None:
+    if last.round == 1 and (again := _again(policy, [each for each in log if each.method == last.method])) is not None:
         return Attempt(last.method, max(again, now))
     usable = [number for number in range(len(page.methods)) if not _is_refused(log, number)]
     for number in usable:
@@ -170,11 +170,11 @@ def next_attempt(page: Page, log: Sequence[Entry], now: datetime) -> Next:
             return FallOver(number, now, last.round)
     if not usable:
         return Failed(in_vain(page, log))
-    due_at = last.at + pace.pauses[min(last.round, len(pace.pauses)) - 1]
+    due_at = last.at + policy.pauses[min(last.round, len(policy.pauses)) - 1]
     free = [number for number in usable if _free_at(log, number) <= due_at]
     number = free[0] if free else min(usable, key=lambda each: _free_at(log, each))
     due_at = max(due_at, _free_at(log, number))
-    if due_at - log[0].at > pace.give_up:
+    if due_at - log[0].at > policy.give_up:
         return Failed(in_vain(page, log))
     return FallOver(number, max(due_at, now), last.round + 1, is_new_round=True)
 
@@ -192,14 +192,14 @@ def in_vain(page: Page, log: Sequence[Entry]) -> str:
     return f"{page.recipient} was not reached. {reasons}."
 
 
-def _again(pace: Pace, own: Sequence[Entry]) -> datetime | None:
+def _again(policy: RetryPolicy, own: Sequence[Entry]) -> datetime | None:
     """When the method is tried again within its bound; None where it isn't."""
     last = own[-1]
-    if last.outcome != TRY_AGAIN or len(own) > len(pace.delays):
+    if last.outcome != TRY_AGAIN or len(own) > len(policy.delays):
         return None
-    due_at = max(last.at + pace.delays[len(own) - 1], _free_at(own, last.method))
+    due_at = max(last.at + policy.delays[len(own) - 1], _free_at(own, last.method))
     began = own[0].at - timedelta(seconds=own[0].seconds)
-    return due_at if due_at - began <= pace.bound else None
+    return due_at if due_at - began <= policy.bound else None
 
 
 def _is_refused(log: Sequence[Entry], method: int) -> bool:

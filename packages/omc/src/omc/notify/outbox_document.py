@@ -8,11 +8,12 @@ from typing import Any
 
 from omc.model.pages import Page
 from omc.model.typed_json import from_json
-from omc.notify.model import Entry, current, in_vain, log_from
+from omc.notify.model import SENT, Entry, current, in_vain, log_from
 from omc.output.document import Document, Literal, Paragraph, Row, Severity, Status, Table, Verdict
-from omc.store.outbox import FAILED, SENT, WAITING, OutboxRow
+from omc.store.outbox import FAILED, WAITING, OutboxRow
 from omc.times import ago, format_time, iso
 
+ORDER = (Severity.OK, Severity.UNKNOWN, Severity.FAILURE)
 SEVERITIES = {SENT: Severity.OK, WAITING: Severity.UNKNOWN, FAILED: Severity.FAILURE}
 
 
@@ -25,28 +26,35 @@ def outbox_document(rows: Sequence[OutboxRow], now: datetime, zone: str, *, only
     return Document("", (table if rows else Paragraph(none),), data=data)
 
 
-def trial_document(row: OutboxRow, zone: str) -> Document:
-    """A test page: each hop with the time that it took, and how it ended."""
-    page, log = from_json(Page, row.page), current(log_from(row.log))
-    rows = [Row(("outbox", "written", format_time(row.created_at, zone), ""))]
+def trial_document(recipient: str, rows: Sequence[OutboxRow], zone: str) -> Document:
+    """Test pages: each hop with the time that it took, and how it ended. With several, the worst of them is said."""
+    hops = [_hops(row, zone) for row in rows]
+    table = Table(("hop", "outcome", "at", "time"), tuple(hop for some in hops for hop in some))
+    worst = max((_verdict(row) for row in rows), key=lambda verdict: ORDER.index(verdict.status.severity))
+    data = {"pages": [_data(row) for row in rows]}
+    return Document(f"Test page to {recipient}", (table,), verdict=worst, data=data)
+
+
+def _hops(row: OutboxRow, zone: str) -> list[Row]:
+    hops = [Row(("outbox", "written", format_time(row.created_at, zone), ""))]
     previous = row.created_at
-    for entry in log:
+    for entry in current(log_from(row.log)):
         waited = max(0.0, (entry.at - previous).total_seconds() - entry.seconds)
         took = f"{waited:.2f} s until it was taken, {entry.seconds:.2f} s to send"
-        rows.append(Row((entry.contact, _status(entry), format_time(entry.at, zone), took)))
+        hops.append(Row((entry.contact, _status(entry), format_time(entry.at, zone), took)))
         previous = entry.at
-    table = Table(("hop", "outcome", "at", "time"), tuple(rows))
-    return Document(f"Test page to {row.recipient}", (table,), verdict=_verdict(row, page, log), data=_data(row))
+    return hops
 
 
-def _verdict(row: OutboxRow, page: Page, log: Sequence[Entry]) -> Verdict:
+def _verdict(row: OutboxRow) -> Verdict:
+    page, log = from_json(Page, row.page), current(log_from(row.log))
+    tried = in_vain(page, log) if log else "Nobody has tried yet."
     if row.state == SENT:
         seconds = (log[-1].at - row.created_at).total_seconds()
         sentence = f"{log[-1].contact} took it over after {seconds:.2f} s. Ask {row.recipient} whether it arrived."
         return Verdict(Status("sent", Severity.OK), sentence)
     if row.state == FAILED:
-        return Verdict(Status("failed", Severity.FAILURE), in_vain(page, log) if log else "There is no contact method.")
-    tried = in_vain(page, log) if log else "Nobody has tried yet."
+        return Verdict(Status("failed", Severity.FAILURE), tried)
     return Verdict(Status("unknown", Severity.UNKNOWN), f"It is still on its way. {tried}")
 
 

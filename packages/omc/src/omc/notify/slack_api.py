@@ -64,15 +64,15 @@ class SlackApi:
         answer = post(self.http, f"{self.address.rstrip('/')}/{method}", body, headers)
         if not isinstance(answer, Answer):
             raise SlackFailure(_unsent(answer))
-        said = answer.json()
-        error = line(str((said or {}).get("error", "")))
+        response = answer.json()
+        error = line(str((response or {}).get("error", "")))
         if (failed := failure(answer, "Slack", error)) is not None:
             raise SlackFailure(_unsent(failed), error)
-        if said is None:
+        if response is None:
             raise SlackFailure(TryAgain("Slack answered something that is no JSON", may_have_arrived=True))
-        if said.get("ok") is not True:
+        if response.get("ok") is not True:
             raise SlackFailure(_meaning(method, error or "an error without a name", answer.after), error)
-        return said
+        return response
 
     def direct_message(self, user: str) -> str:
         """The id of the conversation with a member."""

@@ -28,8 +28,8 @@ def send(delivery: Delivery, context: ChannelContext) -> Outcome:
     answer = post(context.http, context.stack.notify.ntfy.server, body, headers)
     if not isinstance(answer, Answer):
         return answer
-    said = answer.json() or {}
-    return failure(answer, "ntfy", line(str(said.get("error", "")))) or Sent(str(said.get("id", "")))
+    response = answer.json() or {}
+    return failure(answer, "ntfy", line(str(response.get("error", "")))) or Sent(str(response.get("id", "")))
 
 
 def payload(delivery: Delivery) -> dict[str, Any]:

@@ -39,11 +39,11 @@ def send(delivery: Delivery, context: ChannelContext) -> Outcome:
     answer = post(context.http, f"{integration.api.rstrip('/')}/v2/enqueue", body, headers)
     if not isinstance(answer, Answer):
         return answer
-    said = answer.json() or {}
-    errors = said.get("errors")
+    response = answer.json() or {}
+    errors = response.get("errors")
     words = "; ".join(map(str, errors)) if isinstance(errors, list) else ""
-    reason = line(": ".join(word for word in (str(said.get("message", "")), words) if word))
-    return failure(answer, "PagerDuty", reason) or Sent(str(said.get("dedup_key", "")))
+    reason = line(": ".join(word for word in (str(response.get("message", "")), words) if word))
+    return failure(answer, "PagerDuty", reason) or Sent(str(response.get("dedup_key", "")))
 
 
 def event(page: Page) -> dict[str, Any]:
