@@ -17,6 +17,7 @@ import msgspec
 
 from omc.config.fields import Table
 from omc.config.mistakes import allowed_at, dotted, keys_of, shown, taken_apart
+from omc.config.notify_tables import SECRETS
 from omc.config.tables import StackTable
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -30,15 +31,28 @@ with [omc.schema.json](omc.schema.json), which the file's first line names: `#:s
 
 A `<…>` in a table's name is a name that you choose: small letters, digits and hyphens.
 """
+SECRETS_INTRODUCTION = """\
+## Secrets
+
+None stands in omc.toml. Each is read from the environment of the process when it is needed, and is kept in no log and
+no table. `<NAME>` is the name of the table in capitals, with `_` for `-`.
+
+| variable | what it is |
+|---|---|"""
 Path_ = tuple[str | int, ...]
 
 
 def files() -> dict[Path, str]:
     """Each file with what belongs into it."""
     return {
-        DOCS / "configuration.md": "\n".join([INTRODUCTION, *_page(StackTable, ())]) + "\n",
+        DOCS / "configuration.md": "\n".join([INTRODUCTION, *_page(StackTable, ()), *_secrets()]) + "\n",
         DOCS / "omc.schema.json": json.dumps(schema(), indent=2, ensure_ascii=False) + "\n",
     }
+
+
+def _secrets() -> Iterator[str]:
+    yield SECRETS_INTRODUCTION
+    yield from (f"| `{name}` | {meaning} |" for name, meaning in SECRETS.items())
 
 
 def schema() -> dict[str, Any]:
@@ -70,16 +84,17 @@ def _page(table: type[Table], path: Path_, *, is_item: bool = False) -> Iterator
     header = f"[[{dotted(path)}]]" if is_item else f"[{dotted(path)}]"
     yield f"## `{header}`\n" if path else "## Top of the file\n"
     yield f"{cleandoc(table.__doc__ or '')}\n"
-    yield "| key | what it is | allowed | unit | default | example |"
-    yield "|---|---|---|---|---|---|"
-    inner = []
+    inner, rows = [], []
     fields = {each.name: each for each in msgspec.structs.fields(table)}
     for name, hint in keys_of(table).items():
         if below := _table_within(hint, (*path, name)):
             inner.append(below)
         else:
-            yield _row(name, hint, fields[name], (*path, name))
-    yield ""
+            rows.append(_row(name, hint, fields[name], (*path, name)))
+    if rows:
+        yield "| key | what it is | allowed | unit | default | example |"
+        yield "|---|---|---|---|---|---|"
+        yield from [*rows, ""]
     for kind, below_path, is_list in inner:
         yield from _page(kind, below_path, is_item=is_list)
 
@@ -92,6 +107,7 @@ def _table_within(hint: Any, path: Path_) -> tuple[type[Table], Path_, bool] | N
         kind, path = taken_apart(get_args(kind)[1])[0], (*path, f"<{str(path[-1]).rstrip('s')}>")
         path = path if path[0] != "people" else ("people", "<person>")
         path = path if path[0] != "approvals" else ("approvals", "<environment>")
+        path = path if path[0] != "notify" else (*path[:-1], "<name>")
     elif is_list:
         kind, _ = taken_apart(get_args(kind)[0])
     return (kind, path, is_list) if isinstance(kind, type) and issubclass(kind, Table) else None

@@ -28,6 +28,29 @@ TEXT = (
 [people.jo]
 aws = ["jo@example.com"]
 github = ["jo-gh"]
+contacts = ["slack:U024BE7LH", "pagerduty:jo-pages", "webhook:hook"]
+
+[notify.slack]
+team = "T024BE7LH"
+
+[notify.email]
+host = "smtp.example.com"
+port = 465
+sender = "omc@example.com"
+security = "tls"
+user = "omc"
+
+[notify.sms]
+sender_id = "OhMyCoins"
+
+[notify.pagerduty.jo-pages]
+api = "https://events.eu.pagerduty.com"
+
+[notify.ntfy]
+server = "https://ntfy.example.com"
+
+[notify.webhook.hook]
+url = "https://example.com/pages"
 
 [github]
 repository = "owner/name"
@@ -48,7 +71,7 @@ WHOLE = tomllib.loads(TEXT)
 SCHEMA = json.loads((REPOSITORY / "docs/omc.schema.json").read_text())
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 Path_ = tuple[Any, ...]
-NAMED = {("environments",), ("services",), ("people",), ("approvals",)}
+NAMED = {("environments",), ("services",), ("people",), ("approvals",), ("notify", "pagerduty"), ("notify", "webhook")}
 """Tables whose keys are names."""
 
 

@@ -113,6 +113,28 @@ def test_the_window_is_aest_all_year(folder: Path) -> None:
         ("[services.frontend]", "[services.Front_End]", "Front_End", ["small letters, digits and hyphens"]),
         ("port = 8000", "port = true", "port = true", ["is true"]),
         ('public_path = "/"', 'public_path = "prices"', '"prices"', ["a path such as /api/v1/coins"]),
+        *(
+            ("[channels]", f"[people.jo]\naws = ['jo']\ncontacts = ['{contact}']\n{table}\n[channels]", contact, [why])
+            for contact, table, why in (
+                ("pagerduty:jo", "[notify.pagerduty.joe]", 'no [notify.pagerduty.jo]. Did you mean "joe"?'),
+                ("webhook:jo", "", 'names "jo", and there is no [notify.webhook.jo].'),
+                ("fax:jo", "", "slack:U024BE7LH, email:jo@example.com"),
+            )
+        ),
+        *(
+            ("[channels]", f"[notify.{table}]\n{text}\n\n[channels]", text.splitlines()[-1], [why])
+            for table, text, why in (
+                ("webhook.hook", "url = 'http://example.com/x'", "a URL without a login, https://"),
+                ("webhook.hook", "url = 'https://me:secret@example.com/x'", "a URL without a login, https://"),
+                ("ntfy", "token = 'tk_1'", "notify.ntfy.token is not a key here"),
+                ("email", "host = 'm.example'\nsender = 'o@m.example'\nsecurity = 'none'", "is not this machine"),
+                (
+                    "email",
+                    "host = 'localhost'\nsender = 'o@m.example'\nsecurity = 'none'\nuser = 'omc'",
+                    "would log in without TLS",
+                ),
+            )
+        ),
         ("[environments.staging]", "[environments.staging]\nprobe = 'no'", "= 'no'", ["allowed is true or false"]),
         *(
             (

@@ -135,6 +135,8 @@ COMMANDS: Mapping[str, str] = {
     "audit verify": """
         logs DescribeLogStreams GetLogEvents
         s3 ListObjectsV2""",
+    "notify test": """
+        sns Publish""",
     "doctor": """
         acm DescribeCertificate
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource

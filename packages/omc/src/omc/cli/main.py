@@ -64,6 +64,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.responder.command_alerts",
             "Alerts: what fires, why somebody was paged or wasn't, silences, and what other rules would have done.",
         ),
+        "notify": LazyCommand(
+            "omc.notify.command",
+            "Whether pages reach people: send a test page, see what waits in the outbox, send again what failed.",
+        ),
         "audit": LazyCommand("omc.cli.audit", "The record: append-only, each event chained to the one before."),
         "worker": LazyCommand(
             "omc.cli.worker",

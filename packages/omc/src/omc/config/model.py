@@ -11,6 +11,7 @@ from typing import get_args
 
 from omc.config.alert_tables import ALERTS, AlertsTable
 from omc.config.environment_tables import Day
+from omc.config.notify_tables import DEFAULT_NOTIFY, NotifySettings
 from omc.config.people import NO_PEOPLE, People
 from omc.config.service_tables import Thresholds
 from omc.config.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
@@ -204,5 +205,6 @@ class Stack:
     channels: Channels
     store: StoreSettings = OWN_STORE
     alerts: AlertsTable = ALERTS
+    notify: NotifySettings = DEFAULT_NOTIFY
     persons: Mapping[str, Person] = field(default_factory=dict)
     """Those of ``[people]``, by the table's name."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from omc.config.environment_tables import EnvironmentTable
 from omc.config.mistakes import shown
+from omc.config.notify_tables import NotifySettings
 from omc.config.people import canonical_name
 from omc.config.tables import OnCall, PersonTable, StackTable
 from omc.config.toml_lines import Path as KeyPath
@@ -33,6 +34,8 @@ def problems(stack: StackTable) -> Iterator[Problem]:
         yield ("thresholds", "error_minutes"), f"is more than error_minutes_of, {thresholds.error_minutes_of}."
     yield from ((("on_call", *path), problem) for path, problem in _on_call(stack.on_call))
     yield from ((("people", *path), problem) for path, problem in _people(stack.people))
+    yield from ((("people", *path), problem) for path, problem in _contacts(stack.people, stack.notify))
+    yield from ((("notify", *path), problem) for path, problem in _notify(stack.notify))
     if stack.store.url and re.match(r"[a-z]+://[^/@]*:[^/@]*@|[^?]*\?.*\bpassword=", stack.store.url):
         message = "holds a password; leave it out here: PGPASSWORD, ~/.pgpass or OMC_STORE_URL."
         yield ("store", "url"), message
@@ -102,3 +105,24 @@ def _people(people: dict[str, PersonTable]) -> Iterator[Problem]:
                 owner = owners.setdefault((door, canonical_name(name)), person)
                 if owner != person:
                     yield (person, door), f"has {shown(name)}, which is {owner}'s already."
+
+
+def _contacts(people: dict[str, PersonTable], notify: NotifySettings) -> Iterator[Problem]:
+    """What a contact names must be there: a page to it would fail at night, and nobody would know before."""
+    tables = {"pagerduty": list(notify.pagerduty), "webhook": list(notify.webhook)}
+    for person, table in people.items():
+        for number, contact in enumerate(table.contacts):
+            channel, _, name = contact.partition(":")
+            if channel in tables and name not in tables[channel]:
+                near = did_you_mean(name, tables[channel])
+                message = f"names {shown(name)}, and there is no [notify.{channel}.{name}].{near}"
+                yield (person, "contacts", number), message
+
+
+def _notify(notify: NotifySettings) -> Iterator[Problem]:
+    email = notify.email
+    if email is not None and email.security == "none":
+        if email.host not in ("localhost", "127.0.0.1", "::1"):
+            yield ("email", "security"), f'is "none", and {email.host} is not this machine; use "starttls" or "tls".'
+        elif email.user is not None:
+            yield ("email", "user"), 'would log in without TLS; leave it out, or set security to "starttls" or "tls".'

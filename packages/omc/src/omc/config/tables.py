@@ -14,6 +14,7 @@ from msgspec import Meta, field
 from omc.config.alert_tables import AlertsTable
 from omc.config.environment_tables import ApprovalsTable, EnvironmentTable
 from omc.config.fields import ClockTime, Identifier, Table, key
+from omc.config.notify_tables import NotifySettings
 from omc.config.service_tables import ServiceTable, Thresholds
 
 CHANNEL, A_CHANNEL = r"#[^\s]+", 'a channel such as "#incidents"'
@@ -328,5 +329,6 @@ class StackTable(Table, frozen=True, kw_only=True):
         default_factory=dict
     )
     people: Annotated[dict[Identifier, PersonTable], key("See below.", default="none")] = field(default_factory=dict)
+    notify: Annotated[NotifySettings, key("See below.", default="as below")] = field(default_factory=NotifySettings)
     github: Annotated[GitHubSettings, key("See below.", default="as below")] = field(default_factory=GitHubSettings)
     store: Annotated[StoreSettings, key("See below.", default="as below")] = field(default_factory=StoreSettings)

@@ -6,11 +6,12 @@ next one, which sends it again with the same key.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Index, select, text
+from sqlalchemy import Index, Text, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from omc.model.pages import Page
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 WAITING, SENT, FAILED, WITHDRAWN = "waiting", "sent", "failed", "withdrawn"
+_NOTICE = '"is_urgent":false'
+"""In the text of a page that may wait. No text in a page has it: its quotes would be escaped."""
 
 
 class OutboxRow(Base):
@@ -83,6 +86,16 @@ def of_incident(session: Session, environment: str, incident: int) -> list[Outbo
     return list(session.scalars(query.order_by(OutboxRow.created_at, OutboxRow.key)))
 
 
+@dataclass(frozen=True, slots=True)
+class TakenPage:
+    """A page that a sender holds."""
+
+    row: OutboxRow
+    holder: str
+    was_held: bool
+    """Somebody held it before and never wrote down what came of it: it may have been sent."""
+
+
 def withdraw(transaction: Transaction, environment: str, incident: int, keys: Collection[str] | None = None) -> int:
     """Send none of an incident's pages that are still waiting, or none of these; how many that were. One that is being
     sent just now may still arrive."""
@@ -96,3 +109,47 @@ def withdraw(transaction: Transaction, environment: str, incident: int, keys: Co
         row.state = WITHDRAWN
         transaction.record("page.withdrawn", row)
     return len(rows)
+
+
+def take_due(
+    transaction: Transaction, environments: Sequence[str], holder: str, lease: timedelta, key: str | None = None
+) -> TakenPage | None:
+    """A page that is due, held by ``holder`` for so long; urgent ones first. None where none is due that nobody else
+    holds. ``key``: this page or none. A ``holder`` is never used for a second page."""
+    query = select(OutboxRow).where(
+        OutboxRow.state == WAITING,
+        OutboxRow.due_at <= transaction.at,
+        OutboxRow.environment.in_(environments),
+        or_(OutboxRow.lease_until.is_(None), OutboxRow.lease_until <= transaction.at),
+    )
+    if key is not None:
+        query = query.where(OutboxRow.key == key)
+    is_notice = OutboxRow.page.cast(Text).contains(_NOTICE, autoescape=True)
+    row = transaction.session.scalars(
+        query.order_by(is_notice, OutboxRow.due_at, OutboxRow.key).limit(1).with_for_update(skip_locked=True)
+    ).first()
+    if row is None:
+        return None
+    taken = TakenPage(row, holder, was_held=row.holder is not None)
+    row.holder, row.lease_until = holder, transaction.at + lease
+    return taken
+
+
+def held_by(transaction: Transaction, key: str, holder: str) -> OutboxRow | None:
+    """The page, locked; None where another has taken it since."""
+    row = transaction.session.get(OutboxRow, key, with_for_update=True)
+    return row if row is not None and row.holder == holder else None
+
+
+def pages(session: Session, environments: Sequence[str], states: Sequence[str], limit: int = 200) -> list[OutboxRow]:
+    """The newest pages in one of these states."""
+    query = select(OutboxRow).where(OutboxRow.environment.in_(environments), OutboxRow.state.in_(states))
+    return list(session.scalars(query.order_by(OutboxRow.created_at.desc(), OutboxRow.key).limit(limit)))
+
+
+def oldest_due(session: Session, environments: Sequence[str], now: datetime) -> datetime | None:
+    """Since when the page waits that is due longest; None where all that is due was sent."""
+    query = select(OutboxRow.due_at).where(
+        OutboxRow.state == WAITING, OutboxRow.environment.in_(environments), OutboxRow.due_at <= now
+    )
+    return session.scalars(query.order_by(OutboxRow.due_at).limit(1)).first()

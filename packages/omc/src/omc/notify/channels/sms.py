@@ -1,0 +1,43 @@
+"""SMS, by Amazon SNS. It says that it took a message over; whether it came to the phone stands in CloudWatch Logs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from omc.errors import AccessDenied, AwsRefused, OmcError, Throttled, WrongUse
+from omc.model.people import Channel
+from omc.notify.channels.registry import CHANNELS, ChannelContext, Delivery
+from omc.notify.model import Outcome, Refused, Sent, TryAgain
+from omc.notify.text import sms
+
+if TYPE_CHECKING:
+    from types_boto3_sns.type_defs import MessageAttributeValueTypeDef
+
+TRANSACTIONAL = "Transactional"
+"""Sent as reliably as can be; SNS's default is cheap and slow."""
+
+
+@CHANNELS.register(Channel.SMS)
+def send(delivery: Delivery, context: ChannelContext) -> Outcome:
+    page, settings = delivery.page, context.stack.notify.sms
+    gateway = context.gateway(page.environment)
+    if gateway is None:
+        return Refused(f"omc.toml has no environment {page.environment}, whose account would send it")
+    attributes: dict[str, MessageAttributeValueTypeDef] = {
+        "AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": TRANSACTIONAL}
+    }
+    if settings.sender_id is not None:
+        attributes["AWS.SNS.SMS.SenderID"] = {"DataType": "String", "StringValue": settings.sender_id}
+    if settings.origination_number is not None:
+        attributes["AWS.MM.SMS.OriginationNumber"] = {"DataType": "String", "StringValue": settings.origination_number}
+    try:
+        answer = gateway.client("sns").publish(
+            PhoneNumber=delivery.method.address, Message=sms(page.message.short, page.key), MessageAttributes=attributes
+        )
+    except (AccessDenied, AwsRefused, WrongUse) as error:
+        return Refused(error.message)
+    except Throttled as error:
+        return TryAgain(error.message)
+    except OmcError as error:  # no credentials just now, no answer, a failure of SNS's own
+        return TryAgain(error.message, may_have_arrived=True)
+    return Sent(str(answer.get("MessageId", "")))
