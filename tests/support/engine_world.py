@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from omc.store.location import StoreLocation
 from omc.store.opened import Store, utc_now
 from support.commands import Done as Done
 from support.github import job_of
+from support.waiting import eventually
 
 TESTS = Path(__file__).parents[1]
 
@@ -73,7 +73,12 @@ class Command:
         return self.code
 
     def done(self, timeout: float = 120) -> Done:
-        until(lambda: self.poll() is not None, timeout, lambda: f"{self.out.read_text()}{self.err.read_text()}")
+        eventually(
+            lambda: f"the command has ended: {self.out.read_text()}{self.err.read_text()}",
+            lambda: self.poll() is not None,
+            timeout,
+            every=0.02,
+        )
         return Done(self.code or 0, self.out.read_text(), self.err.read_text())
 
     def send(self, number: signal.Signals) -> None:
@@ -145,15 +150,6 @@ class World:
 
     def proof(self) -> Done:
         return self.omc("audit", "verify")
-
-
-def until(true: Callable[[], Any], timeout: float = 60, why: Callable[[], str] = lambda: "") -> Any:
-    """Wait until something is true, and give it."""
-    deadline = time.monotonic() + timeout
-    while not (found := true()):
-        assert time.monotonic() < deadline, f"it did not come to pass: {why()}"
-        time.sleep(0.01)
-    return found
 
 
 def place_in(server: embedded.Server, database: str) -> StoreLocation:

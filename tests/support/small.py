@@ -8,14 +8,14 @@ store, and the folder where Terraform works: that is for one of them at a time.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from support.stack import Done, Stack, clean_env, run
+from support.waiting import eventually
 
 SERVICE = "worker"
 STACK = """\
@@ -145,14 +145,13 @@ class Lane:
 
     def settled(self, within: float = 180) -> dict[str, Any]:
         """The service once it runs what it wants with one deployment, complete."""
-        deadline = time.monotonic() + within
-        while True:
+
+        def settled() -> dict[str, Any] | None:
             service = self.service
-            rollouts = [each["rolloutState"] for each in service["deployments"]]
-            if rollouts == ["COMPLETED"] and service["runningCount"] == service["desiredCount"]:
-                return service
-            assert time.monotonic() < deadline, f"{self.name} has not settled within {within:.0f} s: {rollouts}"
-            time.sleep(0.1)
+            is_complete = [each["rolloutState"] for each in service["deployments"]] == ["COMPLETED"]
+            return service if is_complete and service["runningCount"] == service["desiredCount"] else None
+
+        return eventually(lambda: f"{self.name} has settled: {self.service['deployments']}", settled, within)
 
 
 @contextmanager
@@ -283,12 +282,3 @@ def add_fault(world: Stack, **rule: Any) -> None:
 def faults_of(world: Stack, text: str) -> list[Any]:
     """Rules for calls that contain the text and that still wait for one."""
     return [rule for rule in world.private("faults")["faults"] if rule["containing"] == text]
-
-
-def until(what: str, ask: Callable[[], Any], within: float) -> Any:
-    """The first true answer; fails with what was waited for."""
-    deadline = time.monotonic() + within
-    while not (found := ask()):
-        assert time.monotonic() < deadline, f"not so within {within:.0f} s: {what}"
-        time.sleep(0.02)
-    return found

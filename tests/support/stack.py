@@ -1,4 +1,4 @@
-"""An applied local cloud as the rehearsals use it: commands run as a person would, clients, bounded waiting."""
+"""An applied local cloud as the rehearsals use it: commands run as a person would, and clients."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.commands import ROOT as ROOT
 from support.commands import Done as Done
 from support.commands import clean_env as clean_env
 from support.commands import run as run
-from support.waiting import eventually as eventually
+from support.waiting import eventually
 
 CLUSTER = "ohmycoins-staging"
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ecs_world import SERVER, World, build, until
+from ecs_world import SERVER, World, build
 from localcloud.core.cloud import Cloud
 from localcloud.services.autoscaling.decide import Decision, scale_in, scale_out, tracked
+from support.waiting import eventually
 
 PROFILE = "minimal"
 
@@ -95,17 +96,20 @@ def test_an_alarm_scales_out_and_in_within_the_limits(world: World) -> None:
     assert high.startswith("TargetTracking-service/rehearsal/scaled-AlarmHigh-")
 
     raise_alarm(world, high, 140.0)
-    until(lambda: world.service("scaled")["desiredCount"] == 2)
-    until(lambda: activities(world)[0]["StatusCode"] == "Successful")
+    eventually("the service is scaled out", lambda: world.service("scaled")["desiredCount"] == 2)
+    eventually("the scaling has succeeded", lambda: activities(world)[0]["StatusCode"] == "Successful")
     done = activities(world)[0]
     assert done["Description"] == "Setting desired count to 2."
     assert done["Cause"] == f"monitor alarm {high} in state ALARM triggered policy cpu"
     assert done["EndTime"] >= done["StartTime"]
 
     raise_alarm(world, low, 5.0)
-    until(lambda: world.service("scaled")["desiredCount"] == 1)
+    eventually("the service is scaled in", lambda: world.service("scaled")["desiredCount"] == 1)
     raise_alarm(world, low, 4.0)
-    until(lambda: any("NotScaledReasons" in one for one in activities(world, IncludeNotScaledActivities=True)))
+    eventually(
+        "it is said why nothing was scaled",
+        lambda: any("NotScaledReasons" in one for one in activities(world, IncludeNotScaledActivities=True)),
+    )
     reason = activities(world, IncludeNotScaledActivities=True)[0]["NotScaledReasons"][0]
     assert reason == {"Code": "AlreadyAtMinCapacity", "MinCapacity": 1, "CurrentCapacity": 1}
     assert all("NotScaledReasons" not in one for one in activities(world))
@@ -115,7 +119,7 @@ def test_an_alarm_scales_out_and_in_within_the_limits(world: World) -> None:
 def test_a_raised_minimum_starts_tasks_and_a_suspended_target_stays(world: World) -> None:
     scaling = world.aws("application-autoscaling")
     arn = scaling.register_scalable_target(MinCapacity=2, MaxCapacity=4, Tags={"Name": "scaled"}, **RESOURCE)
-    until(lambda: world.service("scaled")["desiredCount"] == 2)
+    eventually("the service has the new minimum", lambda: world.service("scaled")["desiredCount"] == 2)
     assert activities(world)[0]["Cause"] == "minimum capacity was set to 2"
     assert scaling.list_tags_for_resource(ResourceARN=arn["ScalableTargetARN"])["Tags"] == {"Name": "scaled"}
 
@@ -127,7 +131,10 @@ def test_a_raised_minimum_starts_tasks_and_a_suspended_target_stays(world: World
     high, low = put_policy(world)
     raise_alarm(world, high, 700.0)
     raise_alarm(world, low, 69.0)  # carried out after the other: when it has its answer, so has that
-    until(lambda: activities(world, IncludeNotScaledActivities=True)[0].get("NotScaledReasons"))
+    eventually(
+        "it is said why nothing was scaled",
+        lambda: activities(world, IncludeNotScaledActivities=True)[0].get("NotScaledReasons"),
+    )
     assert world.service("scaled")["desiredCount"] == 2
 
     scaling.deregister_scalable_target(**RESOURCE)

@@ -20,7 +20,7 @@ import pytest
 
 from localcloud.core import addresses
 from localcloud.core.lock import StateLock, started_at
-from support.stack import eventually
+from support.waiting import eventually
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -55,10 +55,7 @@ def kill(state: Path) -> None:
     """End the cloud as a crash does; a process may live on for a moment after it is killed."""
     pid = told(state)["pid"]
     os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while alive(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually("the cloud has ended", lambda: not alive(pid))
 
 
 def client(state: Path, service: str) -> Any:
@@ -114,10 +111,7 @@ def test_a_killed_cloud_comes_back(state: Path) -> None:
         except FileNotFoundError:
             return False  # not written yet, or just being replaced
 
-    deadline = time.monotonic() + 60
-    while not saved():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually("the queue is in the snapshot", saved)
     kill(state)
     up = localcloud("up", "--state", state)
     assert up.returncode == 0, up.stderr
@@ -135,11 +129,12 @@ def test_down_cleans_up_after_a_kill(state: Path) -> None:
 def test_ctrl_c_in_the_foreground_is_an_orderly_stop(state: Path) -> None:
     command = [sys.executable, "-m", "localcloud", "serve", "--state", str(state)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as served:
-        deadline = time.monotonic() + 60
-        while not (state / "cloud.json").exists():
-            assert time.monotonic() < deadline
+
+        def serves() -> bool:
             assert served.poll() is None
-            time.sleep(0.05)
+            return (state / "cloud.json").exists()
+
+        eventually("the cloud serves", serves)
         served.send_signal(signal.SIGINT)
         output, _ = served.communicate(timeout=60)
     assert served.returncode == 0, output

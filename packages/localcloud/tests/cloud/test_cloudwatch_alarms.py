@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from localcloud.core.cloud import Cloud, Settings
 from localcloud.core.registry import AwsError
 from localcloud.services.cloudwatch import Metrics, Notice
+from support.waiting import eventually
 
 Clients = Callable[..., Any]
 ACCOUNT = "123456789012"
@@ -486,15 +487,6 @@ def test_a_child_cannot_be_deleted_from_under_its_composite(story: Story) -> Non
 # Over the wire
 
 
-def wait_for(found: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if result := found():
-            return result
-        time.sleep(0.1)
-    raise AssertionError(f"nothing within {seconds} s")
-
-
 def test_an_alarm_is_described_as_it_was_put(shared_aws: Clients) -> None:
     cloudwatch = shared_aws("cloudwatch")
     put = {
@@ -569,7 +561,7 @@ def queue_of(aws: Clients, topic_arn: str, name: str) -> str:
 
 
 def receive(aws: Clients, url: str, seconds: float = 60) -> dict[str, Any]:
-    found = wait_for(lambda: aws("sqs").receive_message(QueueUrl=url).get("Messages"), seconds)
+    found = eventually("a message arrives", lambda: aws("sqs").receive_message(QueueUrl=url).get("Messages"), seconds)
     body: dict[str, Any] = json.loads(found[0]["Body"])
     return body
 
@@ -615,13 +607,14 @@ def test_a_breach_travels_from_the_sample_to_the_queue(shared_aws: Clients, shar
         "NewStateValue": "ALARM", "Region": "Asia Pacific (Sydney)",
     }  # fmt: skip
     assert {key: message[key] for key in record} == record
-    summaries = wait_for(
+    summaries = eventually(
+        "the action is in the alarm's history",
         lambda: [
             item["HistorySummary"]
             for item in cloudwatch.describe_alarm_history(AlarmName="errors-high", HistoryItemType="Action")[
                 "AlarmHistoryItems"
             ]
-        ]
+        ],
     )
     assert summaries == [f"Successfully executed action {topic}"]
     counted = cloudwatch.get_metric_statistics(
@@ -665,7 +658,7 @@ def test_a_composite_tells_its_children_and_a_failed_delivery_is_counted(
             Statistics=["Sum"],
         )["Datapoints"]
 
-    assert wait_for(failed)[0]["Sum"] == 1
+    assert eventually("the failed delivery is counted", failed)[0]["Sum"] == 1
     cloudwatch.delete_alarms(AlarmNames=["parent"])
     cloudwatch.delete_alarms(AlarmNames=["child"])
 
@@ -706,7 +699,7 @@ def test_an_http_subscriber_is_told_outside_of_the_lock_with_a_signature(
             shared_cloud.moto("sns").subscribe(topic, f"http://127.0.0.1:{inbox.server_port}/hook", "http")
         cloudwatch.put_metric_alarm(AlarmName="http", **{**ALARM, "AlarmActions": [topic]})
         cloudwatch.set_alarm_state(AlarmName="http", StateValue="ALARM", StateReason="rehearsal")
-        headers, body = wait_for(lambda: inbox.got)[0]
+        headers, body = eventually("the subscriber gets a message", lambda: inbox.got)[0]
         assert headers["x-amz-sns-message-type"] == "Notification"
         assert headers["x-amz-sns-topic-arn"] == topic
         assert json.loads(body["Message"])["NewStateReason"] == "rehearsal"

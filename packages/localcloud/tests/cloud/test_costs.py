@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_world import WAITER, build, cloud_at, until
+from ecs_world import WAITER, build, cloud_at
 from localcloud.core import billing
 from localcloud.core.billing import Item
 from localcloud.core.cloud import Cloud
@@ -32,6 +32,7 @@ from localcloud.services.costs.expressions import Location
 from localcloud.services.costs.ledger import Ledger, Line
 from localcloud.services.costs.sums import Sum, decimal
 from support.requests import private
+from support.waiting import eventually
 
 Clients = Callable[..., Any]
 HOUR = timedelta(hours=1)
@@ -93,7 +94,7 @@ def amounts(result: dict[str, Any], metric: str = "UnblendedCost") -> dict[tuple
 def test_an_hour_of_a_task_costs_its_cpu_and_memory(cloud: Cloud, aws: Clients, tmp_path: Path) -> None:
     world = build(cloud, aws, tmp_path / "apps")
     arn = world.run(world.register("paid", world.push("paid", WAITER)))
-    until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
+    eventually("the task runs", lambda: world.task(arn)["lastStatus"] == "RUNNING")
     task = world.task(arn)
     costs = cloud.part(Costs)
     began = cloud.now() + AHEAD
@@ -200,8 +201,16 @@ def test_a_database_a_cache_and_a_load_balancer_are_charged_by_the_hour(
         CacheNodeType="cache.t4g.micro", CacheSubnetGroupName="c", TransitEncryptionEnabled=True, Tags=tags,
     )  # fmt: skip
     arn = aws("elbv2").create_load_balancer(Name="web", Subnets=world.subnets)["LoadBalancers"][0]["LoadBalancerArn"]
-    until(lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "available", 120)
-    until(lambda: elasticache.describe_replication_groups()["ReplicationGroups"][0]["Status"] == "available", 120)
+    eventually(
+        "the database is available",
+        lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "available",
+        120,
+    )
+    eventually(
+        "the cache is available",
+        lambda: elasticache.describe_replication_groups()["ReplicationGroups"][0]["Status"] == "available",
+        120,
+    )
 
     began = cloud.now() + AHEAD
     costs.meter(began)
@@ -219,7 +228,11 @@ def test_a_database_a_cache_and_a_load_balancer_are_charged_by_the_hour(
     assert costs.status()["used_without_price"] == []
 
     rds.stop_db_instance(DBInstanceIdentifier="shop")
-    until(lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "stopped", 120)
+    eventually(
+        "the database is stopped",
+        lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "stopped",
+        120,
+    )
     aws("elbv2").delete_load_balancer(LoadBalancerArn=arn)
     before = used(costs)
     costs.meter(began + 2 * HOUR)

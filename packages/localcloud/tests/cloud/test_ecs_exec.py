@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecs_world import WAITER, World, build, cloud_at, until
+from ecs_world import WAITER, World, build, cloud_at
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.services.ecs import session_messages as messages
@@ -26,6 +26,7 @@ from localcloud.services.ecs import sessions
 from localcloud.services.ecs.session_channel import Channel
 from localcloud.services.ecs.sessions import Sessions
 from support.session_client import Frame, SessionClient, SessionRefused
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -58,7 +59,7 @@ def start(world: World, **more: Any) -> str:
         image = world.push("waiter", WAITER)
     definition = world.register("waiter", image, environment=ENVIRONMENT)
     arn = world.run(definition, **{"enableExecuteCommand": True, **more})
-    until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
+    eventually("the task runs", lambda: world.task(arn)["lastStatus"] == "RUNNING")
     return arn
 
 
@@ -172,7 +173,7 @@ def test_a_paused_client_gets_what_it_missed(world: World, task: str, tmp_path: 
         client.type("seq 7000 7010; echo all-$((2 + 2))\n")
         for number in range(3):  # the shell is long past that output
             client.type(f"touch {tmp_path}/{number}\n")
-            until((tmp_path / str(number)).exists)
+            eventually("the shell has run the command", (tmp_path / str(number)).exists)
         assert "all-4" not in client.output
         client.pause(False)
         client.read_until("all-4")
@@ -197,8 +198,11 @@ def test_stopping_the_task_closes_the_channel_and_ends_what_ran_in_it(world: Wor
         child = _child(client)
         world.ecs.stop_task(cluster="rehearsal", task=arn)
         assert client.end() == "The container has stopped."
-    until(lambda: not Path(f"/proc/{child}").exists())
-    until(lambda: not left_of(world.cloud.part(Supervisor), answer["session"]["sessionId"]))
+    eventually("the child has ended", lambda: not Path(f"/proc/{child}").exists())
+    eventually(
+        "no process of the session is left",
+        lambda: not left_of(world.cloud.part(Supervisor), answer["session"]["sessionId"]),
+    )
     world.stopped(arn)
     with pytest.raises(ClientError) as refused:
         ask(world, arn, "/bin/bash")
@@ -211,8 +215,8 @@ def test_a_client_that_goes_away_leaves_no_process(world: World, task: str) -> N
         client.type("nohup sleep 612 >/dev/null 2>&1 & echo child $!.\n")
         child = _child(client)
     supervisor = world.cloud.part(Supervisor)
-    until(lambda: not left_of(supervisor, answer["session"]["sessionId"]))
-    until(lambda: not Path(f"/proc/{child}").exists())
+    eventually("no process of the session is left", lambda: not left_of(supervisor, answer["session"]["sessionId"]))
+    eventually("the child has ended", lambda: not Path(f"/proc/{child}").exists())
 
 
 def _child(client: SessionClient) -> int:
@@ -221,7 +225,7 @@ def _child(client: SessionClient) -> int:
     def look() -> list[str]:
         return [line[6:-1] for line in client.output.split("\r\n") if line.startswith("child ") and line.endswith(".")]
 
-    return int(until(look)[0])
+    return int(eventually("the shell prints the child's id", look)[0])
 
 
 def test_a_token_opens_its_own_session_once_and_not_for_long(world: World, task: str) -> None:
@@ -290,7 +294,7 @@ def test_a_container_must_be_named_where_there_are_several(world: World, task: s
         ],
     )["taskDefinition"]["taskDefinitionArn"]
     arn = world.run(definition, enableExecuteCommand=True)
-    until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
+    eventually("the task runs", lambda: world.task(arn)["lastStatus"] == "RUNNING")
     with pytest.raises(ClientError, match="a container name must be specified") as refused:
         ask(world, arn, "/bin/sh")
     assert refused.value.response["Error"]["Code"] == "InvalidParameterException"
@@ -360,7 +364,7 @@ def test_the_database_is_reached_as_the_runbook_writes_it(world: World, task: st
         database = rds.describe_db_instances(DBInstanceIdentifier="shop")["DBInstances"][0]
         return str(database["Endpoint"]["Address"]) if database["DBInstanceStatus"] == "available" else ""
 
-    address = until(endpoint, 120)
+    address = eventually("the database is available", endpoint, 120)
     assert "succeeded" in run(world, task, f"nc -zv {address} 5432")
     with session(world, task, f"psql -h {address} -U keeper -d shop").begin() as client:
         client.read_until("Password for user keeper:")  # psql asks the terminal itself
@@ -417,7 +421,7 @@ def test_the_cloud_going_down_ends_its_sessions(tmp_path: Path, clients_of: Call
         client.begin().type("nohup sleep 613 >/dev/null 2>&1 & echo child $!.\n")
         child = _child(client)
         unused = ask(world, arn, "/bin/bash")["session"]
-    until(lambda: not Path(f"/proc/{child}").exists())
+    eventually("the child has ended", lambda: not Path(f"/proc/{child}").exists())
     client.close()
     with pytest.raises(ConnectionRefusedError):
         SessionClient(unused)

@@ -21,12 +21,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from ecs_world import World, build, until
+from ecs_world import World, build
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.services.ecr import images as ecr
 from localcloud.services.ecs import Clusters
 from localcloud.services.ecs.model import STARTING, Status
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -190,7 +191,7 @@ class Service(RuleBasedStateMachine):
 
     def rest(self) -> None:
         try:
-            until(self.at_rest, PEACE)
+            eventually("the service is at rest", self.at_rest, PEACE)
         except AssertionError:
             service = self.world.service(self.name)
             deployments = [
@@ -209,7 +210,11 @@ class Service(RuleBasedStateMachine):
         self.world.ecs.delete_service(cluster="rehearsal", service=self.name, force=True)
         supervisor = self.world.cloud.part(Supervisor)
         names = {f"task {identity}/app" for identity in ids}
-        until(lambda: not names & {process.name for process in supervisor.running()}, PEACE)
+        eventually(
+            "no process of the service's tasks is left",
+            lambda: not names & {process.name for process in supervisor.running()},
+            PEACE,
+        )
 
 
 def test_whatever_happens_it_says_what_is_so_and_comes_to_rest(world: World, revisions: dict[bool, list[str]]) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from ecs_world import SERVER, World, build, until
+from ecs_world import SERVER, World, build
 from localcloud.core.cloud import Cloud
 from support.stack import put_silent_alarm
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -39,7 +40,7 @@ def test_a_rule_delivers_failed_deployments_to_a_queue(world: World) -> None:
         answer = world.aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
         return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
-    (event,) = until(received)
+    (event,) = eventually("the queue gets the event", received)
     assert event["resources"] == [created["serviceArn"]]
     assert event["detail"]["eventType"] == "ERROR"
     assert event["detail"]["deploymentId"] == created["deployments"][0]["id"]
@@ -68,7 +69,7 @@ def test_an_alarm_of_the_deployment_rolls_it_back(world: World) -> None:
     good, other = watched(world)
     world.ecs.update_service(cluster="rehearsal", service="watched", taskDefinition=other)
     world.aws("cloudwatch").set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="rehearsed")
-    assert until(lambda: world.service("watched")["taskDefinition"] == good)
+    assert eventually("the deployment is rolled back", lambda: world.service("watched")["taskDefinition"] == good)
     assert alarms_of_newest(world) == {
         "status": "TRIGGERED",
         "alarmNames": ["errors"],
@@ -83,7 +84,7 @@ def test_an_alarm_that_rings_at_the_beginning_is_not_heeded(world: World) -> Non
     world.aws("cloudwatch").set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="rehearsed")
     world.ecs.update_service(cluster="rehearsal", service="watched", taskDefinition=other)
     assert alarms_of_newest(world) == {"status": "DISABLED", "alarmNames": ["errors"], "triggeredAlarmNames": []}
-    until(lambda: [task["lastStatus"] for task in world.tasks("watched")] == ["RUNNING"] * 2)
+    eventually("both tasks run", lambda: [task["lastStatus"] for task in world.tasks("watched")] == ["RUNNING"] * 2)
     assert world.service("watched")["taskDefinition"] == other
     world.ecs.update_service(cluster="rehearsal", service="watched", taskDefinition=good)
     world.steady("watched")

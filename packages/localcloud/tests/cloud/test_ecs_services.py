@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ecs_world import SERVER, World, build, until
+from ecs_world import SERVER, World, build
 from localcloud.core.cloud import Cloud
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
@@ -67,7 +68,10 @@ def test_a_service_reaches_a_steady_state_and_replaces_a_task_that_is_stopped(wo
     assert service["pendingCount"] == 0
     deployment = service["deployments"][0]
     assert deployment["rolloutStateReason"] == f"ECS deployment {deployment['id']} completed."
-    until(lambda: world.messages("steady")[0] == "(service steady) has reached a steady state.")
+    eventually(
+        "the service says that it is steady",
+        lambda: world.messages("steady")[0] == "(service steady) has reached a steady state.",
+    )
     started = [message for message in world.messages("steady") if "has started 2 tasks: (task " in message]
     assert len(started) == 1
 
@@ -75,7 +79,10 @@ def test_a_service_reaches_a_steady_state_and_replaces_a_task_that_is_stopped(wo
     zones = {task["availabilityZone"] for task in before}
     assert len(zones) == 2  # spread over the subnets
     world.ecs.stop_task(cluster="rehearsal", task=before[0]["taskArn"])
-    until(lambda: {t["taskArn"] for t in world.tasks("steady")} != {t["taskArn"] for t in before})
+    eventually(
+        "another task has taken its place",
+        lambda: {t["taskArn"] for t in world.tasks("steady")} != {t["taskArn"] for t in before},
+    )
     world.steady("steady")
     assert before[1]["taskArn"] in {task["taskArn"] for task in world.tasks("steady")}
     world.ecs.delete_service(cluster="rehearsal", service="steady", force=True)
@@ -109,11 +116,12 @@ def test_a_broken_revision_trips_the_breaker_and_is_rolled_back(world: World, im
     bad = world.register("broken", world.push("crash", "raise SystemExit('no')"))
     updated = world.ecs.update_service(cluster="rehearsal", service="broken", taskDefinition=bad)["service"]
     failed = updated["deployments"][0]["id"]
-    until(
+    eventually(
+        "the deployment has failed",
         lambda: (
             f"(service broken) (deployment {failed}) deployment failed: tasks failed to start."
             in world.messages("broken")
-        )
+        ),
     )
     service = world.steady("broken")
     assert service["taskDefinition"] == good
@@ -138,11 +146,13 @@ def test_a_broken_revision_trips_the_breaker_and_is_rolled_back(world: World, im
 def test_a_first_deployment_that_fails_has_nothing_to_go_back_to(world: World) -> None:
     bad = world.register("hopeless", f"{world.repository}:never-pushed")
     world.create_service("hopeless", bad, desired=1, deploymentConfiguration=BREAKER)
-    until(lambda: world.service("hopeless")["deployments"][0]["rolloutState"] == "FAILED")
+    eventually(
+        "the deployment has failed", lambda: world.service("hopeless")["deployments"][0]["rolloutState"] == "FAILED"
+    )
     deployment = world.service("hopeless")["deployments"][0]
     assert deployment["rolloutStateReason"] == "ECS deployment circuit breaker: tasks failed to start."
     assert deployment["failedTasks"] == 3
-    until(lambda: not world.tasks("hopeless"))
+    eventually("no task is left", lambda: not world.tasks("hopeless"))
     assert world.service("hopeless")["runningCount"] == 0
     world.ecs.delete_service(cluster="rehearsal", service="hopeless", force=True)
 
@@ -158,11 +168,11 @@ def test_targets_are_registered_checked_and_drained(world: World, image: str) ->
         return [one["TargetHealth"]["State"] for one in found]
 
     world.steady("drained")
-    until(lambda: states() == ["healthy"])
+    eventually("the target is healthy", lambda: states() == ["healthy"])
     assert f"(service drained) registered 1 targets in (target-group {group})" in world.messages("drained")
     world.ecs.update_service(cluster="rehearsal", service="drained", desiredCount=0)
-    until(lambda: states() == [])
-    until(lambda: not world.tasks("drained"))
+    eventually("no target is left", lambda: states() == [])
+    eventually("no task is left", lambda: not world.tasks("drained"))
     assert f"(service drained) deregistered 1 targets in (target-group {group})" in world.messages("drained")
     assert "(service drained) has begun draining connections on 1 tasks." in world.messages("drained")
     world.ecs.delete_service(cluster="rehearsal", service="drained")
@@ -172,7 +182,7 @@ def test_a_task_that_fails_its_load_balancer_checks_is_replaced(world: World, im
     group = target_group(world, "failing")
     definition = world.register("failing", image, environment=[{"name": "BROKEN", "value": "1"}])
     world.create_service("failing", definition, desired=1, loadBalancers=behind(group))
-    stopped = until(lambda: world.tasks("failing", "STOPPED"), 120)
+    stopped = eventually("a task is stopped", lambda: world.tasks("failing", "STOPPED"), 120)
     assert stopped[0]["stopCode"] == "ServiceSchedulerInitiated"
     assert stopped[0]["stoppedReason"] == f"Task failed ELB health checks in (target-group {group})"
     assert any(f"is unhealthy in (target-group {group})" in message for message in world.messages("failing"))
@@ -187,7 +197,7 @@ def test_scaling_changes_the_count_and_begins_no_deployment(world: World, image:
     after = world.steady("scaled")
     assert (after["runningCount"], after["deployments"][0]["id"]) == (3, before)
     world.ecs.update_service(cluster="rehearsal", service="scaled", desiredCount=1)
-    until(lambda: len(world.tasks("scaled")) == 1)
+    eventually("one task is left", lambda: len(world.tasks("scaled")) == 1)
     world.ecs.update_service(cluster="rehearsal", service="scaled", forceNewDeployment=True)
     assert world.service("scaled")["deployments"][0]["id"] != before
     world.ecs.delete_service(cluster="rehearsal", service="scaled", force=True)
@@ -207,7 +217,7 @@ def test_a_deployment_can_be_stopped_and_rolled_back_by_hand(world: World, image
         found = world.ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"]
         return str(found[0]["status"])
 
-    until(lambda: status() == "ROLLBACK_SUCCESSFUL")
+    eventually("the deployment is rolled back", lambda: status() == "ROLLBACK_SUCCESSFUL")
     assert world.steady("halted")["taskDefinition"] == good
     with pytest.raises(ClientError) as again:
         world.ecs.stop_service_deployment(serviceDeploymentArn=record["serviceDeploymentArn"])
@@ -226,7 +236,7 @@ def test_a_deleted_service_drains_and_a_cluster_with_services_stays(world: World
     assert scaled.value.response["Error"]["Message"] == "The service cannot be stopped while it is scaled above 0."
     world.ecs.delete_service(cluster="rehearsal", service="gone", force=True)
     assert world.service("gone")["status"] in ("DRAINING", "INACTIVE")
-    until(lambda: world.service("gone")["status"] == "INACTIVE")
+    eventually("the service is inactive", lambda: world.service("gone")["status"] == "INACTIVE")
     with pytest.raises(ClientError) as inactive:
         world.ecs.update_service(cluster="rehearsal", service="gone", desiredCount=1)
     assert inactive.value.response["Error"]["Code"] == "ServiceNotActiveException"
@@ -256,7 +266,8 @@ def test_what_a_service_uses_is_measured_from_its_processes(world: World) -> Non
         )["Datapoints"]
         return float(max((point["Maximum"] for point in points), default=0.0))
 
-    assert until(lambda: highest("AWS/ECS", "CPUUtilization") > 100, 120)  # a whole CPU, of a quarter that it was given
-    assert until(lambda: highest("ECS/ContainerInsights", "RunningTaskCount") == 1)
+    # A whole CPU, of a quarter that it was given.
+    assert eventually("the processor time is measured", lambda: highest("AWS/ECS", "CPUUtilization") > 100, 120)
+    assert eventually("the running task is counted", lambda: highest("ECS/ContainerInsights", "RunningTaskCount") == 1)
     assert 0 < highest("AWS/ECS", "MemoryUtilization") < 20
     world.ecs.delete_service(cluster="rehearsal", service="measured", force=True)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ecs_world import SERVER, World, build, until
+from ecs_world import SERVER, World, build
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import read_entry
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -24,8 +25,8 @@ def world(shared_cloud: Cloud, shared_aws: Callable[..., Any], tmp_path_factory:
 
 def test_a_task_runs_answers_at_its_own_address_and_stops_on_request(world: World) -> None:
     arn = world.run(world.register("server", world.push("server", SERVER), stopTimeout=60))
-    until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
-    until(lambda: world.log_lines(arn))  # it listens
+    eventually("the task runs", lambda: world.task(arn)["lastStatus"] == "RUNNING")
+    eventually("it listens", lambda: world.log_lines(arn))  # it listens
     task = world.task(arn)
     assert task["desiredStatus"] == "RUNNING"
     assert task["connectivity"] == "CONNECTED"
@@ -50,7 +51,7 @@ def test_every_line_reaches_the_log_also_the_last_before_death(world: World) -> 
     assert stopped["stoppedReason"] == "Essential container in task exited"
     assert stopped["containers"][0]["exitCode"] == 3
     expected = [f"line {n}" for n in range(500)] + ["last words"]
-    until(lambda: len(world.log_lines(arn)) == len(expected))
+    eventually("every line is in the log", lambda: len(world.log_lines(arn)) == len(expected))
     assert world.log_lines(arn) == expected
 
 
@@ -80,7 +81,7 @@ def test_a_one_off_task_takes_another_command_and_more_environment(world: World)
     stopped = world.stopped(arn)
     assert stopped["containers"][0]["exitCode"] == 0
     assert stopped["startedBy"] == "migration"
-    until(lambda: world.log_lines(arn))
+    eventually("it has printed something", lambda: world.log_lines(arn))
     assert world.log_lines(arn) == ["head low True"]
     with pytest.raises(ClientError, match="startedBy must be the only filter"):
         world.ecs.list_tasks(cluster="rehearsal", startedBy="migration", desiredStatus="STOPPED")
@@ -131,8 +132,11 @@ def test_a_container_above_its_own_hard_limit_is_killed_though_the_task_has_more
     )["taskDefinition"]["taskDefinitionArn"]
     override = [{"name": "app", "memory": 64}] if by == "override" else []
     arn = world.run(definition, overrides={"containerOverrides": override})
-    until(lambda: {c["name"]: c["lastStatus"] for c in world.task(arn)["containers"]}["app"] == "STOPPED")
-    until(lambda: len(world.log_lines(arn)) >= 1)
+    eventually(
+        "the container is killed",
+        lambda: {c["name"]: c["lastStatus"] for c in world.task(arn)["containers"]}["app"] == "STOPPED",
+    )
+    eventually("the other container has its memory", lambda: len(world.log_lines(arn)) >= 1)
     containers = {container["name"]: container for container in world.task(arn)["containers"]}
     assert containers["app"]["exitCode"] == 137
     assert containers["app"]["reason"] == "OutOfMemoryError: Container killed due to memory usage"
@@ -168,7 +172,8 @@ def test_secrets_arrive_by_reference_whole_or_by_key_and_an_unreadable_one_fails
     ]
     arn = world.run(world.register("secretive", image, secrets=good))
     assert world.stopped(arn)["containers"][0]["exitCode"] == 0
-    assert until(lambda: world.log_lines(arn)) == ['s3cret {"password": "s3cret"} high']
+    printed = eventually("it has printed something", lambda: world.log_lines(arn))
+    assert printed == ['s3cret {"password": "s3cret"} high']
 
     for wrong, words in (
         (f"{secret}:user::", "did not contain json key user"),
@@ -201,7 +206,7 @@ def test_a_secret_that_the_execution_role_may_not_read_fails_the_start(world: Wo
 
     arn = task(own)
     assert world.stopped(arn)["containers"][0]["exitCode"] == 0
-    assert until(lambda: world.log_lines(arn)) == ["hidden"]
+    assert eventually("it has printed something", lambda: world.log_lines(arn)) == ["hidden"]
     for reference, action, store in (
         (
             other,
@@ -238,7 +243,7 @@ def test_a_container_health_check_is_really_run(world: World) -> None:
     patient = {**check, "retries": 10}  # its first checks may find it still starting
     good = world.run(world.register("checked", image, healthCheck=patient))
     bad = world.run(world.register("checked", image, healthCheck=check, environment=[{"name": "BROKEN", "value": "1"}]))
-    until(lambda: world.task(good)["healthStatus"] == "HEALTHY")
+    eventually("the task is healthy", lambda: world.task(good)["healthStatus"] == "HEALTHY")
     stopped = world.stopped(bad)
     assert stopped["healthStatus"] == "UNHEALTHY"
     assert stopped["stoppedReason"] == "Task failed container health checks"
@@ -249,7 +254,10 @@ def test_a_container_health_check_is_really_run(world: World) -> None:
 def test_no_process_outlives_its_task(world: World) -> None:
     source = "import os, time\nif os.fork() == 0: time.sleep(600)\nprint(os.getpid(), flush=True)\ntime.sleep(600)\n"
     arn = world.run(world.register("parent", world.push("parent", source)))
-    pid = int(until(lambda: [line for line in world.log_lines(arn) if line.isdigit()])[0])
+    printed = eventually(
+        "it has printed its process id", lambda: [each for each in world.log_lines(arn) if each.isdigit()]
+    )
+    pid = int(printed[0])
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     assert children
     world.ecs.stop_task(cluster="rehearsal", task=arn)

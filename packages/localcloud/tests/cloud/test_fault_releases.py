@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from ecs_world import WAITER, World, build, cloud_at, until
+from ecs_world import WAITER, World, build, cloud_at
 from localcloud.backends import certificates
 from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
 from localcloud.core.registry import AwsError
 from localcloud.faults.component import StackFaults
 from localcloud.services import outside_api
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -106,24 +107,24 @@ def answers(cloud: Cloud) -> bool:
 
 def test_the_api_outside_hangs_again_after_the_cloud_was_down(tmp_path: Path) -> None:
     with cloud_at(tmp_path / "state") as cloud:
-        until(lambda: answers(cloud))
+        eventually("the API outside answers", lambda: answers(cloud))
         cloud.part(StackFaults).begin("dependency-timeout", {})
         assert not answers(cloud)
     with cloud_at(tmp_path / "state") as cloud:
-        until(lambda: cloud.part(outside_api.OutsideApi).behaviour().mode == "hang")
-        until(lambda: cloud.part(outside_api.OutsideApi).status()["running"])
+        eventually("the API outside is to hang", lambda: cloud.part(outside_api.OutsideApi).behaviour().mode == "hang")
+        eventually("the API outside runs", lambda: cloud.part(outside_api.OutsideApi).status()["running"])
         assert not answers(cloud)
         cloud.part(StackFaults).end("dependency-timeout")
-        until(lambda: answers(cloud))
+        eventually("the API outside answers", lambda: answers(cloud))
 
 
 def test_the_api_outside_is_started_again_when_its_program_ends(cloud: Cloud) -> None:
-    until(lambda: answers(cloud))
+    eventually("the API outside answers", lambda: answers(cloud))
     process = cloud.part(outside_api.OutsideApi)._process
     assert process is not None
     process.send(9)
-    until(lambda: process.poll() is not None)
-    until(lambda: answers(cloud))
+    eventually("its process has ended", lambda: process.poll() is not None)
+    eventually("the API outside answers again", lambda: answers(cloud))
 
 
 def test_what_the_api_outside_answers_is_said_by_a_file(tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_what_the_api_outside_answers_is_said_by_a_file(tmp_path: Path) -> None:
     addresses.create(state)
     addresses.play(state, said)
     with cloud_at(state) as cloud:
-        until(lambda: _said(cloud))
+        eventually("the API outside answers as the file says", lambda: _said(cloud))
         assert json.loads(asked(cloud, 5.0)) == {"said": "/V1/ANYTHING"}
 
 

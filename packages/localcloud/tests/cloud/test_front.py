@@ -24,7 +24,7 @@ from localcloud.core.registry import OPERATIONS, RESPONSE_PATCHES
 from localcloud.front.identity import Identity
 from localcloud.front.trusted import SERVICES
 from support.requests import private
-from support.stack import eventually
+from support.waiting import eventually
 
 ASSUMABLE = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]})
 

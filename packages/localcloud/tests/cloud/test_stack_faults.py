@@ -26,7 +26,8 @@ from localcloud.front.faults import Faults
 from localcloud.front.faults import fault as rule
 from localcloud.front.identity import Identity
 from support.requests import private
-from support.stack import Stack, eventually
+from support.stack import Stack
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 

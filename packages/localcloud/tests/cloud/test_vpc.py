@@ -21,7 +21,7 @@ from localcloud.core import network
 from localcloud.core.cloud import Cloud
 from localcloud.core.network import ADDRESS_VARIABLE
 from localcloud.services.vpc import Network
-from support.stack import eventually
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 

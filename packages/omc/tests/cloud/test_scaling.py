@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from ecs_world import SERVER, World, build, cloud_at, until
+from ecs_world import SERVER, World, build, cloud_at
 from localcloud.core.addresses import release
 from localcloud.core.cloud import Cloud
 from localcloud.front.faults import Faults, fault
@@ -25,6 +25,7 @@ from omc.facts.quotas import read_quotas
 from omc.facts.scaling import ScalableTarget, Scaling, read_scaling
 from omc.facts.services import read_services
 from omc.model.arguments.scaling import SetCapacity
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -99,8 +100,7 @@ def carried_out(gateway: Gateway, name: str, arguments: SetCapacity) -> Outcome:
     action, context = action_named(name), context_of(gateway)
     if not action.is_applied(context, arguments):
         context.checkpoint(action.apply(context, arguments))
-    outcome = until(lambda: action.poll(context, arguments), 120)
-    assert outcome is not None
+    outcome = eventually("the action has an outcome", lambda: action.poll(context, arguments), 120)
     assert action.is_applied(context, arguments), "the effect is there"
     return outcome
 
@@ -162,8 +162,7 @@ def test_new_tasks_that_fail_are_told_with_their_cause(world: World, gateway: Ga
     arguments = wish(2, settle_seconds=60)
     assert not action.is_applied(context, arguments)
     context.checkpoint(action.apply(context, arguments))
-    outcome = until(lambda: action.poll(context, arguments), 120)
-    assert outcome is not None
+    outcome = eventually("the action has an outcome", lambda: action.poll(context, arguments), 120)
     assert outcome.verdict is Verdict.FAILED
     assert "app exited with 3" in outcome.sentence
     world.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0)

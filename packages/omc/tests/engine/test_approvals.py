@@ -29,7 +29,8 @@ from omc.store import incidents
 from omc.store.location import StoreLocation
 from omc.store.models import AuditEvent
 from omc.store.opened import Store
-from support.engine_world import World, opened_at, until
+from support.engine_world import World, opened_at
+from support.waiting import eventually
 
 ALICE, BOB, CAROL = Actor("alice"), Actor("bob"), Actor("carol")
 ENVIRONMENTS = load(Path(__file__).parents[4] / "omc.toml").environments
@@ -220,7 +221,7 @@ def test_a_person_is_the_same_at_each_login(arn: str, person: str) -> None:
 def test_the_command_that_waits_goes_on_when_it_is_approved(world: World) -> None:
     arguments = ("fake", "--env", "production", "one=1", "--risk", "high", "--yes", "--confirm", "production")
     waiting = world.start(*arguments)
-    run = until(lambda: [each["run"] for each in world.runs()])[0]
+    run = eventually("the run is in the store", lambda: [each["run"] for each in world.runs()])[0]
     own = world.omc("approve", run)
     assert (own.code, own.err.count("\n")) == (1, 1)
     approved = world.omc("approve", run, who="bob")

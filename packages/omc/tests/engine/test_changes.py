@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from omc.store import embedded
-from support.engine_world import World, until
+from support.engine_world import World
+from support.waiting import eventually
 
 
 def steps(document: dict[str, Any]) -> list[tuple[str, str, str | None]]:
@@ -159,7 +160,7 @@ def test_expired_credentials_keep_the_run_for_later(world: World) -> None:
 def test_only_one_change_at_a_time_in_an_environment(world: World) -> None:
     (world.folder / "hold one").touch()
     first = world.start("fake", "--env", "local", "one=1", "--yes")
-    until(lambda: world.effects())
+    eventually("the first step has its effect", lambda: world.effects())
     run = world.last_run()
     second = world.set("two=2", who="bob")
     assert second.code == 1
@@ -174,7 +175,7 @@ def test_only_one_change_at_a_time_in_an_environment(world: World) -> None:
 def test_a_run_that_is_cancelled_undoes_what_it_did(world: World) -> None:
     (world.folder / "hold two").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
-    until(lambda: len(world.effects()) == 2)
+    eventually("both steps have their effects", lambda: len(world.effects()) == 2)
     cancelled = world.omc("runs", "cancel", world.last_run(), who="bob")
     assert cancelled.code == 0, cancelled.err
     done = first.done()
@@ -187,7 +188,7 @@ def test_a_run_that_is_cancelled_undoes_what_it_did(world: World) -> None:
 def test_cancelled_without_undo_says_what_stays(world: World) -> None:
     (world.folder / "hold one").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--no-undo", "--yes")
-    until(lambda: world.effects())
+    eventually("the first step has its effect", lambda: world.effects())
     assert world.omc("runs", "cancel", world.last_run()).code == 0
     done = first.done()
     assert done.code == 7
@@ -202,7 +203,7 @@ def test_what_goes_on_unwatched_is_said(world: World) -> None:
         (world.folder / f"goes on {step}").touch()
         (world.folder / f"hold {step}").touch()
     first = world.start("fake", "--env", "local", "one=1", "--no-undo", "--yes", "--output", "json")
-    until(world.effects)
+    eventually("the first step has its effect", world.effects)
     assert world.omc("runs", "cancel", world.last_run()).code == 0
     message = (
         "Set one to 1: cancelled while it was under way. one goes on. Begun, and done at least in part: Set one to 1."
@@ -216,7 +217,7 @@ def test_a_cancel_is_seen_while_an_effect_takes_long(world: World) -> None:
     """What it did of it stays and is said; the steps before it are taken back."""
     (world.folder / "long two").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
-    until(lambda: len(world.effects()) == 2)
+    eventually("both steps have their effects", lambda: len(world.effects()) == 2)
     assert world.omc("runs", "cancel", world.last_run()).code == 0
     done = first.done()
     assert done.code == 4, done.err
@@ -228,7 +229,7 @@ def test_a_cancel_is_seen_while_an_effect_takes_long(world: World) -> None:
 def test_of_a_run_that_was_cut_short_it_is_not_said_that_nothing_was_changed(world: World) -> None:
     (world.folder / "long one").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes", "--output", "json")
-    until(world.effects)
+    eventually("the first step has its effect", world.effects)
     assert world.omc("runs", "cancel", world.last_run()).code == 0
     done = first.done()
     assert (done.code, done.json["run"]["sentence"]) == (7, "Set one to 1: cancelled; one is half set.")
@@ -239,7 +240,7 @@ def test_after_an_effect_that_could_not_be_stopped_the_next_is_not_begun(world: 
     (world.folder / "long one").touch()
     (world.folder / "deaf").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--no-undo", "--yes", "--output", "json")
-    until(world.effects)
+    eventually("the first step has its effect", world.effects)
     assert world.omc("runs", "cancel", world.last_run(), "--no-wait").code == 0
     (world.folder / "long one").unlink()
     done = first.done()
@@ -250,10 +251,10 @@ def test_after_an_effect_that_could_not_be_stopped_the_next_is_not_begun(world: 
 def test_undoing_is_not_cancelled(world: World) -> None:
     (world.folder / "hold two").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
-    until(lambda: len(world.effects()) == 2)
+    eventually("both steps have their effects", lambda: len(world.effects()) == 2)
     (world.folder / "long one").touch()
     cancel = world.start("runs", "cancel", world.last_run())
-    until(lambda: world.effects()[-1] == "one one=None")
+    eventually("the first step is undone", lambda: world.effects()[-1] == "one one=None")
     (world.folder / "long one").unlink()
     assert first.done().code == 4
     assert cancel.done().code == 0
@@ -263,14 +264,15 @@ def test_undoing_is_not_cancelled(world: World) -> None:
 def test_a_record_that_does_not_answer_ends_no_effect(world: World, server: Any) -> None:
     (world.folder / "long one").touch()
     first = world.start("fake", "--env", "local", "one=1", "--yes")
-    until(world.effects)
+    eventually("the first step has its effect", world.effects)
     connections = "FROM pg_stat_activity WHERE application_name = 'omc'"
     for _ in range(3):
         with embedded.connect(server.data) as connection:
             old = connection.execute(f"SELECT pid, pg_terminate_backend(pid) {connections}").fetchall()
             gone = [pid for pid, _ in old]
-            until(
-                lambda: connection.execute(f"SELECT 1 {connections} AND pid <> ALL (%s)", [gone]).fetchone()  # noqa: B023
+            eventually(
+                "omc has connected again",
+                lambda: connection.execute(f"SELECT 1 {connections} AND pid <> ALL (%s)", [gone]).fetchone(),  # noqa: B023
             )
     (world.folder / "long one").unlink()
     done = first.done()
@@ -281,7 +283,7 @@ def test_a_record_that_does_not_answer_ends_no_effect(world: World, server: Any)
 def test_ctrl_c_leaves_a_run_that_is_resumed(world: World) -> None:
     (world.folder / "hold one").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
-    until(lambda: world.is_held("one"))
+    eventually("the first step is watched", lambda: world.is_held("one"))
     first.send(signal.SIGINT)
     done = first.done()
     assert done.code == 130
@@ -312,7 +314,7 @@ def test_an_ended_run_is_taken_back_by_another(world: World) -> None:
 def test_a_stale_plan_is_refused_and_shown_anew(world: World) -> None:
     world.set("one=1")
     waiting = world.start("fake", "--env", "production", "one=2", "--risk", "high", "--yes", "--confirm", "production")
-    until(lambda: len(world.runs()) == 2)
+    eventually("the second run is in the store", lambda: len(world.runs()) == 2)
     run = world.last_run()
     world.set("one=3")
     assert world.omc("approve", run, who="bob").code == 0

@@ -31,8 +31,9 @@ from omc.store.incidents import add, incident_of, incidents_of, open_incident
 from omc.store.location import StoreLocation
 from omc.store.opened import Store
 from support import release_world
-from support.engine_world import World, opened_at, until
+from support.engine_world import World, opened_at
 from support.stack import ROOT, clean_env, run
+from support.waiting import eventually
 
 
 def numbers(store: Store, environment: str = "staging") -> list[int]:
@@ -84,9 +85,9 @@ def test_who_opens_one_while_another_is_being_opened_gets_the_next_number(place:
     ):
         holder.execute("SELECT pg_advisory_lock(%s)", [audit.CHAIN_LOCK])  # so that neither can come to its end
         first = pool.submit(open_incident, store, "staging", 1, "one", "ann")
-        until(lambda: waiting(holder) == 1, why=lambda: "the first doesn't come to the record")
+        eventually("the first waits for the record", lambda: waiting(holder) == 1)
         second = pool.submit(open_incident, other, "staging", 1, "two", "bob")
-        until(lambda: waiting(holder) == 2, why=lambda: "the second doesn't wait for the first")
+        eventually("the second waits for the first", lambda: waiting(holder) == 2)
         holder.execute("SELECT pg_advisory_unlock(%s)", [audit.CHAIN_LOCK])
         assert [each.result(30).number for each in (first, second)] == [1, 2]
 

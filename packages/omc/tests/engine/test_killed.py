@@ -14,7 +14,8 @@ import pytest
 from omc.engine import worker
 from omc.store import embedded
 from omc.store.runs import LEASE
-from support.engine_world import World, until
+from support.engine_world import World
+from support.waiting import eventually
 
 
 def finish(world: World, *, before: int) -> dict[str, Any]:
@@ -59,13 +60,13 @@ def test_a_worker_takes_over_within_ten_seconds_of_a_kill(world: World) -> None:
     assert LEASE + worker.POLL_INTERVAL < 10
     (world.folder / "hold two").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
-    until(lambda: world.is_held("two"))
+    eventually("the second step is watched", lambda: world.is_held("two"))
     process = world.start("worker", "--env", "local", who="worker")
-    until(lambda: "works for local" in process.err.read_text())
+    eventually("the worker works", lambda: "works for local" in process.err.read_text())
     holder = world.runs()[0]["holder"]
     first.send(signal.SIGKILL)
     (world.folder / "hold two").unlink()
-    until(lambda: world.runs()[0]["state"] == "ended")
+    eventually("the run has ended", lambda: world.runs()[0]["state"] == "ended")
     assert world.runs()[0]["verdict"] == "succeeded"
     assert [event["details"].get("over_from") for event in _events(world) if event["kind"] == "run.taken"] == [
         None,
@@ -83,7 +84,7 @@ def test_a_worker_takes_over_within_ten_seconds_of_a_kill(world: World) -> None:
 def test_a_paused_runner_that_wakes_up_neither_writes_nor_performs(world: World, moment: str) -> None:
     world.trouble(moment, "stop")
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
-    until(lambda: (world.folder / "stopped").exists() and _state(first.pid) == "T")
+    eventually("the runner is paused", lambda: (world.folder / "stopped").exists() and _state(first.pid) == "T")
     lapses = world.runs()[0]["lease_until"]
     second = world.omc("runs", "resume", world.last_run(), who="bob")
     assert second.code == 0, second.err
@@ -110,7 +111,7 @@ def _events(world: World) -> list[dict[str, Any]]:
 def test_a_runner_starts_its_database_again_when_somebody_kills_it(world: World) -> None:
     (world.folder / "hold one").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes", OMC_STORE_URL="")
-    until(world.effects)
+    eventually("the first step has its effect", world.effects)
     server = embedded._living(world.folder / "state" / "omc" / "data")
     assert server is not None
     os.kill(server, signal.SIGKILL)
@@ -126,7 +127,7 @@ def test_a_runner_starts_its_database_again_when_somebody_kills_it(world: World)
 def test_a_runner_survives_the_loss_of_its_connections(world: World, server: Any) -> None:
     (world.folder / "hold one").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
-    until(lambda: world.effects())
+    eventually("the first step has its effect", lambda: world.effects())
     for _ in range(3):
         with embedded.connect(server.data) as connection:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'omc'")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.grouping import group_of
-from support.stack import CLUSTER, Stack, eventually, wait_until_healthy
+from support.stack import CLUSTER, Stack, wait_until_healthy
+from support.waiting import eventually
 from support.workflow import Repository
 from support.workflow import repository as repository_of
 

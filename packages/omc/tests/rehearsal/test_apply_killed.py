@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from support.stack import ROOT, Stack, clean_env, eventually, processes_below
+from support.stack import ROOT, Stack, clean_env, processes_below
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 

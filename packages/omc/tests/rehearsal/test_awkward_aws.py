@@ -13,7 +13,8 @@ import pytest
 
 from localcloud.faults.metrics import NAMESPACES
 from support import variants
-from support.stack import CLUSTER, ROOT, Stack, eventually
+from support.stack import CLUSTER, ROOT, Stack
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
 

@@ -9,7 +9,8 @@ import pytest
 
 from omc.config import load
 from omc.local.lifecycle import push_image, site_of
-from support.stack import ROOT, Stack, eventually
+from support.stack import ROOT, Stack
+from support.waiting import eventually
 from support.workflow import NOT_RUN, PRODUCTION, WORKFLOW, Repository, StepFailed, plan_of
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]

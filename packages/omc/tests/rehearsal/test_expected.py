@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from support.stack import CLUSTER, Stack, eventually
+from support.stack import CLUSTER, Stack
+from support.waiting import eventually
 
 TARGET = {
     "ServiceNamespace": "ecs",

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.stack import Stack, eventually
+from support.stack import Stack
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 WATCHED = {"rds-connections-high", "rds-storage-low", "redis-evictions-high", "redis-hit-rate-low"}

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from support.stack import CLUSTER, Stack, all_tasks, eventually, wait_until_healthy
+from support.stack import CLUSTER, Stack, all_tasks, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 

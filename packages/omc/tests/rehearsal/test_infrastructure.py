@@ -21,7 +21,8 @@ from typing import Any
 import psutil
 import pytest
 
-from support.stack import ROOT, Done, Stack, clean_env, eventually, state_bucket
+from support.stack import ROOT, Done, Stack, clean_env, state_bucket
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from support.stack import ROOT, Stack, clean_env, eventually, processes_below, state_bucket, wait_until_healthy
+from support.stack import ROOT, Stack, clean_env, processes_below, state_bucket, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 

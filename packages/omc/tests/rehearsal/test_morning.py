@@ -8,7 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from support.stack import CLUSTER, Done, Stack, eventually, wait_until_healthy
+from support.stack import CLUSTER, Done, Stack, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from support.session_client import SessionClient
-from support.stack import CLUSTER, Stack, eventually, wait_until_healthy
+from support.stack import CLUSTER, Stack, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 

@@ -18,7 +18,8 @@ import pytest
 from omc.local import traffic
 from omc.store.embedded import Server
 from support import variants
-from support.stack import CLUSTER, ROOT, Done, Stack, clean_env, eventually, run, wait_until_healthy
+from support.stack import CLUSTER, ROOT, Done, Stack, clean_env, run, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
 

@@ -33,7 +33,8 @@ import pytest
 from support import variants
 from support.runbook import VERSION_2, Block, blocks, shell
 from support.session_client import SessionClient
-from support.stack import CLUSTER, Done, Stack, eventually, wait_until_healthy
+from support.stack import CLUSTER, Done, Stack, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from support.stack import CLUSTER, ROOT, Done, Stack, clean_env, eventually, wait_until_healthy
+from support.stack import CLUSTER, ROOT, Done, Stack, clean_env, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 

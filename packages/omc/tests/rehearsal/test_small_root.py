@@ -17,8 +17,9 @@ from omc.store.database import open_store
 from omc.store.location import locate_store
 from omc.terraform import find_terraform
 from support.canary import CANARY, FORMS, dump, listing_processes
-from support.small import Lane, add_fault, faults_of, small_world, until
+from support.small import Lane, add_fault, faults_of, small_world
 from support.stack import Done, clean_env, run
+from support.waiting import eventually
 
 if TYPE_CHECKING:
     import psycopg
@@ -83,7 +84,7 @@ def begin(lane: Lane, folder: Path, note: str) -> tuple[subprocess.Popen[str], s
         assert process.poll() is None, process.communicate()
         return (folder / "begun").exists()
 
-    until("Terraform is in the middle", started, 400)
+    eventually("Terraform is in the middle", started, 400, every=0.02)
     runs = lane.omc("runs", "list", "--env", lane.name, "--output", "json").json["runs"]
     return process, str(runs[0]["run"])
 

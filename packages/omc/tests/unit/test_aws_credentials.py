@@ -26,7 +26,7 @@ from omc.aws.gateway import Gateway, access_to
 from omc.config import load
 from omc.errors import OmcError, Unknown, WriteRefused
 from support.credential_sources import NAMED, PAST, ROLE, SOURCES, Giver, Person, giver
-from support.data_layer import until
+from support.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[4]
 STAGING = load(REPOSITORY / "omc.toml").environments["staging"]
@@ -79,7 +79,9 @@ def test_a_program_that_takes_long_is_waited_for_aloud(
 
     request = threading.Thread(target=ask, daemon=True)
     request.start()
-    until(lambda: "omc waits: the AWS credentials for staging …" in capfd.readouterr().err)
+    eventually(
+        "it says what it waits for", lambda: "omc waits: the AWS credentials for staging …" in capfd.readouterr().err
+    )
     response.touch()
     request.join(60)
     assert "over" in failures[0].message

@@ -26,6 +26,7 @@ from omc.local import load_report, traffic
 from omc.local.traffic import Outcome, Plan, Sample, Shape, Traffic
 from omc.output import markdown, terminal
 from support.stack import ROOT, clean_env
+from support.waiting import eventually
 
 
 class Server(ThreadingHTTPServer):
@@ -322,9 +323,7 @@ def test_interrupted_it_reports_what_it_has(server: Server, tmp_path: Path) -> N
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while len(server.seen) < 60 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    eventually("sixty requests have arrived", lambda: len(server.seen) >= 60)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err

@@ -21,7 +21,8 @@ from omc import terraform as tf
 from omc.config import load
 from omc.local import cloud, lifecycle
 from omc.progress import Progress
-from support.stack import CLUSTER, ROOT, Stack, eventually, processes_below, wait_until_healthy
+from support.stack import CLUSTER, ROOT, Stack, processes_below, wait_until_healthy
+from support.waiting import eventually
 
 DATABASE, CACHE = CLUSTER, f"{CLUSTER}-redis"
 
