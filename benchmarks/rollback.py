@@ -46,7 +46,7 @@ def omc(lane: Lane, revision: str) -> float:
     """Seconds of the whole command."""
     began = time.monotonic()
     done = lane.omc("rollback", SERVICE, "--to", revision, "--env", lane.name, "--yes")
-    assert done.code == 0, done.out + done.err
+    assert done.returncode == 0, done.stdout + done.stderr
     return time.monotonic() - began
 
 
@@ -56,7 +56,7 @@ def main() -> None:
         done = lane.omc(
             "deploy", "--image", f"{SERVICE}={lane.images['blue']}", "--watch", "1s", "--env", lane.name, "--yes"
         )
-        assert done.code == 0, done.out + done.err
+        assert done.returncode == 0, done.stdout + done.stderr
         second = lane.service["taskDefinition"].rpartition("/")[2]
         omc(lane, first)  # as much warmed up as a second command is
         ours, theirs = [], []

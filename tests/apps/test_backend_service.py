@@ -27,6 +27,7 @@ import pytest
 
 from localcloud.backends import certificates, outside_api, postgres, valkey
 from localcloud.core.processes import Process, Supervisor
+from support.commands import CommandResult, run
 from support.waiting import eventually
 
 APP = Path(__file__).parents[2] / "apps" / "backend"
@@ -170,16 +171,8 @@ def serving(environment: dict[str, str]) -> Iterator[Running]:
             output.close()
 
 
-def migrate(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "backend.migrate"],
-        cwd=APP,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def migrate(environment: dict[str, str]) -> CommandResult:
+    return run([sys.executable, "-m", "backend.migrate"], environment, cwd=APP)
 
 
 def administer(parts: Parts, database: str, statement: str) -> list[tuple[Any, ...]]:
@@ -688,15 +681,7 @@ def test_prices_that_cannot_be_stored_are_logged_and_age_while_it_stays_ready(
 
 def test_a_wrong_setting_ends_it_with_one_sentence(parts: Parts) -> None:
     environment = {**parts.environment("any"), "DATABASE_POOL_SIZE": "a lot"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "backend"],
-        cwd=APP,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    ended = run([sys.executable, "-m", "backend"], environment, cwd=APP)
     assert ended.returncode == 2
     assert (
         json.loads(ended.stdout)["message"]

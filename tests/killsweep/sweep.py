@@ -35,8 +35,9 @@ if __name__ == "__main__":
 import psycopg
 
 from killsweep.gate import Gate, gate_of, install
+from support.commands import clean_env
 from support.small import SERVICE, Lane, add_fault, faults_of, small_world
-from support.stack import all_tasks, clean_env
+from support.stack import all_tasks
 
 WITHIN = 300.0
 """Seconds for one process of omc: many times what it needs."""

@@ -26,5 +26,5 @@ def test_killed_and_cut_off_a_run_ends_clearly_and_nothing_is_done_twice(tmp_pat
         sweep(sweepers, SAMPLE)
         audits = [sweeper.lane.omc("audit", "verify", "--env", sweeper.lane.name) for sweeper in sweepers]
     assert (result.cases, result.lost, result.doubled) == (len(SAMPLE), [], [])
-    assert [audit.code for audit in audits] == [0, 0], audits
+    assert [audit.returncode for audit in audits] == [0, 0], audits
     assert result.verdicts["nothing begun"] == 1

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.stack import Done, Stack, clean_env, run
+from support.commands import CommandResult, clean_env, run
+from support.stack import Stack
 from support.waiting import eventually
 
 SERVICE = "worker"
@@ -111,7 +112,7 @@ class Lane:
 
         return [sys.executable, "-m", "omc", "--stack", str(self.file), *arguments]
 
-    def omc(self, *arguments: str, timeout: float = 300) -> Done:
+    def omc(self, *arguments: str, timeout: float = 300) -> CommandResult:
         return run(self.command(*arguments), clean_env(), timeout)
 
     @property
@@ -160,11 +161,11 @@ def small_world(folder: Path, lanes: int) -> Iterator[list[Lane]]:
     world = Stack(folder / "cloud")
     started = world.localcloud("up")
     try:
-        assert started.code == 0, started.err
+        assert started.returncode == 0, started.stderr
         yield _furnish(world, folder, lanes)
     finally:
         ended = world.localcloud("reset", "--force")
-    assert ended.code == 0, ended.err
+    assert ended.returncode == 0, ended.stderr
 
 
 def _furnish(world: Stack, folder: Path, lanes: int) -> list[Lane]:
@@ -214,8 +215,8 @@ def _images(world: Stack, folder: Path) -> dict[str, str]:
         (app / "migrate.py").write_text("print('the schema is at version 1')\n")
         (app / "Dockerfile").write_text(DOCKERFILE)
         pushed = world.localcloud("push", str(app), "--repository", "small", "--tag", name)
-        assert pushed.code == 0, pushed.err
-        images[name] = f"{repository['repository']['repositoryUri']}@{pushed.out.strip()}"
+        assert pushed.returncode == 0, pushed.stderr
+        images[name] = f"{repository['repository']['repositoryUri']}@{pushed.stdout.strip()}"
     return images
 
 

@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.commands import ROOT as ROOT
-from support.commands import Done as Done
-from support.commands import clean_env as clean_env
-from support.commands import run as run
+from support.commands import CommandResult, clean_env, run
 from support.waiting import eventually
 
 CLUSTER = "ohmycoins-staging"
@@ -26,13 +23,13 @@ class Stack:
 
     state: Path
 
-    def omc(self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 300) -> Done:
+    def omc(self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 300) -> CommandResult:
         """Run omc as a process in this project, with this cloud as `local`."""
         return run(
             [sys.executable, "-m", "omc", *arguments], clean_env(OMC_LOCAL_STATE=str(self.state)) | (env or {}), timeout
         )
 
-    def localcloud(self, verb: str, *arguments: str, timeout: float = 120) -> Done:
+    def localcloud(self, verb: str, *arguments: str, timeout: float = 120) -> CommandResult:
         return run(
             [sys.executable, "-m", "localcloud", verb, "--state", str(self.state), *arguments], clean_env(), timeout
         )
@@ -91,7 +88,7 @@ class Stack:
         """The first process of each task of the service that has processes."""
         return [int(task["pids"][0]) for task in self.status()["parts"]["ecs"]["tasks"] if task["service"] == service]
 
-    def check(self, *arguments: str) -> Done:
+    def check(self, *arguments: str) -> CommandResult:
         return self.omc("check", "morning", "--env", "local", *arguments)
 
 

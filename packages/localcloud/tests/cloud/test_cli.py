@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,14 @@ import pytest
 
 from localcloud.core import addresses
 from localcloud.core.lock import StateLock, started_at
+from support.commands import CommandResult, run
 from support.waiting import eventually
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.cloud
 
 
-def localcloud(*arguments: str | Path, **more: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "localcloud", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **more)
+def localcloud(*arguments: str | Path) -> CommandResult:
+    return run([sys.executable, "-m", "localcloud", *arguments])
 
 
 @pytest.fixture
@@ -156,10 +154,10 @@ def test_env_points_a_shell_here_and_nowhere_else(state: Path) -> None:
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & set(seen)
 
 
-def sentence(run: subprocess.CompletedProcess[str]) -> str:
+def sentence(ended: CommandResult) -> str:
     """The one sentence of a refusal."""
-    assert run.returncode != 0
-    (line,) = run.stderr.strip().splitlines()
+    assert ended.returncode != 0
+    (line,) = ended.stderr.strip().splitlines()
     assert line.startswith("localcloud: ")
     return line
 
@@ -188,7 +186,7 @@ def test_a_state_that_can_not_be_saved_is_an_error_of_status_and_of_down(state: 
             obstacle.mkdir()
     client(state, "sqs").create_queue(QueueName="unsaved")
 
-    def status() -> subprocess.CompletedProcess[str]:
+    def status() -> CommandResult:
         return localcloud("status", "--state", state)
 
     eventually("status says so", lambda: status().returncode == 1, 60)
@@ -284,8 +282,7 @@ def test_the_region_of_a_state_does_not_change(state: Path) -> None:
 def test_without_the_extra_it_says_what_to_install(state: Path) -> None:
     script = "import sys; sys.modules['cheroot'] = None; from localcloud.cli import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", script, "serve", "--state", str(state)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert "pip install ecs-localcloud" in sentence(run)
+    assert "pip install ecs-localcloud" in sentence(run(command))
 
 
 def test_a_full_disk_is_noticed_before_anything_is_written(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,8 +291,7 @@ def test_a_full_disk_is_noticed_before_anything_is_written(state: Path, monkeypa
         "from localcloud.cli import main; main(sys.argv[1:])"
     )
     command = [sys.executable, "-c", script, "up", "--state", str(state)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert "MB are free" in sentence(run)
+    assert "MB are free" in sentence(run(command))
     assert not (state / "settings.json").exists()
 
 

@@ -41,8 +41,8 @@ def test_killed_at_every_moment_each_effect_happens_once(world: World, fails: bo
         killed = world.start(
             "fake", "--env", "local", "one=1", "two=2", "--yes", FAKE_POINTS="1", FAKE_DIE_AT=str(moment)
         ).done()
-        if killed.code != -signal.SIGKILL:
-            assert killed.code == (4 if fails else 0), killed.err
+        if killed.returncode != -signal.SIGKILL:
+            assert killed.returncode == (4 if fails else 0), killed.stderr
             break  # it came to its end before that moment: every moment was tried
         run = finish(world, before=before)
         if not run:
@@ -52,7 +52,7 @@ def test_killed_at_every_moment_each_effect_happens_once(world: World, fails: bo
         assert (world.effects(), run["verdict"]) == (expected, "rolled back" if fails else "succeeded"), moment
     assert moment > 30
     proof = world.proof()
-    assert proof.code == 0, proof.out
+    assert proof.returncode == 0, proof.stdout
 
 
 def test_a_worker_takes_over_within_ten_seconds_of_a_kill(world: World) -> None:
@@ -76,7 +76,7 @@ def test_a_worker_takes_over_within_ten_seconds_of_a_kill(world: World) -> None:
     listed = world.omc("runs", "list", "--output", "json").json
     assert listed["workers"] == 1
     process.send(signal.SIGTERM)
-    assert process.done().code == 0
+    assert process.done().returncode == 0
     assert world.omc("runs", "list", "--output", "json").json["workers"] == 0
 
 
@@ -87,16 +87,16 @@ def test_a_paused_runner_that_wakes_up_neither_writes_nor_performs(world: World,
     eventually("the runner is paused", lambda: (world.folder / "stopped").exists() and _state(first.pid) == "T")
     lapses = world.runs()[0]["lease_until"]
     second = world.omc("runs", "resume", world.last_run(), who="bob")
-    assert second.code == 0, second.err
+    assert second.returncode == 0, second.stderr
     assert datetime.now(UTC) > lapses, "it was taken over before the lease had run out"
     effects, events = world.effects(), _events(world)
     first.send(signal.SIGCONT)
     done = first.done()
-    assert "taken over" in done.err
-    assert done.code == 0  # it says how the run ended in the other's hands
+    assert "taken over" in done.stderr
+    assert done.returncode == 0  # it says how the run ended in the other's hands
     assert effects == world.effects() == ["one one=1", "two two=2"]
     assert events == _events(world)
-    assert world.proof().code == 0
+    assert world.proof().returncode == 0
 
 
 def _state(pid: int) -> str:
@@ -117,10 +117,10 @@ def test_a_runner_starts_its_database_again_when_somebody_kills_it(world: World)
     os.kill(server, signal.SIGKILL)
     (world.folder / "hold one").unlink()
     done = first.done()
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     assert world.effects() == ["one one=1", "two two=2"]
     proof = world.omc("audit", "verify", OMC_STORE_URL="")
-    assert proof.code == 0, proof.out
+    assert proof.returncode == 0, proof.stdout
     assert embedded._living(world.folder / "state" / "omc" / "data") is None
 
 
@@ -134,5 +134,5 @@ def test_a_runner_survives_the_loss_of_its_connections(world: World, server: Any
         time.sleep(0.2)
     (world.folder / "hold one").unlink()
     done = first.done()
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     assert world.effects() == ["one one=1", "two two=2"]

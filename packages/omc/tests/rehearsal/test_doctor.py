@@ -24,8 +24,8 @@ HOLDS = frozenset(
 def examined(stack: Stack, **env: str) -> dict[tuple[str, str], dict[str, Any]]:
     """The findings by check and subject."""
     done = stack.omc("doctor", "--env", "local", "--output", "json", env=env)
-    assert done.out, done.err
-    assert done.json["exit_code"] == done.code
+    assert done.stdout, done.stderr
+    assert done.json["exit_code"] == done.returncode
     return {(finding["check"], finding["subject"]): finding for finding in done.json["findings"]}
 
 

@@ -80,7 +80,7 @@ def test_what_is_deleted_or_changed_by_hand_is_said_until_it_is_healed(
     healthy.client("cloudtrail").stop_logging(Name=CLUSTER)
 
     checked = healthy.check("--output", "json")
-    assert checked.code == 1, checked.out
+    assert checked.returncode == 1, checked.stdout
     found = told(healthy)
     for words, level in SAID.items():
         assert [one["level"] for one in found if words in one["sentence"]] == [level], (words, found)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.commands import CommandResult, clean_env, run
 from support.small import SERVICE, Lane, small_world
-from support.stack import Done, clean_env, run
 
 pytestmark = [pytest.mark.cloud, pytest.mark.timeout(600)]
 
@@ -22,7 +22,7 @@ def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
         yield lanes[0]
 
 
-def deploy(lane: Lane, image: str, *arguments: str, **variables: str) -> Done:
+def deploy(lane: Lane, image: str, *arguments: str, **variables: str) -> CommandResult:
     words = ("deploy", "--env", lane.name, "--image", f"{SERVICE}={image}", "--output", "json", *arguments)
     return run(lane.command(*words), clean_env(**variables), 300)
 
@@ -34,17 +34,17 @@ def test_an_image_for_arm_is_not_deployed_to_tasks_on_amd64(lane: Lane) -> None:
     dockerfile = (app / "Dockerfile").read_text()
     (app / "Dockerfile").write_text(dockerfile.replace("FROM ", "FROM --platform=linux/arm64 "))
     pushed = lane.world.localcloud("push", str(app), "--repository", "small", "--tag", "green")
-    assert pushed.code == 0, pushed.err
+    assert pushed.returncode == 0, pushed.stderr
     before = lane.deployments()
-    done = deploy(lane, pushed.out.strip(), "--yes", "--override", "hurry")
-    assert done.code == 1, done.out + done.err
-    assert f"The image for {SERVICE} is built for arm64, but its tasks run on amd64." in done.out + done.err
+    done = deploy(lane, pushed.stdout.strip(), "--yes", "--override", "hurry")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"The image for {SERVICE} is built for arm64, but its tasks run on amd64." in done.stdout + done.stderr
     assert lane.deployments() == before
 
 
 def test_an_image_for_amd64_is_known_to_be_one(lane: Lane) -> None:
     plan = deploy(lane, lane.images["blue"], "--dry-run")
-    assert plan.code == 0, plan.out + plan.err
+    assert plan.returncode == 0, plan.stdout + plan.stderr
     assert not any(note.startswith(UNTOLD) for note in plan.json["plan"]["notes"])
 
 
@@ -62,6 +62,6 @@ def test_who_may_not_download_is_told_so_and_may_deploy(lane: Lane) -> None:
     key = iam.create_access_key(UserName="ann")["AccessKey"]
     ann = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
     plan = deploy(lane, lane.images["blue"], "--dry-run", **(lane.world.reach() | ann))
-    assert plan.code == 0, plan.out + plan.err
+    assert plan.returncode == 0, plan.stdout + plan.stderr
     note = next(note for note in plan.json["plan"]["notes"] if note.startswith(UNTOLD))
     assert "the credentials lack ecr:GetDownloadUrlForLayer" in note

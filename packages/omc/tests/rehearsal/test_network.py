@@ -36,12 +36,12 @@ except psycopg.Error as problem:
 def fault(stack: Stack, name: str, **settings: str) -> Iterator[None]:
     chosen = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     done = stack.omc("local", "fault", "start", name, *chosen)
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     try:
         yield
     finally:
         done = stack.omc("local", "fault", "stop", name)
-        assert done.code == 0, done.err
+        assert done.returncode == 0, done.stderr
 
 
 def flows(stack: Stack, since: float, action: str) -> list[list[str]]:

@@ -90,7 +90,7 @@ def test_who_deploys_may_read_all_that_a_deployment_is_planned_from(healthy: Sta
         *("--override", "a rehearsal"),
         env=taken_on(healthy, "github-apply"),
     )
-    assert plan.code == 0, plan.out + plan.err
+    assert plan.returncode == 0, plan.stdout + plan.stderr
     notes = "\n".join(plan.json["plan"]["notes"])
     assert "not allowed" not in notes
     assert "doesn't say which processor" not in notes

@@ -17,8 +17,8 @@ from omc.store.database import open_store
 from omc.store.location import locate_store
 from omc.terraform import find_terraform
 from support.canary import CANARY, FORMS, dump, listing_processes
+from support.commands import CommandResult, clean_env, run
 from support.small import Lane, add_fault, faults_of, small_world
-from support.stack import Done, clean_env, run
 from support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_an_apply_is_cancelled_and_what_is_left_applied_later(lane: Lane) -> Non
     process, run = begin(lane, folder, "one")
     cancelled = lane.omc("runs", "cancel", run, "--env", lane.name)
     out, err = process.communicate(timeout=300)
-    assert (cancelled.code, process.returncode) == (0, 7), cancelled.err + err
+    assert (cancelled.returncode, process.returncode) == (0, 7), cancelled.stderr + err
     payload = json.loads(out)["run"]
     assert payload["verdict"] == "cancelled"
     assert (
@@ -124,7 +124,7 @@ def test_an_apply_is_cancelled_and_what_is_left_applied_later(lane: Lane) -> Non
     assert unlocked(lane)
     (folder / "go").touch()
     rest = lane.omc(*apply(lane, "one"))
-    assert rest.code == 0, rest.out + rest.err
+    assert rest.returncode == 0, rest.stdout + rest.stderr
     assert "2 added" in rest.json["run"]["sentence"]
 
 
@@ -133,12 +133,12 @@ def test_a_runner_that_is_killed_after_a_cancel_leaves_a_run_that_ends_cancelled
     folder = lane.file.parents[1]
     process, run = begin(lane, folder, "two")
     add_fault(lane.world, service="s3", operation="PutObject", kind="slow", seconds=20.0, count=1, containing=lane.name)
-    assert lane.omc("runs", "cancel", run, "--env", lane.name, "--no-wait").code == 0
+    assert lane.omc("runs", "cancel", run, "--env", lane.name, "--no-wait").returncode == 0
     process.kill()
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     resumed = lane.omc("runs", "resume", run, "--env", lane.name, "--output", "json")
-    assert resumed.code == 7, resumed.out + resumed.err
+    assert resumed.returncode == 7, resumed.stdout + resumed.stderr
     assert "The apply was cut off: of 3 resources 2 are still to be changed." in resumed.json["run"]["sentence"]
     assert unlocked(lane)
     assert not (folder / "go").exists()
@@ -180,7 +180,7 @@ def test_what_is_only_moved_imported_or_forgotten_is_a_change_that_is_applied(la
     """Each is told in the plan, applied, and over: with its block taken out, nothing is destroyed and made anew."""
     app = DASHBOARD.format(name="app", title="a title")
     write(lane, DASHBOARD.format(name="application", title="a title"))
-    assert lane.omc(*apply(lane, "moved")).code == 0
+    assert lane.omc(*apply(lane, "moved")).returncode == 0
     own = managed(lane)["terraform_data.application"]
     records = [
         (app + MOVED, app, "1 moved", {"terraform_data.app": own}),
@@ -192,41 +192,41 @@ def test_what_is_only_moved_imported_or_forgotten_is_a_change_that_is_applied(la
     for with_block, without_block, counted, left in records:
         write(lane, with_block)
         planned = lane.omc("infra", "plan", "--env", lane.name)
-        assert planned.code == 0, planned.out + planned.err
-        assert counted in planned.out
-        assert NOTHING not in planned.out
+        assert planned.returncode == 0, planned.stdout + planned.stderr
+        assert counted in planned.stdout
+        assert NOTHING not in planned.stdout
         done = lane.omc(*apply(lane, "moved"))
-        assert done.code == 0, done.out + done.err
+        assert done.returncode == 0, done.stdout + done.stderr
         assert counted in done.json["run"]["sentence"]
         assert managed(lane) == left
         write(lane, without_block)
         after = lane.omc("infra", "plan", "--env", lane.name)
-        assert after.out.splitlines()[-1] == NOTHING, after.out + after.err
+        assert after.stdout.splitlines()[-1] == NOTHING, after.stdout + after.stderr
         assert managed(lane) == left
 
 
 def test_a_plan_of_a_part_says_so_before_and_after_it_is_applied(lane: Lane, tmp_path: Path) -> None:
     """Two titles were changed, and a plan that somebody made with -target has one of them."""
     write(lane, DASHBOARD.format(name="one", title="old") + DASHBOARD.format(name="two", title="old"))
-    assert lane.omc(*apply(lane, "part")).code == 0
+    assert lane.omc(*apply(lane, "part")).returncode == 0
     write(lane, DASHBOARD.format(name="one", title="new") + DASHBOARD.format(name="two", title="new"))
     whole = lane.omc("infra", "plan", "--env", lane.name)
-    assert "0 added, 2 changed" in whole.out, whole.out + whole.err
-    assert "ONLY A PART" not in whole.out
+    assert "0 added, 2 changed" in whole.stdout, whole.stdout + whole.stderr
+    assert "ONLY A PART" not in whole.stdout
     file = tmp_path / "target.tfplan"
     command = [str(find_terraform().executable), "plan", "-input=false", "-target=terraform_data.one", f"-out={file}"]
     copy = lane.world.state / "infrastructure/terraform/environments/staging"
     made = run(command, clean_env(**lane.world.reach()), 120, cwd=copy)
-    assert made.code == 0, made.out + made.err
+    assert made.returncode == 0, made.stdout + made.stderr
     for output in ("table", "markdown", "json"):
         shown = lane.omc("infra", "apply", "--env", lane.name, "--plan", str(file), "--dry-run", "--output", output)
-        assert "ONLY A PART" in shown.out, shown.out + shown.err
-        assert "0 added, 1 changed" in shown.out
+        assert "ONLY A PART" in shown.stdout, shown.stdout + shown.stderr
+        assert "0 added, 1 changed" in shown.stdout
     done = lane.omc("infra", "apply", "--env", lane.name, "--plan", str(file), "--yes", "--output", "json")
-    assert done.code == 0, done.out + done.err
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "part" in done.json["run"]["sentence"].lower()
     rest = lane.omc("infra", "plan", "--env", lane.name)
-    assert "0 added, 1 changed" in rest.out, rest.out + rest.err
+    assert "0 added, 1 changed" in rest.stdout, rest.stdout + rest.stderr
 
 
 SECRETS = """
@@ -299,47 +299,47 @@ def test_a_secret_in_tfvars_and_in_tags_of_aws_is_shown_and_kept_nowhere(lane: L
     }
     tfvars = root_of(lane) / "terraform.tfvars.json"
     tfvars.write_text(json.dumps(values))
-    seen: list[Done] = []
+    seen: list[CommandResult] = []
     summaries: list[Path] = []
     env, file = ("--env", lane.name), tmp_path / "reviewed.tfplan"
     sqs = lane.world.client("sqs")
 
-    def say(*words: str) -> Done:
+    def say(*words: str) -> CommandResult:
         seen.append(lane.omc("infra", *words, *env))
         return seen[-1]
 
     def shown_in_all_ways() -> None:
         summaries.append(tmp_path / f"summary-{len(summaries)}.json")
         planned = say("plan", "--full", "--out", str(file), "--summary", str(summaries[-1]))
-        assert planned.code == 0, planned.out + planned.err
+        assert planned.returncode == 0, planned.stdout + planned.stderr
         for output in ("table", "json", "markdown"):
-            assert say("apply", "--plan", str(file), "--dry-run", "--output", output).code == 0
-        assert say("plan", "--output", "markdown").code == 0
-        assert say("drift", "--all", "--full").code in (0, 1)
+            assert say("apply", "--plan", str(file), "--dry-run", "--output", output).returncode == 0
+        assert say("plan", "--output", "markdown").returncode == 0
+        assert say("drift", "--all", "--full").returncode in (0, 1)
 
     try:
         with listing_processes() as listed:
             write(lane, SECRETS.replace("TITLE", "old"))
             shown_in_all_ways()
-            assert say("apply", "--yes").code == 0
+            assert say("apply", "--yes").returncode == 0
             queue = sqs.get_queue_url(QueueName="jobs")["QueueUrl"]
             sqs.tag_queue(QueueUrl=queue, Tags={"api-token": CANARY, "Note": FORMS[0], "Reach": FORMS[2]})
             write(lane, SECRETS.replace("TITLE", "new"))
             shown_in_all_ways()
-            assert say("apply", "--yes", "--output", "json").code == 0
+            assert say("apply", "--yes", "--output", "json").returncode == 0
             assert set(sqs.list_queue_tags(QueueUrl=queue)["Tags"]) == {"Name", "Contact"}
             write(lane, SECRETS.replace("TITLE", "new") + REFUSING)
-            assert say("plan").code == 1
-            assert say("apply", "--yes").code == 1
+            assert say("plan").returncode == 1
+            assert say("apply", "--yes").returncode == 1
             write(lane, SECRETS.replace("TITLE", "new"))
-            assert say("destroy", "--dry-run").code == 0
+            assert say("destroy", "--dry-run").returncode == 0
         runs = [str(one["run"]) for one in lane.omc("runs", "list", *env, "--output", "json").json["runs"][:2]]
         for output in ("table", "json", "markdown"):
             seen += [lane.omc("runs", "show", run, "--output", output) for run in runs]
             seen.append(lane.omc("audit", "show", *env, "--output", output))
-        assert "aws_sqs_queue.jobs" in seen[0].out
+        assert "aws_sqs_queue.jobs" in seen[0].stdout
         for done in seen:
-            assert CANARY not in done.out + done.err, done
+            assert CANARY not in done.stdout + done.stderr, done
         assert all(CANARY not in file.read_text() for file in summaries)
         assert not [words for words in listed if CANARY in words]
         place = locate_store(load(lane.file), load(lane.file).environments[lane.name])

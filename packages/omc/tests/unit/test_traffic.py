@@ -25,7 +25,7 @@ from omc.local import load_document as shown
 from omc.local import load_report, traffic
 from omc.local.traffic import Outcome, Plan, Sample, Shape, Traffic
 from omc.output import markdown, terminal
-from support.stack import ROOT, clean_env
+from support.commands import ROOT, CommandResult, clean_env, run
 from support.waiting import eventually
 
 
@@ -334,9 +334,8 @@ def test_interrupted_it_reports_what_it_has(server: Server, tmp_path: Path) -> N
 
 
 def test_without_a_cloud_or_an_answer_the_exit_code_is_3(tmp_path: Path) -> None:
-    def load(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "omc", "local", "load", "--rate", "5", "--duration", "1"]
-        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
+    def load(env: dict[str, str]) -> CommandResult:
+        return run([sys.executable, "-m", "omc", "local", "load", "--rate", "5", "--duration", "1"], env, 60)
 
     done = load(clean_env(OMC_LOCAL_STATE=str(tmp_path)))
     assert done.returncode == 3

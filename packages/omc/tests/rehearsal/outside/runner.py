@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rehearsal.outside.story import Judged, Result, Story, Verdict, is_ok, judge
-from support.stack import ROOT, clean_env, wait_until_healthy
+from support.commands import ROOT, clean_env
+from support.stack import wait_until_healthy
 
 if TYPE_CHECKING:
     from rehearsal.outside.world import World
