@@ -42,7 +42,7 @@ def local_stack(folder: Path, aws: CannedAws) -> Path:
         "account": ACCOUNT,
         "access_key_id": "AKIAEXAMPLE",
         "secret_access_key": "example",
-        "port_shift": aws.port_shift,  # type: ignore[attr-defined]
+        "port_shift": aws.port_shift,
     }
     (folder / ".localcloud/cloud.json").write_text(json.dumps(reach))
     return folder

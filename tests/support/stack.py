@@ -68,7 +68,7 @@ class Stack:
         from botocore.config import Config
 
         reach = self.reach()
-        return boto3.client(  # type: ignore[call-overload]
+        return boto3.client(  # type: ignore[call-overload]  # the stub wants a literal name
             service,
             endpoint_url=reach["AWS_ENDPOINT_URL"],
             region_name=reach["AWS_REGION"],

@@ -58,7 +58,7 @@ def kill(state: Path) -> None:
 
 def client(state: Path, service: str) -> Any:
     cloud = told(state)
-    return boto3.client(  # type: ignore[call-overload]
+    return boto3.client(  # type: ignore[call-overload]  # the stub wants a literal name
         service,
         endpoint_url=cloud["endpoint"],
         region_name=cloud["region"],

@@ -22,7 +22,7 @@ def clients(cloud: Cloud) -> Any:
     identity = cloud.part(Identity)
 
     def client(service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]
+        return boto3.client(  # type: ignore[call-overload]  # the stub wants a literal name
             service,
             endpoint_url=cloud.settings.endpoint,
             region_name=cloud.settings.region,

@@ -162,9 +162,13 @@ def test_one_started_in_the_instant_before_the_kill_is_found_by_its_marker(tmp_p
 def test_the_records_stay_short(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("localcloud.core.processes._COMPACT_AFTER", 5)
     stays = supervisor.spawn("stays", ["sleep", "100"], env=ENV, cwd=tmp_path, output=tmp_path / "out")
-    for _ in range(12):
+
+    def run_to_its_end() -> None:
         process = supervisor.spawn("short", ["true"], env=ENV, cwd=tmp_path, output=tmp_path / "out")
-        eventually("the process has ended", lambda process=process: process.poll() == 0)  # type: ignore[misc]
+        eventually("the process has ended", lambda: process.poll() == 0)
+
+    for _ in range(12):
+        run_to_its_end()
     lines = (tmp_path / "state" / "processes.jsonl").read_text().splitlines()
     assert len(lines) < 20
     assert any(str(stays.pid) in line for line in lines)

@@ -156,7 +156,9 @@ def test_metrics_come_from_the_real_server(database: Database) -> None:
         return max((float(point["Maximum"]) for point in points), default=None)
 
     eventually("the metric is there", lambda: latest("CPUUtilization") is not None)
-    assert latest("CPUUtilization") >= 0  # type: ignore[operator]
+    used = latest("CPUUtilization")
+    assert used is not None
+    assert used >= 0
     free = latest("FreeStorageSpace")
     assert free is not None
     assert 19 << 30 < free < 20 << 30

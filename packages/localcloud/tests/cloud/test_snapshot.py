@@ -60,7 +60,7 @@ class Life:
 
     def kill(self) -> None:
         """As near to kill -9 as one process can: no last snapshot."""
-        self.cloud.part(Snapshots).save = lambda cloud: None  # type: ignore[method-assign]
+        self.cloud.part(Snapshots).save = lambda cloud: None  # type: ignore[method-assign]  # none is written
         self.stop()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -54,8 +55,8 @@ def with_group(world: VpcSnapshot, group: Group) -> VpcSnapshot:
     return replace(world, groups={**world.groups, group.id: group})
 
 
-def with_subnet(world: VpcSnapshot, name: str, **changes: object) -> VpcSnapshot:
-    return replace(world, subnets={**world.subnets, name: replace(world.subnets[name], **changes)})  # type: ignore[arg-type]
+def with_subnet(world: VpcSnapshot, name: str, **changes: Any) -> VpcSnapshot:
+    return replace(world, subnets={**world.subnets, name: replace(world.subnets[name], **changes)})
 
 
 def seen(world: VpcSnapshot, connection: Connection) -> list[tuple[str, str, bool]]:

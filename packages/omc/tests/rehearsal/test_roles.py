@@ -28,7 +28,7 @@ def taken_on(stack: Stack, role: str) -> dict[str, str]:
 
 
 def client(environment: dict[str, str], service: str) -> Any:
-    return boto3.client(  # type: ignore[call-overload]
+    return boto3.client(  # type: ignore[call-overload]  # the stub wants a literal name
         service,
         endpoint_url=environment["AWS_ENDPOINT_URL"],
         region_name=environment["AWS_REGION"],

@@ -126,7 +126,7 @@ def test_not_found_is_told_apart_from_other_refusals() -> None:
 
 def test_wrong_parameters_are_told_without_a_call() -> None:
     with canned_aws(healthy()) as aws, pytest.raises(AwsRefused, match="Missing required parameter"):
-        gateway(aws).client("ecs").describe_services(cluster="c")  # type: ignore[call-arg]
+        gateway(aws).client("ecs").describe_services(cluster="c")  # type: ignore[call-arg]  # AWS wants services
     assert aws.requests == []
 
 
@@ -261,8 +261,8 @@ def test_the_account_is_asked_once_for_all_clients() -> None:
     from dataclasses import replace
 
     with canned_aws(healthy()) as aws:
-        ours = gateway(aws, replace(STAGING, account=ACCOUNT))
-        parallel_map(lambda service: ours.client(service).meta, ["ecs", "elbv2", "logs", "cloudwatch"])  # type: ignore[call-overload]
+        ours: Any = gateway(aws, replace(STAGING, account=ACCOUNT))
+        parallel_map(lambda service: ours.client(service).meta, ["ecs", "elbv2", "logs", "cloudwatch"])
     assert aws.operations() == ["GetCallerIdentity"]
 
 

@@ -157,9 +157,9 @@ def test_a_person_is_asked_for_a_code_once_and_the_aws_cli_knows_the_session(
     monkeypatch.setattr(credentials, "_cache", lambda: credentials._CliCache(str(person.home / ".aws/cli/cache")))
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", person.gives.endpoint)
     for _ in range(2):
-        gateway = Gateway(STAGING, access_to(STAGING))
+        gateway: Any = Gateway(STAGING, access_to(STAGING))
         gateway.log_in()
-        parallel_map(lambda service: gateway.client(service).meta, ["ecs", "logs", "rds", "elbv2"])  # type: ignore[call-overload]  # noqa: B023
+        parallel_map(lambda service: gateway.client(service).meta, ["ecs", "logs", "rds", "elbv2"])  # noqa: B023
         credentials._SHARED.clear()  # the next command
     assert requested == ["Enter MFA code for arn:aws:iam::1:mfa/jo: "]
     kept = list((person.home / ".aws/cli/cache").iterdir())

@@ -125,7 +125,7 @@ CLEAN: dict[tuple[str, str], Any] = {
 
 
 def read(answers: dict[tuple[str, str], Any], code: dict[str, Any] | None = None) -> BesideTerraform:
-    return read_beside(FakeGateway(CLEAN | answers), managed(code))  # type: ignore[arg-type]
+    return read_beside(FakeGateway(CLEAN | answers), managed(code))
 
 
 def lines(extra: Extra) -> list[str]:
@@ -134,7 +134,7 @@ def lines(extra: Extra) -> list[str]:
 
 def test_what_is_all_managed_is_nothing_and_nobody_is_asked_who() -> None:
     gateway = FakeGateway(dict(CLEAN))
-    found = read_beside(gateway, managed())  # type: ignore[arg-type]
+    found = read_beside(gateway, managed())
     assert (found.extras, found.unknown) == ((), ())
     assert gateway.calls("lookup_events") == []
     assert [params["Bucket"] for params in gateway.calls("get_bucket_policy")] == ["exports"]
@@ -164,7 +164,7 @@ def test_what_the_state_lacks_is_not_awss_fault(kind: str, key: str) -> None:
         for address, values in known.resources[kind].items()
     }
     state = replace(known, resources={**known.resources, kind: lacking})
-    found = read_beside(FakeGateway(dict(CLEAN)), state)  # type: ignore[arg-type]
+    found = read_beside(FakeGateway(dict(CLEAN)), state)
     assert found.unknown
     for problem in found.unknown:
         assert f"the state says no {key} of " in problem

@@ -305,7 +305,7 @@ def test_they_are_read_of_the_whole_vpc_with_the_subnets_that_matter() -> None:
             "CacheSubnetGroups": [{"Subnets": [{"SubnetIdentifier": "subnet-data"}]}]
         },
     }
-    gateway: Any = FakeGateway(answers)
+    gateway = FakeGateway(answers)
     known = DataStores(
         Store("db", True, vpc="vpc-1", subnets=("subnet-data",)), Store("cache", True, subnet_group="group")
     )

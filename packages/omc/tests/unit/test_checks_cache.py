@@ -149,7 +149,7 @@ def test_all_nodes_are_asked_with_the_services_in_one_call() -> None:
         requested.append(params)
         return answer(params)
 
-    gateway: Any = FakeGateway({("cloudwatch", "get_metric_data"): told}, STAGING)
+    gateway = FakeGateway({("cloudwatch", "get_metric_data"): told}, STAGING)
     found = read_metrics_age(gateway, STAGING, Scope(NOW))
     assert len(requested) == 1
     assert [replace(each) for each in found.cache] == [

@@ -125,7 +125,7 @@ def test_watch_marks_changes_and_ends_cleanly_by_ctrl_c(tmp_path: Path) -> None:
             text=True,
         )
         assert read_report(process).startswith("OK local: ")
-        aws.answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=0)  # type: ignore[index]
+        aws.answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=0)
         messages = [read_report(process) for _ in range(2)]  # the second look began after the change
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
@@ -159,7 +159,7 @@ def test_a_local_cloud_that_died_says_how_to_start_it(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))  # kept, so that nobody else begins to listen there
         port = free.getsockname()[1]
         aws = CannedAws({}, f"http://127.0.0.1:{port}")
-        aws.port_shift = 0  # type: ignore[attr-defined]
+        aws.port_shift = 0
         done = omc("check", "morning", "--env", "local", folder=local_stack(tmp_path, aws))
     assert done.returncode == 3
     assert f"The local cloud does not answer at http://127.0.0.1:{port}. Start it: omc local up" in " ".join(

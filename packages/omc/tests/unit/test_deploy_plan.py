@@ -389,7 +389,8 @@ def test_the_plan_survives_being_written_down_and_its_hash_does_not_move_with_th
     assert from_json(to_json(made)).hash == made.hash
     later = plan(scope=replace(world.SCOPE, now=world.NOW + timedelta(hours=3)))
     assert later.hash == made.hash
-    assert DeployRequest(**to_json(made)["request"]) == DeployRequest(**to_json(later)["request"])  # type: ignore[arg-type]
+    requests: list[Any] = [to_json(each)["request"] for each in (made, later)]
+    assert DeployRequest(**requests[0]) == DeployRequest(**requests[1])
 
 
 def test_another_running_revision_is_another_plan() -> None:

@@ -236,7 +236,7 @@ def test_what_is_no_state_that_omc_reads_is_said(content: Any, why: str) -> None
 def reading(answer: Any, environment: Environment = STAGING) -> tuple[Expected, FakeGateway]:
     answers = {("s3", "get_object"): answer, ("sts", "get_caller_identity"): {"Account": world.ACCOUNT}}
     gateway = FakeGateway(answers, environment)
-    return read_expected(gateway, environment), gateway  # type: ignore[arg-type]
+    return read_expected(gateway, environment), gateway
 
 
 def body(content: Any) -> dict[str, Any]:
@@ -407,7 +407,7 @@ def _read(answers: dict[tuple[str, str], Any], expected: Expected, facts: dict[s
         "pending": Pending(()),
         **facts,
     }
-    aws: Any = FakeGateway(answers, STAGING)
+    aws = FakeGateway(answers, STAGING)
     return read_found(aws, STAGING, StoreLocation(), expected, read_listed(aws, expected), **known)
 
 
@@ -578,14 +578,14 @@ def test_what_rests_on_no_other_fact_is_listed_before_others_are_read(
     kind: str, answers: dict[tuple[str, str], Any], facts: dict[str, Any]
 ) -> None:
     expected = Expected((Thing(kind, world.HEALTHY[kind]),), written=WRITTEN)
-    aws: Any = FakeGateway(answers, STAGING)
+    aws = FakeGateway(answers, STAGING)
     early = read_listed(aws, expected)
     assert [kind in types for types in early.answers] == ([] if facts else [True])
     assert [problem for _, problem in early.answers.values() if problem] == []
 
 
 def test_without_a_state_nothing_is_listed_before_others_are_read() -> None:
-    gateway: Any = FakeGateway({}, STAGING)
+    gateway = FakeGateway({}, STAGING)
     expected = Expected((Thing("aws_sns_topic", world.HEALTHY["aws_sns_topic"]),))
     assert read_listed(gateway, expected) == Listed({})
 

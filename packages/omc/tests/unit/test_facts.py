@@ -65,7 +65,7 @@ def aws(answers: dict[tuple[str, str], Any]) -> Iterator[CannedAws]:
 
 @pytest.fixture
 def gateway(aws: CannedAws) -> Gateway:
-    shift = aws.port_shift  # type: ignore[attr-defined]
+    shift = aws.port_shift
     return Gateway(STAGING, Access(aws.endpoint, "AKIAEXAMPLE", "example", shift))
 
 
@@ -191,7 +191,7 @@ def test_secrets_of_running_tasks_and_the_databases_own_are_described_once(aws: 
 
 
 def test_targets_of_every_target_group_of_ours(aws: CannedAws, gateway: Gateway) -> None:
-    groups = aws.answers["elbv2", "DescribeTargetGroups"]["TargetGroups"]  # type: ignore[index]
+    groups = aws.answers["elbv2", "DescribeTargetGroups"]["TargetGroups"]
     other = arn("elasticloadbalancing", "loadbalancer/app/other/1")
     groups += [
         target_group("green") | {"TargetGroupName": "green"},  # behind our load balancer, under another name
@@ -330,7 +330,7 @@ def test_a_missing_log_group_does_not_hide_the_others(aws: CannedAws, gateway: G
         return {"queryId": "1"}
 
     aws.answers["logs", "StartQuery"] = start
-    aws.answers["logs", "GetQueryResults"]["results"] = [row("ERROR x")]  # type: ignore[index]
+    aws.answers["logs", "GetQueryResults"]["results"] = [row("ERROR x")]
     recent_errors = read_recent_errors(gateway, STAGING, SCOPE)
     assert recent_errors.missing == (f"/ecs/{PREFIX}/frontend",)
     assert [group.count for group in recent_errors.groups] == [1]
@@ -443,7 +443,7 @@ def read_broken(house: House) -> Broken:
 
 @reads
 def read_misread(house: House) -> Misread:
-    return Misread(house.number["a list was expected"])  # type: ignore[index]
+    return Misread(house.number["a list was expected"])  # type: ignore[index]  # the bug that is meant
 
 
 @reads

@@ -88,7 +88,8 @@ class Ecs:
 
 
 def history_of(revisions: list[str], **more: Any) -> History:
-    return read_history(Ecs(revisions, **more), Services((world.service("backend", 8),)))  # type: ignore[arg-type]
+    ecs: Any = Ecs(revisions, **more)
+    return read_history(ecs, Services((world.service("backend", 8),)))
 
 
 def revisions_read(history: History) -> list[str]:
@@ -111,14 +112,15 @@ def test_a_page_that_leads_to_itself_is_not_read_for_ever() -> None:
         def list_service_deployments(self, **request: Any) -> Mapping[str, Any]:
             return {**super().list_service_deployments(maxResults=request["maxResults"]), "nextToken": "0"}
 
+    ecs: Any = Circle([f"{B}:7"])
     with pytest.raises(BadAnswer, match="to the same page"):
-        read_history(Circle([f"{B}:7"]), Services((world.service("backend", 7),)))  # type: ignore[arg-type]
+        read_history(ecs, Services((world.service("backend", 7),)))
 
 
 def test_no_more_is_read_than_is_wanted_and_it_is_said_how_far() -> None:
-    ecs = Ecs([f"{B}:{number}" for number in range(1, 301)])
+    ecs: Any = Ecs([f"{B}:{number}" for number in range(1, 301)])
     services: Any = Services((world.service("backend", 300),))
-    history = read_history(ecs, services)  # type: ignore[arg-type]
+    history = read_history(ecs, services)
     assert ecs.calls == ["list"] * 3 + ["describe"] * 2
     assert revisions_read(history)[:2] == [f"{B}:300", f"{B}:299"]
     assert history.read_back_to == {"backend": world.NOW - timedelta(hours=40)}

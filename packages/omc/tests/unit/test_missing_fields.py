@@ -125,7 +125,7 @@ def morning(record: Mapping[tuple[str, str], Any], monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(http_get, "get", get)
     monkeypatch.setattr(logs, "FIRST_WAIT", 0.0)
-    gateway: Any = FakeGateway(dict(record), world.environment())
+    gateway = FakeGateway(dict(record), world.environment())
     checks = replace(MORNING, causes=None)  # what each says by itself
     return list(run_checks(checks, Facts(gateway, Scope(NOW), {StoreLocation: StoreLocation()})).findings)
 

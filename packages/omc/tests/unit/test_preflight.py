@@ -165,7 +165,7 @@ INACTIVE = Definitions(
 )
 NO_SECRETS = dict.fromkeys(SECRETS, "The secret x does not exist.")
 GONE = {world.pinned("backend", letter): "The image x is no longer in the registry." for letter in "abc"}
-ARM = replace(world.wanted("c").image, architectures=("arm64",))  # type: ignore[type-var]
+ARM = replace(world.wanted("c").image, architectures=("arm64",))  # type: ignore[type-var]  # it has an image
 
 BROKEN: Mapping[str, Broken] = {
     "no other run of omc is active in the environment": Broken(

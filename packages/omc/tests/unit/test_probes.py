@@ -38,7 +38,7 @@ def aws() -> Iterator[CannedAws]:
 
 
 def probed(aws: CannedAws, environment: Environment = STAGING) -> Probes:
-    gateway = Gateway(environment, Access(aws.endpoint, "AKIAEXAMPLE", "example", aws.port_shift))  # type: ignore[attr-defined]
+    gateway = Gateway(environment, Access(aws.endpoint, "AKIAEXAMPLE", "example", aws.port_shift))
     balancers = read_load_balancers(gateway, environment)
     groups = read_target_groups(gateway, environment, Scope(NOW))
     return read_probes(gateway, environment, balancers, read_listeners(gateway, balancers), groups)
@@ -158,7 +158,7 @@ def test_no_load_balancer_is_no_address(aws: CannedAws) -> None:
 
 
 def test_a_network_load_balancer_has_no_rules_and_is_asked_all_the_same(aws: CannedAws) -> None:
-    aws.answers["elbv2", "DescribeLoadBalancers"]["LoadBalancers"][0]["Type"] = "network"  # type: ignore[index]
+    aws.answers["elbv2", "DescribeLoadBalancers"]["LoadBalancers"][0]["Type"] = "network"
     found = probed(aws)
     assert {answer.status for request in found.requests for answer in request.answers} == {200}
     assert "DescribeRules" not in aws.operations()
@@ -168,7 +168,7 @@ def test_rules_that_may_not_be_read_leave_the_default_action(aws: CannedAws) -> 
     aws.answers["elbv2", "DescribeRules"] = AwsError(
         "AccessDenied", "not authorized to perform: elasticloadbalancing:DescribeRules", status=403
     )
-    gateway = Gateway(STAGING, Access(aws.endpoint, "AKIAEXAMPLE", "example", aws.port_shift))  # type: ignore[attr-defined]
+    gateway = Gateway(STAGING, Access(aws.endpoint, "AKIAEXAMPLE", "example", aws.port_shift))
     found = read_listeners(gateway, read_load_balancers(gateway, STAGING))
     assert found.denied is not None
     assert found.denied.action == "elasticloadbalancing:DescribeRules"

@@ -74,7 +74,7 @@ registered(fuse_if_known)
 
 def facts(values: Mapping[type, Any] | None = None) -> Facts:
     """Facts that are given, not read."""
-    gateway: Any = FakeGateway({}, release_world.environment())
+    gateway = FakeGateway({}, release_world.environment())
     return Facts(gateway, Scope(NOW), values)
 
 
