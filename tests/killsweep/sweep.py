@@ -170,7 +170,7 @@ class Sweeper:
         self.gate.close_at(-1)
         process = self._start(procedure)
         code = process.wait(WITHIN)
-        assert code == 0, f"{procedure.name}, undisturbed, ended with {code}: {self._said()}"
+        assert code == 0, f"{procedure.name}, undisturbed, ended with {code}: {self._log_tail()}"
         self.environment.settled()
         return self.gate.open()
 
@@ -262,9 +262,9 @@ class Sweeper:
         if "RunTask" in found:  # asked again with the same token it starts no second task: those are counted
             found["RunTask"] = min(found["RunTask"], 1)
         if not met:
-            self.result.lost.append(f"{message}: the run never came to what was prepared for it: {self._said()}")
+            self.result.lost.append(f"{message}: the run never came to what was prepared for it: {self._log_tail()}")
         elif state != "ended" or verdict not in ("succeeded", "nothing begun"):
-            self.result.lost.append(f"{message}: {self._said()}")
+            self.result.lost.append(f"{message}: {self._log_tail()}")
         if more := {what: found[what] for what in wanted if found[what] > wanted[what]}:
             self.result.doubled.append(f"{message}: {more} instead of {wanted}")
         elif less := {what: found[what] for what in wanted if found[what] < wanted[what]}:
@@ -290,7 +290,7 @@ class Sweeper:
                 start_new_session=True,  # a Ctrl-C is meant for the sweep
             )
 
-    def _said(self) -> str:
+    def _log_tail(self) -> str:
         return (self.folder / f"{self.environment.name}.log").read_text(errors="replace")[-600:]
 
     # -- what is written down, and what happened

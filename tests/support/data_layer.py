@@ -170,7 +170,7 @@ class Cache:
         eventually("the group is available", lambda: self.shown()["Status"] == "available")
         return self.shown()
 
-    def told(self, source: str) -> list[str]:
+    def event_messages(self, source: str) -> list[str]:
         """The messages of the events of the last hour, oldest first."""
         events = self.elasticache.describe_events(SourceIdentifier=source)["Events"]
         return [str(each["Message"]) for each in events]

@@ -39,7 +39,7 @@ def state(tmp_path: Path) -> Iterator[Path]:
         localcloud("reset", "--force", "--state", folder)
 
 
-def told(state: Path) -> dict[str, Any]:
+def read_cloud_file(state: Path) -> dict[str, Any]:
     held: dict[str, Any] = json.loads((state / "cloud.json").read_text())
     return held
 
@@ -51,13 +51,13 @@ def alive(pid: int) -> bool:
 
 def kill(state: Path) -> None:
     """End the cloud as a crash does; a process may live on for a moment after it is killed."""
-    pid = told(state)["pid"]
+    pid = read_cloud_file(state)["pid"]
     os.kill(pid, signal.SIGKILL)
     eventually("the cloud has ended", lambda: not alive(pid))
 
 
 def client(state: Path, service: str) -> Any:
-    cloud = told(state)
+    cloud = read_cloud_file(state)
     return boto3.client(  # type: ignore[call-overload]  # the stub wants a literal name
         service,
         endpoint_url=cloud["endpoint"],
@@ -70,7 +70,7 @@ def client(state: Path, service: str) -> Any:
 def test_a_whole_life(state: Path) -> None:
     up = localcloud("up", "--state", state)
     assert up.returncode == 0, up.stderr
-    assert up.stdout.strip() == told(state)["endpoint"]
+    assert up.stdout.strip() == read_cloud_file(state)["endpoint"]
     assert (state / "cloud.json").stat().st_mode & 0o777 == 0o600
     assert (state / "settings.json").stat().st_mode & 0o777 == 0o600
     client(state, "sqs").create_queue(QueueName="kept")
@@ -149,8 +149,8 @@ def test_env_points_a_shell_here_and_nowhere_else(state: Path) -> None:
         "AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "x"},
     )  # fmt: skip
     seen = dict(line.split("=", 1) for line in shell.stdout.splitlines())
-    assert seen["AWS_ENDPOINT_URL"] == told(state)["endpoint"]
-    assert seen["AWS_ACCESS_KEY_ID"] == told(state)["access_key_id"]
+    assert seen["AWS_ENDPOINT_URL"] == read_cloud_file(state)["endpoint"]
+    assert seen["AWS_ACCESS_KEY_ID"] == read_cloud_file(state)["access_key_id"]
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & set(seen)
 
 
@@ -175,7 +175,7 @@ def test_a_taken_port_names_its_owner_and_the_way_out(state: Path) -> None:
 
 def test_two_servers_on_one_state_are_refused(state: Path) -> None:
     localcloud("up", "--state", state)
-    assert f"pid {told(state)['pid']}" in sentence(localcloud("serve", "--state", state))
+    assert f"pid {read_cloud_file(state)['pid']}" in sentence(localcloud("serve", "--state", state))
 
 
 def test_a_state_that_can_not_be_saved_is_an_error_of_status_and_of_down(state: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_stopped_cloud_is_copied_and_both_run_side_by_side(state: Path, tmp_pa
         assert "exists already" in sentence(localcloud("copy", copied, "--state", state))
         for folder in (state, copied):
             assert localcloud("up", "--state", folder).returncode == 0
-        first, second = told(state), told(copied)
+        first, second = read_cloud_file(state), read_cloud_file(copied)
         assert first["endpoint"] != second["endpoint"]
         assert first["account"] == second["account"]
         queues = [client(folder, "sqs").list_queues()["QueueUrls"] for folder in (state, copied)]
@@ -314,15 +314,15 @@ def test_a_block_is_its_owners_until_the_owner_is_gone(tmp_path: Path) -> None:
 
 
 def test_its_help_speaks_to_somebody_who_has_never_heard_of_it() -> None:
-    def said(*arguments: str) -> str:
+    def output_of(*arguments: str) -> str:
         command = [sys.executable, "-m", "localcloud", *arguments]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
         return " ".join(ended.stdout.split())
 
-    assert re.fullmatch(r"localcloud \d+\.\d+\.\d+", said("--version"))
-    assert "aws ecs list-clusters" in said("--help")
-    assert "Nothing reaches AWS." in said("--help")
+    assert re.fullmatch(r"localcloud \d+\.\d+\.\d+", output_of("--version"))
+    assert "aws ecs list-clusters" in output_of("--help")
+    assert "Nothing reaches AWS." in output_of("--help")
     for command in ("up", "serve", "down", "status", "reset", "logs", "env", "push"):
-        assert f"{command} " in said("--help")
-    assert "--profile {full,minimal}" in said("up", "--help")
-    assert "No Docker is needed" in said("push", "--help")
+        assert f"{command} " in output_of("--help")
+    assert "--profile {full,minimal}" in output_of("up", "--help")
+    assert "No Docker is needed" in output_of("push", "--help")

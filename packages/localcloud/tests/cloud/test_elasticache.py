@@ -160,7 +160,9 @@ def test_a_reboot_empties_the_node_and_the_group_stays(single: Cache) -> None:
         single.elasticache.reboot_cache_cluster(CacheClusterId="shop-001", CacheNodeIdsToReboot=["0002"])
     answer = single.elasticache.reboot_cache_cluster(CacheClusterId="shop-001", CacheNodeIdsToReboot=["0001"])
     assert answer["CacheCluster"]["CacheClusterStatus"] == "rebooting cluster nodes"
-    eventually("the node says that it restarted", lambda: "Cache node 0001 restarted" in single.told("shop-001"))
+    eventually(
+        "the node says that it restarted", lambda: "Cache node 0001 restarted" in single.event_messages("shop-001")
+    )
     eventually("the node runs", lambda: single.cloud.part(Caches).lives("shop-001"))
     assert single.cloud.part(Caches).process("shop-001") is not before
     single.available()
@@ -196,7 +198,8 @@ def test_replicas_copy_and_take_over(pair: Cache) -> None:
     pair.available()
     # Who died is a replica by name long before it is started again; until then nobody could take over.
     eventually(
-        "the former primary is recovered", lambda: "Finished recovery for cache nodes 0001" in pair.told("pair-001")
+        "the former primary is recovered",
+        lambda: "Finished recovery for cache nodes 0001" in pair.event_messages("pair-001"),
     )
     eventually("the recovery is over", lambda: not pair.cloud.part(Caches)._jobs["pair"].is_alive())
     pair.elasticache.test_failover(ReplicationGroupId="pair", NodeGroupId="0001")

@@ -127,19 +127,19 @@ def test_the_api_outside_is_started_again_when_its_program_ends(cloud: Cloud) ->
     eventually("the API outside answers again", lambda: answers(cloud))
 
 
-def test_what_the_api_outside_answers_is_said_by_a_file(tmp_path: Path) -> None:
-    said = tmp_path / "answers.py"
-    said.write_text("def answer(path):\n    return 200, {'said': path.upper()}\n")
+def test_what_the_api_outside_answers_stands_in_a_file(tmp_path: Path) -> None:
+    answers_file = tmp_path / "answers.py"
+    answers_file.write_text("def answer(path):\n    return 200, {'said': path.upper()}\n")
     state = tmp_path / "state"
     state.mkdir()
     addresses.create(state)
-    addresses.play(state, said)
+    addresses.play(state, answers_file)
     with cloud_at(state) as cloud:
-        eventually("the API outside answers as the file says", lambda: _said(cloud))
+        eventually("the API outside answers as the file says", lambda: is_answering_from_file(cloud))
         assert json.loads(asked(cloud, 5.0)) == {"said": "/V1/ANYTHING"}
 
 
-def _said(cloud: Cloud) -> bool:
+def is_answering_from_file(cloud: Cloud) -> bool:
     try:
         return b"said" in asked(cloud, 1.0)
     except OSError:

@@ -67,7 +67,9 @@ def test_a_dead_node_refuses_its_clients_until_it_is_recovered(single: Cache) ->
     eventually("the cache answers", lambda: answers(single))
     faults.begin("cache-stopped", {"cache": "shop"})
     eventually("the node is being modified", lambda: status(single, "shop-001") == "modifying")
-    eventually("the node is being recovered", lambda: single.told("shop-001")[-1] == "Recovering cache nodes 0001")
+    eventually(
+        "the node is being recovered", lambda: single.event_messages("shop-001")[-1] == "Recovering cache nodes 0001"
+    )
     eventually("the node refuses connections", lambda: refused(single))
     before = rounds(single)
     # One that was under way may still tell of the node.
@@ -88,7 +90,7 @@ def test_a_dead_node_refuses_its_clients_until_it_is_recovered(single: Cache) ->
     faults.end("cache-stopped")
     eventually("the cache answers again", lambda: answers(single))
     eventually("the node is available", lambda: status(single, "shop-001") == "available")
-    assert single.told("shop-001")[-1] == "Finished recovery for cache nodes 0001"
+    assert single.event_messages("shop-001")[-1] == "Finished recovery for cache nodes 0001"
     eventually("the node has metrics again", lambda: metric(single, "CurrConnections") is not None)
 
 
@@ -98,7 +100,7 @@ def test_a_replica_takes_over_from_a_dead_primary(pair: Cache) -> None:
     replica = next(name for name in pair.roles() if name != primary)
     faults.begin("cache-stopped", {"cache": "pair"})
     eventually("the replica is the primary", lambda: pair.roles()[replica] == "primary")
-    assert f"Failover from primary node {primary} to replica node {replica} completed" in pair.told("pair")
+    assert f"Failover from primary node {primary} to replica node {replica} completed" in pair.event_messages("pair")
     eventually("the cache answers", lambda: answers(pair))
     eventually("the former primary is being modified", lambda: status(pair, primary) == "modifying")
     faults.end("cache-stopped")
@@ -124,7 +126,7 @@ def test_a_greedy_tenant_throws_the_others_keys_out(single: Cache) -> None:
 def test_the_engine_log_tells_of_a_restart(single: Cache) -> None:
     single.available()
 
-    def said() -> list[str]:
+    def engine_messages() -> list[str]:
         events = single.aws("logs").filter_log_events(logGroupName="/shop/engine")["events"]
         records = [json.loads(event["message"]) for event in events]
         assert {each["CacheClusterId"] for each in records} <= {"shop-001"}
@@ -132,7 +134,7 @@ def test_the_engine_log_tells_of_a_restart(single: Cache) -> None:
 
     eventually(
         "the engine log tells of the start",
-        lambda: any(line.startswith("Ready to accept connections") for line in said()),
+        lambda: any(line.startswith("Ready to accept connections") for line in engine_messages()),
     )
 
 

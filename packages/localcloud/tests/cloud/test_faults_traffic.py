@@ -125,14 +125,14 @@ def test_a_caller_without_rights_is_in_the_trail(cloud: Cloud, aws: Clients) -> 
 
     with fault(cloud, "unauthorised-caller", per_second="20"):
 
-        def told() -> set[tuple[str, str]]:
+        def calls_in_trail() -> set[tuple[str, str]]:
             return {(each["eventName"], each.get("errorCode", "")) for each in events("Username", "former-contractor")}
 
         eventually(
             "the refused calls are in the trail",
-            lambda: {("ListUsers", "AccessDenied"), ("ListSecrets", "AccessDeniedException")} <= told(),
+            lambda: {("ListUsers", "AccessDenied"), ("ListSecrets", "AccessDeniedException")} <= calls_in_trail(),
         )
-        eventually("the allowed call is in the trail", lambda: ("GetCallerIdentity", "") in told())
+        eventually("the allowed call is in the trail", lambda: ("GetCallerIdentity", "") in calls_in_trail())
         [event, *_] = events("Username", "former-contractor")
         assert event["sourceIPAddress"] == cloud.settings.real_address("10.0.255.66")
         assert event["userIdentity"]["arn"].endswith(":user/former-contractor")

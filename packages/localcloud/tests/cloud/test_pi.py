@@ -364,7 +364,7 @@ def test_long_answers_come_in_pages(watched: Watched) -> None:
 
 
 @pytest.mark.cloud
-def test_what_can_be_asked_is_told_and_can_be_asked(watched: Watched) -> None:
+def test_what_can_be_asked_is_reported_and_can_be_asked(watched: Watched) -> None:
     who = {"ServiceType": "RDS", "Identifier": watched.id}
     page = watched.pi.list_available_resource_metrics(**who, MetricTypes=["os", "db"])
     more = watched.pi.list_available_resource_metrics(**who, MetricTypes=["os", "db"], NextToken=page["NextToken"])

@@ -202,11 +202,11 @@ def test_a_killed_server_recovers_by_itself(database: Database) -> None:
 
     eventually("the server answers again", back)
 
-    def told() -> bool:
+    def is_recovered() -> bool:
         events = database.rds.describe_events(SourceIdentifier="shop")["Events"]
         return "Recovery of the DB instance is complete." in [each["Message"] for each in events]
 
-    eventually("the recovery is an event", told)
+    eventually("the recovery is an event", is_recovered)
 
 
 def test_a_rotated_password_replaces_the_old_one(database: Database) -> None:
@@ -313,7 +313,7 @@ def test_changes_wait_for_the_window_unless_they_are_to_apply_immediately(databa
         modify(DBInstanceIdentifier="shop", AllocatedStorage=5)
 
 
-def test_a_failover_changes_the_zone_and_is_told(database: Database) -> None:
+def test_a_failover_changes_the_zone_and_is_reported(database: Database) -> None:
     with pytest.raises(database.rds.exceptions.ClientError, match="not in Multi-AZ"):
         database.rds.reboot_db_instance(DBInstanceIdentifier="shop", ForceFailover=True)
     database.rds.modify_db_instance(DBInstanceIdentifier="shop", MultiAZ=True, ApplyImmediately=True)
@@ -323,7 +323,7 @@ def test_a_failover_changes_the_zone_and_is_told(database: Database) -> None:
         shown = database.shown()
         return shown["AvailabilityZone"], shown["SecondaryAvailabilityZone"]
 
-    def told() -> list[str]:
+    def failover_messages() -> list[str]:
         found = database.rds.describe_events(SourceIdentifier="shop", EventCategories=["failover"])["Events"]
         return [each["Message"] for each in found]
 
@@ -333,11 +333,11 @@ def test_a_failover_changes_the_zone_and_is_told(database: Database) -> None:
     database.available()
     assert zones() == (second, first)
     once = ["Multi-AZ instance failover started.", "Multi-AZ instance failover completed"]
-    assert told() == once
+    assert failover_messages() == once
     postmaster = database.cloud.part(Databases).processes("shop")[0]
     postmaster.send(signal.SIGKILL)  # the primary dies: nobody has to ask
     eventually("the zones have changed places again", lambda: zones() == (first, second))
-    assert told() == 2 * once
+    assert failover_messages() == 2 * once
     assert database.ask("SELECT 1") == 1
 
 

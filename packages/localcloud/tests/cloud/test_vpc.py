@@ -165,9 +165,9 @@ def settle(world: World, *, allowed: bool) -> None:
 
     def tried() -> bool:
         client = world.client(world.task.address)
-        heard = client.hears(1.0 if allowed else 4.0)  # a slow answer is no silence
+        response = client.hears(1.0 if allowed else 4.0)  # a slow answer is no silence
         client.end()
-        return (heard != "silence") is allowed
+        return (response != "silence") is allowed
 
     eventually(f"new connections are {'allowed' if allowed else 'dropped'}", tried, 90)
 
@@ -312,9 +312,9 @@ def test_outside_is_reached_through_the_nat_gateway_which_counts_and_costs(
 
     def answered() -> bool:
         client = world.client(world.task.address, place)
-        heard = client.hears(2.0)
+        response = client.hears(2.0)
         client.end()
-        return heard == world.cloud.settings.real_address(world.task.address)
+        return response == world.cloud.settings.real_address(world.task.address)
 
     eventually("the task gets outside", answered, 90)
 

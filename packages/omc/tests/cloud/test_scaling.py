@@ -153,7 +153,7 @@ def test_a_count_that_somebody_else_lowers_meanwhile_is_not_ours(world: World, g
 
 
 @pytest.mark.parametrize("seconds", [0, 2])
-def test_new_tasks_that_fail_are_told_with_their_cause(world: World, gateway: Gateway, seconds: int) -> None:
+def test_new_tasks_that_fail_are_reported_with_their_cause(world: World, gateway: Gateway, seconds: int) -> None:
     """However long they run, and however slow whoever looks: they never stay for the settle time."""
     source = f"import time\n\ntime.sleep({seconds})\nraise SystemExit(3)\n"
     broken = world.register("ohmycoins-frontend", world.push(f"broken-{seconds}", source))

@@ -127,7 +127,7 @@ def test_an_undo_that_fails_is_no_rollback(world: World) -> None:
     assert "Undoing one did not work" in done.json["run"]["sentence"]
 
 
-def test_without_undo_on_failure_what_was_done_stays_and_is_said(world: World) -> None:
+def test_without_undo_on_failure_what_was_done_stays_and_is_reported(world: World) -> None:
     world.trouble("outcome two", "failed")
     done = world.set("one=1", "two=2", more=("--no-undo", "--output", "json"))
     assert done.returncode == 1
@@ -198,7 +198,7 @@ def test_cancelled_without_undo_says_what_stays(world: World) -> None:
     assert "has ended (cancelled)" in again.stderr
 
 
-def test_what_goes_on_unwatched_is_said(world: World) -> None:
+def test_what_goes_on_unwatched_is_reported(world: World) -> None:
     for step in ("one", "two"):
         (world.folder / f"goes on {step}").touch()
         (world.folder / f"hold {step}").touch()

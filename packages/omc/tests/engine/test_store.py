@@ -222,7 +222,7 @@ def test_a_broken_folder_is_one_sentence(tmp_path: Path, broken: str, monkeypatc
     assert str(place.folder) in error.value.message
 
 
-def test_what_it_waits_for_is_said(
+def test_what_it_waits_for_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(progress, "SILENT", 0.05)

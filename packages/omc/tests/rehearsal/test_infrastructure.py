@@ -131,7 +131,7 @@ def test_a_change_is_planned_applied_drifts_and_is_taken_back(checkout: Checkout
     assert settled.stdout.splitlines()[-1] == "Nothing is to be changed: local is what the code says."
 
 
-def test_what_terraform_does_not_see_is_told_by_drift(stack: Stack) -> None:
+def test_what_terraform_does_not_see_is_reported_by_drift(stack: Stack) -> None:
     """A rule and a policy added by hand, an autoscaler that somebody suspended, a class that waits for its window, and
     limits that omc itself set for a while; each with its arrow from what was to what comes, and who did it."""
     ec2, iam, rds = stack.client("ec2"), stack.client("iam"), stack.client("rds")

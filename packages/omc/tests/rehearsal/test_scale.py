@@ -182,7 +182,7 @@ def test_the_records_head_is_kept_where_its_owner_cannot_rewrite_it(as_found: St
     assert as_found.omc("audit", "verify", "--env", "local").returncode == 0
 
 
-def test_heads_that_cannot_be_read_are_said_and_the_rest_stands(as_found: Stack) -> None:
+def test_heads_that_cannot_be_read_are_reported_and_the_rest_stands(as_found: Stack) -> None:
     nobody = {"AWS_ENDPOINT_URL": as_found.reach()["AWS_ENDPOINT_URL"], "AWS_ACCESS_KEY_ID": "AKIANOBODY00000000"}
     shell = nobody | {"AWS_SECRET_ACCESS_KEY": "x"}
     proof = as_found.omc("audit", "verify", "--env", "local", "--output", "json", env=shell)

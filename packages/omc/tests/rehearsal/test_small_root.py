@@ -322,35 +322,35 @@ def test_a_secret_in_tfvars_and_in_tags_of_aws_is_shown_and_kept_nowhere(
     env, file = ("--env", environment.name), tmp_path / "reviewed.tfplan"
     sqs = environment.stack.client("sqs")
 
-    def say(*words: str) -> CommandResult:
+    def run_omc(*words: str) -> CommandResult:
         seen.append(environment.omc("infra", *words, *env))
         return seen[-1]
 
     def shown_in_all_ways() -> None:
         summaries.append(tmp_path / f"summary-{len(summaries)}.json")
-        planned = say("plan", "--full", "--out", str(file), "--summary", str(summaries[-1]))
+        planned = run_omc("plan", "--full", "--out", str(file), "--summary", str(summaries[-1]))
         assert planned.returncode == 0, planned.stdout + planned.stderr
         for output in ("table", "json", "markdown"):
-            assert say("apply", "--plan", str(file), "--dry-run", "--output", output).returncode == 0
-        assert say("plan", "--output", "markdown").returncode == 0
-        assert say("drift", "--all", "--full").returncode in (0, 1)
+            assert run_omc("apply", "--plan", str(file), "--dry-run", "--output", output).returncode == 0
+        assert run_omc("plan", "--output", "markdown").returncode == 0
+        assert run_omc("drift", "--all", "--full").returncode in (0, 1)
 
     try:
         with listing_processes() as listed:
             write(environment, SECRETS.replace("TITLE", "old"))
             shown_in_all_ways()
-            assert say("apply", "--yes").returncode == 0
+            assert run_omc("apply", "--yes").returncode == 0
             queue = sqs.get_queue_url(QueueName="jobs")["QueueUrl"]
             sqs.tag_queue(QueueUrl=queue, Tags={"api-token": CANARY, "Note": FORMS[0], "Reach": FORMS[2]})
             write(environment, SECRETS.replace("TITLE", "new"))
             shown_in_all_ways()
-            assert say("apply", "--yes", "--output", "json").returncode == 0
+            assert run_omc("apply", "--yes", "--output", "json").returncode == 0
             assert set(sqs.list_queue_tags(QueueUrl=queue)["Tags"]) == {"Name", "Contact"}
             write(environment, SECRETS.replace("TITLE", "new") + REFUSING)
-            assert say("plan").returncode == 1
-            assert say("apply", "--yes").returncode == 1
+            assert run_omc("plan").returncode == 1
+            assert run_omc("apply", "--yes").returncode == 1
             write(environment, SECRETS.replace("TITLE", "new"))
-            assert say("destroy", "--dry-run").returncode == 0
+            assert run_omc("destroy", "--dry-run").returncode == 0
         runs = [str(one["run"]) for one in environment.omc("runs", "list", *env, "--output", "json").json["runs"][:2]]
         for output in ("table", "json", "markdown"):
             seen += [environment.omc("runs", "show", run, "--output", output) for run in runs]

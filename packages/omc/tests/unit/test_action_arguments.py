@@ -227,7 +227,7 @@ def test_what_has_its_default_is_left_out_of_a_plan() -> None:
     assert stored(SetCapacity(service="b", minimum=None, maximum=None, at_least=1, at_most=1))["minimum"] is None
 
 
-def test_an_action_that_this_omc_lacks_is_said_when_a_plan_is_made_and_left_to_its_step_when_it_runs() -> None:
+def test_an_action_that_this_omc_lacks_is_reported_when_a_plan_is_made_and_left_to_its_step_when_it_runs() -> None:
     for name in ("ecs.polish", "nowhere.polish"):
         plan = Plan("p", "local", {}, "A plan", Risk.LOW, (Step("odd", name, {}, "Odd"),))
         assert misfit_of(plan, also_unknown=True) == f'step "odd": this omc has no action {name}'

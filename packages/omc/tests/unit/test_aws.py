@@ -90,7 +90,7 @@ def test_every_call_is_recorded_also_those_of_threads() -> None:
     assert all(call.requests == 1 and call.seconds > 0 and call.error is None for call in calls)
 
 
-def test_throttling_is_tried_again_and_then_told() -> None:
+def test_throttling_is_tried_again_and_then_reported() -> None:
     answers = healthy()
     answers["ecs", "ListTasks"] = AwsError("ThrottlingException", "Rate exceeded")
     with canned_aws(answers) as aws, recording() as calls, pytest.raises(Throttled, match="too many requests"):
@@ -124,7 +124,7 @@ def test_not_found_is_told_apart_from_other_refusals() -> None:
     assert not isinstance(raised.value, NotFound)
 
 
-def test_wrong_parameters_are_told_without_a_call() -> None:
+def test_wrong_parameters_are_reported_without_a_call() -> None:
     with canned_aws(healthy()) as aws, pytest.raises(AwsRefused, match="Missing required parameter"):
         gateway(aws).client("ecs").describe_services(cluster="c")  # type: ignore[call-arg]  # AWS wants services
     assert aws.requests == []

@@ -534,7 +534,7 @@ def test_a_pending_value_is_drift_unless_it_is_what_the_code_says() -> None:
     assert reboot.is_none
 
 
-def test_what_stands_beside_is_drift_and_what_was_not_asked_is_said() -> None:
+def test_what_stands_beside_is_drift_and_what_was_not_asked_is_reported() -> None:
     extra = Extra("the role x", "has a policy", (Difference("p", "nothing", "y"),))
     assert not drift(plan(), environment=STAGING, beside=BesideTerraform((extra,))).is_none
     found = drift(plan(), environment=STAGING, beside=BesideTerraform((), ("listeners: denied",)))
@@ -572,7 +572,7 @@ def test_limits_that_can_not_be_read_are_unknown_and_not_absent() -> None:
     assert set(dependencies(read_beside_the_plan).values()) == set(NOT_KNOWN)
 
 
-def test_a_count_outside_of_the_limits_is_told() -> None:
+def test_a_count_outside_of_the_limits_is_reported() -> None:
     services = Services((world.service("backend", 9, desired=12),), ())
     known = replace(plan(), current={"a": {"family": "ohmycoins-backend", "revision": 9}})
     [message] = not_as_deployed(known, services, Scaling((ScalableTarget("backend", 2, 10, True, ()),)), None)

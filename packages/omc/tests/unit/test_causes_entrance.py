@@ -39,7 +39,7 @@ def places(*some: Finding) -> list[str]:
     return [f"{one.check} {one.subject}" for one in explained(some, {}, GIVEN)]
 
 
-def test_what_a_rule_that_is_gone_brings_about_is_told_with_it() -> None:
+def test_what_a_rule_that_is_gone_brings_about_is_reported_with_it() -> None:
     findings = explained((USERS, WELL, NOT_LED, UNUSED, NO_AGE), {}, GIVEN)
     assert [one.check for one in findings] == ["listeners", "users-served"]
     assert {one.check for one in findings[0].explains} >= {"users-served", "targets", "data-fresh"}

@@ -40,7 +40,7 @@ def test_a_reading_within_its_budget_is_what_it_reads() -> None:
         within(5, "it", lambda: int("as it was"))
 
 
-def test_a_reading_beyond_its_budget_is_left_alone_and_said() -> None:
+def test_a_reading_beyond_its_budget_is_left_alone_and_reported() -> None:
     hold = threading.Event()
     with pytest.raises(Unreachable, match=r"the flow log could not be read within 0\.05 s"):
         within(0.05, "the flow log", hold.wait)

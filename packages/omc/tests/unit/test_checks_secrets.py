@@ -129,7 +129,7 @@ def test_one_secret_that_can_not_be_read_is_unknown_and_the_others_are_judged() 
     assert (ok.level, ok.subject) == (OK, "ohmycoins-staging/secret-key")
 
 
-def test_secrets_without_rotation_are_one_line_and_no_secret_is_said() -> None:
+def test_secrets_without_rotation_are_one_line_and_no_secret_is_reported() -> None:
     several = {name: Secret(name) for name in ("a", "b", "c")}
     [finding] = secret_rotation(
         SecretsInUse(several, {name: (use(ago(hours=1)),) for name in several}), world.environment(), SCOPE

@@ -212,7 +212,7 @@ def test_the_shell_completes_environments() -> None:
     assert done.stdout.split() == ["plain,local", "plain,staging", "plain,production"]
 
 
-def test_a_bug_is_told_in_one_sentence_unless_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_bug_is_reported_in_one_sentence_unless_it_is_asked_for(tmp_path: Path) -> None:
     program = (
         "import omc.cli.main as m, omc.cli.stack as s\n"
         "s._document = None\n"  # as if a later change had broken it

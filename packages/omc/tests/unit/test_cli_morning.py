@@ -24,7 +24,7 @@ def test_all_is_well(tmp_path: Path) -> None:
     assert all(evidence["sources"] for found in report["findings"] for evidence in found["evidence"])
 
 
-def test_a_bad_morning_is_told_whole(tmp_path: Path) -> None:
+def test_a_bad_morning_is_reported_whole(tmp_path: Path) -> None:
     """A broken image: a task crashes, a target is unhealthy, an alarm fires, the log is full of it."""
     answers = healthy()
     answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=1)

@@ -39,7 +39,7 @@ def test_a_good_morning_is_one_breath_and_plain_when_piped(tmp_path: Path) -> No
     assert sum(line.startswith("ok ") for line in whole.stdout.splitlines()) == int(all_ok[1])
 
 
-def test_what_is_asked_for_is_told_whole_with_the_exit_code_of_that_part(tmp_path: Path) -> None:
+def test_what_is_asked_for_is_reported_whole_with_the_exit_code_of_that_part(tmp_path: Path) -> None:
     answers = healthy()
     answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=0)
     with canned_aws(answers) as aws:
@@ -55,7 +55,7 @@ def test_what_is_asked_for_is_told_whole_with_the_exit_code_of_that_part(tmp_pat
     assert 'called "services/bakend". Did you mean services/backend or ' in wrong.stderr
 
 
-def test_several_environments_are_told_together_the_worst_first(tmp_path: Path) -> None:
+def test_several_environments_are_reported_together_the_worst_first(tmp_path: Path) -> None:
     """One that can't be read hides nobody, and is never fine."""
     with canned_aws(healthy()) as aws:
         folder = local_stack(tmp_path, aws)

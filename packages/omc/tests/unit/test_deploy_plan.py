@@ -171,7 +171,7 @@ def test_what_runs_but_was_deregistered_is_registered_anew_with_new_tasks() -> N
     assert "force_new" not in made.steps[2].arguments
 
 
-def test_no_undo_is_promised_that_ecs_would_refuse_and_the_way_back_is_said() -> None:
+def test_no_undo_is_promised_that_ecs_would_refuse_and_the_way_back_is_reported() -> None:
     running = world.facts()["definitions"].running
     there = Definitions({**running, "backend": replace(running["backend"], status="INACTIVE")}, {})
     made = plan(definitions=there)
@@ -227,7 +227,7 @@ def test_an_image_for_another_processor_is_refused_and_an_override_does_not_help
     assert made.refusals == ("The image for backend is built for arm64, but its tasks run on amd64. Build one for it.",)
 
 
-def test_what_the_registry_does_not_tell_is_said() -> None:
+def test_what_the_registry_does_not_tell_is_reported() -> None:
     unknown = Image(world.REGISTRY, "ohmycoins/backend", world.digest("b"))
     made = plan(images=WantedImages({"backend": world.wanted(image=unknown)}))
     message = "The registry doesn't say which processor the image of backend was built for."
@@ -248,7 +248,7 @@ def firing(name: str) -> Alarms:
     return Alarms((Alarm(name, f"arn:{name}", "metric", "ALARM", world.NOW, "high", acts=True, suppressed_by=""),))
 
 
-def test_an_alarm_that_fires_already_is_said_beforehand_with_what_ecs_makes_of_it() -> None:
+def test_an_alarm_that_fires_already_is_reported_beforehand_with_what_ecs_makes_of_it() -> None:
     alarms = firing("ohmycoins-staging-backend-unhealthy")
     made = plan(alarms=alarms)
     assert "Alarm ohmycoins-staging-backend-unhealthy fires already" in made.refusals[0]
@@ -261,7 +261,7 @@ def test_an_alarm_that_fires_already_is_said_beforehand_with_what_ecs_makes_of_i
     )
 
 
-def test_deployment_alarms_that_are_off_are_said() -> None:
+def test_deployment_alarms_that_are_off_are_reported() -> None:
     services = Services((world.service("backend", 7, alarms=(), alarms_off=("x-5xx",)), world.service("frontend", 3)))
     assert any("back for x-5xx: its deployment alarms are turned off" in note for note in plan(services=services).notes)
 
@@ -324,7 +324,7 @@ def test_a_freeze_is_kept_unless_there_is_a_reason() -> None:
     assert plan(environment=over).refusals == ()
 
 
-def test_a_closed_maintenance_window_is_said() -> None:
+def test_a_closed_maintenance_window_is_reported() -> None:
     window = MaintenanceWindow("sunday", time(2), time(4), timezone(timedelta(hours=10)), "AEST")
     made = plan(environment=world.environment(maintenance_window=window))
     assert made.refusals == ()
@@ -371,7 +371,7 @@ def test_in_a_bad_incident_nothing_is_deployed_but_its_fix(severity: int) -> Non
     assert plan(incidents=an_incident(severity)).hash == made.hash
 
 
-def test_a_lesser_incident_is_said() -> None:
+def test_a_lesser_incident_is_reported() -> None:
     made = plan(incidents=an_incident(3))
     assert made.refusals == ()
     assert "Incident 3 (SEV-3: Users can't log in) is open." in made.notes

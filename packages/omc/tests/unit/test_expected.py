@@ -356,7 +356,7 @@ def test_the_weight_zero_is_a_weight() -> None:
 # Many at once
 
 
-def test_several_of_each_kind_are_told_in_english() -> None:
+def test_several_of_each_kind_are_reported_in_english() -> None:
     words = {_plural(kind.noun) for kind in KINDS}
     assert {"load balancers", "target groups", "listeners' rules", "log groups", "scaling policies"} <= words
     assert {"topics' policies", "NAT gateways", "autoscaling settings", "rules of the security group"} <= words
@@ -527,7 +527,7 @@ def test_a_listing_without_an_answer_is_unknown_and_never_ok() -> None:
     assert rest.sentence.startswith(f"All {len(EVERYTHING) - 1} things")
 
 
-def test_what_hangs_on_an_unknown_thing_is_still_told() -> None:
+def test_what_hangs_on_an_unknown_thing_is_still_reported() -> None:
     denied = NotListed(("aws_sns_topic",), "no", "sns:ListTopics")
     without = [one for one in EVERYTHING if one.type not in ("aws_sns_topic", "aws_sns_topic_subscription")]
     assert sorted(finding.level for finding in judged(without, not_listed=(denied,))) == sorted([UNKNOWN, FAIL])
@@ -551,7 +551,7 @@ def test_without_a_state_there_is_nothing_to_warn_of() -> None:
 # Only some services
 
 
-def test_for_some_services_only_what_is_theirs_is_told() -> None:
+def test_for_some_services_only_what_is_theirs_is_reported() -> None:
     part = replace(STAGING, services=STAGING.services[1:])
     scope = Scope(NOW, is_part=True)
     theirs = Thing(
@@ -572,6 +572,6 @@ def test_who_changed_it_is_said_where_it_is_known() -> None:
     assert finding.since == NOW
 
 
-def test_a_state_of_another_day_is_told_with_its_date() -> None:
+def test_a_state_of_another_day_is_reported_with_its_date() -> None:
     state = replace(STATE, written=NOW - timedelta(days=3))
     assert "Terraform's state of 21 Nov 09:15" in only(judged(state=state)).sentence

@@ -225,7 +225,7 @@ def test_a_rule_inside_a_group_is_the_one_that_aws_lists() -> None:
         ({}, "it is of version None"),
     ],
 )
-def test_what_is_no_state_that_omc_reads_is_said(content: Any, why: str) -> None:
+def test_what_is_no_state_that_omc_reads_is_reported(content: Any, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         things_of(content, STAGING)
 
@@ -344,7 +344,7 @@ def test_another_teams_alarms_are_called_otherwise_and_none_is_missed() -> None:
     ]
 
 
-def test_actions_that_are_turned_off_are_told_without_a_state_too() -> None:
+def test_actions_that_are_turned_off_are_reported_without_a_state_too() -> None:
     there = Alarms((alarm(f"{world.NAME}-a", "arn:topic", acts=False), alarm(f"{world.NAME}-b")))
     wanted = without_state(replace(STAGING, services=()), Services(()), there, None)
     found = found_of(wanted, alarms=there)
@@ -357,7 +357,7 @@ def test_a_target_group_is_expected_where_a_service_sends_to_it() -> None:
     assert names(wanted, "aws_lb_target_group") == [f"{world.NAME}-backend"]
 
 
-def test_deployment_alarms_that_are_named_and_off_are_told() -> None:
+def test_deployment_alarms_that_are_named_and_off_are_reported() -> None:
     ill, well = service(alarms_off=("a",)), service(name="frontend", alarms=("a",))
     wanted = without_state(STAGING, Services((ill, well)), None, None)
     found = found_of(wanted, services=Services((ill, well)))
@@ -649,7 +649,7 @@ def test_a_listing_that_is_denied_costs_its_own_kinds_only(kind: str, operation:
         ("aws_elasticache_replication_group", "pending"),
     ],
 )
-def test_what_another_fact_could_not_read_is_told_by_its_own_check(kind: str, fact: str) -> None:
+def test_what_another_fact_could_not_read_is_reported_by_its_own_check(kind: str, fact: str) -> None:
     found = listed({}, kind, **{fact: None})
     assert [one.is_reported for one in found.not_listed] == [True]
     assert deviations(found) == ()

@@ -533,7 +533,7 @@ def test_every_fact_carries_the_calls_it_rests_on(gateway: Gateway) -> None:
     }
 
 
-def test_a_traceback_is_told_by_the_exception_that_ends_it() -> None:
+def test_a_traceback_is_known_by_the_exception_that_ends_it() -> None:
     header, exception = "Traceback (most recent call last):", "ModuleNotFoundError: No module named 'rates'"
     rows = [
         {"@timestamp": "2026-11-23 10:00:00.000", "@message": message, "@logStream": stream, "@log": "1:/ecs/x"}

@@ -354,7 +354,7 @@ def test_root_and_federated_users_are_not_simulated() -> None:
 
 
 @pytest.mark.parametrize(("date", "ahead"), [(NOW - timedelta(seconds=400), -400), (NOW + timedelta(hours=1), 3600)])
-def test_aws_s_clock_is_told_by_its_own_date(date: Any, ahead: float) -> None:
+def test_aws_s_clock_is_known_by_its_own_date(date: Any, ahead: float) -> None:
     from datetime import UTC, datetime
 
     shift = datetime.now(UTC) - NOW
@@ -365,7 +365,7 @@ def test_aws_s_clock_is_told_by_its_own_date(date: Any, ahead: float) -> None:
     assert abs(found - ahead) < 5
 
 
-def test_a_topic_that_is_gone_is_told() -> None:
+def test_a_topic_that_is_gone_is_reported() -> None:
     record = answers() | {("sns", "list_subscriptions_by_topic"): NotFound("gone", "NotFound")}
     aws = FakeGateway(record, STAGING)
     paths = read_alarm_paths(aws, STAGING, read_alarms(aws), Scope(NOW))

@@ -134,7 +134,7 @@ def test_no_more_is_read_than_is_wanted_and_it_is_said_how_far() -> None:
         ([f"{B}:7", f"{B}:8"], "Of backend, all 2 deployments that ECS knows were read; it keeps 90 days."),
     ],
 )
-def test_one_deployment_is_told_as_one(revisions: list[str], sentence: str) -> None:
+def test_one_deployment_is_reported_as_one(revisions: list[str], sentence: str) -> None:
     assert reach(world.service("backend", 8), history_of(revisions), ZONE) == sentence
 
 

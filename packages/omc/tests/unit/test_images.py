@@ -100,7 +100,7 @@ def test_the_configuration_of_a_single_image_tells_its_processor(kind: str) -> N
         "cut off",
     ],
 )
-def test_of_what_is_no_image_nothing_is_asked_and_nothing_said(expected: str) -> None:
+def test_of_what_is_no_image_nothing_is_asked_and_nothing_reported(expected: str) -> None:
     assert configuration_of(expected) == ""
     with registry(expected) as aws:
         image = found(aws)
@@ -136,7 +136,7 @@ def test_a_configuration_that_names_no_processor_is_said_to(configuration: bytes
         ({"downloadUrl": "https://127.0.0.1:1/layer?secret"}, "https://127.0.0.1:1/layer can't be reached"),
     ],
 )
-def test_without_an_address_the_processor_stays_unknown_and_why_is_said(link: Answer, why: str) -> None:
+def test_without_an_address_the_processor_stays_unknown_and_why_is_reported(link: Answer, why: str) -> None:
     with registry(manifest(), link=link) as aws:
         image = found(aws)
     assert image.architectures == ()

@@ -26,7 +26,7 @@ def site(tmp_path: Path) -> LocalStack:
     return site_of(load(ROOT / "omc.toml"), tmp_path / "cloud")
 
 
-def test_a_full_disk_is_said_before_anything_is_written(site: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(site: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle, "SPACE", 2**60)
     with pytest.raises(OmcError, match=r"needs \d+ MiB of disk and .* has \d+ MiB free"):
         lifecycle.up(site, Progress())

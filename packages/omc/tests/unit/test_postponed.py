@@ -229,7 +229,7 @@ SOON, AGO = NOW + timedelta(days=3), NOW - timedelta(days=3)
         ({"forced": AGO, "applied": AGO}, Level.WARN, "was to be done whatever anybody says"),
     ],
 )
-def test_maintenance_of_aws_is_told_with_its_date(dates: dict[str, Any], level: Level, says: str) -> None:
+def test_maintenance_of_aws_is_reported_with_its_date(dates: dict[str, Any], level: Level, says: str) -> None:
     import re
 
     [found] = judged(

@@ -146,7 +146,7 @@ def test_nothing_is_asked_where_the_stack_file_says_so(aws: CannedAws) -> None:
     ("status", "body", "is_empty"),
     [(200, b"", True), (200, b" \n", True), (200, b"x", False), (404, b"", False), (500, b"", False)],
 )
-def test_an_empty_page_is_told(aws: CannedAws, status: int, body: bytes, is_empty: bool) -> None:
+def test_an_empty_page_is_reported(aws: CannedAws, status: int, body: bytes, is_empty: bool) -> None:
     aws.site |= {"/": (status, body)}
     (front,) = asked_of(probed(aws), "frontend")
     assert {answer.is_empty for answer in front.answers} == {is_empty}
@@ -321,7 +321,7 @@ def test_where_some_fail_and_some_do_not_more_are_asked() -> None:
     assert sum(answer.status == 500 for answer in found.answers) == 1
 
 
-def test_the_load_balancers_own_answers_are_told_from_the_applications() -> None:
+def test_the_load_balancers_own_answers_are_told_apart_from_the_applications() -> None:
     assert all(each.by_balancer for each in ask(page(b"", "503 Service Unavailable", Server="awselb/2.0")).answers)
     assert not any(each.by_balancer for each in ask(page(b"", "503 Service Unavailable", Server="uvicorn")).answers)
 

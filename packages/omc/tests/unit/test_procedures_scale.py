@@ -276,7 +276,7 @@ def test_production_is_not_scaled_to_nothing_without_a_reason() -> None:
     assert any("serves nobody" in note for note in staging.notes)
 
 
-def test_a_deployment_in_progress_is_said() -> None:
+def test_a_deployment_in_progress_is_reported() -> None:
     going_on = service(deployments=(deployment(rollout="IN_PROGRESS"), deployment("ACTIVE")))
     plan = planned(ScaleRequest("backend", 1), services=Services((going_on, service("frontend"))))
     assert "A deployment of ohmycoins-backend:7 to backend is in progress." in plan.notes

@@ -122,7 +122,7 @@ def test_another_error_of_the_way_back_is_not_swallowed() -> None:
     assert len(gateway.calls("update_service")) == 1
 
 
-def test_alarms_that_can_not_be_turned_on_again_are_said() -> None:
+def test_alarms_that_can_not_be_turned_on_again_are_reported() -> None:
     gateway = ecs({**SENT, "alarms": OFF}, NOT_TAKEN)
     message = _alarms_on_again(context(gateway, state={"alarms": ALARMS}), "backend")
     assert "Its deployment alarms are off, and ECS refused to turn them on again" in message
@@ -303,10 +303,10 @@ def released(*watched: bool | None) -> Ledger:
                 100 - number,
                 number,
                 3,
-                proof={} if saw is None else {"watched": saw},
-                is_rollback=saw is None,
+                proof={} if seen is None else {"watched": seen},
+                is_rollback=seen is None,
             )
-            for number, saw in enumerate(watched, 1)
+            for number, seen in enumerate(watched, 1)
         )
     )
 

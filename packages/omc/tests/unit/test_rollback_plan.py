@@ -180,7 +180,7 @@ def test_a_named_revision_that_was_never_verified_wants_a_reason() -> None:
         ),
     ],
 )
-def test_wrong_use_is_said(requested: RollbackRequest, expected: str) -> None:
+def test_wrong_use_is_reported(requested: RollbackRequest, expected: str) -> None:
     with pytest.raises(WrongUse, match=expected):
         plan(requested)
 

@@ -145,7 +145,7 @@ def test_nothing_wanted_is_no_success() -> None:
     assert "scaled to zero" in found.sentence
 
 
-def test_a_service_that_is_gone_and_a_deployment_that_is_not_told_of() -> None:
+def test_a_service_that_is_gone_and_a_deployment_that_is_not_reported() -> None:
     assert judged(ours("IN_PROGRESS"), service=None).verdict is Verdict.FAILED
     assert judged(None).verdict is None
 

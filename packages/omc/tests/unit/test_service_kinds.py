@@ -54,7 +54,7 @@ SUPPORTED: list[dict[str, Any]] = [
 ]
 
 
-def told(name: str = "backend", **more: Any) -> dict[str, Any]:
+def described_service(name: str = "backend", **more: Any) -> dict[str, Any]:
     """As DescribeServices tells it."""
     at, running = world.NOW, f"arn:aws:ecs:a:1:task-definition/ohmycoins-{name}:{7 if name == 'backend' else 3}"
     primary = {
@@ -80,7 +80,7 @@ def told(name: str = "backend", **more: Any) -> dict[str, Any]:
 
 
 def service(name: str = "backend", **more: Any) -> EcsService:
-    answer: Any = told(name, **more)
+    answer: Any = described_service(name, **more)
     return _service(answer)
 
 
@@ -191,7 +191,11 @@ def test_a_service_of_which_ecs_tells_no_deployment_is_not_known_to_be_fine() ->
             "omc knows rolling only",
             False,
         ),
-        ({"deployments": [{**told()["deployments"][0], "rolloutState": "IN_PROGRESS"}]}, "is in progress", True),
+        (
+            {"deployments": [{**described_service()["deployments"][0], "rolloutState": "IN_PROGRESS"}]},
+            "is in progress",
+            True,
+        ),
     ],
 )
 def test_of_one_service_the_tables_own_rows_say_what_a_deployment_is_refused_for(

@@ -85,7 +85,7 @@ def ask(*images: str, there: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, s
         (f"123456789012.dkr.ecr.us-east-1.amazonaws.com/shop/web@{B}", ""),
     ],
 )
-def test_what_is_missing_is_said_and_of_other_registries_nothing(image: str, problem: str) -> None:
+def test_what_is_missing_is_reported_and_of_other_registries_nothing(image: str, problem: str) -> None:
     problems, requested = ask(image, there={"shop/web": (A, "v1")})
     assert problems == ({image: problem} if problem else {})
     assert bool(requested) is image.startswith(ECR)

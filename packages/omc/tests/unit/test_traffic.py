@@ -199,7 +199,7 @@ def test_the_exit_code_and_the_verdict_agree(outcomes: list[Outcome], code: int,
     assert document.data["exit_code"] == code
 
 
-def test_who_made_an_error_is_told_by_the_request_id() -> None:
+def test_who_made_an_error_is_known_by_the_request_id() -> None:
     assert traffic.outcome_of(503, from_application=True) is Outcome.APPLICATION
     assert traffic.outcome_of(503, from_application=False) is Outcome.BALANCER
     assert traffic.outcome_of(404, from_application=True) is Outcome.REFUSED
