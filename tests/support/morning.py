@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from canned_aws import ACCOUNT, CannedAws, canned_aws
+from support.canned_aws import ACCOUNT, CannedAws, canned_aws
 from support.commands import CommandResult, run
 
 REPOSITORY = Path(__file__).parents[2]

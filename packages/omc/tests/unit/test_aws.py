@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from canned_aws import ACCOUNT, CannedAws, canned_aws, healthy
 from localcloud.core.registry import AwsError
 from omc.aws.batches import batches
 from omc.aws.calls import Call, parallel_map, recording
@@ -23,6 +22,7 @@ from omc.aws.permissions import ACTIONS, action_for
 from omc.aws.reads import is_read
 from omc.config import Environment, load
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, NotFound, Throttled, Unreachable, WriteRefused
+from support.canned_aws import ACCOUNT, CannedAws, canned_aws, healthy
 from support.shell import words_of
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]

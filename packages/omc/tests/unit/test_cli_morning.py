@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from canned_aws import ACCOUNT, NOW, PREFIX, Cut, alarm, arn, canned_aws, ecs_service, healthy, target_group
 from localcloud.core.registry import AwsError
 from omc.checks.morning import MORNING
+from support.canned_aws import ACCOUNT, NOW, PREFIX, Cut, alarm, arn, canned_aws, ecs_service, healthy, target_group
 from support.morning import findings, local_stack, morning, omc, the
 
 

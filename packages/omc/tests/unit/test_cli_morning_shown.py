@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from awscli.clidriver import create_clidriver
 
-from canned_aws import ACCOUNT, CannedAws, canned_aws, ecs_service, healthy
+from support.canned_aws import ACCOUNT, CannedAws, canned_aws, ecs_service, healthy
 from support.morning import REPOSITORY, local_stack, omc, surroundings
 from support.shell import words_of
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from canned_aws import canned_aws
 from omc.aws.gateway import Access, Gateway
 from omc.config import load
 from omc.facts.connections import Connections, connections_of, read_connections
 from omc.facts.definitions import Definitions
 from support import release_world as world
+from support.canned_aws import canned_aws
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 SET = {"ParameterName": "work_mem", "ParameterValue": "8192", "Source": "user"}

@@ -10,19 +10,6 @@ from typing import Any
 
 import pytest
 
-from canned_aws import (
-    ACCOUNT,
-    NOW,
-    PREFIX,
-    CannedAws,
-    alarm,
-    arn,
-    canned_aws,
-    ecs_service,
-    fresh_metrics,
-    healthy,
-    target_group,
-)
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.config import Environment, Service, load
@@ -47,6 +34,19 @@ from omc.facts.services import Services, read_services
 from omc.facts.source import Facts
 from omc.facts.tasks import read_stopped_tasks
 from omc.facts.traffic import read_metrics_age, read_traffic
+from support.canned_aws import (
+    ACCOUNT,
+    NOW,
+    PREFIX,
+    CannedAws,
+    alarm,
+    arn,
+    canned_aws,
+    ecs_service,
+    fresh_metrics,
+    healthy,
+    target_group,
+)
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 SCOPE = Scope(NOW)

@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 import pytest
 
-from canned_aws import ACCOUNT, NOW, alarm, arn
 from omc.checks.doctor import DOCTOR
 from omc.checks.finding import Finding, Level
 from omc.checks.run import run_checks
@@ -43,6 +42,7 @@ from omc.facts.source import Facts
 from omc.facts.state_file import read_state_file
 from omc.store.location import StoreLocation
 from support import release_world as world
+from support.canned_aws import ACCOUNT, NOW, alarm, arn
 from support.fake_gateway import FakeGateway
 from support.http_server import serving
 

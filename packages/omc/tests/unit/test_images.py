@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from canned_aws import Answer, CannedAws, canned_aws
 from localcloud.core.registry import AwsError
 from omc.aws.calls import recording
 from omc.aws.gateway import Access, Gateway
@@ -21,6 +20,7 @@ from omc.aws.pages import get_blob
 from omc.config import load
 from omc.errors import Unreachable
 from omc.facts.images import Image, Reference, architectures, configuration_of, find_image, processor_of
+from support.canned_aws import Answer, CannedAws, canned_aws
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 OCI, DOCKER = "application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"

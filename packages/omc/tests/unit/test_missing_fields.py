@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from botocore import xform_name
 
-from canned_aws import NOW, PREFIX, arn, healthy
 from omc.aws import http_get
 from omc.aws.http_get import Failed, Page, Trouble
 from omc.checks.finding import Finding, Level
@@ -24,6 +23,7 @@ from omc.facts.scope import Scope
 from omc.facts.source import Facts
 from omc.store.location import StoreLocation
 from support import release_world as world
+from support.canned_aws import NOW, PREFIX, arn, healthy
 from support.fake_gateway import FakeGateway
 from support.missing_fields import Path, paths, watched, without, words
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from canned_aws import LISTENER, NOW, PREFIX, RULES, CannedAws, arn, canned_aws, forward, healthy
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.aws.http_get import Trouble
@@ -24,6 +23,7 @@ from omc.facts.listeners import Listeners, read_listeners
 from omc.facts.load_balancers import LoadBalancers, TargetGroups, read_load_balancers, read_target_groups
 from omc.facts.probes import ProbeRequest, Probes, Source, read_probes
 from omc.facts.scope import Scope
+from support.canned_aws import LISTENER, NOW, PREFIX, RULES, CannedAws, arn, canned_aws, forward, healthy
 from support.wire import Handler, answering, page, says
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import pytest
 
-from canned_aws import canned_aws
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.config import load
@@ -20,6 +19,7 @@ from omc.facts.definitions import Definition, Definitions
 from omc.facts.requirements import TASKS, needs_of, read_candidate_needs, read_requirements
 from omc.model.releases import ReleasedService
 from support import release_world as world
+from support.canned_aws import canned_aws
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 SECRET = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:shop/key-AbCdEf"

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from canned_aws import canned_aws
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.config import load
@@ -17,6 +16,7 @@ from omc.facts.definitions import Definition
 from omc.facts.images import account_of
 from omc.facts.standing_images import missing_images
 from support import release_world as world
+from support.canned_aws import canned_aws
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 ECR = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com"

@@ -47,7 +47,7 @@ def app(folder: Path, source: str, *, more: str = "") -> Path:
 
 
 @dataclass(slots=True)
-class World:
+class EcsCluster:
     """A cloud with a cluster ``rehearsal``, two subnets and a repository ``tiny``."""
 
     cloud: Cloud
@@ -188,7 +188,7 @@ def cloud_at(state: Path) -> Iterator[Cloud]:
         assemble.forget(cloud)
 
 
-def build(cloud: Cloud, aws: Clients, folder: Path) -> World:
+def create_cluster(cloud: Cloud, aws: Clients, folder: Path) -> EcsCluster:
     ec2 = aws("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]]
@@ -202,4 +202,4 @@ def build(cloud: Cloud, aws: Clients, folder: Path) -> World:
     aws("ecs").create_cluster(clusterName="rehearsal", settings=[{"name": "containerInsights", "value": "enabled"}])
     repository = aws("ecr").create_repository(repositoryName="tiny", imageTagMutability="IMMUTABLE")["repository"]
     aws("logs").create_log_group(logGroupName="/ecs/rehearsal")
-    return World(cloud, aws, folder, subnets, group, repository["repositoryUri"])
+    return EcsCluster(cloud, aws, folder, subnets, group, repository["repositoryUri"])
