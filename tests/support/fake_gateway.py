@@ -13,7 +13,7 @@ from typing import Any
 from omc.actions.action import Context
 from omc.aws.gateway import Access, Gateway
 from omc.config import Environment
-from support import release_world as world
+from support import release_facts as example
 
 
 @dataclass
@@ -44,7 +44,7 @@ class FakeGateway(Gateway):
     """A gateway whose clients answer what the test says."""
 
     def __init__(self, answers: dict[tuple[str, str], Any], environment: Environment | None = None) -> None:
-        super().__init__(environment or world.environment(), Access())
+        super().__init__(environment or example.environment(), Access())
         self.answers = answers
         self.requests: list[tuple[str, Mapping[str, Any]]] = []
 

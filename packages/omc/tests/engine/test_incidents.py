@@ -30,7 +30,7 @@ from omc.store.eventlog import append
 from omc.store.incidents import add, incident_of, incidents_of, open_incident
 from omc.store.location import StoreLocation
 from omc.store.opened import Store
-from support import release_world
+from support import release_facts
 from support.commands import ROOT, CommandResult, clean_env, run
 from support.engine_world import World, opened_at
 from support.waiting import eventually
@@ -171,7 +171,7 @@ def test_whoever_edits_an_incident_behind_its_back_is_found_out(store: Store, st
 
 
 def test_the_fact_is_what_is_open_here_the_worst_first(store: Store) -> None:
-    environment = release_world.environment()
+    environment = release_facts.environment()
     for severity, summary in ((3, "slow"), (1, "down"), (1, "over"), (2, "odd")):
         open_incident(store, environment.name, severity, summary, "ann")
     open_incident(store, "production", 1, "elsewhere", "ann")

@@ -41,11 +41,11 @@ from omc.procedures.infrastructure_drift import (
     releases_that_run,
 )
 from omc.store.models import Run
-from support import release_world as world
+from support import release_facts as example
 from support.fake_gateway import FakeGateway
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
-STAGING = world.environment()
+STAGING = example.environment()
 BACKEND = "service/ohmycoins-staging/backend"
 BALANCER, LISTENER, GROUP, TOPIC = "arn:lb", "arn:listener", "arn:tg", "arn:topic"
 
@@ -545,7 +545,7 @@ def test_what_stands_beside_is_drift_and_what_was_not_asked_is_reported() -> Non
 
 
 def test_a_revision_is_named_by_its_release_or_as_one_that_nobody_knows() -> None:
-    services = Services((world.service("backend", 9),), ())
+    services = Services((example.service("backend", 9),), ())
     limits = Scaling((ScalableTarget("backend", 2, 10, False, ()),))
     known = replace(plan(), current={"a": {"family": "ohmycoins-backend", "revision": 9}})
     assert list(not_as_deployed(known, services, limits, None)) == []
@@ -556,14 +556,14 @@ def test_a_revision_is_named_by_its_release_or_as_one_that_nobody_knows() -> Non
     )
     [message] = not_as_deployed(plan(), services, limits, None)
     assert "there is no record of omc's here to ask" in message
-    ledger = Ledger((world.release(4, 2.0, 9, 3),))
+    ledger = Ledger((example.release(4, 2.0, 9, 3),))
     assert list(not_as_deployed(plan(), services, limits, ledger)) == []
     [message] = releases_that_run(services, ledger, STAGING)
     assert "backend runs ohmycoins-backend:9: omc's release 4 by " in message
 
 
 def test_limits_that_can_not_be_read_are_unknown_and_not_absent() -> None:
-    services = Services((world.service("backend", 9, desired=12),), ())
+    services = Services((example.service("backend", 9, desired=12),), ())
     known = replace(plan(), current={"a": {"family": "ohmycoins-backend", "revision": 9}})
     assert list(not_as_deployed(known, services, None, None)) == []
     assert not_known(Scaling, "not allowed.") == (
@@ -573,7 +573,7 @@ def test_limits_that_can_not_be_read_are_unknown_and_not_absent() -> None:
 
 
 def test_a_count_outside_of_the_limits_is_reported() -> None:
-    services = Services((world.service("backend", 9, desired=12),), ())
+    services = Services((example.service("backend", 9, desired=12),), ())
     known = replace(plan(), current={"a": {"family": "ohmycoins-backend", "revision": 9}})
     [message] = not_as_deployed(known, services, Scaling((ScalableTarget("backend", 2, 10, True, ()),)), None)
     assert "backend wants 12 tasks, outside of its autoscaler's limits 2-10" in message

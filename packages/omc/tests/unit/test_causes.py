@@ -24,7 +24,7 @@ from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, Event, Services
 from omc.facts.tasks import Container, StoppedTasks
-from support.causes_world import (
+from support.causes_facts import (
     ALL_ILL,
     BACKEND_LOG,
     CACHE,

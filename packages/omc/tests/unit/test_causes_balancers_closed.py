@@ -14,7 +14,7 @@ from omc.facts.followup.network_acls import AclRule, NetworkAcls, SubnetAcl
 from omc.facts.listeners import Listener, Listeners
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers
 from omc.facts.probes import Probes
-from support.causes_world import ago, run
+from support.causes_facts import ago, run
 
 ARN, NAME = "arn:lb", "ohmycoins-staging"
 BALANCERS = LoadBalancers(

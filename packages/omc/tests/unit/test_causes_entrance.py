@@ -17,7 +17,7 @@ from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.listeners import Listeners
 from omc.facts.scope import Scope
 from omc.facts.services import Services
-from support.causes_world import NOW, service
+from support.causes_facts import NOW, service
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 GIVEN = {Environment: STAGING, Scope: Scope(datetime(2026, 11, 23, 21, 15, tzinfo=UTC))}

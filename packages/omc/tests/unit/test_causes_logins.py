@@ -12,7 +12,7 @@ from omc.facts.followup.data_stores import StoreEvent
 from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.probes import Probes
 from omc.facts.secrets import Secret, SecretsInUse, SecretUse
-from support.causes_world import ALL_ILL, NOW, ago, errors, load_of, rules, run, stores
+from support.causes_facts import ALL_ILL, NOW, ago, errors, load_of, rules, run, stores
 
 USER, NAME = "ohmycoins_app_a", "ohmycoins-staging/database-user-a"
 REFUSED = f'FATAL: password authentication failed for user "{USER}"'

@@ -19,7 +19,7 @@ from omc.facts.followup.network_acls import AclRule, NetworkAcls, SubnetAcl, rea
 from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.load_balancers import LoadBalancers
 from omc.facts.services import Services
-from support.causes_world import ALL_ILL, DATABASE, NO_CACHE, ago, errors, load_of, rules, run, service, stores
+from support.causes_facts import ALL_ILL, DATABASE, NO_CACHE, ago, errors, load_of, rules, run, service, stores
 from support.fake_gateway import FakeGateway
 
 APP, DATA = "10.0.11.0/24", "10.0.21.0/24"

@@ -22,7 +22,7 @@ from omc.facts.logs import RecentErrors
 from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.facts.scope import Scope
 from omc.facts.traffic import CacheMinute, MetricsAge
-from support.causes_world import (
+from support.causes_facts import (
     ALL_ILL,
     CACHE,
     NOW,

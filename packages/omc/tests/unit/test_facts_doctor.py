@@ -41,12 +41,12 @@ from omc.facts.scope import Scope
 from omc.facts.source import Facts
 from omc.facts.state_file import read_state_file
 from omc.store.location import StoreLocation
-from support import release_world as world
+from support import release_facts as example
 from support.canned_aws import ACCOUNT, NOW, alarm, arn
 from support.fake_gateway import FakeGateway
 from support.http_server import serving
 
-STAGING = replace(world.environment(), local_state=None, name="staging")
+STAGING = replace(example.environment(), local_state=None, name="staging")
 USER = Caller(f"arn:aws:iam::{ACCOUNT}:user/jo", ACCOUNT)
 PROJECT = Project(Path(__file__).parents[4], "ohmycoins")
 TOPIC = arn("sns", "ohmycoins-staging-sev-1")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.commands import CommandResult, run
-from support.release_world import ROOT
+from support.release_facts import ROOT
 
 NEEDED = (
     *("pyproject.toml", "omc.toml", "scripts", "docs/checks.md", "docs/runbook"),

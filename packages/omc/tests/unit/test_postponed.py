@@ -18,11 +18,11 @@ from omc.facts.terraform_json import Change, Difference, changes
 from omc.facts.trail import Author
 from omc.output import line
 from omc.procedures.postponed import AT_ONCE, WINDOW, postponed, waits
-from support import release_world as world
+from support import release_facts as example
 from support.fake_gateway import FakeGateway
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)  # a Monday; Tuesday in Sydney
-STAGING = world.environment()
+STAGING = example.environment()
 NOTHING = Pending(())
 DATABASE, CACHE = "aws_db_instance", "aws_elasticache_replication_group"
 SATURDAY = "Sun 29 Nov 03:00:00 AEDT (Sat 16:00 UTC)"

@@ -24,7 +24,7 @@ from omc.facts.subnets import Subnet, Subnets
 from omc.model.plan import Plan, Risk, from_json, to_json
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest
-from support import release_world as world
+from support import release_facts as example
 
 STACK = load(Path(__file__).parents[4] / "omc.toml")
 STAGING, PRODUCTION = STACK.environments["staging"], STACK.environments["production"]
@@ -87,11 +87,11 @@ FACTS: Mapping[str, Any] = {
 
 
 def planned(request: ScaleRequest, **facts: Any) -> Plan:
-    return world.planned("scale", request, **{**FACTS, **facts})
+    return example.planned("scale", request, **{**FACTS, **facts})
 
 
 def restarted(request: Restart, **facts: Any) -> Plan:
-    return world.planned("restart", request, **{**FACTS, **facts})
+    return example.planned("restart", request, **{**FACTS, **facts})
 
 
 def arguments(plan: Plan) -> list[tuple[str, dict[str, Any]]]:

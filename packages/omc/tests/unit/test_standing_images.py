@@ -15,12 +15,12 @@ from omc.config import load
 from omc.facts.definitions import Definition
 from omc.facts.images import account_of
 from omc.facts.standing_images import missing_images
-from support import release_world as world
+from support import release_facts as example
 from support.canned_aws import canned_aws
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 ECR = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com"
-A, B = world.digest("a"), world.digest("b")
+A, B = example.digest("a"), example.digest("b")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_which_registries_are_an_accounts_ecr(registry: str, region: str, accoun
 
 def revision(*images: str) -> Definition:
     body = {"containerDefinitions": [{"name": f"c{number}", "image": image} for number, image in enumerate(images)]}
-    return replace(world.definition("backend", 7, "a"), body=body)
+    return replace(example.definition("backend", 7, "a"), body=body)
 
 
 def ask(*images: str, there: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, str], list[Any]]:
