@@ -26,7 +26,7 @@ from omc.aws.gateway import Gateway, access_to
 from omc.config import load
 from omc.errors import OmcError, Unknown, WriteRefused
 from support.credential_sources import NAMED, PAST, ROLE, SOURCES, Giver, Person, giver
-from support.data_layer import until
+from support.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[4]
 STAGING = load(REPOSITORY / "omc.toml").environments["staging"]
@@ -79,7 +79,9 @@ def test_a_program_that_takes_long_is_waited_for_aloud(
 
     request = threading.Thread(target=ask, daemon=True)
     request.start()
-    until(lambda: "omc waits: the AWS credentials for staging …" in capfd.readouterr().err)
+    eventually(
+        "it says what it waits for", lambda: "omc waits: the AWS credentials for staging …" in capfd.readouterr().err
+    )
     response.touch()
     request.join(60)
     assert "over" in failures[0].message
@@ -155,9 +157,9 @@ def test_a_person_is_asked_for_a_code_once_and_the_aws_cli_knows_the_session(
     monkeypatch.setattr(credentials, "_cache", lambda: credentials._CliCache(str(person.home / ".aws/cli/cache")))
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", person.gives.endpoint)
     for _ in range(2):
-        gateway = Gateway(STAGING, access_to(STAGING))
+        gateway: Any = Gateway(STAGING, access_to(STAGING))
         gateway.log_in()
-        parallel_map(lambda service: gateway.client(service).meta, ["ecs", "logs", "rds", "elbv2"])  # type: ignore[call-overload]  # noqa: B023
+        parallel_map(lambda service: gateway.client(service).meta, ["ecs", "logs", "rds", "elbv2"])  # noqa: B023
         credentials._SHARED.clear()  # the next command
     assert requested == ["Enter MFA code for arn:aws:iam::1:mfa/jo: "]
     kept = list((person.home / ".aws/cli/cache").iterdir())

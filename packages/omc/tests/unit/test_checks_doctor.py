@@ -32,12 +32,12 @@ from omc.facts.services import EcsService, Services
 from omc.facts.state_file import StateFile
 from omc.facts.subnets import Subnet, Subnets
 from omc.facts.tools import Tools
-from support import release_world as world
+from support import release_facts as example
 
 NOW = datetime(2026, 11, 29, 20, 0, tzinfo=UTC)
 SCOPE = Scope(NOW)
 OK, WARN, FAIL, UNKNOWN = Level.OK, Level.WARN, Level.FAIL, Level.UNKNOWN
-STAGING = world.environment()
+STAGING = example.environment()
 ROOT = "arn:aws:iam::123456789012:root"
 
 

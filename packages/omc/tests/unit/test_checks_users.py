@@ -166,7 +166,7 @@ def test_behind_a_proxy_nothing_is_known_from_a_closed_way() -> None:
     assert finding(asked(no(Trouble.REFUSED)), proxied=True).level is FAIL
 
 
-def test_a_machine_without_a_way_is_told_as_that() -> None:
+def test_a_machine_without_a_way_is_reported_as_that() -> None:
     found = finding(asked(no(Trouble.ROUTE, "Network is unreachable")))
     assert (found.level, "this machine has no way there" in found.sentence) == (UNKNOWN, True)
 
@@ -260,7 +260,7 @@ def test_an_address_that_only_the_rules_name_may_answer_what_it_will(status: int
     assert finding(asked(Answer(500, "x"), source=Source.RULE)).level is FAIL
 
 
-def test_the_worst_of_a_services_pages_is_what_is_said_with_all_as_evidence() -> None:
+def test_the_worst_of_a_services_pages_is_what_is_reported_with_all_as_evidence() -> None:
     found = finding(asked(), asked(Answer(500, "x"), url="https://shop.example/api"))
     assert (found.level, "https://shop.example/api" in found.sentence) == (FAIL, True)
     assert [evidence.text.split()[1] for evidence in found.evidence] == [
@@ -292,7 +292,9 @@ def test_where_nobody_gets_in_it_is_said_once() -> None:
         (None, ["users"]),
     ],
 )
-def test_tasks_that_hang_are_told_from_a_load_balancer_that_does(itself: Answer | None, places: list[str]) -> None:
+def test_tasks_that_hang_are_told_apart_from_a_load_balancer_that_does(
+    itself: Answer | None, places: list[str]
+) -> None:
     both = (asked(no(Trouble.SILENT)), asked(no(Trouble.SILENT), service="backend", url="https://shop.example/api/x"))
     probes = Probes(both, {}, URL, balancer=itself)
     findings = list(users_served(probes, NOBODY, LoadBalancers((BALANCER,)), STAGING, Scope(NOW)))

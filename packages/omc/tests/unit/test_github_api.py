@@ -28,7 +28,7 @@ NOWHERE = "http://127.0.0.1:9/x"
         "c4n\tr",
     ],
 )
-def test_a_token_that_can_not_be_one_is_said_without_it(token: str) -> None:
+def test_a_token_that_can_not_be_one_is_reported_without_it(token: str) -> None:
     with pytest.raises(Unknown) as caught:
         github_api.get(NOWHERE, token, "this job", "")
     assert "no token has" in caught.value.message
