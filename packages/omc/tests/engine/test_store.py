@@ -236,7 +236,7 @@ def test_what_it_waits_for_is_reported(
         waiting.start()
         eventually(
             "it says what it waits for",
-            lambda: f"omc waits: omc's database in {place.folder} is stopping" in capfd.readouterr().err,
+            lambda: f"omc waits for omc's database in {place.folder} to stop" in capfd.readouterr().err,
         )
     waiting.join(60)
     assert not waiting.is_alive()
@@ -260,7 +260,7 @@ def test_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert locate_store(stack, local).url == "postgresql://omc:x@other/omc"
     assert ":x@" not in str(locate_store(stack, local))
     file.write_text(text_of_file + '\n[store]\nurl = "postgresql://omc:secret@db/omc"\n')
-    with pytest.raises(StackError, match="holds a password"):
+    with pytest.raises(StackError, match="contains a password"):
         load(file)
     file.write_text(text_of_file.replace("[approvals.production]", "[approvals.prodution]"))
     with pytest.raises(StackError, match="Did you mean"):

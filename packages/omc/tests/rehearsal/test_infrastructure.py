@@ -120,8 +120,8 @@ def test_a_change_is_planned_applied_drifts_and_is_taken_back(checkout: Checkout
     back = checkout.infra("rollback", "--yes")
     assert back.returncode == 0, back.stdout + back.stderr
     assert threshold(stack) == 90
-    assert "taken back: " in back.stderr
-    assert "main still says what no longer stands" in back.stderr
+    assert "reverted: " in back.stderr
+    assert "main still describes what is no longer there" in back.stderr
     assert checkout.git("rev-parse", "HEAD") == before
     [branch] = checkout.git("branch", "--list", "revert-infrastructure-*").split()
     assert checkout.git("log", "-1", "--format=%s", branch).strip() == 'Revert "The database\'s CPU rings earlier"'
@@ -216,7 +216,7 @@ def test_what_must_not_be_applied_is_refused_in_a_sentence(checkout: Checkout) -
     undeclared = checkout.infra("plan")
     assert undeclared.returncode == 2
     assert (
-        "terraform.tfvars sets log_retention_dayz, which no variable of environments/staging declares"
+        "terraform.tfvars sets log_retention_dayz, but environments/staging declares no such variable"
         in undeclared.stderr
     )
 

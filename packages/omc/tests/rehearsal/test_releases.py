@@ -366,7 +366,7 @@ def test_prune_keeps_what_runs_and_what_could_be_gone_back_to(healthy: Stack) ->
     ("words", "code", "expected"),
     [
         (("deploy", "--image", "backend=build-0000000"), FAILED, "no image with the tag build-0000000"),
-        (("deploy", "--image", f"backend=ohmycoins/frontend@sha256:{'0' * 64}"), FAILED, "of the repository"),
+        (("deploy", "--image", f"backend=ohmycoins/frontend@sha256:{'0' * 64}"), FAILED, "to the repository"),
         (("rollback", "backend", "--to", "ohmycoins-frontend:1"), WRONG_USE, "revision of another family"),
         (("rollback", "backend", "--to", "9999"), FAILED, "ohmycoins-backend:9999 doesn't exist"),
     ],

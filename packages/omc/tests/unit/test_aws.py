@@ -107,7 +107,7 @@ def test_a_denial_names_the_action_that_aws_names() -> None:
         gateway(aws).client("ecs").list_tasks(cluster="c")
     assert raised.value.action == "ecs:ListTasks"
     assert raised.value.message == (
-        "ecs ListTasks is not allowed: the credentials lack ecs:ListTasks. Add it to the role, or use another."
+        "ecs ListTasks is not allowed: the credentials lack ecs:ListTasks. Add it to the role, or use another role."
     )
 
 

@@ -80,7 +80,7 @@ def test_a_program_that_takes_long_is_waited_for_aloud(
     request = threading.Thread(target=ask, daemon=True)
     request.start()
     eventually(
-        "it says what it waits for", lambda: "omc waits: the AWS credentials for staging …" in capfd.readouterr().err
+        "it says what it waits for", lambda: "omc waits for the AWS credentials for staging …" in capfd.readouterr().err
     )
     response.touch()
     request.join(60)
@@ -323,11 +323,11 @@ HALF: dict[str, tuple[Callable[[Person], object], str]] = {
     ),
     "a session of Identity Center that isn't there": (
         lambda p: p.profile("s", sso_session="gone", sso_account_id="1", sso_role_name="R").set(AWS_PROFILE="s"),
-        r'sso-session does not exist: "gone"\. Put it right in ~/\.aws/config',
+        r'sso-session does not exist: "gone"\. Correct it in ~/\.aws/config',
     ),
     "half of Identity Center's settings": (
         lambda p: p.profile("s", sso_account_id="1", sso_start_url="https://x").set(AWS_PROFILE="s"),
-        r"missing required configuration: .*Put it right",
+        r"missing required configuration: .*Correct it",
     ),
     "a damaged token of Identity Center": (
         lambda p: [
@@ -424,7 +424,7 @@ HALF: dict[str, tuple[Callable[[Person], object], str]] = {
     ),
     "a role's source that isn't there": (
         lambda p: p.role("r", source_profile="gone"),
-        r'source_profile "gone" referenced in the profile "r" does not exist\. Put it right',
+        r'source_profile "gone" referenced in the profile "r" does not exist\. Correct it',
     ),
     "a role's source that has nothing": (
         lambda p: p.profile("s", region="eu-west-1").role("r", source_profile="s"),
@@ -457,16 +457,16 @@ HALF: dict[str, tuple[Callable[[Person], object], str]] = {
     ),
     "a role whose name is none": (
         lambda p: p.with_keys("s").role("r", source_profile="s", role_arn="x"),
-        r"STS would not take what profile r says",
+        r"STS rejected the settings of profile r",
     ),
     "a wrong code": (
         lambda p: role(p, AssumeRole=denied("AccessDenied", "MultiFactorAuthentication failed with invalid code.")),
-        r"did not take the MFA code for staging: .*Run the command again, with the next code",
+        r"did not accept the MFA code for staging: .*Run the command again, with the next code",
     ),
     "half of the variables": (lambda p: p.set(AWS_ACCESS_KEY_ID="A"), r"the shell lacks AWS_SECRET_ACCESS_KEY"),
     "variables that have ended": (
         lambda p: variables(p, PAST),
-        r"have expired already\. Log in again \(new values for AWS_ACCESS_KEY_ID",
+        r"have already expired\. Log in again \(new values for AWS_ACCESS_KEY_ID",
     ),
     "an end that is no time": (
         lambda p: variables(p, "x"),
@@ -522,7 +522,7 @@ HALF: dict[str, tuple[Callable[[Person], object], str]] = {
     ),
     "STS that can't be reached": (
         lambda p: p.with_keys("s").role("r", source_profile="s").set(AWS_ENDPOINT_URL_STS="http://127.0.0.1:9"),
-        r"gives out the credentials for staging can't be reached: .*127\.0\.0\.1:9",
+        r"The source of the credentials for staging can't be reached: .*127\.0\.0\.1:9",
     ),
     "an endpoint that is none": (
         lambda p: p.with_keys("default").set(AWS_ENDPOINT_URL_STS="nowhere"),

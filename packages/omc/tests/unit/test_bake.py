@@ -37,16 +37,16 @@ QUIET = Readings()
 @pytest.mark.parametrize(
     ("before", "now", "health", "expected"),
     [
-        (QUIET, Readings(firing=("x-5xx",)), None, "Alarm x-5xx fired since."),
-        (Readings(firing=("a",)), Readings(firing=("a", "b", "c")), HEALTH, "Alarms b, c fired since."),
+        (QUIET, Readings(firing=("x-5xx",)), None, "Alarm x-5xx fired during the release."),
+        (Readings(firing=("a",)), Readings(firing=("a", "b", "c")), HEALTH, "Alarms b, c fired during the release."),
         (Readings(firing=("x-5xx",)), Readings(firing=("x-5xx",)), None, ""),
         (
             QUIET,
             figures(20.0, requests=100),
             None,
-            "20.0 % of 100 answers are 5xx, above 5 %; before nothing was asked",
+            "20.0 % of 100 answers are 5xx, above 5 %; before, nothing was asked",
         ),
-        (figures(0.2), figures(20.0), HEALTH, "20.0 % of 600 answers are 5xx, above 5 %; before it was 0.2 %"),
+        (figures(0.2), figures(20.0), HEALTH, "20.0 % of 600 answers are 5xx, above 5 %; before, it was 0.2 %"),
         (figures(0.0), figures(4.0), HEALTH, "4.0 % of 600 answers are 5xx, and 0.1 % when release 6 was verified"),
         (figures(0.0), figures(4.0), None, ""),
         (figures(0.0), figures(4.0, requests=100), HEALTH, ""),
@@ -55,7 +55,7 @@ QUIET = Readings()
         (figures(60.0), figures(100.0), None, "100.0 % of 600 answers are 5xx"),
         (figures(60.0), figures(70.0), HEALTH, ""),
         (QUIET, figures(100.0, requests=5), None, ""),
-        (figures(p95=0.1), figures(p95=3.0), None, "take 3.00 s or more, above 1.00 s; before it was 0.0 %, 95th"),
+        (figures(p95=0.1), figures(p95=3.0), None, "take 3.00 s or more, above 1.00 s; before, it was 0.0 %, 95th"),
         (figures(p95=2.0), figures(p95=3.0), None, ""),
         (figures(p95=2.0), figures(p95=5.0), None, "take 5.00 s or more"),
         (figures(p95=1.4), figures(p95=2.0), SLOW_HEALTH, ""),
@@ -80,7 +80,7 @@ def test_what_a_release_is_taken_back_for_at_once(
     ("before", "recent", "health", "state", "expected"),
     [
         (figures(0.1), figures(0.2), HEALTH, State.HEALTHY, "as healthy as release 6 when it was verified (0.1 %"),
-        (figures(0.1), figures(0.2), None, State.HEALTHY, "no release was verified here before"),
+        (figures(0.1), figures(0.2), None, State.HEALTHY, "no earlier release was verified here"),
         (figures(40.0), figures(0.1), HEALTH, State.HEALTHY, "the incident before it (it was 40.0 %, 95th"),
         (figures(40.0), figures(0.1), None, State.HEALTHY, "is over"),
         (figures(0.1, 9.0), figures(0.1), HEALTH, State.HEALTHY, "is over"),
@@ -93,7 +93,7 @@ def test_what_a_release_is_taken_back_for_at_once(
         (figures(30.0), figures(30.0), None, State.UNHEALED, "no better than the incident"),
         (figures(40.0), figures(8.0, 5.0), None, State.UNHEALED, "8.0 % of 600 answers are 5xx, above 5 %; the"),
         (figures(0.1), figures(30.0), HEALTH, State.WORSE, "30.0 % of 600 answers are 5xx"),
-        (QUIET, figures(30.0), None, State.WORSE, "before nothing was asked"),
+        (QUIET, figures(30.0), None, State.WORSE, "before, nothing was asked"),
     ],
 )  # fmt: skip
 def test_what_the_watch_comes_to(

@@ -167,7 +167,7 @@ def test_what_the_state_lacks_is_not_awss_fault(kind: str, key: str) -> None:
     found = read_beside(FakeGateway(dict(CLEAN)), state)
     assert found.unknown
     for problem in found.unknown:
-        assert f"the state says no {key} of " in problem
+        assert f"the state has no {key} for " in problem
         assert f".{kind}." in problem
         assert "AWS" not in problem
 
@@ -357,7 +357,7 @@ def test_who_added_the_rule_and_since_when() -> None:
 
 def test_iams_calls_are_recorded_in_another_region() -> None:
     [extra] = read(FOUND[7][0]).extras
-    assert extra.author.who == "who is unknown: CloudTrail has IAM's calls in us-east-1"
+    assert extra.author.who == "who is unknown: CloudTrail records IAM's calls in us-east-1"
 
 
 @pytest.mark.parametrize(

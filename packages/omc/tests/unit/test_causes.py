@@ -482,7 +482,7 @@ STORIES = [
         ALL_ILL,
         [errors(DOWN), stores(), rules(), load_of(newest=ago(minutes=4))],
         [("database-hangs", "database", FAIL)],
-        words=("doesn't answer", "Performance Insights has heard nothing", "available"),
+        words=("doesn't answer", "Performance Insights has had no data", "available"),
     ),
     story(
         "connections time out, and the database is measured all the while",

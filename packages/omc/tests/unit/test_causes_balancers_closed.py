@@ -66,7 +66,7 @@ def test_a_group_that_lets_nobody_in_fails(rules: tuple[Rule, ...], more: dict[s
     assert (found.check == "balancer-closed") is is_closed
     if is_closed:
         assert (found.level, found.place, found.since) == (Level.FAIL, "load-balancer", WRITE.at)
-        assert "its security group sg-balancer lets nobody in at port" in found.sentence
+        assert "its security group sg-balancer lets nobody in on port" in found.sentence
         assert "jo (role admin), 1 min ago" in found.sentence
         assert found.explains == (SLOW,)
 

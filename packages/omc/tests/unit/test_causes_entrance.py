@@ -105,7 +105,7 @@ def test_who_made_the_rule(writes: LastWrites, *, is_told: bool, is_undone: bool
     assert found.check == "listeners"
     assert (" by jo (role admin), 3 min ago." in found.sentence) is is_told
     commands = [each.text for each in found.evidence if "delete-rule" in each.text]
-    assert commands == ([f"to take the rule away: aws elbv2 delete-rule --rule-arn {RULE}"] if is_undone else [])
+    assert commands == ([f"to remove the rule: aws elbv2 delete-rule --rule-arn {RULE}"] if is_undone else [])
 
 
 GONE = "No target is registered."

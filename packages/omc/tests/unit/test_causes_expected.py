@@ -29,7 +29,7 @@ RULE = finding("load-balancer", "The listener's rule for path-pattern /api/* is 
 ZERO = finding("services/backend", "backend wants no task, not at least 2: it serves nobody.", USERS)
 ALARM = finding("alarms/x", "The alarm x is gone: it wakes nobody")
 TRAIL = finding("infrastructure/x", "The trail x is changed: logging is off, not on", level=WARN)
-GROUP = finding("infrastructure/database", "The rule … is gone", USERS, message="… is in no listing of AWS's (sg-1)")
+GROUP = finding("infrastructure/database", "The rule … is gone", USERS, message="… is in none of AWS's listings (sg-1)")
 UNSERVED = finding("users/backend", "Users can't reach it: 404 Not Found.", "users-served")
 IDLE = finding("services/backend", "Scaled to zero (desired 0)", "services-running", WARN)
 TARGETS = finding("targets/backend", "No target is registered.", "targets")

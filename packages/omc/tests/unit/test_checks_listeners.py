@@ -123,19 +123,19 @@ EMPTY_OLD = (*HEALTHY, group("old"))
             {"groups": UNUSED},
             FAIL,
             "No listener and no rule leads to backend (target group ohmycoins-staging-backend): it gets no request. "
-            "What users ask it for goes by default: to frontend.",
+            "Requests for it get the default action: to frontend.",
         ),
         (
             (listener(default(Action("fixed-response", status="404"))),),
             {"groups": UNUSED},
             FAIL,
-            "goes by default: answered 404 by the load balancer.",
+            "get the default action: answered 404 by the load balancer.",
         ),
         (
             (listener(API, default(Action("fixed-response", status="503"))),),
             {},
             FAIL,
-            "all that no rule takes with a fixed 503",
+            "everything that no rule matches with a fixed 503",
         ),
         (
             (listener(rule(Action("fixed-response", status="200"), path("/*"), priority="1"), API, REST),),
@@ -195,7 +195,7 @@ EMPTY_OLD = (*HEALTHY, group("old"))
             (listener(API, default(Action("jwt-validation"))),),
             {},
             UNKNOWN,
-            "does something that is not known here (jwt-validation).",
+            "has an action that omc doesn't know (jwt-validation).",
         ),
     ],
 )

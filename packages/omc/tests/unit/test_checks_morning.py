@@ -515,7 +515,7 @@ def test_alarms_in_alarm_most_severe_first() -> None:
     assert found[0].procedure.document == "docs/runbook/alerts.md#service-unhealthy"
     assert found[0].evidence[0].text.endswith(": Threshold Crossed.")
     assert found[2].sentence.endswith(
-        "Its actions are held back by maintenance while it is waited for whether that one goes into ALARM."
+        "Its actions are suppressed by maintenance while CloudWatch waits to see whether that one goes into ALARM."
     )
 
 
@@ -552,8 +552,8 @@ def test_only_an_alarm_of_the_environment_is_a_failure(name: str, more: dict[str
     ("states", "level", "part"),
     [
         (["OK", "OK"], OK, "None of 2 alarms is in ALARM (3 of autoscaling's own left out)."),
-        (["OK", "INSUFFICIENT_DATA"], WARN, "; 1 has not enough data to say."),
-        (["INSUFFICIENT_DATA", "INSUFFICIENT_DATA"], UNKNOWN, "; 2 have not enough data to say."),
+        (["OK", "INSUFFICIENT_DATA"], WARN, "; 1 has too little data to say."),
+        (["INSUFFICIENT_DATA", "INSUFFICIENT_DATA"], UNKNOWN, "; 2 have too little data to say."),
     ],
 )
 def test_no_alarm_in_alarm(states: list[str], level: Level, part: str) -> None:

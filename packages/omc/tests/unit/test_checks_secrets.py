@@ -44,7 +44,7 @@ def judged(secret: Secret, *uses: SecretUse) -> Finding:
 @pytest.mark.parametrize(
     ("secret", "uses", "level", "says"),
     [
-        (QUIET, (use(ago(days=9)),), OK, "no secret that is rotated by itself"),
+        (QUIET, (use(ago(days=9)),), OK, "no secret that rotates automatically"),
         (ROTATING, (use(ago(days=1)),), OK, "next rotation is due by .*, within 5 d"),
         (ROTATING, (), OK, r"No running task relies on it\. Its next rotation is due by .*, within 5 d"),
         (replace(ROTATING, next_rotation=NOW + timedelta(hours=23)), (), OK, "within 23 h"),
@@ -93,7 +93,7 @@ def judged(secret: Secret, *uses: SecretUse) -> Finding:
         ),
         (ROTATING, (use(ago(days=1)), use(ago(days=1), service="web")), OK, "backend and web need a restart"),
         (replace(QUIET, last_rotated=ago(hours=1)), (use(ago(hours=2)),), FAIL, "started before"),
-        (replace(QUIET, last_rotated=ago(hours=3)), (use(ago(hours=2)),), OK, "no secret that is rotated by itself"),
+        (replace(QUIET, last_rotated=ago(hours=3)), (use(ago(hours=2)),), OK, "no secret that rotates automatically"),
         (
             replace(QUIET, deleted=ago(hours=1)),
             (use(ago(hours=2)),),
@@ -102,7 +102,7 @@ def judged(secret: Secret, *uses: SecretUse) -> Finding:
         ),
         (replace(QUIET, missing=True), (use(ago(hours=2)),), FAIL, "does not exist: no new task of backend can start"),
         (replace(ROTATING, missing=True), (), WARN, "does not exist: the next migration can't start"),
-        (replace(ROTATING, rotates=False), (), OK, "not rotated by itself, and no running task relies on it"),
+        (replace(ROTATING, rotates=False), (), OK, "doesn't rotate automatically, and no running task relies on it"),
     ],
 )
 def test_what_a_rotation_is_to_the_tasks(secret: Secret, uses: tuple[SecretUse, ...], level: Level, says: str) -> None:

@@ -225,9 +225,9 @@ BROKEN = Answer(503, "Service Unavailable")
 
 def test_all_that_is_named_is_well() -> None:
     assert sentences_of(probes(WELL, WELL)) == [
-        (Level.OK, "dependencies", "backend finds all that it names well: database, cache.")
+        (Level.OK, "dependencies", "backend reported no trouble with database, cache.")
     ]
-    assert sentences_of(probes(OURS))[0][2] == "backend names nothing that it depends on."
+    assert sentences_of(probes(OURS))[0][2] == "backend named no dependency."
     assert sentences_of(probes(WELL | {"cache": "not configured"}))[0][0] is Level.OK
 
 
@@ -269,8 +269,8 @@ def test_all_that_is_named_is_well() -> None:
             3,
             (Level.WARN, "mq", "backend says that its mq is unknown."),
         ),
-        ({"status": "fail"}, None, 3, (Level.WARN, "services/backend", "backend says of itself that it is fail.")),
-        ({"status": "fail"}, BROKEN, 3, (Level.FAIL, "services/backend", "backend says of itself that it is fail.")),
+        ({"status": "fail"}, None, 3, (Level.WARN, "services/backend", "backend says that it is itself fail.")),
+        ({"status": "fail"}, BROKEN, 3, (Level.FAIL, "services/backend", "backend says that it is itself fail.")),
     ],
 )
 def test_a_dependency_is_a_finding_of_its_own(

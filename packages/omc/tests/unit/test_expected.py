@@ -120,7 +120,7 @@ GONE = {
     "aws_route": (FAIL, "infrastructure/rtb-1", "The route to 0.0.0.0/0 in ohmycoins-staging-app-a is gone"),
     "aws_secretsmanager_secret": (FAIL, "secrets/ohmycoins-staging/secret-key", "can't start"),
     "aws_kms_key": (FAIL, "infrastructure/k-1", "The key ohmycoins-staging: logs is gone"),
-    "aws_iam_role": (FAIL, "infrastructure/ohmycoins-staging-backend-task", "what runs as it can't start"),
+    "aws_iam_role": (FAIL, "infrastructure/ohmycoins-staging-backend-task", "what assumes it can't start"),
     "aws_s3_bucket": (WARN, "infrastructure/ohmycoins-staging-audit", "The bucket ohmycoins-staging-audit is gone"),
 }
 
@@ -162,11 +162,11 @@ CHANGED: list[tuple[str, Mapping[str, Any], Level, str]] = [
     ("aws_lb_target_group", {"protocol": "HTTPS"}, FAIL, "protocol is HTTPS, not HTTP"),
     ("aws_lb_target_group", {"health_check": example.check(path="/none")}, FAIL, "health check is HTTP /none on"),
     ("aws_lb_target_group", {"health_check": example.check(matcher="404")}, FAIL, "traffic-port, 404, not HTTP"),
-    ("aws_lb_target_group", {"health_check": example.check(interval=300)}, WARN, "pace is every 300 s within 5 s"),
+    ("aws_lb_target_group", {"health_check": example.check(interval=300)}, WARN, "timing is every 300 s, timeout 5 s"),
     ("aws_lb_listener", {"port": 8443}, FAIL, "port is 8443, not 443"),
     ("aws_lb_listener", {"protocol": "HTTP"}, FAIL, "protocol is HTTP, not HTTPS"),
     ("aws_lb_listener", {"default_action": example.forward("other")}, FAIL, "is to ohmycoins-staging-other, not to ohmycoins-staging-frontend"),
-    ("aws_lb_listener", {"default_action": [{"type": "fixed-response", "fixed_response": [{"status_code": "503"}]}]}, FAIL, "a fixed answer with status 503"),
+    ("aws_lb_listener", {"default_action": [{"type": "fixed-response", "fixed_response": [{"status_code": "503"}]}]}, FAIL, "a fixed response with status 503"),
     ("aws_lb_listener", {"default_action": [{"type": "redirect", "redirect": [{"protocol": "HTTPS", "host": "x", "port": "443", "path": "/", "status_code": "HTTP_301"}]}]}, FAIL, "redirect to HTTPS://x:443/ (301)"),
     ("aws_lb_listener", {"certificate_arn": "arn:aws:acm:x:1:certificate/c-2"}, FAIL, "certificate is certificate/c-2"),
     ("aws_lb_listener", {"ssl_policy": "ELBSecurityPolicy-2016-08"}, WARN, "TLS policy is ELBSecurityPolicy-2016-08"),
@@ -196,7 +196,7 @@ CHANGED: list[tuple[str, Mapping[str, Any], Level, str]] = [
     ("aws_cloudwatch_metric_alarm", {"actions_enabled": False}, FAIL, "actions are off, not on"),
     ("aws_cloudwatch_metric_alarm", {"alarm_actions": []}, FAIL, "receivers without ohmycoins-staging-sev-1"),
     ("aws_cloudwatch_metric_alarm", {"alarm_actions": [TOPIC, "arn:aws:sns:x:1:more"]}, WARN, "receivers with more"),
-    ("aws_cloudwatch_metric_alarm", {"ok_actions": []}, WARN, "receivers of its end without ohmycoins-staging-sev-1"),
+    ("aws_cloudwatch_metric_alarm", {"ok_actions": []}, WARN, "receivers for OK without ohmycoins-staging-sev-1"),
     ("aws_cloudwatch_composite_alarm", {"alarm_rule": "FALSE"}, FAIL, 'rule is FALSE, not ALARM("a") AND ALARM("b")'),
     ("aws_cloudwatch_composite_alarm", {"actions_enabled": False}, FAIL, "actions are off, not on"),
     ("aws_cloudwatch_composite_alarm", {"actions_suppressor": [{"alarm": "arn:aws:cloudwatch:x:1:alarm:always"}]}, FAIL, "suppressor is always, not none"),
@@ -208,7 +208,7 @@ CHANGED: list[tuple[str, Mapping[str, Any], Level, str]] = [
     ("aws_cloudwatch_log_group", {"kms_key_id": ""}, WARN, "key is CloudWatch's own, not k-1"),
     ("aws_db_instance", {"backup_retention_period": 0}, WARN, "days of backups are 0, not 7"),
     ("aws_db_instance", {"deletion_protection": False}, WARN, "deletion protection is off, not on"),
-    ("aws_db_instance", {"multi_az": False}, WARN, "second zone is off, not on"),
+    ("aws_db_instance", {"multi_az": False}, WARN, "Multi-AZ is off, not on"),
     ("aws_db_instance", {"publicly_accessible": True}, WARN, "public access is on, not off"),
     ("aws_db_instance", {"instance_class": "db.t4g.micro"}, WARN, "instance class is db.t4g.micro, not db.t4g.small"),
     ("aws_db_instance", {"vpc_security_group_ids": ["sg-9"]}, FAIL, "security groups without sg-3 and with sg-9"),
@@ -256,13 +256,13 @@ def test_every_field_of_every_kind_is_changed_by_the_table() -> None:
     left = {
         # the same field as another kind's, tried there
         ("aws_cloudwatch_composite_alarm", "receivers"),
-        ("aws_cloudwatch_composite_alarm", "receivers of its end"),
-        ("aws_cloudwatch_composite_alarm", "receivers of missing data"),
-        ("aws_cloudwatch_metric_alarm", "receivers of missing data"),
+        ("aws_cloudwatch_composite_alarm", "receivers for OK"),
+        ("aws_cloudwatch_composite_alarm", "receivers for INSUFFICIENT_DATA"),
+        ("aws_cloudwatch_metric_alarm", "receivers for INSUFFICIENT_DATA"),
         ("aws_cloudwatch_event_rule", "schedule"),
         ("aws_vpc_security_group_egress_rule", "what it lets through"),
-        ("aws_elasticache_replication_group", "second zone"),
-        ("aws_cloudtrail", "validation of its files"),
+        ("aws_elasticache_replication_group", "Multi-AZ"),
+        ("aws_cloudtrail", "log file validation"),
     }
     assert every - seen <= left
 
@@ -457,7 +457,7 @@ def test_without_omcs_record_it_is_said_that_the_reason_is_not_known() -> None:
     finding = only([one for one in findings if one.level is not OK])
     assert finding.level is FAIL
     assert finding.sentence == (
-        f"{NOBODY_SERVED} Whether omc itself changed it for a while is not known: the store doesn't answer."
+        f"{NOBODY_SERVED} Whether this is a temporary change of omc's is unknown: the store doesn't answer."
     )
 
 
@@ -483,7 +483,7 @@ def test_limits_that_omc_set_for_good_differ_and_name_the_run(limits: tuple[int,
     things = example.found_instead("aws_appautoscaling_target", {"min_capacity": 1})
     finding = only(judged(things, temporary=Temporary(for_good=(good,))))
     assert finding.level is WARN
-    assert ("`omc scale` set it for good, by alice" in finding.sentence) == is_named
+    assert ("alice set it for good with `omc scale`" in finding.sentence) == is_named
 
 
 @pytest.mark.parametrize(("is_under_way", "level"), [(True, OK), (False, WARN)])
@@ -492,7 +492,7 @@ def test_deployment_alarms_that_a_run_turned_off(is_under_way: bool, level: Leve
     things = example.found_instead("aws_ecs_service", {"alarms": []})
     finding = only(judged(things, temporary=Temporary(alarms_off=(off,))))
     assert finding.level is level
-    assert ("while the run r1 by alice goes on" in finding.sentence) == is_under_way
+    assert ("while the run r1 by alice is in progress" in finding.sentence) == is_under_way
 
 
 # Autoscaling that is needed
@@ -529,7 +529,7 @@ def test_a_listing_without_an_answer_is_unknown_and_never_ok() -> None:
     without = [thing for thing in EVERYTHING if thing.type != "aws_sns_topic"]
     unknown, rest = judged(without, not_listed=(denied,))
     assert (unknown.level, unknown.action, unknown.unread) == (UNKNOWN, "sns:ListTopics", True)
-    assert unknown.sentence == "Whether all of sns_topic is there is not known: The credentials lack sns:ListTopics."
+    assert unknown.sentence == "It is unknown whether every sns_topic is there: The credentials lack sns:ListTopics."
     assert rest.level is OK
     assert rest.sentence.startswith(f"All {len(EVERYTHING) - 1} things")
 

@@ -219,10 +219,10 @@ def test_a_rule_inside_a_group_is_the_one_that_aws_lists() -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ({"version": 3, "resources": []}, "it is of version 3, and omc reads version 4"),
-        ({"encrypted_data": "AAAA", "meta": {}}, "it is encrypted, or no state at all"),
-        ([], "it is encrypted, or no state at all"),
-        ({}, "it is of version None"),
+        ({"version": 3, "resources": []}, "it has version 3, and omc reads version 4"),
+        ({"encrypted_data": "AAAA", "meta": {}}, "it is encrypted, or isn't a state"),
+        ([], "it is encrypted, or isn't a state"),
+        ({}, "it has version None"),
     ],
 )
 def test_what_is_no_state_that_omc_reads_is_reported(content: Any, why: str) -> None:
@@ -283,7 +283,7 @@ def test_sts_is_asked_only_for_a_bucket_that_is_named_by_an_unknown_account(
         (AccessDenied("lacks s3:GetObject", "s3:GetObject"), False, "s3:GetObject", "lacks s3:GetObject"),
         (AwsRefused("It is archived.", "InvalidObjectState"), False, "", "It is archived."),
         (body(b"{"), False, "", "can't be used: Expecting property name"),
-        (body({"version": 3}), False, "", "can't be used: it is of version 3"),
+        (body({"version": 3}), False, "", "can't be used: it has version 3"),
     ],
 )
 def test_a_state_that_is_not_there_or_can_not_be_read(answer: Any, is_none: bool, action: str, words: str) -> None:

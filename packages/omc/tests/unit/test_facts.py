@@ -344,7 +344,7 @@ def test_fifty_log_groups_a_query(aws: CannedAws, gateway: Gateway) -> None:
 
 def test_a_query_that_fails_is_no_answer(aws: CannedAws, gateway: Gateway) -> None:
     aws.answers["logs", "GetQueryResults"] = {"status": "Failed", "results": []}
-    with pytest.raises(BadAnswer, match="ended as Failed"):
+    with pytest.raises(BadAnswer, match="ended with status Failed"):
         read_recent_errors(gateway, STAGING, SCOPE)
 
 

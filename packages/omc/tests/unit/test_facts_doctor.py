@@ -331,7 +331,7 @@ def test_a_session_is_simulated_as_its_role_with_the_role_s_path() -> None:
     ("error", "says"),
     [
         (AccessDenied("iam SimulatePrincipalPolicy is not allowed", "iam:SimulatePrincipalPolicy"), "not allowed"),
-        (NotFound("NoSuchEntity", "NoSuchEntity"), "path may be another"),
+        (NotFound("NoSuchEntity", "NoSuchEntity"), "may have another path"),
         (AwsRefused("InvalidInput", "InvalidInput"), "InvalidInput"),
     ],
 )

@@ -44,7 +44,7 @@ def test_a_line_break_behind_a_token_is_no_part_of_it(token: str) -> None:
 
 @pytest.mark.parametrize("value", ["[" * 100_000, '{"a":' * 100_000, "[", "{x", '{"a":1'])
 def test_a_variable_that_begins_as_json_and_is_none_is_wrong_use(value: str) -> None:
-    with pytest.raises(WrongUse, match="begins as JSON"):
+    with pytest.raises(WrongUse, match="begins like JSON"):
         _given((f"images={value}",))
 
 

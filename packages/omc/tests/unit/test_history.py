@@ -113,7 +113,7 @@ def test_a_page_that_leads_to_itself_is_not_read_for_ever() -> None:
             return {**super().list_service_deployments(maxResults=request["maxResults"]), "nextToken": "0"}
 
     ecs: Any = Circle([f"{B}:7"])
-    with pytest.raises(BadAnswer, match="to the same page"):
+    with pytest.raises(BadAnswer, match="as the next page"):
         read_history(ecs, Services((example.service("backend", 7),)))
 
 

@@ -115,7 +115,7 @@ def test_a_configuration_that_names_no_processor_is_said_to(configuration: bytes
     assert processor_of(configuration) == ""
     with registry(manifest(configuration), (200, configuration)) as aws:
         image = found(aws)
-    assert (image.architectures, image.why_unknown) == ((), "Its configuration names none.")
+    assert (image.architectures, image.why_unknown) == ((), "Its configuration names no processor.")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_without_an_address_the_processor_stays_unknown_and_why_is_reported(link
     [
         ((403, b"<Error/>"), f"{PATH} answered 403 Forbidden."),
         ((302, b""), f"{PATH} redirects to nowhere."),
-        ((200, ARM + b" "), f"{PATH} answered something else than {digest_of(ARM)}."),
+        ((200, ARM + b" "), f"{PATH} answered something other than {digest_of(ARM)}."),
         ((200, b"x" * (1 << 20) + b"x"), f"{PATH} answered more than 1 MiB."),
     ],
 )

@@ -46,7 +46,7 @@ def test_a_second_up_on_the_same_folder_is_refused(site: LocalStack) -> None:
     site.state.mkdir()
     with (site.state / "up.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(OmcError, match=r"Another `omc local up` works on .* or use another folder"):
+        with pytest.raises(OmcError, match=r"Another `omc local up` is working on .* or use another folder"):
             lifecycle.up(site, Progress())
 
 

@@ -370,7 +370,7 @@ ANYWHERE = {"from_port": 0, "cidr_ipv4": "0.0.0.0/0"}
         (
             policy(READ),
             {"policy": policy(READ)["policy"].replace(": ", ":")},
-            ["policy: (this JSON) → (the same JSON, written in another way)"],
+            ["policy: (this JSON) → (the same JSON, written differently)"],
         ),
         ({"p": TWICE[0]}, {"p": TWICE[1]}, [f"p: {json.dumps(TWICE[0])} → {json.dumps(TWICE[1])}"]),
         ({"n": "1"}, {"n": 1}, ['n: "1" → 1']),

@@ -194,11 +194,11 @@ def test_a_class_that_changes_on_sunday_is_a_warning_with_who() -> None:
             pending_change("a", "1", "2", window="mon:20:00-mon:22:00"),
             "in the window that is open until Tue 24 Nov 09:00",
         ),
-        (pending_change("a", "1", "2", window=""), "of which AWS doesn't say when it is"),
+        (pending_change("a", "1", "2", window=""), "whose time AWS doesn't give"),
         (pending_change("a", "1", "2"), "who is unknown"),
         (
             pending_change("parameters of g", "x", "y", Waits.REBOOT),
-            "wait for a reboot, which no maintenance window makes",
+            "wait for a reboot, which doesn't come with a maintenance window",
         ),
         (pending_change("password", "x", "y", Waits.UNDER_WAY), "AWS is doing it now"),
     ],
@@ -217,7 +217,7 @@ SOON, AGO = NOW + timedelta(days=3), NOW - timedelta(days=3)
     [
         ({}, Level.OK, "AWS names no date for it"),
         ({"applied": SOON}, Level.WARN, "is done in the window after Fri 27 Nov"),
-        ({"forced": SOON}, Level.WARN, "is done whatever anybody says Fri 27 Nov"),
+        ({"forced": SOON}, Level.WARN, "is forced on Fri 27 Nov"),
         ({"wanted": SOON}, Level.WARN, "is recommended by AWS until Fri 27 Nov"),
         ({"wanted": SOON, "is_minor": True}, Level.OK, "is recommended by AWS until Fri 27 Nov"),
         (
@@ -226,7 +226,7 @@ SOON, AGO = NOW + timedelta(days=3), NOW - timedelta(days=3)
             "was recommended by AWS until Sat 21 Nov .* 3 d ago, and is not",
         ),
         ({"applied": AGO}, Level.WARN, "was due Sat 21 Nov .* and is not done"),
-        ({"forced": AGO, "applied": AGO}, Level.WARN, "was to be done whatever anybody says"),
+        ({"forced": AGO, "applied": AGO}, Level.WARN, "was to be forced on"),
     ],
 )
 def test_maintenance_of_aws_is_reported_with_its_date(dates: dict[str, Any], level: Level, says: str) -> None:

@@ -201,9 +201,9 @@ def test_where_https_is_served_the_certificates_name_is_asked(aws: CannedAws, mo
     [
         (
             {"Certificate": {"DomainName": "*.example.com"}},
-            r"the certificate of \*\.example\.com, which is no one name",
+            r"the certificate of \*\.example\.com, which isn't one name",
         ),
-        (AwsError("ResourceNotFoundException", "no such certificate"), "under a name that only its certificate tells"),
+        (AwsError("ResourceNotFoundException", "no such certificate"), "under the name in its certificate"),
         (
             AwsError("AccessDeniedException", "not authorized to perform: acm:DescribeCertificate"),
             r"can't be read \(.*acm:DescribeCertificate",
@@ -231,10 +231,10 @@ def test_the_stack_files_url_is_asked_instead(aws: CannedAws) -> None:
     ("body", "age", "problem"),
     [
         (b'{"data_age_seconds": 12.5}', 12.5, ""),
-        (b'{"data_age_seconds": null}', None, "does not say data_age_seconds"),
-        (b'{"data_age_seconds": -3}', None, "does not say data_age_seconds"),
-        (b'{"data_age_seconds": true}', None, "does not say data_age_seconds"),
-        (b"[]", None, "does not say data_age_seconds"),
+        (b'{"data_age_seconds": null}', None, "has no valid data_age_seconds"),
+        (b'{"data_age_seconds": -3}', None, "has no valid data_age_seconds"),
+        (b'{"data_age_seconds": true}', None, "has no valid data_age_seconds"),
+        (b"[]", None, "has no valid data_age_seconds"),
         (b"<html>", None, "answered something that is not JSON"),
         (b"[" * 100_000, None, "answered something that is not JSON"),
     ],

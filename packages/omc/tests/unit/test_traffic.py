@@ -182,7 +182,7 @@ def test_the_slices_of_a_pressed_day_are_named_by_its_hours_and_end_where_it_was
 @pytest.mark.parametrize(
     ("outcomes", "code", "says"),
     [
-        ([Outcome.OK] * 100, 0, "OK: users were well; 0.00%"),
+        ([Outcome.OK] * 100, 0, "OK: users were served well; 0.00%"),
         ([Outcome.OK] * 99 + [Outcome.APPLICATION], 0, "1.00% of their requests failed"),
         ([Outcome.OK] * 98 + [Outcome.APPLICATION] * 2, 1, "FAIL: 2.00%"),
         ([Outcome.NO_ANSWER] * 3 + [Outcome.GAVE_UP], 3, "UNKNOWN: not one request was answered"),

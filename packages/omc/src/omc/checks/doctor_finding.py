@@ -20,8 +20,8 @@ def finding(
     command: str = "",
     action: str = "",
 ) -> Finding:
-    """``do`` is what to do, in the imperative, and ``command`` what does it. Without evidence of its own the sentence
-    is what was read."""
+    """``do`` is what to do, in the imperative; ``command`` does it. Without ``evidence`` the sentence is
+    the evidence."""
     procedure = None if level is Level.OK else replace(FIRST_DAY, title=do or FIRST_DAY.title, command=command)
     texts = evidence or (sentence,)
     return Finding(

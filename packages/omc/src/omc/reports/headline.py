@@ -37,7 +37,7 @@ LABELS = {
     "users": "users of {}",
 }
 TOGETHER = timedelta(minutes=1)
-"""What ended so little before the last of what is past ended with it: the cause of that is among them."""
+"""What ended this shortly before the last thing that is past belongs to it: the cause is among these."""
 NEAR = 30
 """Characters from a sentence's beginning within which a name says what it is about."""
 WORDS = {Level.FAIL: "failure", Level.WARN: "warning", Level.UNKNOWN: "unknown"}
