@@ -159,12 +159,16 @@ def question_flow_log_role(delivery: FlowLogDelivery) -> Iterator[Finding]:
         )
     for name, (status, error) in delivery.logs.items():
         level = Level.OK if status == "SUCCESS" else Level.FAIL if status == "FAILED" or error else Level.UNKNOWN
-        record = {Level.OK: "Its records arrive: the role's three permissions are enough."}
+        state = error or status or "EC2 gives no status"
+        record = {
+            Level.OK: "Its records arrive: the role's three permissions are enough.",
+            Level.FAIL: f"It isn't delivered: {state}.",
+        }
         yield finding(
             check,
             level,
             f"flow log {name}",
-            record.get(level, f"It isn't delivered: {error or status or 'EC2 gives no status'}."),
+            record.get(level, f"Whether it is delivered is unknown: {state}."),
             delivery.reading,
             requested,
             f"answered: {status or 'nothing'} {error}".strip(),

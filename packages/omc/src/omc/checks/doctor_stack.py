@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
-from omc.checks.doctor_finding import finding, listed, several
+from omc.checks.doctor_finding import finding, listed, several, verb
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import FIRST_DAY
 from omc.checks.spec import check
@@ -50,7 +50,8 @@ def alarm_actions(alarms: Alarms, environment: Environment) -> Iterator[Finding]
         return
     silent = [alarm.name for alarm in ours if not alarm.actions]
     off = [alarm.name for alarm in ours if alarm.actions and not alarm.acts]
-    for names, why in ((silent, "tell nobody: they have no action for ALARM"), (off, "are switched off")):
+    tell, are = verb(len(silent), "tells", "tell"), verb(len(off), "is", "are")
+    for names, why in ((silent, f"{tell} nobody, without an action for ALARM"), (off, f"{are} switched off")):
         if names:
             yield finding(
                 check,
@@ -304,7 +305,8 @@ def _agents(tasks: tuple[TaskAgent, ...]) -> tuple[Level, str]:
     disabled = [one for one in tasks if one.enabled is False]
     down = [one for one in tasks if one.enabled and any(state != "RUNNING" for state in one.states.values())]
     if disabled:
-        return Level.FAIL, f"{several(len(disabled), 'task')} of {len(tasks)} run without ECS Exec."
+        run = verb(len(disabled), "runs", "run")
+        return Level.FAIL, f"{several(len(disabled), 'task')} of {len(tasks)} {run} without ECS Exec."
     if down:
         return Level.FAIL, f"The agent doesn't run in {several(len(down), 'task')} of {len(tasks)}."
     if untold:
@@ -315,7 +317,7 @@ def _agents(tasks: tuple[TaskAgent, ...]) -> tuple[Level, str]:
 @check(
     "log-groups",
     title="Log groups",
-    question="Do the stack's log groups exist, with a retention period, and encrypt their lines under the stack's key?",
+    question="Do the stack's log groups exist, with a retention period, and encrypt their lines under a KMS key?",
     severity=Level.FAIL,
     runbook=FIRST_DAY,
 )
@@ -334,7 +336,7 @@ def log_groups(groups: LogGroups, environment: Environment) -> Iterator[Finding]
         elif group.retention_days is None:
             level, sentence = Level.WARN, "It keeps its lines for ever."
         elif not group.kms_key:
-            level, sentence = Level.WARN, "It isn't encrypted under the stack's key."
+            level, sentence = Level.WARN, "It isn't encrypted under a KMS key."
         else:
             good.append(name)
             continue
@@ -348,7 +350,8 @@ def log_groups(groups: LogGroups, environment: Environment) -> Iterator[Finding]
             command=f"omc infra drift --env {environment.name}",
         )
     if good:
-        sentence = f"{several(len(good), 'log group')} exist, have a retention period, and are encrypted under a key."
+        words = "exist, have a retention period, and are" if len(good) > 1 else "exists, has a retention period, and is"
+        sentence = f"{several(len(good), 'log group')} {words} encrypted under a KMS key."
         yield finding(check, Level.OK, "the stack's log groups", sentence, groups.reading, *good)
     made_by_rds = groups.found.get(OS_METRICS)
     if made_by_rds and not made_by_rds.kms_key:

@@ -88,7 +88,7 @@ def _on_call(on_call: OnCall) -> Iterator[Problem]:
         yield ("everyone_again_after_minutes",), message
     begin, end = on_call.business_hours
     if begin >= end:
-        yield ("business_hours",), "ends before it begins."
+        yield ("business_hours",), "must end later on the day than it begins."
 
 
 def _people(people: dict[str, PersonTable]) -> Iterator[Problem]:

@@ -73,8 +73,8 @@ EXIT_CODES: Mapping[int, str] = {
     159: "it made a system call that is forbidden, SIGSYS",
     255: "its exit status was out of range, or it was ended before it could report one",
 }
-"""What shells and container runtimes mean: 125 to 127, and 128 plus a signal's number. All others are the image's own
-to document (``omc.facts.image_labels``)."""
+"""What shells and container runtimes mean: 125 to 127, 128 plus a signal's number, and 255. All others are the
+image's own to document (``omc.facts.image_labels``)."""
 FIRST_SIGNAL, LAST_SIGNAL = 128, 64
 _IDS = (
     (re.compile(r"\barn:aws[\w-]*:[\w-]*:[\w-]*:\d*:"), ""),

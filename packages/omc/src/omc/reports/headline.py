@@ -56,7 +56,10 @@ def headline(report: Report) -> str:
     if found.level is Level.FAIL and not _about_users(found) and any(_reaches_users(finding) for finding in failing):
         users = ", users are affected"
     middle = {Level.WARN: "nothing fails, but ", Level.UNKNOWN: "could not tell: "}.get(found.level, "")
-    return f"{start}{users}: {middle}{phrase(found)}{_others(report, found)}."
+    what = phrase(found)
+    if middle and what.startswith(("The ", "A ", "An ", "No ")):
+        what = what[0].lower() + what[1:]
+    return f"{start}{users}: {middle}{what}{_others(report, found)}."
 
 
 def lead(findings: Iterable[Finding], *, strict: bool = False) -> Finding | None:

@@ -114,11 +114,11 @@ def _login(situation: Situation, store: Store, logged_errors: list[LoggedError],
 def _too_small(situation: Situation, store: Store, logged_errors: list[LoggedError], _: list[Finding]) -> Cause | None:
     gauges = situation.fact(Gauges)
     full = [each for each in logged_errors if each.message.kind is Kind.FULL]
-    evicted = _recent(situation, gauges, "Evictions", timedelta(minutes=5))
+    evicted = _recent(situation, gauges, "Evictions", timedelta(minutes=6))
     used = _last(gauges, "DatabaseMemoryUsagePercentage")
     if not full and not (evicted and used >= 80):
         return None
-    keys = f"; it evicted {evicted:,.0f} keys in the last 5 minutes" if evicted else ""
+    keys = f"; it evicted {evicted:,.0f} keys in the last 6 minutes" if evicted else ""
     sentence = f"The cache is too small: {used:.0f} % of the memory of {store.size} is in use{keys}."
     evidence = (Evidence(f"DatabaseMemoryUsagePercentage {used:.0f} %, Evictions {evicted:,.0f}", reading_of(gauges)),)
     started = next((at for at, value in (gauges.cache.get("Evictions", ()) if gauges else ()) if value), None)
@@ -244,7 +244,7 @@ def _silent(situation: Situation, store: Store, logged_errors: list[LoggedError]
 
 def _recent(situation: Situation, gauges: Gauges | None, name: str, length: timedelta) -> float:
     points = gauges.cache.get(name, ()) if gauges else ()
-    return sum(value for at, value in points if situation.scope.now - at <= length + timedelta(minutes=1))
+    return sum(value for at, value in points if situation.scope.now - at <= length)
 
 
 def _last(gauges: Gauges | None, name: str) -> float:

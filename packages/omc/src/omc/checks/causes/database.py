@@ -442,7 +442,9 @@ def _busy(situation: Situation, store: Store, logged_errors: list[LoggedError]) 
     most = f' Most of it is "{shortened(top.statement)[:90]}".' if top and top.statement else ""
     evidence = (Evidence(f"CPUUtilization {', '.join(f'{value:.0f} %' for value in recent)}", reading_of(gauges)),)
     first = next((at for at, value in points if value >= BUSY_PERCENT), None)
-    sentence = f"The database is busy: {recent[-1]:.0f} % CPU for the last minutes.{most}"
+    sentence = (
+        f"The database is busy: at least {min(recent):.0f} % CPU in each of its last {len(recent)} readings.{most}"
+    )
     return _cause(
         situation,
         "busy",
