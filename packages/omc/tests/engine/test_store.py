@@ -139,8 +139,8 @@ def test_a_transaction_that_stood_still_too_long_says_that_the_database_is_gone(
     ("url", "expected"),
     [
         ("postgresql://nobody@127.0.0.1:9/omc", "does not answer"),
-        ("mysql://host/omc", "is a PostgreSQL"),
-        ("nonsense", "is not one"),
+        ("mysql://host/omc", "must be a PostgreSQL"),
+        ("nonsense", "is not valid"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_one_sentence(url: str, expected: str) -> None:
