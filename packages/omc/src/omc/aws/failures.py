@@ -115,6 +115,6 @@ def _refused(response: Mapping[str, Any], name: str, service: str, operation: st
             f"{name}: AWS failed with {status} {code}, several times. Try again; see the AWS status page."
         )
     sentence = f"{name} was refused: {code}{f', {message}' if message and message != code else ''}."
-    if "NotFound" in code or code.startswith("NoSuch"):
+    if "NotFound" in code or "NonExistent" in code or code.startswith("NoSuch"):
         return NotFound(sentence, code)
     return AwsRefused(sentence, code)
