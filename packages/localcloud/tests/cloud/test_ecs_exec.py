@@ -65,7 +65,7 @@ def start(cluster: EcsCluster, **more: Any) -> str:
     return arn
 
 
-def ask(cluster: EcsCluster, task: str, command: str, **more: Any) -> dict[str, Any]:
+def ask(cluster: EcsCluster, /, task: str, command: str, **more: Any) -> dict[str, Any]:
     provided = {"cluster": "rehearsal", "task": task, "interactive": True, **more}
     return dict(cluster.ecs.execute_command(command=command, **provided))
 
