@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from omc.aws.credential_failures import Setup
     from omc.aws.credentials import SharedCredentials
 
-FIRST_QUESTION: Final = "STS says whose the credentials are"
+FIRST_QUESTION: Final = "STS to say whose the credentials are"
 """What a command waits for before it can say anything else."""
 RETRIES: Final = {"mode": "standard", "total_max_attempts": 3}
 """The one retry policy: throttling, 5xx and lost connections, twice more, with botocore's jittered back-off (≤ 3 s)."""
