@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
 from canned_aws import canned_aws
+
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.model.pages import Message

@@ -151,6 +151,7 @@ COMMANDS: Mapping[str, str] = {
         service-quotas GetServiceQuota
         sns ListSubscriptionsByTopic""",
     "serve": """
+        cloudwatch DescribeAlarms ListTagsForResource PutMetricData
         sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueUrl ReceiveMessage""",
 }
 """A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""

@@ -69,6 +69,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "Whether pages reach people: send a test page, see what waits in the outbox, send again what failed.",
         ),
         "audit": LazyCommand("omc.cli.audit", "The record: append-only, each event chained to the one before."),
+        "serve": LazyCommand(
+            "omc.responder.command_serve",
+            "Watch alarms and page people: the responder, in the foreground.",
+        ),
         "worker": LazyCommand(
             "omc.cli.worker",
             "Perform what no other process performs: runs that were approved or whose process died, and "

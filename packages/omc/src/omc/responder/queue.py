@@ -8,6 +8,7 @@ the queue's own redrive policy.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -89,6 +90,8 @@ class QueueReader:
     """Messages that were taken and committed, deleted or not."""
     failed: int = 0
     """Tries that failed, of messages by themselves."""
+    last_poll: float = field(default_factory=time.monotonic)
+    """When the queue last answered, by the monotonic clock."""
     _in_hand: dict[str, Delivery] = field(default_factory=dict)
     """By receipt: those that are kept from others."""
     _hand: threading.Lock = field(default_factory=threading.Lock)
@@ -104,6 +107,10 @@ class QueueReader:
                 self.report(f"The queue can't be read: {error.message}")
                 self.stopping.wait(delay)
                 delay = min(2 * delay, MAX_DELAY)
+
+    def is_late(self, seconds: float) -> bool:
+        """Whether the queue hasn't been read for longer than this: it doesn't answer, or what came can't be taken."""
+        return time.monotonic() - self.last_poll > seconds
 
     def run_once(self) -> int:
         """One long poll, and what it brought; how many messages that was. Raises ``OmcError`` where the queue can't be
@@ -127,6 +134,7 @@ class QueueReader:
             VisibilityTimeout=self.visibility,
             MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
         )
+        self.last_poll = time.monotonic()
         return sorted((self._delivery(one) for one in answer.get("Messages", [])), key=lambda one: one.sent)
 
     def _delivery(self, message: Any) -> Delivery:

@@ -1,0 +1,61 @@
+"""``omc serve``: a responder, in the foreground."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+import click
+
+from omc.cli.options import environment_option
+from omc.config import environment_of, load
+from omc.engine.github import refuse_fleeting_record
+from omc.output import line
+from omc.progress import Progress
+from omc.store.location import locate_store
+
+
+@click.command()
+@environment_option
+@click.pass_context
+def serve(context: click.Context, env: str | None) -> None:
+    """Watch alarms and page people: reads the queue of alarms, keeps incidents, escalates, sends pages, and takes
+    answers from Slack.
+
+    Several may run on one store; what one was doing when it died another goes on with. A message is deleted from the
+    queue only after everything that it led to is committed. It asks CloudWatch each minute for what nobody has told it,
+    and sends the heartbeat whose silence is an alarm of its own. Without --env it serves every environment that
+    omc.toml has in the same store. Ctrl-C ends it.
+
+    \b
+    omc serve --env production
+    OMC_SLACK_BOT_TOKEN=… OMC_SLACK_APP_TOKEN=… omc serve --env staging
+    """
+
+    from omc.responder.service import Responder
+    from omc.store.database import open_store
+
+    stack = load(context.obj)
+    if env is None and stack.default_environment is None:
+        place = locate_store(stack, None)
+        chosen = [each for each in stack.environments.values() if locate_store(stack, each) == place]
+    else:
+        environment = environment_of(stack, env)
+        place, chosen = locate_store(stack, environment), [environment]
+    for environment in chosen:
+        refuse_fleeting_record(place, environment)
+    progress = Progress()
+    stopping = threading.Event()
+
+    def stop(*_: Any) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    with open_store(place) as store:
+        responder = Responder(stack, tuple(chosen), store, lambda text: progress.note(line(text)), stopping)
+        names = ", ".join(each.name for each in chosen)
+        progress.note(f"Watching the alarms of {names} ({place}). Ctrl-C ends it.")
+        responder.run_forever()
+    progress.note("Ended. What was waiting waits for the next one.")

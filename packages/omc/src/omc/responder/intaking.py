@@ -1,0 +1,110 @@
+"""Messages of the queue on their way in: read, completed with the alarm's tags, and taken in with all that follows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from omc.aws.gateway import Gateway
+from omc.errors import OmcError
+from omc.incidents.events import AUTOMATIC
+from omc.responder import records
+from omc.responder.intake import envelope
+from omc.responder.intake.reading import Context
+from omc.responder.model import Ignored, Intake, Notification, Planned, Unreadable
+from omc.responder.pipeline.enrich import TAG, with_tags
+from omc.responder.planned import keep_planned, keep_unreadable
+from omc.responder.queue import Delivery
+from omc.responder.rules import Rules
+from omc.store.opened import Store
+
+TAGS_KEPT: Final = 600.0
+"""Seconds for which an alarm's tags are taken to be as they were read."""
+MAX_TAGGED: Final = 5_000
+UNKNOWN_TAGS: Final = {"tags_status": "unread"}
+"""The label of a notification whose alarm's tags could not be read: its severity is omc's catalogue's then."""
+
+
+@dataclass(slots=True)
+class TagReader:
+    """The tags of alarms, read once in a while. Safe to use from many threads."""
+
+    gateway: Gateway
+    report: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    _known: dict[str, tuple[float, Mapping[str, str]]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def complete(self, notification: Notification) -> Notification:
+        """The notification with its alarm's tags, unless its message had them. AWS that doesn't answer holds no page
+        up: then it is taken as it is, and says so."""
+        arn = notification.labels.get("alarm_arn", "")
+        if not arn or any(label.startswith(TAG) for label in notification.labels):
+            return notification
+        tags = self._of(arn)
+        if tags is None:
+            return replace(notification, labels={**notification.labels, **UNKNOWN_TAGS})
+        return with_tags(notification, tags)
+
+    def _of(self, arn: str) -> Mapping[str, str] | None:
+        now = self.clock()
+        with self._lock:
+            at, known = self._known.get(arn, (0.0, None))
+        if known is not None and now - at < TAGS_KEPT:
+            return known
+        try:
+            answer = self.gateway.client("cloudwatch").list_tags_for_resource(ResourceARN=arn)
+        except OmcError as error:
+            self.report(f"The tags of {arn} can't be read: {error.message}")
+            return known
+        found = {tag["Key"]: tag["Value"] for tag in answer["Tags"]}
+        with self._lock:
+            if len(self._known) >= MAX_TAGGED:
+                self._known.clear()
+            self._known[arn] = (now, found)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Intaking:
+    """Takes in what comes for one environment."""
+
+    store: Store
+    rules: Rules
+    complete: Callable[[Notification], Notification]
+    report: Callable[[str], None]
+    wake: Callable[[], None] = lambda: None
+    """There may be a page to send, or a deadline to look at."""
+
+    def deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        """All of a batch, committed when this returns. What it does twice has no second effect."""
+        environment = self.rules.environment
+        read = [(each, envelope.read(each.body, Context(environment, each.sent))) for each in deliveries]
+        others = [
+            (delivery, found)
+            for delivery, several in read
+            for found in several
+            if isinstance(found, Planned | Unreadable)
+        ]
+        if others:
+            with self.store.transaction(AUTOMATIC) as transaction:
+                for delivery, found in others:
+                    if isinstance(found, Planned):
+                        keep_planned(transaction, found)
+                    else:
+                        keep_unreadable(transaction, environment, delivery.id, delivery.body, found)
+                        self.report(f"Message {delivery.id} can't be read: {found.reason}")
+        self.take([found for _, several in read for found in several])
+
+    def take(self, found: Sequence[Intake]) -> None:
+        """Notifications, from whatever source. Anything else among them was seen to before."""
+        notifications = [self.complete(each) for each in found if isinstance(each, Notification)]
+        for each in found:
+            if isinstance(each, Ignored):
+                self.report(each.reason)
+        if notifications:
+            records.take(self.store, self.rules, notifications)
+            self.wake()
