@@ -7,6 +7,7 @@ are given to its scheduler.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections import defaultdict
@@ -28,6 +29,10 @@ and not where a machine is busy. New examples: ``make test PYTEST_ARGS=--hypothe
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """A shell starts what it puts into the background deaf to Ctrl-C, and so would be all that the tests start."""
+
+os.environ.setdefault("GOGC", "400")
+"""Terraform and its provider spend a quarter of their processor time on collecting garbage of the schema, to spare
+50 MB (a plan and a show of an empty root: 4.1 s and 318 MB, 3.2 s and 368 MB with this; median of two)."""
 
 FRESH = "rehearsal/test_morning"
 """Rehearsals that want a stack in which nothing has failed within the hour: first in their group."""

@@ -111,13 +111,7 @@ class Network(VpcNetwork):
         at: str | None = None,
         wait: bool = True,
     ) -> tuple[str, int]:
-        """Put a gate before a server (see above); again with the same name moves it. Where it listens.
-
-        ``at`` is the real address to listen at where it isn't what ``real_address(destination)`` gives.
-
-        Raises ``OSError`` where it can't listen there. Never call it under the cloud's lock, unless ``wait`` is false:
-        then it is there a moment later, or the log says why not.
-        """
+        """As ``VpcNetwork`` has it, with a gate as described above."""
         cloud = self._require()
         listen = (at or cloud.settings.real_address(destination), cloud.settings.real_port(port))
         self._keeper.open(cloud.part(Supervisor), Gate(name, destination, port, listen, forward), wait=wait)
