@@ -19,7 +19,7 @@ from omc.config.notify_tables import (
 )
 from omc.model.pages import Message, Page
 from omc.model.people import Channel, ContactMethod
-from omc.notify.channels.registry import CHANNELS, ChannelContext, Delivery
+from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
 from omc.notify.model import Outcome
 from support.canary import CANARY
 from support.receivers import APP_TOKEN, BOT_TOKEN, ROUTING_KEY
@@ -82,4 +82,4 @@ def deliver(stack: Stack, sent: Page, *, may_have_arrived: bool = False) -> Outc
     context = ChannelContext(stack, lambda: NOW)
     method = sent.methods[0]
     with context.http:
-        return CHANNELS[method.channel](Delivery(sent, method, may_have_arrived), context)
+        return CHANNELS[method.channel](PageDelivery(sent, method, may_have_arrived), context)

@@ -13,7 +13,7 @@ import threading
 
 from omc.engine.processes import this_process
 from omc.model.people import Channel
-from omc.notify.channels.registry import CHANNELS, ChannelContext, Delivery
+from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
 from omc.notify.delivery import Sender
 from omc.notify.model import Outcome
 from omc.store.database import open_store
@@ -29,7 +29,7 @@ def main() -> None:
     url, receiver, moment, number = sys.argv[1:]
     count = itertools.count(1)
 
-    def send(delivery: Delivery, context: ChannelContext) -> Outcome:
+    def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
         last = next(count) == int(number)
         if last and moment == "before":
             os.kill(os.getpid(), signal.SIGKILL)

@@ -20,7 +20,7 @@ import pytest
 from omc.model.pages import Message, Page
 from omc.model.people import Channel
 from omc.notify import delivery
-from omc.notify.channels.registry import CHANNELS, ChannelContext, Delivery
+from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
 from omc.notify.delivery import Sender, Tell, send_anew, tell_nobody
 from omc.notify.followups import follow_up
 from omc.notify.interactions import Button, Interaction
@@ -78,11 +78,11 @@ class Scripted:
     """Channels that say what a test wants, in place of the real ones, and what they were given."""
 
     def __init__(self, **answers: Outcome | Callable[[], Outcome]) -> None:
-        self.deliveries: list[Delivery] = []
+        self.deliveries: list[PageDelivery] = []
         self.functions = {Channel(name): self._sending(answer) for name, answer in answers.items()}
 
     def _sending(self, answer: Outcome | Callable[[], Outcome]) -> Any:
-        def send(delivered: Delivery, _: ChannelContext) -> Outcome:
+        def send(delivered: PageDelivery, _: ChannelContext) -> Outcome:
             self.deliveries.append(delivered)
             return answer() if callable(answer) else answer
 

@@ -8,13 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from canned_aws import canned_aws
 
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.model.pages import Message
 from omc.notify.channels import sms as sms_channel
-from omc.notify.channels.registry import ChannelContext, Delivery
+from omc.notify.channels.registry import ChannelContext, PageDelivery
 from omc.notify.http import MAX_AFTER, retry_after
 from omc.notify.model import Outcome, Refused, Sent, TryAgain
 from omc.notify.secrets import scrubbed
@@ -22,6 +21,7 @@ from omc.notify.slack_api import SlackApi, SlackFailure, channel_name
 from omc.notify.text import code_of
 from support import receivers
 from support.canary import CANARY
+from support.canned_aws import canned_aws
 from support.notify_world import NOW, SECRETS, STAGING, WEBHOOK_SECRET, deliver, page, stack_with
 from support.receivers import RESET, SILENT, Receiver, Response, Slack, is_signed, receiving, slack_server
 
@@ -336,7 +336,7 @@ def text_message(answer: Any) -> tuple[Outcome, list[Any]]:
         access = Access(aws.endpoint, "AKIAEXAMPLE", "example")
         context._gateways["staging"] = Gateway(STAGING.environments["staging"], access, writes=True)
         sent = page("sms:+61400000000")
-        outcome = sms_channel.send(Delivery(sent, sent.methods[0]), context)
+        outcome = sms_channel.send(PageDelivery(sent, sent.methods[0]), context)
         context.http.close()
         return outcome, aws.requests
 

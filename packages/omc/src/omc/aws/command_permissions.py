@@ -152,6 +152,7 @@ COMMANDS: Mapping[str, str] = {
         sns ListSubscriptionsByTopic""",
     "serve": """
         cloudwatch DescribeAlarms ListTagsForResource PutMetricData
+        sns Publish
         sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueUrl ReceiveMessage""",
 }
 """A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""

@@ -165,10 +165,15 @@ def _page(environment: str, recipient: str, methods: tuple[ContactMethod, ...]) 
 
 def _try(stack: Stack, store: Store, page: Page) -> OutboxRow:
     """Write it, send it in this process unless another was quicker, and wait until it is known what came of it."""
-    from omc.notify.channels.registry import CHANNELS, ChannelContext
-    from omc.notify.delivery import Sender
     from omc.store.outbox import WAITING, OutboxRow, enqueue
 
+    try:
+        from omc.notify.channels.registry import CHANNELS, ChannelContext
+        from omc.notify.delivery import Sender
+    except ModuleNotFoundError as error:
+        raise WrongUse(
+            f"Sending needs {error.name}, which isn't installed. Install it: pip install 'omc[serve]'"
+        ) from error
     sender = Sender(store, (page.environment,), CHANNELS, ChannelContext(stack, store.now), this_process())
     with store.transaction(_who()) as transaction:
         enqueue(transaction, page)

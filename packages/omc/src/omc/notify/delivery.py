@@ -18,7 +18,7 @@ from datetime import timedelta
 from omc.model.pages import Page
 from omc.model.people import Channel
 from omc.model.typed_json import Misfit, from_json
-from omc.notify.channels.registry import ChannelContext, Delivery, Send
+from omc.notify.channels.registry import ChannelContext, PageDelivery, Send
 from omc.notify.model import (
     ANEW,
     TRY_AGAIN,
@@ -112,7 +112,7 @@ class Sender:
             return True
         method = page.methods[following.method]
         began = time.monotonic()
-        outcome = self._send(Delivery(page, method, _may_have_arrived(taken, log, following)))
+        outcome = self._send(PageDelivery(page, method, _may_have_arrived(taken, log, following)))
         seconds = round(time.monotonic() - began, 3)
 
         def write(transaction: Transaction, row: OutboxRow, tell: Tell) -> None:
@@ -139,7 +139,7 @@ class Sender:
                 self._work.wait(POLL_INTERVAL)
                 self._work.clear()
 
-    def _send(self, delivery: Delivery) -> Outcome:
+    def _send(self, delivery: PageDelivery) -> Outcome:
         """What the channel says, within the time that it has; without secrets, whatever it repeats."""
         channel = delivery.method.channel
         if channel not in self.channels:

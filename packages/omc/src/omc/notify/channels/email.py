@@ -13,7 +13,7 @@ from hashlib import sha256
 from omc.config.notify_tables import EmailTable
 from omc.model.pages import Page
 from omc.model.people import Channel
-from omc.notify.channels.registry import CHANNELS, ChannelContext, Delivery, secret_or_refusal
+from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery, secret_or_refusal
 from omc.notify.document import headline, page_document
 from omc.notify.model import Outcome, Refused, Sent, TryAgain
 from omc.output import html, terminal
@@ -27,7 +27,7 @@ POLICY = SMTP.clone(max_line_length=WIDTH + 2, raise_on_defect=False)
 
 
 @CHANNELS.register(Channel.EMAIL)
-def send(delivery: Delivery, context: ChannelContext) -> Outcome:
+def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
     settings = context.stack.notify.email
     if settings is None:
         return Refused("omc.toml has no [notify.email]")

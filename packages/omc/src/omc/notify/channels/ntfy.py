@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from omc.model.people import Channel
-from omc.notify.channels.registry import CHANNELS, ChannelContext, Delivery
+from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
 from omc.notify.document import headline
 from omc.notify.http import Answer, failure, post
 from omc.notify.model import Outcome, Sent
@@ -21,7 +21,7 @@ URGENT, NORMAL = 5, 3
 
 
 @CHANNELS.register(Channel.NTFY)
-def send(delivery: Delivery, context: ChannelContext) -> Outcome:
+def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
     token = secret("OMC_NTFY_TOKEN")
     headers = {"Idempotency-Key": delivery.page.key} | ({"Authorization": f"Bearer {token}"} if token else {})
     body = json.dumps(payload(delivery)).encode()
@@ -32,7 +32,7 @@ def send(delivery: Delivery, context: ChannelContext) -> Outcome:
     return failure(answer, "ntfy", line(str(response.get("error", "")))) or Sent(str(response.get("id", "")))
 
 
-def payload(delivery: Delivery) -> dict[str, Any]:
+def payload(delivery: PageDelivery) -> dict[str, Any]:
     page = delivery.page
     lines = [line(page.message.short), *long_form(page.message.lines)]
     message = cut("\n".join(lines), MAX_MESSAGE - 20, measure=lambda text: len(text.encode()))

@@ -12,7 +12,7 @@ from typing import Any
 
 from omc.model.pages import Page
 from omc.model.people import Channel
-from omc.notify.channels.registry import CHANNELS, ChannelContext, Delivery, secret_or_refusal
+from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery, secret_or_refusal
 from omc.notify.document import headline
 from omc.notify.http import Answer, failure, post
 from omc.notify.model import Outcome, Refused, Sent
@@ -26,7 +26,7 @@ FOLLOW_UPS = ("acknowledge", "resolve")
 
 
 @CHANNELS.register(Channel.PAGERDUTY)
-def send(delivery: Delivery, context: ChannelContext) -> Outcome:
+def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
     name = delivery.method.address
     integration = context.stack.notify.pagerduty.get(name)
     if integration is None:

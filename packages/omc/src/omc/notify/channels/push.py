@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from omc.model.people import Channel
-from omc.notify.channels.registry import CHANNELS, ChannelContext, Delivery
+from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
 from omc.notify.model import Outcome, Refused
 
 
 @CHANNELS.register(Channel.PUSH)
-def send(delivery: Delivery, context: ChannelContext) -> Outcome:  # noqa: ARG001 - every channel takes both
+def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:  # noqa: ARG001 - every channel takes both
     return Refused("web push isn't set up: no browser has subscribed")

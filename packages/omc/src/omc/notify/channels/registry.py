@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class PageDelivery:
     """One attempt to send a page by one of its methods."""
 
     page: Page
@@ -49,7 +49,7 @@ class ChannelContext:
         return self._gateways[environment]
 
 
-Send = Callable[[Delivery, ChannelContext], Outcome]
+Send = Callable[[PageDelivery, ChannelContext], Outcome]
 CHANNELS: Registry[Channel, Send] = Registry("channel")
 
 

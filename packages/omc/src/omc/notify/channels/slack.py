@@ -11,7 +11,7 @@ from typing import Any
 
 from omc.model.pages import Page
 from omc.model.people import Channel
-from omc.notify.channels.registry import CHANNELS, ChannelContext, Delivery, secret_or_refusal
+from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery, secret_or_refusal
 from omc.notify.document import page_document
 from omc.notify.model import Outcome, Refused, Sent
 from omc.notify.slack_api import EVENT_TYPE, INCIDENT_CHANNEL, SlackApi, SlackFailure
@@ -26,7 +26,7 @@ _BUTTONS = {"acknowledge": "Acknowledge", "snooze": f"Snooze {SNOOZE_MINUTES} mi
 
 
 @CHANNELS.register(Channel.SLACK)
-def send(delivery: Delivery, context: ChannelContext) -> Outcome:
+def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
     token = secret_or_refusal("OMC_SLACK_BOT_TOKEN")
     if isinstance(token, Refused):
         return token

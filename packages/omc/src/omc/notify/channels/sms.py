@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from omc.errors import AccessDenied, AwsRefused, OmcError, Throttled, WrongUse
 from omc.model.people import Channel
-from omc.notify.channels.registry import CHANNELS, ChannelContext, Delivery
+from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
 from omc.notify.model import Outcome, Refused, Sent, TryAgain
 from omc.notify.text import sms
 
@@ -18,7 +18,7 @@ TRANSACTIONAL = "Transactional"
 
 
 @CHANNELS.register(Channel.SMS)
-def send(delivery: Delivery, context: ChannelContext) -> Outcome:
+def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
     page, settings = delivery.page, context.stack.notify.sms
     gateway = context.gateway(page.environment)
     if gateway is None:

@@ -10,7 +10,7 @@ import json
 
 from omc.model.people import Channel
 from omc.model.typed_json import to_json
-from omc.notify.channels.registry import CHANNELS, ChannelContext, Delivery, secret_or_refusal
+from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery, secret_or_refusal
 from omc.notify.http import Answer, failure, post
 from omc.notify.model import Outcome, Refused, Sent
 
@@ -20,7 +20,7 @@ TYPE = "omc.page"
 
 
 @CHANNELS.register(Channel.WEBHOOK)
-def send(delivery: Delivery, context: ChannelContext) -> Outcome:
+def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
     name = delivery.method.address
     receiver = context.stack.notify.webhook.get(name)
     if receiver is None:
