@@ -1,0 +1,195 @@
+"""What comes in, what people press, and the responder's own pulse, on a real database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omc.config import load
+from omc.errors import Unreachable
+from omc.incidents.events import Acknowledged, Snoozed
+from omc.model.people import Channel, ContactMethod, Person
+from omc.notify.interactions import Button, Command
+from omc.responder import pulse
+from omc.responder.intaking import Intaking, TagReader
+from omc.responder.life import OnCallContext
+from omc.responder.planned import planned_work, unreadable_messages
+from omc.responder.policy import policy_of, resolve_by_chain
+from omc.responder.queue import Delivery
+from omc.responder.rules import rules_of
+from omc.responder.slack_actions import SlackActions
+from omc.store.deadlines import set_deadline
+from omc.store.incidents import incident_of, incidents_of, open_incident
+from omc.store.opened import Store
+
+ROOT = Path(__file__).resolve().parents[4]
+STACK = replace(
+    load(ROOT / "omc.toml"),
+    persons={"jo": Person("jo", "Jo Smith", (ContactMethod(Channel.SLACK, "U0JO"), ContactMethod(Channel.NTFY, "jo")))},
+)
+NAME = "ohmycoins-staging-backend-no-healthy"
+
+
+def delivery(number: int, body: object) -> Delivery:
+    text = body if isinstance(body, str) else json.dumps(body)
+    return Delivery(f"m{number}", text, f"r{number}", datetime.now(UTC), 1)
+
+
+def alarm(at: datetime, state: str = "ALARM") -> dict[str, Any]:
+    return {
+        "AlarmName": NAME,
+        "AlarmArn": f"arn:aws:cloudwatch:ap-southeast-2:123456789012:alarm:{NAME}",
+        "NewStateValue": state,
+        "StateChangeTime": at.isoformat(timespec="milliseconds"),
+        "NewStateReason": "Threshold Crossed",
+        "Trigger": {},
+    }
+
+
+def health_event(at: datetime) -> dict[str, Any]:
+    return {
+        "version": "0",
+        "id": "7b7f9f6c-1",
+        "detail-type": "AWS Health Event",
+        "source": "aws.health",
+        "account": "123456789012",
+        "time": at.isoformat(),
+        "region": "ap-southeast-2",
+        "resources": ["ohmycoins-staging|backend"],
+        "detail": {
+            "eventArn": "arn:aws:health:ap-southeast-2::event/ECS/AWS_ECS_TASK_PATCHING_RETIREMENT/x1",
+            "service": "ECS",
+            "eventTypeCode": "AWS_ECS_TASK_PATCHING_RETIREMENT",
+            "eventTypeCategory": "scheduledChange",
+            "startTime": "Mon, 7 Dec 2026 00:00:00 GMT",
+            "eventDescription": [{"language": "en_US", "latestDescription": "Tasks will be retired."}],
+            "affectedEntities": [{"entityValue": "ohmycoins-staging|backend"}],
+        },
+    }
+
+
+def intaking(store: Store, **more: Any) -> Intaking:
+    rules = rules_of(STACK, STACK.environments["staging"])
+    given: dict[str, Any] = {"complete": lambda each: each, "report": lambda _: None, **more}
+    return Intaking(store, rules, **given)
+
+
+def test_a_batch_of_everything_takes_effect_once_however_often_it_is_delivered(store: Store) -> None:
+    at = store.now()
+    batch = [
+        delivery(1, alarm(at)),
+        delivery(2, health_event(at)),
+        delivery(3, "no JSON, password=hunter22"),
+        delivery(4, alarm(at)),
+    ]
+    woken: list[bool] = []
+    for _ in range(3):
+        intaking(store, wake=lambda: woken.append(True)).deliveries(batch)
+    [incident] = incidents_of(store, "staging")
+    assert [each.name for each in incident.alerts.values()] == ["backend-no-healthy"]
+    with store.reading() as session:
+        [planned] = planned_work(session, "staging").values()
+        [(_, message)] = unreadable_messages(session, "staging")
+    assert (planned.what, planned.start) == ("AWS_ECS_TASK_PATCHING_RETIREMENT", datetime(2026, 12, 7, tzinfo=UTC))
+    assert "hunter22" not in message.beginning
+    assert woken
+
+
+class Cloudwatch:
+    """``fails``: so many times."""
+
+    def __init__(self, fails: int = 0) -> None:
+        self.fails, self.asked = fails, 0
+
+    def client(self, _: str) -> Cloudwatch:
+        return self
+
+    def list_tags_for_resource(self, **_: Any) -> dict[str, Any]:
+        self.asked += 1
+        if self.asked <= self.fails:
+            raise Unreachable("CloudWatch does not answer.")
+        return {"Tags": [{"Key": "Severity", "Value": "SEV-1"}]}
+
+
+@pytest.mark.parametrize(("fails", "severity"), [(0, 1), (9, 1)])
+def test_tags_make_an_alarms_severity_and_aws_that_is_silent_holds_no_page_up(
+    store: Store, fails: int, severity: int
+) -> None:
+    gateway: Any = Cloudwatch(fails)
+    reader = TagReader(gateway, lambda _: None)
+    for number in range(2):
+        intaking(store, complete=reader.complete).deliveries([delivery(number, alarm(store.now()))])
+    [incident] = incidents_of(store, "staging")
+    assert incident.severity == severity, "the catalogue has no-healthy as a SEV-1 too"
+    assert gateway.asked == (1 if not fails else 2), "tags that were read are kept"
+
+
+def actions(store: Store, health: tuple[str, ...] = ()) -> SlackActions:
+    context = OnCallContext(policy_of(STACK), resolve_by_chain(STACK), lambda: health)
+    return SlackActions(STACK, ("staging", "production"), store, lambda _: context, lambda: None)
+
+
+def press(action: str, user: str = "U0JO", incident: int = 1, minutes: int | None = None) -> Button:
+    return Button("i1", "T1", user, action, "staging", incident, minutes, "C1", "1.2")
+
+
+def typed(text: str, user: str = "U0JO") -> Command:
+    return Command("i2", "T1", user, text, "C1")
+
+
+def test_buttons_do_what_they_say_for_whoever_is_among_the_people(store: Store) -> None:
+    open_incident(store, "staging", 2, "Prices are late", "zoe")
+    slack = actions(store)
+    assert "omc doesn't know who you are" in (slack.handle(press("acknowledge", user="U0MALLORY")) or "")
+    assert len(incident_of(store, "staging", 1).events) == 1
+    assert slack.handle(press("acknowledge")) == "Incident 1 of staging is yours."
+    acknowledged = incident_of(store, "staging", 1).events[-1]
+    assert isinstance(acknowledged.payload, Acknowledged)
+    assert (acknowledged.by, acknowledged.payload.person) == ("Jo Smith", "jo")
+    assert slack.handle(press("snooze", minutes=10)) == "Incident 1 of staging is snoozed for 10 min."
+    assert isinstance(incident_of(store, "staging", 1).events[-1].payload, Snoozed)
+    assert slack.handle(press("resolve")) == "Incident 1 of staging is resolved."
+    assert "has no incident 9" in (slack.handle(press("acknowledge", incident=9)) or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("", "staging 1: SEV-2, Prices are late"),
+        ("ack staging 1", "Incident 1 of staging is yours."),
+        ("note staging 1 scaled to 6", "Noted in incident 1 of staging."),
+        ("mitigate staging 1 scaled", "Incident 1 of staging is mitigated."),
+        ("snooze staging 1 15", "Incident 1 of staging is snoozed for 15 min."),
+        ("snooze staging 1 soon", "soon is no number of minutes."),
+        ("ack 1", "Say which environment: staging, production."),
+        ("ack elsewhere 1", "Say which environment: staging, production."),
+        ("drop table", "/omc: the incidents that are open."),
+        ("note staging 1", "/omc: the incidents that are open."),
+    ],
+)
+def test_what_is_typed_behind_omc_is_done_or_explained(store: Store, text: str, answer: str) -> None:
+    open_incident(store, "staging", 2, "Prices are late", "zoe")
+    assert (actions(store).handle(typed(text)) or "").startswith(answer)
+
+
+def test_slack_ends_no_incident_that_is_not_over(store: Store) -> None:
+    intaking(store).deliveries([delivery(1, alarm(store.now()))])
+    answer = actions(store, ("targets: none is healthy",)).handle(typed("resolve staging 1 done")) or ""
+    assert "isn't over" in answer
+    assert incident_of(store, "staging", 1).is_open
+
+
+def test_the_auditor_sees_what_nobody_took(store: Store) -> None:
+    assert pulse.audit(store, ["staging"]).is_clean
+    with store.transaction("zoe") as transaction:
+        set_deadline(transaction, "escalation", "staging", "1", transaction.at - timedelta(minutes=5))
+        set_deadline(transaction, "escalation", "production", "1", transaction.at - timedelta(minutes=5))
+        set_deadline(transaction, "escalation", "staging", "2", transaction.at - timedelta(minutes=1))
+    found = pulse.audit(store, ["staging"])
+    assert (found.deadlines, found.pages, found.is_clean) == (1, 0, False)
+    assert found.sentence == "1 deadlines and 0 pages are more than 2 min late."

@@ -1,0 +1,114 @@
+"""What CloudWatch knows and nobody has told us: the same change as its message would have brought, and no other."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omc.config import load
+from omc.facts.alarms import Alarm, Alarms
+from omc.responder.alerts import Alert
+from omc.responder.intake import envelope
+from omc.responder.intake.reading import Context
+from omc.responder.model import Notification
+from omc.responder.reconcile import GRACE, missed
+
+NOW = datetime(2026, 11, 30, 1, tzinfo=UTC)
+ROOT = Path(__file__).resolve().parents[4]
+STAGING = load(ROOT / "omc.toml").environments["staging"]
+NAME = "ohmycoins-staging-backend-no-healthy"
+ARN = f"arn:aws:cloudwatch:ap-southeast-2:123456789012:alarm:{NAME}"
+SINCE = NOW - timedelta(minutes=5, milliseconds=123)
+
+
+def alarm(state: str = "ALARM", **more: Any) -> Alarm:
+    record = {
+        "AlarmDescription": "No healthy target",
+        "TreatMissingData": "breaching",
+        "MetricName": "HealthyHostCount",
+    }
+    given = {"name": NAME, "arn": ARN, "since": SINCE, "record": record, **more}
+    return Alarm(kind="metric", state=state, reason="Threshold Crossed", acts=given.pop("acts", True),
+                 suppressed_by=given.pop("suppressed_by", ""), **given)  # fmt: skip
+
+
+def found(*alarms: Alarm, known: dict[str, Alert] | None = None) -> list[Notification]:
+    return missed(Alarms(alarms), STAGING, known or {}, NOW)
+
+
+def alert(notification: Notification, *, is_firing: bool) -> dict[str, Alert]:
+    return {
+        notification.alert_key: Alert(
+            "staging", notification.alert_key, 1, notification, is_firing=is_firing, changed_at=notification.at
+        )
+    }
+
+
+def own_message() -> Notification:
+    """The alarm's own message."""
+    message = {
+        "AlarmName": NAME,
+        "AlarmArn": ARN,
+        "NewStateValue": "ALARM",
+        "OldStateValue": "OK",
+        "NewStateReason": "Threshold Crossed",
+        "StateChangeTime": SINCE.isoformat(timespec="milliseconds").replace("+00:00", "+0000"),
+        "Trigger": {
+            "MetricName": "HealthyHostCount",
+            "Namespace": "AWS/ApplicationELB",
+            "TreatMissingData": "breaching",
+        },
+    }
+    [notification] = envelope.read(json.dumps(message), Context("staging", NOW))
+    assert isinstance(notification, Notification)
+    return notification
+
+
+def test_an_alarm_that_nobody_told_is_found_as_the_change_that_its_message_would_have_own_message() -> None:
+    [change] = found(alarm())
+    assert (change.id, change.alert_key, change.state, change.at) == (
+        own_message().id, own_message().alert_key, "firing", own_message().at,
+    )  # fmt: skip
+    assert change.labels["reconciled"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("given", "is_known"),
+    [
+        (alarm(), True),
+        (alarm("OK"), False),
+        (alarm(acts=False), False),
+        (alarm(suppressed_by="deploying"), False),
+        (alarm(since=NOW - GRACE + timedelta(seconds=1)), False),
+        (alarm(name="somebody-elses", arn=ARN.replace(NAME, "somebody-elses")), False),
+        (replace(alarm("INSUFFICIENT_DATA"), record={"TreatMissingData": "missing"}), False),
+    ],
+)  # fmt: skip
+def test_what_is_no_news_is_left_alone(given: Alarm, is_known: bool) -> None:
+    assert found(given, known=alert(own_message(), is_firing=True) if is_known else {}) == []
+
+
+def test_an_alarm_that_ended_while_nobody_was_there_ends_its_alert() -> None:
+    [change] = found(alarm("OK"), known=alert(own_message(), is_firing=True))
+    assert (change.state, change.alert_key, change.at > own_message().at - timedelta(seconds=1)) == (
+        "ended",
+        own_message().alert_key,
+        True,
+    )
+    assert found(alarm("OK"), known=alert(own_message(), is_firing=False)) == []
+
+
+def test_an_alarm_that_was_deleted_while_it_rang_ends_its_alert_once() -> None:
+    known = alert(own_message(), is_firing=True)
+    [change] = found(known=known)
+    assert (change.state, change.title) == ("ended", f"{NAME} does not exist any more")
+    assert missed(Alarms(()), STAGING, known, NOW + timedelta(minutes=1))[0].id == change.id
+    other = replace(own_message(), source="alertmanager")
+    assert found(known=alert(other, is_firing=True)) == [], "CloudWatch says nothing of another source's alerts"
+    contributor = replace(own_message(), labels={**own_message().labels, "contributor": "c1"})
+    assert found(known=alert(contributor, is_firing=True)) == []
