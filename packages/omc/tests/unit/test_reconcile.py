@@ -69,7 +69,7 @@ def own_message() -> Notification:
     return notification
 
 
-def test_an_alarm_that_nobody_told_is_found_as_the_change_that_its_message_would_have_own_message() -> None:
+def test_an_alarm_that_nobody_told_is_found_as_the_change_that_its_message_would_have_told() -> None:
     [change] = found(alarm())
     assert (change.id, change.alert_key, change.state, change.at) == (
         own_message().id, own_message().alert_key, "firing", own_message().at,

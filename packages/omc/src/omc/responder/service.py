@@ -53,6 +53,8 @@ MAX_DELAY: Final = 30.0
 """Seconds until a task that failed is tried again, at most; they double from one."""
 STALE_AFTER: Final = 90.0
 """Seconds without a turn after which a task counts as dead: a long poll and a reading of AWS take less."""
+STOP_WITHIN: Final = 3.0
+"""Seconds that a batch in hand has to be taken in when all is to stop; else it comes again."""
 QUEUE: Final = "{prefix}-alerts"
 """The queue that the Terraform module ``monitoring`` makes."""
 
@@ -107,16 +109,18 @@ class Responder:
         threads = [threading.Thread(target=self._repeat, args=[each], name=each.name) for each in self.tasks]
         threads.append(threading.Thread(target=sender.run_forever, name="sender"))
         threads += [
-            threading.Thread(target=self._read_queue, args=[each], name=f"queue {each.name}")
+            threading.Thread(target=self._read_queue, args=[each], name=f"queue {each.name}", daemon=True)
             for each in self.environments
         ]
         if secret("OMC_SLACK_APP_TOKEN"):
             threads.append(threading.Thread(target=self._listen_to_slack, name="slack"))
         for thread in threads:
             thread.start()
+        self.stopping.wait()
+        until = time.monotonic() + STOP_WITHIN
         for thread in threads:
-            while thread.is_alive():
-                thread.join(0.5)
+            # A long poll can't be cut short, and what it would bring is anybody's who asks next.
+            thread.join(max(0.1, until - time.monotonic()) if thread.daemon else None)
 
     def wake(self) -> None:
         """There is something to look at, or to send: don't wait for the next look."""
