@@ -36,6 +36,7 @@ from omc.responder import alerts, silences
 from omc.responder.alerts import Alert
 from omc.responder.model import Notification
 from omc.responder.pipeline import Outcome, Situation, after, run, run_again
+from omc.responder.pipeline.deduplicate import order
 from omc.responder.pipeline.situation import (
     End,
     EndSilence,
@@ -91,14 +92,11 @@ def take(store: Store, rules: Rules, notifications: Sequence[Notification]) -> t
         new = {each.id: each for each in notifications if each.id in are_new}
         writer = Writer(transaction, rules)
         situation = read(transaction.session, rules, transaction.at, tuple(new.values()), known=writer.incidents)
-        taken = []
-        for each in notifications:
-            outcomes: tuple[Outcome, ...] = ()
-            if new.pop(each.id, None) is not None:
-                situation, outcomes = run(situation, each, transaction.at, writer.keep)
-            taken.append(Taken(each, outcomes))
+        made: dict[str, tuple[Outcome, ...]] = {}
+        for each in sorted(new.values(), key=order):  # as it happened, as far as it came in together
+            situation, made[each.id] = run(situation, each, transaction.at, writer.keep)
         writer.finish(situation)
-        return tuple(taken)
+        return tuple(Taken(each, made.pop(each.id, ())) for each in notifications)
 
     return retry_on_conflict(store, AUTOMATIC, (alerts.TYPES.kind, rules.environment), decide)
 
