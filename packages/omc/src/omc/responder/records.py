@@ -55,7 +55,7 @@ from omc.responder.silences import Silence
 from omc.responder.situations import SILENCE_END, active_silences, read, silence_of, to_row
 from omc.store import alerts as table
 from omc.store import eventlog, inbox
-from omc.store.deadlines import Deadline, clear_deadline, set_deadline, set_deadlines, take_due
+from omc.store.deadlines import Deadline, clear_deadline, due_environments, set_deadline, set_deadlines, take_due
 from omc.store.eventlog import append, retry_on_conflict, wait_turn
 from omc.store.incidents import CAPTURE, ESCALATION
 from omc.store.opened import Store, Transaction
@@ -111,6 +111,9 @@ def look_at_due(store: Store, rules: Rules, most: int = MOST_AT_ONCE) -> int:
             _look_at(transaction, rules, found)
         return found is not None
 
+    with store.reading() as session:
+        if not due_environments(session, KINDS, [rules.environment], store.now()):
+            return 0
     number = 0
     while number < most and retry_on_conflict(store, AUTOMATIC, (alerts.TYPES.kind, rules.environment), decide):
         number += 1
