@@ -112,7 +112,9 @@ CASES = (
     _case(
         "silence that is told",
         HISTORY,
-        alarm(NewStateValue="INSUFFICIENT_DATA", InsufficientDataActions=[TOPIC]),
+        alarm(
+            NewStateValue="INSUFFICIENT_DATA", InsufficientDataActions=[TOPIC], Trigger={"TreatMissingData": "missing"}
+        ),
         "firing backend-no-healthy",
     ),
     _case(

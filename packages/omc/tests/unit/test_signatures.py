@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from omc.errors import Unreachable
 from omc.responder.intake import signatures
-from omc.responder.intake.signatures import Proven, Rejected, SnsVerifier, canonical, verify_grafana, verify_token
+from omc.responder.intake.signatures import Proven, Rejected, SnsVerifier, verify_grafana, verify_token
 from omc.responder.intake.signatures import verify_webhook as verify_signed
 from support.payloads import REGION, TOPIC, enveloped
 
@@ -57,9 +57,9 @@ def certificate(
 
 
 def sign(message: dict[str, Any], number: int = 1, bits: int = 2048) -> bytes:
-    """The body as SNS would post it."""
-    text = canonical(message)
-    assert isinstance(text, bytes)
+    """The body as SNS would post it, whatever it says: what its form forbids is signed too."""
+    names = [name for name in signatures.SIGNED[message["Type"]] if name in message]
+    text = "".join(f"{name}\n{message[name]}\n" for name in names).encode("utf-8", "surrogatepass")
     algorithm = hashes.SHA1() if message["SignatureVersion"] == "1" else hashes.SHA256()
     made = key(number, bits).sign(text, padding.PKCS1v15(), algorithm)
     return json.dumps({**message, "Signature": base64.b64encode(made).decode()}).encode()
@@ -275,11 +275,9 @@ def test_a_signature_of_the_other_algorithm_is_rejected() -> None:
         assert "doesn't fit" in rejected(body, versions=frozenset({"1", "2"})).reason
 
 
-@pytest.mark.parametrize(
-    "stamp", ["2026-11-02T02:04:59.000Z", "2026-11-03T02:10:01.000Z", "2026-11-03T02:04:11Z", "", None, 7]
-)
+@pytest.mark.parametrize("stamp", ["2026-11-02T02:04:59.000Z", "2026-11-03T02:10:01.000Z", "", None, 7])
 def test_a_message_of_another_day_or_of_no_time_is_rejected(stamp: object) -> None:
-    assert rejected(json.dumps(message(Timestamp=stamp)).encode()).reason
+    assert "older than a day" in rejected(sign({**message(), "Timestamp": stamp})).reason
 
 
 def test_a_message_of_a_strangers_topic_cannot_be_read_as_one_of_ours() -> None:
@@ -301,18 +299,27 @@ def test_a_message_of_a_strangers_topic_cannot_be_read_as_one_of_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "expected"),
     [
-        ("MessageId", "short"),
-        ("MessageId", None),
-        ("Message", None),
-        ("Message", "half \ud800"),
-        ("Subject", "a\nb"),
-        ("Subject", 7),
+        ("MessageId", "short", "MessageId"),
+        ("MessageId", "5f0c2a2e-6d1b-5b7e-9a55-70f8a3e1c00\n", "MessageId"),
+        ("MessageId", None, "MessageId"),
+        ("Message", None, "Message"),
+        ("Message", "half \ud800", "UTF-8"),
+        ("Subject", "a\nb", "Subject"),
+        ("Subject", "x" * 101, "Subject"),
+        ("Subject", 7, "Subject"),
+        ("Timestamp", "2026-11-03T02:04:11Z", "Timestamp"),
+        ("Timestamp", "2026-11-03 02:04:11.207+00:00", "Timestamp"),
     ],
 )
-def test_a_part_of_another_form_is_rejected(name: str, value: object) -> None:
-    assert rejected(json.dumps({**json.loads(sign(message())), name: value}).encode()).reason
+def test_a_part_of_another_form_is_rejected_though_it_is_signed(name: str, value: object, expected: str) -> None:
+    assert expected in rejected(sign({**message(), name: value})).reason
+
+
+def test_a_subscription_whose_parts_have_another_form_is_rejected() -> None:
+    for name, value in (("Token", "a b"), ("SubscribeURL", "http://x"), ("SubscribeURL", "https://x\ny")):
+        assert name in rejected(sign({**subscription(), name: value})).reason
 
 
 @pytest.mark.parametrize("signature", ["", "no base64!", "AAAA", None, 7, "A" * 100_000])
