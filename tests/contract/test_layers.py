@@ -29,6 +29,7 @@ LATE: Mapping[tuple[str, str], str] = {
     ("omc.facts.found", "omc.store.database"): DATABASE,
     ("omc.facts.found", "omc.store.releases"): DATABASE,
     ("omc.facts.incidents", "omc.store.incidents"): PLANNED,
+    ("omc.facts.recent_runs", "omc.store.runs"): DATABASE,
     ("omc.facts.releases", "omc.store.releases"): PLANNED,
     ("omc.facts.temporary", "omc.store.timers"): DATABASE,
     ("omc.store.opened", "omc.store.audit"): DATABASE,
@@ -51,6 +52,9 @@ WITH_DATABASE = (
     "omc.notify.delivery",
     "omc.notify.outbox_document",
     "omc.reports.doctor",
+    "omc.responder.life",
+    "omc.responder.records",
+    "omc.responder.reminders",
     "omc.store.audit",
     "omc.store.database",
     "omc.store.ids",
@@ -88,6 +92,7 @@ LATE_IN_COMMANDS: Mapping[tuple[str, str], str] = {
     ("omc.cli.change", "omc.config.load"): HELP,
     ("omc.cli.change", "omc.store.location"): HELP,
     ("omc.notify.command", "omc.notify.channels.registry"): SENDING,
+    ("omc.cli.incident_response", "omc.responder.health"): CHECKS,
     ("omc.cli.options", "omc.config.load"): "for the shell's completion of --env; every command has that option",
     ("omc.cli.show", "omc.output.markdown"): "one renderer of three is used, and the morning check uses none of them",
     ("omc.cli.show", "omc.output.terminal"): "one renderer of three is used, and the morning check uses none of them",
@@ -147,7 +152,7 @@ for name in sys.argv[1:]:
 
 def is_command(module: str) -> bool:
     """The frame's, or a chapter's own."""
-    return module.startswith("omc.cli.") or module.endswith(".command")
+    return module.startswith("omc.cli.") or module.rpartition(".")[2].startswith("command")
 
 
 def late_imports() -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -17,7 +17,6 @@ from omc.responder.rules import Rules, from_table
 from omc.responder.silences import Silence
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
-PREFIX = "ohmycoins-staging-"
 
 
 def minute(number: float) -> datetime:
@@ -33,7 +32,7 @@ def notification(
     service: str | None = None,
     environment: str = "staging",
     source: str = "cloudwatch",
-    **labels: str,
+    labels: Mapping[str, str] | None = None,
 ) -> Notification:
     """An alarm of this short name that changed its state so many minutes after the beginning."""
     key = alert_key(source, environment, name)
@@ -43,14 +42,14 @@ def notification(
         source=source,
         environment=environment,
         alert_key=key,
-        name=f"{PREFIX}{name}",
+        name=f"ohmycoins-{environment}-{name}",
         state=state,
         at=moment,
         severity=severity,
         service=service,
         title=f"{name} is {state}",
         description="",
-        labels=labels,
+        labels=labels or {},
     )
 
 
@@ -59,7 +58,7 @@ def key_of(name: str, source: str = "cloudwatch", environment: str = "staging") 
 
 
 def rules(table: AlertsTable | None = None, services: Iterable[str] = ("backend", "frontend")) -> Rules:
-    return from_table(table or AlertsTable(), "staging", PREFIX, frozenset(services), "#alerts")
+    return from_table(table or AlertsTable(), "staging", "ohmycoins-staging-", frozenset(services), "#alerts")
 
 
 def silence(*conditions: str, number: int = 1, begin: float = 0, end: float = 60, **how: Any) -> Silence:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omc.model.events import Event
 from omc.responder import alerts, silences
 from omc.responder.alerts import Alert
 from omc.responder.model import Notification
@@ -172,7 +173,7 @@ def test_the_events_of_an_alert_come_to_the_alert(told: list[Notification], data
             read = alerts.TYPES.read(name, version, body)
             assert read == outcome.event
             before = seen.get(outcome.key, Alert("staging", outcome.key, 0))
-            seen[outcome.key] = alerts.apply(before, alerts.Event(minute(50), "omc responder", read))
+            seen[outcome.key] = alerts.apply(before, Event(minute(50), "omc responder", read))
     for key, alert in board.situation.alerts.items():
         assert (seen[key].is_firing, seen[key].hold, seen[key].incident) == (
             alert.is_firing,

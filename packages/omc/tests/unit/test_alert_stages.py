@@ -221,7 +221,7 @@ def test_a_silence_holds_what_meets_all_its_conditions_while_it_lasts(
 ) -> None:
     board = Board(silences=[silence(*conditions)])
     board.now = minute(-5)
-    board.take(notification("disk", at, team="coins"))
+    board.take(notification("disk", at, labels={"team": "coins"}))
     assert words("silence", board) == f"silence: {expected}"
 
 
@@ -324,10 +324,10 @@ def test_only_a_service_s_own_outage_explains_its_own_tasks() -> None:
 def test_a_rule_of_omc_toml_explains_what_the_catalogue_does_not_know() -> None:
     rule = InhibitTable(cause=("name=region-*",), explains=("team=coins",), same=("region",))
     board = Board(rules(AlertsTable(inhibit=(rule,))))
-    board.take(notification("region-down", 1, severity=1, region="sydney"))
-    board.take(notification("slow", 2, team="coins", region="sydney"))
+    board.take(notification("region-down", 1, severity=1, labels={"region": "sydney"}))
+    board.take(notification("slow", 2, labels={"team": "coins", "region": "sydney"}))
     assert isinstance(board.outcomes[-1].event, Held)
-    board.take(notification("slower", 3, team="coins", region="melbourne"))
+    board.take(notification("slower", 3, labels={"team": "coins", "region": "melbourne"}))
     assert board.incident_of("slower") == 2
 
 
@@ -432,7 +432,7 @@ def test_the_message_s_title_is_the_incident_s_summary_cut_to_a_line() -> None:
 
 def test_an_alert_whose_end_nobody_ever_tells_ends_by_itself() -> None:
     board = Board()
-    board.take(notification("backend task failed", 1, service="backend", has_end="no"))
+    board.take(notification("backend task failed", 1, service="backend", labels={"has_end": "no"}))
     assert board.incident_of("backend task failed") == 1
     board.forward(minute(30.9))
     assert board.alert("backend task failed").is_firing
@@ -443,7 +443,7 @@ def test_an_alert_whose_end_nobody_ever_tells_ends_by_itself() -> None:
         "end: ended: Nothing says when it is over; it fired 30 min ago, at 09:01:00 UTC on 23 Nov. It has ended: "
         "incident 1 is told."
     )
-    board.take(notification("backend task failed", 40, service="backend", has_end="no"))
+    board.take(notification("backend task failed", 40, service="backend", labels={"has_end": "no"}))
     assert board.incident_of("backend task failed") == 1
 
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import click
 
-from omc.cli.incident_options import LEVEL, LEVELS, LONGEST, NUMBER, Length, opened_record, person_named, tell
-from omc.cli.options import environment_option
+from omc.cli.incident_options import LEVEL, LEVELS, MAX_SNOOZE, NUMBER, Length, opened_record, person_named, tell
+from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import OUTPUT
 from omc.errors import WrongUse
 from omc.incidents.events import AlertLeft, Mitigated, Reopened, RoleAssigned, SnoozeEnded, UpdateSent
@@ -166,8 +166,8 @@ def snooze(
             until = _moment(moment)
         elif until is None:
             until = life.until_business_hours(record.policy, now)
-        if until - now > LONGEST:
-            raise WrongUse(f"An incident is snoozed for {LONGEST.days} days at most. Nothing was recorded.")
+        if until - now > MAX_SNOOZE:
+            raise WrongUse(f"An incident is snoozed for {MAX_SNOOZE.days} days at most. Nothing was recorded.")
         name, zone = record.environment.name, record.stack.time_zone
         snoozed = life.snooze(record.store, name, number, record.doer, until, why, if_still_firing=if_still_firing)
     tell(f"Nobody is paged for incident {number} of {name} until {format_time(until, zone)}.", snoozed, output)
@@ -269,7 +269,7 @@ def update(context: click.Context, number: int, text: str, env: str | None, outp
 
 @click.command()
 @NUMBER
-@click.option("--into", type=click.IntRange(1), required=True, metavar="NUMBER", help="In which it goes on.")
+@click.option("--into", type=INCIDENT_NUMBER, required=True, metavar="NUMBER", help="In which it goes on.")
 @environment_option
 @OUTPUT
 @click.pass_context

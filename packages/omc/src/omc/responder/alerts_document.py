@@ -246,7 +246,7 @@ def preview_document(matching: Sequence[tuple[Alert, int | None]], conditions: S
         word = "incident" if len(known) == 1 else "incidents"
         sentence = (
             f"People know of {word} {', '.join(map(str, known))} already, and it goes on: a silence holds what fires "
-            f"from now on. To be left in peace there: omc incident snooze {known[0]}"
+            f"from now on. To be left in peace there: omc incident snooze {known[0]} WHY --for 2h"
         )
         blocks = (*blocks, Notice(Status("note", Severity.WARNING), sentence))
     return Document(

@@ -25,7 +25,19 @@ from omc.engine.github import refuse_fleeting_record
 from omc.errors import Refused, Unknown, WrongUse
 from omc.model.matchers import parse_all
 from omc.output import echo, line
+from omc.responder.alerts_document import (
+    alert_document,
+    alerts_document,
+    explained_document,
+    preview_document,
+    rebuilt_document,
+    replay_document,
+    silences_document,
+)
+from omc.responder.replay import replay as replayed
+from omc.responder.replay import what_happened
 from omc.responder.rules import Rules, rules_of
+from omc.responder.silences import Created
 from omc.store.location import locate_store
 from omc.times import format_time
 
@@ -125,7 +137,6 @@ def list_alerts(context: click.Context, env: str | None, everything: bool, outpu
     omc alerts list --env production --all --output json
     """
     from omc.responder import records
-    from omc.responder.alerts_document import alerts_document
 
     with _desk(context.obj, env) as desk:
         found = records.listed(desk.store, desk.rules, everything=everything) if desk else ()
@@ -148,7 +159,6 @@ def show(context: click.Context, alert: str, env: str | None, output: str) -> No
     omc alerts show 3f8a91c2 --env production --output json
     """
     from omc.responder import records
-    from omc.responder.alerts_document import alert_document
 
     with _desk(context.obj, env) as desk:
         found, incident = _find(desk, alert, env)
@@ -171,7 +181,6 @@ def explain(context: click.Context, alert: str, last: int, env: str | None, outp
     omc alerts explain alb-5xx-percent --last 10 --env production
     """
     from omc.responder import records
-    from omc.responder.alerts_document import explained_document
 
     with _desk(context.obj, env) as desk:
         found, _ = _find(desk, alert, env)
@@ -201,9 +210,6 @@ def replay(context: click.Context, since: timedelta, other: Path | None, env: st
     omc alerts replay --since 7d --env production --output markdown
     """
     from omc.responder import records
-    from omc.responder.alerts_document import replay_document
-    from omc.responder.replay import replay as replayed
-    from omc.responder.replay import what_happened
 
     stack = load(other or context.obj)
     rules = rules_of(stack, environment_of(stack, env))
@@ -256,8 +262,6 @@ def silence(
     omc alerts silence service=backend severity=3 --until 2026-11-30T18:00+11:00 --reason "load test" --env staging
     """
     from omc.responder import records
-    from omc.responder.alerts_document import preview_document
-    from omc.responder.silences import Created
 
     matchers = parse_all(conditions)
     if (period is None) == (until is None):
@@ -279,7 +283,6 @@ def silence(
     if output == "table":
         echo(line(f"Silence {made.number} of {desk.environment.name} holds until {format_time(made.until, zone)}."))
         return
-    from omc.responder.alerts_document import silences_document
 
     show_document(silences_document([made], {}, desk.environment.name, zone, made.created_at, everything=True), output)
 
@@ -327,7 +330,6 @@ def silences(context: click.Context, env: str | None, everything: bool, output: 
     omc alerts silences --env production --all --output json
     """
     from omc.responder import records
-    from omc.responder.alerts_document import silences_document
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
@@ -360,7 +362,6 @@ def rebuild(context: click.Context, env: str | None, output: str) -> int:
     omc alerts rebuild --env production
     """
     from omc.responder import records
-    from omc.responder.alerts_document import rebuilt_document
 
     with _desk(context.obj, env, writes=True) as desk:
         assert desk is not None  # who writes has one  # noqa: S101

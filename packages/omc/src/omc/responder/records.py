@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from omc.errors import WrongUse
 from omc.incidents import events as incident_events
@@ -36,6 +37,7 @@ from omc.responder import alerts, silences
 from omc.responder.alerts import Alert
 from omc.responder.model import Notification
 from omc.responder.pipeline import Outcome, Situation, after, run, run_again
+from omc.responder.pipeline.deduplicate import order
 from omc.responder.pipeline.situation import (
     End,
     EndSilence,
@@ -51,10 +53,10 @@ from omc.responder.pipeline.situation import (
 from omc.responder.replay import Recorded
 from omc.responder.rules import Rules
 from omc.responder.silences import Silence
-from omc.responder.situations import SILENCE_END, active_silences, read, silence_of, to_row
+from omc.responder.situations import SILENCE_END, active_silences, read, remember, silence_of, to_row
 from omc.store import alerts as table
 from omc.store import eventlog, inbox
-from omc.store.deadlines import Deadline, clear_deadline, set_deadline, set_deadlines, take_due
+from omc.store.deadlines import Deadline, clear_deadline, due_environments, set_deadline, set_deadlines, take_due
 from omc.store.eventlog import append, retry_on_conflict, wait_turn
 from omc.store.incidents import CAPTURE, ESCALATION
 from omc.store.opened import Store, Transaction
@@ -91,16 +93,17 @@ def take(store: Store, rules: Rules, notifications: Sequence[Notification]) -> t
         new = {each.id: each for each in notifications if each.id in are_new}
         writer = Writer(transaction, rules)
         situation = read(transaction.session, rules, transaction.at, tuple(new.values()), known=writer.incidents)
-        taken = []
-        for each in notifications:
-            outcomes: tuple[Outcome, ...] = ()
-            if new.pop(each.id, None) is not None:
-                situation, outcomes = run(situation, each, transaction.at, writer.keep)
-            taken.append(Taken(each, outcomes))
+        made: dict[str, tuple[Outcome, ...]] = {}
+        for each in sorted(new.values(), key=order):  # as it happened, as far as it came in together
+            situation, made[each.id] = run(situation, each, transaction.at, writer.keep)
+        writers.append(writer)
         writer.finish(situation)
-        return tuple(taken)
+        return tuple(Taken(each, made.pop(each.id, ())) for each in notifications)
 
-    return retry_on_conflict(store, AUTOMATIC, (alerts.TYPES.kind, rules.environment), decide)
+    writers: list[Writer] = []
+    taken = retry_on_conflict(store, AUTOMATIC, (alerts.TYPES.kind, rules.environment), decide)
+    writers[-1].remember()
+    return taken
 
 
 def look_at_due(store: Store, rules: Rules, most: int = MOST_AT_ONCE) -> int:
@@ -113,6 +116,9 @@ def look_at_due(store: Store, rules: Rules, most: int = MOST_AT_ONCE) -> int:
             _look_at(transaction, rules, found)
         return found is not None
 
+    with store.reading() as session:
+        if not due_environments(session, KINDS, [rules.environment], store.now()):
+            return 0
     number = 0
     while number < most and retry_on_conflict(store, AUTOMATIC, (alerts.TYPES.kind, rules.environment), decide):
         number += 1
@@ -238,6 +244,8 @@ class Writer:
     known_silences: dict[int, Silence] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     """The keys of alerts of which an event was written."""
+    rows: list[tuple[Alert, dict[str, Any]]] = field(default_factory=list)
+    """The alerts of which a row was written."""
     touched: set[int] = field(default_factory=set)
     """Incidents whose own life has to look at them."""
 
@@ -266,9 +274,14 @@ class Writer:
 
     def finish(self, situation: Situation) -> None:
         """Write the rows of the alerts that have changed, and wake up whoever cares for their incidents."""
-        table.put(self.transaction.session, [to_row(situation.alerts[key]) for key in sorted(self.changed)])
+        self.rows = [(situation.alerts[key], to_row(situation.alerts[key])) for key in sorted(self.changed)]
+        table.put(self.transaction.session, [row for _, row in self.rows])
         touched = [str(number) for number in self.touched]
         set_deadlines(self.transaction, ESCALATION, self.rules.environment, touched, self.transaction.at)
+
+    def remember(self) -> None:
+        """Once it is committed: keep in mind what was written, so that it needn't be read."""
+        remember(self.transaction.session, self.rows, self.incidents.values())
 
     def _tell_incident(self, effect: Open | Reopen | Join | End | Raise | Merge) -> None:
         match effect:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import and_, select
@@ -28,13 +28,15 @@ from omc.store import alerts as table
 from omc.store import eventlog, incidents
 from omc.store.alerts import AlertRow
 from omc.store.deadlines import Deadline
-from omc.store.models import Run
+from omc.store.models import Run, as_text
 from omc.times import format_duration
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 SILENCE_END = "silence end"
 """The kind of the deadline that each silence has until it is over, and by which those that aren't are found."""
 SHORTLY = timedelta(hours=2)
@@ -62,10 +64,45 @@ def to_row(alert: Alert) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=MOST_KEPT)
+class Recent(Generic[Key, Value]):
+    """The values that were asked for last, at most ``MOST_KEPT``. Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._values: dict[Key, Value] = {}
+        self._alone = Lock()
+
+    def take(self, key: Key) -> Value | None:
+        """The value, which is kept no longer unless it is put again."""
+        with self._alone:
+            return self._values.pop(key, None)
+
+    def put(self, key: Key, value: Value) -> None:
+        with self._alone:
+            self._values[key] = value
+            while len(self._values) > MOST_KEPT:
+                del self._values[next(iter(self._values))]
+
+
+_ALERTS: Recent[str, Alert] = Recent()
+"""By the text of a row's state: most alerts that are read were written by this process."""
+
+
 def from_state(state: str) -> Alert:
-    """The alert that a row's state says. Kept, since most of those that are read were read just before."""
-    return from_json(Alert, json.loads(state))
+    """The alert that a row's state says."""
+    alert = _ALERTS.take(state)
+    if alert is None:
+        alert = from_json(Alert, json.loads(state))
+    _ALERTS.put(state, alert)
+    return alert
+
+
+def remember(session: Session, alerts: Iterable[tuple[Alert, dict[str, Any]]], incidents: Iterable[Incident]) -> None:
+    """Keep in mind what was just committed, so that it needn't be read."""
+    for alert, row in alerts:
+        _ALERTS.put(as_text(row["state"]), alert)
+    kept = _INCIDENTS.setdefault(session.get_bind(), Recent())
+    for incident in incidents:
+        kept.put((incident.environment, incident.number), incident)
 
 
 def read(
@@ -88,10 +125,11 @@ def read(
     found |= _causes(session, rules, found)
     more = {each.incident for each in found.values() if each.incident is not None} - set(kept)
     kept = _incidents(session, rules.environment, more, kept)
+    views |= {number: view_of(incident) for number, incident in kept.items() if number not in views}
     return Situation(
         rules=rules,
         alerts=found,
-        incidents={number: view_of(incident) for number, incident in kept.items()},
+        incidents=views,
         silences={each.number: each for each in active_silences(session, rules.environment)},
         next_incident=eventlog.last_number(session, INCIDENT_TYPES.kind, rules.environment) + 1,
         changes=changes(session, rules.environment, now),
@@ -131,37 +169,36 @@ def _incidents(
     """These, and those in which they or their alerts go on."""
     wanted = set(numbers) - set(known)
     while wanted:
-        number = wanted.pop()
-        incident = _incident(session, environment, number)
-        if incident is None:
-            continue
-        known[number] = incident
-        onward = {incident.merged_into} | {
-            event.payload.to for event in incident.events if isinstance(event.payload, AlertLeft)
+        found = list(_read_incidents(session, environment, wanted))
+        known.update({incident.number: incident for incident in found})
+        onward = {incident.merged_into for incident in found} | {
+            event.payload.to for incident in found for event in incident.events if isinstance(event.payload, AlertLeft)
         }
-        wanted |= {each for each in onward if each is not None and each not in known}
+        wanted = {each for each in onward if each is not None and each not in known}
     return known
 
 
-_KEPT: WeakKeyDictionary[Any, dict[tuple[str, int], Incident]] = WeakKeyDictionary()
-"""Incidents as they were last read, of each database that is open."""
+_INCIDENTS: WeakKeyDictionary[Any, Recent[tuple[str, int], Incident]] = WeakKeyDictionary()
+"""Incidents as they were last read or written, of each database that is open."""
 
 
-def _incident(session: Session, environment: str, number: int) -> Incident | None:
-    """The incident as it is; only what happened since it was last read is read."""
-    kept = _KEPT.setdefault(session.get_bind(), {})
-    before = kept.pop((environment, number), None)
-    if before is None:
-        incident = incidents.find(session, environment, number)
-    else:
-        stream = incident_stream(environment, number)
-        later = eventlog.read_stream(session, INCIDENT_TYPES, stream, after=len(before.events))
-        incident = evolve(before, *later) if later else before
-    if incident is not None:
-        if len(kept) >= MOST_KEPT:
-            del kept[next(iter(kept))]  # the one that was asked for longest ago
-        kept[environment, number] = incident
-    return incident
+def _read_incidents(session: Session, environment: str, numbers: Collection[int]) -> Iterator[Incident]:
+    """The incidents as they are; only what happened since they were last read is read."""
+    kept = _INCIDENTS.setdefault(session.get_bind(), Recent())
+    streams = {number: incident_stream(environment, number) for number in numbers}
+    last = eventlog.last_sequences(session, streams.values())
+    for number, stream in streams.items():
+        if stream not in last:
+            continue
+        incident = kept.take((environment, number))
+        if incident is None or len(incident.events) > last[stream]:
+            incident = incidents.find(session, environment, number)
+        elif len(incident.events) < last[stream]:
+            later = eventlog.read_stream(session, INCIDENT_TYPES, stream, after=len(incident.events))
+            incident = evolve(incident, *later)
+        if incident is not None:
+            kept.put((environment, number), incident)
+            yield incident
 
 
 def view_of(incident: Incident) -> IncidentView:

@@ -153,7 +153,7 @@ def _pending(transaction: Transaction) -> Pending:
 def _finish(transaction: Transaction) -> None:
     """Number and write what is pending."""
     pending, session = _pending(transaction), transaction.session
-    last = _last_sequences(session, pending.seen)
+    last = last_sequences(session, pending.seen)
     for stream, seen in pending.seen.items():
         if last.get(stream, 0) != seen:
             raise _conflict(stream)
@@ -236,7 +236,7 @@ def last_sequence(session: Session, stream: Stream) -> int:
     return session.scalar(select(func.max(EventRow.sequence)).where(*_of(stream))) or 0
 
 
-def _last_sequences(session: Session, streams: Iterable[Stream]) -> dict[Stream, int]:
+def last_sequences(session: Session, streams: Iterable[Stream]) -> dict[Stream, int]:
     """How many events each stream has; those without any are left out."""
     ids: dict[tuple[str, str], list[str]] = {}
     for each in streams:

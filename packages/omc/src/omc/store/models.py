@@ -18,6 +18,11 @@ def text_of(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
+def as_text(value: Any) -> str:
+    """A document as its column has it: in the order given."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
 class Document(TypeDecorator[Any]):
     """JSON as text, with its keys in the order given: ``jsonb`` would sort them and write numbers its own way, and
     what is planned again from it could come out differently."""
@@ -26,7 +31,7 @@ class Document(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return None if value is None else as_text(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
         try:

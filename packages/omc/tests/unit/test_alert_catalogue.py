@@ -1,0 +1,117 @@
+"""What is known of alerts beforehand: every alarm of the Terraform and every alert of the runbook, and nothing else."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from omc.incidents.incident import SEVERITIES
+from omc.responder.catalogue import catalogue, find
+from omc.responder.pipeline.enrich import assess
+from omc.responder.rules import kind_explains, kinds_beside
+from support.alerts_world import notification, rules
+from support.stack import ROOT
+
+TABLE = (ROOT / "infrastructure/terraform/modules/monitoring/alarm_table.tf").read_text()
+
+
+def alarms() -> dict[str, tuple[int, str]]:
+    """Each alarm of the Terraform with its severity and its section of the runbook."""
+    found = {}
+    pattern = re.compile(
+        r'"?(?P<name>[a-z$][a-z0-9${}.-]*)"?\s+=>?\s+\{\s+service\s+=\s+[^,\n]+,\s*severity = "SEV-(?P<severity>\d)",'
+        r'\s*runbook = "(?P<runbook>[^"]+)"'
+    )
+    for each in pattern.finditer(TABLE):
+        name = each["name"].replace("${service}", "{service}")
+        found[name] = (int(each["severity"]), f"docs/runbook/{each['runbook']}")
+    return found
+
+
+def headings(document: str) -> set[str]:
+    """The anchors of a chapter."""
+    text = (ROOT / document).read_text()
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+
+
+def test_every_alarm_of_the_terraform_is_known_with_its_severity_and_its_section() -> None:
+    ours = {each.name: (each.severity, each.runbook) for each in catalogue().values() if " " not in each.name}
+    theirs = alarms()
+    assert len(theirs) == 21
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("kind", list(catalogue()))
+def test_what_is_known_can_be_read_and_leads_to_a_section_that_there_is(kind: str) -> None:
+    known = catalogue()[kind]
+    assert known.severity in SEVERITIES
+    for text in (known.symptom, known.action, known.escalation):
+        assert text[-1] in ".?", text
+        assert text[0].isupper(), text
+        assert len(text) <= 100, text
+    document, _, section = known.runbook.partition("#")
+    assert section in headings(document)
+    explained = known.explains | known.explains_of_its_service
+    assert explained <= set(catalogue())
+    assert kind not in explained, "nothing explains itself"
+
+
+def test_no_two_kinds_explain_each_other() -> None:
+    """Also not by way of others: else a circle of alerts would hold each other, and nobody would be told."""
+
+    def below(kind: str, seen: frozenset[str]) -> frozenset[str]:
+        assert kind not in seen, f"{kind} explains itself by way of {seen}"
+        known = catalogue()[kind]
+        return frozenset().union(
+            *(below(each, seen | {kind}) for each in known.explains | known.explains_of_its_service)
+        )
+
+    for kind in catalogue():
+        below(kind, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "service"),
+    [
+        ("rds-no-data", "rds-no-data", None),
+        ("backend-no-healthy", "no-healthy", "backend"),
+        ("my-own-service-unhealthy", "unhealthy", "my-own-service"),
+        ("backend task failed", "task-failed", "backend"),
+        ("backend deployment failed", "deployment-failed", "backend"),
+        ("unhealthy", None, None),
+        ("rds-no-data-2", None, None),
+    ],
+)
+def test_a_name_says_what_is_known_of_it(name: str, kind: str | None, service: str | None) -> None:
+    known, found = find(name)
+    assert (known.kind if known else None, found) == (kind, service)
+
+
+@pytest.mark.parametrize(
+    ("cause", "explained", "expected"),
+    [
+        ("rds-no-data", "alb-5xx-percent", True),
+        ("alb-5xx-percent", "rds-no-data", False),
+        ("backend-no-healthy", "backend-tasks-short", True),
+        ("backend-no-healthy", "frontend-tasks-short", False),
+        ("backend-no-healthy", "alb-elb-5xx", True),
+        ("heartbeat", "alb-elb-5xx", False),
+    ],
+)
+def test_what_explains_what(cause: str, explained: str, expected: bool) -> None:
+    one, other = (assess(notification(each), rules())[0] for each in (cause, explained))
+    assert kind_explains(one, other) is expected
+    assert not expected or {one.kind, other.kind} <= kinds_beside(one.kind) | {one.kind}
+
+
+def test_the_runbook_s_high_and_medium_alerts_are_there_as_it_words_them() -> None:
+    """Symptom, action and escalation of each, by the section that answers it."""
+    sections = {each.runbook.partition("#")[2] for each in catalogue().values()}
+    assert {
+        *("database-connection-failures", "high-error-rate-5xx", "service-unhealthy"),
+        *("high-cpu-usage", "redis-cache-hit-rate-low"),
+    } <= sections
