@@ -22,7 +22,7 @@ from omc.engine.runner import NullReporter
 from omc.engine.transitions import State
 from omc.errors import OmcError, Refused, WrongUse
 from omc.facts.account import Caller
-from omc.incidents.model import Resolved, SeverityChanged
+from omc.incidents.events import Resolved, SeverityChanged
 from omc.model.plan import Plan, Risk, Step
 from omc.procedures import catalogue
 from omc.store import incidents

@@ -23,7 +23,7 @@ from omc.config import Environment
 from omc.errors import Refused, WrongUse
 from omc.facts.collector import collect
 from omc.facts.incidents import OpenIncidents
-from omc.incidents.model import TYPES, Noted, Resolved, SeverityChanged, stream_of
+from omc.incidents.events import TYPES, Noted, Resolved, SeverityChanged, stream_of
 from omc.model.events import EventTypes
 from omc.store import audit
 from omc.store.eventlog import append
@@ -263,18 +263,18 @@ def test_an_incident_is_recorded_also_where_aws_cannot_say_who_does_it(tmp_path:
 
 
 @dataclass(frozen=True, slots=True)
-class Paged:
+class HandedOver:
     who: str
 
 
 def test_an_event_of_a_newer_omc_is_shown_as_unknown_and_the_incident_goes_on(world: World) -> None:
-    newer = EventTypes("incident", {**TYPES.names, "paged": Paged})
+    newer = EventTypes("incident", {**TYPES.names, "handed over": HandedOver})
     world.omc("incident", "open", "--severity", "1", "Users can't log in", "--env", "production")
     with opened_at(world.place) as store, store.transaction("zoe") as transaction:
-        append(transaction, newer, stream_of("production", 1), Paged("bob"), seen=1)
+        append(transaction, newer, stream_of("production", 1), HandedOver("bob"), seen=1)
     shown = world.omc("incident", "show", "1", "--env", "production")
-    assert (shown.returncode, 'unknown: "paged" is an event of a newer omc' in shown.stdout) == (0, True)
+    assert (shown.returncode, 'unknown: "handed over" is an event of a newer omc' in shown.stdout) == (0, True)
     payload = world.omc("incident", "show", "1", "--env", "production", "--output", "json").json
-    assert payload["events"][1]["kind"] == "paged"
+    assert payload["events"][1]["kind"] == "handed over"
     assert world.omc("incident", "resolve", "1", "rolled back", "--env", "production").returncode == 0
     assert world.proof().returncode == 0

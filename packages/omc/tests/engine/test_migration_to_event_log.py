@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine
 
-from omc.incidents.model import TYPES, Noted, Opened, Resolved, SeverityChanged
+from omc.incidents.events import TYPES, Noted, Opened, Resolved, SeverityChanged
 from omc.store import audit, embedded
 from omc.store.database import _upgrade, open_store
 from omc.store.eventlog import read_after

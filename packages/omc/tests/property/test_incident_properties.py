@@ -8,21 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omc.errors import OmcError
-from omc.incidents.model import (
-    IF_UNKNOWN,
-    SEVERITIES,
-    TYPES,
-    Incident,
-    IncidentEvent,
-    Noted,
-    Opened,
-    Payload,
-    Resolved,
-    SeverityChanged,
-    apply,
-    from_first_event,
-    replay,
-)
+from omc.incidents.events import TYPES, IncidentEvent, Noted, Opened, Payload, Resolved, SeverityChanged
+from omc.incidents.model import IF_UNKNOWN, SEVERITIES, Incident, apply, from_first_event, replay
 from omc.model.events import Event, UnknownEvent
 
 severities = st.integers(0, 5)

@@ -24,7 +24,8 @@ from omc.facts.requirements import Requirements
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Deployment, Services
 from omc.facts.subnets import Subnet, Subnets
-from omc.incidents.model import IncidentEvent, Opened, from_first_event
+from omc.incidents.events import IncidentEvent, Opened
+from omc.incidents.model import from_first_event
 from omc.model.events import Event
 from omc.model.plan import Plan, Risk, from_json, to_json
 from omc.model.releases import ReleasedService

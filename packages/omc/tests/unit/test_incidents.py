@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 
 import pytest
 
 from omc.errors import OmcError, Refused, WrongUse
-from omc.incidents.model import (
-    IF_UNKNOWN,
-    SEVERITIES,
-    TYPES,
-    Incident,
-    IncidentEvent,
-    Noted,
-    Opened,
-    Payload,
-    Resolved,
-    SeverityChanged,
-    apply,
-    from_first_event,
-    replay,
-)
+from omc.incidents.events import TYPES, IncidentEvent, Noted, Opened, Payload, Resolved, SeverityChanged
+from omc.incidents.model import IF_UNKNOWN, SEVERITIES, Incident, apply, from_first_event
 from omc.model.events import Event, UnknownEvent
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -29,7 +17,8 @@ NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 def story(*happened: Payload | UnknownEvent) -> Incident:
     """A minute between two events; ann and bob in turn."""
-    return replay("staging", 3, [event(number, what) for number, what in enumerate(happened)])
+    first, *rest = [event(number, what) for number, what in enumerate(happened)]
+    return reduce(apply, rest, from_first_event("staging", 3, first))
 
 
 def event(number: int, what: Payload | UnknownEvent) -> IncidentEvent:
@@ -98,12 +87,12 @@ def test_each_event_is_read_as_it_was_written(what: Payload) -> None:
     assert TYPES.read(*TYPES.write(what)) == what
 
 
-PAGED = UnknownEvent("paged", 1, {"who": "bob"})
+HANDED_OVER = UnknownEvent("handed over", 1, {"who": "bob"})
 
 
 def test_an_event_of_a_newer_omc_is_kept_and_changes_nothing() -> None:
-    incident = story(DOWN, PAGED, Noted("scaled out"), Resolved("rolled back"), PAGED)
-    assert [each.payload for each in incident.events].count(PAGED) == 2
+    incident = story(DOWN, HANDED_OVER, Noted("scaled out"), Resolved("rolled back"), HANDED_OVER)
+    assert [each.payload for each in incident.events].count(HANDED_OVER) == 2
     assert (incident.severity, incident.resolution) == (1, "rolled back")
 
 

@@ -39,7 +39,8 @@ from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnet, Subnets
 from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import changes
-from omc.incidents.model import IncidentEvent, Opened, from_first_event
+from omc.incidents.events import IncidentEvent, Opened
+from omc.incidents.model import from_first_event
 from omc.infrastructure.planned_change import PlannedChange
 from omc.model.events import Event
 from omc.model.plan import Plan

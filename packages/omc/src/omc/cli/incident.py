@@ -18,7 +18,8 @@ from omc.engine.actors import Actor, actor_of
 from omc.engine.github import refuse_fleeting_record
 from omc.errors import Unknown
 from omc.incidents.document import incident_document, incidents_document
-from omc.incidents.model import SEVERITIES, Incident, Noted, Resolved, SeverityChanged
+from omc.incidents.events import Noted, Resolved, SeverityChanged
+from omc.incidents.model import SEVERITIES, Incident
 from omc.output import echo, line
 from omc.store.location import locate_store
 from omc.times import format_duration

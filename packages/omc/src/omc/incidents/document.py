@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from omc.incidents.model import TYPES, Incident, IncidentEvent, Noted, Opened, SeverityChanged
-from omc.model.events import UnknownEvent
+from omc.incidents.events import TYPES
+from omc.incidents.incident import Alert, Incident
+from omc.incidents.words import in_words
 from omc.model.typed_json import to_json
 from omc.output.document import Document, Field, Fields, Paragraph, Row, Severity, Status, Table
 from omc.times import format_duration, format_time, iso
@@ -40,11 +41,15 @@ def incident_document(incident: Incident, zone: str) -> Document:
         Field("state", _state(incident)),
         Field("opened", f"{format_time(incident.opened_at, zone)} by {incident.opened_by}"),
     ]
+    facts.extend(_life(incident, zone))
     if incident.resolved_at is not None:
         lasted = format_duration(incident.resolved_at - incident.opened_at)
         at = format_time(incident.resolved_at, zone)
         facts.append(Field("resolved", f"{at} by {incident.resolved_by}, after {lasted}"))
-    events = tuple(Row((f"  {format_time(each.at, zone)}", each.by, in_words(each))) for each in incident.events)
+    names = {alert.key: alert.name for alert in incident.alerts.values()}
+    events = tuple(
+        Row((f"  {format_time(each.at, zone)}", each.by, in_words(each, zone, names))) for each in incident.events
+    )
     history = [
         {"at": iso(each.at), "by": each.by, "kind": TYPES.name_of(each.payload), **to_json(each.payload)}
         for each in incident.events
@@ -56,22 +61,48 @@ def incident_document(incident: Incident, zone: str) -> Document:
     )
 
 
-def in_words(event: IncidentEvent) -> str:
-    """An event in a line."""
-    what = event.payload
-    if isinstance(what, UnknownEvent):
-        return f'unknown: "{what.type}" is an event of a newer omc; update this one to read it'
-    if isinstance(what, Opened):
-        return f"opened as SEV-{what.severity}: {what.summary}"
-    if isinstance(what, SeverityChanged):
-        return f"is a SEV-{what.severity} now"
-    if isinstance(what, Noted):
-        return " ".join(what.text.split())
-    return f"resolved: {' '.join(what.how.split())}"
+def _life(incident: Incident, zone: str) -> list[Field]:
+    """Who has it, and what fires."""
+    facts = []
+    if (held := incident.acknowledgement) is not None:
+        until = f", until {format_time(held.until, zone)} if nothing follows" if held.until else ""
+        facts.append(Field("acknowledged", f"{format_time(held.at, zone)} by {held.person}{until}"))
+    if incident.mitigated_at is not None:
+        at = format_time(incident.mitigated_at, zone)
+        facts.append(Field("mitigated", f"{at} by {incident.mitigated_by}: {incident.mitigation}"))
+    if incident.snooze is not None:
+        facts.append(Field("snoozed", f"until {format_time(incident.snooze.until, zone)}: {incident.snooze.why}"))
+    if incident.merged_into is not None:
+        facts.append(Field("merged", f"into incident {incident.merged_into}"))
+    facts.extend(Field(role, person) for role, person in incident.roles.items())
+    if incident.alerts:
+        facts.append(
+            Field("alerts", [f"{each.name}: {'fires' if each.is_firing else 'ended'}" for each in _alerts(incident)])
+        )
+    if incident.unhealthy:
+        facts.append(Field("health", list(incident.unhealthy)))
+    return facts
+
+
+def _alerts(incident: Incident) -> list[Alert]:
+    return sorted(incident.alerts.values(), key=lambda each: (not each.is_firing, each.since, each.name))
+
+
+def state_of(incident: Incident) -> str:
+    """In a word: ``open``, ``acknowledged``, ``mitigated``, ``snoozed``, ``resolved`` or ``merged``."""
+    if incident.resolved_at is not None:
+        return "resolved"
+    if incident.merged_into is not None:
+        return "merged"
+    if incident.snooze is not None:
+        return "snoozed"
+    if incident.mitigated_at is not None:
+        return "mitigated"
+    return "acknowledged" if incident.acknowledgement is not None else "open"
 
 
 def _state(incident: Incident) -> Status:
-    return Status("open", Severity.WARNING) if incident.is_open else Status("resolved", Severity.OK)
+    return Status(state_of(incident), Severity.WARNING if incident.is_open else Severity.OK)
 
 
 def _data(incident: Incident) -> dict[str, Any]:
@@ -86,4 +117,16 @@ def _data(incident: Incident) -> dict[str, Any]:
         "resolved_by": incident.resolved_by,
         "resolved_at": iso(incident.resolved_at),
         "resolution": incident.resolution,
+        "is_open": incident.is_open,
+        "acknowledged_by": incident.acknowledgement.person if incident.acknowledgement else None,
+        "acknowledged_at": iso(incident.acknowledgement.at) if incident.acknowledgement else None,
+        "mitigated_by": incident.mitigated_by,
+        "mitigated_at": iso(incident.mitigated_at),
+        "snoozed_until": iso(incident.snooze.until) if incident.snooze else None,
+        "merged_into": incident.merged_into,
+        "roles": dict(incident.roles),
+        "alerts": [
+            {"key": each.key, "name": each.name, "service": each.service, "is_firing": each.is_firing}
+            for each in _alerts(incident)
+        ],
     }

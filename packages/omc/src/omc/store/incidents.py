@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from omc.errors import WrongUse
-from omc.incidents.model import (
-    TYPES,
-    Incident,
-    Noted,
-    Opened,
-    Resolved,
-    SeverityChanged,
-    apply,
-    from_first_event,
-    replay,
-    stream_of,
-)
+from omc.incidents.events import TYPES, AlertJoined, Opened, Payload, stream_of
+from omc.incidents.model import Incident, apply, from_first_event, replay
 from omc.store import eventlog
+from omc.store.deadlines import set_deadline
 from omc.store.opened import Store, Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+Result = TypeVar("Result")
+
+ESCALATION = "escalation"
+"""The deadline at which it is looked whom to page next, and whether the incident is over."""
+CAPTURE = "capture"
+"""The deadline at which what is lost later is written down."""
 
 
 def incidents_of(store: Store, environment: str) -> tuple[Incident, ...]:
@@ -35,39 +34,67 @@ def incidents_of(store: Store, environment: str) -> tuple[Incident, ...]:
 def incident_of(store: Store, environment: str, number: int) -> Incident:
     """One incident. ``WrongUse`` where there is none of this number."""
     with store.reading() as session:
-        return _required(session, environment, number)
+        return required(session, environment, number)
 
 
 def open_incident(
     store: Store, environment: str, severity: int, summary: str, actor: str, link: str | None = None
 ) -> Incident:
-    """Open the environment's next incident."""
-
-    def decide(transaction: Transaction) -> Incident:
-        number = eventlog.last_number(transaction.session, TYPES.kind, environment) + 1
-        opened = Opened(severity, " ".join(summary.split()))
-        event = eventlog.append(transaction, TYPES, stream_of(environment, number), opened, seen=0, link=link)
-        return from_first_event(environment, number, event)
-
-    return eventlog.retry_on_conflict(store, actor, (TYPES.kind, environment), decide)
+    """Open the environment's next incident. Whoever is on call is paged as soon as a responder looks at it."""
+    return decide(
+        store, environment, actor, lambda transaction: opened(transaction, environment, severity, summary, link=link)
+    )
 
 
-def add(
-    store: Store,
+def add(store: Store, environment: str, number: int, payload: Payload, actor: str, link: str | None = None) -> Incident:
+    """Add an event to an incident; what it comes to then. ``Refused`` where the event may not follow on the others."""
+    return decide(
+        store,
+        environment,
+        actor,
+        lambda transaction: added(transaction, required(transaction.session, environment, number), payload, link=link),
+    )
+
+
+def decide(store: Store, environment: str, actor: str, act: Callable[[Transaction], Result]) -> Result:
+    """Have something decided about an environment's incidents, one after another; from the beginning where others were
+    quicker. ``act`` must have no effect but what it writes in its transaction."""
+    return eventlog.retry_on_conflict(store, actor, (TYPES.kind, environment), act)
+
+
+def opened(
+    transaction: Transaction,
     environment: str,
-    number: int,
-    payload: SeverityChanged | Noted | Resolved,
-    actor: str,
+    severity: int,
+    summary: str,
+    alerts: Sequence[AlertJoined] = (),
     link: str | None = None,
 ) -> Incident:
-    """Add an event to an incident; what it comes to then. ``Refused`` where the event may not follow on the others."""
+    """Within a transaction (``decide``): the environment's next incident, with the alerts that made it."""
+    number = eventlog.last_number(transaction.session, TYPES.kind, environment) + 1
+    first = Opened(severity, " ".join(summary.split()))
+    event = eventlog.append(transaction, TYPES, stream_of(environment, number), first, seen=0, link=link)
+    incident = from_first_event(environment, number, event)
+    for alert in alerts:
+        incident = added(transaction, incident, alert)
+    wake(transaction, environment, number)
+    set_deadline(transaction, CAPTURE, environment, str(number), transaction.at)
+    return incident
 
-    def decide(transaction: Transaction) -> Incident:
-        before = _required(transaction.session, environment, number)
-        stream, seen = stream_of(environment, number), len(before.events)
-        return apply(before, eventlog.append(transaction, TYPES, stream, payload, seen=seen, link=link))
 
-    return eventlog.retry_on_conflict(store, actor, (TYPES.kind, environment), decide)
+def added(transaction: Transaction, incident: Incident, *payloads: Payload, link: str | None = None) -> Incident:
+    """Within a transaction (``decide``): the incident with these events, each of which must be allowed to follow. What
+    is due then is looked at as soon as the transaction has ended."""
+    for payload in payloads:
+        stream, seen = stream_of(incident.environment, incident.number), len(incident.events)
+        incident = apply(incident, eventlog.append(transaction, TYPES, stream, payload, seen=seen, link=link))
+    wake(transaction, incident.environment, incident.number)
+    return incident
+
+
+def wake(transaction: Transaction, environment: str, number: int) -> None:
+    """Have a responder look at an incident once this transaction is committed."""
+    set_deadline(transaction, ESCALATION, environment, str(number), transaction.at)
 
 
 def unchanged(transaction: Transaction, environment: str, number: int) -> Incident | None:
@@ -85,7 +112,8 @@ def find(session: Session, environment: str, number: int) -> Incident | None:
     return replay(environment, number, events) if events else None
 
 
-def _required(session: Session, environment: str, number: int) -> Incident:
+def required(session: Session, environment: str, number: int) -> Incident:
+    """The incident as it is just now. ``WrongUse`` where there is none of this number."""
     found = find(session, environment, number)
     if found is None:
         raise missing(environment, number)
