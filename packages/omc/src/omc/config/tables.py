@@ -91,6 +91,46 @@ class OnCall(Table, frozen=True, kw_only=True):
             example=45,
         ),
     ] = 30
+    acknowledgement_minutes: Annotated[
+        int,
+        key(
+            "An acknowledgement lapses so long after the last sign of work, and people are paged again; 0: never.",
+            least=0,
+            most=10080,
+            unit="minutes",
+            example=90,
+        ),
+    ] = 60
+    quiet_minutes: Annotated[
+        int,
+        key(
+            "An incident whose alerts have all ended is resolved after so long without another, if all is well then.",
+            least=1,
+            most=1440,
+            unit="minutes",
+            example=30,
+        ),
+    ] = 15
+    reopen_minutes: Annotated[
+        int,
+        key(
+            "An alert that fires again within so long after an incident's end opens the same incident again.",
+            least=0,
+            most=10080,
+            unit="minutes",
+            example=120,
+        ),
+    ] = 60
+    customer_update_minutes: Annotated[
+        int,
+        key(
+            "In a SEV-1 customers are told in each such time; who does it is reminded.",
+            least=5,
+            most=1440,
+            unit="minutes",
+            example=60,
+        ),
+    ] = 30
     business_hours: Annotated[
         tuple[ClockTime, ...],
         key(

@@ -383,12 +383,20 @@ def _snooze_ended(state: _State, event: IncidentEvent, payload: SnoozeEnded) -> 
 def _paged(state: _State, _: IncidentEvent, payload: Paged) -> None:
     if payload.step is not None:
         state.paged[payload.round, payload.step] = payload.person
-        state.next_round = max(state.next_round, payload.round + 1)
+        state.skipped.discard((payload.round, payload.step))
+        _has_begun(state, payload.round)
 
 
 def _step_skipped(state: _State, _: IncidentEvent, payload: StepSkipped) -> None:
     state.skipped.add((payload.round, payload.step))
-    state.next_round = max(state.next_round, payload.round + 1)
+    _has_begun(state, payload.round)
+
+
+def _has_begun(state: _State, number: int) -> None:
+    """A round of pages; a later one than that in which everybody was to be paged stands for it."""
+    state.next_round = max(state.next_round, number + 1)
+    if state.since is not None and number > state.everybody_round:
+        state.everybody_at = None
 
 
 def _merged(state: _State, _: IncidentEvent, payload: Merged) -> None:

@@ -1,0 +1,125 @@
+"""How an environment's incidents are dealt with: whom omc.toml names, after how long, within which hours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+from omc.config import Stack
+from omc.model.people import Channel, ContactMethod, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One rung of the on-call chain."""
+
+    step: int
+    """From 0."""
+    role: str
+    after: timedelta
+    """Without an acknowledgement."""
+
+
+Resolve: TypeAlias = Callable[[Rung, datetime], Person | str]
+"""Who is on a rung at a time; or why nobody is, as the end of a sentence: ``nobody is on call``."""
+NextBusinessHour: TypeAlias = Callable[[datetime], datetime]
+"""The time itself where it is in business hours; else when the next ones begin."""
+
+
+def always(at: datetime) -> datetime:
+    return at
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All that escalation needs to know beside the incident and the time."""
+
+    chain: tuple[Rung, ...]
+    again: timedelta = timedelta(minutes=60)
+    """Everybody is paged after so long without an acknowledgement, and after each further such time."""
+    mitigation: timedelta = timedelta(minutes=30)
+    """The next in the chain joins after so long without a mitigation."""
+    acknowledgement: timedelta | None = timedelta(minutes=60)
+    """So long after the last sign of work an acknowledgement lapses; None: never."""
+    quiet: timedelta = timedelta(minutes=15)
+    """So long after the last alert ended it is asked whether all is well again."""
+    reopen: timedelta = timedelta(minutes=60)
+    """An alert that fires again within so long after the end opens the same incident again."""
+    customers: timedelta = timedelta(minutes=30)
+    """In a SEV-1 customers are told in each such time."""
+    next_business_hour: NextBusinessHour = always
+    persons: Mapping[str, Person] = field(default_factory=dict)
+    """By id."""
+    channel: ContactMethod | None = None
+    """Where it is said that nobody can be reached."""
+    zone: str = "UTC"
+
+
+def policy_of(stack: Stack, is_holiday: Callable[[date], bool] = lambda _: False) -> Policy:
+    """What omc.toml says."""
+    on_call = stack.on_call
+    begin, end = on_call.business_hours
+    lapse = on_call.acknowledgement_minutes
+    return Policy(
+        chain=tuple(
+            Rung(step, each.role, timedelta(minutes=each.after_minutes)) for step, each in enumerate(on_call.chain)
+        ),
+        again=timedelta(minutes=on_call.everyone_again_after_minutes),
+        mitigation=timedelta(minutes=on_call.mitigation_minutes),
+        acknowledgement=timedelta(minutes=lapse) if lapse else None,
+        quiet=timedelta(minutes=on_call.quiet_minutes),
+        reopen=timedelta(minutes=on_call.reopen_minutes),
+        customers=timedelta(minutes=on_call.customer_update_minutes),
+        next_business_hour=business_hours(begin, end, stack.time_zone, is_holiday),
+        persons=stack.persons,
+        channel=ContactMethod(Channel.SLACK, stack.channels.incidents),
+        zone=stack.time_zone,
+    )
+
+
+def business_hours(
+    begin: time, end: time, zone: str, is_holiday: Callable[[date], bool] = lambda _: False
+) -> NextBusinessHour:
+    """Monday to Friday from ``begin`` to before ``end`` by the zone's clock, but for holidays."""
+    place = ZoneInfo(zone)
+
+    def next_hour(at: datetime) -> datetime:
+        local = at.astimezone(place)
+        day = local.date()
+        for _ in range(MAX_DAYS_OFF):
+            if day.weekday() < SATURDAY and not is_holiday(day):
+                opens, closes = (datetime.combine(day, each, place).astimezone(at.tzinfo) for each in (begin, end))
+                if at < closes:
+                    return max(at, opens)
+            day += timedelta(days=1)
+        return at  # a calendar without a working day: rather now than never
+
+    return next_hour
+
+
+SATURDAY = 5
+MAX_DAYS_OFF = 60
+"""So many days on end without business hours are a mistake in the calendar."""
+
+
+def resolve_by_chain(stack: Stack) -> Resolve:
+    """Who is on call where there is no rota: whom the chain itself names, reached as ``[people]`` says, else by the
+    number and the address beside her name."""
+    by_name = {person.name: person for person in stack.persons.values()}
+
+    def resolve(rung: Rung, _: datetime) -> Person | str:
+        named = stack.on_call.chain[rung.step]
+        known = stack.persons.get(named.name) or by_name.get(named.name)
+        if known is not None:
+            return known
+        contacts = []
+        if named.phone:
+            contacts.append(ContactMethod(Channel.SMS, named.phone.replace(" ", "")))
+        if named.email:
+            contacts.append(ContactMethod(Channel.EMAIL, named.email))
+        return Person(f"rung-{rung.step + 1}", named.name, tuple(contacts))
+
+    return resolve
