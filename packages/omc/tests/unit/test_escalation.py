@@ -129,6 +129,16 @@ def test_a_page_that_reached_nobody_gives_the_next_rung_its_turn() -> None:
     assert life.after(20).paged() == [(0, "ann"), (2, "bob"), (30, "cy")]
 
 
+def test_where_every_page_fails_nobody_is_paged_again_before_the_hour() -> None:
+    life = Life().open()
+    for _ in range(4):
+        life.failed[life.pages[-1][1].key] = "no method reached her"
+        life.look()
+    assert life.after(59).paged() == [(0, who) for who in EVERYBODY]
+    assert life.notices() == [(0, "#incidents")]
+    assert len(life.after(1).paged()) == 8
+
+
 def test_where_nobody_can_be_reached_a_channel_is_told_and_it_is_tried_again() -> None:
     life = Life(on_call=roster(*["nobody is on call"] * 4)).open().after(12)
     assert (life.paged(), life.notices()) == ([], [(0, "#incidents")])
@@ -141,7 +151,7 @@ def test_a_rota_that_can_not_be_read_is_a_rung_without_anybody() -> None:
         raise ZeroDivisionError("in the rota")
 
     life = Life()
-    life.resolve = broken  # type: ignore[method-assign]
+    life.resolve = broken  # type: ignore[method-assign, assignment]
     life.open()
     assert life.notices() == [(0, "#incidents")]
     assert "couldn't be read: ZeroDivisionError" in str(life.happened(StepSkipped)[0])
@@ -202,9 +212,9 @@ def test_an_incident_that_is_opened_again_is_paged_from_the_beginning_with_other
     assert len({page.key for _, page in life.pages}) == 2
 
 
-def test_a_mitigation_ends_when_another_alert_fires() -> None:
-    life = acknowledged(Life().open(), lasts=None).happens(Mitigated("scaled out")).after(60).happens(ALARM).after(30)
-    assert life.paged() == [(0, "ann"), (90, "bob")]
+def test_what_was_mitigated_and_fires_again_is_paged_from_the_beginning() -> None:
+    life = acknowledged(Life().open()).happens(Mitigated("scaled out")).after(60).happens(ALARM).after(15)
+    assert life.paged() == [(0, "ann"), (60, "ann"), (75, "bob")]
 
 
 def test_customers_are_to_be_told_each_half_hour_of_a_sev_1() -> None:

@@ -287,9 +287,8 @@ def _mitigated(state: _State, event: IncidentEvent, payload: Mitigated) -> None:
     if not state.is_open:
         return
     held = state.acknowledgement
-    state.acknowledgement = (
-        Acknowledgement(event.by, event.at, None, None) if held is None else replace(held, until=None, lasts=None)
-    )
+    if held is None:
+        state.acknowledgement = Acknowledgement(event.by, event.at, None, None)
     state.hold()
     state.snooze = None
 
@@ -329,8 +328,7 @@ def _alert_joined(state: _State, event: IncidentEvent, payload: AlertJoined) -> 
     if not state.is_open or state.mitigated_at is None:
         return
     _is_unmitigated(state)
-    if state.acknowledgement is not None:
-        state.run_mitigation(event.at)
+    state.wait(event.at)  # whoever mitigated it may be asleep again
 
 
 def _alert_ended(state: _State, event: IncidentEvent, payload: AlertEnded) -> None:
@@ -348,11 +346,8 @@ def _acknowledged(state: _State, event: IncidentEvent, payload: Acknowledged) ->
     if not state.is_open:
         return
     lasts = payload.until - event.at if payload.until is not None else None
-    if state.mitigated_at is not None:
-        lasts = None
-    until = None if lasts is None else payload.until
     at = state.acknowledgement.at if state.acknowledgement is not None else event.at
-    state.acknowledgement = Acknowledgement(payload.person, at, until, lasts)
+    state.acknowledgement = Acknowledgement(payload.person, at, payload.until, lasts)
     state.take(event.at)
 
 
