@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from omc.incidents.events import AUTOMATIC, Opened, Paged, Payload
+from omc.incidents.events import AUTOMATIC, Opened, Paged, PageFailed, Payload
 from omc.incidents.incident import Incident
 from omc.incidents.model import apply, from_first_event
 from omc.model.events import Event
@@ -36,10 +36,11 @@ class Life:
     """``on_call``: who is on each rung, or why nobody is."""
 
     policy: Policy = POLICY
-    on_call: list[str | Person] = field(default_factory=lambda: [PEOPLE[name] for name in ("ann", "bob", "cy", "dee")])
+    on_call: list[str | Person | Sequence[Person]] = field(
+        default_factory=lambda: [PEOPLE[name] for name in ("ann", "bob", "cy", "dee")]
+    )
     now: datetime = START
     pages: list[tuple[datetime, Page]] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
     health: Sequence[str] | None = ()
     next_look: datetime | None = None
     incident: Incident = field(init=False)
@@ -56,10 +57,15 @@ class Life:
         return self
 
     def decide(self) -> Decision:
-        decision = due(self.incident, self.policy, self.resolve, self.now, failed=self.failed)
+        decision = due(self.incident, self.policy, self.resolve, self.now)
         if decision.wants_health and self.health is not None:
-            decision = due(self.incident, self.policy, self.resolve, self.now, failed=self.failed, health=self.health)
+            decision = due(self.incident, self.policy, self.resolve, self.now, health=self.health)
         return decision
+
+    def fails(self) -> Life:
+        """The page that was asked for last reaches nobody."""
+        page = self.pages[-1][1]
+        return self.happens(PageFailed(page.recipient, page.key, f"nothing reaches {page.recipient}."))
 
     def look(self) -> None:
         """Each event of a decision must be allowed to follow; and a second look at the same time decides nothing."""
@@ -87,7 +93,7 @@ class Life:
     def after(self, count: float) -> Life:
         return self.until(self.now + minutes(count))
 
-    def resolve(self, rung: Rung, _: datetime) -> Person | str:
+    def resolve(self, rung: Rung, _: datetime) -> Person | Sequence[Person] | str:
         return self.on_call[rung.step]
 
     def paged(self) -> list[tuple[float, str]]:
@@ -103,7 +109,7 @@ class Life:
         return [each.payload for each in self.incident.events if isinstance(each.payload, kind)]
 
 
-def roster(*names: str) -> list[str | Person]:
+def roster(*names: str) -> list[str | Person | Sequence[Person]]:
     """A name of ``PEOPLE``; any other word is why nobody is there."""
     known: Mapping[str, str | Person] = PEOPLE
     return [known.get(name, name) for name in names]

@@ -106,7 +106,7 @@ HOURS = business_hours(time(9), time(17), "Australia/Sydney")
 
 
 def lived(severity: int, what: list[object]) -> Life:
-    life = Life(replace(POLICY, next_business_hour=HOURS)).open(severity)
+    life = Life(replace(POLICY, in_business_hours=HOURS)).open(severity)
     for each in what:
         if isinstance(each, Passes):
             life.after(each.minutes)
@@ -117,8 +117,7 @@ def lived(severity: int, what: list[object]) -> Life:
             life.on_call = [PEOPLE.get(name, name) for name in each.names]
         elif isinstance(each, Fails):
             if life.pages:
-                life.failed[life.pages[-1][1].key] = "no method reached her"
-                life.look()
+                life.fails()
         elif isinstance(each, Health):
             life.health = each.findings
         else:
@@ -161,7 +160,7 @@ def test_after_each_look_nobody_whose_time_has_come_is_left_out(severity: int, w
     if incident.quiet_since is not None and incident.unhealthy_at is None:
         return
     now = max(life.now, paging.since)
-    start = HOURS(paging.since) if incident.severity == 3 else paging.since
+    start = HOURS(paging.since, minutes(0)) if incident.severity == 3 else paging.since
     if now < start or incident.severity == 3:
         return
     passes = (now - start) // POLICY.again
@@ -210,7 +209,7 @@ def expected_pages(plan: Plan, horizon: int) -> list[tuple[int, str]]:
         (minute, who) for minute in range(0, until + 1, again) if minute or plan.severity == 1 for who in all_of(plan)
     ]
     if plan.severity == 2:
-        pages += [(afters[due], plan.who[step]) for due, step in climbed(plan, min(until, again - 1))]
+        pages += [(minute, plan.who[step]) for minute, step in climbed(plan, min(until, again - 1))]
     if plan.taken is not None:
         mitigated = horizon if plan.mitigated is None else plan.taken + plan.mitigated
         turns = range(plan.taken + plan.mitigation, min(horizon, mitigated) + 1, plan.mitigation)
@@ -228,15 +227,14 @@ def all_of(plan: Plan) -> list[str]:
 
 
 def climbed(plan: Plan, until: int) -> list[tuple[int, int]]:
-    """Of a SEV-2: the rung whose time had come, and the one that was paged then."""
+    """Of a SEV-2: the minute and the rung that was paged in it. A rung without anybody takes no time."""
     found: list[tuple[int, int]] = []
-    first_open = 0
-    for due, after in enumerate(afters_of(plan)):
-        if after <= until and due >= first_open:
-            reached = next((step for step in range(due, len(plan.who)) if plan.who[step] in PEOPLE), None)
-            found += [] if reached is None else [(due, reached)]
-            first_open = len(plan.who) if reached is None else reached + 1
-    return found
+    minute = 0
+    for step, gap in enumerate((*plan.afters, 0)):
+        if plan.who[step] in PEOPLE:
+            found.append((minute, step))
+            minute += gap
+    return [(minute, step) for minute, step in found if minute <= until]
 
 
 def step_of(plan: Plan) -> int:

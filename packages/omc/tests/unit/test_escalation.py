@@ -15,6 +15,7 @@ from omc.incidents.events import (
     AlertJoined,
     Mitigated,
     Noted,
+    PageFailed,
     Reopened,
     Resolved,
     RoleAssigned,
@@ -114,7 +115,7 @@ def test_what_is_less_bad_goes_on_where_it_was() -> None:
 def test_a_rung_on_which_nobody_can_be_reached_is_skipped_at_once_and_that_is_said() -> None:
     unreachable = Person("fay", "Fay", ())
     life = Life(on_call=["nobody is on call", unreachable, PEOPLE["cy"], PEOPLE["dee"]]).open().after(45)
-    assert life.paged() == [(0, "cy"), (45, "dee")]
+    assert life.paged() == [(0, "cy"), (15, "dee")], "the waits for those who aren't there are left out"
     assert life.happened(StepSkipped) == [
         StepSkipped(0, 0, "primary: nobody is on call"),
         StepSkipped(1, 0, "Fay (secondary) has no way to be reached in omc.toml"),
@@ -122,21 +123,27 @@ def test_a_rung_on_which_nobody_can_be_reached_is_skipped_at_once_and_that_is_sa
 
 
 def test_a_page_that_reached_nobody_gives_the_next_rung_its_turn() -> None:
-    life = Life().open().after(2)
-    life.failed[life.pages[0][1].key] = "Ann could not be reached by sms"
-    life.look()
-    assert life.after(20).paged() == [(0, "ann"), (2, "bob")]
-    assert life.after(20).paged() == [(0, "ann"), (2, "bob"), (30, "cy")]
+    life = Life().open().after(2).fails().after(12)
+    assert life.paged() == [(0, "ann"), (2, "bob")]
+    assert life.after(40).paged() == [(0, "ann"), (2, "bob"), (15, "cy"), (30, "dee")]
 
 
 def test_where_every_page_fails_nobody_is_paged_again_before_the_hour() -> None:
     life = Life().open()
     for _ in range(4):
-        life.failed[life.pages[-1][1].key] = "no method reached her"
-        life.look()
+        life.fails()
     assert life.after(59).paged() == [(0, who) for who in EVERYBODY]
     assert life.notices() == [(0, "#incidents")]
     assert len(life.after(1).paged()) == 8
+
+
+def test_several_who_are_on_call_together_are_paged_together() -> None:
+    life = Life(on_call=[(PEOPLE["ann"], PEOPLE["eve"]), *roster("bob", "cy", "dee")]).open()
+    assert life.paged() == [(0, "ann"), (0, "eve")]
+    life.fails().after(5)
+    assert life.paged() == [(0, "ann"), (0, "eve")], "ann may have hers"
+    life.happens(PageFailed("ann", life.pages[0][1].key, "nothing reaches ann."))
+    assert life.paged() == [(0, "ann"), (0, "eve"), (5, "bob")]
 
 
 def test_where_nobody_can_be_reached_a_channel_is_told_and_it_is_tried_again() -> None:
@@ -226,7 +233,7 @@ def test_customers_are_to_be_told_each_half_hour_of_a_sev_1() -> None:
 
 
 HOURS = business_hours(time(9), time(17), "Australia/Sydney", lambda day: day == date(2026, 12, 25))
-IN_HOURS = replace(POLICY, next_business_hour=HOURS)
+IN_HOURS = replace(POLICY, in_business_hours=HOURS)
 
 
 def sydney(text: str) -> datetime:
@@ -246,14 +253,14 @@ def sydney(text: str) -> datetime:
     ],
 )
 def test_business_hours(at: str, expected: str) -> None:
-    assert HOURS(sydney(at)) == sydney(expected)
+    assert HOURS(sydney(at), minutes(0)) == sydney(expected)
 
 
 def test_a_sev_3_waits_for_business_hours_rung_by_rung() -> None:
     life = Life(IN_HOURS, now=sydney("2026-11-23T16:50+11:00")).open(3)
     life.until(sydney("2026-11-24T09:20+11:00"))
     at = [(f"{when:%d %H:%M}", page.recipient) for when, page in life.pages]
-    assert at == [("23 05:50", "ann"), ("23 22:00", "bob"), ("23 22:15", "cy")]
+    assert at == [("23 05:50", "ann"), ("23 22:05", "bob"), ("23 22:20", "cy")]
 
 
 def test_a_sev_3_of_the_night_that_gets_worse_pages_at_once() -> None:

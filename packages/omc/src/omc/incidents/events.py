@@ -155,13 +155,23 @@ class Paged:
 
     person: str
     step: int | None
-    """Which rung of the chain, from 0; None: somebody asked for it."""
+    """Which rung of the chain, from 0; None: somebody asked for it. Several may be on call together on one."""
     round: int
-    """Counts up; a step is paged once in each."""
+    """Counts up; whoever is on a step is paged once in each."""
     key: str
     """``Page.key``."""
     why: str
     """``primary on-call``."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageFailed:
+    """A page reached its person by none of her methods; the first time round, or at all."""
+
+    person: str
+    key: str
+    """``Page.key``."""
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +315,7 @@ Payload: TypeAlias = (
     | Snoozed
     | SnoozeEnded
     | Paged
+    | PageFailed
     | StepSkipped
     | Merged
     | Absorbed
@@ -339,6 +350,7 @@ TYPES = EventTypes(
         "snoozed": Snoozed,
         "snooze ended": SnoozeEnded,
         "paged": Paged,
+        "page failed": PageFailed,
         "step skipped": StepSkipped,
         "merged": Merged,
         "absorbed": Absorbed,

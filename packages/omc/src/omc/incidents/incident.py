@@ -104,8 +104,10 @@ class Paging:
     unmitigated_round: int = 0
     unmitigated_from: int = 0
     """The rung after which the next ones join."""
-    paged: Mapping[tuple[int, int], str] = field(default_factory=dict)
-    """By round and step: the person. Of the present waiting and what has followed on it."""
+    paged: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
+    """By round and step: the people. Of the present waiting and what has followed on it."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Pages that reached nobody, by their key: why. Of the same time."""
     skipped: frozenset[tuple[int, int]] = frozenset()
     """Round and step: nobody was there to be paged, or no method reached her."""
 

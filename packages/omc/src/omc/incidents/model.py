@@ -31,6 +31,7 @@ from omc.incidents.events import (
     Noted,
     Opened,
     Paged,
+    PageFailed,
     PostmortemChanged,
     PostmortemMoved,
     Reopened,
@@ -154,7 +155,8 @@ class _State:
     unmitigated_since: datetime | None = None
     unmitigated_round: int = 0
     unmitigated_from: int = 0
-    paged: dict[tuple[int, int], str] = field(default_factory=dict)
+    paged: dict[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
     skipped: set[tuple[int, int]] = field(default_factory=set)
 
     @property
@@ -173,7 +175,7 @@ class _State:
         """From now on nobody has it: people are paged from the first rung on."""
         self.since, self.first_round = at, self.new_round()
         self.acknowledgement = self.snooze = self.unmitigated_since = self.everybody_at = None
-        self.paged, self.skipped = {}, set()
+        self.paged, self.failed, self.skipped = {}, {}, set()
         if SEVERITIES[self.severity].pages_everybody:
             self.everybody_at, self.everybody_round = at, self.first_round
 
@@ -188,7 +190,7 @@ class _State:
 
     def run_mitigation(self, at: datetime) -> None:
         person = self.acknowledgement.person if self.acknowledgement else ""
-        steps = [step for (_, step), paged in self.paged.items() if paged == person]
+        steps = [step for (_, step), paged in self.paged.items() if person in paged]
         self.unmitigated_from = max(steps or [step for _, step in self.paged], default=0)
         self.unmitigated_since, self.unmitigated_round = at, self.new_round()
 
@@ -207,7 +209,7 @@ def _frozen(state: _State, events: tuple[IncidentEvent, ...]) -> Incident:
     for name, value in values.items():
         if isinstance(value, dict):
             values[name] = dict(value)
-    paging.update(paged=dict(state.paged), skipped=frozenset(state.skipped))
+    paging.update(paged=dict(state.paged), failed=dict(state.failed), skipped=frozenset(state.skipped))
     return Incident(events=events, paging=Paging(**paging), **values)
 
 
@@ -377,9 +379,14 @@ def _snooze_ended(state: _State, event: IncidentEvent, payload: SnoozeEnded) -> 
 
 def _paged(state: _State, _: IncidentEvent, payload: Paged) -> None:
     if payload.step is not None:
-        state.paged[payload.round, payload.step] = payload.person
+        turn = (payload.round, payload.step)
+        state.paged[turn] = (*state.paged.get(turn, ()), payload.person)
         state.skipped.discard((payload.round, payload.step))
         _has_begun(state, payload.round)
+
+
+def _page_failed(state: _State, _: IncidentEvent, payload: PageFailed) -> None:
+    state.failed[payload.key] = payload.why
 
 
 def _step_skipped(state: _State, _: IncidentEvent, payload: StepSkipped) -> None:
@@ -474,6 +481,7 @@ _EFFECTS: Mapping[type, Callable[[_State, IncidentEvent, Any], None]] = {
     Snoozed: _snoozed,
     SnoozeEnded: _snooze_ended,
     Paged: _paged,
+    PageFailed: _page_failed,
     StepSkipped: _step_skipped,
     Merged: _merged,
     Absorbed: _absorbed,

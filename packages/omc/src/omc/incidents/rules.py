@@ -23,6 +23,7 @@ from omc.incidents.events import (
     Noted,
     Opened,
     Paged,
+    PageFailed,
     PostmortemChanged,
     PostmortemMoved,
     Reopened,
@@ -37,6 +38,7 @@ from omc.incidents.events import (
 from omc.incidents.incident import POSTMORTEM_STATES, ROLES, SECTIONS, SEVERITIES, Incident
 
 ALSO_LATER = (
+    PageFailed,
     Noted,
     Captured,
     UpdateSent,

@@ -8,7 +8,7 @@ what is decided is an event, so the next decision goes on from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,7 +31,7 @@ from omc.model.events import Event
 from omc.model.pages import Message, Page
 from omc.model.people import Person
 from omc.responder.messages import nobody_message, page_message, resolved_message, update_message
-from omc.responder.policy import Policy, Resolve, Rung, always
+from omc.responder.policy import Later, Policy, Resolve, Rung, on_the_clock
 from omc.times import format_duration
 
 RETRY = timedelta(minutes=5)
@@ -43,7 +43,6 @@ HEALTH_LIMIT = timedelta(minutes=10)
 REMIND_BEFORE = timedelta(minutes=10)
 """Before customers are to be told, whoever does it is reminded."""
 ACTIONS = ("acknowledge", "snooze", "resolve")
-NONE_FAILED: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +63,15 @@ def due(
     resolve: Resolve,
     now: datetime,
     *,
-    failed: Mapping[str, str] = NONE_FAILED,
     health: Sequence[str] | None = None,
 ) -> Decision:
     """What is due by now.
 
-    ``failed``: pages that reached nobody by any method, by their key, and why. ``health``: what is wrong or unknown
-    with the environment, a sentence each, empty where all is well; None where nobody has looked.
+    ``health``: what is wrong or unknown with the environment, a sentence each, empty where all is well; None where
+    nobody has looked.
     """
     look = _Look(incident, policy, resolve, now)
-    look.decide(failed, health)
+    look.decide(health)
     return look.decision()
 
 
@@ -137,20 +135,19 @@ class _Look:
         self.wants_health = False
         self._paged_now: dict[str, str] = {}
         """By person: as what."""
-        self._failed_rounds: set[int] = set()
 
     def decision(self) -> Decision:
         looks = min(self.looks, default=None) if self.incident.is_open else None
         return Decision(tuple(self.events), tuple(self.pages), looks, self.wants_health)
 
-    def decide(self, failed: Mapping[str, str], health: Sequence[str] | None) -> None:
+    def decide(self, health: Sequence[str] | None) -> None:
         if not self.incident.is_open:
             return
         self._end_snooze()
         if not self._has_ended(health) and self.incident.snooze is None:
             if not self._is_held():
                 self._let_lapse()
-                self._note_failures(failed)
+                self._note_failures()
                 self._page_everybody()
                 self._page_while_waiting()
                 self._page_while_unmitigated()
@@ -212,13 +209,13 @@ class _Look:
         else:
             self._emit(AcknowledgementExpired())
 
-    def _note_failures(self, failed: Mapping[str, str]) -> None:
+    def _note_failures(self) -> None:
+        """A rung on which no page reached anybody has had its turn."""
         paging = self.incident.paging
-        for (number, step), person in paging.paged.items():
-            why = failed.get(self._key(number, step, person))
-            if why is not None and (number, step) not in paging.skipped:
-                self._skip(number, step, why)
-                self._failed_rounds.add(number)
+        for (number, step), people in paging.paged.items():
+            reasons = [paging.failed.get(self._key(number, step, person)) for person in people]
+            if (number, step) not in paging.skipped and None not in reasons:
+                self._skip(number, step, " ".join(str(reason) for reason in reasons))
 
     # ── Whom it pages ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -236,11 +233,11 @@ class _Look:
         paging = self.incident.paging
         if paging.since is None:
             return
-        start = self._in_hours(paging.since)
+        start = self._later(paging.since)
         if self.now < start:
             self.looks.append(start)
             return
-        passes, again = self._passes(start)
+        passes, again = self._turns(start, self.policy.again)
         self.looks.append(again)
         if passes or SEVERITIES[self.incident.severity].pages_everybody:
             self._wave(paging.first_round + passes)
@@ -266,7 +263,7 @@ class _Look:
             return self._page_first(paging.unmitigated_round, steps[paging.unmitigated_from + 1 :])
         if paging.since is None:
             return False
-        passes, _ = self._passes(self._in_hours(paging.since))
+        passes, _ = self._turns(self._later(paging.since), self.policy.again)
         return self._page_first(paging.first_round + passes, steps)
 
     def _wave(self, number: int) -> None:
@@ -277,17 +274,18 @@ class _Look:
         self._unless_reached(number, everybody=True)
 
     def _climb(self, number: int, start: datetime) -> None:
-        """Each rung when its time has come, or at once when those below it reach nobody."""
-        steps = range(len(self.policy.chain))
-        if number in self._failed_rounds:
-            self._page_first(number, steps)
-        for rung, at in zip(self.policy.chain, self._times(start), strict=False):
-            if not self._is_open(number, rung.step):
-                continue
+        """Each rung when its time has come. Where one reaches nobody the wait for its answer is left out: those after
+        it come earlier by that much."""
+        at, before = start, timedelta()
+        for rung in self.policy.chain:
+            if rung.step and (number, rung.step - 1) not in self.incident.paging.skipped:
+                at = self._later(at, rung.after - before)
+            before = rung.after
             if self.now < at:
                 self.looks.append(at)
                 break
-            self._page_first(number, steps[rung.step :])
+            if self._is_open(number, rung.step):
+                self._page_step(number, rung.step)
         self._unless_reached(number, everybody=False)
 
     def _page_first(self, number: int, steps: Iterable[int]) -> bool:
@@ -301,9 +299,10 @@ class _Look:
         if is_taken or self._reached(number) or not any(each == number for each, _ in paging.skipped):
             return
         for rung in self.policy.chain:
-            if (number, rung.step) in paging.paged or not isinstance(self._person(rung), Person):
+            if (number, rung.step) in paging.paged or not self._people(rung)[0]:
                 continue
-            if self._page_step(number, rung.step) and not everybody:
+            self._page_step(number, rung.step)
+            if not everybody:
                 break
         if self._reached(number):
             return
@@ -316,33 +315,43 @@ class _Look:
     def _page_step(self, number: int, step: int) -> bool:
         """Page whoever is on a rung, or say why nobody was; whether somebody was."""
         rung = self.policy.chain[step]
-        found = self._person(rung)
-        if isinstance(found, str):
-            self._skip(number, step, found)
-            return False
-        if found.id in self._paged_now:
-            self._skip(number, step, f"{found.name} is paged already as {self._paged_now[found.id]}")
-            return False
-        key = self._key(number, step, found.id)
-        self._paged_now[found.id] = rung.role
-        self._emit(Paged(found.id, step, number, key, rung.role))
-        self.pages.append(_page(self.incident, key, found, page_message(self.incident, rung.role, self.now)))
-        return True
+        people, reasons = self._people(rung)
+        for person in people:
+            key = self._key(number, step, person.id)
+            self._paged_now[person.id] = rung.role
+            self._emit(Paged(person.id, step, number, key, rung.role))
+            self.pages.append(_page(self.incident, key, person, page_message(self.incident, rung.role, self.now)))
+        if not people:
+            self._skip(number, step, "; ".join(reasons))
+        return bool(people)
 
-    def _person(self, rung: Rung) -> Person | str:
-        """Who can be paged on a rung, or why nobody can."""
+    def _people(self, rung: Rung) -> tuple[list[Person], list[str]]:
+        """Who is to be paged on a rung, and why others of it aren't."""
+        reachable, reasons = self._reachable(rung)
+        held = self.incident.acknowledgement
+        people = []
+        for person in reachable:
+            if held is not None and held.person == person.id:
+                reasons.append(f"{person.name} ({rung.role}) has it already")
+            elif person.id in self._paged_now:
+                reasons.append(f"{person.name} is paged already as {self._paged_now[person.id]}")
+            else:
+                people.append(person)
+        return people, reasons
+
+    def _reachable(self, rung: Rung) -> tuple[list[Person], list[str]]:
+        """Who is on a rung and has a way to be reached, and why others of it haven't."""
         try:
             found = self.resolve(rung, self.now)
         except Exception as error:  # noqa: BLE001 - a mistake in a rota must not keep the next rung from being paged
-            return f"who is {rung.role} couldn't be read: {type(error).__name__}: {error}"
+            return [], [f"who is {rung.role} couldn't be read: {type(error).__name__}: {error}"]
         if isinstance(found, str):
-            return f"{rung.role}: {found}"
-        if not found.contacts:
-            return f"{found.name} ({rung.role}) has no way to be reached in omc.toml"
-        held = self.incident.acknowledgement
-        if held is not None and held.person == found.id:
-            return f"{found.name} ({rung.role}) has it already"
-        return found
+            return [], [f"{rung.role}: {found}"]
+        everybody = (found,) if isinstance(found, Person) else found
+        reasons = [
+            f"{each.name} ({rung.role}) has no way to be reached in omc.toml" for each in everybody if not each.contacts
+        ]
+        return [each for each in everybody if each.contacts], reasons if everybody else [f"{rung.role}: nobody"]
 
     # ── Customers ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -350,7 +359,7 @@ class _Look:
         since = self.incident.customers_since
         if since is None:
             return
-        missed, due_at = _turns(since, self.policy.customers, self.now, always)
+        missed, due_at = _turns(since, self.policy.customers, self.now, on_the_clock)
         if missed:
             why = f"{missed} updates in a row" if missed > 1 else ""
             self._emit(UpdateSkipped(due_at - self.policy.customers, why))
@@ -376,11 +385,7 @@ class _Look:
             person = self.policy.persons.get(id_ or "")
             if person is not None and person.contacts:
                 return person
-        for rung in self.policy.chain:
-            found = self._person(rung)
-            if isinstance(found, Person):
-                return found
-        return None
+        return next((people[0] for rung in self.policy.chain if (people := self._reachable(rung)[0])), None)
 
     # ── What all of that needs ──────────────────────────────────────────────────────────────────────────────────
 
@@ -406,42 +411,27 @@ class _Look:
         paging = self.incident.paging
         return sum(1 for each in paging.paged if each[0] == number and each not in paging.skipped)
 
-    def _times(self, start: datetime) -> list[datetime]:
-        """When each rung has its turn, and at the end when all have it again. Time that ends outside of the hours goes
-        on where the next ones begin."""
-        times, before = [start], timedelta()
-        for after in (*(rung.after for rung in self.policy.chain[1:]), self.policy.again):
-            times.append(self._in_hours(times[-1] + (after - before)))
-            before = after
-        return times
-
     def _passes(self, start: datetime) -> tuple[int, datetime]:
         """How often all of the chain have had their turn again, and when they next have."""
-        again = self._times(start)[-1]
-        if self.now < again:
-            return 0, again
-        passes, following = self._turns(again, self.policy.again)
-        return passes + 1, following
+        return self._turns(start, self.policy.again)
 
-    def _in_hours(self, at: datetime) -> datetime:
-        return self._hours()(at)
+    def _later(self, at: datetime, length: timedelta = timedelta()) -> datetime:
+        return self._clock()(at, length)
 
-    def _hours(self) -> Callable[[datetime], datetime]:
+    def _clock(self) -> Later:
         waits = SEVERITIES[self.incident.severity].waits_for_business_hours
-        return self.policy.next_business_hour if waits else always
+        return self.policy.in_business_hours if waits else on_the_clock
 
     def _turns(self, start: datetime, length: timedelta) -> tuple[int, datetime]:
-        return _turns(start, length, self.now, self._hours())
+        return _turns(start, length, self.now, self._clock())
 
 
-def _turns(
-    start: datetime, length: timedelta, now: datetime, in_hours: Callable[[datetime], datetime]
-) -> tuple[int, datetime]:
-    """How often a time has passed since the start, and when it next has; each end waits for the hours."""
-    if in_hours is always:
+def _turns(start: datetime, length: timedelta, now: datetime, later: Later) -> tuple[int, datetime]:
+    """How often a time has passed since the start, and when it next has."""
+    if later is on_the_clock:
         count = max(0, (now - start) // length)
         return count, start + (count + 1) * length
     count, at = 0, start
-    while (following := in_hours(at + length)) <= now:
+    while (following := later(at, length)) <= now:
         count, at = count + 1, following
     return count, following

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
@@ -23,14 +23,15 @@ class Rung:
     """Without an acknowledgement."""
 
 
-Resolve: TypeAlias = Callable[[Rung, datetime], Person | str]
-"""Who is on a rung at a time; or why nobody is, as the end of a sentence: ``nobody is on call``."""
-NextBusinessHour: TypeAlias = Callable[[datetime], datetime]
-"""The time itself where it is in business hours; else when the next ones begin."""
+Resolve: TypeAlias = Callable[[Rung, datetime], Person | Sequence[Person] | str]
+"""Who is on a rung at a time, one or several together; or why nobody is, in a sentence."""
+Later: TypeAlias = Callable[[datetime, timedelta], datetime]
+"""The moment at which so much time has passed since another, of the time that counts."""
 
 
-def always(at: datetime) -> datetime:
-    return at
+def on_the_clock(at: datetime, length: timedelta) -> datetime:
+    """All time counts."""
+    return at + length
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Policy:
     """An alert that fires again within so long after the end opens the same incident again."""
     customers: timedelta = timedelta(minutes=30)
     """In a SEV-1 customers are told in each such time."""
-    next_business_hour: NextBusinessHour = always
+    in_business_hours: Later = on_the_clock
+    """For what waits for business hours: only time within them counts."""
     persons: Mapping[str, Person] = field(default_factory=dict)
     """By id."""
     channel: ContactMethod | None = None
@@ -73,31 +75,36 @@ def policy_of(stack: Stack, is_holiday: Callable[[date], bool] = lambda _: False
         quiet=timedelta(minutes=on_call.quiet_minutes),
         reopen=timedelta(minutes=on_call.reopen_minutes),
         customers=timedelta(minutes=on_call.customer_update_minutes),
-        next_business_hour=business_hours(begin, end, stack.time_zone, is_holiday),
+        in_business_hours=business_hours(begin, end, stack.time_zone, is_holiday),
         persons=stack.persons,
         channel=ContactMethod(Channel.SLACK, stack.channels.incidents),
         zone=stack.time_zone,
     )
 
 
-def business_hours(
-    begin: time, end: time, zone: str, is_holiday: Callable[[date], bool] = lambda _: False
-) -> NextBusinessHour:
+def business_hours(begin: time, end: time, zone: str, is_holiday: Callable[[date], bool] = lambda _: False) -> Later:
     """Monday to Friday from ``begin`` to before ``end`` by the zone's clock, but for holidays."""
     place = ZoneInfo(zone)
 
-    def next_hour(at: datetime) -> datetime:
-        local = at.astimezone(place)
-        day = local.date()
+    def hours_at(at: datetime) -> tuple[datetime, datetime]:
+        """Those that are open then, or else the next ones."""
+        day = at.astimezone(place).date()
         for _ in range(MAX_DAYS_OFF):
-            if day.weekday() < SATURDAY and not is_holiday(day):
-                opens, closes = (datetime.combine(day, each, place).astimezone(at.tzinfo) for each in (begin, end))
-                if at < closes:
-                    return max(at, opens)
+            opens, closes = (datetime.combine(day, each, place).astimezone(at.tzinfo) for each in (begin, end))
+            if day.weekday() < SATURDAY and not is_holiday(day) and at < closes:
+                return opens, closes
             day += timedelta(days=1)
-        return at  # a calendar without a working day: rather now than never
+        return at, at + timedelta(days=365)  # a calendar without a working day: rather now than never
 
-    return next_hour
+    def later(at: datetime, length: timedelta) -> datetime:
+        while True:
+            opens, closes = hours_at(at)
+            at = max(at, opens)
+            if at + length < closes:
+                return at + length
+            at, length = closes, length - (closes - at)
+
+    return later
 
 
 SATURDAY = 5
