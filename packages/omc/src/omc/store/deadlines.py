@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Index, delete, select
+from sqlalchemy import Index, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -66,6 +66,17 @@ def take_due(transaction: Transaction, kinds: Sequence[str], environments: Seque
         transaction.session.execute(delete(Deadline).where(*_is(found.kind, found.environment, found.subject)))
         transaction.session.expunge(found)
     return found
+
+
+def due_environments(session: Session, kinds: Sequence[str], environments: Sequence[str], now: datetime) -> list[str]:
+    """Those in which one is due, the longest due first. A look, so that whoever has nothing to do writes nothing."""
+    query = (
+        select(Deadline.environment)
+        .where(Deadline.kind.in_(kinds), Deadline.environment.in_(environments), Deadline.due_at <= now)
+        .group_by(Deadline.environment)
+        .order_by(func.min(Deadline.due_at))
+    )
+    return list(session.scalars(query))
 
 
 def overdue(session: Session, before: datetime) -> list[Deadline]:

@@ -6,6 +6,7 @@ next one, which sends it again with the same key.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -80,3 +81,18 @@ def of_incident(session: Session, environment: str, incident: int) -> list[Outbo
     """The pages of an incident, oldest first."""
     query = select(OutboxRow).where(OutboxRow.environment == environment, OutboxRow.incident == incident)
     return list(session.scalars(query.order_by(OutboxRow.created_at, OutboxRow.key)))
+
+
+def withdraw(transaction: Transaction, environment: str, incident: int, keys: Collection[str] | None = None) -> int:
+    """Send none of an incident's pages that are still waiting, or none of these; how many that were. One that is being
+    sent just now may still arrive."""
+    query = select(OutboxRow).where(
+        OutboxRow.environment == environment, OutboxRow.incident == incident, OutboxRow.state == WAITING
+    )
+    if keys is not None:
+        query = query.where(OutboxRow.key.in_(keys))
+    rows = transaction.session.scalars(query.order_by(OutboxRow.key).with_for_update()).all()
+    for row in rows:
+        row.state = WITHDRAWN
+        transaction.record("page.withdrawn", row)
+    return len(rows)

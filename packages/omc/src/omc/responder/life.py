@@ -1,0 +1,418 @@
+"""An incident's life in the store: what time brings (``look``), and what people and alerts do.
+
+A look takes one deadline, decides, and writes the events, the pages and the next deadline in one transaction: all of
+it, or nothing. What people do is an event after which a responder looks at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from omc.errors import OmcError, Refused, WrongUse
+from omc.incidents.events import (
+    AUTOMATIC,
+    TYPES,
+    Absorbed,
+    Acknowledged,
+    AlertEnded,
+    AlertJoined,
+    AlertLeft,
+    Merged,
+    Mitigated,
+    Noted,
+    Paged,
+    PageFailed,
+    Payload,
+    Reopened,
+    Resolved,
+    SeverityChanged,
+    Snoozed,
+    Unmerged,
+    stream_of,
+)
+from omc.incidents.incident import SEVERITIES, Incident
+from omc.incidents.model import apply
+from omc.model.pages import Page
+from omc.model.people import Person
+from omc.output.text import line
+from omc.responder.escalation import Decision, due, page_next, page_person, resolution_pages
+from omc.responder.policy import Policy, Resolve
+from omc.store import eventlog
+from omc.store.deadlines import due_environments, set_deadline, take_due
+from omc.store.incidents import ESCALATION, added, decide, find, opened, required
+from omc.store.opened import Store, Transaction
+from omc.store.outbox import enqueue, withdraw
+from omc.times import format_duration
+
+HEALTH_LEASE = timedelta(minutes=2)
+"""So long one process looks how an environment is; then another does."""
+MAX_FINDINGS = 10
+"""What is wrong with an environment, as far as an incident says it."""
+
+Health = Callable[[], Sequence[str]]
+"""What is wrong or unknown with an environment, a sentence each; empty: all is well. Asked outside of transactions."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnCallContext:
+    """What a look at an environment's incidents needs."""
+
+    policy: Policy
+    resolve: Resolve
+    health: Health
+
+
+# ── What time brings ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def look(store: Store, environments: Sequence[str], context_of: Callable[[str], OnCallContext]) -> bool:
+    """Take one deadline that is due, and do what follows from it; whether there was one."""
+    with store.reading() as session:
+        waiting = due_environments(session, [ESCALATION], environments, store.now())
+    for environment in waiting:
+        context = context_of(environment)
+        taken = decide(store, environment, AUTOMATIC, lambda transaction: _taken(transaction, environment, context))  # noqa: B023 - called at once
+        if taken is None:
+            continue
+        number, wants_health = taken
+        if wants_health:
+            verify(store, environment, number, context)
+        return True
+    return False
+
+
+def _taken(transaction: Transaction, environment: str, context: OnCallContext) -> tuple[int, bool] | None:
+    """Which incident's deadline was taken, and whether it is over if all is well; None where none was due."""
+    deadline = take_due(transaction, [ESCALATION], [environment])
+    if deadline is None:
+        return None
+    number = int(deadline.subject)
+    incident = find(transaction.session, environment, number)
+    if incident is None:
+        return number, False
+    decision = due(incident, context.policy, context.resolve, transaction.at)
+    perform(transaction, incident, decision)
+    if decision.wants_health:
+        # Whoever looks may die; the deadline stays, so that another does.
+        set_deadline(transaction, ESCALATION, environment, str(number), transaction.at + HEALTH_LEASE)
+    return number, decision.wants_health
+
+
+def verify(store: Store, environment: str, number: int, context: OnCallContext) -> None:
+    """Look how the environment is, and decide with that whether the incident is over."""
+    try:
+        findings = tuple(line(each) for each in context.health())[:MAX_FINDINGS]
+    except OmcError as error:
+        findings = (f"unknown: {line(error.message)}",)
+    except Exception as error:  # noqa: BLE001 - a mistake in a check must end no responder; it is not known then
+        findings = (f"unknown: {type(error).__name__}: {line(str(error))}",)
+
+    def act(transaction: Transaction) -> None:
+        incident = required(transaction.session, environment, number)
+        perform(transaction, incident, due(incident, context.policy, context.resolve, transaction.at, health=findings))
+
+    decide(store, environment, AUTOMATIC, act)
+
+
+def perform(transaction: Transaction, incident: Incident, decision: Decision) -> Incident:
+    """Write down what was decided: events, pages, and when to look again."""
+    if any(isinstance(each, Resolved) for each in decision.events):
+        withdraw(transaction, incident.environment, incident.number)
+    for payload in decision.events:
+        incident = _appended(transaction, incident, payload)
+    for page in decision.pages:
+        enqueue(transaction, page)
+    if decision.next_look is not None:
+        set_deadline(transaction, ESCALATION, incident.environment, str(incident.number), decision.next_look)
+    return incident
+
+
+def _appended(transaction: Transaction, incident: Incident, payload: Payload) -> Incident:
+    stream = stream_of(incident.environment, incident.number)
+    return apply(incident, eventlog.append(transaction, TYPES, stream, payload, seen=len(incident.events)))
+
+
+def note_undelivered(transaction: Transaction, page: Page, why: str) -> None:
+    """Within the transaction that writes down that a page reached nobody: the next one has his turn at once."""
+    if page.incident is None or not page.key.startswith("page:"):
+        return
+    incident = find(transaction.session, page.environment, page.incident)
+    if incident is None or any(
+        isinstance(each.payload, PageFailed) and each.payload.key == page.key for each in incident.events
+    ):
+        return
+    added(transaction, incident, PageFailed(page.recipient, page.key, why))
+
+
+# ── What people do ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Doer:
+    """Who does something, as it is recorded."""
+
+    name: str
+    link: str | None = None
+    person: str = ""
+    """Her id in ``[people]``; empty where she isn't in it."""
+
+    @property
+    def id(self) -> str:
+        return self.person or self.name
+
+
+QUIETENING = (Acknowledged, Mitigated, Snoozed)
+"""After these nobody else has to be woken up for it."""
+
+
+def act(store: Store, environment: str, number: int, doer: Doer, *payloads: Payload) -> Incident:
+    """Events by a person; what the incident comes to then. ``Refused`` where one may not follow."""
+
+    def attempt(transaction: Transaction) -> Incident:
+        incident = required(transaction.session, environment, number)
+        for payload in payloads:
+            if isinstance(payload, Resolved | Merged):
+                withdraw(transaction, environment, number)
+            elif isinstance(payload, QUIETENING) and not SEVERITIES[incident.severity].pages_everybody:
+                withdraw(transaction, environment, number, escalation_keys(incident))
+        return added(transaction, incident, *payloads, link=doer.link)
+
+    return decide(store, environment, doer.name, attempt)
+
+
+def escalation_keys(incident: Incident) -> list[str]:
+    """The pages that were sent since the chain gave them, and not since somebody asked for them."""
+    pages = [each.payload for each in incident.events if isinstance(each.payload, Paged)]
+    return [page.key for page in pages if page.step is not None]
+
+
+def acknowledge(store: Store, environment: str, number: int, doer: Doer, policy: Policy) -> Incident:
+    """Somebody takes it."""
+    until = store.now() + policy.acknowledgement if policy.acknowledgement is not None else None
+    return act(store, environment, number, doer, Acknowledged(doer.id, until))
+
+
+def snooze(
+    store: Store,
+    environment: str,
+    number: int,
+    doer: Doer,
+    until: datetime,
+    why: str,
+    *,
+    if_still_firing: bool = False,
+) -> Incident:
+    """Nobody is paged until then."""
+    return act(store, environment, number, doer, Snoozed(until, why, if_still_firing))
+
+
+def until_business_hours(policy: Policy, now: datetime) -> datetime:
+    """When the next business hours begin: those of the next day where they are open now."""
+    opens = policy.in_business_hours(now, timedelta())
+    if opens > now:
+        return opens
+    at = now
+    while (opens := policy.in_business_hours(at, timedelta())) == at and at - now < timedelta(days=1):
+        at += timedelta(minutes=15)
+    return opens
+
+
+def page(store: Store, environment: str, number: int, doer: Doer, people: Sequence[Person], why: str = "") -> Incident:
+    """Page these people now, whatever the chain says. ``WrongUse`` where one has no way to be reached."""
+    for person in people:
+        if not person.contacts:
+            raise WrongUse(f"{person.name} has no way to be reached: give her contacts in [people.{person.id}].")
+
+    def attempt(transaction: Transaction) -> Incident:
+        incident = required(transaction.session, environment, number)
+        _require_open(incident)
+        for person in people:
+            reason = f"asked for by {doer.id}" + (f": {why}" if why else "")
+            incident = perform(transaction, incident, page_person(incident, person, reason, transaction.at))
+        return incident
+
+    return decide(store, environment, doer.name, attempt)
+
+
+def escalate(store: Store, environment: str, number: int, doer: Doer, policy: Policy, resolve: Resolve) -> Incident:
+    """Page the next in the chain now."""
+
+    def attempt(transaction: Transaction) -> Incident:
+        incident = required(transaction.session, environment, number)
+        _require_open(incident)
+        decision = page_next(incident, policy, resolve, transaction.at)
+        incident = perform(transaction, incident, decision)
+        return added(transaction, incident, Noted(f"escalated by {doer.id}"))
+
+    return decide(store, environment, doer.name, attempt)
+
+
+def resolve_by_hand(
+    store: Store,
+    environment: str,
+    number: int,
+    doer: Doer,
+    how: str,
+    policy: Policy,
+    health: Health,
+    override: str | None = None,
+) -> Incident:
+    """End it. One that came from alerts ends only when these have been quiet and all is well, or with a reason."""
+    with store.reading() as session:
+        incident = required(session, environment, number)
+    findings: Sequence[str] = ()
+    if incident.is_open and incident.alerts and not override:
+        reason = not_quiet(incident, policy, store.now())
+        if reason is None:
+            try:
+                findings = health()
+            except OmcError as error:
+                findings = (f"unknown: {error.message}",)
+        if reason is None and findings:
+            reason = "health couldn't be verified: " + "; ".join(line(each) for each in findings[:3])
+        if reason is not None:
+            raise Refused(
+                f"Incident {number} of {environment} isn't over: {reason.rstrip('.')}. Nothing was recorded. "
+                "To proceed anyway: --override REASON"
+            )
+    text = f"{how} (without verification: {override})" if override and incident.alerts else how
+
+    def attempt(transaction: Transaction) -> Incident:
+        now = required(transaction.session, environment, number)
+        if not override and now.is_open and now.alerts and (reason := not_quiet(now, policy, transaction.at)):
+            raise Refused(f"Incident {number} of {environment} isn't over: {reason}. Nothing was recorded.")
+        withdraw(transaction, environment, number)
+        ended = added(transaction, now, Resolved(text), link=doer.link)
+        for notice in resolution_pages(ended, policy):
+            if notice.recipient != doer.person:
+                enqueue(transaction, notice)
+        return ended
+
+    return decide(store, environment, doer.name, attempt)
+
+
+def not_quiet(incident: Incident, policy: Policy, now: datetime) -> str | None:
+    """Why an incident with alerts may not be over yet, as the end of a sentence; None where it may."""
+    if incident.firing:
+        names = ", ".join(alert.name for alert in incident.firing[:3])
+        return f"{len(incident.firing)} of its alerts fire: {names}"
+    quiet = incident.quiet_since
+    if quiet is not None and now < quiet + policy.quiet:
+        return (
+            f"its last alert ended {format_duration(now - quiet)} ago, and {format_duration(policy.quiet)} are needed"
+        )
+    return None
+
+
+def _require_open(incident: Incident) -> None:
+    if not incident.is_open:
+        raise Refused(f"Incident {incident.number} of {incident.environment} isn't open; nobody was paged.")
+
+
+# ── What alerts do: within a transaction of whoever takes them in ───────────────────────────────────────────────
+
+
+def may_reopen(incident: Incident, key: str, policy: Policy, now: datetime) -> bool:
+    """Whether an alert that fires again opens a resolved incident again."""
+    return (
+        incident.resolved_at is not None
+        and incident.merged_into is None
+        and key in incident.alerts
+        and now - incident.resolved_at <= policy.reopen
+    )
+
+
+def join(transaction: Transaction, incident: Incident, alert: AlertJoined, policy: Policy) -> Incident:
+    """An alert fires that belongs to the incident. It gets worse with it, and is open again if it was over.
+    ``Refused`` where it was over for too long (``may_reopen``)."""
+    if not incident.is_open and may_reopen(incident, alert.key, policy, transaction.at):
+        incident = added(transaction, incident, Reopened(f"{alert.name} fires again"))
+    incident = added(transaction, incident, alert)
+    if alert.severity is not None and alert.severity in SEVERITIES and alert.severity < incident.severity:
+        incident = added(transaction, incident, SeverityChanged(alert.severity))
+    return incident
+
+
+def end_alert(transaction: Transaction, incident: Incident, key: str) -> Incident:
+    """An alert of the incident's has ended; told twice, or of one that left, nothing happens."""
+    found = incident.alerts.get(key)
+    return added(transaction, incident, AlertEnded(key)) if found is not None and found.is_firing else incident
+
+
+# ── Merging and splitting ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def merge(store: Store, environment: str, number: int, into: int, doer: Doer) -> Incident:
+    """Have an incident go on in another one, with the alerts that fire; the other one as it is then."""
+
+    def attempt(transaction: Transaction) -> Incident:
+        source = required(transaction.session, environment, number)
+        target = required(transaction.session, environment, into)
+        alerts = source.firing
+        withdraw(transaction, environment, number)
+        for alert in alerts:
+            source = added(transaction, source, AlertLeft(alert.key, into))
+        added(transaction, source, Merged(into), link=doer.link)
+        target = added(transaction, target, Absorbed(number, tuple(alert.key for alert in alerts)), link=doer.link)
+        for alert in alerts:
+            target = added(transaction, target, AlertJoined(alert.key, alert.name, alert.severity, alert.service))
+        if source.severity < target.severity:
+            target = added(transaction, target, SeverityChanged(source.severity))
+        return target
+
+    return decide(store, environment, doer.name, attempt)
+
+
+def unmerge(store: Store, environment: str, number: int, doer: Doer) -> Incident:
+    """Undo a merging: the incident goes on by itself, with the alerts that it had brought and that fire still."""
+
+    def attempt(transaction: Transaction) -> Incident:
+        source = required(transaction.session, environment, number)
+        if source.merged_into is None:
+            raise Refused(f"Incident {number} of {environment} isn't merged into another one; nothing was recorded.")
+        into = source.merged_into
+        target = required(transaction.session, environment, into)
+        brought = target.absorbed.get(number, ())
+        alerts = [alert for alert in target.firing if alert.key in brought]
+        for alert in alerts:
+            target = added(transaction, target, AlertLeft(alert.key, number))
+        added(transaction, target, Unmerged(number), link=doer.link)
+        source = added(transaction, source, Unmerged(into), link=doer.link)
+        for alert in alerts:
+            source = added(transaction, source, AlertJoined(alert.key, alert.name, alert.severity, alert.service))
+        return source
+
+    return decide(store, environment, doer.name, attempt)
+
+
+def split(
+    store: Store,
+    environment: str,
+    number: int,
+    keys: Sequence[str],
+    summary: str,
+    doer: Doer,
+    severity: int | None = None,
+) -> Incident:
+    """Have some of an incident's alerts be an incident of their own; that one."""
+
+    def attempt(transaction: Transaction) -> Incident:
+        source = required(transaction.session, environment, number)
+        unknown = [key for key in keys if key not in source.alerts]
+        if unknown or not keys:
+            known = ", ".join(f"{alert.key} ({alert.name})" for alert in source.alerts.values()) or "none"
+            raise WrongUse(f"Incident {number} of {environment} has no alert {' '.join(unknown)}; it has {known}.")
+        alerts = [source.alerts[key] for key in dict.fromkeys(keys)]
+        if len(alerts) == len(source.alerts):
+            raise Refused(f"Nothing would be left of incident {number} of {environment}; nothing was recorded.")
+        joined = [AlertJoined(each.key, each.name, each.severity, each.service) for each in alerts]
+        made = opened(transaction, environment, severity or source.severity, summary, joined, link=doer.link)
+        for alert in alerts:
+            if not alert.is_firing:
+                made = added(transaction, made, AlertEnded(alert.key))
+            source = added(transaction, source, AlertLeft(alert.key, made.number), link=doer.link)
+        return made
+
+    return decide(store, environment, doer.name, attempt)
