@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from omc.errors import OmcError, Refused, WrongUse
 from omc.incidents.events import (
     AUTOMATIC,
-    TYPES,
     Absorbed,
     Acknowledged,
     AlertEnded,
@@ -30,18 +29,15 @@ from omc.incidents.events import (
     SeverityChanged,
     Snoozed,
     Unmerged,
-    stream_of,
 )
 from omc.incidents.incident import SEVERITIES, Incident
-from omc.incidents.model import apply
 from omc.model.pages import Page
 from omc.model.people import Person
 from omc.output.text import line
 from omc.responder.escalation import Decision, due, page_next, page_person, resolution_pages
 from omc.responder.policy import Policy, Resolve
-from omc.store import eventlog
-from omc.store.deadlines import due_environments, set_deadline, take_due
-from omc.store.incidents import ESCALATION, added, decide, find, opened, required
+from omc.store.deadlines import clear_deadline, due_environments, set_deadline, take_due
+from omc.store.incidents import ESCALATION, added, decide, find, opened, recorded, required
 from omc.store.opened import Store, Transaction
 from omc.store.outbox import enqueue, withdraw
 from omc.times import format_duration
@@ -120,18 +116,15 @@ def perform(transaction: Transaction, incident: Incident, decision: Decision) ->
     """Write down what was decided: events, pages, and when to look again."""
     if any(isinstance(each, Resolved) for each in decision.events):
         withdraw(transaction, incident.environment, incident.number)
-    for payload in decision.events:
-        incident = _appended(transaction, incident, payload)
+    incident = recorded(transaction, incident, *decision.events)
     for page in decision.pages:
         enqueue(transaction, page)
+    subject = str(incident.number)
     if decision.next_look is not None:
-        set_deadline(transaction, ESCALATION, incident.environment, str(incident.number), decision.next_look)
+        set_deadline(transaction, ESCALATION, incident.environment, subject, decision.next_look)
+    elif not incident.is_open:
+        clear_deadline(transaction, ESCALATION, incident.environment, subject)
     return incident
-
-
-def _appended(transaction: Transaction, incident: Incident, payload: Payload) -> Incident:
-    stream = stream_of(incident.environment, incident.number)
-    return apply(incident, eventlog.append(transaction, TYPES, stream, payload, seen=len(incident.events)))
 
 
 def note_undelivered(transaction: Transaction, page: Page, why: str) -> None:

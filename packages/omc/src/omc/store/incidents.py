@@ -85,10 +85,16 @@ def opened(
 def added(transaction: Transaction, incident: Incident, *payloads: Payload, link: str | None = None) -> Incident:
     """Within a transaction (``decide``): the incident with these events, each of which must be allowed to follow. What
     is due then is looked at as soon as the transaction has ended."""
+    incident = recorded(transaction, incident, *payloads, link=link)
+    wake(transaction, incident.environment, incident.number)
+    return incident
+
+
+def recorded(transaction: Transaction, incident: Incident, *payloads: Payload, link: str | None = None) -> Incident:
+    """As ``added``, of events after which nothing is due that wasn't before."""
     for payload in payloads:
         stream, seen = stream_of(incident.environment, incident.number), len(incident.events)
         incident = apply(incident, eventlog.append(transaction, TYPES, stream, payload, seen=seen, link=link))
-    wake(transaction, incident.environment, incident.number)
     return incident
 
 

@@ -10,6 +10,7 @@ from omc.store.models import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -29,3 +30,9 @@ def ended_deploys(session: Session, environment: str, most: int = 200) -> Sequen
     """The runs of ``omc deploy`` that have ended, oldest first."""
     query = select(Run).where(Run.environment == environment, Run.procedure == "deploy", Run.state == "ended")
     return session.execute(query.order_by(Run.created_at.desc()).limit(most)).scalars().all()[::-1]
+
+
+def runs_since(session: Session, environment: str, since: datetime, most: int = 50) -> Sequence[Run]:
+    """An environment's runs that were made since then, the newest first."""
+    query = select(Run).where(Run.environment == environment, Run.created_at >= since)
+    return session.scalars(query.order_by(Run.created_at.desc()).limit(most)).all()
