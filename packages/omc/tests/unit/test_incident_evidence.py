@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -105,7 +106,12 @@ def test_what_can_not_be_read_is_unknown_and_costs_nothing_else() -> None:
     environment = release_world.environment()
     unopened: Any = None
     store = Store(StoreLocation(), unopened, lambda: START)
-    parts = {"denied": denied, "broken": broken, "stuck": stuck, "fine": fine}
+    parts: dict[str, Callable[..., tuple[str, ...]]] = {
+        "denied": denied,
+        "broken": broken,
+        "stuck": stuck,
+        "fine": fine,
+    }
     found = {each.what: each for each in read_evidence(environment, store, parts, limit=1)}
     STUCK.set()
     assert found["denied"].unknown == "ecs:ListTasks is missing."

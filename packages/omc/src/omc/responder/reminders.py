@@ -1,0 +1,74 @@
+"""Action items of post-mortems: their owners are reminded when one is due, and each week from then until it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from omc.incidents.events import AUTOMATIC, ActionItem, ActionItemDone, ActionItemReminded
+from omc.incidents.incident import Incident
+from omc.model.pages import Page
+from omc.responder.life import Doer
+from omc.responder.messages import action_item_message
+from omc.responder.policy import Policy
+from omc.store.deadlines import clear_deadline, due_environments, set_deadline, take_due
+from omc.store.incidents import decide, find, recorded, required
+from omc.store.opened import Store, Transaction
+from omc.store.outbox import enqueue
+
+ACTION_ITEM = "action item"
+"""The deadline at which an owner is reminded."""
+AGAIN = timedelta(days=7)
+
+
+def add_action_item(store: Store, environment: str, number: int, doer: Doer, item: ActionItem) -> Incident:
+    """Keep an action item, or change the one of the same id."""
+
+    def attempt(transaction: Transaction) -> Incident:
+        incident = recorded(transaction, required(transaction.session, environment, number), item, link=doer.link)
+        set_deadline(transaction, ACTION_ITEM, environment, f"{number}/{item.id}", max(item.due, transaction.at))
+        return incident
+
+    return decide(store, environment, doer.name, attempt)
+
+
+def end_action_item(store: Store, environment: str, number: int, doer: Doer, id_: str) -> Incident:
+    """It is done."""
+
+    def attempt(transaction: Transaction) -> Incident:
+        incident = required(transaction.session, environment, number)
+        clear_deadline(transaction, ACTION_ITEM, environment, f"{number}/{id_}")
+        return recorded(transaction, incident, ActionItemDone(id_), link=doer.link)
+
+    return decide(store, environment, doer.name, attempt)
+
+
+def remind(store: Store, environments: Sequence[str], policy_of: Callable[[str], Policy]) -> bool:
+    """Remind the owner of one action item that is due; whether one was."""
+    with store.reading() as session:
+        waiting = due_environments(session, [ACTION_ITEM], environments, store.now())
+    return any(
+        decide(store, each, AUTOMATIC, lambda transaction: _remind(transaction, each, policy_of(each)))  # noqa: B023 - called at once
+        for each in waiting
+    )
+
+
+def _remind(transaction: Transaction, environment: str, policy: Policy) -> bool:
+    deadline = take_due(transaction, [ACTION_ITEM], [environment])
+    if deadline is None:
+        return False
+    number, _, id_ = deadline.subject.partition("/")
+    incident = find(transaction.session, environment, int(number))
+    item = incident.action_items.get(id_) if incident is not None else None
+    if incident is None or item is None or id_ in incident.action_items_done:
+        return True
+    set_deadline(transaction, ACTION_ITEM, environment, deadline.subject, transaction.at + AGAIN)
+    person = policy.persons.get(item.owner)
+    if person is None or not person.contacts:
+        return True
+    key = f"notice:{environment}:{number}:item.{id_}.{transaction.at:%Y%m%d}:{person.id}"
+    message = action_item_message(incident, item.text, item.due < transaction.at - timedelta(days=1))
+    page = Page(key, environment, person.id, person.contacts, message, int(number), is_urgent=False)
+    if enqueue(transaction, page):
+        recorded(transaction, incident, ActionItemReminded(id_, key))
+    return True
