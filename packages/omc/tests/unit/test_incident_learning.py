@@ -47,7 +47,8 @@ def test_a_post_mortem_begins_with_what_the_record_knows() -> None:
     assert draft["detection"].startswith("By the alert backend-no-healthy, at Mon 23 Nov")
     assert draft["response"] == "- bob: scaled the backend to 6\n- bob: mitigated: scaled out"
     assert draft["changes"] == (
-        "- recent deployments: ohmycoins-backend:7 SUCCESSFUL\n- api changes: unknown: cloudtrail:LookupEvents is missing"
+        "- recent deployments: ohmycoins-backend:7 SUCCESSFUL\n"
+        "- api changes: unknown: cloudtrail:LookupEvents is missing"
     )
     assert draft["causes"] == "To be written."
     assert draft["impact"].startswith("Requests and minutes are unknown")

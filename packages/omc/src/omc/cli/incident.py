@@ -1,47 +1,37 @@
-"""``omc incident``: the record of incidents: opening one, adding to it, ending it, reading it."""
+"""``omc incident``: the record of incidents: opening one, adding to it, reading it. What is done about one is in
+``incident_response``, what is learnt of it in ``incident_learning``."""
 
 from __future__ import annotations
 
-import getpass
-import re
-import socket
-from pathlib import Path
-
 import click
 
-from omc.aws.gateway import Gateway, access_to
-from omc.cli.options import INCIDENT_NUMBER, environment_option
+from omc.cli.incident_learning import action, postmortem, stats
+from omc.cli.incident_options import LEVEL, LEVELS, NUMBER, opened_record, read_incident, tell
+from omc.cli.incident_response import (
+    ack,
+    assign,
+    detach,
+    escalate,
+    merge,
+    mitigate,
+    page,
+    reopen,
+    resolve,
+    snooze,
+    split,
+    unmerge,
+    unsnooze,
+    update,
+)
+from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
-from omc.config import Environment, environment_of, load
-from omc.engine.actors import Actor, actor_of
-from omc.engine.github import refuse_fleeting_record
-from omc.errors import Unknown
+from omc.config import environment_of, load
 from omc.incidents.document import incident_document, incidents_document
-from omc.incidents.events import Noted, Resolved, SeverityChanged
-from omc.incidents.model import SEVERITIES, Incident
+from omc.incidents.events import Noted, SeverityChanged
+from omc.incidents.incident import Incident
 from omc.output import echo, line
 from omc.store.location import locate_store
-from omc.times import format_duration
-
-NUMBER = click.argument("number", type=INCIDENT_NUMBER, metavar="NUMBER")
-
-
-class Severity(click.IntRange):
-    """``2`` or, as people say it, ``SEV-2``."""
-
-    name = "severity"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        text = re.sub(r"(?i)\A\s*sev[-_ ]?(?=\d)", "", value) if isinstance(value, str) else value
-        try:
-            return int(super().convert(text, param, ctx))  # type: ignore[arg-type]  # click says int of what it parses
-        except click.BadParameter:
-            self.fail(f"{value!r} is no severity: allowed are {', '.join(map(str, SEVERITIES))}.", param, ctx)
-
-
-LEVEL = Severity(min(SEVERITIES), max(SEVERITIES))
-LEVELS = "; ".join(f"{number}: {each.meaning}" for number, each in SEVERITIES.items())
 
 
 @click.group()
@@ -49,10 +39,11 @@ def incident() -> None:
     """The record of incidents: what users suffer, how bad it is, what was done, how it ended. Nothing is ever edited.
 
     While a SEV-1 or SEV-2 is open, omc deploy deploys nothing but its fix; in a SEV-1, omc approve --break-glass lets a
-    change go ahead without its approvals.
+    change go ahead without its approvals. Whoever is on call is paged until somebody has acknowledged.
 
     \b
     omc incident open --env production --severity 1 "Users can't log in"
+    omc incident ack 3 --env production
     omc incident list --env production
     omc incident resolve 3 "rolled back to release 41" --env production
     """
@@ -61,26 +52,25 @@ def incident() -> None:
 @incident.command(name="open")
 @click.argument("summary")
 @click.option("--severity", type=LEVEL, required=True, help=LEVELS)
+@click.option("--ack", "is_mine", is_flag=True, help="You have it: nobody else is paged for a while.")
 @environment_option
 @click.pass_context
-def open_one(context: click.Context, summary: str, severity: int, env: str | None) -> None:
+def open_one(context: click.Context, summary: str, severity: int, is_mine: bool, env: str | None) -> None:
     """Open an incident: what users suffer, in a sentence. It gets the environment's next number.
 
     \b
     omc incident open --env production --severity 1 "Users can't log in"
-    omc incident open --env staging --severity 3 "Prices are a minute late"
+    omc incident open --env staging --severity 3 "Prices are a minute late" --ack
     """
-    from omc.store.database import open_store
-    from omc.store.incidents import open_incident
+    with opened_record(context.obj, env, None) as record:
+        from omc.responder.life import acknowledge
+        from omc.store.incidents import open_incident
 
-    stack = load(context.obj)
-    environment = environment_of(stack, env)
-    place = locate_store(stack, environment)
-    refuse_fleeting_record(place, environment)
-    actor = _actor(environment)
-    with open_store(place) as store:
-        opened = open_incident(store, environment.name, severity, summary, actor.name, actor.link)
-    echo(line(f"Incident {opened.number} of {environment.name} is open: SEV-{severity}, {opened.summary}"))
+        name = record.environment.name
+        opened = open_incident(record.store, name, severity, summary, record.doer.name, record.doer.link)
+        if is_mine:
+            acknowledge(record.store, name, opened.number, record.doer, record.policy)
+    echo(line(f"Incident {opened.number} of {name} is open: SEV-{opened.severity}, {opened.summary}"))
 
 
 @incident.command(name="list")
@@ -121,16 +111,7 @@ def show(context: click.Context, number: int, env: str | None, output: str) -> N
     omc incident show 3 --env production
     omc incident show 3 --env production --output markdown
     """
-    from omc.store.database import open_store
-    from omc.store.incidents import incident_of, missing
-
-    stack = load(context.obj)
-    environment = environment_of(stack, env)
-    place = locate_store(stack, environment)
-    if not place.exists:
-        raise missing(environment.name, number)
-    with open_store(place) as store:
-        found = incident_of(store, environment.name, number)
+    found, environment = read_incident(context.obj, env, number)
     show_document(incident_document(found, environment.time_zone), output)
 
 
@@ -138,71 +119,41 @@ def show(context: click.Context, number: int, env: str | None, output: str) -> N
 @NUMBER
 @click.argument("level", type=LEVEL, metavar="SEVERITY")
 @environment_option
+@OUTPUT
 @click.pass_context
-def severity(context: click.Context, number: int, level: int, env: str | None) -> None:
-    """Change the severity of an open incident that is worse, or less bad, than was thought.
+def severity(context: click.Context, number: int, level: int, env: str | None, output: str) -> None:
+    """Change the severity of an open incident that is worse, or less bad, than was thought. A SEV-1 pages everybody.
 
     \b
     omc incident severity 3 2 --env production
     """
-    changed = _add(context.obj, env, number, SeverityChanged(level))
-    echo(f"Incident {number} of {changed.environment} is a SEV-{level} now.")
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder.life import act
+
+        changed = act(record.store, record.environment.name, number, record.doer, SeverityChanged(level))
+    tell(f"Incident {number} of {changed.environment} is a SEV-{level} now.", changed, output)
 
 
 @incident.command()
 @NUMBER
 @click.argument("text")
 @environment_option
+@OUTPUT
 @click.pass_context
-def note(context: click.Context, number: int, text: str, env: str | None) -> None:
+def note(context: click.Context, number: int, text: str, env: str | None, output: str) -> None:
     """Write down what you see or do, when you do it. Also what is learnt after the end.
 
     \b
     omc incident note 3 "scaled the backend to 6" --env production
     """
-    noted = _add(context.obj, env, number, Noted(text))
-    echo(f"Noted in incident {number} of {noted.environment}.")
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder.life import act
+
+        noted = act(record.store, record.environment.name, number, record.doer, Noted(text))
+    tell(f"Noted in incident {number} of {noted.environment}.", noted, output)
 
 
-@incident.command()
-@NUMBER
-@click.argument("how")
-@environment_option
-@click.pass_context
-def resolve(context: click.Context, number: int, how: str, env: str | None) -> None:
-    """End an incident: users are served again; say what did it. An incident that comes back is a new one.
-
-    \b
-    omc incident resolve 3 "rolled back to release 41" --env production
-    """
-    ended = _add(context.obj, env, number, Resolved(how))
-    lasted = format_duration(ended.events[-1].at - ended.opened_at)
-    echo(f"Incident {number} of {ended.environment} is resolved, after {lasted}.")
-
-
-def _actor(environment: Environment) -> Actor:
-    """Who records it. What happens to users is written down also when AWS can't be asked who this is: then by the name
-    of this machine's user."""
-    gateway = Gateway(environment, access_to(environment))
-    try:
-        return actor_of(gateway)
-    except Unknown as error:
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
-        echo(line(f"{error.message} So the record names you {who}."), err=True)
-        return Actor(who)
-
-
-def _add(file: Path | None, env: str | None, number: int, what: SeverityChanged | Noted | Resolved) -> Incident:
-    """One more event of an incident, by whoever types this."""
-    from omc.store.database import open_store
-    from omc.store.incidents import add, missing
-
-    stack = load(file)
-    environment = environment_of(stack, env)
-    place = locate_store(stack, environment)
-    if not place.exists:
-        raise missing(environment.name, number)
-    refuse_fleeting_record(place, environment)
-    actor = _actor(environment)
-    with open_store(place) as store:
-        return add(store, environment.name, number, what, actor.name, actor.link)
+for each in (ack, assign, mitigate, resolve, reopen, snooze, unsnooze, page, escalate, update):
+    incident.add_command(each)
+for each in (merge, unmerge, split, detach, postmortem, action, stats):
+    incident.add_command(each)

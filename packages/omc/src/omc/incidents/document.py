@@ -30,7 +30,7 @@ def incidents_document(incidents: Sequence[Incident], environment: str, zone: st
         for each in incidents
     )
     table = Table(("incident", "severity", "state", "opened", "by", "summary"), rows)
-    data = {"environment": environment, "incidents": [_data(each) for each in incidents]}
+    data = {"environment": environment, "incidents": [incident_data(each) for each in incidents]}
     return Document("", (table if rows else Paragraph(none),), data=data)
 
 
@@ -57,7 +57,7 @@ def incident_document(incident: Incident, zone: str) -> Document:
     return Document(
         f"Incident {incident.number}, {incident.environment}: {incident.summary}",
         (Fields(tuple(facts)), Table(("  at", "by", "event"), events)),
-        data={**_data(incident), "events": history},
+        data={**incident_data(incident), "events": history},
     )
 
 
@@ -105,7 +105,8 @@ def _state(incident: Incident) -> Status:
     return Status(state_of(incident), Severity.WARNING if incident.is_open else Severity.OK)
 
 
-def _data(incident: Incident) -> dict[str, Any]:
+def incident_data(incident: Incident) -> dict[str, Any]:
+    """An incident without its events, for programs."""
     return {
         "number": incident.number,
         "environment": incident.environment,

@@ -1,0 +1,146 @@
+"""What the commands of ``omc incident`` share: their arguments, who types them, and the record that they open."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from omc.aws.gateway import Gateway, access_to
+from omc.cli.options import INCIDENT_NUMBER
+from omc.cli.show import show
+from omc.config import Environment, Stack, environment_of, load
+from omc.engine.actors import Actor, actor_of
+from omc.engine.github import refuse_fleeting_record
+from omc.errors import Unknown, WrongUse, did_you_mean
+from omc.incidents.document import incident_data
+from omc.incidents.incident import SEVERITIES, Incident
+from omc.model.people import Person
+from omc.output import echo, line
+from omc.output.document import Document, Paragraph
+from omc.responder.policy import Policy, policy_of
+from omc.store.location import locate_store
+
+if TYPE_CHECKING:
+    from omc.responder.life import Doer
+    from omc.store.opened import Store
+
+NUMBER = click.argument("number", type=INCIDENT_NUMBER, metavar="NUMBER")
+LONGEST = timedelta(days=14)
+"""Nobody snoozes an incident for longer, or looks further ahead."""
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+class Severity(click.IntRange):
+    """``2`` or, as people say it, ``SEV-2``."""
+
+    name = "severity"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = re.sub(r"(?i)\A\s*sev[-_ ]?(?=\d)", "", value) if isinstance(value, str) else value
+        try:
+            return int(super().convert(text, param, ctx))  # type: ignore[arg-type]  # click says int of what it parses
+        except click.BadParameter:
+            self.fail(f"{value!r} is no severity: allowed are {', '.join(map(str, SEVERITIES))}.", param, ctx)
+
+
+LEVEL = Severity(min(SEVERITIES), max(SEVERITIES))
+LEVELS = "; ".join(f"{number}: {each.meaning}" for number, each in SEVERITIES.items())
+
+
+class Length(click.ParamType[timedelta]):
+    """``45m``, ``24h``, ``7d``."""
+
+    name = "period"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"([0-9]{1,5})([mhd])", str(value))
+        length = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
+        if length <= timedelta(0):
+            self.fail(f"{value!r} is not a period; allowed are minutes, hours or days: 45m, 24h, 7d.", param, ctx)
+        return length
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRecord:
+    """One incident's record, open to be written by whoever types the command."""
+
+    stack: Stack
+    environment: Environment
+    store: Store
+    doer: Doer
+
+    @property
+    def policy(self) -> Policy:
+        return policy_of(self.stack)
+
+
+def actor_at(environment: Environment) -> Actor:
+    """Who records it. What happens to users is written down also when AWS can't be asked who this is: then by the name
+    of this machine's user."""
+    gateway = Gateway(environment, access_to(environment))
+    try:
+        return actor_of(gateway)
+    except Unknown as error:
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        echo(line(f"{error.message} So the record names you {who}."), err=True)
+        return Actor(who)
+
+
+@contextmanager
+def opened_record(file: Path | None, env: str | None, number: int | None) -> Iterator[OpenRecord]:
+    """The record, to be written. ``number`` is an incident that must be in it; None: one that is yet to be opened."""
+    from omc.responder.life import Doer
+    from omc.store.database import open_store
+    from omc.store.incidents import missing
+
+    stack = load(file)
+    environment = environment_of(stack, env)
+    place = locate_store(stack, environment)
+    if number is not None and not place.exists:
+        raise missing(environment.name, number)
+    refuse_fleeting_record(place, environment)
+    actor = actor_at(environment)
+    person = actor.person if actor.person in stack.persons else ""
+    with open_store(place) as store:
+        yield OpenRecord(stack, environment, store, Doer(actor.name, actor.link, person))
+
+
+def read_incident(file: Path | None, env: str | None, number: int) -> tuple[Incident, Environment]:
+    """One incident, read only."""
+    from omc.store.database import open_store
+    from omc.store.incidents import incident_of, missing
+
+    stack = load(file)
+    environment = environment_of(stack, env)
+    place = locate_store(stack, environment)
+    if not place.exists:
+        raise missing(environment.name, number)
+    with open_store(place) as store:
+        return incident_of(store, environment.name, number), environment
+
+
+def tell(sentence: str, incident: Incident, output: str) -> None:
+    """What was recorded, in a sentence; for programs, how the incident is now."""
+    show(Document("", (Paragraph(sentence),), data=incident_data(incident)), output)
+
+
+def person_named(stack: Stack, name: str) -> Person:
+    """One of ``[people]``, by the table's name or by hers."""
+    known = {**{each.name: each for each in stack.persons.values()}, **stack.persons}
+    if name not in known:
+        there = f"there are {', '.join(stack.persons)}" if stack.persons else "it has none"
+        raise WrongUse(
+            f'There is no "{name}" in [people] of {stack.file.name}; {there}.{did_you_mean(name, list(known))}'
+        )
+    return known[name]

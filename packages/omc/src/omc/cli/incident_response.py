@@ -1,0 +1,352 @@
+"""``omc incident``: dealing with one: taking it, paging others, ending it, telling customers, merging and splitting."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import click
+
+from omc.cli.incident_options import LEVEL, LEVELS, LONGEST, NUMBER, Length, opened_record, person_named, tell
+from omc.cli.options import environment_option
+from omc.cli.show import OUTPUT
+from omc.errors import WrongUse
+from omc.incidents.events import AlertLeft, Mitigated, Reopened, RoleAssigned, SnoozeEnded, UpdateSent
+from omc.incidents.incident import ROLES
+from omc.responder.policy import resolve_by_chain
+from omc.times import format_duration, format_time
+
+
+@click.command()
+@NUMBER
+@environment_option
+@OUTPUT
+@click.pass_context
+def ack(context: click.Context, number: int, env: str | None, output: str) -> None:
+    """Take an incident: nobody else is paged, until it should have been mitigated or nothing follows.
+
+    \b
+    omc incident ack 3 --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder.life import acknowledge
+
+        taken = acknowledge(record.store, record.environment.name, number, record.doer, record.policy)
+    held = taken.acknowledgement
+    until = f" That lapses after {format_duration(held.lasts)} without a sign of work." if held and held.lasts else ""
+    tell(f"Incident {number} of {taken.environment} is yours.{until}", taken, output)
+
+
+@click.command()
+@NUMBER
+@click.argument("role", type=click.Choice(ROLES))
+@click.argument("person")
+@environment_option
+@OUTPUT
+@click.pass_context
+def assign(context: click.Context, number: int, role: str, person: str, env: str | None, output: str) -> None:
+    """Give somebody a part in an incident: lead, communications (who tells customers) or scribe.
+
+    \b
+    omc incident assign 3 communications jo --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder.life import act
+
+        who = person_named(record.stack, person) if record.stack.persons else None
+        part = RoleAssigned(role, who.id if who else person)
+        assigned = act(record.store, record.environment.name, number, record.doer, part)
+    name = who.name if who else person
+    tell(f"{name} is {role} of incident {number} of {assigned.environment}.", assigned, output)
+
+
+@click.command()
+@NUMBER
+@click.argument("how")
+@environment_option
+@OUTPUT
+@click.pass_context
+def mitigate(context: click.Context, number: int, how: str, env: str | None, output: str) -> None:
+    """Say that users are served again, and by what; the cause may be there still. Nobody is paged any more.
+
+    \b
+    omc incident mitigate 3 "scaled the backend to 6" --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder.life import act
+
+        mitigated = act(record.store, record.environment.name, number, record.doer, Mitigated(how))
+    took = format_duration(mitigated.events[-1].at - mitigated.opened_at)
+    tell(f"Incident {number} of {mitigated.environment} is mitigated, after {took}.", mitigated, output)
+
+
+@click.command()
+@NUMBER
+@click.argument("how")
+@click.option("--override", metavar="REASON", help="Although alerts fire, or health isn't verified: why.")
+@environment_option
+@OUTPUT
+@click.pass_context
+def resolve(context: click.Context, number: int, how: str, override: str | None, env: str | None, output: str) -> None:
+    """End an incident: users are served again, and by what. One that came from alerts ends only when these have been
+    quiet for 15 minutes and the checks of health say that all is well; it does so by itself.
+
+    \b
+    omc incident resolve 3 "rolled back to release 41" --env production
+    omc incident resolve 3 "a false alarm" --override "the alarm's threshold is wrong" --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder.life import resolve_by_hand
+
+        def health() -> tuple[str, ...]:
+            from omc.responder.health import read_health
+
+            return read_health(record.environment, record.store)
+
+        ended = resolve_by_hand(
+            record.store, record.environment.name, number, record.doer, how, record.policy, health, override
+        )
+    lasted = format_duration(ended.events[-1].at - ended.opened_at)
+    tell(f"Incident {number} of {ended.environment} is resolved, after {lasted}.", ended, output)
+
+
+@click.command()
+@NUMBER
+@click.argument("why")
+@environment_option
+@OUTPUT
+@click.pass_context
+def reopen(context: click.Context, number: int, why: str, env: str | None, output: str) -> None:
+    """Open a resolved incident again: it is back, or it was not over. People are paged from the beginning.
+
+    \b
+    omc incident reopen 3 "logins fail again" --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder.life import act
+
+        opened = act(record.store, record.environment.name, number, record.doer, Reopened(why))
+    tell(f"Incident {number} of {opened.environment} is open again: SEV-{opened.severity}.", opened, output)
+
+
+@click.command()
+@NUMBER
+@click.argument("why")
+@click.option("--for", "length", type=Length(), metavar="PERIOD", help="For 45m, 2h, 1d; 14 days at most.")
+@click.option("--until", "moment", metavar="TIME", help="Until 2026-12-01T09:00+11:00.")
+@click.option("--until-business-hours", is_flag=True, help="Until the next business hours begin.")
+@click.option("--if-still-firing", is_flag=True, help="At its end people are paged only where an alert still fires.")
+@environment_option
+@OUTPUT
+@click.pass_context
+def snooze(
+    context: click.Context,
+    number: int,
+    why: str,
+    length: timedelta | None,
+    moment: str | None,
+    until_business_hours: bool,
+    if_still_firing: bool,
+    env: str | None,
+    output: str,
+) -> None:
+    """Page nobody for an incident until a time, and say why. What gets worse, or ends, ends the snooze too.
+
+    \b
+    omc incident snooze 3 "the batch runs until four" --for 2h --env production
+    omc incident snooze 3 "it can wait" --until-business-hours --if-still-firing --env staging
+    """
+    if sum((length is not None, moment is not None, until_business_hours)) != 1:
+        raise WrongUse("Say until when: one of --for PERIOD, --until TIME and --until-business-hours.")
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder import life
+
+        now = record.store.now()
+        until = now + length if length is not None else None
+        if moment is not None:
+            until = _moment(moment)
+        elif until is None:
+            until = life.until_business_hours(record.policy, now)
+        if until - now > LONGEST:
+            raise WrongUse(f"An incident is snoozed for {LONGEST.days} days at most. Nothing was recorded.")
+        name, zone = record.environment.name, record.stack.time_zone
+        snoozed = life.snooze(record.store, name, number, record.doer, until, why, if_still_firing=if_still_firing)
+    tell(f"Nobody is paged for incident {number} of {name} until {format_time(until, zone)}.", snoozed, output)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise WrongUse(f"{text!r} is no time with its zone; write 2026-12-01T09:00+11:00.")
+    return moment
+
+
+@click.command()
+@NUMBER
+@environment_option
+@OUTPUT
+@click.pass_context
+def unsnooze(context: click.Context, number: int, env: str | None, output: str) -> None:
+    """End a snooze before its time: people are paged from the beginning.
+
+    \b
+    omc incident unsnooze 3 --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder.life import act
+
+        ended = act(record.store, record.environment.name, number, record.doer, SnoozeEnded("by hand"))
+    tell(f"Incident {number} of {ended.environment} is no longer snoozed.", ended, output)
+
+
+@click.command()
+@NUMBER
+@click.argument("people", nargs=-1, required=True, metavar="PERSON…")
+@click.option("--why", default="", help="What you want of them.")
+@environment_option
+@OUTPUT
+@click.pass_context
+def page(context: click.Context, number: int, people: tuple[str, ...], why: str, env: str | None, output: str) -> None:
+    """Page people now, whoever is on call: by their names in [people].
+
+    \b
+    omc incident page 3 jo bob --why "you know the cache" --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder import life
+
+        found = [person_named(record.stack, name) for name in dict.fromkeys(people)]
+        paged = life.page(record.store, record.environment.name, number, record.doer, found, why)
+    names = ", ".join(each.name for each in found)
+    tell(f"Paged for incident {number} of {paged.environment}: {names}.", paged, output)
+
+
+@click.command()
+@NUMBER
+@environment_option
+@OUTPUT
+@click.pass_context
+def escalate(context: click.Context, number: int, env: str | None, output: str) -> None:
+    """Page the next in the chain now, before its time.
+
+    \b
+    omc incident escalate 3 --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder import life
+
+        escalated = life.escalate(
+            record.store,
+            record.environment.name,
+            number,
+            record.doer,
+            record.policy,
+            resolve_by_chain(record.stack),
+        )
+    tell(f"The next in the chain is paged for incident {number} of {escalated.environment}.", escalated, output)
+
+
+@click.command()
+@NUMBER
+@click.argument("text")
+@environment_option
+@OUTPUT
+@click.pass_context
+def update(context: click.Context, number: int, text: str, env: str | None, output: str) -> None:
+    """Record what customers were told. In a SEV-1 that is due each half hour; whoever does it is reminded.
+
+    \b
+    omc incident update 3 "We know that logins fail and are working on it." --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder.life import act
+
+        updated = act(record.store, record.environment.name, number, record.doer, UpdateSent(text))
+    tell(f"Recorded in incident {number} of {updated.environment}: customers were told.", updated, output)
+
+
+@click.command()
+@NUMBER
+@click.option("--into", type=click.IntRange(1), required=True, metavar="NUMBER", help="In which it goes on.")
+@environment_option
+@OUTPUT
+@click.pass_context
+def merge(context: click.Context, number: int, into: int, env: str | None, output: str) -> None:
+    """Have an incident go on in another one, with the alerts that fire. omc incident unmerge takes that back.
+
+    \b
+    omc incident merge 4 --into 3 --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder import life
+
+        target = life.merge(record.store, record.environment.name, number, into, record.doer)
+    tell(f"Incident {number} of {target.environment} goes on in incident {into}.", target, output)
+
+
+@click.command()
+@NUMBER
+@environment_option
+@OUTPUT
+@click.pass_context
+def unmerge(context: click.Context, number: int, env: str | None, output: str) -> None:
+    """Undo a merging: the incident goes on by itself, with the alerts that came from it and still fire.
+
+    \b
+    omc incident unmerge 4 --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder import life
+
+        source = life.unmerge(record.store, record.environment.name, number, record.doer)
+    tell(f"Incident {number} of {source.environment} goes on by itself again.", source, output)
+
+
+@click.command()
+@NUMBER
+@click.argument("summary")
+@click.option("--alert", "keys", multiple=True, required=True, metavar="KEY", help="One that goes with it; repeatable.")
+@click.option("--severity", type=LEVEL, help=f"{LEVELS}. Default: as it is.")
+@environment_option
+@OUTPUT
+@click.pass_context
+def split(
+    context: click.Context,
+    number: int,
+    summary: str,
+    keys: tuple[str, ...],
+    severity: int | None,
+    env: str | None,
+    output: str,
+) -> None:
+    """Have some of an incident's alerts be an incident of their own. omc incident merge takes that back.
+
+    \b
+    omc incident split 3 "The database is away" --alert 5f2a --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder import life
+
+        made = life.split(record.store, record.environment.name, number, keys, summary, record.doer, severity)
+    tell(f"Incident {made.number} of {made.environment} is open: SEV-{made.severity}, {made.summary}", made, output)
+
+
+@click.command()
+@NUMBER
+@click.argument("key")
+@environment_option
+@OUTPUT
+@click.pass_context
+def detach(context: click.Context, number: int, key: str, env: str | None, output: str) -> None:
+    """Say that an alert doesn't belong to an incident.
+
+    \b
+    omc incident detach 3 5f2a --env production
+    """
+    with opened_record(context.obj, env, number) as record:
+        from omc.responder.life import act
+
+        rest = act(record.store, record.environment.name, number, record.doer, AlertLeft(key))
+    tell(f"The alert {key} no longer belongs to incident {number} of {rest.environment}.", rest, output)
