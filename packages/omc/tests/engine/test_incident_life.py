@@ -22,7 +22,9 @@ from omc.facts.collector import collect
 from omc.facts.incidents import OpenIncidents
 from omc.incidents.events import (
     Acknowledged,
+    ActionItem,
     AlertJoined,
+    Captured,
     Mitigated,
     Noted,
     Opened,
@@ -38,7 +40,9 @@ from omc.incidents.incident import Incident
 from omc.model.pages import Page
 from omc.model.typed_json import from_json
 from omc.responder import life
+from omc.responder.capture import capture
 from omc.responder.life import Doer, OnCallContext, act, look, note_undelivered
+from omc.responder.reminders import add_action_item, end_action_item, remind
 from omc.store import audit
 from omc.store.deadlines import overdue
 from omc.store.incidents import CAPTURE, ESCALATION, decide, incident_of, incidents_of, open_incident, opened, required
@@ -450,3 +454,74 @@ def test_no_transaction_of_a_refused_event_leaves_anything(timed: Store) -> None
     with timed.reading() as session:
         assert session.query(OutboxRow).count() == 0
     act(timed, "staging", 1, ANN, Noted("looking"))
+
+
+def test_what_is_lost_later_is_written_down_once_whoever_dies_over_it(timed: Store, clock: Clock) -> None:
+    with_alerts(timed, ALARM)
+    asked: list[str] = []
+
+    def dies(environment: str) -> tuple[Captured, ...]:
+        raise KeyboardInterrupt
+
+    def read(environment: str) -> tuple[Captured, ...]:
+        asked.append(environment)
+        return (Captured("stopped tasks", ("backend: out of memory",)), Captured("metrics", (), "throttled"))
+
+    with pytest.raises(KeyboardInterrupt):
+        capture(timed, ["staging"], dies)
+    assert not capture(timed, ["staging"], read), "whoever died may be at it still"
+    clock.after(2)
+    assert capture(timed, ["staging"], read)
+    assert not capture(timed, ["staging"], read)
+    clock.after(60)
+    assert not capture(timed, ["staging"], read)
+    found = incident_of(timed, "staging", 1).captured
+    assert found["stopped tasks"].items == ("backend: out of memory",)
+    assert found["metrics"].unknown == "throttled"
+    assert asked == ["staging"]
+
+
+def test_an_old_incident_is_not_described_by_what_is_so_now(timed: Store, clock: Clock) -> None:
+    with_alerts(timed, ALARM)
+    clock.after(300)
+    assert capture(timed, ["staging"], lambda _: (Captured("metrics", ("x",)),))
+    assert not incident_of(timed, "staging", 1).captured
+
+
+def test_capturing_holds_back_no_page(responder: Responder, timed: Store) -> None:
+    """While it reads, which may take a minute, the first page is asked for."""
+    with_alerts(timed, ALARM)
+
+    def read(_: str) -> tuple[Captured, ...]:
+        responder.looks()
+        assert pages(timed) == ["ann"]
+        return ()
+
+    assert capture(timed, ["staging"], read)
+
+
+def test_the_owner_of_an_action_item_is_reminded_when_it_is_due_and_each_week(timed: Store, clock: Clock) -> None:
+    open_incident(timed, "staging", 2, "Users can't log in", "gus")
+    item = ActionItem("1", "Raise the limit", "bob", START + timedelta(days=3))
+    add_action_item(timed, "staging", 1, ANN, item)
+    add_action_item(timed, "staging", 1, ANN, replace(item, id="2", owner="somebody else"))
+
+    def reminds() -> int:
+        count = 0
+        while remind(timed, ["staging"], lambda _: POLICY):
+            count += 1
+        return count
+
+    assert reminds() == 0
+    clock.now = item.due
+    assert reminds() == 2
+    assert pages(timed) == ["bob"]
+    clock.after(7 * 24 * 60)
+    assert reminds() == 2
+    assert pages(timed) == ["bob", "bob"]
+    end_action_item(timed, "staging", 1, BOB, "1")
+    clock.after(7 * 24 * 60)
+    assert reminds() == 1
+    assert pages(timed) == ["bob", "bob"]
+    with pytest.raises(Refused, match="is done already"):
+        end_action_item(timed, "staging", 1, BOB, "1")

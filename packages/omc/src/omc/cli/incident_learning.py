@@ -7,16 +7,17 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from omc.cli.incident_options import NUMBER, Length, OpenRecord, opened_record, person_named, tell
+from omc.cli.incident_options import NUMBER, Length, opened_record, person_named, tell
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
 from omc.config import environment_of, load
-from omc.errors import OmcError, WrongUse
-from omc.incidents.events import ActionItem, Captured, PostmortemChanged, PostmortemMoved
+from omc.errors import WrongUse
+from omc.incidents.events import ActionItem, PostmortemChanged, PostmortemMoved
 from omc.incidents.incident import POSTMORTEM_STATES, SECTIONS, Incident
 from omc.output import echo, line
-from omc.responder.postmortem import IMPACT, impact_lines, postmortem_document
+from omc.responder.impact import read_impact
+from omc.responder.postmortem import IMPACT, postmortem_document
 from omc.responder.statistics import statistics, statistics_document
 from omc.store.location import locate_store
 
@@ -58,7 +59,10 @@ def postmortem(
         name = record.environment.name
         found = incident_of(record.store, name, number)
         if found.resolved_at is not None and IMPACT not in found.captured:
-            found = act(record.store, name, number, record.doer, _impact(record, found))
+            measured = read_impact(record.environment, found, found.resolved_at)
+            if measured.unknown is not None:
+                echo(line(f"{measured.unknown} So what failed was not measured."), err=True)
+            found = act(record.store, name, number, record.doer, measured)
         changes = [PostmortemChanged(section, text) for section, text in write]
         if changes:
             found = act(record.store, name, number, record.doer, *changes)
@@ -66,23 +70,6 @@ def postmortem(
             found = act(record.store, name, number, record.doer, PostmortemMoved(state))
         document = postmortem_document(found, record.stack.time_zone, record.store.now())
     show_document(document, output)
-
-
-def _impact(record: OpenRecord, incident: Incident) -> Captured:
-    """The requests that failed while it lasted; the load balancer's figures are kept by the minute for 15 days."""
-    from omc.aws.gateway import Gateway, access_to
-    from omc.facts.scope import Scope
-    from omc.facts.source import Facts
-    from omc.facts.traffic import Traffic
-
-    end = incident.resolved_at or record.store.now()
-    scope = Scope(end, end - incident.opened_at + timedelta(minutes=1))
-    try:
-        (traffic,) = Facts(Gateway(record.environment, access_to(record.environment)), scope).require(Traffic)
-    except OmcError as error:
-        echo(line(f"{error.message} So what failed was not measured."), err=True)
-        return Captured(IMPACT, (), line(error.message))
-    return Captured(IMPACT, impact_lines(traffic, incident.opened_at, end))
 
 
 @click.command()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import click
 
 from omc.cli.incident_options import LEVEL, LEVELS, LONGEST, NUMBER, Length, opened_record, person_named, tell
-from omc.cli.options import environment_option
+from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import OUTPUT
 from omc.errors import WrongUse
 from omc.incidents.events import AlertLeft, Mitigated, Reopened, RoleAssigned, SnoozeEnded, UpdateSent
@@ -269,7 +269,7 @@ def update(context: click.Context, number: int, text: str, env: str | None, outp
 
 @click.command()
 @NUMBER
-@click.option("--into", type=click.IntRange(1), required=True, metavar="NUMBER", help="In which it goes on.")
+@click.option("--into", type=INCIDENT_NUMBER, required=True, metavar="NUMBER", help="In which it goes on.")
 @environment_option
 @OUTPUT
 @click.pass_context

@@ -73,7 +73,7 @@ def require_may_follow(incident: Incident, payload: object, at: datetime) -> Non
         if incident.resolved_at is not None and not isinstance(payload, Reopened):
             raise Refused(
                 f"{named} was resolved by {incident.resolved_by} and stays so; if it is back: omc incident reopen "
-                f'{incident.number} "WHY" --env {incident.environment}'
+                f"{incident.number} WHY --env {incident.environment}"
             )
     rule = _RULES.get(type(payload))
     if rule is not None:

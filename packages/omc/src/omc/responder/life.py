@@ -162,17 +162,20 @@ QUIETENING = (Acknowledged, Mitigated, Snoozed)
 
 def act(store: Store, environment: str, number: int, doer: Doer, *payloads: Payload) -> Incident:
     """Events by a person; what the incident comes to then. ``Refused`` where one may not follow."""
+    return decide(
+        store, environment, doer.name, lambda transaction: _act(transaction, environment, number, doer, payloads)
+    )
 
-    def attempt(transaction: Transaction) -> Incident:
-        incident = required(transaction.session, environment, number)
-        for payload in payloads:
-            if isinstance(payload, Resolved | Merged):
-                withdraw(transaction, environment, number)
-            elif isinstance(payload, QUIETENING) and not SEVERITIES[incident.severity].pages_everybody:
-                withdraw(transaction, environment, number, escalation_keys(incident))
-        return added(transaction, incident, *payloads, link=doer.link)
 
-    return decide(store, environment, doer.name, attempt)
+def _act(transaction: Transaction, environment: str, number: int, doer: Doer, payloads: Sequence[Payload]) -> Incident:
+    incident = required(transaction.session, environment, number)
+    for payload in payloads:
+        # Before anything else is locked: whoever sends a page holds its row while it tells us that it failed.
+        if isinstance(payload, Resolved | Merged):
+            withdraw(transaction, environment, number)
+        elif isinstance(payload, QUIETENING) and not SEVERITIES[incident.severity].pages_everybody:
+            withdraw(transaction, environment, number, escalation_keys(incident))
+    return added(transaction, incident, *payloads, link=doer.link)
 
 
 def escalation_keys(incident: Incident) -> list[str]:
@@ -183,8 +186,12 @@ def escalation_keys(incident: Incident) -> list[str]:
 
 def acknowledge(store: Store, environment: str, number: int, doer: Doer, policy: Policy) -> Incident:
     """Somebody takes it."""
-    until = store.now() + policy.acknowledgement if policy.acknowledgement is not None else None
-    return act(store, environment, number, doer, Acknowledged(doer.id, until))
+
+    def attempt(transaction: Transaction) -> Incident:
+        until = transaction.at + policy.acknowledgement if policy.acknowledgement is not None else None
+        return _act(transaction, environment, number, doer, [Acknowledged(doer.id, until)])
+
+    return decide(store, environment, doer.name, attempt)
 
 
 def snooze(

@@ -38,7 +38,7 @@ def resolved_message(incident: Incident) -> Message:
 def update_message(incident: Incident, due: datetime, now: datetime) -> Message:
     """A reminder to tell customers."""
     head = f"Tell customers within {format_duration(due - now)}: incident {incident.number}, "
-    step = f'omc incident update {incident.number} "TEXT" --env {incident.environment}'
+    step = f"omc incident update {incident.number} TEXT --env {incident.environment}"
     return Message(_fit(head, incident.summary, step))
 
 
