@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from omc.store.opened import Store
 
 NUMBER = click.argument("number", type=INCIDENT_NUMBER, metavar="NUMBER")
-LONGEST = timedelta(days=14)
+MAX_SNOOZE = timedelta(days=14)
 """Nobody snoozes an incident for longer, or looks further ahead."""
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import click
 
-from omc.cli.incident_options import LEVEL, LEVELS, LONGEST, NUMBER, Length, opened_record, person_named, tell
+from omc.cli.incident_options import LEVEL, LEVELS, MAX_SNOOZE, NUMBER, Length, opened_record, person_named, tell
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import OUTPUT
 from omc.errors import WrongUse
@@ -166,8 +166,8 @@ def snooze(
             until = _moment(moment)
         elif until is None:
             until = life.until_business_hours(record.policy, now)
-        if until - now > LONGEST:
-            raise WrongUse(f"An incident is snoozed for {LONGEST.days} days at most. Nothing was recorded.")
+        if until - now > MAX_SNOOZE:
+            raise WrongUse(f"An incident is snoozed for {MAX_SNOOZE.days} days at most. Nothing was recorded.")
         name, zone = record.environment.name, record.stack.time_zone
         snoozed = life.snooze(record.store, name, number, record.doer, until, why, if_still_firing=if_still_firing)
     tell(f"Nobody is paged for incident {number} of {name} until {format_time(until, zone)}.", snoozed, output)

@@ -162,9 +162,17 @@ def _on_call(stack: Stack) -> list[tuple[str, str]]:
         *((f"after {each.after_minutes} min", f"{each.role}: {each.name}") for each in on_call.chain),
         (f"after {on_call.everyone_again_after_minutes} min", "all of them again"),
         ("acknowledged", f"the next is paged when it isn't mitigated after {on_call.mitigation_minutes} min"),
-        ("SEV-1", "pages all of them at once"),
+        *_acknowledgement(on_call.acknowledgement_minutes),
+        ("quiet", f"resolved after {on_call.quiet_minutes} min without an alert, if all is well then"),
+        ("SEV-1", f"pages all of them at once; customers are told each {on_call.customer_update_minutes} min"),
         ("SEV-3", f"waits for business hours, {begin:%H:%M}-{end:%H:%M} Monday to Friday, {stack.time_zone}"),
     ]
+
+
+def _acknowledgement(minutes: int) -> list[tuple[str, str]]:
+    if not minutes:
+        return []
+    return [("no sign of work", f"an acknowledgement lapses after {minutes} min, and people are paged again")]
 
 
 def _data(stack: Stack, environments: list[Environment], now: datetime) -> dict[str, Any]:

@@ -96,11 +96,11 @@ def page_person(incident: Incident, person: Person, why: str, now: datetime) -> 
 
 def resolution_pages(incident: Incident, policy: Policy) -> tuple[Page, ...]:
     """Notices to all who were paged for it that it is over."""
-    told = dict.fromkeys(each.payload.person for each in incident.events if isinstance(each.payload, Paged))
+    paged = dict.fromkeys(each.payload.person for each in incident.events if isinstance(each.payload, Paged))
     head = f"notice:{incident.environment}:{incident.number}:resolved.{incident.paging.next_round}"
     return tuple(
         _page(incident, f"{head}:{id_}", policy.persons[id_], resolved_message(incident), is_urgent=False)
-        for id_ in told
+        for id_ in paged
         if id_ in policy.persons and policy.persons[id_].contacts
     )
 
@@ -127,8 +127,10 @@ class _Look:
         self.policy = policy
         self.resolve = resolve
         paging = incident.paging
-        begun = [at for at in (paging.since, paging.everybody_at, paging.unmitigated_since) if at is not None]
-        self.now = max(now, *begun) if begun else now  # a clock that was put back must not hold back who is due at once
+        starts = [at for at in (paging.since, paging.everybody_at, paging.unmitigated_since) if at is not None]
+        self.now = (
+            max(now, *starts) if starts else now
+        )  # a clock that was put back must not hold back who is due at once
         self.events: list[Payload] = []
         self.pages: list[Page] = []
         self.looks: list[datetime] = []

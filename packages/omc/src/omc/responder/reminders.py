@@ -18,7 +18,7 @@ from omc.store.outbox import enqueue
 
 ACTION_ITEM = "action item"
 """The deadline at which an owner is reminded."""
-AGAIN = timedelta(days=7)
+REMIND_INTERVAL = timedelta(days=7)
 
 
 def add_action_item(store: Store, environment: str, number: int, doer: Doer, item: ActionItem) -> Incident:
@@ -62,7 +62,7 @@ def _remind(transaction: Transaction, environment: str, policy: Policy) -> bool:
     item = incident.action_items.get(id_) if incident is not None else None
     if incident is None or item is None or id_ in incident.action_items_done:
         return True
-    set_deadline(transaction, ACTION_ITEM, environment, deadline.subject, transaction.at + AGAIN)
+    set_deadline(transaction, ACTION_ITEM, environment, deadline.subject, transaction.at + REMIND_INTERVAL)
     person = policy.persons.get(item.owner)
     if person is None or not person.contacts:
         return True
