@@ -22,7 +22,7 @@ from omc.engine.runner import NullReporter
 from omc.engine.transitions import State
 from omc.errors import OmcError, Refused, WrongUse
 from omc.facts.account import Caller
-from omc.incidents.events import Resolved, SeverityChanged
+from omc.incidents.events import Merged, Payload, Reopened, Resolved, SeverityChanged
 from omc.model.plan import Plan, Risk, Step
 from omc.procedures import catalogue
 from omc.store import incidents
@@ -163,13 +163,23 @@ def test_approvals_that_expire_before_it_begins_have_to_be_given_again(world: Wo
     assert world.effects() == []
 
 
-@pytest.mark.parametrize("ended", [Resolved("it went away"), SeverityChanged(2)])
-def test_a_break_glass_lapses_with_its_sev_1(world: World, ended: Resolved | SeverityChanged) -> None:
+@pytest.mark.parametrize(
+    "ended",
+    [
+        [Resolved("it went away")],
+        [SeverityChanged(2)],
+        [Merged(2)],
+        [Resolved("it went away"), Reopened("it is back")],
+        [SeverityChanged(2), SeverityChanged(1)],
+    ],
+)
+def test_a_break_glass_lapses_with_its_sev_1_for_good(world: World, ended: list[Payload]) -> None:
     with opened_at(world.place, lambda: datetime.now(UTC)) as store:
         incidents.open_incident(store, "production", 1, "Users can't log in", "alice")
         run = journal.create(store, plan("high"), ALICE, policy("production"))
         assert approvals.approve(store, run.id, BOB, policy("production"), break_glass=GLASS).state == State.READY
-        incidents.add(store, "production", 1, ended, "alice")
+        for each in ended:
+            incidents.add(store, "production", 1, each, "alice")
         site = planning.run_context(world.stack, world.stack.environments["production"], store, catalogue)
         with pytest.raises(NotApproved, match=f"or the SEV-1 of its break-glass was resolved. .* omc approve {run.id}"):
             execute(site, run.id, "alice", NullReporter())

@@ -21,6 +21,7 @@ from omc.engine.github import ExternalApproval
 from omc.engine.integrity import require_unaltered
 from omc.engine.transitions import State
 from omc.errors import Refused, WrongUse
+from omc.incidents.document import state_of
 from omc.incidents.model import BREAK_GLASS, Incident
 from omc.model.plan import Risk
 from omc.store import incidents, runs
@@ -56,14 +57,19 @@ def valid_approvals(session: Session, run: Run, now: datetime) -> list[Approval]
         .where(Approval.run == run.id, Approval.plan_hash == run.plan_hash, Approval.lost_at.is_(None))
         .order_by(Approval.at)
     ).scalars()
-    return [
-        row for row in rows if now < row.expires_at and (row.incident is None or _lasts(session, run, row.incident))
-    ]
+    return [row for row in rows if now < row.expires_at and (row.incident is None or _lasts(session, run, row))]
 
 
-def _lasts(session: Session, run: Run, incident: str) -> bool:
-    found = incidents.find(session, run.environment, int(incident))
-    return found is not None and found.is_open and found.severity == BREAK_GLASS
+def _lasts(session: Session, run: Run, approval: Approval) -> bool:
+    """Whether its SEV-1 has been one ever since. What lapsed stays so, also where the incident is opened again: then it
+    is asked for again."""
+    found = incidents.find(session, run.environment, int(approval.incident or 0))
+    return (
+        found is not None
+        and found.is_open
+        and found.severity == BREAK_GLASS
+        and not found.has_lapsed_since(approval.at)
+    )
 
 
 def is_approved(run: Run, approvals: Sequence[Approval]) -> bool:
@@ -206,7 +212,8 @@ def _emergency(transaction: Transaction, run: Run, policy: ApprovalPolicy, glass
         )
     if not incident.is_open:
         raise Refused(
-            f"Break-glass is for a SEV-{BREAK_GLASS} that is open, and {named} is resolved. Is it another? {opening}"
+            f"Break-glass is for a SEV-{BREAK_GLASS} that is open, and {named} is {state_of(incident)}. Is it another? "
+            f"{opening}"
         )
     if incident.severity != BREAK_GLASS:
         raise Refused(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from omc.incidents.events import ActionItem, Captured, IncidentEvent
+from omc.incidents.events import ActionItem, Captured, IncidentEvent, Merged, Resolved, SeverityChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,17 @@ class Incident:
     @property
     def is_open(self) -> bool:
         return self.resolved_at is None and self.merged_into is None
+
+    def has_lapsed_since(self, at: datetime) -> bool:
+        """Whether it ended or was less bad at any time from then on, also where that was taken back."""
+        return any(
+            each.at >= at
+            and (
+                isinstance(each.payload, Resolved | Merged)
+                or (isinstance(each.payload, SeverityChanged) and each.payload.severity > self.severity)
+            )
+            for each in self.events
+        )
 
     @property
     def firing(self) -> tuple[Alert, ...]:
