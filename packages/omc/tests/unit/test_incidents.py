@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import reduce
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
 from omc.errors import OmcError, Refused, WrongUse
-from omc.incidents.events import TYPES, IncidentEvent, Noted, Opened, Payload, Resolved, SeverityChanged
-from omc.incidents.model import IF_UNKNOWN, SEVERITIES, Incident, apply, from_first_event
+from omc.facts.incidents import OpenIncidents
+from omc.incidents.document import state_of
+from omc.incidents.events import (
+    AUTOMATIC,
+    TYPES,
+    Acknowledged,
+    AcknowledgementExpired,
+    AlertEnded,
+    AlertJoined,
+    AlertLeft,
+    IncidentEvent,
+    Merged,
+    Mitigated,
+    Noted,
+    Opened,
+    Payload,
+    Reopened,
+    Resolved,
+    RoleAssigned,
+    SeverityChanged,
+    Snoozed,
+    SnoozeEnded,
+    Unmerged,
+)
+from omc.incidents.model import IF_UNKNOWN, SEVERITIES, Incident, apply, from_first_event, replay
+from omc.incidents.words import in_words
 from omc.model.events import Event, UnknownEvent
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -109,3 +134,114 @@ def test_ten_thousand_events_come_to_their_incident() -> None:
     incident = story(DOWN, *(Noted(f"note {number}") for number in range(10_000)), Resolved("rolled back"))
     assert len(incident.events) == 10_002
     assert not incident.is_open
+
+
+STORED = [
+    ("opened", 1, {"severity": 1, "summary": "Users can't log in"}),
+    ("noted", 1, {"text": "scaled out"}),
+    ("severity changed", 1, {"severity": 2}),
+    ("resolved", 1, {"how": "rolled back"}),
+    ("noted", 1, {"text": "it was the cache"}),
+]
+"""As the first omc with incidents kept them."""
+
+
+def test_events_that_were_kept_before_there_was_more_to_an_incident_come_to_the_same() -> None:
+    events = [event(number, TYPES.read(*each)) for number, each in enumerate(STORED)]
+    assert not any(isinstance(each.payload, UnknownEvent) for each in events)
+    incident = replay("staging", 3, events)
+    assert (incident.severity, incident.is_open, incident.resolution) == (2, False, "rolled back")
+    assert (incident.resolved_by, incident.resolved_at) == ("bob", NOON + timedelta(minutes=3))
+    assert state_of(incident) == "resolved"
+
+
+HOUR = NOON + timedelta(hours=1)
+ALARM = AlertJoined("a1", "backend-no-healthy", 1, "backend")
+
+
+@pytest.mark.parametrize(
+    ("happened", "state", "stops"),
+    [
+        ((), "open", True),
+        ((Acknowledged("ann"),), "acknowledged", True),
+        ((Acknowledged("ann"), AcknowledgementExpired()), "open", True),
+        ((Mitigated("scaled out"),), "mitigated", True),
+        ((Mitigated("scaled out"), ALARM), "open", True),
+        ((Snoozed(HOUR, "known"),), "snoozed", True),
+        ((Snoozed(HOUR, "known"), SnoozeEnded("by hand")), "open", True),
+        ((Snoozed(HOUR, "known"), Acknowledged("ann")), "acknowledged", True),
+        ((SeverityChanged(3),), "open", False),
+        ((Resolved("rolled back"),), "resolved", False),
+        ((Resolved("rolled back"), Reopened("it is back")), "open", True),
+        ((Acknowledged("ann"), Resolved("rolled back"), Reopened("it is back")), "open", True),
+        ((Merged(4),), "merged", False),
+        ((Merged(4), Unmerged(4)), "open", True),
+        ((Acknowledged("ann"), Merged(4), Unmerged(4)), "acknowledged", True),
+    ],
+)
+def test_what_stops_deployments_is_a_bad_one_that_is_open(
+    happened: tuple[Payload, ...], state: str, stops: bool
+) -> None:
+    incident = story(DOWN, *happened)
+    assert state_of(incident) == state
+    found = OpenIncidents(tuple(each for each in (incident,) if each.is_open))
+    assert any(SEVERITIES[each.severity].stops_deployments for each in found.incidents) is stops
+
+
+@pytest.mark.parametrize(
+    ("happened", "error", "expected"),
+    [
+        ((Reopened("why"),), Refused, "is open"),
+        ((Resolved("done"), Acknowledged("ann")), Refused, "if it is back: omc incident reopen 3 WHY --env staging"),
+        ((Merged(4), Acknowledged("ann")), Refused, "goes on in incident 4"),
+        ((Merged(3),), WrongUse, "into itself"),
+        ((Mitigated("x"), Mitigated("x")), Refused, "is mitigated already"),
+        ((Mitigated("x"), Snoozed(HOUR, "known")), Refused, "is mitigated, so nobody is paged"),
+        ((Snoozed(NOON, "known"),), WrongUse, "until a time to come"),
+        ((Snoozed(HOUR, " "),), WrongUse, "say why nobody is to be paged"),
+        ((SnoozeEnded("x"),), Refused, "isn't snoozed"),
+        ((AcknowledgementExpired(),), Refused, "isn't acknowledged"),
+        ((AlertEnded("a1"),), Refused, "No alert a1 fires"),
+        ((ALARM, AlertEnded("a1"), AlertEnded("a1")), Refused, "No alert a1 fires"),
+        ((AlertLeft("a1"),), Refused, "No alert a1 belongs"),
+        ((RoleAssigned("boss", "ann"),), WrongUse, "There is no role 'boss'; there are lead, communications, scribe"),
+        ((Unmerged(4),), Refused, "isn't merged with incident 4"),
+    ],
+)
+def test_what_may_not_happen_in_its_life_is_refused_in_one_sentence(
+    happened: tuple[Payload, ...], error: type[OmcError], expected: str
+) -> None:
+    with pytest.raises(error) as raised:
+        story(DOWN, *happened)
+    assert expected in raised.value.message
+    assert "\n" not in raised.value.message
+
+
+def example(kind: Any) -> Any:
+    """A value of a type that a field of an event has."""
+    options = get_args(kind) or (kind,)
+    examples = {str: "x", int: 2, bool: True, datetime: HOUR}
+    if get_origin(kind) is tuple:
+        return ("x", "y")
+    return next(examples[each] for each in options if each in examples)
+
+
+@pytest.mark.parametrize("name", TYPES.names)
+def test_each_event_is_kept_as_it_was_and_has_its_words(name: str) -> None:
+    kind = TYPES.names[name]
+    payload = kind(**{field: example(hint) for field, hint in get_type_hints(kind).items()})
+    assert TYPES.read(*TYPES.write(payload)) == payload
+    words = in_words(Event(NOON, "ann", payload), "Australia/Sydney", {"x": "alarm"})
+    assert words
+    assert "\n" not in words
+
+
+def test_the_work_of_people_is_what_keeps_an_acknowledgement() -> None:
+    taken = story(DOWN, Acknowledged("ann", HOUR))
+    assert taken.acknowledgement is not None
+    assert taken.acknowledgement.until == HOUR
+    by_hand = apply(taken, Event(NOON + timedelta(minutes=31), "ann", Noted("looking")))
+    by_itself = apply(taken, Event(NOON + timedelta(minutes=31), AUTOMATIC, Noted("looking")))
+    assert by_hand.acknowledgement is not None
+    assert by_hand.acknowledgement.until == NOON + timedelta(minutes=31 + 59)
+    assert by_itself.acknowledgement == taken.acknowledgement
