@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from omc.config import Environment
-from omc.errors import NotFound, Refused, WrongUse
+from omc.errors import NotFound, OmcError, Refused, WrongUse
 from omc.facts.collector import collect
 from omc.facts.incidents import OpenIncidents
 from omc.incidents.events import (
@@ -38,9 +39,12 @@ from omc.incidents.events import (
 )
 from omc.incidents.incident import Incident
 from omc.model.pages import Page
+from omc.model.people import Person
 from omc.model.typed_json import from_json
 from omc.responder import life
-from omc.responder.capture import capture
+from omc.responder.capture import capture, read_evidence
+from omc.responder.context import context_from
+from omc.responder.evidence import EVIDENCE
 from omc.responder.life import Doer, OnCallContext, act, look, note_undelivered
 from omc.responder.reminders import add_action_item, end_action_item, remind
 from omc.store import audit
@@ -50,7 +54,7 @@ from omc.store.location import StoreLocation
 from omc.store.opened import Store, Transaction
 from omc.store.outbox import WAITING, WITHDRAWN, OutboxRow, of_incident
 from support import release_world
-from support.engine_world import opened_at, until
+from support.engine_world import World, opened_at, until
 from support.incident_life import PEOPLE, POLICY, START, minutes
 from support.look_once import CONTEXT
 
@@ -525,3 +529,46 @@ def test_the_owner_of_an_action_item_is_reminded_when_it_is_due_and_each_week(ti
     assert pages(timed) == ["bob", "bob"]
     with pytest.raises(Refused, match="is done already"):
         end_action_item(timed, "staging", 1, BOB, "1")
+
+
+def test_what_goes_wrong_with_one_incident_keeps_no_other_waiting(timed: Store, clock: Clock) -> None:
+    for _ in range(2):
+        open_incident(timed, "staging", 2, "Users can't log in", "gus")
+    broken: Any = None  # a policy that isn't one
+
+    def contexts(_: str) -> OnCallContext:
+        return OnCallContext(POLICY if len(failures) else broken, CONTEXT.resolve, CONTEXT.health)
+
+    failures: list[Exception] = []
+    with pytest.raises(AttributeError) as raised:
+        look(timed, ["staging"], contexts)
+    failures.append(raised.value)
+    assert look(timed, ["staging"], contexts)
+    assert not look(timed, ["staging"], contexts)
+    assert [len(pages(timed, number)) for number in (1, 2)] == [0, 1]
+    clock.now += life.PUT_OFF
+    assert look(timed, ["staging"], contexts)
+    assert len(pages(timed, 1)) == 1
+
+
+def test_where_aws_does_not_answer_nothing_is_known_and_that_is_said(world: World) -> None:
+    """All of it is asked for in earnest, of an endpoint that isn't there."""
+    environment = world.stack.environments["local"]
+    with opened_at(world.place) as store:
+        open_incident(store, "local", 2, "Users can't log in", "gus")
+        assert capture(store, ["local"], lambda _: read_evidence(environment, store))
+        found = incident_of(store, "local", 1).captured
+        assert set(found) == set(EVIDENCE)
+        assert {what for what, each in found.items() if each.unknown is None} == {
+            *("terraform applies", "changes by omc")
+        }
+        assert all("127.0.0.1:9" in (each.unknown or "127.0.0.1:9") for each in found.values())
+        context = context_from(world.stack, "local", store)
+        try:
+            findings = context.health()
+        except OmcError as error:
+            findings = (error.message,)
+        assert any("127.0.0.1:9" in each for each in findings)
+        assert context.resolve(context.policy.chain[0], START) == Person(
+            "rung-1", "Developer C (Infrastructure/DevOps)", ()
+        )

@@ -37,6 +37,7 @@ from omc.output.text import line
 from omc.responder.escalation import Decision, due, page_next, page_person, resolution_pages
 from omc.responder.policy import Policy, Resolve
 from omc.store.deadlines import clear_deadline, due_environments, set_deadline, take_due
+from omc.store.embedded import StoreUnreachable
 from omc.store.incidents import ESCALATION, added, decide, find, opened, recorded, required
 from omc.store.opened import Store, Transaction
 from omc.store.outbox import enqueue, withdraw
@@ -44,6 +45,8 @@ from omc.times import format_duration
 
 HEALTH_LEASE = timedelta(minutes=2)
 """So long one process looks how an environment is; then another does."""
+PUT_OFF = timedelta(seconds=30)
+"""After which an incident with which something went wrong is looked at again."""
 MAX_FINDINGS = 10
 """What is wrong with an environment, as far as an incident says it."""
 
@@ -64,27 +67,47 @@ class OnCallContext:
 
 
 def look(store: Store, environments: Sequence[str], context_of: Callable[[str], OnCallContext]) -> bool:
-    """Take one deadline that is due, and do what follows from it; whether there was one."""
+    """Take one deadline that is due, and do what follows from it; whether there was one.
+
+    What goes wrong with one incident is raised, and keeps the others waiting no longer: it is tried again later.
+    """
     with store.reading() as session:
         waiting = due_environments(session, [ESCALATION], environments, store.now())
     for environment in waiting:
-        context = context_of(environment)
-        taken = decide(store, environment, AUTOMATIC, lambda transaction: _taken(transaction, environment, context))  # noqa: B023 - called at once
+        taken = _take(store, environment, context_of(environment))
         if taken is None:
             continue
         number, wants_health = taken
         if wants_health:
-            verify(store, environment, number, context)
+            verify(store, environment, number, context_of(environment))
         return True
     return False
 
 
-def _taken(transaction: Transaction, environment: str, context: OnCallContext) -> tuple[int, bool] | None:
-    """Which incident's deadline was taken, and whether it is over if all is well; None where none was due."""
-    deadline = take_due(transaction, [ESCALATION], [environment])
-    if deadline is None:
-        return None
-    number = int(deadline.subject)
+def _take(store: Store, environment: str, context: OnCallContext) -> tuple[int, bool] | None:
+    subjects: list[str] = []
+
+    def attempt(transaction: Transaction) -> tuple[int, bool] | None:
+        deadline = take_due(transaction, [ESCALATION], [environment])
+        if deadline is None:
+            return None
+        subjects.append(deadline.subject)
+        return _decided(transaction, environment, int(deadline.subject), context)
+
+    try:
+        return decide(store, environment, AUTOMATIC, attempt)
+    except StoreUnreachable:
+        raise
+    except Exception:
+        if subjects:
+            with store.transaction(AUTOMATIC) as transaction:
+                later = transaction.at + PUT_OFF
+                set_deadline(transaction, ESCALATION, environment, subjects[-1], later)
+        raise
+
+
+def _decided(transaction: Transaction, environment: str, number: int, context: OnCallContext) -> tuple[int, bool]:
+    """What follows for an incident is written; whether it is over if all is well."""
     incident = find(transaction.session, environment, number)
     if incident is None:
         return number, False
