@@ -64,25 +64,27 @@ def omc(world: World) -> Incidents:
 
 def test_taking_mitigating_and_resolving(omc: Incidents) -> None:
     omc("open", "--severity", "2", "Users can't log in")
-    assert omc("ack", "1").out == ("Incident 1 of production is yours. That lapses after 1 h without a sign of work.\n")
+    assert omc("ack", "1").stdout == (
+        "Incident 1 of production is yours. That lapses after 1 h without a sign of work.\n"
+    )
     assert omc.state()["acknowledged_by"] == "alice"
-    assert omc("assign", "1", "communications", "bob").out == "bob is communications of incident 1 of production.\n"
-    assert omc("mitigate", "1", "scaled out").out.startswith("Incident 1 of production is mitigated, after ")
-    assert omc("resolve", "1", "rolled back").out.startswith("Incident 1 of production is resolved, after ")
-    assert omc("reopen", "1", "it is back", who="bob").out == "Incident 1 of production is open again: SEV-2.\n"
+    assert omc("assign", "1", "communications", "bob").stdout == "bob is communications of incident 1 of production.\n"
+    assert omc("mitigate", "1", "scaled out").stdout.startswith("Incident 1 of production is mitigated, after ")
+    assert omc("resolve", "1", "rolled back").stdout.startswith("Incident 1 of production is resolved, after ")
+    assert omc("reopen", "1", "it is back", who="bob").stdout == "Incident 1 of production is open again: SEV-2.\n"
     found = omc.state()
     assert (found["state"], found["mitigated_at"], found["roles"]) == ("open", None, {"communications": "bob"})
     assert [each["kind"] for each in found["events"]] == [
         *("opened", "acknowledged", "role assigned", "mitigated", "resolved", "reopened")
     ]
     taken = omc("open", "--severity", "1", "Again", "--ack")
-    assert taken.code == 0
+    assert taken.returncode == 0
     assert omc.state(2)["acknowledged_by"] == "alice"
-    assert omc.world.proof().code == 0
+    assert omc.world.proof().returncode == 0
 
 
 def test_what_is_refused_is_one_sentence_and_nothing_is_recorded(omc: Incidents) -> None:
-    assert omc("ack", "1").code == 2
+    assert omc("ack", "1").returncode == 2
     omc("open", "--severity", "2", "Users can't log in")
     refusals: list[tuple[tuple[str, ...], int, str]] = [
         (("assign", "1", "communications", "bop"), 2, 'There is no "bop" in [people]'),
@@ -103,40 +105,45 @@ def test_what_is_refused_is_one_sentence_and_nothing_is_recorded(omc: Incidents)
     ]
     for words, code, sentence in refusals:
         done = omc(*words)
-        assert (done.code, sentence in done.err, done.err.count("\n")) == (code, True, 1), (words, done.err)
+        assert (done.returncode, sentence in done.stderr, done.stderr.count("\n")) == (code, True, 1), (
+            words,
+            done.stderr,
+        )
     assert [each["kind"] for each in omc.state()["events"]] == ["opened"]
 
 
 def test_an_incident_of_alerts_ends_when_they_are_quiet_and_all_is_well(omc: Incidents) -> None:
     omc.with_alert("a1")
     refused = omc("resolve", "1", "rolled back")
-    assert (refused.code, "1 of its alerts fire: alarm a1" in refused.err) == (1, True)
+    assert (refused.returncode, "1 of its alerts fire: alarm a1" in refused.stderr) == (1, True)
     omc.ends("a1")
-    assert "15 min are needed" in omc("resolve", "1", "rolled back").err
+    assert "15 min are needed" in omc("resolve", "1", "rolled back").stderr
     done = omc("resolve", "1", "a false alarm", "--override", "the threshold is wrong")
-    assert done.code == 0
+    assert done.returncode == 0
     assert omc.state()["resolution"] == "a false alarm (without verification: the threshold is wrong)"
 
 
 def test_snoozing(omc: Incidents) -> None:
     omc("open", "--severity", "3", "Prices are late")
-    assert "Nobody is paged for incident 1 of production until" in omc("snooze", "1", "a batch", "--for", "2h").out
+    assert "Nobody is paged for incident 1 of production until" in omc("snooze", "1", "a batch", "--for", "2h").stdout
     until = datetime.fromisoformat(omc.state()["snoozed_until"])
     opened_at_ = datetime.fromisoformat(omc.state()["opened_at"])
     assert timedelta(hours=2) <= until - opened_at_ < timedelta(hours=2, minutes=5)
-    assert omc("unsnooze", "1").code == 0
-    assert omc("snooze", "1", "it can wait", "--until-business-hours", "--if-still-firing").code == 0
+    assert omc("unsnooze", "1").returncode == 0
+    assert omc("snooze", "1", "it can wait", "--until-business-hours", "--if-still-firing").returncode == 0
     assert omc.state()["state"] == "snoozed"
 
 
 def test_paging_people_and_escalating(omc: Incidents) -> None:
     omc("open", "--severity", "2", "Users can't log in")
-    assert omc("page", "1", "alice", "bob", "--why", "you know the cache").out == (
+    assert omc("page", "1", "alice", "bob", "--why", "you know the cache").stdout == (
         "Paged for incident 1 of production: Alice Ngo, bob.\n"
     )
     assert omc.pages() == ["alice", "bob"]
     refused = omc("escalate", "1")
-    assert (refused.code, "Nobody is left to escalate incident 1 to" in refused.err) == (1, True), "no contacts"
+    assert (refused.returncode, "Nobody is left to escalate incident 1 to" in refused.stderr) == (1, True), (
+        "no contacts"
+    )
     with opened_at(omc.world.place) as store:
         events = incident_of(store, "production", 1).events
     assert len(events) == 3
@@ -145,33 +152,33 @@ def test_paging_people_and_escalating(omc: Incidents) -> None:
 def test_merging_splitting_and_detaching(omc: Incidents) -> None:
     omc.with_alert("a1", "a2", "a3")
     omc("open", "--severity", "1", "Users can't log in")
-    assert omc("merge", "2", "--into", "1").out == "Incident 2 of production goes on in incident 1.\n"
+    assert omc("merge", "2", "--into", "1").stdout == "Incident 2 of production goes on in incident 1.\n"
     assert (omc.state(1)["severity"], omc.state(2)["merged_into"]) == (1, 1)
-    assert omc("unmerge", "2").out == "Incident 2 of production goes on by itself again.\n"
-    assert omc("split", "1", "The cache is away", "--alert", "a2").out.startswith("Incident 3 of production is open")
-    assert omc("detach", "1", "a3").code == 0
+    assert omc("unmerge", "2").stdout == "Incident 2 of production goes on by itself again.\n"
+    assert omc("split", "1", "The cache is away", "--alert", "a2").stdout.startswith("Incident 3 of production is open")
+    assert omc("detach", "1", "a3").returncode == 0
     assert [each["key"] for each in omc.state(1)["alerts"]] == ["a1"]
     assert [each["key"] for each in omc.state(3)["alerts"]] == ["a2"]
 
 
 def test_customers_post_mortem_action_items_and_statistics(omc: Incidents) -> None:
     omc("open", "--severity", "1", "Users | can't log in", "--ack")
-    assert omc("update", "1", "We are working on it.").code == 0
+    assert omc("update", "1", "We are working on it.").returncode == 0
     omc("note", "1", "scaled out", who="bob")
     omc("resolve", "1", "rolled back")
     written = omc("postmortem", "1", "--write", "causes", "The pool was too small.", "--state", "review")
-    assert written.code == 0, written.err
-    assert "So what failed was not measured." in written.err
-    assert omc("action", "1", "Raise the limit", "--owner", "Alice Ngo", "--due", "2026-12-20").out == (
+    assert written.returncode == 0, written.stderr
+    assert "So what failed was not measured." in written.stderr
+    assert omc("action", "1", "Raise the limit", "--owner", "Alice Ngo", "--due", "2026-12-20").stdout == (
         "Action item 1 of incident 1 is alice's.\n"
     )
-    text = omc("postmortem", "1", "--output", "markdown").out
+    text = omc("postmortem", "1", "--output", "markdown").stdout
     for part in ("Users \\| can't log in", "The pool was too small.", "scaled out", "Raise the limit", "review"):
         assert part in text, text
-    assert omc("action", "1", "--done", "1").out == "Action item 1 of incident 1 is done.\n"
+    assert omc("action", "1", "--done", "1").stdout == "Action item 1 of incident 1 is done.\n"
     data = omc("postmortem", "1", "--output", "json").json
     assert (data["state"], data["written"]) == ("review", ["causes"])
     assert data["action_items"][0]["done_at"] is not None
     numbers = omc("stats", "--output", "json").json
     assert (numbers["incidents"], numbers["by_severity"], numbers["causes"]) == (1, {"1": 1}, {"opened by hand": 1})
-    assert "until acknowledged" in omc("stats").out
+    assert "until acknowledged" in omc("stats").stdout

@@ -53,10 +53,11 @@ from omc.store.incidents import CAPTURE, ESCALATION, decide, incident_of, incide
 from omc.store.location import StoreLocation
 from omc.store.opened import Store, Transaction
 from omc.store.outbox import WAITING, WITHDRAWN, OutboxRow, of_incident
-from support import release_world
-from support.engine_world import World, opened_at, until
+from support import release_facts
+from support.engine_world import World, opened_at
 from support.incident_life import PEOPLE, POLICY, START, minutes
 from support.look_once import CONTEXT
+from support.waiting import eventually
 
 ANN = Doer("github:ann-gh", person="ann")
 BOB = Doer("github:bob-gh", person="bob")
@@ -233,7 +234,7 @@ def test_killed_between_decision_and_commit_nothing_has_happened(place: StoreLoc
     with psycopg.connect(place.url or "", autocommit=True) as holder:
         holder.execute("SELECT pg_advisory_lock(%s)", [audit.CHAIN_LOCK])  # no transaction comes to its end
         with process(place) as looking:
-            until(lambda: is_at_its_end(holder), why=lambda: "it doesn't come to its commit")
+            eventually("it comes to its commit", lambda: is_at_its_end(holder))
             looking.kill()
             looking.wait(30)
         holder.execute("SELECT pg_advisory_unlock(%s)", [audit.CHAIN_LOCK])
@@ -419,7 +420,7 @@ def test_somebody_is_paged_or_the_next_in_the_chain_before_its_time(responder: R
 
 
 def test_what_stops_deployments_is_what_is_open(timed: Store) -> None:
-    environment = release_world.environment()
+    environment = release_facts.environment()
 
     def opened_here(severity: int) -> int:
         return open_incident(timed, environment.name, severity, f"SEV-{severity}", "gus").number

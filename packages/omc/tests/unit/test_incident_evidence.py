@@ -21,7 +21,7 @@ from omc.responder import evidence
 from omc.responder.capture import read_evidence
 from omc.store.location import StoreLocation
 from omc.store.opened import Store
-from support import release_world
+from support import release_facts
 from support.incident_life import START, minutes
 
 SCOPE = Scope(START, timedelta(hours=2))
@@ -103,7 +103,7 @@ def fine(environment: Environment, scope: Scope) -> tuple[str, ...]:
 
 
 def test_what_can_not_be_read_is_unknown_and_costs_nothing_else() -> None:
-    environment = release_world.environment()
+    environment = release_facts.environment()
     unopened: Any = None
     store = Store(StoreLocation(), unopened, lambda: START)
     parts: dict[str, Callable[..., tuple[str, ...]]] = {

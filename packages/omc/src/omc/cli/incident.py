@@ -122,7 +122,7 @@ def show(context: click.Context, number: int, env: str | None, output: str) -> N
 @OUTPUT
 @click.pass_context
 def severity(context: click.Context, number: int, level: int, env: str | None, output: str) -> None:
-    """Say that an open incident is worse, or less bad, than it was taken for. What becomes a SEV-1 pages everybody.
+    """Change the severity of an open incident that is worse, or less bad, than was thought. A SEV-1 pages everybody.
 
     \b
     omc incident severity 3 2 --env production
