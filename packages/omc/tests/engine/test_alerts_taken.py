@@ -40,8 +40,8 @@ from omc.store.location import StoreLocation
 from omc.store.opened import Store
 from omc.store.outbox import OutboxRow
 from support.alerts_world import key_of, minute, notification, rules
-from support.engine_world import Done, World, opened_at
-from support.stack import ROOT
+from support.commands import ROOT, CommandResult
+from support.engine_world import World, opened_at
 
 RULES = rules()
 
@@ -424,12 +424,12 @@ def told_now(store: Store, name: str, ago: float) -> Notification:
 
 
 def test_alerts_from_the_command_line(world: World) -> None:
-    def omc(verb: str, *words: str) -> Done:
+    def omc(verb: str, *words: str) -> CommandResult:
         return world.omc("alerts", verb, *words, "--env", "production")
 
-    assert omc("list").out == "No alert fires in production.\n"
-    assert omc("silences").out == "Nothing is silenced in production.\n"
-    assert omc("show", "disk").code == 2
+    assert omc("list").stdout == "No alert fires in production.\n"
+    assert omc("silences").stdout == "Nothing is silenced in production.\n"
+    assert omc("show", "disk").returncode == 2
     with responder(world) as (store, production):
         take(store, production, [told_now(store, "rds-no-data", 3), told_now(store, "alb-5xx-percent", 2)])
     listed = omc("list", "--output", "json").json["alerts"]
@@ -437,10 +437,10 @@ def test_alerts_from_the_command_line(world: World) -> None:
         ("rds-no-data", "firing", 1),
         ("alb-5xx-percent", "held", None),
     ]
-    shown = omc("show", "rds-no-data").out
+    shown = omc("show", "rds-no-data").stdout
     assert "Look at the instance's state and its events" in shown
     assert "fires: incident 1" in shown
-    explained = omc("explain", "alb-5xx-percent").out
+    explained = omc("explain", "alb-5xx-percent").stdout
     assert "rds-no-data explains it, of which incident 1 knows" in explained
     by_key = omc("explain", key_of("alb-5xx-percent", environment="production")[:8], "--output", "json").json
     assert [step["stage"] for step in by_key["events"][0]["trace"]] == [
@@ -448,28 +448,28 @@ def test_alerts_from_the_command_line(world: World) -> None:
     ]
 
     words = ("name=rds-*", "--for", "2h", "--reason", "the instance is resized")
-    assert omc("silence", *words).code == 2, "there is nobody to ask"
-    dry = omc("silence", *words, "--dry-run").out
+    assert omc("silence", *words).returncode == 2, "there is nobody to ask"
+    dry = omc("silence", *words, "--dry-run").stdout
     assert "People know of incident 1 already, and it goes on" in dry
-    assert omc("silences").out == "Nothing is silenced in production.\n"
-    assert "Silence 1 of production holds until" in omc("silence", *words, "--yes").out
-    assert omc("silence", "rds", "--for", "2h", "--reason", "x", "--yes").code == 2
-    assert omc("silence", "name=rds", "--reason", "x", "--yes").code == 2
-    unused = omc("silences").out
+    assert omc("silences").stdout == "Nothing is silenced in production.\n"
+    assert "Silence 1 of production holds until" in omc("silence", *words, "--yes").stdout
+    assert omc("silence", "rds", "--for", "2h", "--reason", "x", "--yes").returncode == 2
+    assert omc("silence", "name=rds", "--reason", "x", "--yes").returncode == 2
+    unused = omc("silences").stdout
     assert "Never held anything: silence 1." in unused
     [silence] = omc("silences", "--output", "json").json["silences"]
     assert (silence["matchers"], silence["owner"], silence["state"]) == (["name=rds-*"], "github:alice", "active")
-    assert "Silence 1 of production is over" in omc("unsilence", "1", "--why", "it is back").out
-    assert omc("unsilence", "1").code == 1
+    assert "Silence 1 of production is over" in omc("unsilence", "1", "--why", "it is back").stdout
+    assert omc("unsilence", "1").returncode == 1
     rebuilt = omc("rebuild")
-    assert (rebuilt.code, rebuilt.out) == (0, "EQUAL: All 2 alerts of production are what their events say.\n")
+    assert (rebuilt.returncode, rebuilt.stdout) == (0, "EQUAL: All 2 alerts of production are what their events say.\n")
 
     replayed = omc("replay", "--since", "1d")
-    assert replayed.code == 0, replayed.out
+    assert replayed.returncode == 0, replayed.stdout
     other = world.folder / "other.toml"
     text = world.stack.file.read_text()
     other.write_text(f'{text}\n[[alerts.routes]]\nmatch = ["kind=rds-no-data"]\nseverity = 1\n')
     different = omc("replay", "--since", "1d", "--with", str(other), "--output", "json")
-    assert different.code == 1
+    assert different.returncode == 1
     assert [(each["severity"], each["alerts"]) for each in different.json["new"]] == [(1, ["rds-no-data"])]
-    assert world.proof().code == 0
+    assert world.proof().returncode == 0

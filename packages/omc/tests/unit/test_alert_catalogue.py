@@ -11,7 +11,7 @@ from omc.responder.catalogue import catalogue, find
 from omc.responder.pipeline.enrich import assess
 from omc.responder.rules import kind_explains, kinds_beside
 from support.alerts_world import notification, rules
-from support.stack import ROOT
+from support.commands import ROOT
 
 TABLE = (ROOT / "infrastructure/terraform/modules/monitoring/alarm_table.tf").read_text()
 

@@ -27,10 +27,10 @@ from omc.notify.secrets import secret
 from omc.notify.slack_api import SlackApi
 from omc.output.text import line
 from omc.responder import capture, life, pulse, reconcile, records, reminders
-from omc.responder.health import read_health
+from omc.responder.context import context_from
 from omc.responder.intaking import Intaking, TagReader
 from omc.responder.life import OnCallContext
-from omc.responder.policy import Policy, Resolve, policy_of, resolve_by_chain
+from omc.responder.policy import Policy, Resolve
 from omc.responder.queue import QueueReader, gateway_to_queue, queue_address
 from omc.responder.rules import Rules, rules_of
 from omc.responder.situations import from_state
@@ -91,8 +91,6 @@ class Responder:
     resolve: Resolve | None = None
     """Who is on call; None: whom omc.toml's chain names."""
     policy: Policy | None = None
-    health: Callable[[Environment], Sequence[str]] | None = None
-    """For a test that has no AWS to look at."""
     tasks: list[Task] = field(default_factory=list)
     _woken: threading.Event = field(default_factory=threading.Event)
     _sender: Sender | None = None
@@ -135,12 +133,7 @@ class Responder:
 
     def context_of(self, environment: str) -> OnCallContext:
         """What a look at an environment's incidents needs."""
-        found = self._environment(environment)
-        return OnCallContext(
-            self.policy or policy_of(self.stack),
-            self.resolve or resolve_by_chain(self.stack),
-            lambda: self.health(found) if self.health else read_health(found, self.store),
-        )
+        return context_from(self.stack, environment, self.store, self.resolve, self.policy)
 
     def rules_of(self, environment: str) -> Rules:
         return rules_of(self.stack, self._environment(environment))
