@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from omc.config.environment_tables import Day
+from omc.config.oncall_tables import RotaTable
 from omc.config.people import NO_PEOPLE, People
 from omc.config.service_tables import Thresholds
 from omc.config.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
@@ -204,3 +205,5 @@ class Stack:
     store: StoreSettings = OWN_STORE
     persons: Mapping[str, Person] = field(default_factory=dict)
     """Those of ``[people]``, by the table's name."""
+    rotas: Mapping[str, RotaTable] = field(default_factory=dict)
+    """Those of ``[rotas]``, as they are written; ``omc.oncall`` says what they come to."""
