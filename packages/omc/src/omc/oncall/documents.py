@@ -261,7 +261,9 @@ def explain_document(found: Escalation, policy: Policy, world: World, zone: str,
 def _step_row(step: Step, zone: str) -> Row:
     after = "at once" if step.after == timedelta(0) else format_duration(step.after)
     if step.skipped is not None:
-        return Row((after, format_time(step.at, zone), step.role, (Status("skipped", Severity.FAILURE), f": {step.skipped}")))
+        return Row(
+            (after, format_time(step.at, zone), step.role, (Status("skipped", Severity.FAILURE), f": {step.skipped}"))
+        )
     return Row((after, format_time(step.at, zone), step.role, _targets(step)))
 
 

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from omc.errors import Unknown
 from omc.oncall.clock import moment_of
 from omc.oncall.imports.draft import HORIZON, MAX_BYTES, MAX_ENTRIES, Draft, Finder, WrongFile
+from omc.oncall.imports.recurrence import never_comes
 from omc.oncall.model import Calendar, Entry, Rota
 
 if TYPE_CHECKING:
@@ -198,13 +199,21 @@ def _refusal(event: Component, reading: _Reading) -> str | None:
             return f"it has several {part}"
     if event.get("DTSTART") is None:
         return "it has no DTSTART"
+    if (backwards := _wrong_end(event, reading)) is not None:
+        return backwards
     rules = event.get("RRULE")
     for rule in rules if isinstance(rules, list) else [rules] if rules else []:
         frequency = str((rule.get("FREQ") or [""])[0]).upper()
         parts = [len(rule.get(part) or [0]) for part in ("BYHOUR", "BYMINUTE", "BYSECOND")]
         if frequency in ("SECONDLY", "MINUTELY") or parts[0] * parts[1] * parts[2] > MAX_PER_DAY:
             return "it repeats more often than shifts do"
+        if never_comes(rule.get("BYMONTH") or (), rule.get("BYMONTHDAY") or ()):
+            return "its rule never comes"
         start = event.get("DTSTART")
+        if frequency == "HOURLY" and rule.get("BYSETPOS"):
+            return (
+                "its rule can't be read"  # one hour has one place, and the library looks for a second to the year 9999
+            )
         if frequency == "HOURLY":
             begins = getattr(start, "dt", None)
             if isinstance(begins, datetime) and _moment(begins, reading) < reading.begin - OLDEST_HOURLY:
@@ -217,6 +226,16 @@ def _refusal(event: Component, reading: _Reading) -> str | None:
             if not is_day and start.dt.tzinfo is None:
                 rule["UNTIL"] = [reading.end.replace(microsecond=0, tzinfo=None)]
     return None
+
+
+def _wrong_end(event: Component, reading: _Reading) -> str | None:
+    """What is wrong with an end. The library takes one before its begin for the begin."""
+    begin, end = (getattr(event.get(part), "dt", None) for part in ("DTSTART", "DTEND"))
+    if begin is None or end is None:
+        return None
+    if isinstance(begin, datetime) != isinstance(end, datetime):
+        return "its dates don't fit together: a day beside a time"
+    return "it ends before it begins" if _moment(end, reading) < _moment(begin, reading) else None
 
 
 def _read_occurrence(event: Any, reading: _Reading) -> None:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 MAX_OCCURRENCES = 200_000
 """From the first one on, also those that are past: ten years of hours are 87,660."""
 FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
+
+
+DAYS_IN = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def never_comes(months: Iterable[object], days: Iterable[object]) -> bool:
+    """Whether none of the days of a month, also counted from its end, is in any of the months: the 30th of February.
+    The libraries look for it up to the year 9999."""
+    lengths = [DAYS_IN[int(str(month)) - 1] for month in months if str(month) in map(str, range(1, 13))] or [31]
+    numbers = [abs(int(str(day))) for day in days if str(day).lstrip("+-").isdigit()]
+    return bool(numbers) and all(number > max(lengths) for number in numbers)
 
 
 def occurrences(first: datetime, rules: Sequence[str], end: datetime) -> Iterator[datetime]:
@@ -26,6 +37,8 @@ def occurrences(first: datetime, rules: Sequence[str], end: datetime) -> Iterato
             raise ValueError(f"its rule repeats {parts.get('FREQ', 'in no way')}")
         if {"BYMINUTE", "BYSECOND"} & set(parts):
             raise ValueError("it repeats more often than shifts do")
+        if never_comes(*(parts[key].split(",") if key in parts else () for key in ("BYMONTH", "BYMONTHDAY"))):
+            raise ValueError("its rule never comes")
     # Local times on both sides: an UNTIL in UTC is taken for what the clock shows, a few hours off at the very end.
     plain = [_local_until(line) for line in lines]
     series = rrulestr("\n".join(plain), dtstart=first, forceset=True)
