@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -111,6 +112,11 @@ def test_a_day_and_a_floating_time_are_the_zones_of_the_rota() -> None:
     named = read("X-WR-TIMEZONE:Europe/Dublin", event("DTSTART;VALUE=DATE:20261201", "SUMMARY:jo"))
     assert entries(named) == [(datetime(2026, 12, 1, tzinfo=UTC), timedelta(days=1), ("jo",))]
     assert named.rota.zone == "Europe/Dublin"
+    wrong = read("X-WR-TIMEZONE:Mars/Base", event("DTSTART;VALUE=DATE:20261201", "SUMMARY:jo"))
+    assert (wrong.rota.zone, wrong.notes) == (
+        SYDNEY,
+        ("The calendar's time zone Mars/Base isn't known; Australia/Sydney is used.",),
+    )
 
 
 def test_one_occurrence_that_was_moved_and_one_that_was_cancelled() -> None:
@@ -164,7 +170,10 @@ def test_a_file_that_is_broken_as_a_whole_is_read_event_by_event() -> None:
 
 def test_a_broken_file_of_many_events_and_zones_is_read_event_by_event() -> None:
     """Each event with the zones that it names: with all of them a file of a megabyte took minutes."""
-    zone = "BEGIN:VTIMEZONE\nTZID:Zone{0}\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0100\nEND:STANDARD\nEND:VTIMEZONE"
+    zone = (
+        "BEGIN:VTIMEZONE\nTZID:Zone{0}\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0100\n"
+        "TZOFFSETTO:+0100\nEND:STANDARD\nEND:VTIMEZONE"
+    )
     zones = [zone.format(number) for number in range(60)]
     days = range(1, 29)
     many = [
@@ -196,10 +205,8 @@ def test_what_is_no_calendar_is_said_so(content: bytes) -> None:
 @given(st.binary(max_size=200), st.integers(0, 300))
 def test_no_bytes_in_a_calendar_make_it_crash(noise: bytes, place: int) -> None:
     whole = f"BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\n{event(*TIMES, 'SUMMARY:jo')}\nEND:VCALENDAR\n".encode()
-    try:
+    with contextlib.suppress(WrongFile):
         read_calendar(whole[:place] + noise + whole[place:], "primary", SYDNEY, Finder({}), NOW)
-    except WrongFile:
-        pass
 
 
 PEOPLE = st.lists(st.sampled_from(["jo", "bob", "max"]), max_size=2, unique=True).map(tuple)
@@ -248,7 +255,7 @@ def test_a_persons_feed_has_her_shifts_of_all_rotas() -> None:
     assert compared(wanted, list(draft.rota.calendars[0].entries), NOW, end) == ()
     text = feed.decode()
     assert "mailto:jo@example.com" in text.replace("\r\n ", "")
-    assert text.count("BEGIN:VEVENT") == len(set(line for line in text.splitlines() if line.startswith("UID:")))
+    assert text.count("BEGIN:VEVENT") == len({line for line in text.splitlines() if line.startswith("UID:")})
     assert feed == person_feed("jo", PERSONS, {"primary": one, "secondary": other}, NOW, end, NOW)
 
 

@@ -83,7 +83,7 @@ def test_a_sev_3_waits_for_business_hours_and_its_clock_runs_in_them_only() -> N
         utc(2026, 11, 8, 22, 35),
         utc(2026, 11, 8, 22, 50),
     ]
-    assert [each.person for each in late.steps[-1].targets][0] == "bob", "who is on call then, not when it came"
+    assert next(each.person for each in late.steps[-1].targets) == "bob", "who is on call then, not when it came"
 
 
 def test_the_person_of_a_rota_is_whoever_is_on_call_when_the_step_is_due() -> None:

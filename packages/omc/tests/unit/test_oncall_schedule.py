@@ -48,7 +48,7 @@ def test_before_the_first_turn_nobody_is_on_call() -> None:
 
 
 def test_a_week_is_handed_over_at_nine_on_either_side_of_a_clock_change() -> None:
-    found = [each for each in shifts(rota(WEEKLY), at("2027-03-29 09:00"), at("2027-04-12 09:00"))]
+    found = list(shifts(rota(WEEKLY), at("2027-03-29 09:00"), at("2027-04-12 09:00")))
     assert [each.begin for each in found] == [at("2027-03-29 09:00"), at("2027-04-05 09:00")]
     assert found[0].end - found[0].begin == timedelta(days=7, hours=1), "the week in which the clocks go back"
 
@@ -64,8 +64,8 @@ def test_a_hand_over_that_the_clock_leaves_out_is_at_the_change_and_reported() -
         if each.kind is Kind.CLOCK_CHANGE and "hand-over" in each.sentence
     ]
     assert odd == (
-        "The hand-over of primary, nights at 02:30 on Sun 04 Oct doesn't exist: it is at 03:00, when the clock is changed "
-        "(Sun 04 Oct 03:00:00 AEDT (Sat 16:00 UTC))."
+        "The hand-over of primary, nights at 02:30 on Sun 04 Oct doesn't exist: it is at 03:00, when the clock is "
+        "changed (Sun 04 Oct 03:00:00 AEDT (Sat 16:00 UTC))."
     )
 
 

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from omc.errors import Unknown
 from omc.oncall.clock import moment_of
-from omc.oncall.imports.draft import HORIZON, MAX_BYTES, MAX_ENTRIES, Draft, Finder, WrongFile
+from omc.oncall.imports.draft import HORIZON, MAX_BYTES, MAX_ENTRIES, Draft, Finder, WrongFile, known_zone
 from omc.oncall.imports.recurrence import never_comes
 from omc.oncall.model import Calendar, Entry, Rota
 
@@ -147,10 +147,11 @@ def _use_zone(calendar: Component, reading: _Reading, zone: str) -> None:
     named = _text(calendar.get("X-WR-TIMEZONE"))
     if not named:
         return
-    try:
-        reading.zone = ZoneInfo(named)
-    except (OSError, ValueError):
+    found = known_zone(named)
+    if found is None:
         reading.notes.append(f"The calendar's time zone {_short(named)} isn't known; {zone} is used.")
+    else:
+        reading.zone = found
 
 
 def _read_events(libraries: tuple[ModuleType, ModuleType], calendar: Component, reading: _Reading) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from omc.config.people import canonical_name
 from omc.errors import WrongUse
@@ -203,6 +204,14 @@ def parse_time(value: object) -> datetime | None:
         read = datetime.fromisoformat(value.strip())
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
+        return None
+
+
+def known_zone(name: str) -> ZoneInfo | None:
+    """A time zone by its name; None where there is none of it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
 
 

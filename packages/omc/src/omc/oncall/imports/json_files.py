@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from omc.oncall.clock import local_of
-from omc.oncall.imports.draft import MAX_BYTES, WrongFile
+from omc.oncall.imports.draft import MAX_BYTES, WrongFile, known_zone
 
 MAX_NESTING = 8
 LISTS = ("data", "results", "schedules", "schedule", "users", "on_call_shifts", "shifts", "overrides", "user")
@@ -56,11 +56,11 @@ def zone_or(value: Any, default: str, notes: list[str], what: str) -> str:
     """A zone's name, if there is such a zone."""
     if value is None or value == "":
         return default
-    try:
-        return ZoneInfo(str(value)).key
-    except (OSError, ValueError):
+    zone = known_zone(str(value))
+    if zone is None:
         notes.append(f"The time zone {str(value)[:60]!r} of {what} isn't known; {default} is used.")
         return default
+    return zone.key
 
 
 def positive(value: Any, what: str) -> int:

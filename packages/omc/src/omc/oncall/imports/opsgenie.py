@@ -44,7 +44,8 @@ class _Context:
 
 
 def is_schedule(item: Mapping[str, Any]) -> bool:
-    return isinstance(item.get("rotations"), list)
+    rotations = item.get("rotations")
+    return isinstance(rotations, list) and not any("events" in each for each in objects(rotations))
 
 
 def read_schedule(item: Mapping[str, Any], name: str, finder: Finder, zone: str, now: datetime) -> Draft:

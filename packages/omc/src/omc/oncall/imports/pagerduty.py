@@ -54,7 +54,9 @@ class _Context:
 
 
 def is_schedule(item: Mapping[str, Any]) -> bool:
-    return isinstance(item.get("schedule_layers"), list) or isinstance(item.get("rotations"), list)
+    rotations = item.get("rotations")
+    is_third = item.get("type") == "schedule_v3" or any("events" in each for each in objects(rotations))
+    return isinstance(item.get("schedule_layers"), list) or (isinstance(rotations, list) and is_third)
 
 
 def read_schedule(
