@@ -68,8 +68,8 @@ def test_somebody_unknown_gets_an_id_and_is_named() -> None:
     draft = read(event(*TIMES, "SUMMARY:Zoë O'Neil, bob"), finder=finder)
     assert entries(draft)[0][2] == ("bob",), "whoever is known is meant where somebody is"
     draft = read(event(*TIMES, "SUMMARY:Zoë O'Neil"), finder=finder)
-    assert entries(draft)[0][2] == ("zo-o-neil",)
-    assert people_of(draft, finder) == ("Zoë O'Neil (as zo-o-neil)",)
+    assert entries(draft)[0][2] == ("zoe-o-neil",)
+    assert people_of(draft, finder) == ("Zoë O'Neil (as zoe-o-neil)",)
     assert entries(read(event(*TIMES, "SUMMARY:Zoë O'Neil"), finder=Finder(PERSONS, {"Zoë O'Neil": "jo"})))[0][2] == (
         "jo",
     )
@@ -117,6 +117,19 @@ def test_a_day_and_a_floating_time_are_the_zones_of_the_rota() -> None:
         SYDNEY,
         ("The calendar's time zone Mars/Base isn't known; Australia/Sydney is used.",),
     )
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        ("DTSTART;TZID=America/New_York:20261201T090000", "DTEND:20261201T100000"),
+        ("DTSTART:20261201T090000", "DTEND;TZID=America/New_York:20261201T100000"),
+    ],
+)
+def test_a_zone_that_one_end_has_is_the_others_too(begin: str, end: str) -> None:
+    draft = read(event(begin, end, "SUMMARY:jo"))
+    assert entries(draft) == [(datetime(2026, 12, 1, 14, tzinfo=UTC), timedelta(hours=1), ("jo",))]
+    assert "that of its other end is used" in draft.notes[0]
 
 
 def test_one_occurrence_that_was_moved_and_one_that_was_cancelled() -> None:

@@ -14,7 +14,7 @@ _DAY, _CLOCK = "(?:mon|tue|wed|thu|fri|sat|sun)", "(?:[01][0-9]|2[0-3]):[0-5][0-
 HOURS = rf"{_DAY}(?:-{_DAY})? {_CLOCK}-{_CLOCK}|{_DAY} {_CLOCK}-{_DAY} {_CLOCK}"
 WEEKLY_TIME = rf"{_DAY} {_CLOCK}"
 TURN = r"daily|weekly|[1-9][0-9]{0,3}[hdw]"
-AHEAD = r"[1-9][0-9]{0,2}[mhd]"
+AHEAD = r"[1-9][0-9]{0,4}[mhd]"
 
 
 class LayerTable(Table, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, time, timedelta
 
@@ -113,7 +114,9 @@ def _rung(rung: Responder, persons: Mapping[str, Person]) -> Rung:
 
 def slug_of(name: str) -> str:
     """A name as an id of omc.toml may be: small letters, digits and hyphens, 32 at most, a letter first."""
-    plain = re.sub(r"[^a-z0-9]+", "-", canonical_name(name)).strip("-")
+    letters = unicodedata.normalize("NFKD", canonical_name(name))
+    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    plain = re.sub(r"[^a-z0-9]+", "-", bare).strip("-")
     return (plain if plain[:1].isalpha() else f"x-{plain}".rstrip("-"))[:32].rstrip("-")
 
 
@@ -136,8 +139,16 @@ def toml_of(rota: Rota) -> str | None:
     lines = [f"[rotas.{rota.name}]", f'time_zone = "{rota.zone}"']
     if rota.editors:
         lines.append(f"editors = {_texts(rota.editors)}")
-    for layer in rota.layers:
-        lines += ["", f"[[rotas.{rota.name}.layers]]", f'name = "{slug_of(layer.name)}"']
+    if rota.remind_minutes != Rota.__dataclass_fields__["remind_minutes"].default:
+        lines.append(f"remind = {_texts(f'{each}m' for each in rota.remind_minutes)}")
+    if rota.summary is not None:
+        lines.append(f'summary = "{DAYS[rota.summary.day]} {rota.summary.at:%H:%M}"')
+    used: list[str] = []
+    for number, layer in enumerate(rota.layers, start=1):
+        lines += ["", f"[[rotas.{rota.name}.layers]]"]
+        used.append(layer.name if layer.name == str(number) else _unused(slug_of(layer.name), used))
+        if used[-1] != str(number):
+            lines.append(f'name = "{used[-1]}"')
         lines.append(f"people = {_texts('+'.join(group) or NOBODY for group in layer.turns)}")
         lines += [f'turn = "{_turn(layer.turn_seconds)}"', f"start = {layer.start}"]
         lines += [f'hand_over = "{layer.hand_over:%H:%M}"', f"level = {layer.level}"]
@@ -146,6 +157,10 @@ def toml_of(rota: Rota) -> str | None:
         if layer.end is not None:
             lines.append(f"until = {layer.end:%Y-%m-%dT%H:%M:%SZ}")
     return "\n".join(lines)
+
+
+def _unused(name: str, used: list[str]) -> str:
+    return name if name not in used else f"{name[:28]}-{len(used) + 1}"
 
 
 def _inexpressible(layer: Layer, rota: Rota) -> bool:

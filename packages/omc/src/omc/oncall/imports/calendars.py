@@ -182,6 +182,8 @@ def _read_series(
     _, recurring = libraries
     name = _named(events[0])
     try:
+        for event in events:
+            _share_zone(event, name, reading)
         refusal = next(filter(None, (_refusal(event, reading) for event in events)), None)
         if refusal is not None:
             reading.unread.append(f"{name} was left out: {refusal}.")
@@ -227,6 +229,20 @@ def _refusal(event: Component, reading: _Reading) -> str | None:
             if not is_day and start.dt.tzinfo is None:
                 rule["UNTIL"] = [reading.end.replace(microsecond=0, tzinfo=None)]
     return None
+
+
+def _share_zone(event: Component, name: str, reading: _Reading) -> None:
+    """Where only one of begin and end has a zone, it is meant for both."""
+    begin, end = (getattr(event.get(part), "dt", None) for part in ("DTSTART", "DTEND"))
+    if not (isinstance(begin, datetime) and isinstance(end, datetime)) or (begin.tzinfo is None) == (
+        end.tzinfo is None
+    ):
+        return
+    missing, zone = ("DTEND", begin.tzinfo) if end.tzinfo is None else ("DTSTART", end.tzinfo)
+    completed = (end if missing == "DTEND" else begin).replace(tzinfo=zone)
+    del event[missing]
+    event.add(missing, completed)
+    reading.notes.append(f"{name} has no zone in its {missing}; that of its other end is used.")
 
 
 def _wrong_end(event: Component, reading: _Reading) -> str | None:
