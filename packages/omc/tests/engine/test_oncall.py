@@ -162,6 +162,21 @@ def team(world: World) -> World:
     return world
 
 
+def _next_turn_of_alice() -> date:
+    """A Monday some weeks ahead of today: commands change what is to come."""
+    weeks = (datetime.now(UTC).date() - STARTED).days // 7 + 6
+    return STARTED + timedelta(weeks=weeks + weeks % 2)
+
+
+STARTED = date(2026, 1, 5)
+MONDAY = _next_turn_of_alice()
+
+
+def on(days: int, clock: str = "12:00") -> str:
+    """A local time so many days after that Monday."""
+    return f"{MONDAY + timedelta(days=days)} {clock}"
+
+
 Asked = Callable[..., tuple[int, str]]
 
 
@@ -180,29 +195,29 @@ def people(answer: tuple[int, str], rota: str = "primary") -> list[str]:
 
 
 def test_a_shift_is_covered_taken_and_given_back(oncall: Asked) -> None:
-    monday = ("--at", "2027-01-05 12:00", "--output", "json")
+    monday = ("--at", on(1), "--output", "json")
     assert people(oncall("now", *monday)) == ["alice"]
-    code, shown = oncall("cover", "primary", "bob", "--at", "2027-01-05 12:00", "--reason", "dentist")
+    code, shown = oncall("cover", "primary", "bob", "--at", on(1), "--reason", "dentist")
     assert code == 0, shown
-    assert "In primary: bob instead of alice, Mon 04 Jan 09:00:00 AEDT" in shown
+    assert f"In primary: bob instead of alice, {MONDAY:%a %d %b} 09:00:00 AE" in shown
     assert "To undo it: omc oncall undo primary 1" in shown
     assert people(oncall("now", *monday)) == ["bob"]
-    code, shown = oncall("take", "primary", "--from", "2027-01-05 11:00", "--to", "2027-01-05 13:00", "--for", "bob")
+    code, shown = oncall("take", "primary", "--from", on(1, "11:00"), "--to", on(1, "13:00"), "--for", "bob")
     assert code == 0, shown
     assert people(oncall("now", *monday)) == ["alice"]
     code, shown = oncall("undo", "primary", "2", who="bob")
     assert code == 0, shown
     assert "Number 2 of primary is undone." in shown
     assert people(oncall("now", *monday)) == ["bob"]
-    code, shown = oncall("schedule", "primary", "--from", "2027-01-04", "--days", "7", "--output", "json")
+    code, shown = oncall("schedule", "primary", "--from", on(0), "--days", "7", "--output", "json")
     data = json.loads(shown)
     assert [each["undone"] for each in data["events"]] == [False, True, False]
     assert data["events"][0]["reason"] == "dentist"
-    assert "override 1" in oncall("schedule", "primary", "--from", "2027-01-04", "--days", "7")[1]
+    assert "override 1" in oncall("schedule", "primary", "--from", on(0), "--days", "7")[1]
 
 
 def test_who_is_no_editor_changes_only_shifts_of_her_own(oncall: Asked) -> None:
-    times = ("--from", "2027-01-05 09:00", "--to", "2027-01-06 09:00")
+    times = ("--from", on(1, "09:00"), "--to", on(2, "09:00"))
     code, shown = oncall("override", "primary", "carol", *times)
     assert code == 1
     assert "may not change primary: its editors are carol." in shown
@@ -210,9 +225,9 @@ def test_who_is_no_editor_changes_only_shifts_of_her_own(oncall: Asked) -> None:
     assert code == 0, shown
     code, shown = oncall("undo", "primary", "1")
     assert code == 1, "an editor's override is an editor's to undo"
-    code, shown = oncall("cover", "primary", "bob", "--for", "alice", "--at", "2027-01-08 12:00", who="carol")
+    code, shown = oncall("cover", "primary", "bob", "--for", "alice", "--at", on(4), who="carol")
     assert code == 0, shown
-    code, shown = oncall("take", "primary", "--at", "2027-01-12 12:00", who="alice")
+    code, shown = oncall("take", "primary", "--at", on(8), who="alice")
     assert (code, "In primary: alice instead of bob" in shown) == (0, True), shown
     assert oncall("override", "open", "alice", *times)[0] == 0, "a rota without editors is everybody's"
 
@@ -220,11 +235,11 @@ def test_who_is_no_editor_changes_only_shifts_of_her_own(oncall: Asked) -> None:
 WRONG = [
     (("now", "--at", "tomorrow"), 2, '"tomorrow" is no time'),
     (("schedule", "primry"), 2, 'There is no rota "primry"; there are primary, open. Did you mean "primary"?'),
-    (("take", "primary", "--at", "2027-01-05 12:00"), 1, "alice is on call then already"),
-    (("take", "open", "--at", "2027-01-03 12:00"), 1, "Nobody is on call in open"),
+    (("take", "primary", "--at", on(1)), 1, "alice is on call then already"),
+    (("take", "open", "--at", on(-1)), 1, "Nobody is on call in open"),
     (("take", "primary", "--at", "now", "--from", "now"), 2, "Say either --at, or --from and --to."),
     (("take", "primary", "--from", "now"), 2, "--from and --to belong together."),
-    (("cover", "primary", "bob", "--at", "2027-01-12 12:00"), 1, "alice isn't on call then: bob are."),
+    (("cover", "primary", "bob", "--at", on(8)), 1, "alice isn't on call then: bob are."),
     (("cover", "primary", "dave"), 2, 'has no "dave"; there are alice, bob, carol.'),
     (("override", "open", "bob", "--from", "+2h", "--to", "+1h"), 2, "ends before it begins"),
     (("undo", "open", "4"), 2, "open has no event 4"),
@@ -245,11 +260,11 @@ def test_what_isnt_so_is_said_in_a_sentence(oncall: Asked) -> None:
 
 
 def test_somebody_who_is_nobody_of_people_says_whom_she_speaks_for(oncall: Asked) -> None:
-    code, shown = oncall("take", "open", "--at", "2027-01-05 12:00", who="mallory")
+    code, shown = oncall("take", "open", "--at", on(1), who="mallory")
     assert code == 2
     assert "who is nobody of [people]" in shown
     assert "--by" in shown
-    assert oncall("take", "open", "--at", "2027-01-05 12:00", "--by", "carol", who="mallory")[0] == 0
+    assert oncall("take", "open", "--at", on(1), "--by", "carol", who="mallory")[0] == 0
 
 
 def test_an_explanation_and_the_gaps_say_what_loses_pages(oncall: Asked) -> None:
@@ -275,7 +290,7 @@ def test_a_code_goes_out_and_comes_back(oncall: Asked, team: World) -> None:
     assert (code, "isn't the code" in shown) == (1, True)
     code, shown = oncall("verify", "bob", "sms:+61400000001", "--code", arrived)
     assert (code, "sms:+61400000001 of bob is confirmed." in shown) == (0, True), shown
-    assert "has never confirmed" not in oncall("now", "--at", "2027-01-12 12:00")[1]
+    assert "has never confirmed" not in oncall("now", "--at", on(8))[1]
 
 
 def test_a_rota_is_exported_imported_under_another_name_and_undone(oncall: Asked, tmp_path: Path) -> None:
@@ -287,7 +302,7 @@ def test_a_rota_is_exported_imported_under_another_name_and_undone(oncall: Asked
     assert "nobody" in shown
     code, shown = oncall("import", "calendar", str(file), "--rota", "copy", "--yes")
     assert (code, "Recorded: copy (number 1)." in shown) == (0, True), shown
-    at = ("--at", "2027-01-12 12:00", "--output", "json")
+    at = ("--at", on(8), "--output", "json")
     assert people(oncall("now", *at), "copy") == people(oncall("now", *at)) == ["bob"]
     code, shown = oncall("import", "calendar", str(file), "--rota", "primary", "--yes")
     assert code == 1
@@ -298,6 +313,18 @@ def test_a_rota_is_exported_imported_under_another_name_and_undone(oncall: Asked
     assert code == 0
     assert shown.startswith("BEGIN:VCALENDAR\n")
     assert "SUMMARY:On call: primary" in shown
+
+
+def test_another_stack_file_is_compared_by_who_is_on_call(oncall: Asked, team: World, tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    text = team.stack.file.read_text()
+    other.write_text(text.replace('people = ["alice", "bob"]', 'people = ["bob", "alice"]'))
+    code, shown = oncall("diff", str(other), "--output", "json")
+    assert code == 0, shown
+    changes = json.loads(shown)["changes"]
+    assert len(changes["primary"]) == 9
+    assert changes["open"] == []
+    assert "Nobody's time on call changes." in oncall("diff", str(team.stack.file))[1]
 
 
 def test_an_import_that_is_partly_unread_says_so_and_ends_with_1(oncall: Asked, tmp_path: Path) -> None:

@@ -272,6 +272,18 @@ def test_a_persons_feed_has_her_shifts_of_all_rotas() -> None:
     assert feed == person_feed("jo", PERSONS, {"primary": one, "secondary": other}, NOW, end, NOW)
 
 
+def test_an_event_keeps_its_uid_whenever_the_feed_is_asked_for() -> None:
+    rota = Rota("primary", SYDNEY, (Layer("1", (("jo",), ("bob",)), date(2026, 11, 2), time(9), WEEK),))
+    end = NOW + timedelta(days=7)
+
+    def uids(at: datetime) -> tuple[list[bytes], list[bytes]]:
+        both = rota_feed(rota, PERSONS, at, end, at), person_feed("jo", PERSONS, {"primary": rota}, at, end, at)
+        found = [[line for line in feed.splitlines() if line.startswith(b"UID:")] for feed in both]
+        return found[0], found[1]
+
+    assert uids(NOW) == uids(NOW + timedelta(hours=7))
+
+
 def test_a_gap_stands_in_the_feed_and_is_nobodys_when_it_comes_back() -> None:
     rota = Rota("primary", SYDNEY, calendars=(Calendar("x", (Entry(NINE, NINE + EIGHT_HOURS, ("jo",)),)),))
     feed = rota_feed(rota, PERSONS, NOW, NOW + timedelta(days=3), NOW)

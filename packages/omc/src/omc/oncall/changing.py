@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from omc.config import Stack
 from omc.engine.actors import Actor
 from omc.engine.github import refuse_fleeting_record
 from omc.errors import NothingToDo, OmcError, Refused, WrongUse
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def world_of(ground: Ground) -> tuple[World, dict[str, RotaRecord]]:
-    """All rotas with their overrides, who has confirmed what, and each rota's events."""
-    return records.read_world(ground.location, rotas_from(ground.stack), ground.stack.persons)
+def world_of(ground: Ground, other: Stack | None = None) -> tuple[World, dict[str, RotaRecord]]:
+    """All rotas with their overrides, who has confirmed what, and each rota's events; as another stack file would have
+    them, where there is one."""
+    stack = other or ground.stack
+    return records.read_world(ground.location, rotas_from(stack), stack.persons)
 
 
 def swap(

@@ -9,6 +9,7 @@ import click
 
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, show
+from omc.config import load
 from omc.errors import WrongUse
 from omc.model.people import Channel
 from omc.oncall import documents
@@ -29,7 +30,7 @@ from omc.oncall.lookups import (
     policy_of,
     rota_in,
 )
-from omc.oncall.model import Gap
+from omc.oncall.model import Gap, Rota
 from omc.oncall.problems import LOSES_PAGES, Kind, Problem, problems_of
 from omc.oncall.schedule import on_call, shifts
 from omc.output import echo, line
@@ -415,3 +416,28 @@ def verify(
         raise WrongUse(f"{contact} is a channel, which everybody in it reads: it confirms nothing about {known.name}.")
     actor = actor_in(ground.environment)
     echo(line(changing.verify(ground, known, contact, code, withdraw, actor)))
+
+
+@oncall.command()
+@click.argument("other", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--weeks", type=click.IntRange(1, 52), default=8, show_default=True, help="So far ahead.")
+@environment_option
+@OUTPUT
+@click.pass_context
+def diff(context: click.Context, other: Path, weeks: int, env: str | None, output: str) -> None:
+    """What would change if another stack file took this one's place: who is on call when, overrides included.
+
+    \b
+    omc oncall diff changed.toml --env production
+    omc oncall diff changed.toml --weeks 26 --env production --output json
+    """
+    from omc.oncall import changing
+
+    ground = ground_of(context.obj, env)
+    begin, end = ground.now, ground.now + timedelta(weeks=weeks)
+    before, after = changing.world_of(ground)[0].rotas, changing.world_of(ground, load(other))[0].rotas
+    found = {
+        name: changes(before.get(name), after.get(name) or Rota(name, ground.zone), begin, end)
+        for name in dict.fromkeys([*before, *after])
+    }
+    show(documents.diff_document(found, begin, end, ground.zone, ground.stack.persons), output)

@@ -172,6 +172,18 @@ def changes_table(differences: Sequence[Change], zone: str, persons: Mapping[str
     return Table(("from", "for", "now", "then"), tuple(rows))
 
 
+def diff_document(
+    found: Mapping[str, Sequence[Change]], begin: datetime, end: datetime, zone: str, persons: Mapping[str, Person]
+) -> Document:
+    """When another group would be on call, rota by rota; rotas in which nothing changes are left out."""
+    changed = {name: each for name, each in found.items() if each}
+    blocks = tuple(Section(name, (changes_table(each, zone, persons),)) for name, each in changed.items())
+    sentence = f"{len(changed)} rotas change." if changed else "Nobody's time on call changes."
+    data = {name: [change_data(one) for one in each] for name, each in found.items()}
+    title = f"On call, {shown_span(begin, end, zone)}"
+    return Document(title, blocks or (Paragraph(sentence),), data={"changes": data})
+
+
 def change_data(change: Change) -> dict[str, Any]:
     return {
         "begin": iso(change.begin),

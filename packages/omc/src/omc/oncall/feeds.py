@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING, Any
 from omc.errors import Unknown
 from omc.model.people import Channel, Person
 from omc.oncall.imports.calendars import GAP, PERSON
-from omc.oncall.model import Rota, Shift
+from omc.oncall.model import Gap, Rota, Shift
 from omc.oncall.notices import duties
-from omc.oncall.schedule import shifts
+from omc.oncall.schedule import on_call, shifts
 
 if TYPE_CHECKING:
     from icalendar import Calendar, Event
 
 PRODUCT = "-//omc//on call//EN"
 REFRESH = timedelta(hours=1)
+LOOK_BACK = timedelta(days=60)
+"""So far back the begin of a duty is looked for that is under way."""
 
 
 def rota_feed(rota: Rota, persons: Mapping[str, Person], begin: datetime, end: datetime, now: datetime) -> bytes:
-    """Every shift of a rota in a period, and its gaps as events that say so."""
+    """Every shift of a rota in a period, and its gaps as events that say so. The one that is under way is whole: an
+    event keeps its UID whenever the feed is asked for."""
     calendar = _calendar(f"On call: {rota.name}", rota.zone)
-    for tile in shifts(rota, begin, end):
+    under_way = on_call(rota, begin)
+    first = begin if isinstance(under_way, Gap) else under_way.begin
+    for tile in shifts(rota, first, end):
         people = tile.people if isinstance(tile, Shift) else ()
         names = ", ".join(persons[each].name if each in persons else each for each in people)
         summary = names or f"Nobody is on call in {rota.name}"
@@ -54,7 +59,7 @@ def person_feed(
     zone = next((rota.zone for rota in rotas.values() if person in rota.people), "UTC")
     calendar = _calendar(f"On call: {known.name if known else person}", zone)
     for rota in rotas.values():
-        for duty in duties(rota, begin, end, person):
+        for duty in (each for each in duties(rota, begin - LOOK_BACK, end, person) if each.end > begin):
             uid = f"{rota.name}/{person}/{duty.begin.isoformat()}"
             event = _event(f"On call: {rota.name}", duty.begin, duty.end, uid, now)
             _attend(event, person, known)
