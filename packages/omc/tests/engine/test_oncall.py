@@ -225,6 +225,10 @@ def test_who_is_no_editor_changes_only_shifts_of_her_own(oncall: Asked) -> None:
     assert code == 0, shown
     code, shown = oncall("undo", "primary", "1")
     assert code == 1, "an editor's override is an editor's to undo"
+    code, shown = oncall("take", "primary", "--for", "bob", "--by", "carol", "--at", on(8))
+    assert code == 1, "neither of the two is her"
+    code, shown = oncall("cover", "primary", "carol", "--at", on(15), who="mallory")
+    assert code == 2, "she has no shift that could be covered"
     code, shown = oncall("cover", "primary", "bob", "--for", "alice", "--at", on(4), who="carol")
     assert code == 0, shown
     code, shown = oncall("take", "primary", "--at", on(8), who="alice")
@@ -257,6 +261,17 @@ def test_what_isnt_so_is_said_in_a_sentence(oncall: Asked) -> None:
         found, shown = oncall(*words)
         assert expected in shown
         assert found == code, shown
+
+
+def test_what_is_left_of_a_shift_under_way_is_taken(oncall: Asked) -> None:
+    asked = datetime.now(UTC)
+    code, shown = oncall("override", "open", "bob", "--from", "2026-01-06", "--to", "+2w")
+    assert code == 0, shown
+    code, shown = oncall("take", "open", "--at", "+1h")
+    assert code == 0, shown
+    events = json.loads(oncall("schedule", "open", "--output", "json")[1])["events"]
+    assert asked <= datetime.fromisoformat(events[1]["begin"])
+    assert events[1]["end"] == events[0]["end"]
 
 
 def test_somebody_who_is_nobody_of_people_says_whom_she_speaks_for(oncall: Asked) -> None:

@@ -379,6 +379,21 @@ def test_a_rolling_shift_with_days_turns_by_the_week_and_counts_in_its_hours() -
     assert who(draft.rota, 2026, 11, 9, 1) == ("bob",)
 
 
+def test_the_first_week_of_a_rolling_shift_may_be_a_part_of_one() -> None:
+    draft = grafana(
+        shift(
+            "rolling_users",
+            start="2026-11-04T09:00:00",
+            frequency="weekly",
+            by_day=["MO", "WE", "FR"],
+            week_start="MO",
+            rolling_users=[["UJO"], ["UBOB"]],
+        )
+    )
+    days = [(2, ()), (4, ("jo",)), (6, ("jo",)), (9, ("bob",)), (11, ("bob",)), (16, ("jo",))]
+    assert [(day, who(draft.rota, 2026, 11, day, 1)) for day, _ in days] == days
+
+
 def test_a_rolling_shift_that_begins_on_none_of_its_days_begins_on_the_next() -> None:
     draft = grafana(shift("rolling_users", frequency="weekly", by_day=["WE"], rolling_users=[["UJO"], ["UBOB"]]))
     assert who(draft.rota, 2026, 11, 4, 1) == ("jo",)

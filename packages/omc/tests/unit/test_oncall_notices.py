@@ -49,6 +49,10 @@ def test_the_week_is_summed_up_for_both_when_it_is_handed_over() -> None:
     assert found[0].end - found[0].begin == timedelta(days=7)
 
 
+def test_a_summary_that_was_due_before_isnt_due_again() -> None:
+    assert kinds(ROTA, HAND_OVER, HAND_OVER + DAY) == []
+
+
 def test_the_summary_comes_when_the_rota_says_so() -> None:
     friday = replace(ROTA, summary=WeeklyTime(4, time(16)))
     (notice,) = [
