@@ -308,6 +308,16 @@ def test_a_code_goes_out_and_comes_back(oncall: Asked, team: World) -> None:
     assert "has never confirmed" not in oncall("now", "--at", on(8))[1]
 
 
+def test_a_test_page_goes_to_all_contacts_of_a_person(oncall: Asked, team: World) -> None:
+    code, shown = oncall("test", "carol")
+    assert (code, "A test page to carol is on its way" in shown) == (0, True), shown
+    with opened_at(team.place) as store, store.reading() as session:
+        page = session.query(OutboxRow).one().page
+    assert page["is_urgent"] is True
+    assert page["methods"] == [{"channel": "slack", "address": "U024BE7LH"}]
+    assert "asked for by github:alice. Nothing is wrong." in page["message"]["short"]
+
+
 def test_a_rota_is_exported_imported_under_another_name_and_undone(oncall: Asked, tmp_path: Path) -> None:
     file = tmp_path / "primary.ics"
     assert oncall("export", "primary", "--file", str(file))[0] == 0

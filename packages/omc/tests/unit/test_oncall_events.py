@@ -8,6 +8,7 @@ import pytest
 
 from omc.errors import OmcError, Refused, WrongUse
 from omc.model.events import Event, UnknownEvent
+from omc.model.typed_json import Misfit, from_json, to_json
 from omc.oncall.events import (
     CONTACT,
     MAX_ATTEMPTS,
@@ -148,3 +149,19 @@ def test_a_method_that_is_withdrawn_counts_as_unconfirmed() -> None:
 
 def test_the_record_holds_no_code() -> None:
     assert "K7QF" not in str(CONTACT.write(SENT))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [(date, "2026-W01-1"), (date, "2026-01-05T00:00:00"), (date, "5"), (time, "9:00"), (time, "09:00"), (time, "x")],
+)
+def test_a_date_or_a_time_is_read_only_as_it_is_written(kind: type, text: str) -> None:
+    with pytest.raises(Misfit):
+        from_json(kind, text)
+
+
+def test_a_time_with_a_zone_isnt_kept_without_it() -> None:
+    with pytest.raises(TypeError, match="has a time zone"):
+        to_json(time(9, tzinfo=UTC))
+    assert from_json(time, to_json(time(9, 0, 0, 5))) == time(9, 0, 0, 5)
+    assert from_json(date, to_json(date(2026, 1, 5))) == date(2026, 1, 5)

@@ -163,6 +163,17 @@ def import_drafts(ground: Ground, drafts: list[Draft], source: str) -> str:
     return f"Recorded: {', '.join(done)}."
 
 
+def send_test(ground: Ground, person: Person, actor: Actor) -> str:
+    """Have a test page sent to somebody; what was done, in a sentence."""
+    if not person.contacts:
+        raise Refused(f"{person.name} has no contact: set people.{person.id}.contacts in {ground.stack.file.name}.")
+    refuse_fleeting_record(ground.location, ground.environment)
+    with open_store(ground.location) as store:
+        records.send_test(store, person, ground.environment.name, actor.name)
+    methods = ", ".join(str(each) for each in person.contacts)
+    return f"A test page to {person.name} is on its way, to the first of these that takes it: {methods}."
+
+
 def verify(
     ground: Ground, person: Person, contact: ContactMethod, code: str | None, withdraw: str | None, actor: Actor
 ) -> str:

@@ -419,6 +419,23 @@ def verify(
 
 
 @oncall.command()
+@click.argument("person", metavar="PERSON")
+@environment_option
+@click.pass_context
+def test(context: click.Context, person: str, env: str | None) -> None:
+    """Send somebody a test page, as urgent as a real one.
+
+    \b
+    omc oncall test jo --env production
+    """
+    from omc.oncall import changing
+
+    ground = ground_of(context.obj, env)
+    known = person_in(ground.stack, person)
+    echo(line(changing.send_test(ground, known, actor_in(ground.environment))))
+
+
+@oncall.command()
 @click.argument("other", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--weeks", type=click.IntRange(1, 52), default=8, show_default=True, help="So far ahead.")
 @environment_option

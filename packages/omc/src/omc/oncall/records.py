@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from omc.errors import Refused, WrongUse
-from omc.model.pages import Message, Page
+from omc.model.pages import SHORT, Message, Page
 from omc.model.people import ContactMethod, Person
 from omc.oncall.escalation import World
 from omc.oncall.events import (
@@ -124,6 +124,18 @@ def send_code(
         return sent
 
     return eventlog.retry_on_conflict(store, actor, (CONTACT.kind, ""), decide)
+
+
+def send_test(store: Store, person: Person, environment: str, actor: str) -> datetime:
+    """Have a test page sent to a person; when it was asked for. A second one within the same second is the first."""
+    with store.transaction(actor) as transaction:
+        key = f"notice:test:{environment}:{person.id}:{transaction.at:%Y%m%dt%H%M%S}"
+        message = Message(
+            f"omc: a test page to {person.id}, asked for by {actor}. Nothing is wrong."[:SHORT],
+            ("If it should have woken you up and didn't, see what your telephone does to it at night.",),
+        )
+        enqueue(transaction, Page(key, environment, person.id, person.contacts, message))
+        return transaction.at
 
 
 def _code_page(person: Person, method: ContactMethod, environment: str, code: str, number: int) -> Page:
