@@ -184,7 +184,7 @@ Asked = Callable[..., tuple[int, str]]
 def oncall(team: World) -> Asked:
     def ask(*words: str, who: str = "alice") -> tuple[int, str]:
         done = team.omc("oncall", *words, "--env", "local", who=who)
-        return done.code, f"{done.out}{done.err}"
+        return done.returncode, f"{done.stdout}{done.stderr}"
 
     return ask
 
@@ -243,7 +243,7 @@ WRONG = [
     (("take", "open", "--at", on(-1)), 1, "Nobody is on call in open"),
     (("take", "primary", "--at", "now", "--from", "now"), 2, "Say either --at, or --from and --to."),
     (("take", "primary", "--from", "now"), 2, "--from and --to belong together."),
-    (("cover", "primary", "bob", "--at", on(8)), 1, "alice isn't on call then: bob are."),
+    (("cover", "primary", "bob", "--at", on(8)), 1, "alice isn't on call then. On call: bob."),
     (("cover", "primary", "dave"), 2, 'has no "dave"; there are alice, bob, carol.'),
     (("override", "open", "bob", "--from", "+2h", "--to", "+1h"), 2, "ends before it begins"),
     (("undo", "open", "4"), 2, "open has no event 4"),
@@ -277,7 +277,7 @@ def test_what_is_left_of_a_shift_under_way_is_taken(oncall: Asked) -> None:
 def test_somebody_who_is_nobody_of_people_says_whom_she_speaks_for(oncall: Asked) -> None:
     code, shown = oncall("take", "open", "--at", on(1), who="mallory")
     assert code == 2
-    assert "who is nobody of [people]" in shown
+    assert "who isn't in [people]" in shown
     assert "--by" in shown
     assert oncall("take", "open", "--at", on(1), "--by", "carol", who="mallory")[0] == 0
 

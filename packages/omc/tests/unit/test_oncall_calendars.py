@@ -75,6 +75,13 @@ def test_somebody_unknown_gets_an_id_and_is_named() -> None:
     )
 
 
+def test_an_id_in_a_file_of_a_stranger_is_a_name_like_any_other() -> None:
+    finder = Finder(PERSONS)
+    draft = read(event(*TIMES, "X-OMC-PERSON:../Evil One", "SUMMARY:jo"), finder=finder)
+    assert entries(draft)[0][2] == ("evil-one",)
+    assert people_of(draft, finder) == ("../Evil One (as evil-one)",)
+
+
 def test_levels_are_as_oncall_writes_them() -> None:
     draft = read(event(*TIMES, "SUMMARY:[L2] jo"), event(*TIMES, "SUMMARY:bob", uid="2"))
     assert entries(draft, 2)[0][2] == ("jo",)

@@ -55,7 +55,7 @@ def _rota(rota: RotaTable, people: list[str]) -> Iterator[Problem]:
         try:
             ZoneInfo(rota.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            yield ("time_zone",), f"is {shown(rota.time_zone)}; allowed is a time zone such as Australia/Sydney."
+            yield ("time_zone",), f"is {shown(rota.time_zone)}; it must be a time zone such as Australia/Sydney."
     for number, editor in enumerate(rota.editors):
         if editor not in people:
             yield ("editors", number), _nobody_known(editor, people)

@@ -108,7 +108,7 @@ class LayerTable(Table, frozen=True, kw_only=True):
         Annotated[
             datetime,
             key(
-                "It counts no more from then on.",
+                "It no longer counts from then on.",
                 tz=True,
                 allowed="a date and time with its offset, 2027-01-04T00:00:00+11:00",
                 default="for ever",
@@ -128,7 +128,7 @@ class RotaTable(Table, frozen=True, kw_only=True):
         Annotated[
             str,
             key(
-                "Where its hand-overs and hours are meant.",
+                "The zone of its hand-overs and hours.",
                 pattern=r".+",
                 allowed="a time zone such as Australia/Sydney",
                 default="the stack's",

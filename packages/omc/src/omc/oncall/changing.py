@@ -69,7 +69,7 @@ def _replaced(shift: Shift, taker: str, whose: str | None) -> str:
     """Whose place in a shift is taken."""
     if whose is not None:
         if whose not in shift.people:
-            raise Refused(f"{whose} isn't on call then: {' and '.join(shift.people)} are.")
+            raise Refused(f"{whose} isn't on call then. On call: {' and '.join(shift.people)}.")
         return whose
     others = [each for each in shift.people if each != taker]
     if not others:

@@ -155,7 +155,7 @@ def recorded_document(
 def changes_table(differences: Sequence[Change], zone: str, persons: Mapping[str, Person]) -> Block:
     """When another group is on call."""
     if not differences:
-        return Paragraph("Nobody's time on call changes by it.")
+        return Paragraph("Nobody's time on call changes.")
     rows = [
         Row(
             (

@@ -76,7 +76,7 @@ def identify(stack: Stack, actor: Actor, option: str) -> str:
     if actor.person in stack.persons:
         return actor.person
     raise WrongUse(
-        f"You are {actor.words}, who is nobody of [people] in {stack.file.name}. "
+        f"You are {actor.words}, who isn't in [people] of {stack.file.name}. "
         f"Add that name to a person's aws or github there, or say who it is: {option}"
     )
 

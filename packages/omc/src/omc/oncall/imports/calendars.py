@@ -276,8 +276,8 @@ def _people(event: Component, finder: Finder) -> tuple[int, tuple[str, ...]]:
     level = 0
     if found := _LEVEL.match(summary):
         level, summary = int(found[1]), summary[found.end() :]
-    own = [_text(each) for each in _several(event.get(PERSON))]
-    if own:
+    own = [finder.take(_text(each)) for each in _several(event.get(PERSON))]
+    if any(own):
         return level, tuple(dict.fromkeys(each for each in own if each))
     attending = [
         finder.take(_text(each).removeprefix("mailto:").removeprefix("MAILTO:"), _parameter(each, "CN"))
