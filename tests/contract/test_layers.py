@@ -51,6 +51,7 @@ WITH_DATABASE = (
     "omc.facts.record_heads",
     "omc.notify.delivery",
     "omc.notify.outbox_document",
+    "omc.oncall.changing",
     "omc.reports.doctor",
     "omc.responder.life",
     "omc.responder.records",
@@ -121,6 +122,11 @@ print(len(names), *sorted({"sqlalchemy", "alembic", "psycopg", "boto3", "botocor
     count, *loaded = done.stdout.split()
     assert int(count) > 20
     assert loaded == []
+
+
+def is_command(module: str) -> bool:
+    """Of the frame, or a chapter's."""
+    return module.startswith("omc.cli.") or module.endswith(".command")
 
 
 def test_below_the_commands_nothing_is_imported_late_without_a_reason() -> None:

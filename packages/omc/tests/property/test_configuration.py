@@ -52,6 +52,22 @@ server = "https://ntfy.example.com"
 [notify.webhook.hook]
 url = "https://example.com/pages"
 
+[rotas.primary]
+time_zone = "Europe/Dublin"
+editors = ["jo"]
+remind = ["24h", "30m"]
+summary = "mon 09:00"
+
+[[rotas.primary.layers]]
+name = "days"
+people = ["jo", "nobody"]
+turn = "2w"
+start = 2026-12-07
+hand_over = "08:30"
+hours = ["mon-fri 09:00-17:00", "fri 17:00-mon 09:00"]
+level = 1
+until = 2027-12-07T00:00:00Z
+
 [github]
 repository = "owner/name"
 
@@ -71,7 +87,10 @@ WHOLE = tomllib.loads(TEXT)
 SCHEMA = json.loads((REPOSITORY / "docs/omc.schema.json").read_text())
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 Path_ = tuple[Any, ...]
-NAMED = {("environments",), ("services",), ("people",), ("approvals",), ("notify", "pagerduty"), ("notify", "webhook")}
+NAMED = {
+    *((name,) for name in ("environments", "services", "people", "approvals", "rotas")),
+    *(("notify", name) for name in ("pagerduty", "webhook")),
+}
 """Tables whose keys are names."""
 
 

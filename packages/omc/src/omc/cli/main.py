@@ -68,6 +68,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.notify.command",
             "Whether pages reach people: send a test page, see what waits in the outbox, send again what failed.",
         ),
+        "oncall": LazyCommand(
+            "omc.oncall.command",
+            "Who is on call: rotas, overrides, who would be paged and when, gaps, imports and calendars.",
+        ),
         "audit": LazyCommand("omc.cli.audit", "The record: append-only, each event chained to the one before."),
         "serve": LazyCommand(
             "omc.responder.command_serve",
@@ -106,6 +110,7 @@ def root(context: click.Context, stack: Path | None) -> None:
     omc scale --env local backend 4 --for 2h
     omc runs list                    what was changed, by whom, and how it went
     omc incident list --env local    what is wrong just now, as people recorded it
+    omc oncall now --env production  who is on call, and how they are reached
     omc stack show                   what omc.toml says, resolved
     omc demo                         see it all: up, healthy, broken, explained
 

@@ -13,6 +13,7 @@ from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as print_document
 from omc.config import Environment, Stack, environment_of, load
+from omc.config.tables import Responder
 from omc.output.document import Block, Document, Field, Fields, Paragraph, Row, Section, Table
 from omc.store.location import locate_store
 from omc.times import format_time
@@ -159,13 +160,18 @@ def _on_call(stack: Stack) -> list[tuple[str, str]]:
     on_call = stack.on_call
     begin, end = on_call.business_hours
     return [
-        *((f"after {each.after_minutes} min", f"{each.role}: {each.name}") for each in on_call.chain),
+        *((f"after {each.after_minutes} min", f"{each.role}: {_rung(each)}") for each in on_call.chain),
         (f"after {on_call.everyone_again_after_minutes} min", "all of them again"),
         ("acknowledged", f"the next is paged when it isn't mitigated after {on_call.mitigation_minutes} min"),
         *_acknowledgement(on_call.acknowledgement_minutes),
         ("quiet", f"resolved after {on_call.quiet_minutes} min without an alert, if all is well then"),
         ("SEV-1", f"pages all of them at once; customers are told each {on_call.customer_update_minutes} min"),
         ("SEV-3", f"waits for business hours, {begin:%H:%M}-{end:%H:%M} Monday to Friday, {stack.time_zone}"),
+        ("public holidays", on_call.public_holidays or "none"),
+        *(
+            (f"rota {name}", f"{len(rota.layers)} layers: omc oncall schedule {name}")
+            for name, rota in stack.rotas.items()
+        ),
     ]
 
 
@@ -173,6 +179,10 @@ def _acknowledgement(minutes: int) -> list[tuple[str, str]]:
     if not minutes:
         return []
     return [("no sign of work", f"an acknowledgement lapses after {minutes} min, and people are paged again")]
+
+
+def _rung(rung: Responder) -> str:
+    return f"whoever is on call in {rung.rota}" if rung.rota else rung.person or rung.name
 
 
 def _data(stack: Stack, environments: list[Environment], now: datetime) -> dict[str, Any]:

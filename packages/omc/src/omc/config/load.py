@@ -109,6 +109,7 @@ def _stack(table: StackTable, file: Path) -> Stack:
         alerts=table.alerts,
         notify=table.notify,
         persons={name: _person(name, each) for name, each in table.people.items()},
+        rotas=table.rotas,
     )
 
 

@@ -12,6 +12,7 @@ from typing import get_args
 from omc.config.alert_tables import ALERTS, AlertsTable
 from omc.config.environment_tables import Day
 from omc.config.notify_tables import DEFAULT_NOTIFY, NotifySettings
+from omc.config.oncall_tables import RotaTable
 from omc.config.people import NO_PEOPLE, People
 from omc.config.service_tables import Thresholds
 from omc.config.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
@@ -208,3 +209,5 @@ class Stack:
     notify: NotifySettings = DEFAULT_NOTIFY
     persons: Mapping[str, Person] = field(default_factory=dict)
     """Those of ``[people]``, by the table's name."""
+    rotas: Mapping[str, RotaTable] = field(default_factory=dict)
+    """Those of ``[rotas]``, as they are written; ``omc.oncall`` says what they come to."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from omc.config.environment_tables import EnvironmentTable
 from omc.config.mistakes import shown
 from omc.config.notify_tables import NotifySettings
+from omc.config.oncall_rules import on_call_problems, rota_problems
 from omc.config.people import canonical_name
-from omc.config.tables import OnCall, PersonTable, StackTable
+from omc.config.tables import PersonTable, StackTable
 from omc.config.toml_lines import Path as KeyPath
 from omc.errors import did_you_mean
 
@@ -32,7 +32,9 @@ def problems(stack: StackTable) -> Iterator[Problem]:
     thresholds = stack.thresholds
     if thresholds.error_minutes > thresholds.error_minutes_of:
         yield ("thresholds", "error_minutes"), f"is more than error_minutes_of, {thresholds.error_minutes_of}."
-    yield from ((("on_call", *path), problem) for path, problem in _on_call(stack.on_call))
+    on_call = on_call_problems(stack.on_call, list(stack.people))
+    yield from ((("on_call", *path), problem) for path, problem in on_call)
+    yield from rota_problems(stack)
     yield from ((("people", *path), problem) for path, problem in _people(stack.people))
     yield from ((("people", *path), problem) for path, problem in _contacts(stack.people, stack.notify))
     yield from ((("notify", *path), problem) for path, problem in _notify(stack.notify))
@@ -78,28 +80,12 @@ def _is_sound(url: str) -> bool:
         return False
 
 
-def _on_call(on_call: OnCall) -> Iterator[Problem]:
-    if on_call.chain[0].after_minutes != 0:
-        yield ("chain", 0, "after_minutes"), "must be 0: the first is paged at once."
-    for number, (earlier, later) in enumerate(pairwise(on_call.chain), start=1):
-        if later.after_minutes <= earlier.after_minutes:
-            message = f"is {later.after_minutes}, not later than {earlier.role}'s."
-            yield ("chain", number, "after_minutes"), message
-    last = on_call.chain[-1]
-    if on_call.everyone_again_after_minutes <= last.after_minutes:
-        message = f"is {on_call.everyone_again_after_minutes}, not later than {last.role}'s."
-        yield ("everyone_again_after_minutes",), message
-    begin, end = on_call.business_hours
-    if begin >= end:
-        yield ("business_hours",), "must end later on the day than it begins."
-
-
 def _people(people: dict[str, PersonTable]) -> Iterator[Problem]:
     """Each name belongs to one person: a name that two have would let one of them approve twice."""
     owners: dict[tuple[str, str], str] = {}
     for person, table in people.items():
-        if not table.aws and not table.github:
-            yield (person,), 'is empty; it needs aws = ["…"], github = ["…"] or both.'
+        if not table.aws and not table.github and not table.contacts:
+            yield (person,), 'is empty; it needs aws = ["…"], github = ["…"], contacts = ["…"] or several of them.'
         for door, names in (("aws", table.aws), ("github", table.github)):
             for name in names:
                 owner = owners.setdefault((door, canonical_name(name)), person)

@@ -15,6 +15,7 @@ from omc.config.alert_tables import AlertsTable
 from omc.config.environment_tables import ApprovalsTable, EnvironmentTable
 from omc.config.fields import ClockTime, Identifier, Table, key
 from omc.config.notify_tables import NotifySettings
+from omc.config.oncall_tables import RotaTable
 from omc.config.service_tables import ServiceTable, Thresholds
 
 CHANNEL, A_CHANNEL = r"#[^\s]+", 'a channel such as "#incidents"'
@@ -41,11 +42,37 @@ class Responder(Table, frozen=True, kw_only=True):
             example=15,
         ),
     ]
+    rota: (
+        Annotated[
+            str,
+            key(
+                "Whoever is on call in this rota is paged: one of [rotas], or one that was imported.",
+                pattern=r"[a-z][a-z0-9-]{0,31}",
+                allowed="a rota's name",
+                default="none",
+                example="primary",
+            ),
+        ]
+        | None
+    ) = None
+    person: (
+        Annotated[
+            str,
+            key(
+                "This one of [people] is paged. Without rota and person, whoever of [people] has `name`.",
+                pattern=r"[a-z][a-z0-9-]{0,31}",
+                allowed="a name of [people]",
+                default="none",
+                example="jo",
+            ),
+        ]
+        | None
+    ) = None
     email: (
         Annotated[
             str,
             key(
-                "The address.",
+                "The address, where nobody of [people] is named.",
                 pattern=r"[^@\s]+@[^@\s]+",
                 allowed="an e-mail address",
                 default="none",
@@ -58,7 +85,7 @@ class Responder(Table, frozen=True, kw_only=True):
         Annotated[
             str,
             key(
-                "The number.",
+                "The number, where nobody of [people] is named.",
                 pattern=r"\+[0-9 ]{6,20}",
                 allowed="a number such as +61 400 000 000",
                 default="none",
@@ -136,7 +163,7 @@ class OnCall(Table, frozen=True, kw_only=True):
     business_hours: Annotated[
         tuple[ClockTime, ...],
         key(
-            "SEV-3 waits for these, Monday to Friday, in the stack's time zone.",
+            "SEV-3 waits for these, Monday to Friday without public holidays, in the stack's time zone.",
             min_length=2,
             max_length=2,
             allowed='two times, ["09:00", "17:00"]',
@@ -144,6 +171,15 @@ class OnCall(Table, frozen=True, kw_only=True):
             example=["08:30", "18:00"],
         ),
     ] = field(default_factory=lambda: (ClockTime(9), ClockTime(17)))
+    public_holidays: Annotated[
+        str,
+        key(
+            "The place whose public holidays have no business hours; empty for none.",
+            pattern=r"(?:[A-Z]{2}(?:-[A-Z0-9]{1,4})?)?",
+            allowed="a country such as CH, with a part of it such as AU-NSW, or an empty text",
+            example="CH-ZH",
+        ),
+    ] = "AU-NSW"
 
 
 class Channels(Table, frozen=True, kw_only=True):
@@ -328,6 +364,7 @@ class StackTable(Table, frozen=True, kw_only=True):
     approvals: Annotated[dict[Identifier, ApprovalsTable], key("See below.", default="as below")] = field(
         default_factory=dict
     )
+    rotas: Annotated[dict[Identifier, RotaTable], key("See below.", default="none")] = field(default_factory=dict)
     people: Annotated[dict[Identifier, PersonTable], key("See below.", default="none")] = field(default_factory=dict)
     notify: Annotated[NotifySettings, key("See below.", default="as below")] = field(default_factory=NotifySettings)
     github: Annotated[GitHubSettings, key("See below.", default="as below")] = field(default_factory=GitHubSettings)

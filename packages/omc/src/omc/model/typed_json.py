@@ -1,15 +1,15 @@
 """Frozen dataclasses as JSON and back, each field checked against its annotation.
 
 For values that are kept and read back, maybe by another version of omc: what doesn't fit is a ``Misfit`` with its
-place, never a value of the wrong type. Fields may be JSON's own types, ``datetime`` (with its zone), enums,
-dataclasses, ``tuple[X, ...]``, ``Mapping[str, X]``, and ``None`` beside any of them.
+place, never a value of the wrong type. Fields may be JSON's own types, ``datetime`` (with its zone), ``date``, ``time``
+(without one), enums, dataclasses, ``tuple[X, ...]``, ``Mapping[str, X]``, and ``None`` beside any of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
@@ -32,6 +32,12 @@ def to_json(value: Any) -> Any:
         if value.tzinfo is None:
             raise TypeError(f"{value} has no time zone, so it isn't a definite moment.")
         return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, time):
+        if value.tzinfo is not None:
+            raise TypeError(f"{value} has a time zone, and would be read back without it.")
+        return value.isoformat()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
@@ -83,6 +89,9 @@ def _scalar(kind: Any, value: Any, place: str) -> Any:
     elif kind is datetime:
         if isinstance(value, str) and (moment := _moment(value)) is not None:
             return moment
+    elif kind in (date, time):
+        if isinstance(value, str) and (read := _date_or_time(kind, value)) is not None:
+            return read
     elif issubclass(kind, Enum):
         if any(value == each.value for each in kind):
             return kind(value)
@@ -100,6 +109,15 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None else None
+
+
+def _date_or_time(kind: Any, text: str) -> date | time | None:
+    """Only as ``to_json`` writes it: Python also takes ``2026-W01``."""
+    try:
+        read: date | time = kind.fromisoformat(text)
+    except ValueError:
+        return None
+    return read if read.isoformat() == text else None
 
 
 def _first_that_fits(kinds: Sequence[Any], value: Any, place: str) -> Any:
