@@ -53,9 +53,11 @@ WITH_DATABASE = (
     "omc.notify.outbox_document",
     "omc.oncall.changing",
     "omc.reports.doctor",
+    "omc.responder.duty",
     "omc.responder.life",
     "omc.responder.records",
     "omc.responder.reminders",
+    "omc.responder.service",
     "omc.store.audit",
     "omc.store.database",
     "omc.store.ids",
@@ -122,11 +124,6 @@ print(len(names), *sorted({"sqlalchemy", "alembic", "psycopg", "boto3", "botocor
     count, *loaded = done.stdout.split()
     assert int(count) > 20
     assert loaded == []
-
-
-def is_command(module: str) -> bool:
-    """Of the frame, or a chapter's."""
-    return module.startswith("omc.cli.") or module.endswith(".command")
 
 
 def test_below_the_commands_nothing_is_imported_late_without_a_reason() -> None:

@@ -16,10 +16,10 @@ from omc.incidents.events import Acknowledged, Snoozed
 from omc.model.people import Channel, ContactMethod, Person
 from omc.notify.interactions import Button, Command
 from omc.responder import pulse
+from omc.responder.duty import Duty
 from omc.responder.intaking import Intaking, TagReader
 from omc.responder.life import OnCallContext
 from omc.responder.planned import planned_work, unreadable_messages
-from omc.responder.policy import policy_of, resolve_by_chain
 from omc.responder.queue import Delivery
 from omc.responder.rules import rules_of
 from omc.responder.slack_actions import SlackActions
@@ -130,7 +130,7 @@ def test_tags_make_an_alarms_severity_and_aws_that_is_silent_holds_no_page_up(
 
 
 def actions(store: Store, health: tuple[str, ...] = ()) -> SlackActions:
-    context = OnCallContext(policy_of(STACK), resolve_by_chain(STACK), lambda: health)
+    context = OnCallContext(Duty(STACK, store).policy(), Duty(STACK, store).resolve, lambda: health)
     return SlackActions(STACK, ("staging", "production"), store, lambda _: context, lambda: None)
 
 

@@ -31,7 +31,8 @@ from omc.incidents.events import (
 )
 from omc.incidents.model import apply, from_first_event, replay
 from omc.model.events import Event
-from omc.responder.policy import Rung, business_hours
+from omc.oncall.business import BusinessHours
+from omc.responder.policy import Rung
 from support.incident_life import CHAIN, PEOPLE, POLICY, START, Life, minutes
 
 NAMES = sorted(PEOPLE)
@@ -102,7 +103,7 @@ steps = st.lists(
     ),
     max_size=14,
 )
-HOURS = business_hours(time(9), time(17), "Australia/Sydney")
+HOURS = BusinessHours(time(9), time(17), "Australia/Sydney").later
 
 
 def lived(severity: int, what: list[object]) -> Life:

@@ -28,8 +28,8 @@ from omc.incidents.events import (
     UpdateSkipped,
 )
 from omc.model.people import Person
+from omc.oncall.business import BusinessHours
 from omc.responder.escalation import page_next, page_person
-from omc.responder.policy import business_hours
 from support.incident_life import PEOPLE, POLICY, START, Life, minutes, roster
 
 EVERYBODY = ["ann", "bob", "cy", "dee"]
@@ -232,7 +232,7 @@ def test_customers_are_to_be_told_each_half_hour_of_a_sev_1() -> None:
     assert life.happened(UpdateSkipped) == [UpdateSkipped(START + minutes(55))]
 
 
-HOURS = business_hours(time(9), time(17), "Australia/Sydney", lambda day: day == date(2026, 12, 25))
+HOURS = BusinessHours(time(9), time(17), "Australia/Sydney", {date(2026, 12, 25): "Christmas Day"}).later
 IN_HOURS = replace(POLICY, in_business_hours=HOURS)
 
 

@@ -151,7 +151,13 @@ COMMANDS: Mapping[str, str] = {
         service-quotas GetServiceQuota
         sns ListSubscriptionsByTopic""",
     "serve": """
-        cloudwatch DescribeAlarms ListTagsForResource PutMetricData
+        acm DescribeCertificate
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms GetMetricData ListTagsForResource PutMetricData
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTasks ListServiceDeployments
+        ecs ListTasks
+        elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
+        logs GetQueryResults StartQuery StopQuery
         sns Publish
         sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueUrl ReceiveMessage""",
 }

@@ -82,7 +82,9 @@ class OpenRecord:
 
     @property
     def policy(self) -> Policy:
-        return policy_of(self.stack)
+        from omc.responder.duty import known_holidays
+
+        return policy_of(self.stack, known_holidays(self.stack, self.store.now()))
 
 
 def actor_at(environment: Environment) -> Actor:

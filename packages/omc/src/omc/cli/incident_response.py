@@ -12,7 +12,6 @@ from omc.cli.show import OUTPUT
 from omc.errors import WrongUse
 from omc.incidents.events import AlertLeft, Mitigated, Reopened, RoleAssigned, SnoozeEnded, UpdateSent
 from omc.incidents.incident import ROLES
-from omc.responder.policy import resolve_by_chain
 from omc.times import format_duration, format_time
 
 
@@ -236,6 +235,7 @@ def escalate(context: click.Context, number: int, env: str | None, output: str) 
     """
     with opened_record(context.obj, env, number) as record:
         from omc.responder import life
+        from omc.responder.duty import Duty
 
         escalated = life.escalate(
             record.store,
@@ -243,7 +243,7 @@ def escalate(context: click.Context, number: int, env: str | None, output: str) 
             number,
             record.doer,
             record.policy,
-            resolve_by_chain(record.stack),
+            Duty(record.stack, record.store).resolve,
         )
     tell(f"The next in the chain is paged for incident {number} of {escalated.environment}.", escalated, output)
 

@@ -75,7 +75,8 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
         "audit": LazyCommand("omc.cli.audit", "The record: append-only, each event chained to the one before."),
         "serve": LazyCommand(
             "omc.responder.command_serve",
-            "Watch alarms and page people: the responder, in the foreground.",
+            "Watch alarms and page people: reads the queue of alarms, keeps incidents, escalates, sends pages, and "
+            "takes answers from Slack.",
         ),
         "worker": LazyCommand(
             "omc.cli.worker",

@@ -156,7 +156,7 @@ def empty_rungs(policy: Policy, world: World, at: datetime) -> tuple[tuple[Rung,
     """The rungs that would reach nobody at a moment, with the reason."""
     found = []
     for rung in policy.rungs:
-        targets, reasons = _targets(rung, world, at)
+        targets, reasons = targets_of(rung, world, at)
         if not targets:
             found.append((rung, " ".join(reasons)))
     return tuple(found)
@@ -165,7 +165,7 @@ def empty_rungs(policy: Policy, world: World, at: datetime) -> tuple[tuple[Rung,
 def _step(policy: Policy, world: World, number: int, starts: datetime, after: timedelta, *, is_limited: bool) -> Step:
     rung = policy.rungs[number]
     due = policy.business.later(starts, after) if is_limited else starts + after
-    targets, reasons = _targets(rung, world, due)
+    targets, reasons = targets_of(rung, world, due)
     skipped = None if targets else " ".join(reasons)
     return Step(due, after, Clock.ACKNOWLEDGE, number, rung.role, targets, skipped, reasons if targets else ())
 
@@ -175,13 +175,13 @@ def _everybody_again(policy: Policy, world: World, starts: datetime, *, is_limit
     due = policy.business.later(starts, after) if is_limited else starts + after
     targets: dict[str, Target] = {}
     for rung in policy.rungs:
-        for target in _targets(rung, world, due)[0]:
+        for target in targets_of(rung, world, due)[0]:
             targets.setdefault(target.person, target)
     skipped = None if targets else "Nobody in the whole chain can be reached."
     return Step(due, after, Clock.ACKNOWLEDGE, len(policy.rungs), "everybody again", tuple(targets.values()), skipped)
 
 
-def _targets(rung: Rung, world: World, at: datetime) -> tuple[tuple[Target, ...], tuple[str, ...]]:
+def targets_of(rung: Rung, world: World, at: datetime) -> tuple[tuple[Target, ...], tuple[str, ...]]:
     """Whom a rung pages at a moment, and in sentences who or what of it reaches nobody."""
     if rung.person is not None:
         people: Sequence[tuple[str, Person | None]] = [(rung.person.id, rung.person)]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from omc.config import Stack
+from omc.responder.duty import Duty
 from omc.responder.health import read_health
 from omc.responder.life import OnCallContext
-from omc.responder.policy import Policy, Resolve, policy_of, resolve_by_chain
+from omc.responder.policy import Policy, Resolve
 from omc.store.opened import Store
 
 
 def context_from(
     stack: Stack, environment: str, store: Store, resolve: Resolve | None = None, policy: Policy | None = None
 ) -> OnCallContext:
-    """``resolve``: who is on call; without, whom the chain itself names."""
+    """``resolve`` and ``policy``: who is on call, and after how long; without, what the rotas and omc.toml say."""
     chosen = stack.environments[environment]
-    return OnCallContext(
-        policy or policy_of(stack), resolve or resolve_by_chain(stack), lambda: read_health(chosen, store)
-    )
+    duty = Duty(stack, store)
+    return OnCallContext(policy or duty.policy(), resolve or duty.resolve, lambda: read_health(chosen, store))

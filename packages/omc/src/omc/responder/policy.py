@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeAlias
-from zoneinfo import ZoneInfo
 
 from omc.config import Stack
 from omc.model.people import Channel, ContactMethod, Person
+from omc.oncall.configured import policy_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,9 @@ class Policy:
     zone: str = "UTC"
 
 
-def policy_of(stack: Stack, is_holiday: Callable[[date], bool] = lambda _: False) -> Policy:
-    """What omc.toml says."""
+def policy_of(stack: Stack, holidays: Mapping[date, str]) -> Policy:
+    """What omc.toml says. ``holidays``: the days without business hours, with their names."""
     on_call = stack.on_call
-    begin, end = on_call.business_hours
     lapse = on_call.acknowledgement_minutes
     return Policy(
         chain=tuple(
@@ -75,58 +74,8 @@ def policy_of(stack: Stack, is_holiday: Callable[[date], bool] = lambda _: False
         quiet=timedelta(minutes=on_call.quiet_minutes),
         reopen=timedelta(minutes=on_call.reopen_minutes),
         customers=timedelta(minutes=on_call.customer_update_minutes),
-        in_business_hours=business_hours(begin, end, stack.time_zone, is_holiday),
+        in_business_hours=policy_from(stack, holidays).business.later,
         persons=stack.persons,
         channel=ContactMethod(Channel.SLACK, stack.channels.incidents),
         zone=stack.time_zone,
     )
-
-
-def business_hours(begin: time, end: time, zone: str, is_holiday: Callable[[date], bool] = lambda _: False) -> Later:
-    """Monday to Friday from ``begin`` to before ``end`` by the zone's clock, but for holidays."""
-    place = ZoneInfo(zone)
-
-    def hours_at(at: datetime) -> tuple[datetime, datetime]:
-        """Those that are open then, or else the next ones."""
-        day = at.astimezone(place).date()
-        for _ in range(MAX_DAYS_OFF):
-            opens, closes = (datetime.combine(day, each, place).astimezone(at.tzinfo) for each in (begin, end))
-            if day.weekday() < SATURDAY and not is_holiday(day) and at < closes:
-                return opens, closes
-            day += timedelta(days=1)
-        return at, at + timedelta(days=365)  # a calendar without a working day: rather now than never
-
-    def later(at: datetime, length: timedelta) -> datetime:
-        while True:
-            opens, closes = hours_at(at)
-            at = max(at, opens)
-            if at + length < closes:
-                return at + length
-            at, length = closes, length - (closes - at)
-
-    return later
-
-
-SATURDAY = 5
-MAX_DAYS_OFF = 60
-"""So many days on end without business hours are a mistake in the calendar."""
-
-
-def resolve_by_chain(stack: Stack) -> Resolve:
-    """Who is on call where there is no rota: whom the chain itself names, reached as ``[people]`` says, else by the
-    number and the address beside her name."""
-    by_name = {person.name: person for person in stack.persons.values()}
-
-    def resolve(rung: Rung, _: datetime) -> Person | str:
-        named = stack.on_call.chain[rung.step]
-        known = stack.persons.get(named.name) or by_name.get(named.name)
-        if known is not None:
-            return known
-        contacts = []
-        if named.phone:
-            contacts.append(ContactMethod(Channel.SMS, named.phone.replace(" ", "")))
-        if named.email:
-            contacts.append(ContactMethod(Channel.EMAIL, named.email))
-        return Person(f"rung-{rung.step + 1}", named.name, tuple(contacts))
-
-    return resolve

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy import select
+
 from omc.aws.gateway import Access, Gateway
 from omc.config import Environment
+from omc.notify.http import client
 from omc.store.deadlines import overdue
 from omc.store.opened import Store
 from omc.store.outbox import WAITING, OutboxRow
@@ -77,8 +80,6 @@ class Late:
 
 def late(session: Session, environments: Sequence[str], now: datetime) -> Late:
     """The auditor's look: it reads what should have happened, and not who says that he is well."""
-    from sqlalchemy import select
-
     before = now - MAX_LATE
     deadlines = [each.due_at for each in overdue(session, before) if each.environment in environments]
     pages = list(
@@ -99,8 +100,6 @@ def audit(store: Store, environments: Sequence[str]) -> Late:
 
 def ping(address: str | None = None) -> str:
     """Tell the watchdog that all is well; why it couldn't be told, or nothing."""
-    from omc.notify.http import client
-
     url = address or os.environ.get(WATCHDOG)
     if not url:
         return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -25,9 +25,11 @@ from omc.notify.delivery import Sender
 from omc.notify.http import client
 from omc.notify.secrets import secret
 from omc.notify.slack_api import SlackApi
+from omc.notify.slack_socket import Listener, SocketModeOff
 from omc.output.text import line
 from omc.responder import capture, life, pulse, reconcile, records, reminders
 from omc.responder.context import context_from
+from omc.responder.duty import Duty
 from omc.responder.intaking import Intaking, TagReader
 from omc.responder.life import OnCallContext
 from omc.responder.policy import Policy, Resolve
@@ -89,9 +91,11 @@ class Responder:
     report: Report
     stopping: threading.Event = field(default_factory=threading.Event)
     resolve: Resolve | None = None
-    """Who is on call; None: whom omc.toml's chain names."""
+    """Who is on call; None: whom the rotas say."""
     policy: Policy | None = None
+    """After how long; None: what omc.toml says."""
     tasks: list[Task] = field(default_factory=list)
+    _duty: Duty | None = None
     _woken: threading.Event = field(default_factory=threading.Event)
     _sender: Sender | None = None
     _readers: dict[str, QueueReader] = field(default_factory=dict)
@@ -99,6 +103,13 @@ class Responder:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(each.name for each in self.environments)
+
+    @property
+    def duty(self) -> Duty:
+        """The rotas, asked by all tasks alike."""
+        if self._duty is None:
+            self._duty = Duty(self.stack, self.store)
+        return self._duty
 
     def run_forever(self) -> None:
         """Work until ``stopping`` is set; what has begun is brought to its end."""
@@ -133,7 +144,10 @@ class Responder:
 
     def context_of(self, environment: str) -> OnCallContext:
         """What a look at an environment's incidents needs."""
-        return context_from(self.stack, environment, self.store, self.resolve, self.policy)
+        duty = self.duty
+        return context_from(
+            self.stack, environment, self.store, self.resolve or duty.resolve, self.policy or duty.policy()
+        )
 
     def rules_of(self, environment: str) -> Rules:
         return rules_of(self.stack, self._environment(environment))
@@ -150,6 +164,7 @@ class Responder:
                 30.0,
                 is_vital=False,
             ),
+            Task("shifts", self._tell_of_shifts, 30.0, is_vital=False),
             Task("pulse", self._beat, pulse.INTERVAL, is_vital=False),
             Task("auditor", self._audit, pulse.INTERVAL, is_vital=False),
             Task("inbox", self._forget, FORGET_INTERVAL, is_vital=False),
@@ -201,6 +216,15 @@ class Responder:
 
     def _evidence(self, name: str) -> Sequence[Captured]:
         return capture.read_evidence(self._environment(name), self.store)
+
+    def _tell_of_shifts(self) -> bool:
+        has_told = False
+        for name in self.names[:1]:  # a rota belongs to no environment: one is enough
+            self.duty.begin_telling(name)
+            has_told |= self.duty.tell(name)
+        if has_told and self._sender is not None:
+            self._sender.wake()
+        return False
 
     def _beat(self) -> bool:
         if dead := self.stale():
@@ -267,15 +291,13 @@ class Responder:
         reader.run_forever()
 
     def _listen_to_slack(self) -> None:
-        from omc.notify.slack_socket import Listener
-
         settings = self.stack.notify.slack
         actions = SlackActions(self.stack, self.names, self.store, self.context_of, self.wake)
         api = SlackApi(client(), settings.api, secret("OMC_SLACK_APP_TOKEN") or "")
         listener = Listener(api, actions.handle, report=self.report, stopping=self.stopping)
         try:
             listener.run_forever()
-        except OmcError as error:
+        except SocketModeOff as error:
             self.report(error.message)
 
     def _environment(self, name: str) -> Environment:
@@ -302,8 +324,3 @@ class Reconciler:
             records.take(self.store, self.rules, found)
             self.wake()
         return False
-
-
-def chosen(stack: Stack, places: Mapping[str, object], place: object) -> tuple[Environment, ...]:
-    """The environments whose record is in one place."""
-    return tuple(each for each in stack.environments.values() if places[each.name] == place)

@@ -93,6 +93,12 @@ def due_environments(session: Session, kinds: Sequence[str], environments: Seque
     return list(session.scalars(query))
 
 
+def is_set(session: Session, kind: str, environment: str) -> bool:
+    """Whether anything of this kind is to be looked at in an environment."""
+    query = select(Deadline.kind).where(Deadline.kind == kind, Deadline.environment == environment).limit(1)
+    return session.scalars(query).first() is not None
+
+
 def overdue(session: Session, before: datetime) -> list[Deadline]:
     """Those that should have been taken before then, the oldest first."""
     return list(session.scalars(select(Deadline).where(Deadline.due_at < before).order_by(Deadline.due_at)))

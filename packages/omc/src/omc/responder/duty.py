@@ -1,0 +1,117 @@
+"""Who is on call, as the rotas and the record have it now, and what people are told of their shifts.
+
+The record is read once in a while: whoever takes a shift is paged a few seconds later at the latest.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from omc.config import Stack
+from omc.errors import Unknown
+from omc.incidents.events import AUTOMATIC
+from omc.model.people import Person
+from omc.oncall import escalation as on_call_chain
+from omc.oncall.configured import policy_from, rotas_from
+from omc.oncall.escalation import World, targets_of
+from omc.oncall.notices import due_notices, page_of
+from omc.oncall.public_holidays import public_holidays
+from omc.oncall.records import rotas_of, verified_contacts
+from omc.responder.policy import Policy, Rung, policy_of
+from omc.store.deadlines import is_set, set_deadline, take_due
+from omc.store.opened import Store, Transaction
+from omc.store.outbox import enqueue
+
+KEPT: Final = 5.0
+"""Seconds for which the record's word holds."""
+NOTICES: Final = "notices"
+"""The deadline at which it is looked what people are to be told of their shifts."""
+NOTICE_INTERVAL: Final = timedelta(minutes=5)
+MAX_BACK: Final = timedelta(hours=12)
+"""Notices that are older are of no use any more."""
+
+
+@dataclass(slots=True)
+class Duty:
+    """Asks the rotas. Safe to use from many threads."""
+
+    stack: Stack
+    store: Store
+    clock: Callable[[], float] = time.monotonic
+    _world: World | None = None
+    _read_at: float = 0.0
+    _chain: on_call_chain.Policy | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def resolve(self, rung: Rung, at: datetime) -> Sequence[Person] | str:
+        """Who is on a rung of the chain at a time, or why nobody is. Contact methods that were confirmed come first."""
+        chain = self.chain()
+        targets, reasons = targets_of(chain.rungs[rung.step], self.world(), at)
+        if not targets:
+            return " ".join(reasons) or f"Nobody is known by {rung.role}."
+        return [Person(each.person, each.name, each.methods) for each in targets]
+
+    def policy(self) -> Policy:
+        """``[on_call]``, with business hours that know public holidays."""
+        return policy_of(self.stack, holidays_of(self.stack, self.store.now()))
+
+    def world(self) -> World:
+        """The rotas with what the record has on top."""
+        with self._lock:
+            if self._world is None or self.clock() - self._read_at > KEPT:
+                with self.store.reading() as session:
+                    rotas = rotas_of(session, rotas_from(self.stack))
+                    self._world = World(rotas, self.stack.persons, verified_contacts(session))
+                self._read_at = self.clock()
+            return self._world
+
+    def chain(self) -> on_call_chain.Policy:
+        """The chain with its people; the calendar of public holidays spans five years."""
+        if self._chain is None:
+            self._chain = policy_from(self.stack, holidays_of(self.stack, self.store.now()))
+        return self._chain
+
+    def tell(self, environment: str) -> bool:
+        """What people are to be told of their shifts, as pages that wake nobody up; whether it was this process's turn
+        to look. The deadline's own time says up to when was looked."""
+        with self.store.transaction(AUTOMATIC) as transaction:
+            taken = take_due(transaction, [NOTICES], [environment])
+            if taken is None:
+                return False
+            since = max(taken.due_at - NOTICE_INTERVAL, transaction.at - MAX_BACK)
+            self._tell(transaction, environment, since)
+            set_deadline(transaction, NOTICES, environment, "rotas", transaction.at + NOTICE_INTERVAL)
+        return True
+
+    def begin_telling(self, environment: str) -> None:
+        """Have it looked at, from now on, unless that was begun before."""
+        with self.store.transaction(AUTOMATIC) as transaction:
+            if not is_set(transaction.session, NOTICES, environment):
+                set_deadline(transaction, NOTICES, environment, "rotas", transaction.at + NOTICE_INTERVAL)
+
+    def _tell(self, transaction: Transaction, environment: str, since: datetime) -> None:
+        rotas = rotas_of(transaction.session, rotas_from(self.stack))
+        for rota in rotas.values():
+            for notice in due_notices(rota, since, transaction.at):
+                person = self.stack.persons.get(notice.person)
+                if person is not None and person.contacts:
+                    enqueue(transaction, page_of(notice, person, environment))
+
+
+def known_holidays(stack: Stack, now: datetime) -> Mapping[date, str]:
+    """As ``holidays_of``; none where the calendar isn't installed. For commands that need no business hours but for a
+    snooze until then: what escalates (``omc serve``) doesn't begin without it."""
+    try:
+        return holidays_of(stack, now)
+    except Unknown:
+        return {}
+
+
+def holidays_of(stack: Stack, now: datetime) -> Mapping[date, str]:
+    """The public holidays of the configured place, last year's to those of three years ahead."""
+    return public_holidays(stack.on_call.public_holidays, now.year - 1, now.year + 3)
