@@ -33,16 +33,6 @@ output "dead_letter_queue_url" {
   value       = aws_sqs_queue.dead_letter.url
 }
 
-output "dead_letter_queue_arn" {
-  description = "ARN of the queue of the alerts that could not be handled or delivered."
-  value       = aws_sqs_queue.dead_letter.arn
-}
-
-output "published_topic_arns" {
-  description = "Topic of each severity, known once CloudWatch may publish to it."
-  value       = local.published_topic_arns
-}
-
 output "alarm_names" {
   description = "Full name of each alarm, by its short one."
   value = merge(

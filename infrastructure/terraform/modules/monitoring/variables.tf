@@ -9,7 +9,7 @@ variable "environment" {
 }
 
 variable "responder" {
-  description = "Whether a responder runs in this environment. Its heartbeat is expected then, and its silence is an alarm."
+  description = "Whether a responder runs for this environment, here or elsewhere. Its heartbeat is expected then, and alerts that nobody takes are an alarm."
   type        = bool
   default     = true
 }

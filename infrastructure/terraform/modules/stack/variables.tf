@@ -245,13 +245,13 @@ variable "traffic_floors" {
 }
 
 variable "responder" {
-  description = "Whether a responder runs in this environment, whose heartbeat is expected."
+  description = "Whether a responder runs for this environment, here or elsewhere: its heartbeat is expected, and its queue is to be read."
   type        = bool
   default     = true
 }
 
 variable "run_responder" {
-  description = "Whether the responder runs in this stack: two tasks of omc and a database of their own, which cost some 45 USD a month in staging and 65 in production."
+  description = "Whether the responder runs in this stack: two tasks of omc and a database of their own, which cost some 47 USD a month in staging and 68 in production."
   type        = bool
   default     = false
 
@@ -292,9 +292,8 @@ variable "responder_service" {
 }
 
 variable "responder_password" {
-  description = "A new password for the responder's own database; ephemeral, so it reaches neither plan nor state."
+  description = "A new password for the responder's own database; ephemeral, so it reaches neither plan nor state. Written only where run_responder makes one."
   type        = string
-  default     = null
   ephemeral   = true
   sensitive   = true
 }

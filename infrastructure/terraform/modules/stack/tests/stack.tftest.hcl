@@ -7,6 +7,7 @@ variables {
   protected   = false
   secret_key  = "an-example-that-is-long-enough-to-pass"
 
+  responder_password = "an-example-that-is-long-enough-to-pass"
   database_passwords = { a = "a-password-that-is-long-enough-to-pass", b = "b-password-that-is-long-enough-to-pass" }
 
   network = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 1 }
@@ -165,8 +166,9 @@ run "production_with_a_responder_or_with_mail_has_somebody_to_tell" {
     protected    = true
     responder    = false
     domain_name  = "app.example.com"
-    zone_id      = "Z0123456789ABCDEFGHIJ"
     alert_emails = { "SEV-1" = ["oncall@example.com"], "SEV-2" = ["oncall@example.com"] }
+
+    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
   }
 
   assert {
@@ -183,8 +185,9 @@ run "mail_for_one_severity_is_not_enough" {
     protected    = true
     responder    = false
     domain_name  = "app.example.com"
-    zone_id      = "Z0123456789ABCDEFGHIJ"
     alert_emails = { "SEV-1" = ["oncall@example.com"], "SEV-3" = ["oncall@example.com"] }
+
+    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
   }
 
   expect_failures = [var.alert_emails]
@@ -201,8 +204,7 @@ run "a_responder_is_expected_and_runs_elsewhere" {
 
 run "the_responder_runs_beside_the_stack" {
   variables {
-    run_responder      = true
-    responder_password = "an-example-that-is-long-enough-to-pass"
+    run_responder = true
     responder_service = {
       image   = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/responder@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
       secrets = { OMC_SLACK_BOT_TOKEN = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:slack-AbCdEf:bot::" }
@@ -237,7 +239,7 @@ run "a_responder_with_a_record_elsewhere_has_no_database" {
   }
 }
 
-run "a_responder_that_nobody_would_miss_or_that_has_no_image_is_refused" {
+run "a_responder_without_an_image_that_nobody_would_miss_is_refused" {
   command = plan
 
   variables {
